@@ -1,0 +1,3 @@
+"""Airflow provider for the Bitrix24 REST API."""
+
+__version__ = "0.1.0"
