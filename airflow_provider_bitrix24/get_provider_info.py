@@ -1,0 +1,87 @@
+"""What Airflow reads about this package through its entry point. Imports nothing: every Airflow process loads it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+_PACKAGE = "airflow_provider_bitrix24"
+_NAME = "Bitrix24"
+_HOOK = f"{_PACKAGE}.hooks.bitrix24.Bitrix24Hook"
+
+#: Which standard fields the connection form shows, under which names (keys as in ``provider_info.schema.json``).
+STANDARD_FIELDS: dict[str, Any] = {
+    "hidden-fields": ["schema", "port"],
+    "relabeling": {"host": "Portal", "login": "Webhook user id", "password": "Webhook code"},
+    "placeholders": {
+        "host": "my.bitrix24.com",
+        "login": "1",
+        "password": "the code, or the whole https://my.bitrix24.com/rest/1/CODE/",
+    },
+}
+
+#: The extras of a connection as form fields. All are nullable: the form stores every field, an empty one as null,
+#: and a field that is not nullable would have to be filled in before the form can be saved.
+EXTRA_FIELDS: dict[str, dict[str, Any]] = {
+    "webhook_url": {
+        "label": "Webhook URL",
+        "description": "The whole address that the portal shows, instead of portal, user id and code.",
+        "schema": {"type": ["string", "null"], "format": "password", "section": "Incoming webhook"},
+    },
+    "verify": {
+        "label": "Verify TLS",
+        "description": "true, false, or the path of a file with CA certificates. Empty: the environment decides.",
+        "schema": {"type": ["string", "null"], "section": "Network"},
+    },
+    "timeout": {
+        "label": "Read timeout, s",
+        "description": "How long to wait for an answer. The cloud gives a call 60 s. Empty: 75.",
+        "schema": {"type": ["integer", "null"], "minimum": 1, "section": "Network"},
+    },
+    "proxy": {
+        "label": "Proxy",
+        "description": "http://user:password@proxy:3128. Empty: the environment decides.",
+        "schema": {"type": ["string", "null"], "format": "password", "section": "Network"},
+    },
+    "allowed_domains": {
+        "label": "Allowed domains",
+        "description": "Where a renamed portal may redirect to, separated by commas. Empty: only the portal itself.",
+        "schema": {"type": ["string", "null"], "section": "Network"},
+    },
+    "allow_http": {
+        "label": "Allow http://",
+        "description": "Send the code unencrypted. Only for a portal inside your own network.",
+        "schema": {"type": ["boolean", "null"], "section": "Network"},
+    },
+    "max_response_mib": {
+        "label": "Largest answer, MiB",
+        "description": "An answer above this is refused. Empty: 64.",
+        "schema": {"type": ["integer", "null"], "minimum": 1, "section": "Network"},
+    },
+}
+
+
+def get_provider_info() -> dict[str, Any]:
+    """Return one description that is valid for ``provider_info.schema.json`` of Airflow 2.11 and of 3.x."""
+    return {
+        "package-name": "airflow-provider-bitrix24",
+        "name": _NAME,
+        "description": "`Bitrix24 <https://www.bitrix24.com/>`__: CRM data and payments through its REST API",
+        "integrations": [
+            {
+                "integration-name": _NAME,
+                "external-doc-url": "https://apidocs.bitrix24.com/",
+                "tags": ["service"],
+            }
+        ],
+        "hooks": [{"integration-name": _NAME, "python-modules": [f"{_PACKAGE}.hooks.bitrix24"]}],
+        "operators": [{"integration-name": _NAME, "python-modules": [f"{_PACKAGE}.operators.payment"]}],
+        "connection-types": [
+            {
+                "connection-type": "bitrix24",
+                "hook-class-name": _HOOK,
+                "hook-name": _NAME,
+                "ui-field-behaviour": STANDARD_FIELDS,
+                "conn-fields": EXTRA_FIELDS,
+            }
+        ],
+    }
