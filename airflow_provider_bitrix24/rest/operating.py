@@ -1,0 +1,177 @@
+"""
+Running time per method: learned from the portal's answers, never assumed.
+
+The portal sums what each method used over the last ten minutes, per webhook or application, in one-minute buckets. A
+call that finds the sum over the limit is refused with 429 ``OPERATION_TIME_LIMIT``; other methods go on. Good answers
+tell the sum (``time.operating``) and when its oldest minute drops out (``time.operating_reset_at``); a refusal tells
+nothing. The limit itself is published nowhere.
+
+Source: Bitrix24 REST docs, «Limits», and the server's public source.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, OrderedDict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+#: Seconds of running time to plan with. The docs calculate with 480, the server's default is 420.
+OPERATING_BUDGET_SECONDS = 400.0
+
+#: Share of the budget from which calls are spread.
+SLOW_DOWN_FROM = 0.8
+
+#: Running time is summed over the last so many seconds, so no refusal lasts longer once the method rests.
+OPERATING_WINDOW_SECONDS = 600.0
+
+#: ... in buckets of so many seconds, each of which drops out as a whole.
+OPERATING_BUCKET_SECONDS = 60.0
+
+#: Most methods to remember; the one that was heard of least recently is forgotten.
+_MOST_METHODS = 256
+
+_BATCH = "batch"
+
+
+@dataclass(frozen=True, slots=True)
+class _Used:
+    """What one answer told. Moments are on the portal's clock, in Unix seconds."""
+
+    operating: float
+    learned_at: float
+    reset_at: float | None
+    call_seconds: float
+
+
+class OperatingTime:
+    """
+    What is known of the running time of one credential at one portal.
+
+    Direct calls and commands of a batch are kept apart, and ``batch`` is a method like any other: portals differ in
+    who pays for a batch (each command, ``batch`` itself, nobody), and only their answers tell.
+
+    ``now`` is always Unix seconds on our clock. It may be wrong by minutes: each answer tells what time it is at the
+    portal, and moments are kept on the portal's clock.
+
+    :param budget_seconds: running time that a method may use in ten minutes.
+    """
+
+    def __init__(self, budget_seconds: float = OPERATING_BUDGET_SECONDS) -> None:
+        self._budget = budget_seconds
+        self._used: OrderedDict[tuple[str, bool], _Used] = OrderedDict()
+        self._portal_ahead: float | None = None
+
+    def learn(self, method: str, time: object, *, batched: bool = False, now: float) -> None:
+        """
+        Learn from the ``time`` of a good answer; for a command of a batch from its entry in ``result_time``.
+
+        ``operating`` is a running total: the last value counts, and values are never added up. Whatever is missing or
+        is no number teaches nothing, as on self-hosted portals.
+
+        :param now: when the answer arrived.
+        """
+        if not isinstance(time, Mapping):
+            return
+        finish = _unix_seconds(time.get("finish")) or _unix_seconds(time.get("date_finish"))
+        # An early command of a batch finished up to a minute before the answer arrived.
+        if finish is not None and (not batched or self._portal_ahead is None):
+            self._portal_ahead = finish - now
+        operating = _seconds(time.get("operating"))
+        if operating is None:
+            return
+        portal_now = self._portal_time(now)
+        reset_at = _unix_seconds(time.get("operating_reset_at"))
+        if reset_at is not None and reset_at > portal_now + OPERATING_WINDOW_SECONDS + OPERATING_BUCKET_SECONDS:
+            reset_at = None
+        self._remember(method, batched, _Used(operating, portal_now, reset_at, _call_seconds(time)))
+
+    def delay(self, method: str, *, batched: bool = False, calls: int = 1, now: float) -> float:
+        """
+        Return the seconds to wait before the next call, so that the budget lasts until the oldest minute drops out.
+
+        0 below 80 % of the budget; from there on calls are spread as far apart as what is left allows; with nothing
+        left, until ``operating_reset_at``. A portal that tells a sum but no such moment is taken to drop a minute a
+        minute from now.
+
+        :param calls: how many calls of the method go out together, as commands of one batch.
+        """
+        used = self._used.get((method.lower(), batched))
+        if used is None or used.operating < self._budget * SLOW_DOWN_FROM:
+            return 0.0
+        reset_at = used.learned_at + OPERATING_BUCKET_SECONDS if used.reset_at is None else used.reset_at
+        spacing = reset_at - used.learned_at
+        left = self._budget - used.operating
+        if left > 0:
+            spacing = min(spacing, spacing * used.call_seconds * calls / left)
+        return max(0.0, used.learned_at + spacing - self._portal_time(now))
+
+    def delay_of_batch(self, methods: Iterable[str], *, now: float) -> float:
+        """Return the seconds to wait before a batch of such commands, whoever pays for it."""
+        delays = (self.delay(method, batched=True, calls=n, now=now) for method, n in Counter(methods).items())
+        return max(self.delay(_BATCH, now=now), *delays, 0.0)
+
+    def refused(self, method: str, *, batched: bool = False, now: float) -> float | None:
+        """
+        Note a refusal (429) and return when the method is free again, in Unix seconds on our clock.
+
+        That is the last ``operating_reset_at``. When it has passed already, the minute that dropped out was too small
+        a share, and it is the end of the next one. Until then :meth:`delay` waits.
+
+        :return: None when no answer told, or only one of more than ten minutes ago. The method is then free at most
+            600 s (``OPERATING_WINDOW_SECONDS``) from now, and maybe at the end of any minute before that.
+        """
+        used = self._used.get((method.lower(), batched))
+        portal_now = self._portal_time(now)
+        if used is None or used.reset_at is None or portal_now - used.reset_at > OPERATING_WINDOW_SECONDS:
+            return None
+        reset_at = used.reset_at
+        if reset_at <= portal_now:
+            reset_at += OPERATING_BUCKET_SECONDS * (1 + (portal_now - reset_at) // OPERATING_BUCKET_SECONDS)
+        operating = max(used.operating, self._budget)
+        self._remember(method, batched, replace(used, operating=operating, learned_at=portal_now, reset_at=reset_at))
+        return reset_at - (self._portal_ahead or 0.0)
+
+    def _portal_time(self, now: float) -> float:
+        return now + (self._portal_ahead or 0.0)
+
+    def _remember(self, method: str, batched: bool, used: _Used) -> None:
+        # Each step is atomic and none needs the one before, so threads need no lock (and a fork finds none held).
+        key = (method.lower(), batched)
+        self._used.pop(key, None)
+        self._used[key] = used
+        if len(self._used) > _MOST_METHODS:
+            self._used.popitem(last=False)
+
+
+def _call_seconds(time: Mapping[str, object]) -> float:
+    """What one such call uses."""
+    told = _seconds(time.get("duration")) or _seconds(time.get("processing"))
+    if told is not None:
+        return told
+    start, finish = _unix_seconds(time.get("start")), _unix_seconds(time.get("finish"))
+    return max(0.0, finish - start) if start is not None and finish is not None else 0.0
+
+
+def _seconds(value: object) -> float | None:
+    """A number, or the text of one; None for anything else."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        return None
+    try:
+        seconds = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return seconds if math.isfinite(seconds) and seconds >= 0 else None
+
+
+def _unix_seconds(value: object) -> float | None:
+    """Unix seconds of a number, of its text or of ISO 8601 with an offset; None for anything else, and for 0."""
+    seconds = _seconds(value)
+    if seconds is None and isinstance(value, str):
+        try:
+            moment = datetime.fromisoformat(value)
+        except ValueError:
+            return None
+        seconds = moment.timestamp() if moment.tzinfo else None
+    return seconds or None
