@@ -1,0 +1,76 @@
+# Everything is made under .venv, from pinned versions with hashes; nothing but Python 3.11 or newer, git and make is needed.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.SUFFIXES:
+
+PYTHON ?= python3
+TOOLS := .venv/tools
+UV := $(TOOLS)/bin/python ci/uv.py
+VERSIONS := 3.3 2.11
+ENVIRONMENTS := $(VERSIONS:%=.venv/airflow-%/.made)
+
+.PHONY: help
+help:
+	@echo "make demo         delete a payment from a DAG, in real Airflow, at a Bitrix24 on this computer"
+	@echo "make test         run all tests on Airflow $(VERSIONS); ARGS='-k limits' selects some"
+	@echo "make check        check format, lint, types and the documents' code blocks"
+	@echo "make environments make .venv/airflow-VERSION for Airflow $(VERSIONS)"
+	@echo "make constraints  pin the newest allowed versions anew in ci/constraints-*.txt"
+	@echo "make clean        remove all that was made here"
+
+.PHONY: environments
+environments: $(ENVIRONMENTS)
+
+.PHONY: demo
+demo: .venv/airflow-3.3/.made
+	@.venv/airflow-3.3/bin/python ci/demo.py
+
+.PHONY: test
+test: $(VERSIONS:%=test-%)
+
+.PHONY: $(VERSIONS:%=test-%)
+$(VERSIONS:%=test-%): test-%: .venv/airflow-%/.made
+	@echo "Tests on Airflow $*"
+	@.venv/airflow-$*/bin/python -m pytest -q $(ARGS)
+
+.PHONY: check
+check: .venv/airflow-3.3/.made
+	@.venv/airflow-3.3/bin/ruff format --check .
+	@.venv/airflow-3.3/bin/ruff check .
+	@.venv/airflow-3.3/bin/mypy
+	@.venv/airflow-3.3/bin/python ci/check_docs.py
+
+.PHONY: clean
+clean:
+	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(TOOLS)/.made: ci/constraints-tools.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11")'
+	@$(PYTHON) -m venv --clear $(TOOLS)
+	@$(TOOLS)/bin/python -m pip --disable-pip-version-check install -q --require-hashes -r $<
+	@touch $@
+
+.venv/airflow-%/.made: ci/constraints-%.txt pyproject.toml airflow_provider_bitrix24/__init__.py $(TOOLS)/.made
+	@echo "Making .venv/airflow-$*"
+	@test -x $(@D)/bin/python || $(UV) venv -q -p $(TOOLS)/bin/python $(@D)
+	@$(UV) pip sync -q -p $(@D)/bin/python --require-hashes $<
+	@$(UV) pip install -q -p $(@D)/bin/python --no-deps --no-build-isolation -e .
+	@touch $@
+
+# A pin is no newer than this day: about the Airflow version's own release, as in the constraints that Airflow publishes.
+# Only the main index is asked, since extra ones and directories of wheels seldom tell the day of an upload.
+NEWEST_2.11 := 2026-03-15
+NEWEST_3.3 := 2026-09-18
+NEWEST_tools := 2026-11-20
+
+.PHONY: constraints
+constraints: $(VERSIONS:%=pin-%) pin-tools
+
+.PHONY: pin-tools $(VERSIONS:%=pin-%)
+pin-tools $(VERSIONS:%=pin-%): pin-%: $(TOOLS)/.made
+	@echo "# Made by \`make constraints\` from ci/requirements-$*.in; change that file, not this one." > ci/constraints-$*.new
+	@UV_INDEX= UV_FIND_LINKS= $(UV) pip compile -q --python-version 3.11 --universal --generate-hashes --no-header --no-annotate \
+		--no-emit-index-url --exclude-newer $(NEWEST_$*) ci/requirements-$*.in >> ci/constraints-$*.new
+	@mv ci/constraints-$*.new ci/constraints-$*.txt
