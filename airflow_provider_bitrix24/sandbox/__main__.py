@@ -1,0 +1,108 @@
+"""
+``python -m airflow_provider_bitrix24.sandbox``: a Bitrix24 to try things on, until Ctrl-C.
+
+It prints the webhook, the CA file and a connection for Airflow, for the administrator and for the clerk.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import shlex
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from airflow_provider_bitrix24.sandbox.portal import Sandbox
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = _parser().parse_args(arguments)
+    env_file: Path | None = options.env_file
+    settings = {name: value for name, value in vars(options).items() if name != "env_file"}
+    stopped = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopped.set())
+    try:
+        portal = Sandbox(**settings).start()
+    except (ImportError, OSError, ValueError) as problem:
+        sys.stderr.write(f"The sandbox cannot start: {problem}\n")
+        return 1
+    with portal, _written(env_file, portal):
+        sys.stdout.write(_greeting(portal, env_file) + "\n")
+        sys.stdout.flush()
+        stopped.wait()
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m airflow_provider_bitrix24.sandbox", description=__doc__)
+    add = parser.add_argument
+    add("--port", type=int, default=0, help="port on 127.0.0.1 (default: any free one)")
+    add("--deals", type=int, default=30, help="how many deals (default: %(default)s)")
+    add("--seed", type=int, help="same number, same objects and same webhook codes")
+    add("--code", help="webhook code of the administrator (default: a new one)")
+    add("--generation", choices=("current", "middle", "old"), default="current", help="whose payment answers")
+    add("--language", choices=("en", "ru"), default="en", help="language of error descriptions")
+    add("--latency", type=float, default=0.0, metavar="SECONDS", help="hold every answer back")
+    add("--rate", type=float, metavar="PER_SECOND", help="request limit: 2 on most plans (default: no limit)")
+    add("--burst", type=int, metavar="REQUESTS", help="depth of the request bucket: 50 on most plans")
+    add("--operating-limit", type=float, metavar="SECONDS", help="running time per method in ten minutes")
+    add("--gaps", type=float, default=0.0, metavar="CHANCE", help="chance that an id is skipped")
+    add("--env-file", type=Path, metavar="FILE", help="write the same as shell lines; removed at the end")
+    return parser
+
+
+def _environment(portal: Sandbox) -> dict[str, str]:
+    return {
+        "AIRFLOW_CONN_BITRIX24_DEFAULT": portal.connection_json(),
+        "AIRFLOW_CONN_BITRIX24_CLERK": portal.connection_json(portal.clerk),
+        "BITRIX24_SANDBOX_URL": portal.url,
+        "BITRIX24_SANDBOX_CA_FILE": portal.ca_file,
+        "BITRIX24_SANDBOX_WEBHOOK": portal.webhook(),
+        "BITRIX24_SANDBOX_CLERK_WEBHOOK": portal.webhook(portal.clerk),
+    }
+
+
+def _greeting(portal: Sandbox, env_file: Path | None) -> str:
+    variables = _environment(portal)
+    lines = [
+        f"Bitrix24 sandbox at {portal.url}/ (open it in a browser)",
+        f"CA file: {portal.ca_file}",
+    ]
+    for user, name in ((portal.admin, "DEFAULT"), (portal.clerk, "CLERK")):
+        variable = f"AIRFLOW_CONN_BITRIX24_{name}"
+        may = "may do everything" if user.is_admin else "may only read"
+        lines += [
+            "",
+            f"{user.name} (user {user.id}) {may}: {portal.webhook(user)}",
+            f"export {variable}={shlex.quote(variables[variable])}",
+        ]
+    if env_file is not None:
+        lines += ["", f"The same for a shell: . {env_file}"]
+    return "\n".join([*lines, "", "Ctrl-C ends it."])
+
+
+@contextlib.contextmanager
+def _written(env_file: Path | None, portal: Sandbox) -> Iterator[None]:
+    """The variables in a file that only its owner can read, complete from the moment it exists."""
+    if env_file is None:
+        yield
+        return
+    lines = [f"export {name}={shlex.quote(value)}\n" for name, value in _environment(portal).items()]
+    draft = env_file.with_name(f"{env_file.name}.{os.getpid()}")
+    try:
+        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+            file.writelines(lines)
+        draft.replace(env_file)
+        yield
+    finally:
+        draft.unlink(missing_ok=True)
+        env_file.unlink(missing_ok=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,131 @@
+"""
+Faults on request: which of them hits which call. How each looks on the wire is in ``delivery.py``.
+
+A fault is for whole HTTP requests. Those in :data:`IN_BATCH` also hit single commands of a ``batch`` whose method
+matches, unless the ``batch`` request itself was hit.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import Any
+
+#: Kind of fault -> the options it takes, with their defaults.
+KINDS: Mapping[str, Mapping[str, Any]] = {
+    "reset_before": {},
+    "reset_after": {},
+    "close_before": {},
+    "close_after": {},
+    "status_before": {"status": 502, "title": None},
+    "status_after": {"status": 502, "title": None},
+    "error": {"code": "INTERNAL_SERVER_ERROR", "description": "Internal server error", "status": 500},
+    "query_limit": {},
+    "operation_time_limit": {},
+    "overload": {},
+    "body": {"body": b"", "status": 200, "content_type": "application/json; charset=utf-8", "executed": True},
+    "truncated": {},
+    "wrong_charset": {"charset": "cp1251", "declared": None},
+    "redirect": {"location": None, "status": 302},
+    "slow": {"seconds": 1.0, "executed": True},
+    "drip": {"seconds": 0.05},
+}
+
+#: Kinds that a single command of a batch can meet.
+IN_BATCH = frozenset({"error", "operation_time_limit"})
+
+_RUNS_FIRST = frozenset({"reset_after", "close_after", "status_after", "truncated", "wrong_charset", "drip"})
+
+
+@dataclass
+class Fault:
+    """One rule; ``hits`` tells how often it struck."""
+
+    kind: str
+    method: str
+    #: Strikes left; ``None`` is for ever.
+    times: int | None
+    #: Matching calls to let pass first.
+    after: int
+    probability: float
+    options: dict[str, Any]
+    random: random.Random = field(repr=False)
+    hits: int = 0
+
+    @property
+    def runs_first(self) -> bool:
+        """The method runs and takes effect, and only its answer suffers."""
+        return self.kind in _RUNS_FIRST or bool(self.options.get("executed", False))
+
+    @property
+    def is_silent(self) -> bool:
+        """The client gets no answer at all."""
+        return self.kind.startswith(("reset_", "close_"))
+
+    def strikes(self, method: str) -> bool:
+        """Whether this call is hit; counts it if so."""
+        if self.times == 0 or not fnmatchcase(method.lower(), self.method):
+            return False
+        if self.after > 0:
+            self.after -= 1
+            return False
+        if self.probability < 1.0 and self.random.random() >= self.probability:
+            return False
+        if self.times is not None:
+            self.times -= 1
+        self.hits += 1
+        return True
+
+
+class Faults:
+    """The rules in force; of several that match the one added first strikes."""
+
+    def __init__(self) -> None:
+        self._faults: list[Fault] = []
+
+    def add(
+        self,
+        kind: str,
+        method: str = "*",
+        *,
+        times: int | None = 1,
+        after: int = 0,
+        probability: float = 1.0,
+        seed: int = 0,
+        **options: Any,
+    ) -> Fault:
+        """
+        Add a rule. ``method`` is a pattern such as ``crm.item.payment.*``.
+
+        :raises ValueError: an unknown kind or option, or a missing ``location`` of a redirect.
+        """
+        if kind not in KINDS:
+            raise ValueError(f"No fault {kind!r}: choose one of {', '.join(KINDS)}.")
+        unknown = set(options) - set(KINDS[kind])
+        if unknown:
+            takes = ", ".join(KINDS[kind]) or "no options"
+            raise ValueError(f"Fault {kind!r} has no option {', '.join(sorted(unknown))}: it takes {takes}.")
+        if kind == "redirect" and not options.get("location"):
+            raise ValueError("Fault 'redirect' needs location=, the address to send the client to.")
+        fault = Fault(
+            kind,
+            method.lower(),
+            times,
+            after,
+            probability,
+            {**KINDS[kind], **options},
+            random.Random(seed),
+        )
+        self._faults.append(fault)
+        return fault
+
+    def clear(self) -> None:
+        self._faults.clear()
+
+    def for_request(self, method: str) -> Fault | None:
+        return next((fault for fault in self._faults if fault.strikes(method)), None)
+
+    def for_command(self, method: str) -> Fault | None:
+        return next((fault for fault in self._faults if fault.kind in IN_BATCH and fault.strikes(method)), None)

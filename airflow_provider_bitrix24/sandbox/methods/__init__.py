@@ -1,0 +1,10 @@
+"""Every method of the portal, one file per family; importing this package fills the registry."""
+
+from airflow_provider_bitrix24.sandbox.methods import (
+    payments,
+    system,
+    users,
+)
+from airflow_provider_bitrix24.sandbox.methods.registry import METHODS, METHODS_V3, Method, Page, Refusal, Unchanged
+
+__all__ = ["METHODS", "METHODS_V3", "Method", "Page", "Refusal", "Unchanged", "payments", "system", "users"]

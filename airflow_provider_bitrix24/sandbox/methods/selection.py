@@ -1,0 +1,243 @@
+"""
+Filters and orders of list methods over rows, as the two families of Bitrix24 lists read them.
+
+New lists refuse what they do not know (``refuse`` makes the exception); old CRM lists drop it without a word
+(``refuse=None``), so that a misspelt filter returns everything.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeAlias
+
+from airflow_provider_bitrix24.sandbox.forms import as_map
+from airflow_provider_bitrix24.sandbox.limits import SERVER_ZONE
+from airflow_provider_bitrix24.sandbox.methods.arguments import is_truthy
+from airflow_provider_bitrix24.sandbox.store import Row
+
+_KEY = re.compile(r"(!=%|!%=|!><|><|=%|%=|!%|!@|>=|<=|!=|[%@><=!])?(.*)", re.DOTALL)
+_NUMERIC = frozenset({"integer", "double", "user", "file"})
+
+#: Operators that take a list of values; with the others a list is a bad value.
+_LIST_OPERATORS = frozenset({"", "=", "!=", "!", "@", "!@"})
+
+Check: TypeAlias = Callable[[Row], bool]
+#: Given what is wrong (``filter``, ``value``, ``order``, ``direction``), the field and the value: the exception.
+Refuse: TypeAlias = Callable[[str, str, object], Exception]
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A field of a list under its wire name: the row's key, its kind, and the value of rows without the key."""
+
+    key: str
+    kind: str = "string"
+    default: Any = None
+
+    @property
+    def is_numeric(self) -> bool:
+        return self.kind in _NUMERIC or self.kind.startswith(("crm_company", "crm_contact", "crm_lead", "crm_quote"))
+
+
+class BadValue(Exception):
+    """A filter value that does not fit its field."""
+
+
+class Matcher:
+    """A filter that has been read: bounds on the id, and checks for the rest."""
+
+    def __init__(self, fields: Mapping[str, Field], *, refuse: Refuse | None) -> None:
+        self._fields = fields
+        self._refuse = refuse
+        self.above: float | None = None
+        self.below: float | None = None
+        self.checks: list[Check] = []
+
+    def read(self, filter_: Any) -> Matcher:
+        self.checks = []
+        for key, value in as_map(filter_).items():
+            check = self._check_of(key, value, may_bound=True)
+            if check is not None:
+                self.checks.append(check)
+        return self
+
+    def accepts(self, row: Row) -> bool:
+        if self.above is not None and row["id"] <= self.above:
+            return False
+        if self.below is not None and row["id"] >= self.below:
+            return False
+        return all(check(row) for check in self.checks)
+
+    def _check_of(self, key: str, value: Any, *, may_bound: bool) -> Check | None:
+        if key.isdigit():
+            return self._group_of(key, value)
+        match = _KEY.fullmatch(key)
+        operator, name = (match.group(1) or "", match.group(2)) if match else ("", key)
+        field = self._fields.get(name)
+        try:
+            if field is None:
+                raise BadValue
+            if isinstance(value, (dict, list)) and operator not in _LIST_OPERATORS:
+                if self._refuse is not None:
+                    raise BadValue
+                # An old list casts the array to a number: 1, or 0 if it is empty.
+                value = 1 if value else 0
+            if may_bound and field.key == "id" and self._bound(operator, value):
+                return None
+            return check_of(field, operator, value)
+        except BadValue:
+            if self._refuse is None:
+                return None
+            raise self._refuse("filter" if field is None else "value", name, value) from None
+
+    def _group_of(self, key: str, value: Any) -> Check | None:
+        if self._refuse is None or not isinstance(value, (dict, list)):
+            return None
+        group = as_map(value)
+        is_or = str(group.pop("logic", "AND")).upper() == "OR"
+        checks = [check for name in group if (check := self._check_of(name, group[name], may_bound=False))]
+        if is_or:
+            return lambda row: any(check(row) for check in checks)
+        return lambda row: all(check(row) for check in checks)
+
+    def _bound(self, operator: str, value: Any) -> bool:
+        """Take a bound on the id out of the checks, so that a page is found by position and not by search."""
+        if isinstance(value, (dict, list)) or operator not in (">", ">=", "<", "<=", "", "="):
+            return False
+        number = _number(value)
+        if operator in (">", ">=", "", "="):
+            above = number if operator == ">" else number - 1
+            self.above = above if self.above is None else max(self.above, above)
+        if operator in ("<", "<=", "", "="):
+            below = number if operator == "<" else number + 1
+            self.below = below if self.below is None else min(self.below, below)
+        return True
+
+
+def check_of(field: Field, operator: str, value: Any) -> Check:
+    """One condition on one field. :raises BadValue: the value does not fit the field's kind."""
+    key, default = field.key, field.default
+    if operator.startswith("!"):
+        positive = check_of(field, operator[1:] or "=", value)
+        return lambda row: not positive(row)
+    if "%" in operator:
+        pattern = _like(str(value), wild=operator in ("=%", "%="))
+        return lambda row: pattern.fullmatch(_text(row.get(key, default))) is not None
+    if operator in ("", "=", "@"):
+        values = list(as_map(value).values()) if isinstance(value, (dict, list)) else [value]
+        wanted = frozenset(_comparable(field, item) for item in values)
+        return lambda row: not wanted.isdisjoint(_values(field, row.get(key, default)))
+    bound = _comparable(field, value)
+    compare = _COMPARISONS[operator]
+    return lambda row: (stored := row.get(key, default)) is not None and compare(_stored(field, stored), bound)
+
+
+_COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = {
+    ">": lambda left, right: left > right,
+    ">=": lambda left, right: left >= right,
+    "<": lambda left, right: left < right,
+    "<=": lambda left, right: left <= right,
+}
+
+
+def _like(text: str, *, wild: bool) -> re.Pattern[str]:
+    parts = text.split("%") if wild else ["", text, ""]
+    return re.compile(".*".join(re.escape(part) for part in parts), re.DOTALL | re.IGNORECASE)
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else str(value)
+
+
+def _values(field: Field, stored: Any) -> Iterable[Any]:
+    if isinstance(stored, list):
+        return [_stored(field, item) for item in stored] or [""]
+    return (_stored(field, stored),)
+
+
+def _stored(field: Field, value: Any) -> Any:
+    """A row's value, comparable: no value is the empty text, texts compare without case as the database does."""
+    if value is None or value == "":
+        return ""
+    if field.is_numeric:
+        return float(value)
+    return str(value).lower()
+
+
+def _comparable(field: Field, value: Any) -> Any:
+    """A filter's value in the form of :func:`_stored`."""
+    if value is None or value == "":
+        return ""
+    if isinstance(value, (dict, list)):
+        raise BadValue
+    if field.is_numeric:
+        return _number(value)
+    if field.kind in ("datetime", "date"):
+        return as_server_time(value).lower()
+    if field.kind == "uf_boolean":
+        # User fields of type boolean are read as Y/N but filtered with 1/0 (page of crm.item.list).
+        return {"1": "y", "0": "n"}.get(str(int(value) if isinstance(value, bool) else value), "nothing")
+    return str(value).lower()
+
+
+def _number(value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise BadValue from None
+
+
+def as_server_time(value: Any) -> str:
+    """
+    A time in the server's zone; without an offset it is read there.
+
+    :raises BadValue: no time at all, such as one whose ``+`` was lost in a query string.
+    """
+    try:
+        moment = datetime.fromisoformat(str(value).strip().replace("Z", "+00:00"))
+    except ValueError:
+        raise BadValue from None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=SERVER_ZONE)
+    return moment.astimezone(SERVER_ZONE).isoformat(timespec="seconds")
+
+
+def read_order(order: Any, fields: Mapping[str, Field], refuse: Refuse | None) -> list[tuple[Field, bool]]:
+    """The order as (field, descending) pairs."""
+    pairs: list[tuple[Field, bool]] = []
+    for name, direction in as_map(order).items():
+        word = str(direction).upper()
+        if name not in fields:
+            if refuse is not None:
+                raise refuse("order", name, direction)
+            continue
+        if word not in ("ASC", "DESC"):
+            if refuse is not None:
+                raise refuse("direction", name, direction)
+            word = "ASC"
+        pairs.append((fields[name], word == "DESC"))
+    return pairs
+
+
+def sort_rows(rows: list[Row], order: list[tuple[Field, bool]]) -> list[Row]:
+    """Sorted by the order, rows of equal rank by ascending id; empty values come first."""
+    for field, descending in reversed(order):
+        rows = sorted(rows, key=lambda row, field=field: _rank(field, row), reverse=descending)  # type: ignore[misc]
+    return rows
+
+
+def _rank(field: Field, row: Row) -> tuple[int, float, str]:
+    value = row.get(field.key, field.default)
+    if value is None or value == "":
+        return (0, 0.0, "")
+    if field.is_numeric:
+        return (1, float(value), "")
+    return (1, 0.0, str(value).lower())
+
+
+def counts_rows(start: Any) -> bool:
+    """``start=-1`` asks the server not to count."""
+    return str(start) != "-1" or not is_truthy(start)

@@ -1,0 +1,65 @@
+"""Methods about the call itself: who, what is allowed, what time it is. Source: pages under ``common/system``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow_provider_bitrix24.sandbox.methods.registry import METHODS, Params, Refusal, method
+from airflow_provider_bitrix24.sandbox.state import ALL_SCOPES, PortalState, User
+
+
+@method("profile")
+def profile(portal: PortalState, user: User, params: Params) -> Any:
+    if not user.active:
+        return []
+    return {
+        "ID": str(user.id),
+        "ADMIN": user.is_admin,
+        "NAME": user.first_name,
+        "LAST_NAME": user.last_name,
+        "PERSONAL_GENDER": "",
+        "TIME_ZONE": "",
+    }
+
+
+@method("scope", upper=True)
+def scope(portal: PortalState, user: User, params: Params) -> Any:
+    # `full` asks for every scope that the portal has, granted or not.
+    return sorted(ALL_SCOPES) if params.get("FULL") in (True, "true", "1", 1) else sorted(portal.scopes)
+
+
+@method("methods", upper=True)
+def methods(portal: PortalState, user: User, params: Params) -> Any:
+    wanted = params.get("SCOPE")
+    scopes = portal.scopes if wanted is None else {str(wanted)}
+    return [
+        entry.name
+        for entry in METHODS.values()
+        if scopes.intersection(entry.scopes) or (wanted is None and not entry.scopes)
+    ]
+
+
+@method("method.get", upper=True)
+def method_get(portal: PortalState, user: User, params: Params) -> Any:
+    name = params.get("NAME")
+    if not name:
+        raise Refusal("ERROR_ARGUMENT", "Argument 'name' is null or empty", extra={"argument": "name"})
+    entry = METHODS.get(str(name))
+    available = entry is not None and (not entry.scopes or bool(portal.scopes.intersection(entry.scopes)))
+    return {"isExisting": entry is not None, "isAvailable": available}
+
+
+@method("server.time")
+def server_time(portal: PortalState, user: User, params: Params) -> Any:
+    return portal.clock.iso()
+
+
+@method("app.info")
+def app_info(portal: PortalState, user: User, params: Params) -> Any:
+    # The page lists ACCESS_DENIED for webhooks; current servers answer this (server source).
+    return {"SCOPE": sorted(portal.scopes), "LICENSE": "en_pro100"}
+
+
+@method("user.admin")
+def user_admin(portal: PortalState, user: User, params: Params) -> Any:
+    return user.is_admin

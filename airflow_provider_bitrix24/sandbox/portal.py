@@ -1,0 +1,320 @@
+"""``Sandbox``: a running portal as tests and demos hold it."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any
+
+from airflow_provider_bitrix24.sandbox import seed as seeding
+from airflow_provider_bitrix24.sandbox.app import application
+from airflow_provider_bitrix24.sandbox.calls import Call
+from airflow_provider_bitrix24.sandbox.faults import Fault
+from airflow_provider_bitrix24.sandbox.limits import Clock
+from airflow_provider_bitrix24.sandbox.methods.payments import payment_fields
+from airflow_provider_bitrix24.sandbox.server import HOST, Certificate, Server
+from airflow_provider_bitrix24.sandbox.state import (
+    RIGHTS,
+    BatchBilling,
+    Generation,
+    PortalState,
+    Settings,
+    User,
+    new_code,
+)
+from airflow_provider_bitrix24.sandbox.store import DEAL, Row, Store, set_paid
+
+
+class Sandbox:
+    """
+    A small Bitrix24 on 127.0.0.1, alive inside a ``with`` block (or between :meth:`start` and :meth:`stop`).
+
+    It holds ``deals`` deals and a few objects of other kinds, the same for the same ``seed``; webhook codes are new
+    every time unless ``seed`` or ``code`` is given. It refuses what Bitrix24 refuses. Two users: :attr:`admin` may do
+    everything, :attr:`clerk` may only read.
+
+    :param port: 0 takes any free port.
+    :param generation: which server's payment answers: ``"current"``, ``"middle"`` (2024) or ``"old"``.
+    :param language: of descriptions that the server translates: ``"en"`` or ``"ru"``.
+    :param latency: seconds that every answer is held back.
+    :param rate: requests per second that drain from the request bucket; without ``rate`` and ``burst`` there is none.
+    :param burst: depth of the request bucket, 50 if only ``rate`` is given.
+    :param operating_limit: seconds of running time per method in ten minutes; ``None``: not counted, as self-hosted.
+    :param method_seconds: how long methods are said to run, e.g. ``{"crm.item.*": 0.5}``; nobody waits for it.
+    :param batch_billing: whose operating time a batch uses: its ``"commands"``, ``"batch"`` itself or ``"none"``.
+    :param operating_shared: all webhooks share one counter per method, or each has its own.
+    :param auth_status: status of authorization errors: 401 (server source) or 403 (documentation).
+    :param zero_code: numeric error codes as text (``"0"``, current servers) or as numbers (``0``, documentation).
+    :param gaps: chance, 0 to below 1, that an id is skipped.
+    :param tls: ``False`` serves plain HTTP, as a self-hosted portal inside a closed network may.
+    """
+
+    def __init__(
+        self,
+        *,
+        deals: int = 30,
+        seed: int | None = None,
+        code: str | None = None,
+        port: int = 0,
+        generation: Generation = "current",
+        language: str = "en",
+        latency: float = 0.0,
+        rate: float | None = None,
+        burst: int | None = None,
+        operating_limit: float | None = None,
+        method_seconds: Mapping[str, float] | None = None,
+        batch_billing: BatchBilling = "commands",
+        operating_shared: bool = True,
+        auth_status: int = 401,
+        zero_code: str | int = "0",
+        gaps: float = 0.0,
+        tls: bool = True,
+    ) -> None:
+        if not 0.0 <= gaps < 1.0:
+            raise ValueError(f"gaps={gaps} is no chance: give a number from 0 to below 1.")
+        settings = Settings(
+            generation=generation,
+            language=language,
+            auth_status=auth_status,
+            zero_code=zero_code,
+            batch_billing=batch_billing,
+            operating_shared=operating_shared,
+            latency_seconds=latency,
+        )
+        self._seed = 1 if seed is None else seed
+        codes = None if seed is None else random.Random(f"codes {seed}")
+        self.admin = User(1, "Anna", "Admin", "anna@example.com", code or new_code(codes), is_admin=True)
+        self.admin.rights = set(RIGHTS)
+        self.clerk = User(7, "Karl", "Clerk", "karl@example.com", new_code(codes))
+        self._state = PortalState(
+            settings,
+            [self.admin, self.clerk],
+            Store(gap=gaps, seed=self._seed),
+            rate=rate,
+            burst=burst,
+            operating_limit=operating_limit,
+            method_seconds=method_seconds or {},
+        )
+        self._chance = random.Random(f"deals {self._seed}")
+        seeding.fill(self._state.store, deals=deals, seed=self._seed)
+        self._tls = tls
+        self._wanted_port = port
+        self._certificate: Certificate | None = None
+        self._server: Server | None = None
+        self._served_connections = 0
+
+    # Life
+
+    def start(self) -> Sandbox:
+        """Listen. :raises ImportError: the extra ``sandbox`` is not installed."""
+        app = application(self._state, needs_https=self._tls)
+        self._certificate = Certificate() if self._tls else None
+        try:
+            tls = self._certificate.context if self._certificate else None
+            self._server = Server(app, port=self._wanted_port, tls=tls)
+            self._server.start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def stop(self) -> None:
+        """End all connections, free the port and remove the CA file. Calls and objects can still be read."""
+        if self._server is not None:
+            self._server.stop()
+            self._served_connections = self._server.connections
+            self._server = None
+        if self._certificate is not None:
+            self._certificate.close()
+            self._certificate = None
+
+    def __enter__(self) -> Sandbox:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _running(self) -> Server:
+        if self._server is None:
+            raise RuntimeError("The sandbox is not running: use it inside `with Sandbox() as portal:`.")
+        return self._server
+
+    def stop_listening(self) -> None:
+        """Refuse new connections from now on; those that are open stay."""
+        self._running().stop_listening()
+
+    # Address
+
+    @property
+    def host(self) -> str:
+        return HOST
+
+    @property
+    def port(self) -> int:
+        return self._running().port
+
+    @property
+    def url(self) -> str:
+        """``https://127.0.0.1:PORT``"""
+        return f"{'https' if self._tls else 'http'}://{HOST}:{self.port}"
+
+    @property
+    def ca_file(self) -> str:
+        """Path of the CA certificate (PEM) to trust; it is removed with the sandbox."""
+        self._running()
+        if self._certificate is None:
+            raise RuntimeError("This sandbox speaks plain HTTP: there is no CA.")
+        return str(self._certificate.ca_file)
+
+    def webhook(self, user: User | None = None) -> str:
+        """``https://127.0.0.1:PORT/rest/1/CODE/`` of a user, the administrator's by default."""
+        owner = user or self.admin
+        return f"{self.url}/rest/{owner.id}/{owner.code}/"
+
+    def connection(self, user: User | None = None, **extra: Any) -> dict[str, Any]:
+        """An Airflow connection of a user, as keyword arguments; ``extra`` is added to its extras."""
+        owner = user or self.admin
+        trust: dict[str, Any] = {"verify": self.ca_file} if self._tls else {"allow_http": True}
+        return {
+            "conn_type": "bitrix24",
+            "host": self.url,
+            "login": str(owner.id),
+            "password": owner.code,
+            "extra": {**trust, **extra},
+        }
+
+    def connection_json(self, user: User | None = None, **extra: Any) -> str:
+        """The same as text for ``AIRFLOW_CONN_BITRIX24_DEFAULT``."""
+        return json.dumps(self.connection(user, **extra))
+
+    # What happened
+
+    @property
+    def calls(self) -> list[Call]:
+        """Every request for a method, in order; the last 100,000 of them."""
+        with self._state.lock:
+            return list(self._state.log.calls)
+
+    @property
+    def requests(self) -> int:
+        """HTTP requests for methods."""
+        return self._state.log.requests
+
+    @property
+    def connections(self) -> int:
+        """TCP connections accepted, also those on which nothing was said."""
+        return self._server.connections if self._server else self._served_connections
+
+    def count(self, method: str) -> int:
+        """Calls of a method received, alone and in batches."""
+        return self._state.log.received(method)
+
+    def executed(self, method: str) -> int:
+        """How often a method ran and took effect, alone and in batches."""
+        return self._state.log.executed(method)
+
+    def reset_calls(self) -> None:
+        """Forget all calls; connections keep being counted from the start."""
+        with self._state.lock:
+            self._state.log.reset()
+
+    # Objects
+
+    def payments(self) -> list[dict[str, Any]]:
+        """
+        All payments now, by id: the fields of ``crm.item.payment.get`` and ``orderId``, ``entityTypeId``, ``entityId``,
+        ``dealId`` (``None`` for a payment of an invoice).
+        """
+        with self._state.lock:
+            return [_payment(row) for row in self._state.store.payments]
+
+    def payment(self, payment_id: int) -> dict[str, Any] | None:
+        """One payment in the form of :meth:`payments`, ``None`` if there is none."""
+        with self._state.lock:
+            row = self._state.store.payments.get(payment_id)
+            return None if row is None else _payment(row)
+
+    def add_payment(self, deal_id: int, *, paid: bool = False, sum: float = 0) -> int:
+        """
+        A payment of a deal; returns its id.
+
+        :raises LookupError: there is no such deal.
+        """
+        with self._state.lock:
+            if self._state.store.items[DEAL].get(deal_id) is None:
+                raise LookupError(f"There is no deal {deal_id}.")
+            payment = self._state.store.add_payment(DEAL, deal_id)
+            payment["sum"] = sum
+            set_paid(payment, paid, at=self._state.clock.iso(), user_id=self.admin.id)
+            return int(payment["id"])
+
+    def remove_payment(self, payment_id: int) -> None:
+        """Take a payment away behind everybody's back, paid or not. :raises LookupError: there is none."""
+        with self._state.lock:
+            if self._state.store.payments.remove(payment_id) is None:
+                raise LookupError(f"There is no payment {payment_id}.")
+
+    def add_deals(self, count: int, **fields: Any) -> list[int]:
+        """``count`` more deals, with ``fields`` under their ``crm.item`` names; returns their ids."""
+        with self._state.lock:
+            return seeding.add_deals(self._state.store, count, self._chance, **fields)
+
+    # Behaviour
+
+    @property
+    def clock(self) -> Clock:
+        return self._state.clock
+
+    @property
+    def scopes(self) -> set[str]:
+        """Scopes of the webhooks: change it to take some away."""
+        return self._state.scopes
+
+    @scopes.setter
+    def scopes(self, scopes: set[str]) -> None:
+        self._state.scopes = set(scopes)
+
+    @property
+    def plan_has_rest(self) -> bool:
+        """Whether the portal's plan includes REST."""
+        return self._state.plan_has_rest
+
+    @plan_has_rest.setter
+    def plan_has_rest(self, value: bool) -> None:
+        self._state.plan_has_rest = value
+
+    def fault(
+        self,
+        kind: str,
+        method: str = "*",
+        times: int | None = 1,
+        after: int = 0,
+        probability: float = 1.0,
+        seed: int = 0,
+        **options: Any,
+    ) -> Fault:
+        """
+        Let matching calls fail; see ``faults.KINDS`` for the kinds and their options.
+
+        :param method: a pattern such as ``crm.item.payment.*``.
+        :param times: so many calls, ``None`` for ever.
+        :param after: let this many matching calls pass first.
+        :raises ValueError: an unknown kind or option.
+        """
+        with self._state.lock:
+            return self._state.faults.add(
+                kind, method, times=times, after=after, probability=probability, seed=seed, **options
+            )
+
+    def clear_faults(self) -> None:
+        with self._state.lock:
+            self._state.faults.clear()
+
+
+def _payment(row: Row) -> dict[str, Any]:
+    owner = {"orderId": row["orderId"], "entityTypeId": row["entityTypeId"], "entityId": row["entityId"]}
+    return {**payment_fields(row), **owner, "dealId": row["entityId"] if row["entityTypeId"] == DEAL else None}

@@ -1,0 +1,213 @@
+"""
+From an HTTP request to a method call and back: address, credentials, parameters, limits, errors.
+
+Source: Bitrix24 REST docs, «General principles», and public copies of the server.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote
+
+from airflow_provider_bitrix24.sandbox import dispatch
+from airflow_provider_bitrix24.sandbox.answers import Answer, error_body, json_answer
+from airflow_provider_bitrix24.sandbox.batch import Batch
+from airflow_provider_bitrix24.sandbox.calls import Call
+from airflow_provider_bitrix24.sandbox.fault_answers import as_refusal, in_place, query_limit, spoiled
+from airflow_provider_bitrix24.sandbox.faults import Fault
+from airflow_provider_bitrix24.sandbox.forms import as_map, parse_query
+from airflow_provider_bitrix24.sandbox.limits import Bill
+from airflow_provider_bitrix24.sandbox.methods.registry import Params, Refusal
+from airflow_provider_bitrix24.sandbox.state import PortalState, User
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRequest:
+    """What the protocol needs of an HTTP request."""
+
+    verb: str
+    #: Percent-encoded, as it came.
+    path: str
+    query: str
+    headers: dict[str, str]
+    body: bytes
+    is_https: bool
+    address: str
+    connection: int
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """``/rest/[api/][USER/CODE/]METHOD[.json]`` taken apart."""
+
+    method: str
+    user_id: str | None
+    code: str
+    is_v3: bool
+
+    @classmethod
+    def of(cls, path: str) -> Address:
+        parts = [unquote(part) for part in path.split("/") if part][1:]
+        is_v3 = parts[:1] == ["api"]
+        if is_v3:
+            parts = parts[1:]
+        user_id, code = None, ""
+        if len(parts) > 1 and parts[0].isascii() and parts[0].isdigit():
+            user_id, code, parts = parts[0], parts[1], parts[2:]
+        method = "/".join(parts)
+        if method.lower().endswith((".json", ".xml")):
+            method = method.rpartition(".")[0]
+        return cls(method, user_id, code, is_v3)
+
+
+class Protocol:
+    """Answers requests one at a time; the caller holds the portal's lock."""
+
+    def __init__(self, portal: PortalState, *, needs_https: bool) -> None:
+        self._portal = portal
+        self._needs_https = needs_https
+
+    def answer(self, request: HttpRequest) -> tuple[Answer, Fault | None]:
+        """The answer, and the fault that shall befall it on its way. Never raises."""
+        portal, address = self._portal, Address.of(request.path)
+        call = Call(
+            method=address.method,
+            params=_params_of(request),
+            at=portal.clock.now(),
+            connection=request.connection,
+            verb=request.verb,
+            headers=request.headers,
+            path=request.path,
+        )
+        portal.log.receive(call)
+        fault: Fault | None = None
+        try:
+            user = self._owner(address)
+            call.user_id = user.id if user else None
+            if self._needs_https and not request.is_https:
+                raise Refusal("INVALID_REQUEST", "Https required.", portal.settings.auth_status)
+            if not portal.bucket.admits(request.address):
+                raise query_limit()
+            fault = portal.faults.for_request(address.method)
+            answer = self._call(address, user, call) if fault is None else self._struck(fault, address, user, call)
+        except Refusal as refusal:
+            answer = self._refused(refusal, call)
+        except Exception:
+            log.exception("The sandbox itself failed in %s", address.method)
+            answer = self._refused(Refusal("INTERNAL_SERVER_ERROR", "Internal server error", 500), call)
+        call.status = None if fault is not None and fault.is_silent else answer.status
+        return answer, fault
+
+    def _struck(self, fault: Fault, address: Address, user: User | None, call: Call) -> Answer:
+        refusal = as_refusal(fault, self._portal)
+        if refusal is not None:
+            raise refusal
+        if not fault.runs_first:
+            return in_place(fault)
+        try:
+            answer = self._call(address, user, call)
+        except Refusal as refused:
+            answer = self._refused(refused, call)
+        return spoiled(answer, fault)
+
+    def _refused(self, refusal: Refusal, call: Call) -> Answer:
+        call.error = str(refusal.code)
+        return json_answer(error_body(refusal, self._portal.settings.zero_code), refusal.status)
+
+    def _call(self, address: Address, user: User | None, call: Call) -> Answer:
+        params = dict(call.params)
+        params.pop("auth", None)
+        is_batch = address.method.lower() == "batch"
+        entry = None if is_batch else dispatch.find(address.method)
+        user = self._authorized(address, user, call)
+        if entry is None:
+            return self._batch(params, user, call)
+        dispatch.check_scope(self._portal, entry)
+        bill = Bill(self._portal.operating, self._portal.credential(user))
+        done = dispatch.run(self._portal, entry, params, user, call, bill, paid=True)
+        body: dict[str, Any] = {"result": done.result}
+        if done.next is not None:
+            body["next"] = done.next
+        if done.total is not None:
+            body["total"] = done.total
+        body["time"] = done.time
+        return json_answer(body)
+
+    def _owner(self, address: Address) -> User | None:
+        return None if address.user_id is None else self._portal.webhook_owner(address.user_id, address.code)
+
+    def _authorized(self, address: Address, user: User | None, call: Call) -> User:
+        status = self._portal.settings.auth_status
+        if address.user_id is None:
+            if "auth" in call.params or "authorization" in call.headers:
+                raise Refusal("invalid_token", "Unable to get application by token", status)
+            raise Refusal("NO_AUTH_FOUND", "Wrong authorization data", 401)
+        if user is None:
+            raise Refusal("INVALID_CREDENTIALS", "Invalid request credentials", status)
+        if not self._portal.plan_has_rest:
+            raise Refusal("ACCESS_DENIED", "REST API is available only on commercial plans.", status)
+        return user
+
+    def _batch(self, params: Params, user: User, call: Call) -> Answer:
+        portal, billing = self._portal, self._portal.settings.batch_billing
+        credential = portal.credential(user)
+        if billing == "batch" and portal.operating.is_over("batch", credential):
+            raise dispatch.operation_time_limit()
+        timer = dispatch.Timer(portal)
+        timer.begin_processing()
+        bill = Bill(portal.operating, credential)
+        said_seconds = 0.0
+
+        def run_command(method: str, command_params: Params) -> dispatch.Done:
+            nonlocal said_seconds
+            command = Call(method, command_params, user_id=user.id, at=portal.clock.now(), connection=call.connection)
+            portal.log.receive(command, within=call)
+            try:
+                fault = portal.faults.for_command(method)
+                refusal = as_refusal(fault, portal) if fault else None
+                if refusal is not None:
+                    raise refusal
+                entry = dispatch.find(method)
+                dispatch.check_scope(portal, entry, in_batch=True)
+                params = {key: value for key, value in command_params.items() if key != "auth"}
+                paid = billing == "commands"
+                done = dispatch.run(portal, entry, params, user, command, bill, paid=paid)
+            except Refusal as refused:
+                command.error = str(refused.code)
+                raise
+            said_seconds += portal.operating.seconds_of(entry.name.lower())
+            return done
+
+        batch = Batch(run_command, lambda refusal: error_body(refusal, portal.settings.zero_code))
+        result = batch.run(params)
+        portal.log.execute(call)
+        times = timer.end(said_seconds)
+        if portal.operating.limit is not None:
+            if billing == "batch":
+                bill.add("batch", times["processing"])
+                times["operating_reset_at"] = portal.operating.reset_at("batch", credential)
+            times["operating"] = portal.operating.used("batch", credential)
+        return json_answer({"result": result, "time": times}, batch.status)
+
+
+def _params_of(request: HttpRequest) -> Params:
+    """Parameters of query and body together; the body wins."""
+    params: Params = parse_query(request.query)
+    content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if content_type == "application/json" or content_type.endswith("+json"):
+        # Broken JSON is no error in REST v2: the method runs without parameters. NaN is broken JSON in PHP.
+        with contextlib.suppress(ValueError):
+            params.update(as_map(json.loads(request.body or b"null", parse_constant=_not_json)))
+    elif content_type == "application/x-www-form-urlencoded":
+        params.update(parse_query(request.body.decode("utf-8", errors="replace")))
+    return params
+
+
+def _not_json(constant: str) -> None:
+    raise ValueError(constant)

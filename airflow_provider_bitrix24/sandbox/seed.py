@@ -1,0 +1,85 @@
+"""What a new portal holds: the same objects for the same seed."""
+
+from __future__ import annotations
+
+import random
+from datetime import datetime, timedelta
+
+from airflow_provider_bitrix24.sandbox.limits import SERVER_ZONE
+from airflow_provider_bitrix24.sandbox.store import (
+    COMPANY,
+    CONTACT,
+    DEAL,
+    INVOICE,
+    LEAD,
+    PAY_SYSTEMS,
+    QUOTE,
+    SMART_PROCESS,
+    Row,
+    Store,
+    set_paid,
+)
+
+DEAL_STAGES = ("NEW", "PREPARATION", "PREPAYMENT_INVOICE", "EXECUTING", "FINAL_INVOICE", "WON", "LOSE")
+LEAD_STAGES = ("NEW", "IN_PROCESS", "PROCESSED", "CONVERTED", "JUNK")
+FIRST_MOMENT = datetime(2026, 1, 12, 9, 0, tzinfo=SERVER_ZONE)
+
+_GOODS = ("Oak door", "Steel gate", "Office chair", "Delivery van", "Coffee beans", "Website", "Night lamp", "Bicycle")
+_NAMES = ("Ada", "Boris", "Clara", "David", "Elena", "Felix", "Galina", "Hugo", "Irina", "Jonas")
+_SURNAMES = ("Adler", "Berg", "Chekov", "Dorn", "Egorova", "Frost", "Grau", "Holm", "Ivanov", "Jung")
+
+
+def fill(store: Store, *, deals: int, seed: int) -> None:
+    """Deals, of which every third has 1 to 3 payments (some paid), and a few objects of every other kind."""
+    chance = random.Random(seed)
+    few = min(deals, 20)
+    for number in range(1, few + 1):
+        store.items[COMPANY].add({"title": f"{_SURNAMES[number % 10]} & Co {number}", **_made(number)})
+        name, surname = _NAMES[number % 10], _SURNAMES[chance.randrange(10)]
+        store.items[CONTACT].add({"name": name, "lastName": surname, "companyId": number, **_made(number)})
+        store.items[LEAD].add(
+            {"title": f"Lead #{number}", "name": name, "stageId": LEAD_STAGES[number % 5], **_made(number)}
+        )
+        store.items[SMART_PROCESS].add({"title": f"Delivery #{number}", **_made(number)})
+    add_deals(store, deals, chance)
+    for number in range(1, max(1, few // 4) + 1 if deals else 1):
+        store.items[QUOTE].add({"title": f"Quote #{number}", "opportunity": 100.0 * number, **_made(number)})
+        store.items[INVOICE].add({"title": f"Invoice #{number}", "opportunity": 250.0 * number, **_made(number)})
+    _add_payments(store, chance)
+
+
+def add_deals(store: Store, count: int, chance: random.Random, **fields: object) -> list[int]:
+    """``count`` more deals; ``fields`` (``crm.item`` names) are the same in each."""
+    table = store.items[DEAL]
+    contacts, companies = len(store.items[CONTACT]), len(store.items[COMPANY])
+    new_ids = []
+    for number in range(len(table) + 1, len(table) + count + 1):
+        row: Row = {
+            "title": f"{_GOODS[chance.randrange(8)]} #{number}",
+            "stageId": DEAL_STAGES[chance.randrange(7)],
+            "opportunity": chance.randrange(100, 1_000_000) / 100,
+            "companyId": 1 + number % companies if companies else 0,
+            "contactId": 1 + number % contacts if contacts else 0,
+            **_made(number),
+        }
+        row.update(fields)
+        new_ids.append(table.add(row))
+    return new_ids
+
+
+def _made(number: int) -> Row:
+    """Times of one object: one minute after the one before, and who is responsible."""
+    moment = (FIRST_MOMENT + timedelta(minutes=number)).isoformat()
+    return {"createdTime": moment, "updatedTime": moment, "assignedById": 7 if number % 4 == 0 else 1}
+
+
+def _add_payments(store: Store, chance: random.Random) -> None:
+    owners = [(DEAL, row_id) for row_id in store.items[DEAL].ids[::3][:300]]
+    owners += [(INVOICE, row_id) for row_id in store.items[INVOICE].ids]
+    for entity_type_id, entity_id in owners:
+        for _ in range(chance.randrange(1, 4)):
+            payment = store.add_payment(entity_type_id, entity_id, pay_system_id=chance.choice(list(PAY_SYSTEMS)))
+            payment["sum"] = chance.randrange(100, 90_000) / 100
+            if chance.random() < 0.3:
+                moment = store.items[entity_type_id].rows[entity_id]["createdTime"]
+                set_paid(payment, True, at=moment, user_id=1)

@@ -1,0 +1,127 @@
+"""The portal as its methods see it: settings, people, rights, clock, limits and objects."""
+
+from __future__ import annotations
+
+import random
+import secrets
+import string
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+from airflow_provider_bitrix24.sandbox import texts
+from airflow_provider_bitrix24.sandbox.calls import CallLog
+from airflow_provider_bitrix24.sandbox.faults import Faults
+from airflow_provider_bitrix24.sandbox.limits import Clock, OperatingTime, RequestBucket
+from airflow_provider_bitrix24.sandbox.store import Store
+
+Generation: TypeAlias = Literal["current", "middle", "old"]
+BatchBilling: TypeAlias = Literal["commands", "batch", "none"]
+
+#: Scopes that a new webhook has.
+ALL_SCOPES = ("crm", "sale", "salescenter", "pay_system", "task", "tasks", "user", "department", "im")
+
+#: Read CRM objects, change CRM objects, change orders (and so payments).
+RIGHTS = ("read", "change", "change_orders")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How this portal differs from others; where sources disagree, each reading is a setting."""
+
+    #: Which server's answers ``crm.item.payment.*`` gives.
+    generation: Generation = "current"
+    language: str = "en"
+    #: Status of authorization errors: 401 in the server source, 403 in the documentation.
+    auth_status: int = 401
+    #: ``"0"`` sends numeric codes as text (current servers), ``0`` as numbers (documentation).
+    zero_code: str | int = "0"
+    #: Who pays operating time for a batch: each command's method, ``batch`` itself, or nobody.
+    batch_billing: BatchBilling = "commands"
+    #: One counter of operating time per method for all webhooks, or one for each webhook.
+    operating_shared: bool = True
+    latency_seconds: float = 0.0
+
+    def __post_init__(self) -> None:
+        _check("generation", self.generation, ("current", "middle", "old"))
+        _check("language", self.language, texts.LANGUAGES)
+        _check("batch_billing", self.batch_billing, ("commands", "batch", "none"))
+        _check("zero_code", self.zero_code, ("0", 0))
+
+
+def _check(name: str, value: object, allowed: tuple[object, ...]) -> None:
+    if value not in allowed:
+        raise ValueError(f"{name}={value!r} is not known: choose one of {', '.join(map(repr, allowed))}.")
+
+
+@dataclass
+class User:
+    """One employee with an own webhook; ``code`` is the secret in its URL."""
+
+    id: int
+    first_name: str
+    last_name: str
+    email: str
+    code: str = field(repr=False)
+    is_admin: bool = False
+    active: bool = True
+    rights: set[str] = field(default_factory=lambda: {"read"})
+    #: CRM lists and gets show only objects this user is responsible for.
+    sees_only_own: bool = False
+
+    @property
+    def name(self) -> str:
+        return f"{self.first_name} {self.last_name}"
+
+    def may(self, right: str) -> bool:
+        return self.is_admin or right in self.rights
+
+
+def new_code(chance: random.Random | None = None) -> str:
+    """16 small letters and digits, as in a real webhook's URL."""
+    alphabet = string.ascii_lowercase + string.digits
+    pick = chance.choice if chance else secrets.choice
+    code = "".join(pick(alphabet) for _ in range(14))
+    return pick(string.ascii_lowercase) + code + pick(string.digits)
+
+
+class PortalState:
+    """One portal. Whoever reads or changes it holds ``lock``: the server runs in a thread of its own."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        users: list[User],
+        store: Store,
+        *,
+        rate: float | None,
+        burst: int | None,
+        operating_limit: float | None,
+        method_seconds: Mapping[str, float],
+    ) -> None:
+        self.settings = settings
+        self.users = {user.id: user for user in users}
+        self.store = store
+        self.scopes = set(ALL_SCOPES)
+        self.plan_has_rest = True
+        self.clock = Clock()
+        self.bucket = RequestBucket(self.clock, rate, burst)
+        self.operating = OperatingTime(self.clock, operating_limit, method_seconds)
+        self.faults = Faults()
+        self.log = CallLog()
+        self.lock = threading.RLock()
+
+    def text(self, key: str, **values: Any) -> str:
+        """A description in the portal's language."""
+        return texts.text(self.settings.language, key, **values)
+
+    def webhook_owner(self, user_id: str, code: str) -> User | None:
+        user = self.users.get(int(user_id)) if user_id.isascii() and user_id.isdigit() else None
+        if user is None or not secrets.compare_digest(user.code.encode(), code.encode()):
+            return None
+        return user
+
+    def credential(self, user: User) -> str:
+        """Whose operating time is used up by this user's webhook."""
+        return "webhooks" if self.settings.operating_shared else f"webhook of {user.id}"

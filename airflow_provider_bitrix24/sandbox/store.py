@@ -1,0 +1,115 @@
+"""The objects of the portal, in memory: tables of rows by id, and the payments with their orders."""
+
+from __future__ import annotations
+
+import random
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
+from typing import Any, TypeAlias
+
+#: Fields of one object under their ``crm.item`` names; a field at its default value is left out to save memory.
+Row: TypeAlias = dict[str, Any]
+
+LEAD, DEAL, CONTACT, COMPANY, QUOTE, INVOICE = 1, 2, 3, 4, 7, 31
+
+#: ``entityTypeId`` of the one smart process that every sandbox has.
+SMART_PROCESS = 128
+
+#: Kinds that can have payments (reference: page and source agree).
+PAYABLE = (DEAL, INVOICE)
+
+PAY_SYSTEMS = {1: "Inner account", 6: "Cash", 10: "Bank transfer", 110: "Card"}
+
+
+class Table:
+    """Rows by id, in ascending order of id. ``gap`` is the chance that an id is skipped."""
+
+    def __init__(self, *, first_id: int = 1, gap: float = 0.0, seed: int = 0) -> None:
+        self.rows: dict[int, Row] = {}
+        self.ids: list[int] = []
+        self._next_id = first_id
+        self._gap = gap
+        self._random = random.Random(seed)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __iter__(self) -> Iterator[Row]:
+        return (self.rows[row_id] for row_id in self.ids)
+
+    def add(self, row: Row) -> int:
+        while self._gap and self._random.random() < self._gap:
+            self._next_id += 1
+        row_id = row["id"] = self._next_id
+        self._next_id += 1
+        self.rows[row_id] = row
+        self.ids.append(row_id)
+        return row_id
+
+    def get(self, row_id: int) -> Row | None:
+        return self.rows.get(row_id)
+
+    def remove(self, row_id: int) -> Row | None:
+        row = self.rows.pop(row_id, None)
+        if row is not None:
+            del self.ids[bisect_left(self.ids, row_id)]
+        return row
+
+    def ids_between(self, above: float | None, below: float | None) -> Sequence[int]:
+        """Ids strictly between the bounds; the whole list itself, not a copy, when there are none."""
+        low = 0 if above is None else bisect_right(self.ids, above)
+        high = len(self.ids) if below is None else bisect_left(self.ids, below)
+        return self.ids if (low, high) == (0, len(self.ids)) else self.ids[low:high]
+
+
+class Store:
+    """Everything the portal knows."""
+
+    def __init__(self, *, gap: float = 0.0, seed: int = 0) -> None:
+        kinds = (LEAD, DEAL, CONTACT, COMPANY, QUOTE, INVOICE, SMART_PROCESS)
+        self.items = {kind: Table(gap=gap, seed=seed + kind) for kind in kinds}
+        self.payments = Table(first_id=1001, gap=gap, seed=seed)
+        #: (entityTypeId, id of the object) -> id of its order.
+        self.orders: dict[tuple[int, int], int] = {}
+        self.tasks = Table()
+        self.product_rows = Table()
+        self.comments = Table()
+        self.activities = Table()
+        self.stage_history = Table()
+        self.notifications = Table()
+
+    def add_payment(self, entity_type_id: int, entity_id: int, *, pay_system_id: int = 6, currency: str = "USD") -> Row:
+        """A new empty payment of the object's order; the order is made when there is none."""
+        order_id = self.orders.setdefault((entity_type_id, entity_id), 501 + len(self.orders))
+        number = 1 + max(
+            (int(row["accountNumber"].partition("/")[2]) for row in self.payments_of(entity_type_id, entity_id)),
+            default=0,
+        )
+        row: Row = {
+            "accountNumber": f"{order_id}/{number}",
+            "paid": "N",
+            "datePaid": None,
+            "empPaidId": None,
+            "paySystemId": pay_system_id,
+            "sum": 0,
+            "currency": currency,
+            "orderId": order_id,
+            "entityTypeId": entity_type_id,
+            "entityId": entity_id,
+        }
+        self.payments.add(row)
+        return row
+
+    def payments_of(self, entity_type_id: int, entity_id: int) -> list[Row]:
+        order_id = self.orders.get((entity_type_id, entity_id))
+        if order_id is None:
+            return []
+        return [row for row in self.payments if row["orderId"] == order_id]
+
+
+def set_paid(payment: Row, paid: bool, *, at: str, user_id: int) -> None:
+    """Mark a payment paid or unpaid; a payment that already is stays as it was."""
+    if paid != (payment["paid"] == "Y"):
+        payment["paid"] = "Y" if paid else "N"
+        payment["datePaid"] = at if paid else None
+        payment["empPaidId"] = user_id if paid else None
