@@ -1,0 +1,283 @@
+"""
+What the documentation's catalogue of methods cannot say, each with its reason.
+
+Which lists may be read by a growing id, where the documentation is wrong or silent, and what happens when a call that
+writes is sent twice. ``make_methods_table.py`` makes the table from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+
+class Correction(NamedTuple):
+    """Columns that replace those made from the documentation, and why."""
+
+    methods: str
+    columns: Mapping[str, str]
+    reason: str
+
+
+OLD_CRM = ("activity", "company", "contact", "deal", "lead", "quote")
+
+CORRECTIONS = [
+    *(
+        Correction(
+            f"crm.{kind}.list",
+            {
+                "filter": "filter:ID",
+                "paging": "keyset",
+                "fields": f"crm.{kind}.fields",
+                "also": "any-case,drops-filters",
+            },
+            "start=-1 skips the count; a filter key that is not a field in UPPER_CASE is dropped (server source)",
+        )
+        for kind in OLD_CRM
+    ),
+    Correction(
+        "crm.item.list",
+        {"filter": "filter:id", "paging": "keyset", "fields": "crm.item.fields"},
+        "the documentation's own example of reading large volumes",
+    ),
+    Correction(
+        "crm.type.list",
+        {"filter": "filter:id", "paging": "keyset"},
+        "filters and sorts by every field of a type; ID is refused with «Unknown field definition I_D»",
+    ),
+    Correction(
+        "crm.stagehistory.list",
+        {"filter": "filter:ID", "paging": "keyset"},
+        "UPPER_CASE fields under items, though a method of the new kind",
+    ),
+    Correction(
+        "tasks.task.list",
+        {"filter": "filter:ID", "order": "order:ID", "paging": "keyset", "also": "drops-filters"},
+        "asks for ID and answers id; another spelling of the key is dropped, and page 1 comes for ever. Its filter "
+        "knows more keys than tasks.task.getFields (MEMBER, ::SUBFILTER-…): names cannot be checked",
+    ),
+    Correction(
+        "user.get",
+        {"filter": "FILTER:ID", "order": "order:ID", "sort": "sort", "paging": "keyset", "also": "any-case"},
+        "start=-1 is documented; sort takes the field and order only the direction",
+    ),
+    Correction(
+        "user.search",
+        {"order": "order:ID", "sort": "sort", "also": "any-case"},
+        "as user.get, but nobody says that it can be filtered by id",
+    ),
+    Correction(
+        "department.get",
+        {"order": "order:ID", "sort": "sort", "also": "any-case"},
+        "sort and order are scalars; the page writes START, the server reads only start",
+    ),
+    Correction(
+        "voximplant.statistic.get",
+        {"order": "ORDER:ID", "sort": "SORT", "also": "any-case"},
+        "SORT and ORDER are scalars, and order counts only when both are given (server source)",
+    ),
+    Correction("voximplant.sip.get", {"sort": "SORT", "also": "any-case"}, "SORT and ORDER are scalars"),
+    *(
+        Correction(
+            f"catalog.{kind}.list",
+            {"filter": "filter:id", "paging": "keyset"},
+            "a controller that filters and sorts by every field of its object; large enough to be worth it",
+        )
+        for kind in (
+            *("document", "document.element", "price", "product", "product.offer", "product.service", "product.sku"),
+            *("productPropertyEnum", "ratio", "section", "storeproduct"),
+        )
+    ),
+    *(
+        Correction(
+            f"sale.{kind}.list",
+            {"filter": "filter:id", "paging": "keyset"},
+            "a controller that filters and sorts by every field of its object; large enough to be worth it",
+        )
+        for kind in (
+            *("basketitem", "basketproperties", "order", "payment", "paymentitembasket", "paymentItemShipment"),
+            *("propertyvalue", "shipment", "shipmentitem", "shipmentpropertyvalue"),
+        )
+    ),
+    Correction(
+        "crm.address.list",
+        {"id": "-", "order": "order:-", "also": "any-case,no-total"},
+        "an address has no id of its own; total says 50 whatever the number",
+    ),
+    Correction(
+        "crm.requisite.link.list",
+        {"id": "-", "order": "order:-", "also": "any-case"},
+        "a link is named by ENTITY_TYPE_ID and ENTITY_ID together",
+    ),
+    Correction("crm.timeline.bindings.list", {"id": "-"}, "a binding is named by ENTITY_TYPE and ENTITY_ID together"),
+    Correction(
+        "crm.deal.recurring.list", {"order": "order:-"}, "rows mix id and ACTIVE; the key to sort by is not said"
+    ),
+    Correction("crm.category.list", {"paging": "single"}, "the whole directory in one answer, with a total"),
+    Correction("crm.status.list", {"paging": "single"}, "the whole directory in one answer, with a total"),
+    Correction("event.get", {"paging": "single"}, "not paged (server source)"),
+    Correction("calendar.event.get", {"paging": "single"}, "not paged: bounded by from and to"),
+    Correction(
+        "tasks.task.list v3",
+        {"filter": "filter:id", "order": "order:id"},
+        "the page filters by id, sorts by id",
+    ),
+    Correction("main.eventlog.list v3", {"order": "order:id"}, "sorts by every field of the log"),
+]
+
+#: Not lists, whatever the documentation's catalogue says.
+NOT_LISTS = {"event.offline.get": "a queue: it takes what it returns, see the calls"}
+
+#: Families whose lists are known to sort by the id of their rows.
+SORTED_BY_ID = (
+    "crm.",
+    "catalog.",
+    "sale.",
+    "tasks.",
+    "documentgenerator.",
+    "lists.element.",
+    "entity.",
+    "event.offline.",
+)
+
+#: Old modules: they fold the names of their parameters, so any case is read (the documentation's pages disagree with
+#: themselves in case for most of these). Controllers read exactly what is written; where nobody says, be exact.
+ANY_CASE = (
+    *(
+        "bizproc.task.",
+        "bizproc.workflow.",
+        "department.",
+        "entity.",
+        "lists.",
+        "sonet_group.",
+        "user.get",
+        "user.search",
+    ),
+    *("crm.requisite.list", "crm.requisite.bankdetail.list", "crm.requisite.preset.list", "voximplant."),
+)
+
+
+class Call(NamedTuple):
+    """One line of ``[calls]``."""
+
+    methods: str
+    repeat: str
+    scope: str = "-"
+    lookup: str = "-"
+    done: str = "-"
+    also: str = "-"
+    version: int = 2
+
+
+#: Read, whatever their name says, or do not need a scope. Reason: their pages.
+READERS = [
+    Call("profile scope server.time methods method.get app.info feature.get access.name events", "read"),
+    Call("user.admin user.access", "read"),
+    Call("user.current", "read", "user"),
+    Call("user.fields", "read", "user"),
+    Call("crm.type.getByEntityTypeId crm.duplicate.findbycomm", "read", "crm"),
+    Call("crm.enum.ownertype crm.enum.addresstype crm.enum.contenttype", "read", "crm"),
+    Call("crm.enum.activitytype crm.enum.activitystatus crm.enum.activitypriority", "read", "crm"),
+    Call("crm.enum.activitydirection crm.enum.activitynotifytype crm.enum.getorderownertypes", "read", "crm"),
+    Call("tasks.task.getFields tasks.task.getAccess", "read", "task"),
+    Call(
+        "crm.item.get crm.item.fields crm.item.payment.get crm.item.delivery.get crm.item.productrow.get", "read", "crm"
+    ),
+    Call("crm.type.get crm.deal.recurring.get crm.deal.userfield.get crm.timeline.comment.get", "read", "crm"),
+    Call(" ".join(f"crm.{kind}.get crm.{kind}.fields" for kind in OLD_CRM), "read", "crm"),
+    Call("sale.payment.get sale.order.get", "read", "sale"),
+    Call("tasks.task.get", "read", "task"),
+    Call("tasks.task.get", "read", "tasks", version=3),
+    Call("rest.documentation.openapi documentation", "read", version=3),
+    # Nothing but a description comes from these endings, in every family that has them.
+    Call("*.fields *.getFields *.getManifest *.isActionAllowed", "read"),
+    Call("*.get *.fields", "read", version=3),
+]
+
+#: Where the ending of the name lies.
+TRAPS = [
+    # Deletes what it returns (clear=1), or reserves it under a process_id that a lost answer takes along (clear=0).
+    Call("event.offline.get", "never", also="queue"),
+    # Marks as read, though it ends like a list.
+    Call("im.notify.read.list", "harmless", "im"),
+    Call("im.notify.read im.notify.read.all im.notify.delete", "harmless", "im"),
+    # Confirms the events below ``offset``: changes something, but the same call gives the same events again.
+    Call("imbot.v2.Event.get", "harmless", "imbot"),
+    Call("im.v2.Event.get", "harmless", "im"),
+    # Makes a short link when there is none.
+    Call("salescenter.payment.getPublicUrl", "harmless", "salescenter"),
+    # Items of a list without an ID are added, each time.
+    Call("crm.deal.userfield.update", "never", "crm"),
+]
+
+PAYMENTS = [
+    Call("crm.item.payment.delete", "harmless", "crm", "crm.item.payment.get", "true", "must-be-true"),
+    Call("crm.item.payment.pay crm.item.payment.unpay crm.item.payment.update", "harmless", "crm", also="must-be-true"),
+    Call(
+        "crm.item.payment.product.delete crm.item.payment.product.setQuantity", "harmless", "crm", also="must-be-true"
+    ),
+    Call(
+        "crm.item.payment.delivery.delete crm.item.payment.delivery.setDelivery", "harmless", "crm", also="must-be-true"
+    ),
+    Call("crm.item.payment.add crm.item.payment.product.add crm.item.payment.delivery.add", "never", "crm"),
+    Call("sale.payment.update sale.order.update", "harmless", "sale"),
+    Call("sale.payment.delete", "harmless", "sale", "sale.payment.get", "true", "must-be-true"),
+    Call("sale.order.delete", "harmless", "sale", "sale.order.get", "true", "must-be-true"),
+    Call("sale.payment.add sale.order.add", "never", "sale"),
+]
+
+#: Values are absolute in all these updates, and ``set`` replaces the whole list. Phones, e-mails and their like are the
+#: exception: one without an id is added.
+CRM = [
+    Call("crm.item.delete", "harmless", "crm", "crm.item.get", done="[]"),
+    Call("crm.item.update", "harmless", "crm", also="multifields"),
+    Call("crm.item.add crm.item.import crm.item.batchImport", "never", "crm"),
+    Call("crm.item.productrow.delete", "harmless", "crm", "crm.item.productrow.get", done="null"),
+    Call("crm.item.productrow.update crm.item.productrow.set", "harmless", "crm"),
+    Call("crm.item.productrow.add", "never", "crm"),
+    *(Call(f"crm.{kind}.delete", "harmless", "crm", f"crm.{kind}.get", "true", "must-be-true") for kind in OLD_CRM),
+    Call("crm.company.update crm.contact.update crm.lead.update", "harmless", "crm", also="multifields"),
+    Call("crm.deal.update crm.quote.update", "harmless", "crm"),
+    Call(" ".join(f"crm.{kind}.add" for kind in OLD_CRM), "never", "crm"),
+    Call("crm.deal.productrows.set crm.lead.productrows.set crm.quote.productrows.set", "harmless", "crm"),
+    Call("crm.deal.contact.delete crm.deal.contact.items.set crm.deal.contact.items.delete", "harmless", "crm"),
+    Call("crm.deal.recurring.update", "harmless", "crm"),
+    Call("crm.deal.recurring.delete", "harmless", "crm", "crm.deal.recurring.get", "true"),
+    Call("crm.deal.userfield.delete", "harmless", "crm", "crm.deal.userfield.get", "true"),
+    Call(
+        " ".join(
+            f"crm.{kind}.details.configuration.{action}"
+            for kind in ("deal", "item")
+            for action in ("set", "reset", "forceCommonScopeForAll")
+        ),
+        "harmless",
+        "crm",
+    ),
+    Call("crm.activity.todo.update crm.activity.todo.updateDeadline crm.activity.todo.updateColor", "harmless", "crm"),
+    Call("crm.activity.todo.updateDescription crm.activity.todo.updateResponsibleUser", "harmless", "crm"),
+    Call("crm.timeline.comment.update", "harmless", "crm"),
+    Call("crm.timeline.comment.delete", "harmless", "crm", "crm.timeline.comment.get", done="null"),
+    Call(
+        "crm.timeline.comment.add crm.activity.todo.add crm.deal.recurring.add crm.deal.recurring.expose",
+        "never",
+        "crm",
+    ),
+    Call("crm.documentgenerator.document.add", "never", "crm"),
+]
+
+OTHERS = [
+    Call("tasks.task.delete", "harmless", "task", "tasks.task.get", done='{"task":true}'),
+    Call("tasks.task.delete", "harmless", "tasks", "tasks.task.get", done='{"result":true}', version=3),
+    Call("tasks.task.update", "harmless", "task"),
+    Call("tasks.task.update", "harmless", "tasks", version=3),
+    Call("tasks.task.add", "never", "task"),
+    Call("tasks.task.add", "never", "tasks", version=3),
+    Call("im.notify im.notify.personal.add im.notify.system.add im.notify.answer im.notify.confirm", "never", "im"),
+    Call("im.message.add", "never", "im"),
+    Call("user.update", "harmless", "user"),
+    Call("user.add", "never", "user"),
+    Call("event.unbind event.offline.clear event.offline.error", "harmless"),
+    Call("event.bind", "never"),
+]
+
+CALLS = [*READERS, *TRAPS, *PAYMENTS, *CRM, *OTHERS]
