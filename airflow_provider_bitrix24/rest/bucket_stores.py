@@ -203,7 +203,7 @@ class FileBucket:
 
 def _read(file: int, bucket: Bucket, now: float) -> tuple[float, float]:
     """The level in the file, and its moment."""
-    content = os.pread(file, _STATE.size + _CHECKSUM.size + 1, 0)
+    content = os.pread(file, _STATE.size + _CHECKSUM.size, 0)
     if not content:
         return 0.0, now
     state, checksum = content[: _STATE.size], content[_STATE.size :]

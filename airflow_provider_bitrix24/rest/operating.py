@@ -101,11 +101,12 @@ class OperatingTime:
         if used is None or used.operating < self._budget * SLOW_DOWN_FROM:
             return 0.0
         reset_at = used.learned_at + OPERATING_BUCKET_SECONDS if used.reset_at is None else used.reset_at
-        spacing = reset_at - used.learned_at
+        pause = until_reset = reset_at - used.learned_at
         left = self._budget - used.operating
         if left > 0:
-            spacing = min(spacing, spacing * used.call_seconds * calls / left)
-        return max(0.0, used.learned_at + spacing - self._portal_time(now))
+            # The calls run for a part of their share of the time until then.
+            pause = min(until_reset, calls * used.call_seconds * (until_reset / left - 1.0))
+        return max(0.0, used.learned_at + pause - self._portal_time(now))
 
     def delay_of_batch(self, methods: Iterable[str], *, now: float) -> float:
         """Return the seconds to wait before a batch of such commands, whoever pays for it."""
