@@ -1,0 +1,132 @@
+"""What Airflow and pip read about this package."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib import import_module
+from importlib.metadata import entry_points, version
+from pathlib import Path
+from typing import Any
+
+import airflow
+import jsonschema
+import pytest
+
+import airflow_provider_bitrix24
+from airflow_provider_bitrix24.get_provider_info import get_provider_info
+from airflow_provider_bitrix24.hooks.bitrix24 import Bitrix24Hook
+
+PACKAGE = Path(airflow_provider_bitrix24.__file__).parent
+CONNECTION_TYPE = get_provider_info()["connection-types"][0]
+
+
+def test_provider_info_is_valid_for_this_airflow():
+    schema = json.loads((Path(airflow.__file__).parent / "provider_info.schema.json").read_text())
+    jsonschema.validate(get_provider_info(), schema)
+
+
+def test_airflow_finds_provider_info_through_the_entry_point():
+    (found,) = (
+        entry.load() for entry in entry_points(group="apache_airflow_provider") if entry.dist.name.endswith("bitrix24")
+    )
+    assert found() == get_provider_info()
+
+
+def test_every_dotted_path_in_provider_info_can_be_imported():
+    paths = sorted(set(_dotted_paths(get_provider_info())))
+    assert CONNECTION_TYPE["hook-class-name"] in paths
+    for path in paths:
+        _imported(path)
+
+
+def test_every_module_with_a_hook_or_an_operator_is_named_in_provider_info():
+    info = get_provider_info()
+    named = {module for entry in [*info["hooks"], *info["operators"]] for module in entry["python-modules"]}
+    for path in [*PACKAGE.glob("hooks/*.py"), *PACKAGE.glob("operators/*.py")]:
+        name = f"{PACKAGE.name}.{path.parent.name}.{path.stem}"
+        holds_one = re.search(r"^class Bitrix24\w*(Hook|Operator)\b", path.read_text(encoding="utf-8"), re.MULTILINE)
+        assert (name in named) == bool(holds_one), name
+
+
+def test_the_version_is_written_in_one_place():
+    assert version("airflow-provider-bitrix24") == airflow_provider_bitrix24.__version__
+    written = re.compile(rf"(?<![\d.]){re.escape(airflow_provider_bitrix24.__version__)}(?![\d.])")
+    sources = [*PACKAGE.rglob("*.py"), PACKAGE.parent / "pyproject.toml"]
+    places = [path.name for path in sources if written.search(path.read_text(encoding="utf-8"))]
+    assert places == ["__init__.py"]
+
+
+def test_type_checkers_are_told_that_the_package_has_types():
+    assert (PACKAGE / "py.typed").exists()
+
+
+def test_the_airflow_command_shows_the_provider_and_the_connection_type():
+    (shown,) = _airflow("providers", "get", "airflow-provider-bitrix24")
+    assert shown == {"Provider": "airflow-provider-bitrix24", "Version": airflow_provider_bitrix24.__version__}
+    (hook,) = (hook for hook in _airflow("providers", "hooks") if hook["connection_type"] == "bitrix24")
+    assert hook["class"] == CONNECTION_TYPE["hook-class-name"]
+    assert hook["hook_name"] == "Bitrix24"
+    assert hook["conn_id_attribute_name"] == "bitrix24_conn_id"
+
+
+def test_every_extra_may_be_left_empty():
+    # The form of Airflow 3 stores each field, an empty one as null, and cannot be saved while a required one is empty.
+    for name, field in CONNECTION_TYPE["conn-fields"].items():
+        assert "null" in field["schema"]["type"], name
+
+
+def test_the_hook_describes_the_standard_fields_as_provider_info_does():
+    described = Bitrix24Hook.get_ui_field_behaviour()
+    expected = CONNECTION_TYPE["ui-field-behaviour"]
+    assert described == {
+        "hidden_fields": expected["hidden-fields"],
+        "relabeling": expected["relabeling"],
+        "placeholders": expected["placeholders"],
+    }
+
+
+def test_the_hook_describes_the_extras_as_provider_info_does():
+    pytest.importorskip(
+        "flask_appbuilder", reason="only the web server of Airflow 2 makes the form of the hook's fields"
+    )
+    kinds = {"boolean": "BooleanField", "integer": "IntegerField", "string": "StringField", "password": "PasswordField"}
+    fields = CONNECTION_TYPE["conn-fields"]
+    widgets = Bitrix24Hook.get_connection_form_widgets()
+    assert list(widgets) == list(fields)
+    for name, widget in widgets.items():
+        schema = fields[name]["schema"]
+        assert widget.field_class.__name__ == kinds[schema.get("format", schema["type"][0])], name
+        assert widget.args[0] == fields[name]["label"], name
+
+
+def test_the_hook_class_and_provider_info_name_the_connection_type_alike():
+    assert Bitrix24Hook.conn_type == CONNECTION_TYPE["connection-type"] == "bitrix24"
+    assert Bitrix24Hook.hook_name == CONNECTION_TYPE["hook-name"] == "Bitrix24"
+    assert Bitrix24Hook.default_conn_name == "bitrix24_default"
+
+
+def _dotted_paths(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        for part in value:
+            yield from _dotted_paths(part)
+    elif isinstance(value, str) and value.startswith("airflow_provider_bitrix24."):
+        yield value
+
+
+def _imported(path: str) -> Any:
+    try:
+        return import_module(path)
+    except ModuleNotFoundError:
+        module, _, name = path.rpartition(".")
+        return getattr(import_module(module), name)
+
+
+def _airflow(*arguments: str) -> list[dict[str, Any]]:
+    command = [sys.executable, "-m", "airflow", *arguments, "-o", "json"]
+    return json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
