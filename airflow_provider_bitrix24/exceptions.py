@@ -1,0 +1,228 @@
+"""
+Everything that goes wrong, as one tree. The first question each branch answers is «did it run?».
+
+    Bitrix24Error
+    ├── ConfigurationError (ValueError)   connection or arguments are wrong; nothing was sent
+    ├── PortalMoved                       redirected to where a secret must not go, or to a page of the portal
+    ├── TransportError                    no usable answer
+    │   ├── NotSent                       no connection: the method surely did not run
+    │   └── AnswerLost                    timeout, reset, or a body that is not the portal's JSON: it may have run
+    ├── RestError                         the portal said no
+    │   ├── QueryLimitExceeded            the request bucket is full; did not run; ask again later
+    │   ├── OperationTimeLimit            the method's running time is used up; did not run; ``reset_at``
+    │   ├── Unauthorized                  the webhook or token is not accepted
+    │   │   └── ExpiredToken              the one that heals itself
+    │   ├── Forbidden                     a right or a scope is missing
+    │   ├── NotFound                      by code or exact text, never by status
+    │   ├── Invalid                       the portal refuses these arguments, or refuses without a cause we know
+    │   ├── Blocked                       needs a human at the portal: plan, overload, licence
+    │   └── ServerFault                   the portal's own fault codes: it may have run
+    ├── IncompleteList                    a list that cannot be proven whole
+    ├── BatchError                        some commands failed: errors by key, results of the others
+    └── TriggerEventError                 a task woke to an event that our trigger does not send
+
+A class exists where somebody would act differently on it; the portal's own word is in ``code``.
+No message holds a secret: texts of the portal are scrubbed before an error is made of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, TypeVar
+
+#: Whether the method took effect at the portal: surely not, surely, or it cannot be known.
+Ran = Literal["no", "yes", "unknown"]
+
+_ErrorT = TypeVar("_ErrorT", bound="Bitrix24Error")
+
+
+class Bitrix24Error(Exception):
+    """
+    Base of all errors of this package.
+
+    :param reason: what happened, in one sentence without a final stop.
+    :param method: REST method, e.g. ``crm.item.payment.delete``; empty where no method is concerned.
+    :param code: the portal's own error code as text, as it was sent (``"0"`` and ``""`` are codes); None without one.
+    :param description: the portal's own text, cleaned of markup and secrets.
+    :param status: HTTP status of the answer; None when there was no answer.
+    :param request_id: what we sent as ``X-Request-ID``.
+    :param next_step: what to do about it.
+    """
+
+    #: Whether the same call may succeed later without a human: Airflow's ``retries`` make sense.
+    retryable: bool = False
+    #: Whether the method took effect.
+    ran: Ran = "no"
+
+    def __init__(
+        self,
+        reason: str,
+        *,
+        method: str = "",
+        code: str | None = None,
+        description: str = "",
+        status: int | None = None,
+        request_id: str | None = None,
+        next_step: str = "",
+        ran: Ran | None = None,
+        retryable: bool | None = None,
+    ) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.method = method
+        self.code = code
+        self.description = description
+        self.status = status
+        self.request_id = request_id
+        self.next_step = next_step
+        if ran is not None:
+            self.ran = ran
+        if retryable is not None:
+            self.retryable = retryable
+
+    def __str__(self) -> str:
+        text = f"{self.method}: {self.reason}" if self.method else self.reason
+        text = f"{text}: {self.next_step}" if self.next_step else text
+        return f"{text} (request {self.request_id})" if self.request_id else text
+
+    def advise(self: _ErrorT, more: str) -> _ErrorT:
+        """Add a sentence to ``next_step`` and return the error itself."""
+        self.next_step = f"{self.next_step} {more}".strip()
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Keyword arguments do not survive the default way of pickling an exception.
+        return _restored, (type(self), self.args, self.__dict__)
+
+
+def _restored(kind: type[Bitrix24Error], args: tuple[Any, ...], state: dict[str, Any]) -> Bitrix24Error:
+    error = kind.__new__(kind, *args)
+    error.args = args
+    error.__dict__.update(state)
+    return error
+
+
+class ConfigurationError(Bitrix24Error, ValueError):
+    """A connection or an argument is wrong. Nothing was sent."""
+
+
+class PortalMoved(Bitrix24Error):
+    """The portal redirected to another host, or to a page of its own (licence, maintenance). The method did not run."""
+
+
+class TransportError(Bitrix24Error):
+    """No usable answer came."""
+
+    retryable = True
+
+
+class NotSent(TransportError):
+    """No connection was made: the method surely did not run."""
+
+
+class AnswerLost(TransportError):
+    """
+    The request went out and no answer of the portal came back: the method may have run.
+
+    ``retryable`` is False where repeating could do the work twice, or where asking again meets the same wall.
+    """
+
+    ran: Ran = "unknown"
+
+
+class RestError(Bitrix24Error):
+    """
+    The portal said no.
+
+    :param cause_known: False where neither code nor text says why, e.g. code ``0`` with a text in an unknown language.
+    """
+
+    def __init__(self, reason: str, *, cause_known: bool = True, **kwargs: Any) -> None:
+        super().__init__(reason, **kwargs)
+        self.cause_known = cause_known
+
+
+class QueryLimitExceeded(RestError):
+    """The request bucket of this portal and source address is full. The method did not run."""
+
+    retryable = True
+
+
+class OperationTimeLimit(RestError):
+    """
+    The method has used up its running time of the last ten minutes. It did not run; other methods go on.
+
+    :param reset_at: Unix seconds when the oldest minute drops out of the sum; None when the portal never told.
+    """
+
+    retryable = True
+
+    def __init__(self, reason: str, *, reset_at: float | None = None, **kwargs: Any) -> None:
+        super().__init__(reason, **kwargs)
+        self.reset_at = reset_at
+
+
+class Unauthorized(RestError):
+    """The webhook or the token is not accepted. The method did not run."""
+
+
+class ExpiredToken(Unauthorized):
+    """The access token is too old; a renewed one will do."""
+
+
+class Forbidden(RestError):
+    """A right or a scope is missing."""
+
+
+class NotFound(RestError):
+    """The object is not there. Concluded from a code or an exact text, never from a status."""
+
+
+class Invalid(RestError):
+    """The portal refuses these arguments, or refuses without a cause that we know (``cause_known`` is False)."""
+
+
+class Blocked(RestError):
+    """Only a human at the portal can help: plan, licence, overload, a missing module."""
+
+
+class ServerFault(RestError):
+    """A fault inside the portal: the method may have run."""
+
+    retryable = True
+    ran: Ran = "unknown"
+
+
+class IncompleteList(Bitrix24Error):
+    """
+    A list that cannot be proven whole.
+
+    :param rows: rows that had been yielded before.
+    """
+
+    def __init__(self, reason: str, *, rows: int = 0, **kwargs: Any) -> None:
+        super().__init__(reason, **kwargs)
+        self.rows = rows
+
+
+class BatchError(Bitrix24Error):
+    """
+    Some commands of a batch failed.
+
+    :param errors: what went wrong, by the caller's keys.
+    :param results: results of the other commands, by the caller's keys.
+    """
+
+    ran: Ran = "unknown"
+
+    def __init__(
+        self, reason: str, *, errors: Mapping[str, Bitrix24Error], results: Mapping[str, Any], **kwargs: Any
+    ) -> None:
+        super().__init__(reason, **kwargs)
+        self.errors = dict(errors)
+        self.results = dict(results)
+        self.retryable = bool(self.errors) and all(error.retryable for error in self.errors.values())
+
+
+class TriggerEventError(Bitrix24Error):
+    """A task woke to an event that our trigger does not send."""

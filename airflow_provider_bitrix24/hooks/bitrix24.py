@@ -1,0 +1,109 @@
+"""The door from Airflow to Bitrix24: a Connection goes in, a client comes out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_bitrix24._compat import BaseHook
+
+if TYPE_CHECKING:
+    from airflow_provider_bitrix24.rest.client import Client
+    from airflow_provider_bitrix24.rest.portal import Portal
+    from airflow_provider_bitrix24.rest.types import Params
+
+#: Most seconds that a connection test sleeps in all: a person waits for it.
+TEST_PATIENCE_SECONDS = 3.0
+
+
+class Bitrix24Hook(BaseHook):
+    """
+    Talk to a Bitrix24 portal through an Airflow connection of type ``bitrix24``.
+
+    :param bitrix24_conn_id: the connection's id.
+    """
+
+    conn_name_attr = "bitrix24_conn_id"
+    default_conn_name = "bitrix24_default"
+    conn_type = "bitrix24"
+    hook_name = "Bitrix24"
+
+    def __init__(self, bitrix24_conn_id: str = default_conn_name, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.bitrix24_conn_id = bitrix24_conn_id
+        self._client: Client | None = None
+
+    @classmethod
+    def get_connection_form_widgets(cls) -> dict[str, Any]:
+        """Fields of the connection form in Airflow 2.11; Airflow 3.2 and later read provider info."""
+        from airflow_provider_bitrix24.hooks.connection_form import form_widgets
+
+        return form_widgets()
+
+    @classmethod
+    def get_ui_field_behaviour(cls) -> dict[str, Any]:
+        """Labels and placeholders of the connection form in Airflow 2.11."""
+        from airflow_provider_bitrix24.hooks.connection_form import field_behaviour
+
+        return field_behaviour()
+
+    def get_portal(self) -> Portal:
+        """
+        Read the connection: the only place that does.
+
+        :raises ConfigurationError: a part of the connection is missing or wrong; the message names it.
+        """
+        from airflow_provider_bitrix24.hooks.connection import portal_from
+
+        return portal_from(self.get_connection(self.bitrix24_conn_id), self.bitrix24_conn_id)
+
+    def get_conn(self) -> Client:
+        """Return the client of this connection: one for the life of the hook, with one kept-alive connection."""
+        if self._client is None:
+            from airflow_provider_bitrix24.rest.client import Client
+
+            self._client = Client(self.get_portal())
+        return self._client
+
+    def call(self, method: str, params: Params | None = None, *, version: int = 2) -> Any:
+        """
+        Call any method of the portal and return its ``result``; see :meth:`Client.call`.
+
+        ``hook.call("crm.item.payment.list", {"entityTypeId": 2, "entityId": 13})`` returns
+        ``[{"id": 1036, "accountNumber": "3653/1", "paid": "N", …}, …]``.
+
+        :raises Bitrix24Error: see :mod:`airflow_provider_bitrix24.exceptions`.
+        """
+        return self.get_conn().call(method, params, version=version)
+
+    def test_connection(self) -> tuple[bool, str]:
+        """
+        Tell whose webhook this is and what it may do. Changes nothing, at the portal or in Airflow.
+
+        :return: whether the portal accepts it, and a sentence for the person who pressed the button.
+        """
+        from airflow_provider_bitrix24.exceptions import Bitrix24Error
+        from airflow_provider_bitrix24.rest.client import Client
+
+        try:
+            with Client(self.get_portal(), patience_seconds=TEST_PATIENCE_SECONDS) as client:
+                return _introduce(client.portal.host, client.call("profile"), client.call("scope"))
+        except Bitrix24Error as error:
+            return False, str(error)
+
+
+def _introduce(host: str, profile: Any, scopes: Any) -> tuple[bool, str]:
+    # An inactive user has an empty profile, and PHP writes an empty object as [] («profile»).
+    if not isinstance(profile, dict) or not profile:
+        return False, f"{host} accepts the webhook, but its user is not active: create the webhook as an active user"
+    names = sorted(str(scope) for scope in scopes) if isinstance(scopes, list) else []
+    administrator = profile.get("ADMIN") is True
+    name = " ".join(filter(None, (str(profile.get(part) or "") for part in ("NAME", "LAST_NAME")))) or "no name"
+    rights = "administrator" if administrator else "not an administrator"
+    told = f"{host}: webhook of {name} (user {profile.get('ID')}, {rights}); scopes: {', '.join(names) or 'none'}."
+    if "crm" not in names:
+        told += (
+            " Scope crm is missing: CRM items and payments cannot be reached; tick «CRM» in the webhook's permissions."
+        )
+    if not administrator:
+        told += " Lists leave out, without a word, what this user may not see; an administrator's webhook sees all."
+    return True, told

@@ -1,0 +1,54 @@
+"""An Airflow connection read once; everything past this is plain data."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from airflow_provider_bitrix24._compat import mask_secret
+from airflow_provider_bitrix24.exceptions import ConfigurationError
+from airflow_provider_bitrix24.rest.pasted import portal_from_parts
+
+if TYPE_CHECKING:
+    from airflow_provider_bitrix24.rest.portal import Portal
+
+#: Airflow's masker would hide shorter texts in ordinary words too.
+_SHORTEST_MASKED = 5
+
+
+def portal_from(connection: Any, name: str) -> Portal:
+    """
+    Turn a connection into a :class:`Portal` and register its secrets with Airflow's masker.
+
+    :param name: the id the user knows it by; Airflow's connection test runs under a random one.
+    :raises ConfigurationError: a part is missing or wrong; the message names it.
+    """
+    portal = portal_from_parts(
+        name,
+        conn_type=connection.conn_type,
+        host=connection.host,
+        schema=connection.schema,
+        login=connection.login,
+        password=connection.password,
+        port=connection.port,
+        extra=_extra(connection, name),
+    )
+    for secret in portal.secrets():
+        # Airflow masks exact texts only: the code as it stands in an address is another one.
+        for spelling in {secret, quote(secret, safe="")}:
+            if len(spelling) >= _SHORTEST_MASKED:
+                mask_secret(spelling)
+    return portal
+
+
+def _extra(connection: Any, name: str) -> dict[str, Any]:
+    try:
+        extra = json.loads(connection.extra) if connection.extra else {}
+    except ValueError:
+        extra = None
+    if not isinstance(extra, dict):
+        raise ConfigurationError(
+            f"connection {name!r}: Extra is not a JSON object", next_step='write e.g. {"timeout": 75} or leave it empty'
+        )
+    return extra

@@ -1,0 +1,28 @@
+"""Checks of operators' arguments, after rendering: templates make texts of numbers."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from airflow_provider_bitrix24.exceptions import ConfigurationError
+
+
+def positive_id(value: Any, name: str, hint: str = "") -> int:
+    """
+    ``value`` as a whole number above 0: ``1035``, ``"1035"`` and ``" 1035 "`` are taken.
+
+    :param hint: how to find the id, for the message.
+    :raises ConfigurationError: anything else, booleans and ``1035.0`` included.
+    """
+    number = value if isinstance(value, int) and not isinstance(value, bool) else None
+    if isinstance(value, str) and re.fullmatch(r"\s*[0-9]{1,18}\s*", value, re.ASCII):
+        number = int(value)
+    if number is None or not 0 < number < 10**18:
+        raise ConfigurationError(f"{name} must be a whole number above 0, not {_shown(value)}", next_step=hint)
+    return number
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:59]}…"

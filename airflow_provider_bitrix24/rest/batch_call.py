@@ -1,0 +1,235 @@
+"""A batch as a conversation: send, take apart, and bring every command to its own end."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Hashable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from airflow_provider_bitrix24.exceptions import (
+    AnswerLost,
+    Bitrix24Error,
+    ConfigurationError,
+    NotFound,
+    OperationTimeLimit,
+    QueryLimitExceeded,
+    RestError,
+    ServerFault,
+)
+from airflow_provider_bitrix24.rest import batch
+from airflow_provider_bitrix24.rest.batch import BatchResult, Command
+from airflow_provider_bitrix24.rest.encoding import has_reference
+from airflow_provider_bitrix24.rest.explain import deletes, explained, identifying, needs_a_look
+from airflow_provider_bitrix24.rest.reply import Reply, read_error, reply_of
+from airflow_provider_bitrix24.rest.retry import LOST_ANSWER
+from airflow_provider_bitrix24.rest.types import Params
+
+if TYPE_CHECKING:
+    from airflow_provider_bitrix24.rest.client import Client, Patience
+
+Key = TypeVar("Key", bound=Hashable)
+
+#: How often commands whose answer was lost are sent again.
+ATTEMPTS = 3
+
+
+class BatchCall(Generic[Key]):
+    """One call of :meth:`Client.batch`."""
+
+    def __init__(self, client: Client, *, halt: bool, references: bool) -> None:
+        self.client = client
+        self.halt, self.references = halt, references
+        self.outcome: BatchResult[Key] = BatchResult()
+        self._unexplained: list[Command[Key]] = []
+
+    def run(self, commands: Mapping[Key, tuple[str, Params | None]]) -> BatchResult[Key]:
+        made = self._made(commands)
+        batched = [one for one in made if one.text is not None]
+        if self.halt or self.references:
+            # Checked for all of them before the first is sent.
+            requests = batch.packs(batched, self.client.measured)
+            if self.references:
+                requests = [batch.with_our_keys(pack) for pack in requests]
+            for number, pack in enumerate(requests):
+                if self.halt and self.outcome.errors:
+                    self.outcome.not_run += [one.key for rest in requests[number:] for one in rest]
+                    break
+                self._send_whole(pack)
+        else:
+            self._send(batched, attempt=1, lost={})
+        for one in made:
+            if one.text is None:
+                self._alone(one, self.client.patience())
+        self._explain()
+        return self.outcome.in_order_of(commands)
+
+    def _made(self, commands: Mapping[Key, tuple[str, Params | None]]) -> list[Command[Key]]:
+        made = []
+        for key, (name, params) in commands.items():
+            method, known = self.client.known(name)
+            one = batch.command(key, known, method, params or {}, references=self.references)
+            if one.text is None and (self.halt or (self.references and has_reference(one.params))):
+                raise ConfigurationError(
+                    f"the command {key!r} can only go as a direct call (true, false, null, an empty list or object, a "
+                    "text such as $result[, or too many values), and so not with halt or references",
+                    method=method,
+                    next_step="write Y, N, 1 or 0, leave empty values out, or call it by itself",
+                )
+            made.append(one)
+        return made
+
+    def _send(self, commands: list[Command[Key]], *, attempt: int, lost: dict[Key, Bitrix24Error]) -> None:
+        """
+        Send commands, each batch sized by what the ones before took.
+
+        :param lost: commands that may have run in an earlier attempt, with what went wrong then.
+        """
+        again: list[Command[Key]] = []
+        while commands:
+            pack = batch.packs(commands, self.client.measured)[0]
+            commands = commands[len(pack) :]
+            try:
+                answers, reply = self._exchange(pack, repeatable=all(_free(one) for one in pack))
+            except (AnswerLost, ServerFault) as error:
+                final = error.ran == "no" or not error.retryable or attempt >= ATTEMPTS or all(map(_free, pack))
+                for one in pack:
+                    if final or _never(one):
+                        self._fail(one, _copy(error, one))
+                    else:
+                        again.append(one)
+                        lost[one.key] = _copy(error, one)
+                continue
+            except Bitrix24Error as error:
+                for one in pack:
+                    self._fail(one, lost.get(one.key) or _copy(error, one))
+                continue
+            for one, part in zip(pack, answers, strict=True):
+                try:
+                    self.outcome.replies[one.key] = self._read(one, part, reply)
+                except Bitrix24Error as error:
+                    self._ended_badly(one, error, lost.get(one.key))
+        if again:
+            self.client.patience().sleep(LOST_ANSWER(attempt) or 0.0)
+            self._send(again, attempt=attempt + 1, lost=lost)
+
+    def _send_whole(self, pack: list[Command[Key]]) -> None:
+        """Send commands that belong together: in this order, in one request, and again only as a whole."""
+        try:
+            answers, reply = self._exchange(pack, repeatable=all(_free(one) for one in pack))
+        except Bitrix24Error as error:
+            for one in pack:
+                self._fail(one, _copy(error, one))
+            return
+        for one, part in zip(pack, answers, strict=True):
+            if part.result is None and part.error is None and self.halt and self.outcome.errors:
+                self.outcome.not_run.append(one.key)
+                continue
+            try:
+                self.outcome.replies[one.key] = self._read(one, part, reply)
+            except Bitrix24Error as error:
+                self._fail(one, error)
+
+    def _exchange(self, pack: list[Command[Key]], *, repeatable: bool) -> tuple[list[batch.Part], Reply]:
+        return self.client.exchange_batch(pack, halt=self.halt, repeatable=repeatable)
+
+    def _read(self, one: Command[Key], part: batch.Part, reply: Reply) -> Reply:
+        told: dict[str, Any] = {"method": one.method, "request_id": reply.request_id}
+        if part.error is not None:
+            error = read_error(part.error, status=None, scrub=self.client.scrub, **told)
+            self.client.refused(error, one.method, batched=True)
+            raise error
+        if part.result is None:
+            # «A command is done only if its key is in one of the two maps» («batch»).
+            raise AnswerLost("the batch came back without this command", **told)
+        return reply_of(
+            part.result[0],
+            part.total,
+            part.next,
+            part.time,
+            status=None,
+            must_be_true=one.known.must_be_true,
+            **told,
+        )
+
+    def _ended_badly(self, one: Command[Key], error: Bitrix24Error, lost: Bitrix24Error | None) -> None:
+        if lost is not None and deletes(one.known):
+            if isinstance(error, NotFound):
+                self.outcome.replies[one.key] = Reply(copy.copy(one.known.done), request_id=error.request_id)
+                return
+            if isinstance(error, RestError) and not error.cause_known:
+                self._fail(one, lost.advise(f"(asked again, the portal said {error.reason})"))
+                return
+        refused = isinstance(error, (QueryLimitExceeded, OperationTimeLimit))
+        lost_alone = isinstance(error, (AnswerLost, ServerFault)) and (error.ran == "no" or not _never(one))
+        if refused or lost_alone:
+            self._alone(one, self.client.patience(), lost=lost or (error if error.ran != "no" else None), after=error)
+        else:
+            self._fail(one, error)
+
+    def _alone(
+        self,
+        one: Command[Key],
+        patience: Patience,
+        *,
+        lost: Bitrix24Error | None = None,
+        after: Bitrix24Error | None = None,
+    ) -> None:
+        """Send one command as a direct call, with all that a direct call does."""
+        blocked = [error for error in self.outcome.errors.values() if isinstance(error, OperationTimeLimit)]
+        if isinstance(after, OperationTimeLimit) and any(error.method == one.method for error in blocked):
+            self.outcome.errors[one.key] = after
+            return
+        try:
+            self.outcome.replies[one.key] = self.client.conversation(
+                one.known, one.method, one.params, patience, lost=lost, after=after
+            )
+        except Bitrix24Error as error:
+            self.outcome.errors[one.key] = error
+
+    def _fail(self, one: Command[Key], error: Bitrix24Error) -> None:
+        self.outcome.errors[one.key] = error
+        self._unexplained.append(one)
+
+    def _explain(self) -> None:
+        """Complete the errors of the commands that were not sent alone; looking at their objects is one more batch."""
+        looks = {
+            one.key: (one.known.lookup, identifying(one.params))
+            for one in self._unexplained
+            if one.known.lookup and needs_a_look(self.outcome.errors[one.key], one.known)
+        }
+        seen = BatchCall[Key](self.client, halt=False, references=False).run(looks) if looks else BatchResult[Key]()
+        scopes: list[Any] = []
+
+        def ask(key: Key, method: str, params: Params) -> Any:
+            if method == "scope":
+                scopes[:] = scopes or [self.client.ask_once(method, params)]
+                return scopes[0]
+            if key in seen.errors:
+                raise seen.errors[key]
+            return seen.replies[key].result
+
+        for one in self._unexplained:
+            self.outcome.errors[one.key] = explained(
+                self.outcome.errors[one.key],
+                one.known,
+                one.params,
+                methods=self.client.methods,
+                ask=partial(ask, one.key),
+            )
+
+
+def _copy(error: Bitrix24Error, one: Command[Any]) -> Bitrix24Error:
+    """What befell the whole batch, said of one of its commands."""
+    own = copy.copy(error)
+    own.method = one.method
+    return own
+
+
+def _free(one: Command[Any]) -> bool:
+    """Whether the whole batch may be sent again without a thought for this command."""
+    return not _never(one) and not deletes(one.known)
+
+
+def _never(one: Command[Any]) -> bool:
+    return one.known.repeat_for(one.params) == "never"

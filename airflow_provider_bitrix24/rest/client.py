@@ -1,0 +1,338 @@
+"""One call as a conversation with the portal: pace, send, read, wait, repeat."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import random
+import re
+import time
+import uuid
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import replace
+from types import TracebackType
+from typing import Any, TypeVar
+
+from airflow_provider_bitrix24.exceptions import (
+    AnswerLost,
+    Bitrix24Error,
+    ConfigurationError,
+    NotFound,
+    OperationTimeLimit,
+    PortalMoved,
+    QueryLimitExceeded,
+    ServerFault,
+)
+from airflow_provider_bitrix24.rest.batch import BatchResult, Command, Measured, Part
+from airflow_provider_bitrix24.rest.batch import body as batch_body
+from airflow_provider_bitrix24.rest.batch import parts as batch_parts
+from airflow_provider_bitrix24.rest.batch_call import BatchCall
+from airflow_provider_bitrix24.rest.bucket_stores import bucket_store
+from airflow_provider_bitrix24.rest.encoding import json_body
+from airflow_provider_bitrix24.rest.explain import deletes, explained, identifying
+from airflow_provider_bitrix24.rest.methods import KNOWN, Method, Methods
+from airflow_provider_bitrix24.rest.operating import OperatingTime
+from airflow_provider_bitrix24.rest.portal import Portal
+from airflow_provider_bitrix24.rest.reply import Reply, read_reply
+from airflow_provider_bitrix24.rest.retry import CALL_SECONDS, PATIENCE_SECONDS, delay_before_retry
+from airflow_provider_bitrix24.rest.transport import Transport
+from airflow_provider_bitrix24.rest.types import Params
+
+log = logging.getLogger(__name__)
+Key = TypeVar("Key", bound=Hashable)
+
+#: Most redirects that one request follows: a renamed portal needs one.
+MAX_REDIRECTS = 3
+#: A wait longer than this is told in the log.
+_QUIET_SECONDS = 2.0
+
+
+class Client:
+    """
+    Calls methods of one portal over one kept-alive connection. May be shared by threads.
+
+    :param portal: where and as whom.
+    :param methods: what is known of methods; :meth:`Methods.adding` corrects or extends it.
+    :param patience_seconds: most seconds that one call sleeps in all; longer waits are raised.
+    :param sleep: how to wait.
+    :param clock: Unix seconds.
+    :param jitter: a factor for each wait before a repetition.
+    """
+
+    def __init__(
+        self,
+        portal: Portal,
+        *,
+        methods: Methods = KNOWN,
+        patience_seconds: float = PATIENCE_SECONDS,
+        sleep: Callable[[float], object] = time.sleep,
+        clock: Callable[[], float] = time.time,
+        jitter: Callable[[], float] = lambda: random.uniform(1.0, 1.25),  # noqa: S311 - spreads waits, guards nothing
+    ) -> None:
+        self.methods = methods
+        self.measured = Measured()
+        self.scrub = portal.scrubber()
+        self._patience_seconds = patience_seconds
+        self._sleep, self._clock, self._jitter = sleep, clock, jitter
+        self._transport = Transport(portal)
+        self._bucket = bucket_store(portal.source, portal.limiter)
+        self._operating = OperatingTime(portal.operating_budget_seconds)
+
+    @property
+    def portal(self) -> Portal:
+        """The portal as it is reached now: at another host than at first if it has been renamed."""
+        return self._transport.portal
+
+    def close(self) -> None:
+        """Close the connection. A later call opens a new one."""
+        self._transport.close()
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def call(self, method: str, params: Params | None = None, *, version: int = 2) -> Any:
+        """
+        Call a method once and return its ``result``: any JSON value.
+
+        It is repeated inside the call only where «did it run?» allows it, and sleeps at most ``patience_seconds`` in
+        all. A ``delete`` whose answer was lost is looked for: gone means done.
+
+        :param params: what the method is given, ``{"id": 1035}``.
+        :param version: 3 for a REST 3.0 method.
+        :raises ConfigurationError: the parameters have no form; nothing was sent.
+        :raises NotSent: no connection, after three attempts.
+        :raises AnswerLost: it may have run, and repeating it could do harm or did not help.
+        :raises RestError: the portal said no.
+        :raises PortalMoved: the portal redirected to where the secret must not go.
+        """
+        return self.ask(method, params, version=version).result
+
+    def ask(self, method: str, params: Params | None = None, *, version: int = 2) -> Reply:
+        """Call a method like :meth:`call` and return the whole answer: result, total, next, time."""
+        name, known = self.known(method, version)
+        return self.conversation(known, name, params or {}, self.patience())
+
+    def batch(
+        self, commands: Mapping[Key, tuple[str, Params | None]], *, halt: bool = False, references: bool = False
+    ) -> BatchResult[Key]:
+        """
+        Call any number of methods, 50 to a request.
+
+        Commands that a batch has no form for (true, false, null, an empty list or object, a text such as ``$result[``)
+        are sent after the others as direct calls. A command that was refused by a limit is repeated alone. After a lost
+        answer of the whole batch, each command is repeated or not by its own nature.
+
+        :param commands: ``{"a": ("crm.item.get", {"entityTypeId": 2, "id": 7}), …}``.
+        :param halt: stop after the first command that fails; the order of the commands is kept.
+        :param references: take ``$result[a][ID]`` in a value as a reference to the command ``a`` of the same request.
+        :return: how each command ended; nothing is raised for a command that failed.
+        :raises ConfigurationError: a command has no form; nothing was sent.
+        """
+        return BatchCall[Key](self, halt=halt, references=references).run(commands)
+
+    # What a batch and a list are made of.
+
+    def known(self, method: str, version: int = 2) -> tuple[str, Method]:
+        """The method's name as it is sent, and what is known of it."""
+        name = method.strip().removesuffix(".json") if isinstance(method, str) else ""
+        if not re.fullmatch(r"[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*", name):
+            raise ConfigurationError(
+                "the method's name is not one", next_step='write it as the documentation does, e.g. "crm.item.list"'
+            )
+        return name, self.methods.find(name, version)
+
+    def patience(self) -> Patience:
+        """A new allowance of sleeping, for one call."""
+        return Patience(self._patience_seconds, self._clock, self._sleep)
+
+    def conversation(
+        self,
+        known: Method,
+        method: str,
+        params: Params,
+        patience: Patience,
+        *,
+        after: Bitrix24Error | None = None,
+        lost: Bitrix24Error | None = None,
+    ) -> Reply:
+        """
+        One call from first attempt to last.
+
+        :param after: a first attempt that failed elsewhere, as a command of a batch.
+        :param lost: an earlier attempt that may have run.
+        """
+        repeatable = known.repeat_for(params) != "never"
+        body = json_body(params, method=method)
+        attempt, failure = 0, after
+        while True:
+            attempt += 1
+            if failure is None:
+                try:
+                    return self._exchange(known, method, body, patience)
+                except Bitrix24Error as error:
+                    failure = error
+            # From here outside the handler: nothing of the way here belongs into a traceback.
+            if lost and isinstance(failure, NotFound) and deletes(known):
+                return _done(known, lost)
+            may_have_run = isinstance(failure, (AnswerLost, ServerFault)) and failure.ran != "no"
+            if may_have_run:
+                lost = failure
+            delay = delay_before_retry(
+                failure, attempt, repeatable=repeatable, patience_seconds=patience.seconds_left, now=self._clock()
+            )
+            if patience.spent_seconds() > CALL_SECONDS:
+                delay = None
+            if delay is not None:
+                level = logging.INFO if delay > _QUIET_SECONDS else logging.DEBUG
+                log.log(level, "%s. Trying again in %.1f s (attempt %d).", failure, delay, attempt + 1)
+                patience.sleep(delay * self._jitter())
+            if may_have_run and deletes(known) and self._is_gone(known, params, failure, patience):
+                return _done(known, failure)
+            if delay is None:
+                if lost is not None and failure.retryable and failure.ran == "no":
+                    failure = lost.advise(f"then {failure.reason};")
+                raise self.explained(failure, known, params)
+            failure = None
+
+    def explained(self, failure: Bitrix24Error, known: Method, params: Params) -> Bitrix24Error:
+        return explained(failure, known, params, methods=self.methods, ask=self.ask_once)
+
+    def ask_once(self, method: str, params: Params) -> Any:
+        """``result`` of a reading method, without repeating."""
+        known = self.methods.find(method)
+        return self._exchange(known, method, json_body(params, method=method), self.patience()).result
+
+    def exchange_batch(self, pack: list[Command[Any]], *, halt: bool, repeatable: bool) -> tuple[list[Part], Reply]:
+        """
+        Send one batch and take its answer apart, command by command.
+
+        :param repeatable: whether the whole of it may be repeated when its answer is lost.
+        """
+        known = replace(self.methods.find("batch"), repeat="read" if repeatable else "never")
+        patience = self.patience()
+        delay = self._operating.delay_of_batch([one.method for one in pack], now=self._clock())
+        if delay > 0:
+            patience.wait_or_raise(delay, OperationTimeLimit, "batch", reset_at=self._clock() + delay)
+        reply = self.conversation(known, "batch", batch_body(pack, halt=halt), patience)
+        answers = batch_parts(reply.result, len(pack))
+        if answers is None:
+            raise AnswerLost("the answer is not one of a batch", method="batch", request_id=reply.request_id)
+        now = self._clock()
+        for one, part in zip(pack, answers, strict=True):
+            self._operating.learn(one.method, part.time, batched=True, now=now)
+            if part.result is not None:
+                duration = part.time.get("duration")
+                seconds = float(duration) if isinstance(duration, (int, float)) else 0.0
+                self.measured.learn(one.method, seconds, reply.size / len(pack))
+        return answers, reply
+
+    def refused(self, error: Bitrix24Error, method: str, *, batched: bool) -> None:
+        """Learn from a refusal: all who share a limit slow down, and the error tells until when."""
+        if isinstance(error, QueryLimitExceeded):
+            self._bucket.report_full(self.portal.bucket)
+        elif isinstance(error, OperationTimeLimit) and error.reset_at is None:
+            error.reset_at = self._operating.refused(method, batched=batched, now=self._clock())
+            if error.reset_at is not None:
+                error.advise(f"(in {max(error.reset_at - self._clock(), 0):.0f} s)")
+
+    def _exchange(self, known: Method, method: str, body: bytes, patience: Patience) -> Reply:
+        delay = self._operating.delay(method, now=self._clock())
+        if delay > 0:
+            patience.wait_or_raise(delay, OperationTimeLimit, method, reset_at=self._clock() + delay)
+        wait = self._bucket.reserve(self.portal.bucket, patience.seconds_left)
+        if wait > 0:
+            patience.wait_or_raise(wait, QueryLimitExceeded, method)
+        request_id = str(uuid.uuid4())
+        began = time.monotonic()
+        for _ in range(MAX_REDIRECTS + 1):
+            transport = self._transport
+            answer = transport.post(method, body, version=known.version, request_id=request_id)
+            if answer.location is None:
+                break
+            moved = transport.portal.moved(answer.location, method=method, status=answer.status, request_id=request_id)
+            log.warning(
+                "The portal %s has moved to %s: change the host of the connection.", transport.portal.host, moved.host
+            )
+            transport.close()
+            self._transport = Transport(moved)
+        else:
+            raise PortalMoved(
+                "the portal redirects in a circle",
+                method=method,
+                request_id=request_id,
+                next_step="look at the connection's host",
+            )
+        log.debug("%s: HTTP %d in %.3f s (request %s)", method, answer.status, time.monotonic() - began, request_id)
+        try:
+            reply = read_reply(
+                answer.status,
+                answer.content_type,
+                answer.body,
+                method=method,
+                request_id=request_id,
+                must_be_true=known.must_be_true,
+                scrub=self.scrub,
+            )
+        except Bitrix24Error as error:
+            self.refused(error, method, batched=False)
+            raise
+        self._operating.learn(method, reply.time, now=self._clock())
+        return reply
+
+    def _is_gone(self, known: Method, params: Params, lost: Bitrix24Error, patience: Patience) -> bool:
+        """After a lost answer to a delete: whether the object is gone, so that the work is done."""
+        if known.lookup is None:
+            return False
+        try:
+            self.conversation(self.methods.find(known.lookup), known.lookup, identifying(params), patience)
+        except NotFound:
+            return True
+        except Bitrix24Error as error:
+            cannot_tell = f"{known.lookup} could not tell ({error.reason})"
+        else:
+            return False
+        raise self.explained(lost, known, params).advise(f"({cannot_tell})")
+
+
+class Patience:
+    """How long a call may still sleep, its look-ups included."""
+
+    def __init__(self, seconds: float, clock: Callable[[], float], sleep: Callable[[float], object]) -> None:
+        self.seconds_left = seconds
+        self._clock, self._sleep, self._began = clock, sleep, clock()
+
+    def spent_seconds(self) -> float:
+        """Seconds since the call began, asleep or not."""
+        return self._clock() - self._began
+
+    def sleep(self, seconds: float) -> None:
+        seconds = min(seconds, self.seconds_left)
+        self.seconds_left -= seconds
+        self._sleep(seconds)
+
+    def wait_or_raise(
+        self, seconds: float, limit: type[QueryLimitExceeded | OperationTimeLimit], method: str, **facts: Any
+    ) -> None:
+        """Sleep before something that a limit does not allow yet, or raise it when that takes too long."""
+        if seconds > self.seconds_left:
+            # Trying again inside this call would only use up what is left.
+            self.seconds_left = 0.0
+            raise limit(
+                f"not sent: the limit leaves room only in {seconds:.0f} s, longer than this call may wait",
+                method=method,
+                next_step="let the task's retries try again later",
+                **facts,
+            )
+        if seconds > _QUIET_SECONDS:
+            log.info("%s: waiting %.1f s for the portal's limits.", method, seconds)
+        self.sleep(seconds)
+
+
+def _done(known: Method, failure: Bitrix24Error) -> Reply:
+    log.info("%s: an earlier attempt was executed, though its answer was lost (%s).", known.name, failure.reason)
+    return Reply(copy.copy(known.done), request_id=failure.request_id)

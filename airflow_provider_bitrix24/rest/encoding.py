@@ -1,0 +1,150 @@
+"""Python values as what Bitrix24 is sent."""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+import json
+import math
+import re
+import uuid
+from collections.abc import Iterable, Mapping
+from typing import Any
+from urllib.parse import quote
+
+from airflow_provider_bitrix24.exceptions import ConfigurationError
+
+#: Deeper parameters are a mistake, or refer to themselves.
+_DEPTH = 64
+
+
+def plain(value: Any, *, method: str) -> Any:
+    """
+    ``value`` in JSON's own types: text, numbers, booleans, null, lists, objects.
+
+    A date or a datetime becomes ISO text, a Decimal and a UUID become text. A datetime must have a zone: without one
+    the portal would read it in its server's zone.
+
+    :raises ConfigurationError: a value that has no form; its place is named, e.g. ``filter[>id]``.
+    """
+    return _plain(value, "", method, 0)
+
+
+def json_body(params: Any, *, method: str) -> bytes:
+    """Parameters as the UTF-8 body of a request. Arguments and errors are those of :func:`plain`."""
+    try:
+        return json.dumps(plain(params, method=method), ensure_ascii=False, allow_nan=False).encode()
+    except UnicodeEncodeError:
+        raise ConfigurationError(
+            "a parameter holds half of a character (a lone surrogate)",
+            method=method,
+            next_step="decode the text it came from with the right encoding",
+        ) from None
+
+
+def _plain(value: Any, place: str, method: str, depth: int) -> Any:
+    if value is None or isinstance(value, (str, bool, int)):
+        # Subclasses such as enumerations and Airflow's own texts become what they stand for.
+        return value if type(value) in (str, bool, int, type(None)) else _base(value)
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise _bad(place, method, f"is {value}, which JSON has no form for", "send None for a missing number")
+        return value
+    if depth > _DEPTH:
+        raise _bad(place, method, "is nested too deeply", "flatten it")
+    if isinstance(value, Mapping):
+        return {_key(key, place, method): _plain(one, _at(place, key), method, depth + 1) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(one, _at(place, index), method, depth + 1) for index, one in enumerate(value)]
+    if isinstance(value, datetime.datetime):
+        if value.tzinfo is None:
+            raise _bad(
+                place, method, f"is {value.isoformat()}, a time without a zone", "give it one, e.g. with pendulum"
+            )
+        return value.isoformat()
+    if isinstance(value, (datetime.date, datetime.time)):
+        return value.isoformat()
+    if isinstance(value, decimal.Decimal):
+        if not value.is_finite():
+            raise _bad(place, method, f"is {value}, which JSON has no form for", "send None for a missing number")
+        return format(value, "f")
+    if isinstance(value, uuid.UUID):
+        return str(value)
+    raise _bad(place, method, f"is a {type(value).__name__}", "send text, numbers, booleans, None, lists or dicts")
+
+
+def _base(value: Any) -> Any:
+    return str.__str__(value) if isinstance(value, str) else int(value)
+
+
+def _key(key: Any, place: str, method: str) -> str:
+    if isinstance(key, str):
+        return str.__str__(key)
+    if isinstance(key, int) and not isinstance(key, bool):
+        return str(key)
+    raise _bad(place, method, f"has a key of type {type(key).__name__}", "use text as keys")
+
+
+def _at(place: str, key: Any) -> str:
+    return f"{place}[{key}]" if place else str(key)
+
+
+def _bad(place: str, method: str, what: str, cure: str) -> ConfigurationError:
+    return ConfigurationError(f"the parameter {place or 'value'} {what}", method=method, next_step=cure)
+
+
+#: What the portal replaces inside a batch by results of other commands; there is no way to escape it.
+_REFERENCE = re.compile(r"\$(?:result|next|total|time|error)\[", re.IGNORECASE)
+
+
+def has_reference(value: Any) -> bool:
+    """Whether a text in ``value``, or a key of it, would be taken for a reference to another command of the batch."""
+    if isinstance(value, str):
+        return _REFERENCE.search(value) is not None
+    if isinstance(value, Mapping):
+        return any(has_reference(key) or has_reference(one) for key, one in value.items())
+    return isinstance(value, (list, tuple)) and any(has_reference(one) for one in value)
+
+
+def query(params: Any) -> str | None:
+    """
+    Parameters as the query string of a batch command, ``filter%5B%3EID%5D=5&select%5B0%5D=ID``.
+
+    It says what JSON says, with numbers as text. None where it cannot: true, false, null, an empty list or object, and
+    keys that PHP reads as something else have no form in a query string.
+
+    :param params: plain values, see :func:`plain`.
+    """
+    pairs: list[str] = []
+    if isinstance(params, Mapping):
+        # PHP turns blanks and dots of the outermost names into underscores, and trims blanks in front.
+        if all(re.fullmatch(r"[A-Za-z0-9_-]+", key) for key in params) and _pairs(params.items(), "", pairs):
+            return "&".join(pairs)
+        return None if params else ""
+    return None
+
+
+def _pairs(items: Iterable[tuple[Any, Any]], place: str, pairs: list[str]) -> bool:
+    for key, value in items:
+        name = quote(str(key), safe="")
+        if place:
+            # An empty key means «append», and a bracket ends the key.
+            if name == "" or "[" in str(key) or "]" in str(key):
+                return False
+            name = f"{place}%5B{name}%5D"
+        if isinstance(value, bool) or value is None or (isinstance(value, (dict, list)) and not value):
+            return False
+        if isinstance(value, dict):
+            if not _pairs(value.items(), name, pairs):
+                return False
+        elif isinstance(value, list):
+            if not _pairs(enumerate(value), name, pairs):
+                return False
+        else:
+            pairs.append(f"{name}={quote(value if isinstance(value, str) else json.dumps(value), safe='')}")
+    return True
+
+
+def variables(encoded: str) -> int:
+    """How many variables PHP counts in a query string (``max_input_vars`` is 1,000 by default)."""
+    return encoded.count("&") + 1 if encoded else 0

@@ -1,0 +1,145 @@
+"""Where to call and as whom: plain data, and the rule for a portal that has moved."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from urllib.parse import quote, unquote, urlsplit
+
+from airflow_provider_bitrix24.exceptions import PortalMoved
+from airflow_provider_bitrix24.rest.limits import PLANS, STANDARD, Bucket
+from airflow_provider_bitrix24.rest.operating import OPERATING_BUDGET_SECONDS
+from airflow_provider_bitrix24.rest.scrub import Scrub, scrubber
+
+#: Seconds without a byte after which an answer counts as lost. The cloud cuts a call at 60 s («Limits»).
+READ_TIMEOUT_SECONDS = 75.0
+#: Largest answer that is read, in MiB.
+MAX_RESPONSE_MIB = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """An incoming webhook: a user id and a secret code, both in the path of every call."""
+
+    user_id: str
+    code: str = field(repr=False)
+
+    @property
+    def path(self) -> str:
+        """What stands between ``/rest/`` and the method: ``1/CODE/``. Secret."""
+        return f"{self.user_id}/{quote(self.code, safe='')}/"
+
+    def secrets(self) -> Iterator[str]:
+        """Every text that must not be shown, longest first."""
+        yield f"{self.user_id}/{self.code}"
+        yield self.code
+
+
+@dataclass(frozen=True, slots=True)
+class Portal:
+    """
+    One Bitrix24 and how to talk to it.
+
+    :param host: name or address, lower case, without port.
+    :param port: None for the scheme's own.
+    :param folder: path before ``/rest/`` on a self-hosted portal, e.g. ``/intranet``; empty otherwise.
+    :param verify: check certificates: True (the usual authorities), False, or a file of authorities;
+        None leaves it to the environment.
+    :param proxy: address of a proxy; None leaves it to the environment.
+    :param bucket: how fast the portal may be asked.
+    :param limiter: address of a Redis that shares the bucket among hosts; may hold a password.
+    :param operating_budget_seconds: running time that a method may use in ten minutes.
+    :param allowed_domains: hosts to which the portal may be renamed, ``*`` standing for one label.
+    """
+
+    host: str
+    credentials: Webhook
+    scheme: str = "https"
+    port: int | None = None
+    folder: str = ""
+    verify: bool | str | None = None
+    proxy: str | None = field(default=None, repr=False)
+    timeout_seconds: float = READ_TIMEOUT_SECONDS
+    max_response_mib: int = MAX_RESPONSE_MIB
+    allowed_domains: tuple[str, ...] = ()
+    bucket: Bucket = PLANS[STANDARD]
+    limiter: str | None = field(default=None, repr=False)
+    operating_budget_seconds: float = OPERATING_BUDGET_SECONDS
+
+    @property
+    def address(self) -> str:
+        """Scheme, host, port and folder: ``https://my.bitrix24.com``. Nothing secret."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.scheme}://{host}{f':{self.port}' if self.port else ''}{self.folder}"
+
+    def url(self, method: str, version: int = 2) -> str:
+        """The address of a method without the webhook's path: what may be logged. The transport adds the rest."""
+        return f"{self.address}/rest/{'api/' if version == 3 else ''}{quote(method, safe='')}"
+
+    def secrets(self) -> Iterator[str]:
+        """Every text that must not be shown."""
+        yield from self.credentials.secrets()
+        for address in (self.proxy, self.limiter):
+            if address and (password := urlsplit(address).password):
+                yield unquote(password)
+                yield password
+
+    @property
+    def source(self) -> str:
+        """What shares a request bucket, as far as it can be known here: the portal, and the proxy on the way to it."""
+        proxy = urlsplit(self.proxy).hostname if self.proxy else None
+        return f"{self.host}:{self.port or ''}{f' through {proxy}' if proxy else ''}"
+
+    def scrubber(self) -> Scrub:
+        """A function that takes the secrets of this portal out of a text."""
+        return scrubber(self.secrets())
+
+    def moved(self, location: str, *, method: str, status: int, request_id: str) -> Portal:
+        """
+        The portal at its new address, after a redirect to ``location``.
+
+        A portal can be renamed at any time; the old address then answers 302 («Changing the portal address»).
+
+        :raises PortalMoved: the redirect leads to a page, to plain HTTP, or to a host outside ``allowed_domains``.
+        """
+
+        def refuse(reason: str, next_step: str) -> PortalMoved:
+            return PortalMoved(
+                reason, method=method, status=status, request_id=request_id, next_step=self.scrubber()(next_step)
+            )
+
+        try:
+            target = urlsplit(location)
+            host, port = (target.hostname or self.host).lower(), target.port
+        except ValueError:
+            raise refuse(
+                "the portal redirects to an address that cannot be read", "open the portal in a browser"
+            ) from None
+        scheme = target.scheme or self.scheme
+        if host == self.host and scheme == "https" and self.scheme == "http":
+            raise refuse("the portal asks for https", f"write https://{host} as the connection's host")
+        if host == self.host and port in (self.port, None):
+            raise refuse(
+                "the portal shows a page instead of an answer (licence, maintenance or a wrong address)",
+                f"open {self.address} in a browser, and look at the connection's host",
+            )
+        if (scheme != "https" and self.scheme == "https") or scheme not in ("http", "https"):
+            raise refuse(
+                f"the portal redirects to {scheme}://{host}, which is not https", "the webhook is not sent there"
+            )
+        if not any(_matches(host, pattern) for pattern in self.allowed_domains):
+            raise refuse(
+                f"the portal {self.host} redirects to {host}, which this connection does not allow",
+                f"if your portal has been renamed, write {host} as the connection's host, "
+                f"or add it to the extra allowed_domains",
+            )
+        if f"{self.folder}/rest/" not in target.path:
+            raise refuse(f"the portal redirects to a page at {host}", f"open https://{host} in a browser")
+        # A redirect that names no port means the one we have.
+        return replace(self, host=host, scheme=scheme, port=port or self.port)
+
+
+def _matches(host: str, pattern: str) -> bool:
+    labels = re.escape(pattern.lower()).replace(r"\*", r"[a-z0-9-]+")
+    return re.fullmatch(labels, host) is not None

@@ -1,0 +1,284 @@
+"""
+One HTTP exchange over ``requests``: what happened on the wire, and nothing secret.
+
+The webhook's path is added below everything that logs or raises: urllib3 logs the path at DEBUG and puts it into
+connection errors, and ``response.url`` holds it. So all of them know only ``/rest/METHOD``.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import requests
+from certifi import where
+from requests.adapters import HTTPAdapter
+from requests.utils import get_environ_proxies
+from urllib3.exceptions import HTTPError, NameResolutionError, ProxyError
+
+from airflow_provider_bitrix24 import __version__
+from airflow_provider_bitrix24.exceptions import AnswerLost, NotSent, TransportError
+from airflow_provider_bitrix24.rest.portal import Portal
+
+#: Seconds to wait for a connection.
+CONNECT_TIMEOUT_SECONDS = 10.0
+#: An answer that drips in for longer than this many read timeouts is given up.
+TIMEOUTS_PER_ANSWER = 2
+_CHUNK_BYTES = 65536
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back, unread."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def content_type(self) -> str:
+        return self.headers.get("content-type", "")
+
+    @property
+    def location(self) -> str | None:
+        """Where a redirect leads; None when this is none."""
+        return self.headers.get("location") if self.status in (301, 302, 303, 307, 308) else None
+
+
+class Transport:
+    """
+    A keep-alive session with one portal.
+
+    Redirects are off: a POST would become a GET without its body, and the secret would go wherever the answer says.
+    """
+
+    def __init__(self, portal: Portal) -> None:
+        self.portal = portal
+        self._wire = threading.local()
+        self._scrub = portal.scrubber()
+        self._session = requests.Session()
+        adapter = _Adapter(self._wire, portal.credentials.path)
+        self._session.mount("https://", adapter)
+        self._session.mount("http://", adapter)
+        self._options = _options(portal)
+
+    def close(self) -> None:
+        self._session.close()
+
+    def post(
+        self, method: str, body: bytes, *, version: int = 2, headers: Mapping[str, str] | None = None, request_id: str
+    ) -> Answer:
+        """
+        Send one POST and read its answer, whatever it says.
+
+        :raises NotSent: no connection was made, so the method did not run.
+        :raises AnswerLost: the request went out, and no whole answer came back.
+        """
+        self._wire.sent = False
+        try:
+            # Prepared without the session: a ``default`` entry in .netrc would add an Authorization header.
+            request = requests.Request(
+                "POST",
+                self.portal.url(method, version),
+                data=body,
+                headers={
+                    "Content-Type": "application/json",
+                    "Accept": "application/json",
+                    "Accept-Encoding": "gzip, deflate",
+                    "User-Agent": f"airflow-provider-bitrix24/{__version__}",
+                    "X-Request-ID": request_id,
+                    **(headers or {}),
+                },
+            ).prepare()
+            response = self._session.send(request, stream=True, allow_redirects=False, **self._options)
+            try:
+                return Answer(response.status_code, response.headers, self._read(response))
+            finally:
+                response.close()
+        except _TooLarge:
+            failure: TransportError = AnswerLost(
+                f"the answer is larger than {self.portal.max_response_mib} MiB",
+                retryable=False,
+                ran="yes",
+                next_step="ask for fewer fields, or raise the extra max_response_mib",
+            )
+        except (requests.RequestException, HTTPError, OSError, UnicodeError) as error:
+            failure = self._failure(error)
+        failure.method, failure.request_id = method, request_id
+        # Raised outside the handlers, so that no chain leads to an error of a library that holds more than it should.
+        raise failure
+
+    def _read(self, response: requests.Response) -> bytes:
+        limit = self.portal.max_response_mib * 1024 * 1024
+        deadline = time.monotonic() + TIMEOUTS_PER_ANSWER * self.portal.timeout_seconds
+        chunks, size = [], 0
+        for chunk in _arriving(response):
+            chunks.append(chunk)
+            size += len(chunk)
+            if size > limit:
+                raise _TooLarge
+            if time.monotonic() > deadline:
+                raise requests.exceptions.ReadTimeout
+        return b"".join(chunks)
+
+    def _failure(self, error: Exception) -> TransportError:
+        causes = list(_causes(error))
+        if self._wire.sent:
+            return AnswerLost(_how_lost(causes, self.portal.timeout_seconds))
+        where_to = f"{self.portal.host}{f':{self.portal.port}' if self.portal.port else ''}"
+        if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes):
+            reason = next(cause.verify_message for cause in causes if isinstance(cause, ssl.SSLCertVerificationError))
+            return NotSent(
+                f"the certificate of {where_to} is not trusted ({reason})",
+                retryable=False,
+                next_step="set the extra verify to the file of your certificate authority",
+            )
+        if any(isinstance(cause, ProxyError) for cause in causes):
+            return NotSent(
+                f"no way to {where_to} through the proxy ({self._scrub(_last_word(causes))})",
+                next_step="look at the extra proxy, or at HTTPS_PROXY of the environment",
+            )
+        if any(isinstance(cause, (NameResolutionError, socket.gaierror)) for cause in causes):
+            return NotSent(f"the host name {where_to} cannot be resolved", next_step="look at the connection's host")
+        if any(isinstance(cause, (requests.ConnectTimeout, TimeoutError)) for cause in causes):
+            return NotSent(f"no connection to {where_to} within {CONNECT_TIMEOUT_SECONDS:.0f} s")
+        return NotSent(f"no connection to {where_to} ({self._scrub(_last_word(causes))})")
+
+
+class _TooLarge(Exception):
+    """The answer is larger than the portal's limit."""
+
+
+def _arriving(response: requests.Response) -> Iterator[bytes]:
+    """The body as it arrives: ``iter_content`` would wait for a whole chunk, however slowly it drips."""
+    read1 = getattr(response.raw, "read1", None)
+    if read1 is None or response.headers.get("transfer-encoding", "").lower() == "chunked":
+        yield from response.iter_content(_CHUNK_BYTES)
+        return
+    while chunk := read1(_CHUNK_BYTES, decode_content=True):
+        yield chunk
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """``error`` and what it wraps, outermost first: requests wraps urllib3, which wraps the socket's error."""
+    seen: set[int] = set()
+    waiting = [error]
+    while waiting:
+        cause = waiting.pop(0)
+        if cause is None or id(cause) in seen:
+            continue
+        seen.add(id(cause))
+        yield cause
+        waiting += [cause.__cause__, cause.__context__, getattr(cause, "reason", None)]
+        waiting += [part for part in cause.args if isinstance(part, BaseException)]
+        waiting = [each for each in waiting if isinstance(each, BaseException)]
+
+
+def _how_lost(causes: list[BaseException], timeout_seconds: float) -> str:
+    if any(isinstance(cause, (requests.Timeout, TimeoutError)) for cause in causes):
+        return f"no answer within {timeout_seconds:g} s"
+    if any(isinstance(cause, ConnectionResetError) for cause in causes):
+        return "the connection was reset before the answer"
+    if any(type(cause).__name__ in ("IncompleteRead", "InvalidChunkLength", "DecodeError") for cause in causes):
+        return "the answer broke off"
+    return "the connection was closed before the answer"
+
+
+def _last_word(causes: list[BaseException]) -> str:
+    """The system's own name for what happened: the texts of the libraries hold addresses."""
+    for cause in reversed(causes):
+        if isinstance(cause, OSError) and cause.errno is not None and cause.errno in errno.errorcode:
+            return os.strerror(cause.errno).lower()
+    innermost = causes[-1]
+    return f"{type(innermost).__name__}: {innermost}"[:200]
+
+
+def _options(portal: Portal) -> dict[str, Any]:
+    """
+    What each request is sent with, resolved once.
+
+    requests lets ``REQUESTS_CA_BUNDLE`` beat ``verify=True``, so True becomes the file it stands for.
+    """
+    verify: bool | str
+    if portal.verify is None:
+        verify = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
+    else:
+        verify = where() if portal.verify is True else portal.verify
+    return {
+        "timeout": (CONNECT_TIMEOUT_SECONDS, portal.timeout_seconds),
+        "verify": verify,
+        "proxies": (
+            {"http": portal.proxy, "https": portal.proxy}
+            if portal.proxy
+            else get_environ_proxies(portal.address, no_proxy=None)
+        ),
+    }
+
+
+class _Adapter(HTTPAdapter):
+    """Opens connections that add the webhook's path and tell whether the request went out."""
+
+    def __init__(self, wire: threading.local, secret_path: str) -> None:
+        self._wire, self._secret_path = wire, secret_path
+        super().__init__()
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        self._sign(self.poolmanager)
+
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
+        known = proxy in self.proxy_manager
+        manager = super().proxy_manager_for(proxy, **kwargs)
+        if not known:
+            self._sign(manager)
+        return manager
+
+    def _sign(self, manager: Any) -> None:
+        # Whatever classes the manager uses stay beneath: those of a SOCKS proxy differ.
+        manager.pool_classes_by_scheme = {
+            scheme: type(
+                pool.__name__,
+                (pool,),
+                {
+                    "ConnectionCls": type(
+                        pool.ConnectionCls.__name__,
+                        (_Signed, pool.ConnectionCls),
+                        {"wire": self._wire, "secret_path": self._secret_path},
+                    )
+                },
+            )
+            for scheme, pool in manager.pool_classes_by_scheme.items()
+        }
+
+
+class _Signed:
+    """Mixin for urllib3's connections."""
+
+    wire: threading.local
+    secret_path: str
+    _in_request = False
+
+    def putrequest(self, verb: str, url: str, *args: Any, **kwargs: Any) -> None:
+        self._in_request = True
+        head, _, method = url.rpartition("/")
+        super().putrequest(verb, f"{head}/{self.secret_path}{method}", *args, **kwargs)  # type: ignore[misc]
+
+    def connect(self) -> None:
+        # A proxy is asked to open a tunnel in here: that is not yet the request.
+        in_request, self._in_request = self._in_request, False
+        super().connect()  # type: ignore[misc]
+        self._in_request = in_request
+
+    def send(self, data: Any) -> None:
+        if self._in_request:
+            if getattr(self, "sock", None) is None:
+                self.connect()
+            self.wire.sent = True
+        super().send(data)  # type: ignore[misc]
