@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import json
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airflow_provider_bitrix24.rest import methods as methods_module
 from airflow_provider_bitrix24.rest.methods import KNOWN, Method, Methods, Rows
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -125,6 +127,7 @@ def test_offline_events_are_asked_for_again_only_from_a_reservation_whose_id_we_
         ("crm.contact.update", {"PHONE": [{"ID": "8303", "VALUE": "+6111"}]}, "harmless"),
         ("crm.company.update", {"EMAIL": [{"ID": "1"}, {"VALUE": "a@example.com"}]}, "never"),
         ("crm.lead.update", {"WEB": {"0": {"VALUE": "https://example.com"}}}, "never"),
+        ("crm.lead.update", {"WEB": {"101": {"VALUE": "https://example.com"}}}, "never"),
         ("crm.lead.update", {"IM": "text"}, "never"),
         ("crm.contact.update", {"PHONE": None, "NAME": "A"}, "harmless"),
         ("crm.deal.update", {"OPPORTUNITY": 10}, "harmless"),
@@ -378,7 +381,8 @@ def test_the_table_is_read_when_the_first_method_is_asked_for_and_only_then():
         import sys
         opened = []
         sys.addaudithook(lambda event, args: event == "open" and opened.append(str(args[0])))
-        from airflow_provider_bitrix24.rest.methods import KNOWN
+        from airflow_provider_bitrix24.rest import methods as methods_module
+from airflow_provider_bitrix24.rest.methods import KNOWN
         assert not [path for path in opened if path.endswith("methods.txt")], "read at import"
         for name in ("crm.deal.list", "acme.report.build", "crm.deal.list"):
             KNOWN.find(name)
@@ -388,3 +392,7 @@ def test_the_table_is_read_when_the_first_method_is_asked_for_and_only_then():
     )
     run = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
     assert (run.returncode, run.stderr) == (0, "")
+
+
+def test_the_examples_in_the_docstrings_hold():
+    assert doctest.testmod(methods_module) == (0, 2)
