@@ -381,8 +381,7 @@ def test_the_table_is_read_when_the_first_method_is_asked_for_and_only_then():
         import sys
         opened = []
         sys.addaudithook(lambda event, args: event == "open" and opened.append(str(args[0])))
-        from airflow_provider_bitrix24.rest import methods as methods_module
-from airflow_provider_bitrix24.rest.methods import KNOWN
+        from airflow_provider_bitrix24.rest.methods import KNOWN
         assert not [path for path in opened if path.endswith("methods.txt")], "read at import"
         for name in ("crm.deal.list", "acme.report.build", "crm.deal.list"):
             KNOWN.find(name)
