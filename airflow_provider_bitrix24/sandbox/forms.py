@@ -26,16 +26,19 @@ def parse_query(query: str) -> dict[str, Any]:
 
 def _path_of(name: str) -> list[str]:
     """``a[b][]`` -> ``["a", "b", ""]``. PHP turns blanks and dots of the first part into underscores."""
-    name = name.lstrip(" ")
-    bracket = name.find("[")
-    if bracket <= 0:
-        return [name.replace(".", "_").replace(" ", "_")] if bracket else []
-    base, rest = name[:bracket].replace(".", "_").replace(" ", "_"), name[bracket:]
-    path = [base]
+    base, bracket, rest = name.lstrip(" ").partition("[")
+    base = base.replace(".", "_").replace(" ", "_")
+    if not base:
+        return []
+    if not bracket:
+        return [base]
+    if "]" not in rest:
+        return [f"{base}_{rest}"]
+    path, rest = [base], "[" + rest
     while rest.startswith("[") and "]" in rest:
         part, _, rest = rest[1:].partition("]")
         path.append(part)
-    return path if len(path) > 1 else [base + "_" + name[bracket + 1 :]]
+    return path
 
 
 def _put(tree: dict[str, Any], path: list[str], value: str) -> None:

@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import gc
+import socket
+import ssl
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import requests
+
+from airflow_provider_bitrix24.sandbox import Sandbox
+
+
+def test_nothing_is_left_behind():
+    threads = set(threading.enumerate())
+    with Sandbox() as portal:
+        port, directory = portal.port, Path(portal.ca_file).parent
+        idle = socket.create_connection((portal.host, port))
+        requests.post(portal.webhook() + "profile", verify=portal.ca_file, timeout=10)
+        portal.fault("slow", seconds=60)
+        with pytest.raises(requests.ReadTimeout):
+            requests.post(portal.webhook() + "profile", verify=portal.ca_file, timeout=0.05)
+    assert idle.recv(1) == b""
+    idle.close()
+    assert set(threading.enumerate()) == threads
+    assert not directory.exists()
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection((portal.host, port))
+    gc.collect()  # An open socket or loop would warn here, and warnings are errors.
+
+
+def test_a_stopped_sandbox_still_tells_what_happened(ask):
+    with Sandbox() as portal:
+        ask(portal, "profile")
+    assert (portal.requests, portal.connections, portal.calls[0].method) == (1, 1, "profile")
+    with pytest.raises(RuntimeError, match="with Sandbox"):
+        portal.url  # noqa: B018
+
+
+def test_a_port_in_use_is_said_at_once(portal):
+    with pytest.raises(OSError, match="in use"):
+        Sandbox(port=portal.port).start()
+
+
+def test_its_certificate_is_trusted_by_its_own_ca_alone(portal):
+    for trust in (True, str(Path(ssl.get_default_verify_paths().cafile or "") or True)):
+        with pytest.raises(requests.exceptions.SSLError), requests.Session() as session:
+            session.trust_env = False
+            session.get(portal.url, verify=trust, timeout=10)
+    assert requests.get(portal.url.replace("127.0.0.1", "localhost"), verify=portal.ca_file, timeout=10).ok
+
+
+def test_connections_are_counted_when_they_are_made(portal, ask):
+    for _ in range(5):
+        ask(portal, "profile")
+    with requests.Session() as other:
+        other.trust_env = False
+        other.post(portal.webhook() + "profile", verify=portal.ca_file)
+    assert portal.connections == 2
+    assert [call.connection for call in portal.calls] == [1] * 5 + [2]
+
+
+def test_many_clients_at_once_delete_each_payment_once(portal, ask):
+    ids = [portal.add_payment(1) for _ in range(20)] * 4
+
+    def delete(payment_id):
+        url = portal.webhook() + "crm.item.payment.delete"
+        return requests.post(url, json={"id": payment_id}, verify=portal.ca_file, timeout=10).json()
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(delete, ids))
+    assert sum(answer.get("result") is True for answer in answers) == 20
+    assert portal.executed("crm.item.payment.delete") == 20
+    assert portal.requests == 80
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ({"generation": "ancient"}, "current"),
+        ({"language": "de"}, "'en', 'ru'"),
+        ({"batch_billing": "me"}, "commands"),
+        ({"gaps": 1}, "below 1"),
+    ],
+)
+def test_a_setting_that_does_not_exist_is_refused(setting, words):
+    with pytest.raises(ValueError, match=words):
+        Sandbox(**setting)
