@@ -31,7 +31,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ImportError, OSError, ValueError) as problem:
         sys.stderr.write(f"The sandbox cannot start: {problem}\n")
         return 1
-    with portal, _written(env_file, portal):
+    with contextlib.ExitStack() as ending:
+        ending.callback(portal.stop)
+        ending.enter_context(_written(env_file, portal))
         sys.stdout.write(_greeting(portal, env_file) + "\n")
         sys.stdout.flush()
         stopped.wait()

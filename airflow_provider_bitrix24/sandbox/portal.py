@@ -108,7 +108,14 @@ class Sandbox:
     # Life
 
     def start(self) -> Sandbox:
-        """Listen. :raises ImportError: the extra ``sandbox`` is not installed."""
+        """
+        Listen.
+
+        :raises ImportError: the extra ``sandbox`` is not installed.
+        :raises OSError: the port is in use.
+        """
+        if self._server is not None:
+            raise RuntimeError("The sandbox is running already.")
         app = application(self._state, needs_https=self._tls)
         self._certificate = Certificate() if self._tls else None
         try:

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 import requests
@@ -19,7 +18,10 @@ COMMAND = [sys.executable, "-m", "airflow_provider_bitrix24.sandbox"]
 def test_the_command_prints_a_ready_connection_and_cleans_up(tmp_path, number):
     env_file = tmp_path / "sandbox.env"
     command = [*COMMAND, "--deals", "3", "--env-file", str(env_file)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    environment = {**os.environ, "TMPDIR": str(temporary)}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
         lines = []
         try:
             while not lines or "Ctrl-C" not in lines[-1]:
@@ -40,7 +42,7 @@ def test_the_command_prints_a_ready_connection_and_cleans_up(tmp_path, number):
             process.send_signal(number)
         assert process.wait(timeout=10) == 0
     assert not env_file.exists()
-    assert not Path(ca_file).parent.exists()
+    assert list(temporary.iterdir()) == []
 
 
 def test_a_port_in_use_is_one_sentence(portal):

@@ -39,6 +39,11 @@ def test_a_stopped_sandbox_still_tells_what_happened(ask):
         portal.url  # noqa: B018
 
 
+def test_a_running_sandbox_is_not_started_twice(portal):
+    with pytest.raises(RuntimeError, match="running already"):
+        portal.start()
+
+
 def test_a_port_in_use_is_said_at_once(portal):
     with pytest.raises(OSError, match="in use"):
         Sandbox(port=portal.port).start()
@@ -46,9 +51,10 @@ def test_a_port_in_use_is_said_at_once(portal):
 
 def test_its_certificate_is_trusted_by_its_own_ca_alone(portal):
     for trust in (True, str(Path(ssl.get_default_verify_paths().cafile or "") or True)):
-        with pytest.raises(requests.exceptions.SSLError), requests.Session() as session:
+        with requests.Session() as session:
             session.trust_env = False
-            session.get(portal.url, verify=trust, timeout=10)
+            with pytest.raises(requests.exceptions.SSLError):
+                session.get(portal.url, verify=trust, timeout=10)
     assert requests.get(portal.url.replace("127.0.0.1", "localhost"), verify=portal.ca_file, timeout=10).ok
 
 
