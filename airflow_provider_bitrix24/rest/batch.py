@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
@@ -149,7 +149,7 @@ def packs(commands: Iterable[Command[Key]], measured: Measured) -> list[list[Com
     return done
 
 
-def body(pack: list[Command[Any]], *, halt: bool) -> dict[str, Any]:
+def body(pack: Sequence[Command[Any]], *, halt: bool) -> dict[str, Any]:
     """The parameters of ``batch``. Keys are ours: with the keys 0 to n-1 a portal answers lists instead of objects."""
     return {"halt": int(halt), "cmd": {f"c{index}": one.text for index, one in enumerate(pack)}}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -130,7 +130,7 @@ class BatchCall(Generic[Key]):
             except Bitrix24Error as error:
                 self._fail(one, error)
 
-    def _exchange(self, pack: list[Command[Key]], *, repeatable: bool) -> tuple[list[batch.Part], Reply]:
+    def _exchange(self, pack: list[Command[Key]], *, repeatable: bool) -> tuple[Sequence[batch.Part], Reply]:
         return self.client.exchange_batch(pack, halt=self.halt, repeatable=repeatable)
 
     def _read(self, one: Command[Key], part: batch.Part, reply: Reply) -> Reply:

@@ -8,7 +8,7 @@ import random
 import re
 import time
 import uuid
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, TypeVar
@@ -28,15 +28,18 @@ from airflow_provider_bitrix24.rest.batch import body as batch_body
 from airflow_provider_bitrix24.rest.batch import parts as batch_parts
 from airflow_provider_bitrix24.rest.batch_call import BatchCall
 from airflow_provider_bitrix24.rest.bucket_stores import bucket_store
+from airflow_provider_bitrix24.rest.children import children
 from airflow_provider_bitrix24.rest.encoding import json_body
 from airflow_provider_bitrix24.rest.explain import deletes, explained, identifying
+from airflow_provider_bitrix24.rest.listing import Listing
 from airflow_provider_bitrix24.rest.methods import KNOWN, Method, Methods
 from airflow_provider_bitrix24.rest.operating import OperatingTime
+from airflow_provider_bitrix24.rest.paging import RowList
 from airflow_provider_bitrix24.rest.portal import Portal
 from airflow_provider_bitrix24.rest.reply import Reply, read_reply
 from airflow_provider_bitrix24.rest.retry import CALL_SECONDS, PATIENCE_SECONDS, delay_before_retry
 from airflow_provider_bitrix24.rest.transport import Transport
-from airflow_provider_bitrix24.rest.types import Params
+from airflow_provider_bitrix24.rest.types import Params, Row
 
 log = logging.getLogger(__name__)
 Key = TypeVar("Key", bound=Hashable)
@@ -135,6 +138,38 @@ class Client:
         """
         return BatchCall[Key](self, halt=halt, references=references).run(commands)
 
+    def list(self, method: str, params: Params | None = None, *, limit: int | None = None, version: int = 2) -> RowList:
+        """
+        Read a whole list: every row once, in ascending order of id where the method has one, or an error.
+
+        Where the method filters by id, one request brings up to 2,500 rows. Rows that are created meanwhile may be
+        seen, rows that are deleted meanwhile may be missed.
+
+        :param params: the method's own, e.g. ``{"filter": {">=DATE_CREATE": "2026-01-01T00:00:00+03:00"}}``. The order
+            is ours where ids have one; an own ``>ID`` narrows; the id is added to ``select`` and taken out again.
+        :param limit: at most so many rows.
+        :return: an iterator of rows as the portal sends them, at most one request's rows in memory; its ``report``
+            tells afterwards how many there were and whether the list is complete.
+        :raises ConfigurationError: a parameter that cannot be combined with reading it all; nothing was sent.
+        :raises IncompleteList: while reading: the list cannot be proven whole.
+        """
+        name, known = self.known(method, version)
+        return RowList(self, Listing(name, known, params or {}), limit)
+
+    def children(
+        self, method: str, parents: Iterable[Key], params_of: Callable[[Key], Params]
+    ) -> Iterator[tuple[Key, Row]]:
+        """
+        Read a list for each parent, 50 parents to a request, and yield each row with its parent.
+
+        ``client.children("crm.item.productrow.list", deal_ids, lambda deal: {"filter": {"=ownerType": "D", "=ownerId":
+        deal}})`` yields ``(7, {"id": 1, "ownerId": 7, …}), …`` in the order of the parents. A list that does not fit
+        into one page is read like :meth:`list`.
+
+        :raises Bitrix24Error: the list of one parent could not be read; rows of those before it have been yielded.
+        """
+        return children(self, method, parents, params_of)
+
     # What a batch and a list are made of.
 
     def known(self, method: str, version: int = 2) -> tuple[str, Method]:
@@ -166,14 +201,17 @@ class Client:
         :param after: a first attempt that failed elsewhere, as a command of a batch.
         :param lost: an earlier attempt that may have run.
         """
-        repeatable = known.repeat_for(params) != "never"
+        writes = known.repeat_for(params) != "read"
+        # REST 3.0 replays the stored answer of a write that comes again under its key; version 2 ignores the header.
+        headers = {"Idempotency-Key": str(uuid.uuid4())} if writes and known.version == 3 else {}
+        repeatable = known.repeat_for(params) != "never" or bool(headers)
         body = json_body(params, method=method)
         attempt, failure = 0, after
         while True:
             attempt += 1
             if failure is None:
                 try:
-                    return self._exchange(known, method, body, patience)
+                    return self._exchange(known, method, body, patience, headers)
                 except Bitrix24Error as error:
                     failure = error
             # From here outside the handler: nothing of the way here belongs into a traceback.
@@ -207,7 +245,9 @@ class Client:
         known = self.methods.find(method)
         return self._exchange(known, method, json_body(params, method=method), self.patience()).result
 
-    def exchange_batch(self, pack: list[Command[Any]], *, halt: bool, repeatable: bool) -> tuple[list[Part], Reply]:
+    def exchange_batch(
+        self, pack: Sequence[Command[Any]], *, halt: bool, repeatable: bool
+    ) -> tuple[Sequence[Part], Reply]:
         """
         Send one batch and take its answer apart, command by command.
 
@@ -240,7 +280,9 @@ class Client:
             if error.reset_at is not None:
                 error.advise(f"(in {max(error.reset_at - self._clock(), 0):.0f} s)")
 
-    def _exchange(self, known: Method, method: str, body: bytes, patience: Patience) -> Reply:
+    def _exchange(
+        self, known: Method, method: str, body: bytes, patience: Patience, headers: Mapping[str, str] | None = None
+    ) -> Reply:
         delay = self._operating.delay(method, now=self._clock())
         if delay > 0:
             patience.wait_or_raise(delay, OperationTimeLimit, method, reset_at=self._clock() + delay)
@@ -251,7 +293,7 @@ class Client:
         began = time.monotonic()
         for _ in range(MAX_REDIRECTS + 1):
             transport = self._transport
-            answer = transport.post(method, body, version=known.version, request_id=request_id)
+            answer = transport.post(method, body, version=known.version, headers=headers, request_id=request_id)
             if answer.location is None:
                 break
             moved = transport.portal.moved(answer.location, method=method, status=answer.status, request_id=request_id)

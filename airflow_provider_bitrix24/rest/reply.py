@@ -118,7 +118,7 @@ def reply_of(
             request_id=request_id,
             cause_known=False,
         )
-    return Reply(result, _integer(total), _integer(next_), time if isinstance(time, dict) else {}, request_id, size)
+    return Reply(result, whole(total), whole(next_), time if isinstance(time, dict) else {}, request_id, size)
 
 
 def read_error(
@@ -182,7 +182,8 @@ def _clean(text: str, length: int = TEXT_LENGTH) -> str:
     return text if len(text) <= length else f"{text[: length - 1]}…"
 
 
-def _integer(value: Any) -> int | None:
+def whole(value: Any) -> int | None:
+    """A whole number that may be text; None for anything else."""
     try:
         return None if isinstance(value, bool) else int(value)
     except (TypeError, ValueError, OverflowError):

@@ -1,0 +1,50 @@
+"""A list per parent (product rows of deals, comments of tasks), many parents to a request."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from itertools import islice
+from typing import TYPE_CHECKING, TypeVar
+
+from airflow_provider_bitrix24.rest.batch import MAX_COMMANDS
+from airflow_provider_bitrix24.rest.listing import Listing
+from airflow_provider_bitrix24.rest.reply import Reply
+from airflow_provider_bitrix24.rest.rows import Seen, rows_in
+from airflow_provider_bitrix24.rest.types import Params, Row
+
+if TYPE_CHECKING:
+    from airflow_provider_bitrix24.rest.client import Client
+
+Parent = TypeVar("Parent", bound=Hashable)
+
+
+def children(
+    client: Client, method: str, parents: Iterable[Parent], params_of: Callable[[Parent], Params]
+) -> Iterator[tuple[Parent, Row]]:
+    """See :meth:`Client.children`."""
+    name, known = client.known(method)
+    waiting = iter(dict.fromkeys(parents))
+    while some := list(islice(waiting, MAX_COMMANDS)):
+        listings = {parent: Listing(name, known, params_of(parent)) for parent in some}
+        first_pages = client.batch({parent: (name, one.first()) for parent, one in listings.items()})
+        for parent, listing in listings.items():
+            if parent in first_pages.errors:
+                raise first_pages.errors[parent]
+            rows: Iterable[Row] | None = _all_on_first_page(first_pages.replies[parent], listing)
+            if rows is None:
+                rows = client.list(method, params_of(parent))
+            for row in rows:
+                yield parent, listing.without_added_id(row)
+
+
+def _all_on_first_page(reply: Reply, listing: Listing) -> list[Row] | None:
+    """The rows of a list that one page holds; None where it has to be read to its end."""
+    rows = rows_in(reply.result, listing.rows)
+    total = reply.total if listing.rows.total_is_true else None
+    if reply.next is not None or (total is not None and total > len(rows)):
+        return None
+    if len(rows) >= listing.rows.page_rows and total is None and listing.rows.paging != "single":
+        return None
+    if listing.rows.unique_id and listing.rows.id_key:
+        Seen().add(rows, listing.rows)
+    return rows

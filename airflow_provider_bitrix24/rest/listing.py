@@ -1,0 +1,197 @@
+"""What a list is asked: the caller's parameters, checked, with room for the filter and order that paging needs."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from airflow_provider_bitrix24.exceptions import ConfigurationError
+from airflow_provider_bitrix24.rest.encoding import plain
+from airflow_provider_bitrix24.rest.methods import Method, Rows
+from airflow_provider_bitrix24.rest.types import Params, Row
+
+#: Operators that may stand in front of a filter's field name («crm.item.list», «crm.deal.list»).
+_OPERATORS = re.compile(r"^[!=<>@%?~]+")
+
+
+class Listing:
+    """
+    A list method and the caller's parameters.
+
+    :param method: the name as it is sent.
+    :param known: what is known of it.
+    :raises ConfigurationError: a parameter that is ours, is said twice, or cannot be combined with paging.
+    """
+
+    def __init__(self, method: str, known: Method, params: Params) -> None:
+        if known.rows is None:
+            raise ConfigurationError(
+                "not known to be a list",
+                method=method,
+                next_step="use call, or tell its rows with Methods.adding(Method(…, rows=Rows(…)))",
+            )
+        self.method, self.known = method, known
+        self.rows: Rows = known.rows
+        self.params = self._normalised(plain(params, method=method))
+        self._owned()
+        self.id_was_added = self._select_id()
+        self.lower_bound = self._take_bound() if self.rows.paging == "keyset" else 0
+
+    def _fail(self, what: str, cure: str) -> ConfigurationError:
+        return ConfigurationError(what, method=self.method, next_step=cure)
+
+    def _normalised(self, params: dict[str, Any]) -> dict[str, Any]:
+        """
+        The parameters under the method's own spelling.
+
+        Old modules read a name in any case and keep one of two spellings without a word; controllers read one spelling
+        and ignore every other.
+        """
+        rows = self.rows
+        ours = (rows.filter, rows.order, rows.select, rows.sort, rows.limit, rows.cursor, "start", "filter", "order")
+        spelling = {name.lower(): name for name in reversed(ours) if name}
+        spelling["start"] = "start"
+        found: dict[str, Any] = {}
+        written: dict[str, str] = {}
+        for name, value in params.items():
+            own = spelling.get(name.lower(), name)
+            if name.lower() in written:
+                raise self._fail(
+                    f"{written[name.lower()]!r} and {name!r} are one parameter, and the portal would keep one of them",
+                    "keep one",
+                )
+            written[name.lower()] = name
+            found[own] = value
+        return found
+
+    def _owned(self) -> None:
+        """What the caller must leave to us, so that every row comes once."""
+        rows = self.rows
+        for name in {"start", rows.cursor, rows.limit} - {None}:
+            if name in self.params and rows.paging != "single":
+                raise self._fail(
+                    f"{name!r} is set here to read the whole list", "leave it out; `limit` of list() cuts the list"
+                )
+        if rows.order_id and rows.order:
+            wanted = self.order()
+            for name, value in wanted.items():
+                given = self.params.get(name)
+                if given is not None and _shouting(given) != _shouting(value):
+                    raise self._fail(
+                        f"{name!r} is set here to {value!r}: only in order of id can a list be proven whole",
+                        "leave it out, and sort the rows afterwards",
+                    )
+
+    def order(self) -> dict[str, Any]:
+        """Parameters that sort by id."""
+        rows = self.rows
+        if not rows.order or not rows.order_id:
+            return {}
+        return {rows.sort: rows.order_id, rows.order: "ASC"} if rows.sort else {rows.order: {rows.order_id: "ASC"}}
+
+    def _select_id(self) -> bool:
+        """Answer rows hold only selected fields: without the id nothing can be proven."""
+        rows = self.rows
+        if not rows.select or rows.select not in self.params or not rows.unique_id:
+            return False
+        select = self.params[rows.select]
+        if not isinstance(select, list) or not all(isinstance(name, str) for name in select):
+            raise self._fail(f"{rows.select!r} is not a list of names", 'write e.g. ["ID", "TITLE"]')
+        name = rows.filter_id or rows.order_id or rows.id_key
+        if not select or name is None or {"*", name} & set(select):
+            return False
+        self.params[rows.select] = [*select, name]
+        return True
+
+    def without_added_id(self, row: Row) -> Row:
+        """The row as the caller asked for it."""
+        if self.id_was_added and self.rows.id_key:
+            row.pop(self.rows.id_key, None)
+        return row
+
+    def _take_bound(self) -> int:
+        """The caller's own ``>ID``: it narrows ours, so it becomes where we begin."""
+        rows = self.rows
+        if not rows.filter:
+            return 0
+        user_filter = self.params.get(rows.filter)
+        if user_filter is None or user_filter == []:
+            self.params.pop(rows.filter, None)
+            return 0
+        if not isinstance(user_filter, dict):
+            raise self._fail(f"{rows.filter!r} is not an object", 'write e.g. {">=ID": 100}')
+        user_filter = dict(user_filter)
+        key = f">{rows.filter_id}"
+        bound = user_filter.pop(key, None)
+        if any(name.lower() == "logic" for name in user_filter):
+            # Beside an OR our own condition would be one more alternative.
+            if rows.fields_method != "crm.item.fields":
+                raise self._fail(
+                    "'logic' at the top of the filter cannot be combined with paging by id", "leave it out"
+                )
+            user_filter = {"0": user_filter}
+        self.params[rows.filter] = user_filter
+        if not user_filter:
+            # An empty object has no form in a batch.
+            del self.params[rows.filter]
+        if bound is None:
+            return 0
+        if isinstance(bound, bool) or not re.fullmatch(r"\s*[0-9]+\s*", str(bound)):
+            raise self._fail(f"{key!r} in the filter is not a whole number", "write e.g. 100")
+        return int(bound)
+
+    def after(self, row_id: int | str) -> dict[str, Any]:
+        """
+        Parameters of the page behind an id, which may be a reference to another command.
+
+        ``start=-1`` spares the portal counting the whole list on every page («How to Retrieve Large Volumes of Data»).
+        """
+        rows = self.rows
+        if not rows.filter or not rows.filter_id:
+            raise self._fail("cannot be read by id", "tell its paging with Methods.adding")
+        user_filter = self.params.get(rows.filter) or {}
+        return {
+            **self.params,
+            rows.filter: {**user_filter, f">{rows.filter_id}": row_id},
+            **self.order(),
+            "start": -1,
+        }
+
+    def first(self) -> dict[str, Any]:
+        """Parameters of the first page of a list that may well be its last; where it counts, it tells the total."""
+        bound = {f">{self.rows.filter_id}": self.lower_bound} if self.lower_bound and self.rows.filter else {}
+        if bound and self.rows.filter:
+            return {**self.params, self.rows.filter: {**self.params.get(self.rows.filter, {}), **bound}, **self.order()}
+        return {**self.params, **self.order()}
+
+    def at(self, offset: int) -> dict[str, Any]:
+        """Parameters of the page that begins at an offset."""
+        return {**self.params, **self.order(), "start": offset}
+
+    def filter_names(self) -> list[str]:
+        """Field names of the caller's filter, without operators; groups are named as they are."""
+        user_filter = self.params.get(self.rows.filter or "")
+        return [_OPERATORS.sub("", name) for name in user_filter] if isinstance(user_filter, dict) else []
+
+    def check_filter(self, fields: Iterable[str]) -> None:
+        """
+        :raises ConfigurationError: a name that the method does not know, and would drop: everything would come back.
+        """
+        known = set(fields)
+        for name in self.filter_names():
+            if name not in known:
+                near = difflib.get_close_matches(name.upper(), known, n=3, cutoff=0.6)
+                raise self._fail(
+                    f"the filter names {name!r}, which {self.rows.fields_method} does not know; the portal would "
+                    "drop it without a word and return every row",
+                    f"did you mean {' or '.join(near)}?" if near else f"see {self.rows.fields_method} for the names",
+                )
+
+
+def _shouting(value: Any) -> Any:
+    """Text in upper case at every level: portals take ``asc`` and ``ASC`` alike."""
+    if isinstance(value, Mapping):
+        return {str(key).upper(): _shouting(one) for key, one in value.items()}
+    return value.upper() if isinstance(value, str) else value

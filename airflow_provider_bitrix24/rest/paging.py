@@ -1,0 +1,350 @@
+"""Exact lists: every row once, in ascending order of id where the method has one, or an error. Never fewer."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_bitrix24.exceptions import ConfigurationError, IncompleteList
+from airflow_provider_bitrix24.rest.batch import MAX_COMMANDS, Part, command
+from airflow_provider_bitrix24.rest.encoding import has_reference, query
+from airflow_provider_bitrix24.rest.listing import Listing
+from airflow_provider_bitrix24.rest.reply import Reply, whole
+from airflow_provider_bitrix24.rest.rows import Cursor, Seen, id_of, rows_in
+from airflow_provider_bitrix24.rest.types import Row
+
+if TYPE_CHECKING:
+    from airflow_provider_bitrix24.rest.client import Client
+
+log = logging.getLogger(__name__)
+
+#: A long list tells this often how far it is.
+PROGRESS_SECONDS = 10.0
+
+
+@dataclass
+class ListReport:
+    """
+    What can be said of a list: final after its last row, so far before it.
+
+    :param strategy: ``keyset``, ``start``, ``single``, ``v3``, ``limit-offset``, ``last-id``, ``page`` or ``unknown``.
+    :param requests: HTTP requests, repetitions not counted.
+    :param first_id: id of the first row as it was sent; None without rows or ids.
+    :param complete: the end of the list was reached, and nothing contradicts it.
+    :param proven: each row has an id of its own, so a missing or doubled page would have been noticed.
+    :param total: the portal's own count, where it gives a believable one.
+    """
+
+    method: str
+    strategy: str
+    proven: bool
+    rows: int = 0
+    pages: int = 0
+    requests: int = 0
+    first_id: Any = None
+    last_id: Any = None
+    complete: bool = False
+    total: int | None = None
+    seconds: float = 0.0
+
+    def __str__(self) -> str:
+        end = "complete" if self.complete else "not read to its end"
+        doubt = "" if self.proven else ", cannot be proven: its rows have no id of their own"
+        return (
+            f"{self.method}: {self.rows} rows, {end}{doubt}; {self.pages} pages in {self.requests} requests "
+            f"and {self.seconds:.1f} s, by {self.strategy}, ids {self.first_id} to {self.last_id}"
+        )
+
+
+class RowList(Iterator[Row]):
+    """
+    The rows of a list, one by one as they come; at most one request's rows are in memory.
+
+    ``report`` says what was read so far, and after the last row whether it is all.
+    """
+
+    def __init__(self, client: Client, listing: Listing, limit: int | None) -> None:
+        if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 1):
+            raise ConfigurationError("limit must be a whole number above 0", method=listing.method)
+        self._client, self._listing, self._limit = client, listing, limit
+        rows = listing.rows
+        self.report = ListReport(listing.method, rows.paging, rows.unique_id and not rows.of_values)
+        self._began = self._told = time.monotonic()
+        self._stream = self._rows()
+
+    def __next__(self) -> Row:
+        return next(self._stream)
+
+    def _rows(self) -> Iterator[Row]:
+        report, rows = self.report, self._listing.rows
+        try:
+            self._check_filter()
+            for page in self._pages():
+                report.pages += 1
+                for row in page:
+                    report.rows += 1
+                    if report.proven:
+                        report.last_id = id_of(row, rows)
+                        if report.rows == 1:
+                            report.first_id = report.last_id
+                    yield self._listing.without_added_id(row)
+                    if report.rows == self._limit:
+                        return
+                self._progress()
+            self._check_total()
+            report.complete = True
+        except IncompleteList as error:
+            error.rows, error.method = report.rows, self._listing.method
+            raise
+        finally:
+            report.seconds = time.monotonic() - self._began
+
+    def _pages(self) -> Iterator[list[Row]]:
+        strategies: dict[str, Callable[[], Iterator[list[Row]]]] = {
+            "keyset": self._by_id,
+            "start": self._by_offset,
+            "v3": self._by_pagination,
+            "limit-offset": self._by_limit_and_offset,
+            "last-id": self._by_last_id,
+            "page": self._by_page_number,
+        }
+        return strategies.get(self._listing.rows.paging, self._one_page)()
+
+    def _ask(self, params: dict[str, Any]) -> Reply:
+        self.report.requests += 1
+        reply = self._client.conversation(self._listing.known, self._listing.method, params, self._client.patience())
+        duration = reply.time.get("duration")
+        self._client.measured.learn(
+            self._listing.method, float(duration) if isinstance(duration, (int, float)) else 0.0, reply.size
+        )
+        return reply
+
+    def _ask_many(self, many: list[dict[str, Any]]) -> Sequence[Part] | None:
+        """One request for several pages; None where their parameters have no form in a batch, or it was refused."""
+        pack = [
+            command(index, self._listing.known, self._listing.method, params, references=True)
+            for index, params in enumerate(many)
+        ]
+        if any(one.text is None for one in pack):
+            return None
+        self.report.requests += 1
+        return self._client.exchange_batch(pack, halt=False, repeatable=True)[0]
+
+    def _pages_wanted(self) -> int:
+        """How many pages the next request should bring."""
+        fit = self._client.measured.fit(self._listing.method)
+        if self._limit is None:
+            return fit
+        return min(fit, -(-(self._limit - self.report.rows) // self._listing.rows.page_rows))
+
+    # By id: one page first, then chains of pages in a batch. Only the empty page behind the last id is the end:
+    # a page may be short because the user must not see some of its rows.
+
+    def _by_id(self) -> Iterator[list[Row]]:
+        listing, rows = self._listing, self._listing.rows
+        cursor = Cursor(listing.lower_bound)
+        chained = not has_reference(listing.params) and query(listing.after(1)) is not None
+        full = False
+        while True:
+            if not (full and chained):
+                page = rows_in(self._ask(listing.after(cursor.at)).result, rows)
+                cursor.pass_over(page, rows)
+                if not page:
+                    return
+                yield page
+                full = len(page) >= rows.page_rows
+                continue
+            full = False
+            for part in self._chain(cursor.at):
+                if part.result is None:
+                    # Refused or not executed: the page is asked for by itself, which waits, repeats or raises.
+                    break
+                page = rows_in(part.result[0], rows)
+                cursor.pass_over(page, rows)
+                if not page:
+                    return
+                yield page
+                full = len(page) >= rows.page_rows
+                if not full:
+                    # The commands behind it refer to a row that is not there.
+                    break
+
+    def _chain(self, after: int) -> Sequence[Part]:
+        listing, rows = self._listing, self._listing.rows
+        path = "".join(
+            f"[{key}]" for key in (*(rows.at or "").split("."), rows.page_rows - 1, rows.id_key) if key != ""
+        )
+        pages = [listing.after(after)]
+        for index in range(1, min(MAX_COMMANDS, max(1, self._pages_wanted()))):
+            pages.append(listing.after(f"$result[c{index - 1}]{path}"))
+        return self._ask_many(pages) or []
+
+    # By offset.
+
+    def _by_offset(self) -> Iterator[list[Row]]:
+        rows, size = self._listing.rows, self._listing.rows.page_rows
+        check = self._order_check()
+        offset, first_page = 0, None
+        waiting: list[Reply] = []
+        while True:
+            waiting = waiting or self._offsets(offset)
+            reply = waiting.pop(0)
+            page = rows_in(reply.result, rows)
+            if page and page == first_page and not rows.total_is_true:
+                # Behind their end some methods begin again with the first page.
+                return
+            first_page = first_page or page
+            self._count(reply.total)
+            check(page)
+            if page:
+                yield page
+            if reply.next is None and (rows.total_is_true or len(page) < size):
+                return
+            if reply.next not in (None, offset + size):
+                raise IncompleteList(
+                    f"the next page is said to begin at {reply.next} after {offset}, and not {size} further"
+                )
+            offset += size
+            if self.report.total is not None and offset >= self.report.total:
+                return
+
+    def _offsets(self, offset: int) -> list[Reply]:
+        """The page at an offset, and those behind it that one batch brings."""
+        size, total = self._listing.rows.page_rows, self.report.total
+        left = -(-(total - offset) // size) if total is not None else 1
+        number = min(left, self._pages_wanted(), MAX_COMMANDS)
+        if number > 1 and offset and not has_reference(self._listing.params):
+            replies = []
+            for part in self._ask_many([self._listing.at(offset + index * size) for index in range(number)]) or []:
+                if part.result is None:
+                    break
+                replies.append(Reply(part.result[0], whole(part.total), whole(part.next)))
+            if replies:
+                return replies
+        return [self._ask(self._listing.at(offset))]
+
+    def _order_check(self) -> Callable[[list[Row]], None]:
+        """What tells that no row comes twice: the order of ids where there is one, else all ids so far."""
+        rows = self._listing.rows
+        seen, cursor = Seen(), Cursor(-1)
+
+        def check(page: list[Row]) -> None:
+            if not self.report.proven or not page:
+                return
+            if rows.order_id and str(id_of(page[0], rows)).isdecimal():
+                cursor.pass_over(page, rows)
+            else:
+                seen.add(page, rows)
+
+        return check
+
+    def _count(self, total: int | None) -> None:
+        if total is None or not self._listing.rows.total_is_true:
+            return
+        if self.report.total is not None and total < self.report.total:
+            raise IncompleteList(
+                f"rows were deleted while the list was read ({self.report.total} before, {total} now), "
+                "and those behind them moved to pages that had been read",
+                retryable=True,
+                next_step="read it again",
+            )
+        self.report.total = total
+
+    def _check_total(self) -> None:
+        report = self.report
+        if report.strategy != "start" or report.total is None or report.rows >= report.total:
+            return
+        # Counted once more: rows may have gone since.
+        total = self._ask(self._listing.at(0)).total
+        if total is None or report.rows < total:
+            raise IncompleteList(f"incomplete list: {report.rows} of {report.total} rows came", retryable=True)
+
+    # Other cursors.
+
+    def _by_pagination(self) -> Iterator[list[Row]]:
+        # Portals clamp the documented limit of 1,000, so only an empty page ends the list.
+        size = self._listing.rows.page_rows
+        return self._until_empty(lambda number, last: {"pagination": {"limit": size, "offset": number}})
+
+    def _by_limit_and_offset(self) -> Iterator[list[Row]]:
+        rows = self._listing.rows
+        return self._until_empty(
+            lambda number, last: {rows.limit or "limit": rows.page_rows, rows.cursor or "offset": number}
+        )
+
+    def _by_last_id(self) -> Iterator[list[Row]]:
+        rows = self._listing.rows
+        size = {rows.limit: rows.page_rows} if rows.limit else {}
+        return self._until_empty(
+            lambda number, last: size if last is None else {**size, rows.cursor or "LAST_ID": last}
+        )
+
+    def _by_page_number(self) -> Iterator[list[Row]]:
+        rows = self._listing.rows
+        pages = iter(range(1, 1_000_000))
+        return self._until_empty(lambda number, last: {rows.cursor or "page": next(pages)})
+
+    def _until_empty(self, move: Callable[[int, Any], dict[str, Any]]) -> Iterator[list[Row]]:
+        listing, rows = self._listing, self._listing.rows
+        seen = Seen() if self.report.proven else None
+        number, last, before = 0, None, None
+        while True:
+            page = rows_in(self._ask({**listing.params, **listing.order(), **move(number, last)}).result, rows)
+            if not page:
+                return
+            if seen is not None:
+                seen.add(page, rows)
+                last = id_of(page[-1], rows)
+            elif page == before:
+                raise IncompleteList("the same page came twice: the portal ignored the position that was asked for")
+            yield page
+            number, before = number + len(page), page
+
+    def _one_page(self) -> Iterator[list[Row]]:
+        rows = self._listing.rows
+        reply = self._ask(self._listing.params)
+        page = rows_in(reply.result, rows)
+        if self.report.proven and rows.id_key:
+            Seen().add(page, rows)
+        if rows.paging == "unknown" and (len(page) >= rows.page_rows or reply.next is not None):
+            raise IncompleteList(
+                f"exactly {len(page)} rows came, a full page, and how this method goes on is documented nowhere",
+                next_step="narrow the filter, or tell its paging with Methods.adding(Method(…, rows=Rows(…)))",
+            )
+        if reply.next is not None:
+            raise IncompleteList(f"the portal says that more rows begin at {reply.next}, where none are expected")
+        yield page
+
+    # Checks and progress.
+
+    def _check_filter(self) -> None:
+        rows = self._listing.rows
+        if rows.drops_unknown_filters and rows.fields_method and self._listing.filter_names():
+            fields = _fields_of(self._client, rows.fields_method)
+            self._listing.check_filter(fields)
+
+    def _progress(self) -> None:
+        report, now = self.report, time.monotonic()
+        if now - self._told < PROGRESS_SECONDS:
+            return
+        self._told = now
+        share = f", {100 * report.rows // report.total} %" if report.total else ""
+        log.info("%s: %d rows so far, %.0f a second%s.", report.method, report.rows,
+                 report.rows / (now - self._began), share)  # fmt: skip
+
+
+_fields: dict[tuple[str, str, str], frozenset[str]] = {}
+
+
+def _fields_of(client: Client, method: str) -> Iterable[str]:
+    """Field names by a ``*.fields`` method, asked once per process and user."""
+    key = (client.portal.address, client.portal.credentials.user_id, method)
+    if key not in _fields:
+        result = client.call(method)
+        if not isinstance(result, dict):
+            raise IncompleteList(f"{method} told no fields to check the filter by")
+        _fields[key] = frozenset(result)
+    return _fields[key]

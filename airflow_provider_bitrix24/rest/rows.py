@@ -1,0 +1,116 @@
+"""Rows out of answers: where they are, which id they have, and whether they follow from what was asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from airflow_provider_bitrix24.exceptions import IncompleteList
+from airflow_provider_bitrix24.rest.methods import Rows
+from airflow_provider_bitrix24.rest.types import Row
+
+
+def rows_in(result: Any, rows: Rows) -> list[Any]:
+    """
+    The rows of one answer.
+
+    An empty PHP array is ``[]`` wherever an object is documented; an array whose keys are not 0 to n-1 is an object.
+
+    :raises IncompleteList: they are not where the method has them, or a row is no object.
+    """
+    found = _container(result, rows)
+    if isinstance(found, Mapping):
+        if not rows.keyed_by_id and not all(str(key).isdecimal() for key in found):
+            raise IncompleteList("the answer has one object where rows are expected")
+        found = list(found.values())
+    if not isinstance(found, list):
+        raise IncompleteList(f"the answer has no rows at {_place(rows)}")
+    if not rows.of_values and not all(isinstance(row, dict) for row in found):
+        raise IncompleteList("a row is not an object")
+    return found
+
+
+def _container(result: Any, rows: Rows) -> Any:
+    if isinstance(result, list):
+        return result
+    if rows.at is None:
+        lists = [value for value in result.values() if isinstance(value, list)] if isinstance(result, Mapping) else []
+        return lists[0] if len(lists) == 1 else None
+    for key in filter(None, rows.at.split(".")):
+        if result == []:
+            return []
+        result = result.get(key) if isinstance(result, Mapping) else None
+    return result
+
+
+def _place(rows: Rows) -> str:
+    return "result" if not rows.at else f"result.{rows.at}"
+
+
+def id_of(row: Any, rows: Rows) -> Any:
+    """
+    The id of a row as it was sent.
+
+    :raises IncompleteList: the row has none.
+    """
+    for key in (rows.id_key,) if rows.id_key else ("ID", "id"):
+        if key in row and row[key] not in (None, ""):
+            return row[key]
+    raise IncompleteList(f"a row has no {rows.id_key or 'ID'}")
+
+
+def number(value: Any) -> int:
+    """
+    An id as a number: portals send ids as numbers and as text.
+
+    :raises IncompleteList: it is neither.
+    """
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if isinstance(value, str) and value.isascii() and value.isdecimal():
+        return int(value)
+    raise IncompleteList(f"the id {value!r} of a row is not a number")
+
+
+class Cursor:
+    """
+    The largest id so far. Rows follow from it only if their ids grow.
+
+    :param at: rows up to this id are not asked for.
+    """
+
+    def __init__(self, at: int = 0) -> None:
+        self.at = at
+
+    def pass_over(self, page: Iterable[Row], rows: Rows) -> None:
+        """
+        Move on over a page.
+
+        :raises IncompleteList: an id is not larger than the one before: the portal ignored the filter or the order.
+        """
+        for row in page:
+            row_id = number(id_of(row, rows))
+            if row_id <= self.at:
+                raise IncompleteList(
+                    f"the id {row_id} came after {self.at}: the portal did not filter or sort by id as asked"
+                )
+            self.at = row_id
+
+
+class Seen:
+    """Ids so far, of a list that is not read in order of id: each may come once."""
+
+    def __init__(self) -> None:
+        self._ids: set[str] = set()
+
+    def add(self, page: Iterable[Row], rows: Rows) -> None:
+        """
+        :raises IncompleteList: an id came before: the list changed while it was read, or the portal repeats a page.
+        """
+        for row in page:
+            row_id = str(id_of(row, rows))
+            if row_id in self._ids:
+                raise IncompleteList(
+                    f"the row {row_id} came twice: the list changed while it was read, or a page was repeated"
+                )
+            self._ids.add(row_id)
