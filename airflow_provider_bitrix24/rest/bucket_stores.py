@@ -23,7 +23,6 @@ from contextlib import contextmanager, suppress
 from functools import lru_cache
 from typing import Protocol
 
-from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.rest.limits import Bucket
 
 log = logging.getLogger(__name__)
@@ -68,11 +67,6 @@ def _bucket_store(portal_key: str, limiter: str) -> BucketStore:
     on_this_host = FileBucket(name)
     if not limiter:
         return on_this_host
-    if not limiter.startswith(("redis://", "rediss://")):
-        raise ConfigurationError(
-            "the extra `limiter` is not an address of Redis",
-            next_step="write redis://:password@host:6379/0, or rediss://… for TLS, or leave it empty",
-        )
     from airflow_provider_bitrix24.rest.redis_bucket import RedisBucket
 
     return RedisBucket(limiter, f"airflow-provider-bitrix24:bucket:{name}", fallback=on_this_host)

@@ -157,13 +157,13 @@ def _call_seconds(time: Mapping[str, object]) -> float:
 
 def _seconds(value: object) -> float | None:
     """A number, or the text of one; None for anything else."""
-    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+    if not isinstance(value, (int, float, str)):
         return None
     try:
         seconds = float(value)
     except (ValueError, OverflowError):
         return None
-    return seconds if math.isfinite(seconds) and seconds >= 0 else None
+    return seconds if math.isfinite(seconds) else None
 
 
 def _unix_seconds(value: object) -> float | None:

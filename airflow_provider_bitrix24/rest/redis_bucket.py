@@ -62,11 +62,18 @@ class RedisBucket:
         ``?ssl_ca_certs=/path``. The password is never shown.
     :param key: the key in Redis.
     :param fallback: used while Redis does not answer.
+    :param timeout_seconds: how long to wait for a connection, and for an answer.
     :raises ConfigurationError: the address makes no sense, or the package ``redis`` is not installed.
     """
 
     def __init__(
-        self, url: str, key: str, fallback: BucketStore, *, clock: Callable[[], float] = time.monotonic
+        self,
+        url: str,
+        key: str,
+        fallback: BucketStore,
+        *,
+        timeout_seconds: float = REDIS_TIMEOUT_SECONDS,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         try:
             import redis
@@ -75,12 +82,13 @@ class RedisBucket:
                 "the extra `limiter` needs the package redis",
                 next_step="pip install 'airflow-provider-bitrix24[redis]'",
             ) from None
-        client = _client(url)
+        client = _client(url, timeout_seconds)
         if client is None:
             # Raised outside the handler: the cause may quote a piece of the address, and so of the password.
             raise ConfigurationError(
-                "the extra `limiter` is not a complete address of Redis",
-                next_step="write redis://:password@host:6379/0 and percent-encode the password's special characters",
+                "the extra `limiter` is not a whole address of Redis",
+                next_step="write redis://:password@host:6379/0, or rediss:// for TLS, with the password's special "
+                "characters percent-encoded; or leave it empty",
             )
         settings = client.connection_pool.connection_kwargs
         self._place = f"{settings.get('host', 'localhost')}:{settings.get('port', 6379)}"
@@ -135,7 +143,7 @@ class RedisBucket:
         )  # fmt: skip
 
 
-def _client(url: str) -> Redis | None:
+def _client(url: str, timeout_seconds: float) -> Redis | None:
     """A client that has not connected yet; None when the address makes no sense."""
     from redis import Redis
     from redis.backoff import NoBackoff
@@ -148,9 +156,9 @@ def _client(url: str) -> Redis | None:
             return None
         return Redis.from_url(
             url,
-            socket_timeout=REDIS_TIMEOUT_SECONDS,
-            socket_connect_timeout=REDIS_TIMEOUT_SECONDS,
-            # One more attempt: a kept connection may have died with the server's last restart.
+            socket_timeout=timeout_seconds,
+            socket_connect_timeout=timeout_seconds,
+            # One more attempt: a kept connection may have died unnoticed.
             retry=Retry(NoBackoff(), 1),
         )
     except (ValueError, TypeError):

@@ -137,11 +137,21 @@ def tcp(serve: Callable[[socket.socket], None]) -> Iterator[int]:
 
 
 def forwarding_to(
-    server: Server, wrap: Callable[[socket.socket], socket.socket] = lambda near: near
+    server: Server,
+    wrap: Callable[[socket.socket], socket.socket] = lambda near: near,
+    cut: threading.Event | None = None,
 ) -> Callable[[socket.socket], None]:
+    """Hand on what comes. What comes first once ``cut`` is set is dropped with its connection, and clears it."""
+
+    def is_cut() -> bool:
+        if cut is None or not cut.is_set():
+            return False
+        cut.clear()
+        return True
+
     def pump(source: socket.socket, target: socket.socket) -> None:
         with suppress(OSError):
-            while data := source.recv(65536):
+            while (data := source.recv(65536)) and not is_cut():
                 target.sendall(data)
         for end in (source, target):
             with suppress(OSError):
@@ -212,7 +222,9 @@ def test_a_wait_beyond_patience_takes_no_slot(server: Server) -> None:
 
 
 def test_a_refusal_that_one_host_met_slows_the_others(server: Server) -> None:
-    in_redis(server).report_full(BUCKET, 1000.0)
+    fallback = alone()
+    RedisBucket(f"unix://localhost{server.socket}", "bucket", fallback).report_full(BUCKET, 1000.0)
+    assert fallback.reserve(BUCKET, 0.0) == 0.0
     in_redis(server).report_full(BUCKET, 1000.0)
     assert in_redis(server).reserve(BUCKET, FOREVER) == pytest.approx(1000.5, abs=0.4)
 
@@ -318,6 +330,8 @@ def test_a_redis_that_goes_away_slows_us_and_is_asked_again_after_half_a_minute(
     clock.now += 2
     assert store.reserve(BUCKET, 30.0) == pytest.approx(0.5, abs=0.1)
     assert server.client().exists("bucket")
+    server.client().delete("bucket")
+    assert store.reserve(BUCKET, 30.0) == 0.0
     assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
 
 
@@ -348,14 +362,31 @@ def test_a_restarted_redis_is_used_at_once(server: Server, caplog: pytest.LogCap
     assert not caplog.records
 
 
+def test_a_kept_connection_that_dies_under_a_call_is_made_anew(
+    server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    cut = threading.Event()
+
+    with tcp(forwarding_to(server, cut=cut)) as port:
+        store = RedisBucket(f"redis://127.0.0.1:{port}/0", "bucket", alone())
+        store.reserve(SLOW, 0.0)
+        cut.set()
+        assert store.reserve(SLOW, 0.0) == 0.0
+        assert not cut.is_set()
+    assert state(server)[0] == pytest.approx(2.0)
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+
+
 def test_a_redis_that_accepts_and_never_answers_does_not_hold_us_up(caplog: pytest.LogCaptureFixture) -> None:
     def say_nothing(near: socket.socket) -> None:
         while near.recv(65536):
             pass
 
     with tcp(say_nothing) as port:
-        store = RedisBucket(f"redis://127.0.0.1:{port}/0?socket_timeout=0.02", "bucket", alone())
+        store = RedisBucket(f"redis://127.0.0.1:{port}/0", "bucket", alone(), timeout_seconds=0.02)
+        began = time.monotonic()
         assert store.reserve(BUCKET, 30.0) == 0.5
+        assert time.monotonic() - began < 2.0
     assert "TimeoutError" in caplog.text
 
 
