@@ -145,7 +145,7 @@ class RedisBucket:
 
 def _client(url: str, timeout_seconds: float) -> Redis | None:
     """A client that has not connected yet; None when the address makes no sense."""
-    from redis import Redis
+    from redis import ConnectionError, Redis, TimeoutError  # noqa: A004
     from redis.backoff import NoBackoff
     from redis.retry import Retry
 
@@ -158,8 +158,10 @@ def _client(url: str, timeout_seconds: float) -> Redis | None:
             url,
             socket_timeout=timeout_seconds,
             socket_connect_timeout=timeout_seconds,
-            # One more attempt: a kept connection may have died unnoticed.
+            # One more attempt: a kept connection may have died unnoticed. Before its version 6, the client repeats
+            # only what it is told to.
             retry=Retry(NoBackoff(), 1),
+            retry_on_error=[ConnectionError, TimeoutError],
         )
     except (ValueError, TypeError):
         return None
