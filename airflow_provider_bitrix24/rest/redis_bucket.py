@@ -145,7 +145,7 @@ class RedisBucket:
 
 def _client(url: str, timeout_seconds: float) -> Redis | None:
     """A client that has not connected yet; None when the address makes no sense."""
-    from redis import ConnectionError, Redis, TimeoutError  # noqa: A004
+    import redis
     from redis.backoff import NoBackoff
     from redis.retry import Retry
 
@@ -154,14 +154,14 @@ def _client(url: str, timeout_seconds: float) -> Redis | None:
         # A password with a bare `/`, `?` or `#` would otherwise be cut, and its beginning taken for host and port.
         if not parts.hostname or "@" in parts.path + parts.query + parts.fragment:
             return None
-        return Redis.from_url(
+        return redis.Redis.from_url(
             url,
             socket_timeout=timeout_seconds,
             socket_connect_timeout=timeout_seconds,
             # One more attempt: a kept connection may have died unnoticed. Before its version 6, the client repeats
             # only what it is told to.
             retry=Retry(NoBackoff(), 1),
-            retry_on_error=[ConnectionError, TimeoutError],
+            retry_on_error=[redis.ConnectionError, redis.TimeoutError],
         )
     except (ValueError, TypeError):
         return None
