@@ -13,6 +13,8 @@ from airflow_provider_bitrix24.sandbox.app import application
 from airflow_provider_bitrix24.sandbox.calls import Call
 from airflow_provider_bitrix24.sandbox.faults import Fault
 from airflow_provider_bitrix24.sandbox.limits import Clock
+from airflow_provider_bitrix24.sandbox.methods import crm_changes as changes
+from airflow_provider_bitrix24.sandbox.methods.crm_values import completed
 from airflow_provider_bitrix24.sandbox.methods.payments import payment_fields
 from airflow_provider_bitrix24.sandbox.server import HOST, Certificate, Server
 from airflow_provider_bitrix24.sandbox.state import (
@@ -35,6 +37,8 @@ class Sandbox:
     every time unless ``seed`` or ``code`` is given. It refuses what Bitrix24 refuses. Two users: :attr:`admin` may do
     everything, :attr:`clerk` may only read.
 
+    :param tasks: how many tasks.
+    :param employees: users beside those two; they have no webhook, and every fifth of them is dismissed.
     :param port: 0 takes any free port.
     :param generation: which server's payment answers: ``"current"``, ``"middle"`` (2024) or ``"old"``.
     :param language: of descriptions that the server translates: ``"en"`` or ``"ru"``.
@@ -55,6 +59,8 @@ class Sandbox:
         self,
         *,
         deals: int = 30,
+        tasks: int = 20,
+        employees: int = 10,
         seed: int | None = None,
         code: str | None = None,
         port: int = 0,
@@ -90,7 +96,7 @@ class Sandbox:
         self.clerk = User(7, "Karl", "Clerk", "karl@example.com", new_code(codes))
         self._state = PortalState(
             settings,
-            [self.admin, self.clerk],
+            [self.admin, self.clerk, *seeding.employees(employees)],
             Store(gap=gaps, seed=self._seed),
             rate=rate,
             burst=burst,
@@ -98,7 +104,7 @@ class Sandbox:
             method_seconds=method_seconds or {},
         )
         self._chance = random.Random(f"deals {self._seed}")
-        seeding.fill(self._state.store, deals=deals, seed=self._seed)
+        seeding.fill(self._state.store, deals=deals, tasks=tasks, seed=self._seed)
         self._tls = tls
         self._wanted_port = port
         self._certificate: Certificate | None = None
@@ -269,6 +275,40 @@ class Sandbox:
         """``count`` more deals, with ``fields`` under their ``crm.item`` names; returns their ids."""
         with self._state.lock:
             return seeding.add_deals(self._state.store, count, self._chance, **fields)
+
+    def add_items(self, entity_type_id: int, count: int, **fields: Any) -> list[int]:
+        """``count`` more objects of a kind (1, 2, 3, 4, 7, 31, 128), alike but for ``{number}`` in texts; their ids."""
+        with self._state.lock:
+            return seeding.add_items(self._state.store, entity_type_id, count, **fields)
+
+    def items(self, entity_type_id: int) -> list[dict[str, Any]]:
+        """All CRM objects of a kind now, by id, in the form of ``crm.item.get``."""
+        with self._state.lock:
+            return [completed(entity_type_id, row) for row in self._state.store.items[entity_type_id]]
+
+    def item(self, entity_type_id: int, item_id: int) -> dict[str, Any] | None:
+        """One CRM object in the form of ``crm.item.get``, ``None`` if there is none."""
+        with self._state.lock:
+            row = self._state.store.items[entity_type_id].get(item_id)
+            return None if row is None else completed(entity_type_id, row)
+
+    def remove_item(self, entity_type_id: int, item_id: int) -> None:
+        """Take a CRM object away behind everybody's back. :raises LookupError: there is none."""
+        with self._state.lock:
+            row = self._state.store.items[entity_type_id].get(item_id)
+            if row is None:
+                raise LookupError(f"There is no object {item_id} of kind {entity_type_id}.")
+            changes.remove(self._state, entity_type_id, row)
+
+    def tasks(self) -> list[dict[str, Any]]:
+        """All tasks now, by id, typed as in REST 3.0 but under the REST v2 names."""
+        with self._state.lock:
+            return [dict(row) for row in self._state.store.tasks]
+
+    def notifications(self) -> list[dict[str, Any]]:
+        """What ``im.notify`` and its sisters sent: ``USER_ID``, ``MESSAGE``, ``FROM``."""
+        with self._state.lock:
+            return [dict(row) for row in self._state.store.notifications]
 
     # Behaviour
 

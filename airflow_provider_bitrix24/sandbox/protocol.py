@@ -22,6 +22,7 @@ from airflow_provider_bitrix24.sandbox.faults import Fault
 from airflow_provider_bitrix24.sandbox.forms import as_map, parse_query
 from airflow_provider_bitrix24.sandbox.limits import Bill
 from airflow_provider_bitrix24.sandbox.methods.registry import Params, Refusal
+from airflow_provider_bitrix24.sandbox.protocol_v3 import ProtocolV3, error_answer, translated
 from airflow_provider_bitrix24.sandbox.state import PortalState, User
 
 log = logging.getLogger(__name__)
@@ -72,6 +73,7 @@ class Protocol:
     def __init__(self, portal: PortalState, *, needs_https: bool) -> None:
         self._portal = portal
         self._needs_https = needs_https
+        self._v3 = ProtocolV3(portal)
 
     def answer(self, request: HttpRequest) -> tuple[Answer, Fault | None]:
         """The answer, and the fault that shall befall it on its way. Never raises."""
@@ -95,32 +97,42 @@ class Protocol:
             if not portal.bucket.admits(request.address):
                 raise query_limit()
             fault = portal.faults.for_request(address.method)
-            answer = self._call(address, user, call) if fault is None else self._struck(fault, address, user, call)
+            answer = self._answer_of(address, user, call, request, fault)
         except Refusal as refusal:
-            answer = self._refused(refusal, call)
+            answer = self._refused(refusal, call, address)
         except Exception:
             log.exception("The sandbox itself failed in %s", address.method)
-            answer = self._refused(Refusal("INTERNAL_SERVER_ERROR", "Internal server error", 500), call)
+            answer = self._refused(Refusal("INTERNAL_SERVER_ERROR", "Internal server error", 500), call, address)
         call.status = None if fault is not None and fault.is_silent else answer.status
         return answer, fault
 
-    def _struck(self, fault: Fault, address: Address, user: User | None, call: Call) -> Answer:
+    def _answer_of(
+        self, address: Address, user: User | None, call: Call, request: HttpRequest, fault: Fault | None
+    ) -> Answer:
+        if fault is None:
+            return self._call(address, user, call, request)
         refusal = as_refusal(fault, self._portal)
         if refusal is not None:
             raise refusal
         if not fault.runs_first:
             return in_place(fault)
         try:
-            answer = self._call(address, user, call)
+            answer = self._call(address, user, call, request)
         except Refusal as refused:
-            answer = self._refused(refused, call)
+            answer = self._refused(refused, call, address)
         return spoiled(answer, fault)
 
-    def _refused(self, refusal: Refusal, call: Call) -> Answer:
+    def _refused(self, refusal: Refusal, call: Call, address: Address) -> Answer:
+        if address.is_v3 and refusal.code != "QUERY_LIMIT_EXCEEDED":
+            refusal = translated(refusal)
+            call.error = str(refusal.code)
+            return error_answer(refusal)
         call.error = str(refusal.code)
         return json_answer(error_body(refusal, self._portal.settings.zero_code), refusal.status)
 
-    def _call(self, address: Address, user: User | None, call: Call) -> Answer:
+    def _call(self, address: Address, user: User | None, call: Call, request: HttpRequest) -> Answer:
+        if address.is_v3:
+            return self._v3.call(self._authorized(address, user, call), call, request.body)
         params = dict(call.params)
         params.pop("auth", None)
         is_batch = address.method.lower() == "batch"

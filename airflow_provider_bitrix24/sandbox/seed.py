@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import random
 from datetime import datetime, timedelta
+from typing import Any
 
 from airflow_provider_bitrix24.sandbox.limits import SERVER_ZONE
+from airflow_provider_bitrix24.sandbox.state import User
 from airflow_provider_bitrix24.sandbox.store import (
     COMPANY,
     CONTACT,
@@ -17,7 +19,9 @@ from airflow_provider_bitrix24.sandbox.store import (
     SMART_PROCESS,
     Row,
     Store,
+    new_task,
     set_paid,
+    stage_fields,
 )
 
 DEAL_STAGES = ("NEW", "PREPARATION", "PREPAYMENT_INVOICE", "EXECUTING", "FINAL_INVOICE", "WON", "LOSE")
@@ -29,26 +33,59 @@ _NAMES = ("Ada", "Boris", "Clara", "David", "Elena", "Felix", "Galina", "Hugo", 
 _SURNAMES = ("Adler", "Berg", "Chekov", "Dorn", "Egorova", "Frost", "Grau", "Holm", "Ivanov", "Jung")
 
 
-def fill(store: Store, *, deals: int, seed: int) -> None:
-    """Deals, of which every third has 1 to 3 payments (some paid), and a few objects of every other kind."""
+def employees(count: int) -> list[User]:
+    """Users without a webhook; every fifth is dismissed."""
+    return [
+        User(
+            id=number,
+            first_name=_NAMES[number % 10],
+            last_name=_SURNAMES[number // 10 % 10],
+            email=f"user{number}@example.com",
+            code="",
+            active=number % 5 != 0,
+        )
+        for number in range(11, 11 + count)
+    ]
+
+
+def fill(store: Store, *, deals: int, tasks: int, seed: int) -> None:
+    """Deals, of which every third has 1 to 3 payments (some paid), tasks, and a few objects of every other kind."""
     chance = random.Random(seed)
     few = min(deals, 20)
     for number in range(1, few + 1):
         store.items[COMPANY].add({"title": f"{_SURNAMES[number % 10]} & Co {number}", **_made(number)})
         name, surname = _NAMES[number % 10], _SURNAMES[chance.randrange(10)]
-        store.items[CONTACT].add({"name": name, "lastName": surname, "companyId": number, **_made(number)})
+        phone = {"id": 2 * number - 1, "valueType": "WORK", "value": f"+1555{number:07}", "typeId": "PHONE"}
+        mail = {"id": 2 * number, "valueType": "WORK", "value": f"contact{number}@example.com", "typeId": "EMAIL"}
+        person = {"name": name, "lastName": surname, "companyId": number, "hasPhone": "Y", "hasEmail": "Y"}
+        store.items[CONTACT].add({**person, "fm": [phone, mail], **_made(number)})
         store.items[LEAD].add(
-            {"title": f"Lead #{number}", "name": name, "stageId": LEAD_STAGES[number % 5], **_made(number)}
+            {"title": f"Lead #{number}", "name": name, **stage_fields(LEAD_STAGES[number % 5]), **_made(number)}
         )
         store.items[SMART_PROCESS].add({"title": f"Delivery #{number}", **_made(number)})
     add_deals(store, deals, chance)
     for number in range(1, max(1, few // 4) + 1 if deals else 1):
         store.items[QUOTE].add({"title": f"Quote #{number}", "opportunity": 100.0 * number, **_made(number)})
         store.items[INVOICE].add({"title": f"Invoice #{number}", "opportunity": 250.0 * number, **_made(number)})
+    store.next_multi_field_id = 2 * few + 1
     _add_payments(store, chance)
+    for number in range(1, tasks + 1):
+        task = new_task(f"Task #{number}", at=_moment(number), responsible_id=7, created_by=1)
+        store.tasks.add(task)
 
 
-def add_deals(store: Store, count: int, chance: random.Random, **fields: object) -> list[int]:
+def add_items(store: Store, entity_type_id: int, count: int, **fields: Any) -> list[int]:
+    """``count`` more objects of a kind; ``{number}`` in a text becomes the object's number."""
+    table = store.items[entity_type_id]
+    new_ids = []
+    for number in range(len(table) + 1, len(table) + count + 1):
+        own = {name: value.replace("{number}", str(number)) if isinstance(value, str) else value
+               for name, value in fields.items()}  # fmt: skip
+        new_ids.append(table.add({**_made(number), **own}))
+    return new_ids
+
+
+def add_deals(store: Store, count: int, chance: random.Random, **fields: Any) -> list[int]:
     """``count`` more deals; ``fields`` (``crm.item`` names) are the same in each."""
     table = store.items[DEAL]
     contacts, companies = len(store.items[CONTACT]), len(store.items[COMPANY])
@@ -56,7 +93,7 @@ def add_deals(store: Store, count: int, chance: random.Random, **fields: object)
     for number in range(len(table) + 1, len(table) + count + 1):
         row: Row = {
             "title": f"{_GOODS[chance.randrange(8)]} #{number}",
-            "stageId": DEAL_STAGES[chance.randrange(7)],
+            **stage_fields(DEAL_STAGES[chance.randrange(7)]),
             "opportunity": chance.randrange(100, 1_000_000) / 100,
             "companyId": 1 + number % companies if companies else 0,
             "contactId": 1 + number % contacts if contacts else 0,
@@ -69,8 +106,12 @@ def add_deals(store: Store, count: int, chance: random.Random, **fields: object)
 
 def _made(number: int) -> Row:
     """Times of one object: one minute after the one before, and who is responsible."""
-    moment = (FIRST_MOMENT + timedelta(minutes=number)).isoformat()
+    moment = _moment(number)
     return {"createdTime": moment, "updatedTime": moment, "assignedById": 7 if number % 4 == 0 else 1}
+
+
+def _moment(number: int) -> str:
+    return (FIRST_MOMENT + timedelta(minutes=number)).isoformat()
 
 
 def _add_payments(store: Store, chance: random.Random) -> None:

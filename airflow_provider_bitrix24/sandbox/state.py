@@ -57,7 +57,7 @@ def _check(name: str, value: object, allowed: tuple[object, ...]) -> None:
 
 @dataclass
 class User:
-    """One employee with an own webhook; ``code`` is the secret in its URL."""
+    """One employee; ``code`` is the secret in the URL of the own webhook, empty for none."""
 
     id: int
     first_name: str
@@ -118,7 +118,7 @@ class PortalState:
 
     def webhook_owner(self, user_id: str, code: str) -> User | None:
         user = self.users.get(int(user_id)) if user_id.isascii() and user_id.isdigit() else None
-        if user is None or not secrets.compare_digest(user.code.encode(), code.encode()):
+        if user is None or not user.code or not secrets.compare_digest(user.code.encode(), code.encode()):
             return None
         return user
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any, TypeAlias
 
 #: Fields of one object under their ``crm.item`` names; a field at its default value is left out to save memory.
@@ -15,7 +15,10 @@ LEAD, DEAL, CONTACT, COMPANY, QUOTE, INVOICE = 1, 2, 3, 4, 7, 31
 #: ``entityTypeId`` of the one smart process that every sandbox has.
 SMART_PROCESS = 128
 
-#: Kinds that can have payments (reference: page and source agree).
+#: Final stages; every other one is in process (``P``).
+SEMANTICS = {"WON": "S", "CONVERTED": "S", "APPROVED": "S", "LOSE": "F", "JUNK": "F", "DECLINED": "F"}
+
+#: Kinds that can have payments (page and server source agree).
 PAYABLE = (DEAL, INVOICE)
 
 PAY_SYSTEMS = {1: "Inner account", 6: "Cash", 10: "Bank transfer", 110: "Card"}
@@ -55,11 +58,11 @@ class Table:
             del self.ids[bisect_left(self.ids, row_id)]
         return row
 
-    def ids_between(self, above: float | None, below: float | None) -> Sequence[int]:
-        """Ids strictly between the bounds; the whole list itself, not a copy, when there are none."""
+    def positions_between(self, above: float | None, below: float | None) -> range:
+        """Where in :attr:`ids` the ids strictly between the bounds stand."""
         low = 0 if above is None else bisect_right(self.ids, above)
         high = len(self.ids) if below is None else bisect_left(self.ids, below)
-        return self.ids if (low, high) == (0, len(self.ids)) else self.ids[low:high]
+        return range(low, max(low, high))
 
 
 class Store:
@@ -77,6 +80,8 @@ class Store:
         self.activities = Table()
         self.stage_history = Table()
         self.notifications = Table()
+        #: Phones and e-mails of all objects are numbered together.
+        self.next_multi_field_id = 1
 
     def add_payment(self, entity_type_id: int, entity_id: int, *, pay_system_id: int = 6, currency: str = "USD") -> Row:
         """A new empty payment of the object's order; the order is made when there is none."""
@@ -93,6 +98,7 @@ class Store:
             "paySystemId": pay_system_id,
             "sum": 0,
             "currency": currency,
+            "owner": (entity_type_id, entity_id),
             "orderId": order_id,
             "entityTypeId": entity_type_id,
             "entityId": entity_id,
@@ -113,3 +119,25 @@ def set_paid(payment: Row, paid: bool, *, at: str, user_id: int) -> None:
         payment["paid"] = "Y" if paid else "N"
         payment["datePaid"] = at if paid else None
         payment["empPaidId"] = user_id if paid else None
+
+
+def stage_fields(stage_id: str) -> Row:
+    """The stage and what follows from it; fields at their default are left out."""
+    meaning = SEMANTICS.get(stage_id.rpartition(":")[2], "P")
+    return {"stageId": stage_id} if meaning == "P" else {"stageId": stage_id, "stageSemanticId": meaning, "closed": "Y"}
+
+
+def new_task(title: str, *, at: str, responsible_id: int, created_by: int) -> Row:
+    return {
+        "title": title,
+        "description": "",
+        "status": 2,
+        "priority": 1,
+        "responsibleId": responsible_id,
+        "createdBy": created_by,
+        "createdDate": at,
+        "changedDate": at,
+        "deadline": None,
+        "groupId": 0,
+        "ufCrmTask": [],
+    }

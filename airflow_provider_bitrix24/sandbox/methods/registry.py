@@ -52,7 +52,7 @@ class Refusal(Exception):
 @dataclass(frozen=True, slots=True)
 class Method:
     name: str
-    #: ``None``: any webhook may call it.
+    #: Any one of them opens the method; none: any webhook may call it.
     scopes: tuple[str, ...]
     handler: Handler
     #: Old modules read their parameters in any case: names reach the handler in upper case, ``start`` excepted.
@@ -68,7 +68,7 @@ METHODS_V3: dict[str, Method] = {}
 
 def method(*names: str, scope: str | tuple[str, ...] = (), upper: bool = False) -> Callable[[Handler], Handler]:
     """Offer a function as one or more REST v2 methods."""
-    scopes = (scope,) if isinstance(scope, str) else scope
+    scopes = ((scope,) if scope else ()) if isinstance(scope, str) else scope
 
     def register(handler: Handler) -> Handler:
         for name in names:
@@ -78,11 +78,11 @@ def method(*names: str, scope: str | tuple[str, ...] = (), upper: bool = False) 
     return register
 
 
-def method_v3(name: str, *, scope: str) -> Callable[[Handler], Handler]:
+def method_v3(name: str, *, scope: str = "") -> Callable[[Handler], Handler]:
     """Offer a function as a REST 3.0 method."""
 
     def register(handler: Handler) -> Handler:
-        METHODS_V3[name] = Method(name, (scope,), handler, False)
+        METHODS_V3[name] = Method(name, (scope,) if scope else (), handler, False)
         return handler
 
     return register

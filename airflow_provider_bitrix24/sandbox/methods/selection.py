@@ -15,11 +15,13 @@ from typing import Any, TypeAlias
 
 from airflow_provider_bitrix24.sandbox.forms import as_map
 from airflow_provider_bitrix24.sandbox.limits import SERVER_ZONE
-from airflow_provider_bitrix24.sandbox.methods.arguments import is_truthy
 from airflow_provider_bitrix24.sandbox.store import Row
 
 _KEY = re.compile(r"(!=%|!%=|!><|><|=%|%=|!%|!@|>=|<=|!=|[%@><=!])?(.*)", re.DOTALL)
-_NUMERIC = frozenset({"integer", "double", "user", "file"})
+_NUMERIC = frozenset(
+    {"integer", "double", "user", "crm_company", "crm_contact", "crm_lead", "crm_quote", "crm_category"}
+)
+_LEADING_NUMBER = re.compile(r"\s*[-+]?\d+(\.\d+)?")
 
 #: Operators that take a list of values; with the others a list is a bad value.
 _LIST_OPERATORS = frozenset({"", "=", "!=", "!", "@", "!@"})
@@ -31,15 +33,23 @@ Refuse: TypeAlias = Callable[[str, str, object], Exception]
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A field of a list under its wire name: the row's key, its kind, and the value of rows without the key."""
+    """A field of a list under its wire name: the row's key, its kind, and what rows without the key have."""
 
     key: str
     kind: str = "string"
     default: Any = None
+    #: Key whose value stands in for a missing one.
+    fallback: str | None = None
 
     @property
     def is_numeric(self) -> bool:
-        return self.kind in _NUMERIC or self.kind.startswith(("crm_company", "crm_contact", "crm_lead", "crm_quote"))
+        return self.kind in _NUMERIC
+
+    def of(self, row: Row) -> Any:
+        if self.kind == "multi_field":
+            return [entry["value"] for entry in row.get("fm", ()) if entry["typeId"] == self.key]
+        value = row.get(self.key, self.default)
+        return row.get(self.fallback) if value is None and self.fallback else value
 
 
 class BadValue(Exception):
@@ -87,7 +97,7 @@ class Matcher:
                 value = 1 if value else 0
             if may_bound and field.key == "id" and self._bound(operator, value):
                 return None
-            return check_of(field, operator, value)
+            return check_of(field, operator, value, lenient=self._refuse is None)
         except BadValue:
             if self._refuse is None:
                 return None
@@ -107,7 +117,7 @@ class Matcher:
         """Take a bound on the id out of the checks, so that a page is found by position and not by search."""
         if isinstance(value, (dict, list)) or operator not in (">", ">=", "<", "<=", "", "="):
             return False
-        number = _number(value)
+        number = _php_number(value) if self._refuse is None else _number(value)
         if operator in (">", ">=", "", "="):
             above = number if operator == ">" else number - 1
             self.above = above if self.above is None else max(self.above, above)
@@ -117,22 +127,27 @@ class Matcher:
         return True
 
 
-def check_of(field: Field, operator: str, value: Any) -> Check:
-    """One condition on one field. :raises BadValue: the value does not fit the field's kind."""
-    key, default = field.key, field.default
+def check_of(field: Field, operator: str, value: Any, *, lenient: bool) -> Check:
+    """
+    One condition on one field.
+
+    :param lenient: read text for a number as PHP does: what it begins with, else 0.
+    :raises BadValue: the value does not fit the field's kind.
+    """
+    of = field.of
     if operator.startswith("!"):
-        positive = check_of(field, operator[1:] or "=", value)
+        positive = check_of(field, operator[1:] or "=", value, lenient=lenient)
         return lambda row: not positive(row)
     if "%" in operator:
         pattern = _like(str(value), wild=operator in ("=%", "%="))
-        return lambda row: pattern.fullmatch(_text(row.get(key, default))) is not None
+        return lambda row: any(pattern.fullmatch(_text(item)) for item in _items(of(row)))
     if operator in ("", "=", "@"):
-        values = list(as_map(value).values()) if isinstance(value, (dict, list)) else [value]
-        wanted = frozenset(_comparable(field, item) for item in values)
-        return lambda row: not wanted.isdisjoint(_values(field, row.get(key, default)))
-    bound = _comparable(field, value)
+        values = as_map(value).values() if isinstance(value, (dict, list)) else (value,)
+        wanted = frozenset(_comparable(field, item, lenient) for item in values)
+        return lambda row: any(_stored(field, item) in wanted for item in _items(of(row)))
+    bound = _comparable(field, value, lenient)
     compare = _COMPARISONS[operator]
-    return lambda row: (stored := row.get(key, default)) is not None and compare(_stored(field, stored), bound)
+    return lambda row: any(item is not None and compare(_stored(field, item), bound) for item in _items(of(row)))
 
 
 _COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = {
@@ -152,10 +167,11 @@ def _text(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-def _values(field: Field, stored: Any) -> Iterable[Any]:
-    if isinstance(stored, list):
-        return [_stored(field, item) for item in stored] or [""]
-    return (_stored(field, stored),)
+def _items(value: Any) -> Iterable[Any]:
+    """The values of a multiple field, the one value of any other; no values are one empty value."""
+    if isinstance(value, list):
+        return value or ("",)
+    return (value,)
 
 
 def _stored(field: Field, value: Any) -> Any:
@@ -167,16 +183,21 @@ def _stored(field: Field, value: Any) -> Any:
     return str(value).lower()
 
 
-def _comparable(field: Field, value: Any) -> Any:
+def _comparable(field: Field, value: Any, lenient: bool) -> Any:
     """A filter's value in the form of :func:`_stored`."""
     if value is None or value == "":
-        return ""
+        return 0.0 if lenient and field.is_numeric else ""
     if isinstance(value, (dict, list)):
         raise BadValue
     if field.is_numeric:
-        return _number(value)
+        return _php_number(value) if lenient else _number(value)
     if field.kind in ("datetime", "date"):
         return as_server_time(value).lower()
+    if field.kind == "flag":
+        # true, 1 and Y are the same to user.get; the text "True" is none of them.
+        return {"true": "true", "1": "true", "Y": "true", "false": "false", "0": "false", "N": "false"}.get(
+            str(value).lower() if isinstance(value, bool) else str(value), "nothing"
+        )
     if field.kind == "uf_boolean":
         # User fields of type boolean are read as Y/N but filtered with 1/0 (page of crm.item.list).
         return {"1": "y", "0": "n"}.get(str(int(value) if isinstance(value, bool) else value), "nothing")
@@ -188,6 +209,11 @@ def _number(value: Any) -> float:
         return float(value)
     except (TypeError, ValueError):
         raise BadValue from None
+
+
+def _php_number(value: Any) -> float:
+    match = _LEADING_NUMBER.match(str(value))
+    return float(match.group()) if match else 0.0
 
 
 def as_server_time(value: Any) -> str:
@@ -230,14 +256,9 @@ def sort_rows(rows: list[Row], order: list[tuple[Field, bool]]) -> list[Row]:
 
 
 def _rank(field: Field, row: Row) -> tuple[int, float, str]:
-    value = row.get(field.key, field.default)
-    if value is None or value == "":
+    value = field.of(row)
+    if value is None or value == "" or isinstance(value, list):
         return (0, 0.0, "")
     if field.is_numeric:
         return (1, float(value), "")
     return (1, 0.0, str(value).lower())
-
-
-def counts_rows(start: Any) -> bool:
-    """``start=-1`` asks the server not to count."""
-    return str(start) != "-1" or not is_truthy(start)

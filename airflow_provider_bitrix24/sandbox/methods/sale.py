@@ -1,0 +1,120 @@
+"""``sale.payment.*``: the same payments as the sale module shows them. Source: pages under ``sale/payment``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow_provider_bitrix24.sandbox.forms import as_map
+from airflow_provider_bitrix24.sandbox.methods.arguments import array, as_integer, integer, required
+from airflow_provider_bitrix24.sandbox.methods.crm_items import invalid_list
+from airflow_provider_bitrix24.sandbox.methods.listing import page_of
+from airflow_provider_bitrix24.sandbox.methods.payments import payment_fields
+from airflow_provider_bitrix24.sandbox.methods.registry import Page, Params, Refusal, method
+from airflow_provider_bitrix24.sandbox.methods.selection import Field, Matcher, read_order
+from airflow_provider_bitrix24.sandbox.state import PortalState, User
+from airflow_provider_bitrix24.sandbox.store import PAY_SYSTEMS, Row, set_paid
+
+_FIELDS = {
+    **{name: Field(name, "integer") for name in ("id", "orderId", "paySystemId", "empPaidId")},
+    "sum": Field("sum", "double"),
+    "datePaid": Field("datePaid", "datetime"),
+    **{name: Field(name) for name in ("accountNumber", "paid", "currency", "comments", "xmlId")},
+}
+
+
+def _shown(payment: Row) -> Row:
+    return {
+        **payment_fields(payment),
+        "orderId": payment["orderId"],
+        "comments": payment.get("comments", ""),
+        "xmlId": payment.get("xmlId", ""),
+        "companyId": None,
+        "isReturn": "N",
+        "marked": "N",
+        "paySystemIsCash": "Y" if payment["paySystemId"] == 6 else "N",
+        "paySystemXmlId": "",
+        # Money as text, with as many zeros as the database has.
+        "priceCod": "0.000000",
+        "responsibleId": 1,
+    }
+
+
+def _check_right(user: User, right: str) -> None:
+    if not user.may(right) or not user.may("change_orders"):
+        raise Refusal("200040300010" if right == "read" else "200040300020", "Access Denied")
+
+
+def _found(portal: PortalState, user: User, params: Params, right: str) -> Row:
+    payment_id = integer(params, "id")
+    _check_right(user, right)
+    payment = portal.store.payments.get(payment_id)
+    if payment is None:
+        # The page prints "payment does not exist"; the server says it like this.
+        raise Refusal("200640400001", "payment is not exists")
+    return payment
+
+
+@method("sale.payment.list", scope="sale")
+def list_(portal: PortalState, user: User, params: Params) -> Any:
+    _check_right(user, "read")
+    matcher = Matcher(_FIELDS, refuse=invalid_list).read(params.get("filter"))
+    order = read_order(params.get("order"), _FIELDS, invalid_list)
+    page = page_of(portal.store.payments, matcher, order, params.get("start"), old=False)
+    select = [str(name) for name in as_map(params.get("select")).values()]
+    rows = [_shown(row) for row in page.result]
+    if select and "*" not in select:
+        rows = [{name: row[name] for name in select if name in row} for row in rows]
+    return Page({"payments": rows}, page.total, page.next)
+
+
+@method("sale.payment.get", scope="sale")
+def get(portal: PortalState, user: User, params: Params) -> Any:
+    return {"payment": _shown(_found(portal, user, params, "read"))}
+
+
+@method("sale.payment.add", scope="sale")
+def add(portal: PortalState, user: User, params: Params) -> Any:
+    fields = array(params, "fields")
+    _check_right(user, "change_orders")
+    order_id, pay_system_id = as_integer(fields.get("orderId")), as_integer(fields.get("paySystemId"))
+    owner = next((owner for owner, number in portal.store.orders.items() if number == order_id), None)
+    if owner is None or pay_system_id not in PAY_SYSTEMS:
+        raise Refusal("0", "Required fields: orderId, paySystemId")
+    payment = portal.store.add_payment(*owner, pay_system_id=pay_system_id)
+    _write(portal, user, payment, fields)
+    return {"payment": _shown(payment)}
+
+
+@method("sale.payment.update", scope="sale")
+def update(portal: PortalState, user: User, params: Params) -> Any:
+    payment = _found(portal, user, params, "change_orders")
+    fields = array(params, "fields")
+    if as_integer(required(fields, "paySystemId")) not in PAY_SYSTEMS:
+        raise Refusal("0", "Required fields: paySystemId")
+    _write(portal, user, payment, fields)
+    return {"payment": _shown(payment)}
+
+
+def _write(portal: PortalState, user: User, payment: Row, fields: dict[str, Any]) -> None:
+    if "sum" in fields:
+        try:
+            payment["sum"] = float(fields["sum"])
+        except (TypeError, ValueError):
+            raise Refusal(
+                "100", "Invalid value to match with parameter {sum}. Should be value of type float."
+            ) from None
+    payment["paySystemId"] = as_integer(fields["paySystemId"])
+    for name in ("comments", "xmlId"):
+        if name in fields:
+            payment[name] = str(fields[name])
+    if "paid" in fields:
+        set_paid(payment, fields["paid"] == "Y", at=portal.clock.iso(), user_id=user.id)
+
+
+@method("sale.payment.delete", scope="sale")
+def delete(portal: PortalState, user: User, params: Params) -> Any:
+    payment = _found(portal, user, params, "change_orders")
+    if payment["paid"] == "Y":
+        raise Refusal("SALE_PAYMENT_DELETE_EXIST_PAID", portal.text("payment_is_paid"))
+    portal.store.payments.remove(payment["id"])
+    return True

@@ -1,0 +1,106 @@
+"""
+REST 3.0, under ``/rest/api/``: JSON only, names as written, errors as objects, ``Idempotency-Key`` for writes.
+
+Source: Bitrix24 REST docs, «REST 3.0», and public copies of the server.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Any
+
+from airflow_provider_bitrix24.sandbox import dispatch
+from airflow_provider_bitrix24.sandbox.answers import Answer, json_answer
+from airflow_provider_bitrix24.sandbox.calls import Call
+from airflow_provider_bitrix24.sandbox.forms import as_map
+from airflow_provider_bitrix24.sandbox.limits import Bill
+from airflow_provider_bitrix24.sandbox.methods import METHODS_V3, Refusal
+from airflow_provider_bitrix24.sandbox.methods.registry import Params
+from airflow_provider_bitrix24.sandbox.methods.tasks_v3 import PREFIX
+from airflow_provider_bitrix24.sandbox.state import PortalState, User
+
+#: The stored answer of a write is repeated for a day.
+REPLAY_SECONDS = 24 * 60 * 60
+
+_WRITES = (".add", ".update", ".delete", ".send")
+
+#: Refusals of the common part -> code and status here.
+_CODES = {
+    "INVALID_REQUEST": ("ACCESSDENIEDEXCEPTION", 401),
+    "NO_AUTH_FOUND": ("ACCESSDENIEDEXCEPTION", 401),
+    "INVALID_CREDENTIALS": ("ACCESSDENIEDEXCEPTION", 401),
+    "invalid_token": ("ACCESSDENIEDEXCEPTION", 401),
+    "ACCESS_DENIED": ("LICENSEEXCEPTION", 403),
+    "insufficient_scope": ("INSUFFICIENTSCOPEEXCEPTION", 403),
+    "ERROR_METHOD_NOT_FOUND": ("METHODNOTFOUNDEXCEPTION", 404),
+    "OPERATION_TIME_LIMIT": ("RATELIMITEXCEPTION", 429),
+    "INTERNAL_SERVER_ERROR": ("INTERNAL_INTERNALEXCEPTION", 500),
+}
+
+
+def translated(refusal: Refusal) -> Refusal:
+    """A refusal of the common part under its REST 3.0 name."""
+    if refusal.code not in _CODES:
+        return refusal
+    code, status = _CODES[str(refusal.code)]
+    return Refusal(PREFIX + code, refusal.description, status)
+
+
+def error_answer(refusal: Refusal) -> Answer:
+    error = {"code": refusal.code, "message": refusal.description, **refusal.extra}
+    return json_answer({"error": error}, refusal.status)
+
+
+class ProtocolV3:
+    def __init__(self, portal: PortalState) -> None:
+        self._portal = portal
+        #: (user id, method, key) -> body of the request, answer, when.
+        self._answers: dict[tuple[int, str, str], tuple[bytes, Answer, float]] = {}
+
+    def call(self, user: User, call: Call, body: bytes) -> Answer:
+        portal = self._portal
+        entry = METHODS_V3.get(call.method)
+        if entry is None:
+            raise dispatch.method_not_found()
+        dispatch.check_scope(portal, entry)
+        params = _params_of(call, body)
+        key = self._idempotency_key(call)
+        place = (user.id, call.method, key or "")
+        if key is not None and place in self._answers:
+            first_body, answer, at = self._answers[place]
+            if portal.clock.now() - at < REPLAY_SECONDS:
+                if first_body != body:
+                    problem = "The idempotency key was already used with a different request body"
+                    raise Refusal(f"{PREFIX}IDEMPOTENCYKEYREUSEDEXCEPTION", problem, 422)
+                return dataclasses.replace(answer, headers={"idempotent-replayed": "true"})
+        bill = Bill(portal.operating, portal.credential(user))
+        done = dispatch.run(portal, entry, params, user, call, bill, paid=True)
+        answer = json_answer({"result": done.result, "time": done.time})
+        if key is not None:
+            self._answers[place] = (body, answer, portal.clock.now())
+        return answer
+
+    def _idempotency_key(self, call: Call) -> str | None:
+        key = call.headers.get("idempotency-key")
+        if key is None or not call.method.endswith(_WRITES):
+            return None
+        if not 1 <= len(key) <= 255 or not (key.isascii() and key.isprintable()):
+            problem = "The idempotency key must be a string of 1 to 255 printable ASCII characters"
+            raise Refusal(f"{PREFIX}INVALIDIDEMPOTENCYKEYEXCEPTION", problem)
+        return key
+
+
+def _params_of(call: Call, body: bytes) -> Params:
+    """:raises Refusal: the body is not JSON."""
+    if call.verb == "GET" or not body:
+        return {}
+    try:
+        params: Any = json.loads(body, parse_constant=_not_json)
+    except ValueError:
+        raise Refusal(f"{PREFIX}INVALIDJSONEXCEPTION", "Invalid JSON in the request body") from None
+    return {name: value for name, value in as_map(params).items() if name != "auth"}
+
+
+def _not_json(constant: str) -> None:
+    raise ValueError(constant)
