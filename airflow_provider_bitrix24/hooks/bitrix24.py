@@ -59,9 +59,9 @@ class Bitrix24Hook(BaseHook):
     def get_conn(self) -> Client:
         """Return the client of this connection: one for the life of the hook, with one kept-alive connection."""
         if self._client is None:
-            from airflow_provider_bitrix24.rest.client import Client
+            from airflow_provider_bitrix24.hooks.connection import client_for
 
-            self._client = Client(self.get_portal())
+            self._client = client_for(self.get_portal())
         return self._client
 
     def call(self, method: str, params: Params | None = None, *, version: int = 2) -> Any:
@@ -82,28 +82,41 @@ class Bitrix24Hook(BaseHook):
         :return: whether the portal accepts it, and a sentence for the person who pressed the button.
         """
         from airflow_provider_bitrix24.exceptions import Bitrix24Error
-        from airflow_provider_bitrix24.rest.client import Client
+        from airflow_provider_bitrix24.hooks.connection import client_for
 
         try:
-            with Client(self.get_portal(), patience_seconds=TEST_PATIENCE_SECONDS) as client:
-                return _introduce(client.portal.host, client.call("profile"), client.call("scope"))
+            with client_for(self.get_portal(), renews=False, patience_seconds=TEST_PATIENCE_SECONDS) as client:
+                return _introduce(client)
         except Bitrix24Error as error:
             return False, str(error)
 
 
-def _introduce(host: str, profile: Any, scopes: Any) -> tuple[bool, str]:
+def _introduce(client: Client) -> tuple[bool, str]:
+    host, profile, scopes = client.portal.host, client.call("profile"), client.call("scope")
     # An inactive user has an empty profile, and PHP writes an empty object as [] («profile»).
     if not isinstance(profile, dict) or not profile:
-        return False, f"{host} accepts the webhook, but its user is not active: create the webhook as an active user"
+        return False, f"{host} accepts the connection, but its user is not active: make it anew as an active user"
     names = sorted(str(scope) for scope in scopes) if isinstance(scopes, list) else []
     administrator = profile.get("ADMIN") is True
     name = " ".join(filter(None, (str(profile.get(part) or "") for part in ("NAME", "LAST_NAME")))) or "no name"
     rights = "administrator" if administrator else "not an administrator"
-    told = f"{host}: webhook of {name} (user {profile.get('ID')}, {rights}); scopes: {', '.join(names) or 'none'}."
+    told = (
+        f"{host}: {_kind(client)} of {name} (user {profile.get('ID')}, {rights}); scopes: {', '.join(names) or 'none'}."
+    )
     if "crm" not in names:
-        told += (
-            " Scope crm is missing: CRM items and payments cannot be reached; tick «CRM» in the webhook's permissions."
-        )
+        told += " Scope crm is missing: CRM items and payments cannot be reached; tick «CRM» in the permissions."
     if not administrator:
-        told += " Lists leave out, without a word, what this user may not see; an administrator's webhook sees all."
+        told += " Lists leave out, without a word, what this user may not see; an administrator sees all."
     return True, told
+
+
+def _kind(client: Client) -> str:
+    if client.tokens is None:
+        return "webhook"
+    info = client.call("app.info")
+    status = info.get("STATUS") if isinstance(info, dict) else None
+    return f"application (status {_STATUS.get(str(status), status)})"
+
+
+#: Statuses of an application («app.info»).
+_STATUS = {"F": "free", "D": "demo", "T": "trial", "P": "paid", "L": "local", "S": "subscription"}

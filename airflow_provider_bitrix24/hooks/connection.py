@@ -9,9 +9,12 @@ from urllib.parse import quote
 from airflow_provider_bitrix24._compat import mask_secret
 from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.rest.pasted import portal_from_parts
+from airflow_provider_bitrix24.rest.portal import OAuthApp, Portal
+from airflow_provider_bitrix24.rest.token_stores import token_store
+from airflow_provider_bitrix24.rest.tokens import Tokens
 
 if TYPE_CHECKING:
-    from airflow_provider_bitrix24.rest.portal import Portal
+    from airflow_provider_bitrix24.rest.client import Client
 
 #: Airflow's masker would hide shorter texts in ordinary words too.
 _SHORTEST_MASKED = 5
@@ -35,11 +38,36 @@ def portal_from(connection: Any, name: str) -> Portal:
         extra=_extra(connection, name),
     )
     for secret in portal.secrets():
-        # Airflow masks exact texts only: the code as it stands in an address is another one.
-        for spelling in {secret, quote(secret, safe="")}:
-            if len(spelling) >= _SHORTEST_MASKED:
-                mask_secret(spelling)
+        mask(secret)
     return portal
+
+
+def client_for(portal: Portal, *, renews: bool = True, **options: Any) -> Client:
+    """
+    Make the client of a portal, with its token store where an application calls.
+
+    :param renews: False where nothing may be stored, as in a connection test.
+    """
+    from airflow_provider_bitrix24.rest.client import Client
+
+    app = portal.credentials
+    if not isinstance(app, OAuthApp):
+        return Client(portal, **options)
+    from airflow_provider_bitrix24.hooks.token_store import VariableTokenStore
+
+    store = token_store(app.token_store, VariableTokenStore)
+    return Client(portal, tokens=Tokens(portal, app, store, renews=renews, on_secret=mask), **options)
+
+
+def mask(secret: str) -> None:
+    """
+    Register a secret with Airflow's masker.
+
+    Airflow masks exact texts only: a secret as it stands in an address is another one.
+    """
+    for spelling in {secret, quote(secret, safe="")}:
+        if len(spelling) >= _SHORTEST_MASKED:
+            mask_secret(spelling)
 
 
 def _extra(connection: Any, name: str) -> dict[str, Any]:

@@ -17,12 +17,14 @@ from airflow_provider_bitrix24.exceptions import (
     AnswerLost,
     Bitrix24Error,
     ConfigurationError,
+    ExpiredToken,
     NotFound,
     OperationTimeLimit,
     PortalMoved,
     QueryLimitExceeded,
     ServerFault,
 )
+from airflow_provider_bitrix24.rest.authorization import away
 from airflow_provider_bitrix24.rest.batch import BatchResult, Command, Measured, Part
 from airflow_provider_bitrix24.rest.batch import body as batch_body
 from airflow_provider_bitrix24.rest.batch import parts as batch_parts
@@ -38,6 +40,8 @@ from airflow_provider_bitrix24.rest.paging import RowList
 from airflow_provider_bitrix24.rest.portal import Portal
 from airflow_provider_bitrix24.rest.reply import Reply, read_reply
 from airflow_provider_bitrix24.rest.retry import CALL_SECONDS, PATIENCE_SECONDS, delay_before_retry
+from airflow_provider_bitrix24.rest.scrub import scrubber
+from airflow_provider_bitrix24.rest.tokens import TokenPair, Tokens
 from airflow_provider_bitrix24.rest.transport import Transport
 from airflow_provider_bitrix24.rest.types import Params, Row
 
@@ -56,6 +60,7 @@ class Client:
 
     :param portal: where and as whom.
     :param methods: what is known of methods; :meth:`Methods.adding` corrects or extends it.
+    :param tokens: the token pair, where an application calls.
     :param patience_seconds: most seconds that one call sleeps in all; longer waits are raised.
     :param sleep: how to wait.
     :param clock: Unix seconds.
@@ -67,6 +72,7 @@ class Client:
         portal: Portal,
         *,
         methods: Methods = KNOWN,
+        tokens: Tokens | None = None,
         patience_seconds: float = PATIENCE_SECONDS,
         sleep: Callable[[float], object] = time.sleep,
         clock: Callable[[], float] = time.time,
@@ -74,12 +80,18 @@ class Client:
     ) -> None:
         self.methods = methods
         self.measured = Measured()
-        self.scrub = portal.scrubber()
+        self.tokens = tokens
+        self._secrets = set(portal.secrets())
+        self._scrub = portal.scrubber()
         self._patience_seconds = patience_seconds
         self._sleep, self._clock, self._jitter = sleep, clock, jitter
         self._transport = Transport(portal)
         self._bucket = bucket_store(portal.source, portal.limiter)
         self._operating = OperatingTime(portal.operating_budget_seconds)
+
+    def scrub(self, text: str) -> str:
+        """Take the secrets out of a text of the portal."""
+        return self._scrub(text)
 
     @property
     def portal(self) -> Portal:
@@ -205,16 +217,23 @@ class Client:
         # REST 3.0 replays the stored answer of a write that comes again under its key; version 2 ignores the header.
         headers = {"Idempotency-Key": str(uuid.uuid4())} if writes and known.version == 3 else {}
         repeatable = known.repeat_for(params) != "never" or bool(headers)
-        body = json_body(params, method=method)
-        attempt, failure = 0, after
+        attempt, failure, renewed = 0, after, False
+        pair: TokenPair | None = None
         while True:
             attempt += 1
             if failure is None:
+                pair = None
                 try:
-                    return self._exchange(known, method, body, patience, headers)
+                    pair = self._pair(params, method)
+                    return self._exchange(known, method, params, patience, pair, headers)
                 except Bitrix24Error as error:
                     failure = error
             # From here outside the handler: nothing of the way here belongs into a traceback.
+            if isinstance(failure, ExpiredToken) and self.tokens is not None and pair is not None and not renewed:
+                failure = self._renewal(pair)
+                if failure is None:
+                    renewed, attempt = True, attempt - 1
+                    continue
             if lost and isinstance(failure, NotFound) and deletes(known):
                 return _done(known, lost)
             may_have_run = isinstance(failure, (AnswerLost, ServerFault)) and failure.ran != "no"
@@ -237,13 +256,23 @@ class Client:
                 raise self.explained(failure, known, params)
             failure = None
 
+    def _renewal(self, used: TokenPair | None) -> Bitrix24Error | None:
+        """Renew the token that was refused; return what went wrong."""
+        if self.tokens is None:
+            return None
+        try:
+            self.tokens.renewed(used)
+        except Bitrix24Error as error:
+            return away(error)
+        return None
+
     def explained(self, failure: Bitrix24Error, known: Method, params: Params) -> Bitrix24Error:
         return explained(failure, known, params, methods=self.methods, ask=self.ask_once)
 
     def ask_once(self, method: str, params: Params) -> Any:
         """``result`` of a reading method, without repeating."""
         known = self.methods.find(method)
-        return self._exchange(known, method, json_body(params, method=method), self.patience()).result
+        return self._exchange(known, method, params, self.patience(), self._pair(params, method)).result
 
     def exchange_batch(
         self, pack: Sequence[Command[Any]], *, halt: bool, repeatable: bool
@@ -281,8 +310,15 @@ class Client:
                 error.advise(f"(in {max(error.reset_at - self._clock(), 0):.0f} s)")
 
     def _exchange(
-        self, known: Method, method: str, body: bytes, patience: Patience, headers: Mapping[str, str] | None = None
+        self,
+        known: Method,
+        method: str,
+        params: Params,
+        patience: Patience,
+        pair: TokenPair | None,
+        headers: Mapping[str, str] | None = None,
     ) -> Reply:
+        body = json_body(params if pair is None else {**params, "auth": pair.access_token}, method=method)
         delay = self._operating.delay(method, now=self._clock())
         if delay > 0:
             patience.wait_or_raise(delay, OperationTimeLimit, method, reset_at=self._clock() + delay)
@@ -325,6 +361,25 @@ class Client:
             raise
         self._operating.learn(method, reply.time, now=self._clock())
         return reply
+
+    def _pair(self, params: Params, method: str) -> TokenPair | None:
+        """The token that goes with the parameters; None for a webhook, which signs in the path."""
+        if self.tokens is None:
+            return None
+        if "auth" in params:
+            raise ConfigurationError(
+                "the parameter auth is set by the connection", method=method, next_step="leave it out"
+            )
+        try:
+            pair = self.tokens.pair()
+        except Bitrix24Error as error:
+            failure = away(error)
+        else:
+            if not {pair.access_token, pair.refresh_token} <= self._secrets:
+                self._secrets |= {pair.access_token, pair.refresh_token}
+                self._scrub = scrubber(self._secrets)
+            return pair
+        raise failure
 
     def _is_gone(self, known: Method, params: Params, lost: Bitrix24Error, patience: Patience) -> bool:
         """After a lost answer to a delete: whether the object is gone, so that the work is done."""

@@ -341,7 +341,7 @@ _fields: dict[tuple[str, str, str], frozenset[str]] = {}
 
 def _fields_of(client: Client, method: str) -> Iterable[str]:
     """Field names by a ``*.fields`` method, asked once per process and user."""
-    key = (client.portal.address, client.portal.credentials.user_id, method)
+    key = (client.portal.address, client.portal.credentials.identity, method)
     if key not in _fields:
         result = client.call(method)
         if not isinstance(result, dict):

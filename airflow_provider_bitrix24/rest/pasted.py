@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-import os
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,19 +10,15 @@ from typing import Any, NoReturn
 from urllib.parse import unquote, urlsplit
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError
-from airflow_provider_bitrix24.rest.limits import Bucket, bucket_from
+from airflow_provider_bitrix24.rest.extras import Extras, trimmed
 from airflow_provider_bitrix24.rest.operating import OPERATING_BUDGET_SECONDS
 from airflow_provider_bitrix24.rest.portal import MAX_RESPONSE_MIB, READ_TIMEOUT_SECONDS, Portal, Webhook
-
-log = logging.getLogger(__name__)
 
 #: How a webhook looks; shown in messages.
 SPECIMEN = "https://HOST/rest/USER_ID/CODE/"
 
 #: Domains of cloud portals, which never live in a folder.
 _CLOUD_HOST = re.compile(r"(^|\.)bitrix24\.[a-z]{2,4}(\.[a-z]{2})?$")
-_TRUE, _FALSE = {"true", "yes", "on", "1"}, {"false", "no", "off", "0"}
-_already_warned: set[tuple[str, str]] = set()
 
 
 def portal_from_parts(
@@ -43,21 +38,24 @@ def portal_from_parts(
     The canonical form is host ``my.bitrix24.com``, login ``1`` (the webhook's user id), password (its code). A whole
     webhook address is understood in host, password or the extra ``webhook_url``, with or without a method at its end.
 
+    An application is described by the extras ``client_id``, ``client_secret`` and ``refresh_token`` instead.
+
     :param name: the connection's id, for messages.
     :raises ConfigurationError: a part is missing, wrong, or said twice and differently; the message names it.
     """
-    settings = _Extras(name, extra or {})
+    settings = Extras(name, extra or {})
     reader = _Reader(name)
     found = [
         reader.address('the extra "webhook_url"', settings.text("webhook_url")),
-        reader.password(_text(password)),
-        reader.host(_text(host), _text(schema), _text(conn_type)),
-        reader.login(_text(login)),
-        _Address("the port", port=port or None),
+        reader.password(trimmed(password)),
+        reader.host(trimmed(host), trimmed(schema), trimmed(conn_type)),
+        reader.login(trimmed(login)),
+        reader.port(port),
     ]
     one = reader.merge(found)
     scheme = one.scheme or "https"
-    if scheme == "http" and not settings.flag("allow_http"):
+    allow_http = settings.flag("allow_http")
+    if scheme == "http" and not allow_http:
         reader.fail(
             "the address begins with http://, which would send the webhook code in clear text",
             'use https://, or set the extra "allow_http" to true for a portal without TLS',
@@ -65,23 +63,18 @@ def portal_from_parts(
     if not one.host:
         reader.fail("the host is missing", "write the portal's address, e.g. my.bitrix24.com, into Host")
     if one.folder and _CLOUD_HOST.search(one.host):
-        reader.fail(f"the host has a path, {one.folder}, that no cloud portal has", f"write only {one.host} into Host")
-    if not one.user_id:
-        reader.fail(
-            "the webhook's user id is missing", f"write the number between /rest/ and the code of {SPECIMEN} into Login"
-        )
-    if not one.code:
-        reader.fail("the webhook's code is missing", f"write the part after the user id of {SPECIMEN} into Password")
+        # Not shown: it may be the code.
+        reader.fail("the host has a path, which no cloud portal has", f"write only {one.host} into Host")
     return Portal(
         host=one.host,
-        credentials=Webhook(one.user_id, one.code),
+        credentials=settings.application(is_webhook=bool(one.code)) or reader.webhook(one),
         scheme=scheme,
         port=None if one.port == {"https": 443, "http": 80}[scheme] else one.port,
         folder=one.folder or "",
         verify=settings.verify(),
         proxy=settings.proxy(),
         timeout_seconds=settings.number("timeout", READ_TIMEOUT_SECONDS),
-        max_response_mib=int(settings.number("max_response_mib", MAX_RESPONSE_MIB)),
+        max_response_mib=math.ceil(settings.number("max_response_mib", MAX_RESPONSE_MIB)),
         allowed_domains=settings.domains("allowed_domains"),
         bucket=settings.bucket(),
         limiter=settings.text("limiter"),
@@ -136,23 +129,44 @@ class _Reader:
                 values[part], said_by[part] = value, said_by.get(part, address.label)
         return _Address("", **values)
 
+    def webhook(self, one: _Address) -> Webhook:
+        if not one.user_id:
+            self.fail(
+                "the webhook's user id is missing",
+                f"write the number between /rest/ and the code of {SPECIMEN} into Login",
+            )
+        if not one.code:
+            self.fail("the webhook's code is missing", f"write the part after the user id of {SPECIMEN} into Password")
+        return Webhook(one.user_id, one.code)
+
     def login(self, login: str | None) -> _Address:
         if login is None:
             return _Address("the login")
-        if not re.fullmatch(r"[0-9]+", login) or int(login) == 0:
+        user_id = _user_id(login)
+        if user_id is None:
             self.fail(
                 "the login is not a user id", f"write the number between /rest/ and the code of {SPECIMEN} into Login"
             )
-        return _Address("the login", user_id=str(int(login)))
+        return _Address("the login", user_id=user_id)
+
+    def port(self, port: Any) -> _Address:
+        label = "the port"
+        # The connection test of Airflow 3 sends 0 for an empty field; JSON may bring text.
+        if port in (None, 0, "", "0"):
+            return _Address(label)
+        number = int(port) if re.fullmatch(r"[0-9]{1,5}", str(port), re.ASCII) else 0
+        if not 0 < number < 65536:
+            self.fail(f"{label} is not one", "write a number from 1 to 65535 into Port, or leave it empty")
+        return _Address(label, port=number)
 
     def password(self, password: str | None) -> _Address:
         label = "the password"
         if password is None:
             return _Address(label)
-        if "://" in password or re.search(r"(^|/)rest/", password):
+        if match := re.fullmatch(r"/?(?:rest/)?(?:api/)?([0-9]+)/([^/]+)/?", password, re.IGNORECASE):
+            return _Address(label, user_id=_user_id(match[1]), code=self.code(label, match[2]))
+        if "/" in password:
             return self.address(label, password)
-        if match := re.fullmatch(r"/?([0-9]+)/([^/]+)/?", password):
-            return _Address(label, user_id=match[1], code=self.code(label, match[2]))
         return _Address(label, code=self.code(label, password))
 
     def host(self, host: str | None, schema: str | None, conn_type: str | None) -> _Address:
@@ -203,158 +217,34 @@ class _Reader:
     def path(self, label: str, path: str) -> tuple[str | None, str | None, str | None]:
         """``/folder/rest/1/CODE/method`` -> ``/folder``, ``1``, ``CODE``."""
         segments = [unquote(segment) for segment in path.split("/") if segment]
-        if "rest" not in segments:
+        lowered = [segment.lower() for segment in segments]
+        if "rest" not in lowered:
+            if any(_user_id(segment) for segment in segments[:-1]):
+                # What follows a number is most likely the code, and a folder is shown in addresses.
+                self.fail(f"{label} has no /rest/ before the user id", f"it must look like {SPECIMEN}")
             return f"/{'/'.join(segments)}" if segments else None, None, None
-        at = segments.index("rest")
+        at = lowered.index("rest")
         folder = f"/{'/'.join(segments[:at])}" if at else None
         after = segments[at + 1 :]
-        if after[:1] == ["api"]:
+        if after and after[0].lower() == "api":
             after = after[1:]
         if not after:
             return folder, None, None
-        if not re.fullmatch(r"[0-9]+", after[0]) or int(after[0]) == 0:
+        user_id = _user_id(after[0])
+        if user_id is None:
             self.fail(f"{label} has no user id between /rest/ and the code", f"it must look like {SPECIMEN}")
-        user_id = str(int(after[0]))
         return folder, user_id, self.code(label, after[1]) if len(after) > 1 else None
 
     def code(self, label: str, code: str) -> str:
         code = unquote(code)
         if set(code) <= {"*"}:
             self.fail(f"the code in {label} is masked (***)", "paste the code itself, as the portal shows it")
-        if re.search(r"[\s/?#\\]", code):
-            self.fail(f"the code in {label} has a blank or a slash in it", "paste only the code, or the whole address")
+        # Codes are letters and digits; an unseen character comes along when copying from a chat or a document.
+        if not re.fullmatch(r"[!-~]+", code) or re.search(r"[/?#\\]", code):
+            self.fail(f"the code in {label} has a character that no code has", "paste only the code, or the whole address")
         return code
 
 
-class _Extras:
-    """The extras of a connection: each checked, texts from forms understood, unknown ones warned about once."""
-
-    KNOWN = frozenset(
-        {
-            "webhook_url",
-            "verify",
-            "timeout",
-            "proxy",
-            "allowed_domains",
-            "allow_http",
-            "max_response_mib",
-            "plan",
-            "rate",
-            "burst",
-            "limiter",
-            "operating_budget",
-        }
-    )
-
-    def __init__(self, name: str, extra: Mapping[str, Any]) -> None:
-        self.name = name
-        self.extra = extra
-        for key in extra:
-            if key not in self.KNOWN and (name, key) not in _already_warned:
-                _already_warned.add((name, key))
-                log.warning(
-                    "Connection %r: the extra %r is unknown and ignored; known are %s.",
-                    name,
-                    key,
-                    ", ".join(sorted(self.KNOWN)),
-                )
-
-    def fail(self, key: str, must: str) -> NoReturn:
-        raise ConfigurationError(f'connection {self.name!r}: the extra "{key}" is wrong', next_step=must)
-
-    def get(self, key: str) -> Any:
-        """The value, or None where it is unset: forms save empty fields as null or as empty text."""
-        value = self.extra.get(key)
-        return None if isinstance(value, str) and not value.strip() else value
-
-    def text(self, key: str) -> str | None:
-        value = self.get(key)
-        if value is not None and not isinstance(value, str):
-            self.fail(key, "it must be text")
-        return _text(value)
-
-    def flag(self, key: str) -> bool:
-        value = self.get(key)
-        if value is None or isinstance(value, bool):
-            return bool(value)
-        return self._word(key, value, "it must be true or false")
-
-    def _word(self, key: str, value: Any, must: str) -> bool:
-        word = str(value).strip().lower()
-        if word not in _TRUE | _FALSE:
-            self.fail(key, must)
-        return word in _TRUE
-
-    def number(self, key: str, default: float) -> float:
-        value = self.get(key)
-        if value is None:
-            return default
-        try:
-            number = float("nan") if isinstance(value, bool) else float(value)
-        except (TypeError, ValueError):
-            number = float("nan")
-        if not 0 < number < 1e6:
-            self.fail(key, "it must be a number above 0")
-        return number
-
-    def verify(self) -> bool | str | None:
-        """True, False or a file or folder of authorities; None leaves it to the environment."""
-        value = self.get("verify")
-        if value is None or isinstance(value, bool):
-            return self._warned(value)
-        if str(value).strip().lower() in _TRUE | _FALSE:
-            return self._warned(self._word("verify", value, ""))
-        if not isinstance(value, str) or not os.path.exists(value.strip()):
-            self.fail(
-                "verify", "it must be true, false or the path of a file of certificate authorities that exists here"
-            )
-        return value.strip()
-
-    def _warned(self, verify: bool | None) -> bool | None:
-        if verify is False and (self.name, "verify=false") not in _already_warned:
-            _already_warned.add((self.name, "verify=false"))
-            log.warning(
-                "Connection %r does not check the portal's certificate: "
-                "set the extra verify to the file of your certificate authority instead.",
-                self.name,
-            )
-        return verify
-
-    def proxy(self) -> str | None:
-        value = self.text("proxy")
-        if value is None:
-            return None
-        try:
-            url = urlsplit(value if "://" in value else f"http://{value}")
-            usable = bool(url.hostname) and url.scheme in ("http", "https", "socks5", "socks5h") and (url.port or True)
-        except ValueError:
-            usable = False
-        if not usable:
-            self.fail("proxy", "it must look like http://proxy.example.com:3128")
-        return url.geturl()
-
-    def bucket(self) -> Bucket:
-        try:
-            return bucket_from(self.text("plan"), self.get("rate"), self.get("burst"))
-        except ConfigurationError as error:
-            raise ConfigurationError(f"connection {self.name!r}: {error.reason}", next_step=error.next_step) from None
-
-    def domains(self, key: str) -> tuple[str, ...]:
-        value = self.get(key)
-        if isinstance(value, str):
-            value = [part for part in re.split(r"[\s,;]+", value) if part]
-        if value is None:
-            return ()
-        if not isinstance(value, (list, tuple)) or not all(isinstance(part, str) for part in value):
-            self.fail(key, 'it must be a list of host names such as ["new.bitrix24.com", "*.bitrix24.com"]')
-        domains = tuple(part.strip().lower() for part in value)
-        for domain in domains:
-            if not re.fullmatch(r"(\*|[\w-]+)(\.(\*|[\w-]+))+|[\w-]+", domain) or set(domain) <= set("*."):
-                self.fail(key, f"{domain!r} is not a host name; write e.g. new.bitrix24.com or *.bitrix24.com")
-        return domains
-
-
-def _text(value: str | None) -> str | None:
-    """Text without the blanks and quotes that pasting brings; None where nothing is left."""
-    text = (value or "").strip().strip("\"'<>").strip()
-    return text or None
+def _user_id(text: str) -> str | None:
+    """A whole number above 0 without leading zeros; None for any other text."""
+    return str(int(text)) if re.fullmatch(r"0*[1-9][0-9]{0,17}", text, re.ASCII) else None

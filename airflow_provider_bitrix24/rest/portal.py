@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from typing import ClassVar
 from urllib.parse import quote, unquote, urlsplit
 
 from airflow_provider_bitrix24.exceptions import PortalMoved
@@ -30,10 +31,52 @@ class Webhook:
         """What stands between ``/rest/`` and the method: ``1/CODE/``. Secret."""
         return f"{self.user_id}/{quote(self.code, safe='')}/"
 
+    @property
+    def identity(self) -> str:
+        """Whose calls these are, without a secret."""
+        return f"user {self.user_id}"
+
     def secrets(self) -> Iterator[str]:
         """Every text that must not be shown, longest first."""
         yield f"{self.user_id}/{self.code}"
         yield self.code
+
+
+@dataclass(frozen=True, slots=True)
+class OAuthApp:
+    """
+    An application with a token pair of its own.
+
+    :param refresh_token: the pair in the connection is only the seed: each renewal replaces it in the token store.
+    :param member_id: the portal that the tokens must be for; None where the connection does not say.
+    :param oauth_url: the authorization server; None for Bitrix24's own.
+    :param token_store: where the pair is kept, see :func:`token_stores.token_store`; may hold a password.
+    """
+
+    client_id: str
+    client_secret: str = field(repr=False)
+    refresh_token: str = field(repr=False)
+    access_token: str | None = field(default=None, repr=False)
+    member_id: str | None = None
+    oauth_url: str | None = None
+    token_store: str | None = field(default=None, repr=False)
+
+    #: The token travels in the body, so nothing is added to the path.
+    path: ClassVar[str] = ""
+
+    @property
+    def identity(self) -> str:
+        """Whose calls these are, without a secret."""
+        return f"application {self.client_id}, member {self.member_id}"
+
+    def secrets(self) -> Iterator[str]:
+        """Every text that must not be shown."""
+        yield self.client_secret
+        yield self.refresh_token
+        if self.access_token:
+            yield self.access_token
+        if self.token_store and (password := urlsplit(self.token_store).password):
+            yield password
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +97,7 @@ class Portal:
     """
 
     host: str
-    credentials: Webhook
+    credentials: Webhook | OAuthApp
     scheme: str = "https"
     port: int | None = None
     folder: str = ""
@@ -95,6 +138,10 @@ class Portal:
         """A function that takes the secrets of this portal out of a text."""
         return scrubber(self.secrets())
 
+    def allows(self, host: str) -> bool:
+        """Whether the portal may be at this host: its own, or one of ``allowed_domains``."""
+        return host.lower() == self.host or any(_matches(host.lower(), one) for one in self.allowed_domains)
+
     def moved(self, location: str, *, method: str, status: int, request_id: str) -> Portal:
         """
         The portal at its new address, after a redirect to ``location``.
@@ -128,7 +175,7 @@ class Portal:
             raise refuse(
                 f"the portal redirects to {scheme}://{host}, which is not https", "the webhook is not sent there"
             )
-        if not any(_matches(host, pattern) for pattern in self.allowed_domains):
+        if not self.allows(host):
             raise refuse(
                 f"the portal {self.host} redirects to {host}, which this connection does not allow",
                 f"if your portal has been renamed, write {host} as the connection's host, "

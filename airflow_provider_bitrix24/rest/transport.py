@@ -54,17 +54,17 @@ class Answer:
 
 class Transport:
     """
-    A keep-alive session with one portal.
+    A keep-alive session with one portal, or with another server by the same settings.
 
     Redirects are off: a POST would become a GET without its body, and the secret would go wherever the answer says.
     """
 
-    def __init__(self, portal: Portal) -> None:
+    def __init__(self, portal: Portal, secret_path: str | None = None) -> None:
         self.portal = portal
         self._wire = threading.local()
         self._scrub = portal.scrubber()
         self._session = requests.Session()
-        adapter = _Adapter(self._wire, portal.credentials.path)
+        adapter = _Adapter(self._wire, portal.credentials.path if secret_path is None else secret_path)
         self._session.mount("https://", adapter)
         self._session.mount("http://", adapter)
         self._options = _options(portal)
@@ -72,12 +72,33 @@ class Transport:
     def close(self) -> None:
         self._session.close()
 
+    def __enter__(self) -> Transport:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
     def post(
         self, method: str, body: bytes, *, version: int = 2, headers: Mapping[str, str] | None = None, request_id: str
+    ) -> Answer:
+        """Call a method; like :meth:`exchange`."""
+        url = self.portal.url(method, version)
+        return self.exchange(url, body, what=method, headers=headers, request_id=request_id)
+
+    def exchange(
+        self,
+        url: str,
+        body: bytes,
+        *,
+        what: str,
+        content_type: str = "application/json",
+        headers: Mapping[str, str] | None = None,
+        request_id: str,
     ) -> Answer:
         """
         Send one POST and read its answer, whatever it says.
 
+        :param what: the method, or what else is asked for, for messages.
         :raises NotSent: no connection was made, so the method did not run.
         :raises AnswerLost: the request went out, and no whole answer came back.
         """
@@ -86,10 +107,10 @@ class Transport:
             # Prepared without the session: a ``default`` entry in .netrc would add an Authorization header.
             request = requests.Request(
                 "POST",
-                self.portal.url(method, version),
+                url,
                 data=body,
                 headers={
-                    "Content-Type": "application/json",
+                    "Content-Type": content_type,
                     "Accept": "application/json",
                     "Accept-Encoding": "gzip, deflate",
                     "User-Agent": f"airflow-provider-bitrix24/{__version__}",
@@ -111,7 +132,7 @@ class Transport:
             )
         except (requests.RequestException, HTTPError, OSError, UnicodeError) as error:
             failure = self._failure(error)
-        failure.method, failure.request_id = method, request_id
+        failure.method, failure.request_id = what, request_id
         # Raised outside the handlers, so that no chain leads to an error of a library that holds more than it should.
         raise failure
 

@@ -1,0 +1,25 @@
+"""Airflow variables as a token store: encrypted at rest, seen at once by every worker, and hidden in the interface."""
+
+from __future__ import annotations
+
+from airflow_provider_bitrix24._compat import Variable
+from airflow_provider_bitrix24.rest.token_stores import version_of
+
+
+class VariableTokenStore:
+    """
+    Keeps token pairs in Airflow variables.
+
+    Airflow has no way to write a variable only if it is unchanged, so two writers may meet. The authorization server
+    grants a refresh token only once, so at most one of them has a new pair.
+    """
+
+    def read(self, key: str) -> tuple[str | None, str]:
+        text = Variable.get(key, None)
+        return text, version_of(text)
+
+    def write(self, key: str, text: str, version: str) -> bool:
+        if self.read(key)[1] != version:
+            return False
+        Variable.set(key, text, description="Token of a Bitrix24 application: replaced at each renewal, do not edit")
+        return True

@@ -1,0 +1,159 @@
+"""
+Where the token pair of an application is kept between renewals.
+
+A renewal replaces the refresh token, and who loses the new pair needs a human. So a store is asked for two things only:
+the text under a key with its version, and to write a text if the version is still that one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any, Protocol
+
+from airflow_provider_bitrix24.exceptions import ConfigurationError
+from airflow_provider_bitrix24.rest.host_lock import locked
+
+#: Beginning of every key. It holds the word «token», by which Airflow hides values of variables.
+KEY_PREFIX = "bitrix24_token__"
+
+
+class TokenStore(Protocol):
+    """Keeps texts under keys. Implementations are shared by processes, and must not show what they keep."""
+
+    def read(self, key: str) -> tuple[str | None, str]:
+        """
+        Return the text under a key, and its version; None, and any version, where there is none.
+
+        :raises Exception: the store cannot be reached.
+        """
+        ...
+
+    def write(self, key: str, text: str, version: str) -> bool:
+        """
+        Store a text durably if the version is still the one that was read; return whether it was stored.
+
+        :raises Exception: the store cannot be written.
+        """
+        ...
+
+
+def version_of(text: str | None) -> str:
+    """A version that tells two texts apart, for stores that have none of their own."""
+    return hashlib.sha256((text or "").encode()).hexdigest()
+
+
+class FileTokenStore:
+    """
+    A file of one host with mode 0600, replaced as a whole: a reader sees the old or the new one, never half of one.
+
+    :param path: the file; its directory must exist and be writable.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = os.path.abspath(path)
+
+    def read(self, key: str) -> tuple[str | None, str]:
+        text = self._all().get(key)
+        return text, version_of(text)
+
+    def write(self, key: str, text: str, version: str) -> bool:
+        directory = os.path.dirname(self._path)
+        with locked(f"{os.path.basename(self._path)}.lock", directory=directory):
+            found = self._all()
+            if version_of(found.get(key)) != version:
+                return False
+            file, temporary = tempfile.mkstemp(prefix=".bitrix24-", dir=directory)
+            try:
+                with os.fdopen(file, "w", encoding="utf-8") as stream:
+                    json.dump({**found, key: text}, stream)
+                    stream.flush()
+                    os.fsync(stream.fileno())
+                os.replace(temporary, self._path)
+            except BaseException:
+                with contextlib.suppress(OSError):
+                    os.unlink(temporary)
+                raise
+            handle = os.open(directory, os.O_RDONLY)
+            try:
+                os.fsync(handle)
+            finally:
+                os.close(handle)
+        return True
+
+    def _all(self) -> dict[str, str]:
+        try:
+            with open(self._path, encoding="utf-8") as stream:
+                found = json.load(stream)
+        except FileNotFoundError:
+            return {}
+        if not isinstance(found, dict):
+            raise ValueError("the token file does not hold an object")
+        return found
+
+
+class RedisTokenStore:
+    """Redis, for workers on many hosts. It must be set up not to lose writes (``appendonly yes``)."""
+
+    #: Compares and sets in one step: nothing happens between the two.
+    _SCRIPT = """
+        local found = redis.call('GET', KEYS[1])
+        if redis.sha1hex(found or '') ~= ARGV[2] then return 0 end
+        redis.call('SET', KEYS[1], ARGV[1])
+        return 1
+    """
+
+    def __init__(self, url: str) -> None:
+        try:
+            import redis
+        except ImportError:
+            raise ConfigurationError(
+                "the extra token_store names Redis, and the package redis is not installed",
+                next_step="pip install 'airflow-provider-bitrix24[redis]'",
+            ) from None
+        self._redis: Any = redis.Redis.from_url(url, decode_responses=True, socket_timeout=10.0)
+        self._swap: Any = self._redis.register_script(self._SCRIPT)
+
+    def read(self, key: str) -> tuple[str | None, str]:
+        text = self._redis.get(key)
+        return text, hashlib.sha1((text or "").encode(), usedforsecurity=False).hexdigest()
+
+    def write(self, key: str, text: str, version: str) -> bool:
+        return bool(self._swap(keys=[key], args=[text, version]))
+
+
+def token_store(address: str | None, default: Callable[[], TokenStore]) -> TokenStore:
+    """
+    The store that the extra ``token_store`` names.
+
+    :param address: ``file:/path``, ``redis://…``, ``rediss://…``, the dotted path of a class, or None.
+    :param default: makes the store where none is named.
+    :raises ConfigurationError: no such store.
+    """
+    if not address or address.lower() == "variable":
+        return default()
+    if address.startswith("file:"):
+        path = address.removeprefix("file:")
+        if not path.startswith("/") or not os.path.isdir(os.path.dirname(path)):
+            raise ConfigurationError(
+                "the extra token_store names a file whose directory does not exist",
+                next_step='write e.g. "file:/var/lib/airflow/bitrix24-token.json"',
+            )
+        return FileTokenStore("/" + path.lstrip("/"))
+    if address.startswith(("redis://", "rediss://")):
+        return RedisTokenStore(address)
+    module, _, name = address.rpartition(".")
+    try:
+        store: TokenStore = getattr(import_module(module), name)()
+    except (ImportError, AttributeError, ValueError, TypeError):
+        raise ConfigurationError(
+            "the extra token_store is not a store",
+            next_step='write "variable", "file:/path", "redis://…" or the dotted path of a class that can be made '
+            "without arguments",
+        ) from None
+    return store
