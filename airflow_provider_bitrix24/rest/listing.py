@@ -122,16 +122,17 @@ class Listing:
             return 0
         if not isinstance(user_filter, dict):
             raise self._fail(f"{rows.filter!r} is not an object", 'write e.g. {">=ID": 100}')
-        user_filter = dict(user_filter)
         key = f">{rows.filter_id}"
-        bound = user_filter.pop(key, None)
         if any(name.lower() == "logic" for name in user_filter):
-            # Beside an OR our own condition would be one more alternative.
+            # Beside an OR our own condition would be one more alternative, and a bound in it is none.
             if rows.fields_method != "crm.item.fields":
                 raise self._fail(
                     "'logic' at the top of the filter cannot be combined with paging by id", "leave it out"
                 )
-            user_filter = {"0": user_filter}
+            self.params[rows.filter] = {"0": user_filter}
+            return 0
+        user_filter = dict(user_filter)
+        bound = user_filter.pop(key, None)
         self.params[rows.filter] = user_filter
         if not user_filter:
             # An empty object has no form in a batch.
