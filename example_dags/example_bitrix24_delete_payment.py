@@ -24,7 +24,7 @@ with DAG(
     start_date=datetime(2026, 1, 1),
     params={"deal_id": 1},
     tags=["example", "bitrix24"],
-):
+) as dag:
 
     @task
     def unpaid_payments(params: dict[str, int]) -> list[int]:
