@@ -6,11 +6,10 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_bitrix24._compat import BaseOperator
-from airflow_provider_bitrix24.operators.outcome import airflow_outcome
+from airflow_provider_bitrix24.operators.base import Bitrix24BaseOperator
 
 if TYPE_CHECKING:
-    from airflow_provider_bitrix24.hooks.bitrix24 import Bitrix24Hook
+    from airflow_provider_bitrix24.rest.client import Client
 
 FIND_PAYMENT_ID = (
     "the id is not the number that the portal shows (3653/1): "
@@ -18,7 +17,7 @@ FIND_PAYMENT_ID = (
 )
 
 
-class Bitrix24DeletePaymentOperator(BaseOperator):
+class Bitrix24DeletePaymentOperator(Bitrix24BaseOperator):
     """
     Delete a payment of a deal or an invoice.
 
@@ -38,48 +37,32 @@ class Bitrix24DeletePaymentOperator(BaseOperator):
     """
 
     template_fields: Sequence[str] = ("payment_id", "bitrix24_conn_id")
-    ui_color = "#d6f0fb"
 
-    def __init__(
-        self,
-        *,
-        payment_id: int | str,
-        missing_ok: bool = False,
-        bitrix24_conn_id: str = "bitrix24_default",
-        **kwargs: Any,
-    ) -> None:
+    def __init__(self, *, payment_id: int | str, missing_ok: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.payment_id = payment_id
         self.missing_ok = missing_ok
-        self.bitrix24_conn_id = bitrix24_conn_id
 
-    @property
-    def hook(self) -> Bitrix24Hook:
-        from airflow_provider_bitrix24.hooks.bitrix24 import Bitrix24Hook
-
-        return Bitrix24Hook(self.bitrix24_conn_id)
-
-    def execute(self, context: Any) -> bool:
+    def run(self, client: Client, context: Any) -> bool:
         from airflow_provider_bitrix24.exceptions import NotFound
         from airflow_provider_bitrix24.operators.arguments import positive_id
 
-        with airflow_outcome():
-            payment_id = positive_id(self.payment_id, "payment_id", FIND_PAYMENT_ID)
-            began = time.monotonic()
-            try:
-                reply = self.hook.get_conn().ask("crm.item.payment.delete", {"id": payment_id})
-            except NotFound as error:
-                if self.missing_ok:
-                    self.log.info("%s; that is fine, since missing_ok is set.", error)
-                    return False
-                error.advise(FIND_PAYMENT_ID)
-                if context["ti"].try_number > 1:
-                    error.advise("An earlier try of this task may have deleted it.")
-                raise
-            self.log.info(
-                "crm.item.payment.delete: payment %d deleted in %.2f s (request %s)",
-                payment_id,
-                time.monotonic() - began,
-                reply.request_id,
-            )
+        payment_id = positive_id(self.payment_id, "payment_id", FIND_PAYMENT_ID)
+        began = time.monotonic()
+        try:
+            reply = client.ask("crm.item.payment.delete", {"id": payment_id})
+        except NotFound as error:
+            if self.missing_ok:
+                self.log.info("%s; that is fine, since missing_ok is set.", error)
+                return False
+            error.advise(FIND_PAYMENT_ID)
+            if context["ti"].try_number > 1:
+                error.advise("An earlier try of this task may have deleted it.")
+            raise
+        self.log.info(
+            "crm.item.payment.delete: payment %d deleted in %.2f s (request %s)",
+            payment_id,
+            time.monotonic() - began,
+            reply.request_id,
+        )
         return True

@@ -85,6 +85,7 @@ class Client:
         self._scrub = portal.scrubber()
         self._patience_seconds = patience_seconds
         self._sleep, self._clock, self._jitter = sleep, clock, jitter
+        self._stopped = False
         self._transport = Transport(portal)
         self._bucket = bucket_store(portal.source, portal.limiter)
         self._operating = OperatingTime(portal.operating_budget_seconds)
@@ -97,6 +98,10 @@ class Client:
     def portal(self) -> Portal:
         """The portal as it is reached now: at another host than at first if it has been renamed."""
         return self._transport.portal
+
+    def stop(self) -> None:
+        """Send nothing from now on: every call raises. For a task that is being killed."""
+        self._stopped = True
 
     def close(self) -> None:
         """Close the connection. A later call opens a new one."""
@@ -325,6 +330,8 @@ class Client:
         wait = self._bucket.reserve(self.portal.bucket, patience.seconds_left)
         if wait > 0:
             patience.wait_or_raise(wait, QueryLimitExceeded, method)
+        if self._stopped:
+            raise Bitrix24Error("not sent: the task is being stopped", method=method, retryable=True)
         request_id = str(uuid.uuid4())
         began = time.monotonic()
         for _ in range(MAX_REDIRECTS + 1):

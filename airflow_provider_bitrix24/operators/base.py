@@ -1,0 +1,53 @@
+"""What all operators share: the connection, the client, and how a task fails or is killed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_bitrix24._compat import BaseOperator
+from airflow_provider_bitrix24.operators.outcome import airflow_outcome
+
+if TYPE_CHECKING:
+    from airflow_provider_bitrix24.hooks.bitrix24 import Bitrix24Hook
+    from airflow_provider_bitrix24.rest.client import Client
+
+
+class Bitrix24BaseOperator(BaseOperator):
+    """
+    Base of the operators: a subclass does its work in ``run``.
+
+    :param bitrix24_conn_id: the connection's id; templated.
+    """
+
+    template_fields: Sequence[str] = ("bitrix24_conn_id",)
+    ui_color = "#d6f0fb"
+
+    def __init__(self, *, bitrix24_conn_id: str = "bitrix24_default", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.bitrix24_conn_id = bitrix24_conn_id
+        self._client: Client | None = None
+
+    @property
+    def hook(self) -> Bitrix24Hook:
+        from airflow_provider_bitrix24.hooks.bitrix24 import Bitrix24Hook
+
+        return Bitrix24Hook(self.bitrix24_conn_id)
+
+    def execute(self, context: Any) -> Any:
+        with airflow_outcome():
+            self._client = self.hook.get_conn()
+            try:
+                return self.run(self._client, context)
+            finally:
+                self._client.close()
+                self._client = None
+
+    def run(self, client: Client, context: Any) -> Any:
+        """Do the task's work and return what goes to XCom, in plain JSON types."""
+        raise TypeError(f"{type(self).__name__} has no run()")
+
+    def on_kill(self) -> None:
+        """Send nothing more; a request that is under way is not called back."""
+        if self._client is not None:
+            self._client.stop()
