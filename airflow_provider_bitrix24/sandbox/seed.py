@@ -67,6 +67,8 @@ def fill(store: Store, *, deals: int, tasks: int, seed: int) -> None:
     for number in range(1, max(1, few // 4) + 1 if deals else 1):
         store.items[QUOTE].add({"title": f"Quote #{number}", "opportunity": 100.0 * number, **_made(number)})
         store.items[INVOICE].add({"title": f"Invoice #{number}", "opportunity": 250.0 * number, **_made(number)})
+    for deal_id in store.items[DEAL].ids[:few]:
+        store.activities.add(_call_about(deal_id))
     store.next_multi_field_id = 2 * few + 1
     _add_payments(store, chance)
     for number in range(1, tasks + 1):
@@ -108,6 +110,23 @@ def _made(number: int) -> Row:
     """Times of one object: one minute after the one before, and who is responsible."""
     moment = _moment(number)
     return {"createdTime": moment, "updatedTime": moment, "assignedById": 7 if number % 4 == 0 else 1}
+
+
+def _call_about(deal_id: int) -> Row:
+    """An open phone call, as ``crm.activity.list`` shows it."""
+    return {
+        "OWNER_ID": deal_id,
+        "OWNER_TYPE_ID": DEAL,
+        "TYPE_ID": 2,
+        "PROVIDER_ID": "VOXIMPLANT_CALL",
+        "SUBJECT": f"Call about deal {deal_id}",
+        "CREATED": _moment(deal_id),
+        "LAST_UPDATED": _moment(deal_id),
+        "DEADLINE": _moment(deal_id + 60),
+        "COMPLETED": "N",
+        "RESPONSIBLE_ID": 1,
+        "DESCRIPTION": "",
+    }
 
 
 def _moment(number: int) -> str:

@@ -12,7 +12,7 @@ from airflow_provider_bitrix24.sandbox.methods.listing import page_of
 from airflow_provider_bitrix24.sandbox.methods.registry import Page, Params, Refusal, method
 from airflow_provider_bitrix24.sandbox.methods.selection import Field, Matcher, read_order
 from airflow_provider_bitrix24.sandbox.state import PortalState, User
-from airflow_provider_bitrix24.sandbox.store import COMPANY, CONTACT, DEAL, LEAD, Row, Table
+from airflow_provider_bitrix24.sandbox.store import COMPANY, CONTACT, DEAL, LEAD, Table
 
 _ENTITY_TYPES = {"lead": LEAD, "deal": DEAL, "contact": CONTACT, "company": COMPANY}
 
@@ -102,26 +102,6 @@ def add_comment(portal: PortalState, user: User, params: Params) -> Any:
             "AUTHOR_ID": user.id,
         }
     )
-
-
-def add_activity(portal: PortalState, entity_type_id: int, entity_id: int, subject: str) -> Row:
-    """An open call about an object, as a person would note it."""
-    now = portal.clock.iso()
-    row: Row = {
-        "OWNER_ID": entity_id,
-        "OWNER_TYPE_ID": entity_type_id,
-        "TYPE_ID": 2,
-        "PROVIDER_ID": "VOXIMPLANT_CALL",
-        "SUBJECT": subject,
-        "CREATED": now,
-        "LAST_UPDATED": now,
-        "DEADLINE": now,
-        "COMPLETED": "N",
-        "RESPONSIBLE_ID": 1,
-        "DESCRIPTION": "",
-    }
-    portal.store.activities.add(row)
-    return row
 
 
 @method("crm.stagehistory.list", scope="crm")

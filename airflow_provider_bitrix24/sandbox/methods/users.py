@@ -34,7 +34,6 @@ _DEPARTMENTS: tuple[Row, ...] = (
 _DEPARTMENT_FIELDS = {
     "ID": Field("id", "integer"),
     "NAME": Field("NAME"),
-    "SORT": Field("SORT", "integer"),
     "PARENT": Field("PARENT", "integer"),
     "UF_HEAD": Field("UF_HEAD", "integer"),
 }
@@ -91,6 +90,7 @@ def _for_filter(person: User) -> Row:
 
 
 def _page(table: Table, fields: dict[str, Field], params: Params, filter_: Params) -> Page:
+    # SORT and ORDER themselves are no fields here, so a filter drops them.
     matcher = Matcher(fields, refuse=None).read(filter_)
     order = read_order({params.get("SORT", "ID"): params.get("ORDER", "ASC")}, fields, None)
     return page_of(table, matcher, order, params.get("start"), old=True)

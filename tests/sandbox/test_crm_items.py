@@ -1,0 +1,257 @@
+from __future__ import annotations
+
+import pytest
+
+from airflow_provider_bitrix24.sandbox import Sandbox
+
+DEAL, CONTACT, COMPANY, INVOICE, SMART_PROCESS = 2, 3, 4, 31, 128
+
+
+def items(ask, portal, user=None, **params):
+    answer = ask(portal, "crm.item.list", {"entityTypeId": DEAL, **params}, user).json()
+    assert "result" in answer, answer
+    return answer
+
+
+def ids(answer):
+    return [row["id"] for row in answer["result"]["items"]]
+
+
+def refusal(ask, portal, method, user=None, **params):
+    response = ask(portal, method, {"entityTypeId": DEAL, **params}, user)
+    return response.status_code, *response.json().values()
+
+
+def test_pages_of_50_carry_next_and_total_until_the_last(ask):
+    with Sandbox(deals=120) as portal:
+        pages = [items(ask, portal, start=start) for start in (0, 50, 100)]
+        assert [(len(ids(page)), page["total"], page.get("next")) for page in pages] == [
+            (50, 120, 50),
+            (50, 120, 100),
+            (20, 120, None),
+        ]
+        assert sum((ids(page) for page in pages), []) == [item["id"] for item in portal.items(DEAL)]
+        assert ids(items(ask, portal, start=130)) == ids(pages[2])
+        assert ids(items(ask, portal, start=150)) == []
+
+
+def test_a_last_page_that_is_exactly_full_has_no_next(ask):
+    with Sandbox(deals=100) as portal:
+        page = items(ask, portal, start=50)
+        assert (len(ids(page)), page.get("next")) == (50, None)
+
+
+def test_keyset_pages_are_not_counted_and_meet_every_id_once(ask):
+    with Sandbox(deals=170, gaps=0.3) as portal:
+        seen, last = [], 0
+        while True:
+            page = items(ask, portal, start=-1, filter={">id": last}, order={"id": "ASC"}, select=["id"])
+            assert "total" not in page
+            assert "next" not in page
+            assert all(row == {"id": row["id"]} for row in page["result"]["items"])
+            seen += ids(page)
+            if len(ids(page)) < 50:
+                break
+            last = seen[-1]
+        assert seen == [item["id"] for item in portal.items(DEAL)]
+        assert max(seen) > 200
+
+
+def test_values_are_typed(portal, ask):
+    item = ask(portal, "crm.item.get", {"entityTypeId": DEAL, "id": 1}).json()["result"]["item"]
+    assert item == {**portal.item(DEAL, 1), "entityTypeId": DEAL}
+    assert isinstance(item["opportunity"], float)
+    assert (item["opened"], item["companyId"], item["contactIds"]) == ("Y", 2, [])
+    assert item["movedTime"] == item["createdTime"]
+    assert "ufCrm_MY_FIELD" in item
+
+
+def test_select_gives_only_what_exists_and_was_asked_for(portal, ask):
+    row = items(ask, portal, select=["title", "nonsense"], filter={"id": 1})["result"]["items"][0]
+    assert row == {"title": portal.item(DEAL, 1)["title"]}
+
+
+@pytest.mark.parametrize(
+    ("filter_", "expected"),
+    [
+        ({"title": "ALPHA"}, [1, 2]),
+        ({"!title": "alpha"}, [3, 4]),
+        ({"@title": ["beta", "gamma"]}, [3, 4]),
+        ({"!@title": ["beta", "gamma"]}, [1, 2]),
+        ({"%title": "et"}, [3]),
+        ({"!%title": "a"}, []),
+        ({"=%title": "%mma"}, [4]),
+        ({"%=title": "al%"}, [1, 2]),
+        ({">opportunity": 10, "<=opportunity": "30"}, [2, 3]),
+        ({"opportunity": ["10", 40]}, [1, 4]),
+        ({">=id": 2, "<id": 4}, [2, 3]),
+        ({"@id": [1, 4], "!id": 4}, [1]),
+        ({"comments": ""}, [2, 3, 4]),
+        ({"!=comments": ""}, [1]),
+        ({">createdTime": "2026-02-01T00:00:00+00:00"}, [3, 4]),
+        ({"<createdTime": "2026-02-01T03:00:01"}, [1, 2]),
+        ({"ufCrm_1700000001": 1}, [2]),
+        ({"ufCrm_1700000001": "Y"}, []),
+        ({"contactIds": 7}, [3]),
+        ({"0": {"logic": "OR", "0": {"title": "beta"}, "1": {">opportunity": 30}}}, [3, 4]),
+        ({"0": {"0": {">id": 1}}, "title": "alpha"}, [2]),
+        ([{"logic": "OR", "0": {"id": 1}, "1": {"id": 2}}], [1, 2]),
+    ],
+)
+def test_filters(ask, filter_, expected):
+    with Sandbox(deals=0) as portal:
+        early, late = "2026-02-01T03:00:00+03:00", "2026-02-01T03:00:01+03:00"
+        portal.add_deals(1, title="alpha", opportunity=10, createdTime=early, comments="x")
+        portal.add_deals(1, title="Alpha", opportunity=20.5, createdTime=early, ufCrm_1700000001="Y")
+        portal.add_deals(1, title="beta", opportunity=30, createdTime=late, contactIds=[7, 8])
+        portal.add_deals(1, title="gamma", opportunity=40, createdTime=late)
+        assert ids(items(ask, portal, filter=filter_)) == expected
+
+
+def test_orders(ask):
+    with Sandbox(deals=0) as portal:
+        for title, opportunity in (("b", 1), ("a", 1), (None, 2)):
+            portal.add_deals(1, title=title, opportunity=opportunity)
+        assert ids(items(ask, portal, order={"id": "DESC"})) == [3, 2, 1]
+        assert ids(items(ask, portal, order={"title": "asc"})) == [3, 2, 1]
+        assert ids(items(ask, portal, order={"opportunity": "DESC", "title": "ASC"})) == [3, 2, 1]
+        assert ids(items(ask, portal, order={"id": "DESC"}, filter={">id": 1}, start=-1)) == [3, 2]
+
+
+@pytest.mark.parametrize(
+    ("params", "description"),
+    [
+        ({"filter": {"ID": 1}}, "Invalid filter: field 'ID' is not allowed in filter"),
+        ({"filter": {">id": [1]}}, "Invalid filter: field 'id' has invalid value"),
+        ({"filter": {"opportunity": "much"}}, "Invalid filter: field 'opportunity' has invalid value"),
+        ({"filter": {">createdTime": "2026-01-01T00:00:00 03:00"}}, "Invalid filter: field 'createdTime' has invalid"),
+        ({"filter": {"0": {"nonsense": 1}}}, "Invalid filter: field 'nonsense' is not allowed in filter"),
+        ({"order": {"ID": "ASC"}}, "Invalid order: field 'ID' is not allowed in order"),
+        ({"order": {"id": "UP"}}, "Invalid order: allowed sort directions are ASC, DESC. But got 'UP' for field 'id'"),
+    ],
+)
+def test_what_a_new_list_does_not_know_it_refuses(portal, ask, params, description):
+    status, code, text = refusal(ask, portal, "crm.item.list", **params)
+    assert (status, code) == (400, "INVALID_ARG_VALUE")
+    assert text.startswith(description)
+
+
+def test_a_chain_of_pages_in_one_batch(ask):
+    with Sandbox(deals=120) as portal:
+        query = "crm.item.list?entityTypeId=2&start=-1&select[]=id&order[id]=ASC&filter[%3Eid]="
+        last = ["0", "$result[c0][items][49][id]", "$result[c1][items][49][id]", "$result[c2][items][49][id]"]
+        commands = {f"c{number}": query + reference for number, reference in enumerate(last)}
+        result = ask(portal, "batch", {"cmd": commands}).json()["result"]
+        assert [len(page["items"]) for page in result["result"].values()] == [50, 50, 20]
+        assert result["result"]["c1"]["items"][0] == {"id": 51}
+        # The page before was short: the reference is no number any more.
+        assert result["result_error"]["c3"]["error"] == "INVALID_ARG_VALUE"
+
+
+def test_an_item_is_added_changed_and_deleted(portal, ask):
+    fields = {
+        "title": "New",
+        "opportunity": "10.50",
+        "opened": 1,
+        "isManualOpportunity": "Y",
+        "contactIds": ["3", 4],
+        "begindate": "2026-05-05",
+        "createdTime": "2000-01-01",
+        "nonsense": 1,
+        "closedate": "next week",
+    }
+    answer = ask(portal, "crm.item.add", {"entityTypeId": DEAL, "fields": fields}).json()
+    item = answer["result"]["item"]
+    assert (item["opportunity"], item["opened"], item["isManualOpportunity"]) == (10.5, "N", "Y")
+    assert (item["contactIds"], item["begindate"], item["closedate"]) == ([3, 4], "2026-05-05T03:00:00+03:00", None)
+    assert item["createdTime"] > "2001"
+    portal.clock.advance(60)
+    change = {"entityTypeId": DEAL, "id": item["id"], "fields": {"stageId": "WON", "title": ""}}
+    changed = ask(portal, "crm.item.update", change).json()["result"]["item"]
+    assert (changed["stageId"], changed["stageSemanticId"], changed["closed"]) == ("WON", "S", "Y")
+    assert changed["movedTime"] == changed["updatedTime"] > changed["createdTime"]
+    gone = {"entityTypeId": DEAL, "id": item["id"]}
+    assert ask(portal, "crm.item.delete", gone).json()["result"] == []
+    assert portal.item(DEAL, item["id"]) is None
+    assert refusal(ask, portal, "crm.item.get", id=item["id"]) == (400, "NOT_FOUND", "Item not found")
+
+
+def test_deleting_a_deal_takes_its_payments_along(portal, ask):
+    payment_id = portal.add_payment(5)
+    ask(portal, "crm.item.delete", {"entityTypeId": DEAL, "id": 5})
+    assert portal.payment(payment_id) is None
+
+
+@pytest.mark.parametrize(
+    ("fields", "code"),
+    [
+        ({"opportunity": "much"}, "CRM_FIELD_ERROR_VALUE_NOT_VALID"),
+        ({"title": ["a"]}, "CRM_FIELD_ERROR_VALUE_NOT_VALID"),
+        ({"contactIds": "3"}, "100"),
+        (None, "100"),
+    ],
+)
+def test_values_that_do_not_fit_are_refused(portal, ask, fields, code):
+    count = len(portal.items(DEAL))
+    assert refusal(ask, portal, "crm.item.add", fields=fields)[1] == code
+    assert len(portal.items(DEAL)) == count
+
+
+def test_import_answers_entry_by_entry(portal, ask):
+    data = {"a": {"name": "Ada"}, "b": {"post": "none"}, "c": {"lastName": "Berg"}}
+    answer = ask(portal, "crm.item.batchImport", {"entityTypeId": CONTACT, "data": data})
+    entries = answer.json()["result"]["items"]
+    assert answer.status_code == 200
+    assert portal.item(CONTACT, entries["a"]["item"]["id"])["name"] == "Ada"
+    assert entries["b"] == {"error": "CRM_FIELD_ERROR_REQUIRED", "error_description": 'The "Name" field is required'}
+    many = refusal(ask, portal, "crm.item.batchImport", data=[{"title": "x"}] * 21)
+    assert many[1] == "MAX_IMPORT_BATCH_SIZE_EXCEEDED"
+
+
+def test_phones_and_mails_are_changed_by_entry(portal, ask):
+    phone, mail = portal.item(CONTACT, 1)["fm"]
+    change = {"n0": {"typeId": "PHONE", "valueType": "HOME", "value": "+1"}, str(mail["id"]): {"value": ""}}
+    ask(portal, "crm.item.update", {"entityTypeId": CONTACT, "id": 1, "fields": {"fm": change}})
+    item = portal.item(CONTACT, 1)
+    assert [entry["value"] for entry in item["fm"]] == [phone["value"], "+1"]
+    assert (item["hasPhone"], item["hasEmail"]) == ("Y", "N")
+
+
+@pytest.mark.parametrize("entity_type_id", [1, DEAL, CONTACT, COMPANY, 7, INVOICE, SMART_PROCESS])
+def test_every_kind_has_items_and_fields(portal, ask, entity_type_id):
+    answer = items(ask, portal, entityTypeId=entity_type_id)
+    fields = ask(portal, "crm.item.fields", {"entityTypeId": entity_type_id}).json()["result"]["fields"]
+    assert answer["total"] > 0
+    assert set(answer["result"]["items"][0]) - {"fm"} == set(fields)
+    assert fields["createdTime"]["upperName"] == "CREATED_TIME"
+
+
+def test_user_fields_can_keep_their_original_names(portal, ask):
+    row = items(ask, portal, useOriginalUfNames="Y", select=["id", "UF_CRM_MY_FIELD"])["result"]["items"][0]
+    assert set(row) == {"id", "UF_CRM_MY_FIELD"}
+    fields = ask(portal, "crm.item.fields", {"entityTypeId": DEAL}).json()["result"]["fields"]
+    assert fields["ufCrm_1700000001"]["upperName"] == "UF_CRM_1700000001"
+
+
+@pytest.mark.parametrize(("entity_type_id", "code"), [(5, "ENTITY_TYPE_NOT_SUPPORTED"), (999, "NOT_FOUND")])
+def test_unknown_kinds_are_refused(portal, ask, entity_type_id, code):
+    assert refusal(ask, portal, "crm.item.list", entityTypeId=entity_type_id)[:2] == (400, code)
+
+
+def test_the_clerk_changes_nothing_and_may_see_only_own_rows(portal, ask):
+    for method in ("crm.item.add", "crm.item.update", "crm.item.delete"):
+        assert refusal(ask, portal, method, portal.clerk, id=1, fields={"title": "x"})[1] == "ACCESS_DENIED"
+    everything = items(ask, portal)["total"]
+    portal.clerk.sees_only_own = True
+    mine = items(ask, portal, portal.clerk)
+    assert 0 < mine["total"] < everything
+    assert {row["assignedById"] for row in mine["result"]["items"]} == {7}
+    hidden = refusal(ask, portal, "crm.item.get", portal.clerk, id=1)
+    assert hidden[1:] == ("ACCESS_DENIED", "You do not have permission to view this item")
+
+
+def test_a_russian_portal_says_so_in_russian(ask):
+    with Sandbox(language="ru") as portal:
+        assert refusal(ask, portal, "crm.item.get", id=999)[1:] == ("NOT_FOUND", "Элемент не найден")
+        denied = refusal(ask, portal, "crm.item.delete", portal.clerk, id=1)
+        assert denied[1:] == ("ACCESS_DENIED", "Доступ запрещен")

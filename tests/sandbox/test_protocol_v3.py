@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import pytest
+
+from airflow_provider_bitrix24.sandbox import Sandbox
+
+PREFIX = "BITRIX_REST_V3_EXCEPTION_"
+
+
+@pytest.fixture
+def ask_v3(http):
+    def post(portal, method, params=None, user=None, **headers):
+        url = portal.webhook(user).replace("/rest/", "/rest/api/") + method
+        return http.post(url, json=params or {}, headers=headers, verify=portal.ca_file)
+
+    return post
+
+
+def code_of(response):
+    assert set(response.json()) == {"error"}
+    return response.status_code, response.json()["error"]["code"].removeprefix(PREFIX)
+
+
+def test_pages_are_clamped_to_50_and_only_an_empty_one_ends_the_list(ask_v3):
+    with Sandbox(tasks=120) as portal:
+        sizes = []
+        for page in (1, 2, 3, 4):
+            params = {"select": ["id"], "order": {"id": "ASC"}, "pagination": {"page": page, "limit": 1000}}
+            answer = ask_v3(portal, "tasks.task.list", params).json()
+            assert set(answer) == {"result", "time"}
+            sizes.append(len(answer["result"]["items"]))
+        assert sizes == [50, 50, 20, 0]
+        params = {"filter": [["id", ">", 118]], "select": ["id", "nonsense"], "order": {"id": "DESC"}}
+        assert ask_v3(portal, "tasks.task.list", params).json()["result"]["items"] == [{"id": 120}, {"id": 119}]
+
+
+@pytest.mark.parametrize(
+    ("params", "code"),
+    [
+        ({"filter": [["title", "=", "x"]]}, "VALIDATION_REQUESTFILTERVALIDATIONEXCEPTION"),
+        ({"filter": [["id", "~", 1]]}, "UNKNOWNFILTEROPERATOREXCEPTION"),
+        ({"filter": [["id", ">", "1"]]}, "VALIDATION_REQUESTVALIDATIONEXCEPTION"),
+        ({"filter": {"ID": 1}}, "INVALIDFILTEREXCEPTION"),
+        ({"order": {"ID": "ASC"}}, "INVALIDORDEREXCEPTION"),
+        ({"pagination": {"limit": "abc"}}, "INVALIDPAGINATIONEXCEPTION"),
+    ],
+)
+def test_lists_refuse_what_they_do_not_know(portal, ask_v3, params, code):
+    assert code_of(ask_v3(portal, "tasks.task.list", params)) == (400, code)
+
+
+def test_an_idempotency_key_makes_a_repeated_add_harmless(portal, ask_v3):
+    task = {"fields": {"title": "once", "creatorId": 1, "responsibleId": 7}}
+    first, second = (ask_v3(portal, "tasks.task.add", task, **{"Idempotency-Key": "k"}) for _ in range(2))
+    assert first.json() == second.json()
+    assert (first.headers.get("idempotent-replayed"), second.headers["idempotent-replayed"]) == (None, "true")
+    assert portal.executed("tasks.task.add") == 1
+    other = {"fields": {**task["fields"], "title": "other"}}
+    reused = ask_v3(portal, "tasks.task.add", other, **{"Idempotency-Key": "k"})
+    assert code_of(reused) == (422, "IDEMPOTENCYKEYREUSEDEXCEPTION")
+    too_long = ask_v3(portal, "tasks.task.add", task, **{"Idempotency-Key": "k" * 256})
+    assert code_of(too_long) == (400, "INVALIDIDEMPOTENCYKEYEXCEPTION")
+    portal.clock.advance(24 * 60 * 60)
+    assert ask_v3(portal, "tasks.task.add", other, **{"Idempotency-Key": "k"}).json()["result"]["item"]["id"]
+
+
+def test_a_refused_add_does_not_use_up_its_key(portal, ask_v3):
+    for title in ("", "now"):
+        task = {"fields": {"title": title, "creatorId": 1, "responsibleId": 7}}
+        answer = ask_v3(portal, "tasks.task.add", task, **{"Idempotency-Key": "k"})
+    assert answer.json()["result"]["item"]["title"] == "now"
+
+
+@pytest.mark.parametrize(
+    ("params", "field"),
+    [({}, "fields"), ({"fields": {"creatorId": 1}}, "title"), ({"fields": {"title": "x", "creatorId": 1}}, "respons")],
+)
+def test_validation_names_the_field(portal, ask_v3, params, field):
+    response = ask_v3(portal, "tasks.task.add", params)
+    assert code_of(response) == (400, "VALIDATION_REQUESTVALIDATIONEXCEPTION")
+    assert response.json()["error"]["validation"][0]["field"].startswith(field)
+
+
+def test_not_found_is_400(portal, ask_v3):
+    assert ask_v3(portal, "tasks.task.get", {"id": 1}).json()["result"]["item"]["status"] == "pending"
+    assert code_of(ask_v3(portal, "tasks.task.get", {"id": 999})) == (400, "ENTITYNOTFOUNDEXCEPTION")
+
+
+def test_common_refusals_have_their_own_names(portal, http, ask_v3):
+    assert code_of(ask_v3(portal, "crm.deal.list")) == (404, "METHODNOTFOUNDEXCEPTION")
+    assert code_of(ask_v3(portal, "TASKS.task.list")) == (404, "METHODNOTFOUNDEXCEPTION")
+    wrong = http.post(f"{portal.url}/rest/api/1/wrong/tasks.task.list", verify=portal.ca_file)
+    assert code_of(wrong) == (401, "ACCESSDENIEDEXCEPTION")
+    url = portal.webhook().replace("/rest/", "/rest/api/") + "tasks.task.list"
+    assert code_of(http.post(url, data="{", verify=portal.ca_file)) == (400, "INVALIDJSONEXCEPTION")
+    portal.fault("operation_time_limit")
+    assert code_of(ask_v3(portal, "tasks.task.list")) == (429, "RATELIMITEXCEPTION")
+    portal.scopes.discard("tasks")
+    assert code_of(ask_v3(portal, "tasks.task.list")) == (403, "INSUFFICIENTSCOPEEXCEPTION")

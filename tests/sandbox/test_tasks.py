@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import pytest
+
+from airflow_provider_bitrix24.sandbox import Sandbox
+
+
+def tasks(ask, portal, **params):
+    answer = ask(portal, "tasks.task.list", params).json()
+    return [task["id"] for task in answer["result"]["tasks"]], answer
+
+
+def test_tasks_are_asked_in_upper_case_and_answered_in_camel_case(ask):
+    with Sandbox(tasks=120) as portal:
+        ids, answer = tasks(ask, portal, filter={">ID": 100}, order={"ID": "asc"}, select=["ID", "TITLE"], start=-1)
+        assert ids == [str(number) for number in range(101, 121)]
+        assert answer["total"] == 0
+        assert set(answer["result"]["tasks"][0]) == {"id", "title", "group", "creator", "responsible"}
+        ids, answer = tasks(ask, portal, start=100)
+        assert (len(ids), answer["total"], answer.get("next")) == (20, 120, None)
+
+
+def test_a_filter_key_in_the_wrong_case_is_dropped(ask):
+    with Sandbox(tasks=60) as portal:
+        assert tasks(ask, portal, filter={">id": 50}, start=-1)[0][0] == "1"
+
+
+def test_an_order_it_does_not_know_is_refused(portal, ask):
+    answer = ask(portal, "tasks.task.list", {"order": {"id": "asc"}}).json()
+    assert answer == {"error": "0", "error_description": "Invalid sorting key (internal error)"}
+
+
+def test_a_task_is_added_and_read(portal, ask):
+    fields = {"TITLE": "Look", "RESPONSIBLE_ID": 7, "UF_CRM_TASK": ["D_1"], "DEADLINE": "2026-12-31T23:59:59+02:00"}
+    task = ask(portal, "tasks.task.add", {"fields": fields}).json()["result"]["task"]
+    assert (task["title"], task["responsible"]["name"], task["ufCrmTask"]) == ("Look", "Karl Clerk", ["D_1"])
+    assert task["deadline"] == "2027-01-01T00:59:59+03:00"
+    read = ask(portal, "tasks.task.get", {"taskId": task["id"], "select": ["TITLE"]}).json()["result"]["task"]
+    assert read["title"] == "Look"
+    assert portal.tasks()[-1]["title"] == "Look"
+
+
+@pytest.mark.parametrize(
+    ("fields", "description"),
+    [
+        ({"RESPONSIBLE_ID": 7}, "Task title is not specified<br>"),
+        ({"TITLE": "x"}, "Responsible person is not specified<br>"),
+        ({"TITLE": "x", "RESPONSIBLE_ID": 999}, 'User specified in the "Responsible" field not found<br>'),
+    ],
+)
+def test_a_task_that_is_not_whole_is_refused(portal, ask, fields, description):
+    answer = ask(portal, "tasks.task.add", {"fields": fields}).json()
+    assert answer == {"error": "ERROR_CORE", "error_description": description}
