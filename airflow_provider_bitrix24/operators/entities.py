@@ -9,7 +9,7 @@ from typing import Any
 from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.rest.types import EntityTypeId
 
-#: Words for the kinds of CRM items that every portal has («CRM object types»). A smart process has a number, 128 and up.
+#: Kinds of CRM items that every portal has («CRM object types»). A smart process has a number, 128 and up.
 ENTITY_TYPES: dict[str, EntityTypeId] = {
     "lead": 1,
     "deal": 2,
@@ -44,7 +44,7 @@ def entity_type_id(value: Any, name: str = "entity_type_id", *, only: tuple[str,
         words = ", ".join(f"{word} ({one})" for word, one in allowed.items())
         smart = "" if only else ", or the number of a smart process (128 and up)"
         raise ConfigurationError(
-            f"{name} is {value!r}{f', did you mean {near[0]}?' if near else ', which is no kind of CRM item that it may be'}",
+            f"{name} is {value!r}{f', did you mean {near[0]}?' if near else ', which is not possible here'}",
             next_step=f"write one of {words}{smart}",
         )
     return number
