@@ -26,5 +26,5 @@ def airflow_outcome() -> Iterator[None]:
             raise
         failure = AirflowFailException(str(error))
     if failure is not None:
-        # Outside the handler: the message says it all, and a chain would print it twice.
-        raise failure
+        # The message says it all, and a chain would print it twice.
+        raise failure from None
