@@ -29,7 +29,7 @@ from airflow_provider_bitrix24.rest.batch import BatchResult, Command, Measured,
 from airflow_provider_bitrix24.rest.batch import body as batch_body
 from airflow_provider_bitrix24.rest.batch import parts as batch_parts
 from airflow_provider_bitrix24.rest.batch_call import BatchCall
-from airflow_provider_bitrix24.rest.bucket_stores import bucket_store
+from airflow_provider_bitrix24.rest.bucket_stores import BucketStore, bucket_store
 from airflow_provider_bitrix24.rest.children import children
 from airflow_provider_bitrix24.rest.encoding import json_body
 from airflow_provider_bitrix24.rest.explain import deletes, explained, identifying
@@ -61,6 +61,8 @@ class Client:
     :param portal: where and as whom.
     :param methods: what is known of methods; :meth:`Methods.adding` corrects or extends it.
     :param tokens: the token pair, where an application calls.
+    :param bucket: where the portal's request bucket is kept; by default all processes of this host share it, or all
+        hosts that name the same ``limiter``.
     :param patience_seconds: most seconds that one call sleeps in all; longer waits are raised.
     :param sleep: how to wait.
     :param clock: Unix seconds.
@@ -73,6 +75,7 @@ class Client:
         *,
         methods: Methods = KNOWN,
         tokens: Tokens | None = None,
+        bucket: BucketStore | None = None,
         patience_seconds: float = PATIENCE_SECONDS,
         sleep: Callable[[float], object] = time.sleep,
         clock: Callable[[], float] = time.time,
@@ -87,7 +90,7 @@ class Client:
         self._sleep, self._clock, self._jitter = sleep, clock, jitter
         self._stopped = False
         self._transport = Transport(portal)
-        self._bucket = bucket_store(portal.source, portal.limiter)
+        self._bucket = bucket or bucket_store(portal.source, portal.limiter)
         self._operating = OperatingTime(portal.operating_budget_seconds)
 
     def scrub(self, text: str) -> str:
