@@ -198,7 +198,9 @@ class Extras:
         domains = tuple(part.strip().lower() for part in value)
         for domain in domains:
             if not re.fullmatch(r"(\*|[\w-]+)(\.(\*|[\w-]+))+|[\w-]+", domain) or set(domain) <= set("*."):
-                self.fail(key, "it must be host names, e.g. new.bitrix24.com or *.bitrix24.com, without https:// and paths")
+                self.fail(
+                    key, "it must be host names, e.g. new.bitrix24.com or *.bitrix24.com, without https:// and paths"
+                )
         return domains
 
 

@@ -241,7 +241,9 @@ class _Reader:
             self.fail(f"the code in {label} is masked (***)", "paste the code itself, as the portal shows it")
         # Codes are letters and digits; an unseen character comes along when copying from a chat or a document.
         if not re.fullmatch(r"[!-~]+", code) or re.search(r"[/?#\\]", code):
-            self.fail(f"the code in {label} has a character that no code has", "paste only the code, or the whole address")
+            self.fail(
+                f"the code in {label} has a character that no code has", "paste only the code, or the whole address"
+            )
         return code
 
 
