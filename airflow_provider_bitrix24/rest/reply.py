@@ -25,8 +25,8 @@ from airflow_provider_bitrix24.exceptions import (
 from airflow_provider_bitrix24.rest import error_codes
 from airflow_provider_bitrix24.rest.scrub import Scrub
 
-#: Most characters of a portal's text that go into a message.
-TEXT_LENGTH = 200
+#: Most characters of a portal's text, and of its code, that go into a message.
+TEXT_LENGTH, CODE_LENGTH = 200, 100
 #: Statuses without a portal's body that may pass by themselves.
 _PASSING = frozenset({408, 425, 429})
 
@@ -87,7 +87,7 @@ def read_reply(
             size=len(body),
         )
     raise AnswerLost(
-        f"HTTP {status}, {scrub(_what(answer, body, content_type))} instead of the portal's answer",
+        f"HTTP {status}, {_what(answer, body, content_type, scrub)} instead of the portal's answer",
         method=method,
         status=status,
         request_id=request_id,
@@ -127,8 +127,10 @@ def read_error(
     """The exception for an error body or one entry of ``result_error``, ``{"error": …, "error_description": …}``."""
     code, description = _code_and_text(error)
     # A code is a word; anything longer is text that came in the wrong place.
-    code, description = scrub(_clean(code, 100)), scrub(_clean(description))
+    code, description = _cut(scrub(_clean(code)), CODE_LENGTH), scrub(_clean(description))
     fact = error_codes.known(code, description, method=method)
+    # Cut last: half a secret would no longer be known for one, and the end of a long text can be what tells.
+    description = _cut(description, TEXT_LENGTH)
     kind: type[RestError]
     if fact is not None:
         kind = fact.error
@@ -172,13 +174,21 @@ def _as_text(value: Any) -> str:
         return ""
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    if isinstance(value, str):
+        return value
+    try:
+        return json.dumps(value, ensure_ascii=False)
+    except RecursionError:
+        return "…"
 
 
-def _clean(text: str, length: int = TEXT_LENGTH) -> str:
+def _clean(text: str) -> str:
     """One line without markup: descriptions may hold ``<br>``, and a line break would let a portal forge log lines."""
     text = html.unescape(re.sub(r"<[^<>]*>", " ", text))
-    text = re.sub(r"[\s\x00-\x1f\x7f-\x9f]+", " ", text.encode("utf-8", "replace").decode()).strip()
+    return re.sub(r"[\s\x00-\x1f\x7f-\x9f]+", " ", text.encode("utf-8", "replace").decode()).strip()
+
+
+def _cut(text: str, length: int) -> str:
     return text if len(text) <= length else f"{text[: length - 1]}…"
 
 
@@ -195,7 +205,8 @@ def _decoded(body: bytes, content_type: str) -> Any:
     try:
         text = body.decode("utf-8-sig")
     except UnicodeDecodeError:
-        charset = re.search(r"charset\s*=\s*[\"']?([\w.:-]+)", content_type, re.IGNORECASE)
+        # Not Python's own escapes, which are no charset and warn about what they do not know.
+        charset = re.search(r"charset\s*=\s*[\"']?(?!\w*escape)([\w.:-]+)", content_type, re.IGNORECASE)
         try:
             text = body.decode(charset[1]) if charset else ""
         except (LookupError, ValueError):
@@ -210,13 +221,14 @@ def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
 
 
-def _what(answer: Any, body: bytes, content_type: str) -> str:
+def _what(answer: Any, body: bytes, content_type: str, scrub: Scrub) -> str:
     if not body.strip():
         return "an empty body"
     if answer is not None or body.strip() == b"null":
         return "other JSON"
     text = body[:20_000].decode("utf-8", "replace")
     if "html" in content_type.lower() or re.search(r"<(html|!doctype|head|title)\b", text, re.IGNORECASE):
-        title = re.search(r"<title[^>]*>(.*?)</title", text, re.IGNORECASE | re.DOTALL)
-        return f"an HTML page titled «{_clean(title[1])}»" if title and _clean(title[1]) else "an HTML page"
+        found = re.search(r"<title[^>]*>(.*?)</title", text, re.IGNORECASE | re.DOTALL)
+        title = _cut(scrub(_clean(found[1])), TEXT_LENGTH) if found else ""
+        return f"an HTML page titled «{title}»" if title else "an HTML page"
     return "a body that is not JSON"
