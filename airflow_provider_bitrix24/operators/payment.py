@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_bitrix24.exceptions import AnswerLost, Bitrix24Error, ConfigurationError, NotFound, ServerFault
+from airflow_provider_bitrix24.operators.arguments import positive_id
 from airflow_provider_bitrix24.operators.base import Bitrix24BaseOperator
+from airflow_provider_bitrix24.operators.entities import WITH_PAYMENTS, entity_type_id
+from airflow_provider_bitrix24.operators.payment_rows import payment_row
 
 if TYPE_CHECKING:
     from airflow_provider_bitrix24.rest.client import Client
@@ -15,6 +19,227 @@ FIND_PAYMENT_ID = (
     "the id is not the number that the portal shows (3653/1): "
     "crm.item.payment.list with entityTypeId and entityId of the deal gives id and accountNumber of its payments"
 )
+
+
+class Bitrix24GetPaymentOperator(Bitrix24BaseOperator):
+    """
+    Read one payment.
+
+    Returns ``{"id": 1036, "accountNumber": "3653/1", "paid": "Y", "datePaid": "2024-05-20T12:32:02+03:00",
+    "empPaidId": 1, "paySystemId": 6, "sum": 0, "currency": "USD", "paySystemName": "Cash"}``, in this shape from old
+    portals too.
+
+    :param payment_id: the payment's id; templated.
+    :param missing_ok: return None instead of failing when there is no such payment.
+
+    Source: Bitrix24 REST docs, ``crm.item.payment.get``.
+    """
+
+    template_fields: Sequence[str] = ("payment_id", "bitrix24_conn_id")
+
+    def __init__(self, *, payment_id: int | str, missing_ok: bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.payment_id = payment_id
+        self.missing_ok = missing_ok
+
+    def run(self, client: Client, context: Any) -> dict[str, Any] | None:
+        payment_id = positive_id(self.payment_id, "payment_id", FIND_PAYMENT_ID)
+        try:
+            return payment_row(client.call("crm.item.payment.get", {"id": payment_id}))
+        except NotFound as error:
+            if self.missing_ok:
+                self.log.info("%s; that is fine, since missing_ok is set.", error)
+                return None
+            raise error.advise(FIND_PAYMENT_ID) from None
+
+
+class Bitrix24ListPaymentsOperator(Bitrix24BaseOperator):
+    """
+    List the payments of a deal or an invoice.
+
+    Returns a list of payments in the shape of :class:`Bitrix24GetPaymentOperator`, in ascending order of id; ``[]`` for
+    an object without payments, and also for an id that does not exist: the portal tells no difference.
+
+    :param entity_type_id: ``"deal"``, ``"invoice"``, ``2`` or ``31``; templated.
+    :param entity_id: the id of the deal or invoice; templated.
+    :param payment_filter: the method's own filter, e.g. ``{"=paid": "N"}``; templated.
+
+    Source: Bitrix24 REST docs, ``crm.item.payment.list``.
+    """
+
+    template_fields: Sequence[str] = ("entity_type_id", "entity_id", "payment_filter", "bitrix24_conn_id")
+    template_fields_renderers = {"payment_filter": "json"}
+
+    def __init__(
+        self,
+        *,
+        entity_id: int | str,
+        entity_type_id: int | str = "deal",
+        payment_filter: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.entity_type_id = entity_type_id
+        self.entity_id = entity_id
+        self.payment_filter = payment_filter
+
+    def run(self, client: Client, context: Any) -> list[dict[str, Any]]:
+        params: dict[str, Any] = payment_owner(self.entity_type_id, self.entity_id)
+        if self.payment_filter:
+            if not isinstance(self.payment_filter, Mapping):
+                raise ConfigurationError("payment_filter is not an object", next_step='write e.g. {"=paid": "N"}')
+            params["filter"] = dict(self.payment_filter)
+        return [payment_row(row) for row in client.list("crm.item.payment.list", params)]
+
+
+class Bitrix24AddPaymentOperator(Bitrix24BaseOperator):
+    """
+    Add an empty payment (sum 0, unpaid) to a deal or an invoice, and return its id, a number.
+
+    An add is never repeated by us: when its answer is lost, the task fails without retry, since the payment may be
+    there. Products and deliveries are added by operators of their own.
+
+    :param entity_type_id: ``"deal"``, ``"invoice"``, ``2`` or ``31``; templated.
+    :param entity_id: the id of the deal or invoice; templated.
+    :param pay_system_id: id of the payment system (``sale.paysystem.list``); the portal's own choice by default;
+        templated.
+    :param deduplicate: when the answer is lost, compare the object's payments before and after, and return the one that
+        appeared. If somebody else adds one at the same moment, it cannot be told which is ours, and the task fails.
+    :raises AirflowFailException: no right, no such object, a plan without more payments, or a lost answer.
+
+    Source: Bitrix24 REST docs, ``crm.item.payment.add``.
+    """
+
+    template_fields: Sequence[str] = ("entity_type_id", "entity_id", "pay_system_id", "bitrix24_conn_id")
+
+    def __init__(
+        self,
+        *,
+        entity_id: int | str,
+        entity_type_id: int | str = "deal",
+        pay_system_id: int | str | None = None,
+        deduplicate: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.entity_type_id = entity_type_id
+        self.entity_id = entity_id
+        self.pay_system_id = pay_system_id
+        self.deduplicate = deduplicate
+
+    def run(self, client: Client, context: Any) -> int:
+        owner = payment_owner(self.entity_type_id, self.entity_id)
+        pay_system_id = None if self.pay_system_id is None else positive_id(self.pay_system_id, "pay_system_id")
+        before = _ids(client, owner) if self.deduplicate else set()
+        try:
+            payment_id = client.call("crm.item.payment.add", owner)
+        except (AnswerLost, ServerFault) as error:
+            payment_id = self._appeared(client, owner, before, error)
+        if isinstance(payment_id, bool) or not isinstance(payment_id, int) or payment_id < 1:
+            raise Bitrix24Error(
+                f"the answer is {payment_id!r} and not the id of a payment",
+                method="crm.item.payment.add",
+                ran="unknown",
+                next_step="look with crm.item.payment.list before you run this again",
+            )
+        if pay_system_id is not None:
+            # ``fields`` of add is documented nowhere, so the payment system is set by what is documented.
+            client.call("crm.item.payment.update", {"id": payment_id, "fields": {"paySystemId": pay_system_id}})
+        self.log.info("crm.item.payment.add: payment %d added", payment_id)
+        return payment_id
+
+    def _appeared(self, client: Client, owner: dict[str, Any], before: set[int], lost: Bitrix24Error) -> int:
+        if not self.deduplicate:
+            raise lost
+        new = _ids(client, owner) - before
+        if len(new) != 1:
+            found = "no payment has" if not new else f"{len(new)} payments have"
+            raise lost.advise(f"({found} appeared meanwhile)")
+        payment_id = new.pop()
+        self.log.info("The answer to crm.item.payment.add was lost, and payment %d has appeared.", payment_id)
+        return payment_id
+
+
+class Bitrix24UpdatePaymentOperator(Bitrix24BaseOperator):
+    """
+    Set a payment's state or payment system, and return ``True``.
+
+    :param payment_id: the payment's id; templated.
+    :param paid: True or False, or ``"Y"`` or ``"N"``; unchanged by default; templated.
+    :param pay_system_id: id of the payment system (``sale.paysystem.list``); unchanged by default; templated.
+
+    Source: Bitrix24 REST docs, ``crm.item.payment.update``.
+    """
+
+    template_fields: Sequence[str] = ("payment_id", "paid", "pay_system_id", "bitrix24_conn_id")
+
+    def __init__(
+        self,
+        *,
+        payment_id: int | str,
+        paid: bool | str | None = None,
+        pay_system_id: int | str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.payment_id = payment_id
+        self.paid = paid
+        self.pay_system_id = pay_system_id
+
+    def run(self, client: Client, context: Any) -> bool:
+        payment_id = positive_id(self.payment_id, "payment_id", FIND_PAYMENT_ID)
+        fields: dict[str, Any] = {}
+        if self.paid is not None:
+            fields["paid"] = _yes_or_no(self.paid)
+        if self.pay_system_id is not None:
+            fields["paySystemId"] = positive_id(self.pay_system_id, "pay_system_id")
+        if not fields:
+            raise ConfigurationError("nothing to update", next_step="give paid or pay_system_id")
+        client.call("crm.item.payment.update", {"id": payment_id, "fields": fields})
+        self.log.info("crm.item.payment.update: payment %d has %s", payment_id, fields)
+        return True
+
+
+class Bitrix24PayPaymentOperator(Bitrix24BaseOperator):
+    """
+    Mark a payment as paid.
+
+    Returns whether that changed something: ``True``, or ``False`` for a payment that was paid already; None when the
+    portal's answer was lost on the way and a second try found it done.
+
+    :param payment_id: the payment's id; templated.
+
+    Source: Bitrix24 REST docs, ``crm.item.payment.pay``.
+    """
+
+    template_fields: Sequence[str] = ("payment_id", "bitrix24_conn_id")
+    #: The method, and the state that it leads to.
+    method, paid = "crm.item.payment.pay", "Y"
+
+    def __init__(self, *, payment_id: int | str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.payment_id = payment_id
+
+    def run(self, client: Client, context: Any) -> bool | None:
+        payment_id = positive_id(self.payment_id, "payment_id", FIND_PAYMENT_ID)
+        try:
+            before = payment_row(client.call("crm.item.payment.get", {"id": payment_id})).get("paid")
+        except NotFound as error:
+            raise error.advise(FIND_PAYMENT_ID) from None
+        reply = client.ask(self.method, {"id": payment_id})
+        changed = None if reply.repeated else before != self.paid
+        self.log.info("%s: payment %d, changed: %s", self.method, payment_id, changed)
+        return changed
+
+
+class Bitrix24UnpayPaymentOperator(Bitrix24PayPaymentOperator):
+    """
+    Mark a payment as unpaid; returns what :class:`Bitrix24PayPaymentOperator` returns.
+
+    Source: Bitrix24 REST docs, ``crm.item.payment.unpay``.
+    """
+
+    method, paid = "crm.item.payment.unpay", "N"
 
 
 class Bitrix24DeletePaymentOperator(Bitrix24BaseOperator):
@@ -44,9 +269,6 @@ class Bitrix24DeletePaymentOperator(Bitrix24BaseOperator):
         self.missing_ok = missing_ok
 
     def run(self, client: Client, context: Any) -> bool:
-        from airflow_provider_bitrix24.exceptions import NotFound
-        from airflow_provider_bitrix24.operators.arguments import positive_id
-
         payment_id = positive_id(self.payment_id, "payment_id", FIND_PAYMENT_ID)
         began = time.monotonic()
         try:
@@ -66,3 +288,23 @@ class Bitrix24DeletePaymentOperator(Bitrix24BaseOperator):
             reply.request_id,
         )
         return True
+
+
+def payment_owner(type_id: Any, entity_id: Any) -> dict[str, Any]:
+    """The parameters that name a payment's deal or invoice, ``{"entityTypeId": 2, "entityId": 13}``."""
+    return {
+        "entityTypeId": entity_type_id(type_id, only=WITH_PAYMENTS),
+        "entityId": positive_id(entity_id, "entity_id"),
+    }
+
+
+def _ids(client: Client, owner: dict[str, Any]) -> set[int]:
+    return {int(payment_row(row)["id"]) for row in client.list("crm.item.payment.list", owner)}
+
+
+def _yes_or_no(paid: Any) -> str:
+    word = {True: "Y", False: "N"}.get(paid) if isinstance(paid, bool) else str(paid).strip().upper()
+    word = {"TRUE": "Y", "FALSE": "N"}.get(word or "", word)
+    if word not in ("Y", "N"):
+        raise ConfigurationError(f"paid is {paid!r}", next_step='write True, False, "Y" or "N"')
+    return word

@@ -233,7 +233,8 @@ class Client:
                 pair = None
                 try:
                     pair = self._pair(params, method)
-                    return self._exchange(known, method, params, patience, pair, headers)
+                    reply = self._exchange(known, method, params, patience, pair, headers)
+                    return reply if lost is None else replace(reply, repeated=True)
                 except Bitrix24Error as error:
                     failure = error
             # From here outside the handler: nothing of the way here belongs into a traceback.
@@ -442,4 +443,4 @@ class Patience:
 
 def _done(known: Method, failure: Bitrix24Error) -> Reply:
     log.info("%s: an earlier attempt was executed, though its answer was lost (%s).", known.name, failure.reason)
-    return Reply(copy.copy(known.done), request_id=failure.request_id)
+    return Reply(copy.copy(known.done), request_id=failure.request_id, repeated=True)

@@ -42,6 +42,7 @@ class Reply:
     :param time: the portal's account of the call, ``{"duration": 0.04, "operating": 0.1, …}``; may be empty.
     :param request_id: what we sent as ``X-Request-ID``.
     :param size: bytes of the answer.
+    :param repeated: an earlier attempt of the same call lost its answer, and may have done the work.
     """
 
     result: Any
@@ -50,6 +51,7 @@ class Reply:
     time: Mapping[str, Any] = field(default_factory=dict)
     request_id: str | None = None
     size: int = 0
+    repeated: bool = False
 
 
 def read_reply(
