@@ -30,7 +30,7 @@ def test_pages_of_50_carry_next_and_total_until_the_last(ask):
             (50, 120, 100),
             (20, 120, None),
         ]
-        assert sum((ids(page) for page in pages), []) == [item["id"] for item in portal.items(DEAL)]
+        assert [row_id for page in pages for row_id in ids(page)] == [item["id"] for item in portal.items(DEAL)]
         assert ids(items(ask, portal, start=130)) == ids(pages[2])
         assert ids(items(ask, portal, start=150)) == []
 

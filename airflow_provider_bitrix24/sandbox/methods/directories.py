@@ -15,7 +15,11 @@ from airflow_provider_bitrix24.sandbox.seed import DEAL_STAGES, LEAD_STAGES
 from airflow_provider_bitrix24.sandbox.state import PortalState, User
 from airflow_provider_bitrix24.sandbox.store import COMPANY, CONTACT, DEAL, LEAD, SEMANTICS, SMART_PROCESS, Row
 
-_FLAGS = ("Categories", "Stages", "BeginCloseDates", "Client", "LinkWithProducts", "Documents", "Source", "Observers")
+_ON = (
+    *("Categories", "Stages", "BeginCloseDates", "Client", "LinkWithProducts", "Documents", "Source", "Observers"),
+    *("Automation", "BizProc", "Recyclebin"),
+)
+_OFF = ("UseInUserfield", "Mycompany", "Payments", "Counters")
 
 SMART_PROCESS_TYPE: Row = {
     # Not the number to use elsewhere: that is entityTypeId.
@@ -25,8 +29,9 @@ SMART_PROCESS_TYPE: Row = {
     "createdBy": 1,
     "entityTypeId": SMART_PROCESS,
     "customSectionId": None,
-    **{f"is{flag}Enabled": "Y" for flag in _FLAGS},
-    "isPaymentsEnabled": "N",
+    **{f"is{flag}Enabled": "Y" for flag in _ON},
+    **{f"is{flag}Enabled": "N" for flag in _OFF},
+    "isSetOpenPermissions": "Y",
     "createdTime": "2025-06-01T12:00:00+03:00",
     "updatedTime": "2025-06-01T12:00:00+03:00",
     "updatedBy": 1,
@@ -81,6 +86,10 @@ def categories(portal: PortalState, user: User, params: Params) -> Any:
     return Page({"categories": rows}, len(rows))
 
 
+_COLOR = "#39A8EF"
+_MEANINGS = {"P": "process", "S": "success", "F": "failure"}
+
+
 def _statuses() -> list[Row]:
     groups = {
         "DEAL_STAGE": DEAL_STAGES,
@@ -103,9 +112,9 @@ def _statuses() -> list[Row]:
                     "SORT": str(10 * (1 + position)),
                     "SYSTEM": "Y" if position == 0 else "N",
                     "CATEGORY_ID": "9" if entity_id == "DEAL_STAGE_9" else None,
-                    "COLOR": "#39A8EF",
+                    "COLOR": _COLOR,
                     "SEMANTICS": meaning,
-                    "EXTRA": {"SEMANTICS": {"S": "success", "F": "failure"}.get(meaning or "", "process")},
+                    "EXTRA": {"SEMANTICS": _MEANINGS[meaning or "P"], "COLOR": _COLOR},
                 }
             )
     return rows
