@@ -48,7 +48,9 @@ def test_every_module_with_a_hook_or_an_operator_is_named_in_provider_info():
     named = {module for entry in [*info["hooks"], *info["operators"]] for module in entry["python-modules"]}
     for path in [*PACKAGE.glob("hooks/*.py"), *PACKAGE.glob("operators/*.py")]:
         name = f"{PACKAGE.name}.{path.parent.name}.{path.stem}"
-        holds_one = re.search(r"^class Bitrix24(?!Base)\w*(Hook|Operator)\b", path.read_text(encoding="utf-8"), re.MULTILINE)
+        holds_one = re.search(
+            r"^class Bitrix24(?!Base)\w*(Hook|Operator)\b", path.read_text(encoding="utf-8"), re.MULTILINE
+        )
         assert (name in named) == bool(holds_one), name
 
 
