@@ -91,9 +91,10 @@ def document_faults(path: Path) -> Iterator[str]:
     for block in blocks_of(document):
         for fault in block_faults(block):
             yield f"{name}:{block.line}: {fault}"
-    for match in LINK.finditer(FENCE.sub(lambda block: "\n" * block[0].count("\n"), document)):
+    prose = FENCE.sub(lambda block: "\n" * block[0].count("\n"), document)
+    for match in LINK.finditer(prose):
         if not (path.parent / match["path"]).exists():
-            yield f"{name}: the linked {match['path']} is not there"
+            yield f"{name}:{prose.count(chr(10), 0, match.start()) + 1}: the linked {match['path']} is not there"
 
 
 def main() -> None:
