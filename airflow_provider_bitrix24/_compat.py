@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from airflow.sdk import BaseSensorOperator as BaseSensorOperator
     from airflow.sdk import Connection as Connection
     from airflow.sdk import Context as Context
+    from airflow.sdk import ObjectStoragePath as ObjectStoragePath
     from airflow.sdk import Variable as Variable
     from airflow.sdk.configuration import conf as conf
     from airflow.sdk.exceptions import AirflowException as AirflowException
@@ -38,6 +39,7 @@ _PLACES: dict[str, tuple[str, ...]] = {
     "BaseSensorOperator": ("airflow.sdk", "airflow.sensors.base"),
     "Connection": ("airflow.sdk", "airflow.models.connection"),
     "Context": ("airflow.sdk", "airflow.utils.context"),
+    "ObjectStoragePath": ("airflow.sdk", "airflow.io.path"),
     "Variable": ("airflow.sdk", "airflow.models.variable"),
     "XCom": ("airflow.sdk.execution_time.xcom", "airflow.models.xcom"),
     "conf": ("airflow.sdk.configuration", "airflow.configuration"),

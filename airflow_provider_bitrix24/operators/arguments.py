@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError
@@ -21,6 +23,37 @@ def positive_id(value: Any, name: str, hint: str = "") -> int:
     if number is None or not 0 < number < 10**18:
         raise ConfigurationError(f"{name} must be a whole number above 0, not {_shown(value)}", next_step=hint)
     return number
+
+
+def parameters(value: Any, name: str) -> dict[str, Any]:
+    """
+    ``value`` as the parameters of a method: an object, or its JSON text, which templates make of objects.
+
+    :raises ConfigurationError: anything else.
+    """
+    if isinstance(value, str) and value.strip():
+        try:
+            value = json.loads(value)
+        except ValueError:
+            value = ()
+    if value is None or value == "":
+        return {}
+    if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
+        raise ConfigurationError(f"{name} is not an object", next_step='write e.g. {"id": 7}, or the same as JSON text')
+    return dict(value)
+
+
+def one_of(value: Any, name: str, allowed: tuple[Any, ...]) -> Any:
+    """
+    ``value``, if it is one of those allowed.
+
+    :raises ConfigurationError: it is not.
+    """
+    if value not in allowed or isinstance(value, bool):
+        raise ConfigurationError(
+            f"{name} is {_shown(value)}", next_step=f"write one of: {', '.join(map(repr, allowed))}"
+        )
+    return value
 
 
 def _shown(value: Any) -> str:

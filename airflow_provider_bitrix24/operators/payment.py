@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_bitrix24.exceptions import AnswerLost, Bitrix24Error, ConfigurationError, NotFound, ServerFault
 from airflow_provider_bitrix24.operators.arguments import positive_id
@@ -68,7 +68,7 @@ class Bitrix24ListPaymentsOperator(Bitrix24BaseOperator):
     """
 
     template_fields: Sequence[str] = ("entity_type_id", "entity_id", "payment_filter", "bitrix24_conn_id")
-    template_fields_renderers = {"payment_filter": "json"}
+    template_fields_renderers: ClassVar[dict[str, str]] = {"payment_filter": "json"}
 
     def __init__(
         self,

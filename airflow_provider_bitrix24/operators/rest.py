@@ -1,0 +1,239 @@
+"""Operators for any method of Bitrix24: one call, a batch, a whole list."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow_provider_bitrix24.exceptions import Bitrix24Error, ConfigurationError
+from airflow_provider_bitrix24.operators.arguments import one_of, parameters
+from airflow_provider_bitrix24.operators.base import Bitrix24BaseOperator
+
+if TYPE_CHECKING:
+    from airflow_provider_bitrix24.rest.client import Client
+
+#: Largest result that a list puts into XCom: MySQL keeps 64 KiB there.
+MAX_XCOM_KIB = 48
+
+
+class Bitrix24Operator(Bitrix24BaseOperator):
+    """
+    Call any method and return its result, or a part of it, to XCom.
+
+    :param method: e.g. ``"crm.item.get"``; templated.
+    :param method_params: what the method is given, an object or its JSON text; templated.
+    :param version: 3 for a method of REST 3.0.
+    :param result_path: the part of the result to return, e.g. ``"item.id"`` or ``"items.0"``; templated.
+    :param response_check: called with the result (after ``result_path``); the task fails unless it returns something
+        true. Without retry if the method is one that must not be repeated, since it has been done.
+    :param response_filter: called with the result (after ``result_path``); what it returns goes to XCom.
+    :raises AirflowFailException: no retry would help, or repeating could do the work twice.
+    :raises Bitrix24Error: a limit, the network, a fault of the portal: the task's ``retries`` apply.
+
+    Source: Bitrix24 REST docs, «How to call REST methods».
+    """
+
+    template_fields: Sequence[str] = ("method", "method_params", "result_path", "bitrix24_conn_id")
+    template_fields_renderers: ClassVar[dict[str, str]] = {"method_params": "json"}
+
+    def __init__(
+        self,
+        *,
+        method: str,
+        method_params: Mapping[str, Any] | str | None = None,
+        version: int = 2,
+        result_path: str | None = None,
+        response_filter: Callable[[Any], Any] | None = None,
+        response_check: Callable[[Any], bool] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.method = method
+        self.method_params = method_params
+        self.version = version
+        self.result_path = result_path
+        self.response_filter = response_filter
+        self.response_check = response_check
+
+    def run(self, client: Client, context: Any) -> Any:
+        params = parameters(self.method_params, "method_params")
+        version = one_of(self.version, "version", (2, 3))
+        name, known = client.known(self.method, version)
+        reply = client.ask(name, params, version=version)
+        self.log.info("%s: done (request %s)", name, reply.request_id)
+        result = reply.result
+        again = known.repeat_for(params) != "never"
+        if self.result_path:
+            result = _part(result, self.result_path, name, retryable=False)
+        if self.response_check is not None and not self.response_check(result):
+            raise Bitrix24Error("response_check refused the result", method=name, ran="yes", retryable=again)
+        return result if self.response_filter is None else self.response_filter(result)
+
+
+class Bitrix24BatchOperator(Bitrix24BaseOperator):
+    """
+    Call many methods, 50 to a request.
+
+    Returns ``{"results": {"a": …}, "errors": {"b": {"error": "NotFound", "code": "NOT_FOUND", "message": "…"}},
+    "not_run": []}``, each command under its name. Keep it small: use the list and bulk operators for many rows.
+
+    :param commands: ``{"a": {"method": "crm.item.get", "params": {"entityTypeId": 2, "id": 7}}, …}`` or
+        ``{"a": ["crm.item.get", {…}]}``, or its JSON text; templated.
+    :param halt: stop after the first command that fails.
+    :param references: take ``$result[a][item][id]`` in a value as a reference to an earlier command of the same 50.
+    :param on_error: ``"fail"`` fails the task when a command failed (the outcome is in XCom under the key
+        ``bitrix24_batch`` all the same), without retry if commands were done that must not be done twice;
+        ``"continue"`` returns the outcome.
+
+    Source: Bitrix24 REST docs, «How to Execute a Batch Request».
+    """
+
+    template_fields: Sequence[str] = ("commands", "bitrix24_conn_id")
+    template_fields_renderers: ClassVar[dict[str, str]] = {"commands": "json"}
+
+    def __init__(
+        self,
+        *,
+        commands: Mapping[str, Any] | str,
+        halt: bool = False,
+        references: bool = False,
+        on_error: str = "fail",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.commands = commands
+        self.halt = halt
+        self.references = references
+        self.on_error = on_error
+
+    def run(self, client: Client, context: Any) -> dict[str, Any]:
+        on_error = one_of(self.on_error, "on_error", ("fail", "continue"))
+        commands = {name: _command(name, one) for name, one in parameters(self.commands, "commands").items()}
+        done = client.batch(commands, halt=self.halt, references=self.references)
+        self.log.info("batch: %d done, %d failed, %d not run", len(done.replies), len(done.errors), len(done.not_run))
+        outcome = {
+            "results": done.results,
+            "errors": {name: error_summary(error) for name, error in done.errors.items()},
+            "not_run": list(done.not_run),
+        }
+        if on_error == "fail" and (done.errors or done.not_run):
+            context["ti"].xcom_push(key="bitrix24_batch", value=outcome)
+            try:
+                done.all_results()
+            except Bitrix24Error as error:
+                failure = error
+            once = [name for name in done.replies if _once(client, *commands[name])]
+            if once:
+                failure.retryable = False
+                failure.advise(f"Done, and not to be done twice: {', '.join(once)}. Send the others by themselves")
+            raise failure
+        return outcome
+
+
+class Bitrix24ListOperator(Bitrix24BaseOperator):
+    """
+    Read a whole list: every row once, or the task fails.
+
+    Without ``destination`` it returns the rows, as the portal sends them, up to 48 KiB. With it, rows stream to a file
+    of JSON lines, and it returns ``{"path": "s3://…", "rows": 50000, "bytes": 9000000, "sha256": "…", "report":
+    {"method": "crm.deal.list", "complete": True, "first_id": "1", …}}``.
+
+    :param method: a list method, e.g. ``"crm.item.list"``; templated.
+    :param method_params: the method's own, without order and start; templated.
+    :param limit: at most so many rows; templated.
+    :param destination: an ``ObjectStoragePath``, ``s3://conn_id@bucket/{{ ds }}.jsonl``; overwritten; templated.
+    :param version: 3 for a method of REST 3.0.
+    :raises AirflowFailException: the arguments, a right, a list that cannot be proven whole, or too large for XCom.
+
+    Source: Bitrix24 REST docs, «How to Retrieve Large Volumes of Data».
+    """
+
+    template_fields: Sequence[str] = ("method", "method_params", "limit", "destination", "bitrix24_conn_id")
+    template_fields_renderers: ClassVar[dict[str, str]] = {"method_params": "json"}
+
+    def __init__(
+        self,
+        *,
+        method: str,
+        method_params: Mapping[str, Any] | str | None = None,
+        limit: int | str | None = None,
+        destination: str | None = None,
+        version: int = 2,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.method = method
+        self.method_params = method_params
+        self.limit = limit
+        self.destination = destination
+        self.version = version
+
+    def run(self, client: Client, context: Any) -> Any:
+        from airflow_provider_bitrix24.operators.arguments import positive_id
+        from airflow_provider_bitrix24.operators.storage import storage_path, write_json_lines
+
+        rows = client.list(
+            self.method,
+            parameters(self.method_params, "method_params"),
+            limit=None if self.limit is None else positive_id(self.limit, "limit"),
+            version=one_of(self.version, "version", (2, 3)),
+        )
+        if self.destination is None:
+            return self._small(rows)
+        written = write_json_lines(storage_path(self.destination, "destination"), rows)
+        self.log.info("%s", rows.report)
+        return {**written, "report": asdict(rows.report)}
+
+    def _small(self, rows: Any) -> list[Any]:
+        kept, size = [], 0
+        for row in rows:
+            size += len(json.dumps(row, ensure_ascii=False).encode()) + 2
+            if size > MAX_XCOM_KIB * 1024:
+                raise ConfigurationError(
+                    f"the list is larger than {MAX_XCOM_KIB} KiB, too large for XCom",
+                    method=self.method,
+                    next_step="give destination, a file such as s3://conn_id@bucket/rows.jsonl, or select fewer fields",
+                )
+            kept.append(row)
+        self.log.info("%s", rows.report)
+        return kept
+
+
+def error_summary(error: Bitrix24Error) -> dict[str, Any]:
+    """An error as plain JSON: ``{"error": "NotFound", "code": "NOT_FOUND", "message": "…", "retryable": false, …}``."""
+    return {
+        "error": type(error).__name__,
+        "code": error.code,
+        "message": str(error),
+        "ran": error.ran,
+        "retryable": error.retryable,
+    }
+
+
+def _command(name: str, one: Any) -> tuple[str, Mapping[str, Any]]:
+    if isinstance(one, Mapping) and isinstance(one.get("method"), str) and set(one) <= {"method", "params"}:
+        return one["method"], parameters(one.get("params"), f"params of {name}")
+    if isinstance(one, (list, tuple)) and len(one) in (1, 2) and isinstance(one[0], str):
+        return one[0], parameters(one[1] if len(one) == 2 else None, f"params of {name}")
+    raise ConfigurationError(
+        f"the command {name!r} is not a method with its params",
+        next_step='write {"method": "crm.item.get", "params": {…}}',
+    )
+
+
+def _once(client: Client, method: str, params: Mapping[str, Any]) -> bool:
+    return client.known(method)[1].repeat_for(params) == "never"
+
+
+def _part(result: Any, path: str, method: str, *, retryable: bool) -> Any:
+    """``item.id`` of ``{"item": {"id": 7}}`` is 7; a number takes an element of a list."""
+    for step in path.split("."):
+        try:
+            result = result[int(step)] if isinstance(result, list) else result[step]
+        except (KeyError, IndexError, ValueError, TypeError):
+            raise Bitrix24Error(
+                f"the result has no {step!r} of result_path {path!r}", method=method, ran="yes", retryable=retryable
+            ) from None
+    return result
