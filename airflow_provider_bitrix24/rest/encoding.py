@@ -128,8 +128,8 @@ def _pairs(items: Iterable[tuple[Any, Any]], place: str, pairs: list[str]) -> bo
     for key, value in items:
         name = quote(str(key), safe="")
         if place:
-            # An empty key means «append», and a bracket ends the key.
-            if name == "" or "[" in str(key) or "]" in str(key):
+            # An empty key means «append», a bracket ends the key, and a zero byte ends the name.
+            if name == "" or any(sign in str(key) for sign in "[]\0"):
                 return False
             name = f"{place}%5B{name}%5D"
         if isinstance(value, bool) or value is None or (isinstance(value, (dict, list)) and not value):

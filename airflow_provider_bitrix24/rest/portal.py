@@ -152,8 +152,9 @@ class Portal:
         """
 
         def refuse(reason: str, next_step: str) -> PortalMoved:
+            scrub = self.scrubber()
             return PortalMoved(
-                reason, method=method, status=status, request_id=request_id, next_step=self.scrubber()(next_step)
+                scrub(reason), method=method, status=status, request_id=request_id, next_step=scrub(next_step)
             )
 
         try:
