@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError
@@ -41,6 +41,22 @@ def parameters(value: Any, name: str) -> dict[str, Any]:
     if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
         raise ConfigurationError(f"{name} is not an object", next_step='write e.g. {"id": 7}, or the same as JSON text')
     return dict(value)
+
+
+def ids(value: Any, name: str, hint: str = "") -> list[int]:
+    """
+    ``value`` as a list of whole numbers above 0, each once: a list, a lazy XCom sequence, or JSON text of one.
+
+    :raises ConfigurationError: anything else.
+    """
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except ValueError:
+            value = None
+    if isinstance(value, (str, bytes, Mapping)) or not isinstance(value, Iterable):
+        raise ConfigurationError(f"{name} is not a list of ids", next_step=hint or "write e.g. [7, 9]")
+    return list(dict.fromkeys(positive_id(one, f"an id in {name}", hint) for one in value))
 
 
 def one_of(value: Any, name: str, allowed: tuple[Any, ...]) -> Any:

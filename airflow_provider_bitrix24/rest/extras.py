@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError
-from airflow_provider_bitrix24.rest.limits import Bucket, bucket_from
+from airflow_provider_bitrix24.rest.limits import Bucket, bucket_from, pods_warning
 from airflow_provider_bitrix24.rest.portal import OAuthApp
 
 log = logging.getLogger(__name__)
@@ -136,6 +136,10 @@ class Extras:
         return url.geturl()
 
     def bucket(self) -> Bucket:
+        warning = pods_warning(self.text("limiter"), self.get("rate"), self.get("burst"))
+        if warning and (self.name, "pods") not in _already_warned:
+            _already_warned.add((self.name, "pods"))
+            log.warning("Connection %r: %s", self.name, warning)
         try:
             return bucket_from(self.text("plan"), self.get("rate"), self.get("burst"))
         except ConfigurationError as error:
