@@ -147,8 +147,8 @@ class Bitrix24DeletePaymentsOperator(Bitrix24BaseOperator):
             return {row["payment_id"]: row for row in known}, None
         sent_before = bool(memory.get(f"intent_{number}"))
         memory.put(f"intent_{number}", True)
-        done = client.batch({one: ("crm.item.payment.delete", {"id": one}) for one in some})
         earlier = {row["payment_id"]: row for row in known or [] if row["outcome"] in GONE}
+        done = client.batch({one: ("crm.item.payment.delete", {"id": one}) for one in some if one not in earlier})
         gone_word = (
             "deleted_earlier"
             if sent_before and memory.lasting
@@ -158,9 +158,7 @@ class Bitrix24DeletePaymentsOperator(Bitrix24BaseOperator):
         )
         rows = [earlier.get(one) or self._row(one, done, gone_word) for one in some]
         memory.put(f"outcome_{number}", rows)
-        failed = [
-            error for one, error in done.errors.items() if one not in earlier and self._is_failure(error, gone_word)
-        ]
+        failed = [error for error in done.errors.values() if self._is_failure(error, gone_word)]
         # One that a retry may heal decides, so that the retry takes place.
         worst = next((error for error in failed if error.retryable), failed[0] if failed else None)
         return {row["payment_id"]: row for row in rows}, worst
