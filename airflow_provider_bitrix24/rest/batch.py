@@ -25,6 +25,8 @@ MAX_REQUEST_BYTES = 4 * 1024 * 1024
 AIM_SECONDS = 40.0
 #: A batch is made to answer no more bytes than this, by what its methods answered before.
 AIM_RESPONSE_BYTES = 4 * 1024 * 1024
+#: No command takes longer: the portal's own word for it is a mistake.
+_LONGEST_SECONDS = 3600.0
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,15 @@ class Measured:
         seconds, size = self.seconds(method), self.size(method)
         most = min(AIM_SECONDS / seconds if seconds else 50, AIM_RESPONSE_BYTES / size if size else 50, MAX_COMMANDS)
         return max(1, int(most))
+
+
+def seconds_of(time: Mapping[str, Any]) -> float:
+    """The ``duration`` that an answer tells; 0 where it tells none that can be true."""
+    try:
+        seconds = float(time.get("duration", 0))
+    except (TypeError, ValueError, OverflowError):
+        return 0.0
+    return seconds if 0.0 <= seconds <= _LONGEST_SECONDS else 0.0
 
 
 def command(key: Key, known: Method, method: str, params: Params, *, references: bool) -> Command[Key]:

@@ -25,7 +25,7 @@ from airflow_provider_bitrix24.exceptions import (
     ServerFault,
 )
 from airflow_provider_bitrix24.rest.authorization import away
-from airflow_provider_bitrix24.rest.batch import BatchResult, Command, Measured, Part
+from airflow_provider_bitrix24.rest.batch import BatchResult, Command, Measured, Part, seconds_of
 from airflow_provider_bitrix24.rest.batch import body as batch_body
 from airflow_provider_bitrix24.rest.batch import parts as batch_parts
 from airflow_provider_bitrix24.rest.batch_call import BatchCall
@@ -304,9 +304,7 @@ class Client:
         for one, part in zip(pack, answers, strict=True):
             self._operating.learn(one.method, part.time, batched=True, now=now)
             if part.result is not None:
-                duration = part.time.get("duration")
-                seconds = float(duration) if isinstance(duration, (int, float)) else 0.0
-                self.measured.learn(one.method, seconds, reply.size / len(pack))
+                self.measured.learn(one.method, seconds_of(part.time), reply.size / len(pack))
         return answers, reply
 
     def refused(self, error: Bitrix24Error, method: str, *, batched: bool) -> None:

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_bitrix24.exceptions import ConfigurationError, IncompleteList
-from airflow_provider_bitrix24.rest.batch import MAX_COMMANDS, Part, command
+from airflow_provider_bitrix24.exceptions import (
+    ConfigurationError,
+    IncompleteList,
+    OperationTimeLimit,
+    QueryLimitExceeded,
+    ServerFault,
+    TransportError,
+)
+from airflow_provider_bitrix24.rest.batch import MAX_COMMANDS, command, seconds_of
 from airflow_provider_bitrix24.rest.encoding import has_reference, query
+from airflow_provider_bitrix24.rest.filter_check import check_filter
 from airflow_provider_bitrix24.rest.listing import Listing
-from airflow_provider_bitrix24.rest.reply import Reply, whole
-from airflow_provider_bitrix24.rest.rows import Cursor, Seen, id_of, rows_in
+from airflow_provider_bitrix24.rest.reply import Reply, read_error, whole
+from airflow_provider_bitrix24.rest.rows import Cursor, Seen, SeenPages, id_of, rows_in
 from airflow_provider_bitrix24.rest.types import Row
 
 if TYPE_CHECKING:
@@ -81,7 +89,7 @@ class RowList(Iterator[Row]):
     def _rows(self) -> Iterator[Row]:
         report, rows = self.report, self._listing.rows
         try:
-            self._check_filter()
+            check_filter(self._client, self._listing)
             for page in self._pages():
                 report.pages += 1
                 for row in page:
@@ -116,22 +124,33 @@ class RowList(Iterator[Row]):
     def _ask(self, params: dict[str, Any]) -> Reply:
         self.report.requests += 1
         reply = self._client.conversation(self._listing.known, self._listing.method, params, self._client.patience())
-        duration = reply.time.get("duration")
-        self._client.measured.learn(
-            self._listing.method, float(duration) if isinstance(duration, (int, float)) else 0.0, reply.size
-        )
+        self._client.measured.learn(self._listing.method, seconds_of(reply.time), reply.size)
         return reply
 
-    def _ask_many(self, many: list[dict[str, Any]]) -> Sequence[Part] | None:
-        """One request for several pages; None where their parameters have no form in a batch, or it was refused."""
+    def _ask_many(self, many: list[dict[str, Any]]) -> list[Reply]:
+        """
+        One request for several pages, up to the first that failed.
+
+        None at all where their parameters have no form in a batch.
+        """
+        method = self._listing.method
         pack = [
-            command(index, self._listing.known, self._listing.method, params, references=True)
-            for index, params in enumerate(many)
+            command(index, self._listing.known, method, params, references=True) for index, params in enumerate(many)
         ]
-        if any(one.text is None for one in pack):
-            return None
+        if not pack or any(one.text is None for one in pack):
+            return []
         self.report.requests += 1
-        return self._client.exchange_batch(pack, halt=False, repeatable=True)[0]
+        replies = []
+        parts, reply = self._client.exchange_batch(pack, halt=False, repeatable=True)
+        for part in parts:
+            if part.error is not None:
+                told: dict[str, Any] = {"method": method, "request_id": reply.request_id}
+                refusal = read_error(part.error, status=None, scrub=self._client.scrub, **told)
+                self._client.refused(refusal, method, batched=True)
+            if part.error is not None or part.result is None:
+                break
+            replies.append(Reply(part.result[0], whole(part.total), whole(part.next)))
+        return replies
 
     def _pages_wanted(self) -> int:
         """How many pages the next request should bring."""
@@ -144,35 +163,46 @@ class RowList(Iterator[Row]):
     # a page may be short because the user must not see some of its rows.
 
     def _by_id(self) -> Iterator[list[Row]]:
-        listing, rows = self._listing, self._listing.rows
-        cursor = Cursor(listing.lower_bound)
-        chained = not has_reference(listing.params) and query(listing.after(1)) is not None
-        full = False
-        while True:
-            if not (full and chained):
-                page = rows_in(self._ask(listing.after(cursor.at)).result, rows)
-                cursor.pass_over(page, rows)
-                if not page:
-                    return
-                yield page
-                full = len(page) >= rows.page_rows
-                continue
-            full = False
-            for part in self._chain(cursor.at):
-                if part.result is None:
-                    # Refused or not executed: the page is asked for by itself, which waits, repeats or raises.
-                    break
-                page = rows_in(part.result[0], rows)
-                cursor.pass_over(page, rows)
-                if not page:
-                    return
-                yield page
-                full = len(page) >= rows.page_rows
-                if not full:
-                    # The commands behind it refer to a row that is not there.
-                    break
+        cursor = Cursor(self._listing.lower_bound)
+        behind_full_page = yield from self._behind(cursor)
+        # A portal in trouble answers empty pages where rows are.
+        while behind_full_page or self._lacks_rows():
+            if not self._counts_more():
+                return
+            at = cursor.at
+            behind_full_page = yield from self._behind(cursor)
+            if cursor.at == at:
+                raise self._incomplete()
 
-    def _chain(self, after: int) -> Sequence[Part]:
+    def _behind(self, cursor: Cursor) -> Generator[list[Row], None, bool]:
+        """Pages behind the cursor up to an empty one; return whether that came behind a full page."""
+        listing, rows = self._listing, self._listing.rows
+        chained = not has_reference(listing.params) and query(listing.after(1)) is not None
+        full = chain_next = False
+        while True:
+            results, wanted = self._chain(cursor.at) if chain_next else ([], 0)
+            for result in results or [self._one_behind(cursor)]:
+                page = rows_in(result, rows)
+                cursor.pass_over(page, rows)
+                if not page:
+                    return full
+                yield page
+                full = len(page) == rows.page_rows
+                if not full:
+                    # The commands behind it refer to a row that is not there, or that is not the last one.
+                    break
+            # Where a chain broke off, the next page is asked for by itself, which waits, repeats or raises.
+            chain_next = chained and full and len(results) == wanted
+
+    def _one_behind(self, cursor: Cursor) -> Any:
+        reply = self._ask(self._listing.after(cursor.at))
+        if cursor.at == self._listing.lower_bound and reply.total:
+            # Not asked for, but some portals count all the same.
+            self._count(reply.total)
+        return reply.result
+
+    def _chain(self, after: int) -> tuple[list[Any], int]:
+        """Results of the pages behind an id, up to the first that failed, and how many were asked for."""
         listing, rows = self._listing, self._listing.rows
         path = "".join(
             f"[{key}]" for key in (*(rows.at or "").split("."), rows.page_rows - 1, rows.id_key) if key != ""
@@ -180,7 +210,7 @@ class RowList(Iterator[Row]):
         pages = [listing.after(after)]
         for index in range(1, min(MAX_COMMANDS, max(1, self._pages_wanted()))):
             pages.append(listing.after(f"$result[c{index - 1}]{path}"))
-        return self._ask_many(pages) or []
+        return [reply.result for reply in self._ask_many(pages)], len(pages)
 
     # By offset.
 
@@ -193,7 +223,7 @@ class RowList(Iterator[Row]):
             waiting = waiting or self._offsets(offset)
             reply = waiting.pop(0)
             page = rows_in(reply.result, rows)
-            if page and page == first_page and not rows.total_is_true:
+            if page and page == first_page and offset > size and not rows.total_is_true:
                 # Behind their end some methods begin again with the first page.
                 return
             first_page = first_page or page
@@ -201,40 +231,34 @@ class RowList(Iterator[Row]):
             check(page)
             if page:
                 yield page
-            if reply.next is None and (rows.total_is_true or len(page) < size):
-                return
-            if reply.next not in (None, offset + size):
+            if reply.next is not None and (not page or reply.next != offset + size):
                 raise IncompleteList(
-                    f"the next page is said to begin at {reply.next} after {offset}, and not {size} further"
+                    f"the next page is said to begin at {reply.next} after {len(page)} rows at {offset}"
                 )
-            offset += size
-            if self.report.total is not None and offset >= self.report.total:
+            if reply.next is None and (len(page) < size or not self._lacks_rows(offset + size)):
                 return
+            offset += size
 
     def _offsets(self, offset: int) -> list[Reply]:
         """The page at an offset, and those behind it that one batch brings."""
         size, total = self._listing.rows.page_rows, self.report.total
         left = -(-(total - offset) // size) if total is not None else 1
         number = min(left, self._pages_wanted(), MAX_COMMANDS)
-        if number > 1 and offset and not has_reference(self._listing.params):
-            replies = []
-            for part in self._ask_many([self._listing.at(offset + index * size) for index in range(number)]) or []:
-                if part.result is None:
-                    break
-                replies.append(Reply(part.result[0], whole(part.total), whole(part.next)))
-            if replies:
-                return replies
-        return [self._ask(self._listing.at(offset))]
+        batched = number > 1 and offset and not has_reference(self._listing.params)
+        offsets = [offset + index * size for index in range(number)] if batched else []
+        return self._ask_many([self._listing.at(one) for one in offsets]) or [self._ask(self._listing.at(offset))]
 
     def _order_check(self) -> Callable[[list[Row]], None]:
         """What tells that no row comes twice: the order of ids where there is one, else all ids so far."""
         rows = self._listing.rows
-        seen, cursor = Seen(), Cursor(-1)
+        seen, cursor, pages = Seen(), Cursor(-1), SeenPages()
 
         def check(page: list[Row]) -> None:
-            if not self.report.proven or not page:
+            if not page:
                 return
-            if rows.order_id and str(id_of(page[0], rows)).isdecimal():
+            if not self.report.proven:
+                pages.add(page)
+            elif rows.order_id and str(id_of(page[0], rows)).isdecimal():
                 cursor.pass_over(page, rows)
             else:
                 seen.add(page, rows)
@@ -242,7 +266,7 @@ class RowList(Iterator[Row]):
         return check
 
     def _count(self, total: int | None) -> None:
-        if total is None or not self._listing.rows.total_is_true:
+        if total is None or total < 0 or not self._listing.rows.total_is_true:
             return
         if self.report.total is not None and total < self.report.total:
             raise IncompleteList(
@@ -253,14 +277,32 @@ class RowList(Iterator[Row]):
             )
         self.report.total = total
 
+    def _lacks_rows(self, rows: int | None = None) -> bool:
+        """Whether the portal counted more than so many rows, by default those that came; by offset, True if unknown."""
+        if self.report.total is None:
+            return rows is not None
+        return (self.report.rows if rows is None else rows) < self.report.total
+
+    def _counts_more(self) -> bool:
+        """Whether there are more rows than came, by a count of now: rows come and go."""
+        try:
+            total = self._ask(self._listing.first()).total
+        except (TransportError, ServerFault, OperationTimeLimit, QueryLimitExceeded) as error:
+            log.info("%s: the rows could not be counted (%s).", self.report.method, error.reason)
+            return self._lacks_rows()
+        self.report.total = total if self._listing.rows.total_is_true else None
+        return self._lacks_rows()
+
     def _check_total(self) -> None:
-        report = self.report
-        if report.strategy != "start" or report.total is None or report.rows >= report.total:
-            return
-        # Counted once more: rows may have gone since.
-        total = self._ask(self._listing.at(0)).total
-        if total is None or report.rows < total:
-            raise IncompleteList(f"incomplete list: {report.rows} of {report.total} rows came", retryable=True)
+        if self.report.strategy == "start" and self._lacks_rows() and self._counts_more():
+            raise self._incomplete()
+
+    def _incomplete(self) -> IncompleteList:
+        return IncompleteList(
+            f"incomplete list: {self.report.rows} of {self.report.total} rows came",
+            retryable=True,
+            next_step="read it again",
+        )
 
     # Other cursors.
 
@@ -289,19 +331,19 @@ class RowList(Iterator[Row]):
 
     def _until_empty(self, move: Callable[[int, Any], dict[str, Any]]) -> Iterator[list[Row]]:
         listing, rows = self._listing, self._listing.rows
-        seen = Seen() if self.report.proven else None
-        number, last, before = 0, None, None
+        seen, pages = Seen(), SeenPages()
+        number, last = 0, None
         while True:
             page = rows_in(self._ask({**listing.params, **listing.order(), **move(number, last)}).result, rows)
             if not page:
                 return
-            if seen is not None:
+            if self.report.proven:
                 seen.add(page, rows)
                 last = id_of(page[-1], rows)
-            elif page == before:
-                raise IncompleteList("the same page came twice: the portal ignored the position that was asked for")
+            else:
+                pages.add(page)
             yield page
-            number, before = number + len(page), page
+            number += len(page)
 
     def _one_page(self) -> Iterator[list[Row]]:
         rows = self._listing.rows
@@ -316,15 +358,12 @@ class RowList(Iterator[Row]):
             )
         if reply.next is not None:
             raise IncompleteList(f"the portal says that more rows begin at {reply.next}, where none are expected")
+        self._count(reply.total)
+        if self._lacks_rows(len(page)) and self.report.total is not None:
+            raise IncompleteList(f"the portal counts {self.report.total} rows and gave {len(page)}, all in one answer")
         yield page
 
     # Checks and progress.
-
-    def _check_filter(self) -> None:
-        rows = self._listing.rows
-        if rows.drops_unknown_filters and rows.fields_method and self._listing.filter_names():
-            fields = _fields_of(self._client, rows.fields_method)
-            self._listing.check_filter(fields)
 
     def _progress(self) -> None:
         report, now = self.report, time.monotonic()
@@ -334,17 +373,3 @@ class RowList(Iterator[Row]):
         share = f", {100 * report.rows // report.total} %" if report.total else ""
         log.info("%s: %d rows so far, %.0f a second%s.", report.method, report.rows,
                  report.rows / (now - self._began), share)  # fmt: skip
-
-
-_fields: dict[tuple[str, str, str], frozenset[str]] = {}
-
-
-def _fields_of(client: Client, method: str) -> Iterable[str]:
-    """Field names by a ``*.fields`` method, asked once per process and user."""
-    key = (client.portal.address, client.portal.credentials.identity, method)
-    if key not in _fields:
-        result = client.call(method)
-        if not isinstance(result, dict):
-            raise IncompleteList(f"{method} told no fields to check the filter by")
-        _fields[key] = frozenset(result)
-    return _fields[key]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from airflow_provider_bitrix24.exceptions import IncompleteList
@@ -114,3 +116,19 @@ class Seen:
                     f"the row {row_id} came twice: the list changed while it was read, or a page was repeated"
                 )
             self._ids.add(row_id)
+
+
+class SeenPages:
+    """Pages so far, of rows that have no id: nothing else tells that a portal begins again."""
+
+    def __init__(self) -> None:
+        self._digests: set[bytes] = set()
+
+    def add(self, page: Sequence[Any]) -> None:
+        """
+        :raises IncompleteList: the same page came before.
+        """
+        digest = hashlib.sha256(json.dumps(page, sort_keys=True).encode()).digest()
+        if digest in self._digests:
+            raise IncompleteList("the same page came twice: the portal ignored the position that was asked for")
+        self._digests.add(digest)

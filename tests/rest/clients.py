@@ -1,0 +1,78 @@
+"""Clients for tests: they trust the portal's certificate, never really sleep, and leave no file behind."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Protocol
+
+from airflow_provider_bitrix24.rest.bucket_stores import LocalBucket
+from airflow_provider_bitrix24.rest.client import Client
+from airflow_provider_bitrix24.rest.limits import Bucket
+from airflow_provider_bitrix24.rest.portal import Portal, Webhook
+
+#: As good as none: what is tested is not the waiting.
+NO_LIMIT = Bucket(rate=1e9, burst=1e9)
+
+
+class Address(Protocol):
+    """What a client needs of a portal."""
+
+    @property
+    def port(self) -> int: ...
+    @property
+    def ca_file(self) -> str: ...
+
+
+class Naps:
+    """In place of sleeping: the time passes for the client and at the portal at once, and nobody waits."""
+
+    def __init__(self, portal: Any = None) -> None:
+        self.taken: list[float] = []
+        self._portal = portal
+        self._ahead = 0.0
+
+    def __call__(self, seconds: float) -> None:
+        self.taken.append(seconds)
+        self.advance(seconds)
+
+    def advance(self, seconds: float) -> None:
+        self._ahead += seconds
+        if self._portal is not None:
+            self._portal.clock.advance(seconds)
+
+    @property
+    def total(self) -> float:
+        return sum(self.taken)
+
+    def now(self) -> float:
+        """Unix seconds."""
+        return time.time() + self._ahead
+
+    def monotonic(self) -> float:
+        return time.monotonic() + self._ahead
+
+
+def portal_at(portal: Address, user_id: int = 1, code: str = "hostilecode12345", **settings: Any) -> Portal:
+    return Portal(
+        host="127.0.0.1",
+        port=portal.port,
+        credentials=Webhook(str(user_id), code),
+        verify=portal.ca_file,
+        **{"bucket": NO_LIMIT, "timeout_seconds": 10.0, **settings},
+    )
+
+
+def client_of(sandbox: Any, user: Any = None, *, naps: Naps | None = None, **settings: Any) -> Client:
+    """A client of a sandbox's user, the administrator by default. ``settings`` go to the client or its portal."""
+    owner = user or sandbox.admin
+    naps = naps or Naps(sandbox)
+    own = {name: settings.pop(name) for name in ("methods", "patience_seconds", "bucket") if name in settings}
+    store = own.pop("bucket", None) or LocalBucket(naps.monotonic)
+    return Client(
+        portal_at(sandbox, owner.id, owner.code, **settings),
+        bucket=store,
+        sleep=naps,
+        clock=naps.now,
+        jitter=lambda: 1.0,
+        **own,
+    )

@@ -1,0 +1,136 @@
+"""
+A portal that answers what a test makes it answer, over real HTTPS.
+
+``answer(method, params)`` is asked for every direct call and for every command of a batch. It returns a
+:func:`page` or any result, or raises ``Refusal``. ``spoil(body, method)`` may change a whole answer before it is sent.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from airflow_provider_bitrix24.rest.bucket_stores import LocalBucket
+from airflow_provider_bitrix24.rest.client import Client
+from airflow_provider_bitrix24.sandbox.batch import Batch
+from airflow_provider_bitrix24.sandbox.dispatch import Done
+from airflow_provider_bitrix24.sandbox.methods.registry import Page, Refusal
+from airflow_provider_bitrix24.sandbox.server import Certificate, Server
+from tests.rest.clients import Naps, portal_at
+
+__all__ = ["Hostile", "Page", "Refusal", "bound", "client_of_hostile", "deals", "start_of"]
+
+Answer = Callable[[str, dict[str, Any]], Any]
+Spoil = Callable[[dict[str, Any], str], Any]
+
+#: A call that took no time worth mentioning.
+TIME = {"start": 1790000000.0, "finish": 1790000000.1, "duration": 0.1, "processing": 0.1}
+
+
+class Hostile:
+    """Alive inside a ``with`` block; ``asked`` holds every HTTP request, ``commands`` every call and command."""
+
+    def __init__(self, answer: Answer, *, spoil: Spoil | None = None, time: dict[str, Any] | None = None) -> None:
+        self._answer, self._spoil = answer, spoil
+        self._time = TIME if time is None else time
+        self.asked: list[tuple[str, Any]] = []
+        self.commands: list[tuple[str, dict[str, Any]]] = []
+
+    def __enter__(self) -> Hostile:
+        self._certificate = Certificate()
+
+        async def app(scope: Any, receive: Any, send: Any) -> None:  # a bound method would be taken for ASGI 2
+            await self._app(scope, receive, send)
+
+        self._server = Server(app, port=0, tls=self._certificate.context)
+        self._server.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._server.stop()
+        self._certificate.close()
+
+    @property
+    def port(self) -> int:
+        return self._server.port
+
+    @property
+    def ca_file(self) -> str:
+        return str(self._certificate.ca_file)
+
+    def params(self, method: str) -> list[dict[str, Any]]:
+        """What a method was given, call by call, alone and in batches."""
+        return [params for name, params in self.commands if name == method]
+
+    async def _app(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            return
+        body, more = b"", True
+        while more:
+            message = await receive()
+            body += message.get("body", b"")
+            more = message.get("more_body", False)
+        status, answer = self.answer_to(scope["path"].rpartition("/")[2], json.loads(body or b"{}"))
+        head = [(b"content-type", b"application/json"), (b"content-length", str(len(answer)).encode())]
+        await send({"type": "http.response.start", "status": status, "headers": head})
+        await send({"type": "http.response.body", "body": answer})
+
+    def answer_to(self, method: str, params: Any) -> tuple[int, bytes]:
+        self.asked.append((method, params))
+        status, body = 200, {}
+        try:
+            if method == "batch":
+                batch = Batch(self._run, lambda refusal: self._error(refusal))
+                body = {"result": batch.run(params), "time": self._time}
+            else:
+                done = self._run(method, params)
+                body = {"result": done.result, "time": done.time}
+                body |= {"total": done.total} if done.total is not None else {}
+                body |= {"next": done.next} if done.next is not None else {}
+        except Refusal as refusal:
+            status, body = refusal.status, self._error(refusal)
+        if self._spoil is not None:
+            spoiled = self._spoil(body, method)
+            if isinstance(spoiled, bytes):
+                return status, spoiled
+            body = body if spoiled is None else spoiled
+        return status, json.dumps(body).encode()
+
+    def _run(self, method: str, params: dict[str, Any]) -> Done:
+        self.commands.append((method, params))
+        answer = self._answer(method, params)
+        page = answer if isinstance(answer, Page) else Page(answer)
+        return Done(page.result, dict(self._time), page.total, page.next)
+
+    @staticmethod
+    def _error(refusal: Refusal) -> dict[str, Any]:
+        return {"error": refusal.code, "error_description": refusal.description}
+
+
+def client_of_hostile(portal: Hostile, *, naps: Naps | None = None, **settings: Any) -> Client:
+    naps = naps or Naps()
+    own = {name: settings.pop(name) for name in ("methods", "patience_seconds") if name in settings}
+    return Client(
+        portal_at(portal, **settings),
+        bucket=LocalBucket(naps.monotonic),
+        sleep=naps,
+        clock=naps.now,
+        jitter=lambda: 1.0,
+        **own,
+    )
+
+
+def deals(ids: Iterable[int]) -> list[dict[str, str]]:
+    """Rows as ``crm.deal.list`` sends them."""
+    return [{"ID": str(number), "TITLE": f"Deal {number}"} for number in ids]
+
+
+def bound(params: dict[str, Any]) -> int:
+    """The cursor of a page of ``crm.deal.list``; 0 where it is no number, as PHP reads it."""
+    found = (params.get("filter") or {}).get(">ID", 0)
+    return int(found) if str(found).isdecimal() else 0
+
+
+def start_of(params: dict[str, Any]) -> int:
+    return int(params.get("start", 0))
