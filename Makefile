@@ -15,6 +15,7 @@ help:
 	@echo "make demo         delete a payment from a DAG, in real Airflow, at a Bitrix24 on this computer"
 	@echo "make test         run all tests on Airflow $(VERSIONS); ARGS='-k limits' selects some"
 	@echo "make check        check format, lint, types and the documents' code blocks"
+	@echo "make bench        measure speed against other clients, and write bench/RESULTS.md; takes about 15 minutes"
 	@echo "make environments make .venv/airflow-VERSION for Airflow $(VERSIONS)"
 	@echo "make constraints  pin the newest allowed versions anew in ci/constraints-*.txt"
 	@echo "make clean        remove all that was made here"
@@ -41,6 +42,10 @@ check: .venv/airflow-3.3/.made
 	@.venv/airflow-3.3/bin/mypy
 	@.venv/airflow-3.3/bin/python ci/check_docs.py
 
+.PHONY: bench
+bench: .venv/airflow-bench/.made
+	@.venv/airflow-bench/bin/python -m bench $(ARGS)
+
 .PHONY: clean
 clean:
 	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
@@ -63,13 +68,14 @@ $(TOOLS)/.made: ci/constraints-tools.txt
 # Only the main index is asked, since extra ones and directories of wheels seldom tell the day of an upload.
 NEWEST_2.11 := 2026-03-15
 NEWEST_3.3 := 2026-09-18
+NEWEST_bench := 2026-11-20
 NEWEST_tools := 2026-11-20
 
 .PHONY: constraints
-constraints: $(VERSIONS:%=pin-%) pin-tools
+constraints: $(VERSIONS:%=pin-%) pin-bench pin-tools
 
-.PHONY: pin-tools $(VERSIONS:%=pin-%)
-pin-tools $(VERSIONS:%=pin-%): pin-%: $(TOOLS)/.made
+.PHONY: pin-bench pin-tools $(VERSIONS:%=pin-%)
+pin-bench pin-tools $(VERSIONS:%=pin-%): pin-%: $(TOOLS)/.made
 	@echo "# Made by \`make constraints\` from ci/requirements-$*.in; change that file, not this one." > ci/constraints-$*.new
 	@UV_INDEX= UV_FIND_LINKS= $(UV) pip compile -q --python-version 3.11 --universal --generate-hashes --no-header --no-annotate \
 		--no-emit-index-url --exclude-newer $(NEWEST_$*) ci/requirements-$*.in >> ci/constraints-$*.new

@@ -1,0 +1,78 @@
+"""
+The process in which one client does one task: ``python -m bench.subject SUBJECT TASK``, more in JSON on standard input.
+
+It prints what it measured as the last line, in JSON.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+
+def calls(subject: Any, asked: Mapping[str, Any]) -> None:
+    wanted = asked["deal_ids"]
+    found = subject.calls(asked["webhook"], wanted, limited=asked["limited"])
+    _require([int(deal_id) for deal_id in found] == wanted, "each call brought its deal")
+
+
+def rows(subject: Any, asked: Mapping[str, Any]) -> None:
+    found: Iterable[Mapping[str, Any]] = subject.rows(asked["webhook"], limited=asked["limited"])
+    count = total = 0
+    for row in found:
+        count += 1
+        total += int(row["ID"])
+    # The ids are 1 to n: with the right number and the right sum no row is missing or doubled.
+    deals = asked["deals"]
+    _require((count, total) == (deals, deals * (deals + 1) // 2), f"all {deals} deals came once")
+
+
+def delete(subject: Any, asked: Mapping[str, Any]) -> None:
+    payment_ids = asked["payment_ids"]
+    _require(subject.delete(asked["webhook"], payment_ids, limited=asked["limited"]) == len(payment_ids), "all are gone")
+
+
+def rows_and_calls(subject: Any, asked: Mapping[str, Any]) -> None:
+    rows(subject, asked)
+    calls(subject, asked)
+
+
+TASKS: dict[str, Callable[[Any, Mapping[str, Any]], None]] = {
+    task.__name__: task for task in (calls, rows, delete, rows_and_calls)
+}
+
+
+def main(subject_name: str, task_name: str) -> None:
+    subject, task = importlib.import_module(f"bench.subjects.{subject_name}"), TASKS[task_name]
+    asked = json.load(sys.stdin)
+    memory, began, cpu_began = _memory_kib("VmRSS"), time.perf_counter(), time.process_time()
+    task(subject, asked)
+    measured = {
+        "seconds": time.perf_counter() - began,
+        "cpu_seconds": time.process_time() - cpu_began,
+        "growth_mib": (_memory_kib("VmHWM") - memory) / 1024,
+    }
+    print(json.dumps(measured))
+
+
+def _memory_kib(which: str) -> int:
+    """Resident memory of this process: ``VmRSS`` now, ``VmHWM`` at its peak (Linux only)."""
+    for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
+        name, _, value = line.partition(":")
+        if name == which:
+            return int(value.split()[0])
+    raise LookupError(which)
+
+
+def _require(true: bool, promise: str) -> None:
+    if not true:
+        sys.exit(f"It is not so that {promise}")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
