@@ -6,6 +6,8 @@ from typing import Any
 
 _PACKAGE = "airflow_provider_bitrix24"
 _NAME = "Bitrix24"
+#: Modules of operators.
+_OPERATORS = ("delete_payments", "payment", "rest")
 _HOOK = f"{_PACKAGE}.hooks.bitrix24.Bitrix24Hook"
 
 #: Which standard fields the connection form shows, under which names (keys as in ``provider_info.schema.json``).
@@ -74,7 +76,7 @@ def get_provider_info() -> dict[str, Any]:
             }
         ],
         "hooks": [{"integration-name": _NAME, "python-modules": [f"{_PACKAGE}.hooks.bitrix24"]}],
-        "operators": [{"integration-name": _NAME, "python-modules": [f"{_PACKAGE}.operators.payment"]}],
+        "operators": [{"integration-name": _NAME, "python-modules": [f"{_PACKAGE}.operators.{name}" for name in _OPERATORS]}],
         "connection-types": [
             {
                 "connection-type": "bitrix24",
