@@ -76,7 +76,9 @@ def get_provider_info() -> dict[str, Any]:
             }
         ],
         "hooks": [{"integration-name": _NAME, "python-modules": [f"{_PACKAGE}.hooks.bitrix24"]}],
-        "operators": [{"integration-name": _NAME, "python-modules": [f"{_PACKAGE}.operators.{name}" for name in _OPERATORS]}],
+        "operators": [
+            {"integration-name": _NAME, "python-modules": [f"{_PACKAGE}.operators.{name}" for name in _OPERATORS]}
+        ],
         "connection-types": [
             {
                 "connection-type": "bitrix24",
