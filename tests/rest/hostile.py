@@ -8,22 +8,29 @@ A portal that answers what a test makes it answer, over real HTTPS.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
+import pytest
+
+from airflow_provider_bitrix24.exceptions import IncompleteList
 from airflow_provider_bitrix24.rest.bucket_stores import LocalBucket
 from airflow_provider_bitrix24.rest.client import Client
+from airflow_provider_bitrix24.rest.paging import RowList
 from airflow_provider_bitrix24.sandbox.batch import Batch
 from airflow_provider_bitrix24.sandbox.dispatch import Done
 from airflow_provider_bitrix24.sandbox.methods.registry import Page, Refusal
 from airflow_provider_bitrix24.sandbox.server import Certificate, Server
 from tests.rest.clients import Naps, portal_at
 
-__all__ = ["Hostile", "Page", "Refusal", "bound", "client_of_hostile", "deals", "start_of"]
+__all__ = ["Hostile", "Page", "Refusal", "bound", "client_of_hostile", "deals", "drain", "incomplete", "reading"]
 
 Answer = Callable[[str, dict[str, Any]], Any]
 Spoil = Callable[[dict[str, Any], str], Any]
 
+#: A list that has not stopped by then has no end.
+MANY = 3_000
 #: A call that took no time worth mentioning.
 TIME = {"start": 1790000000.0, "finish": 1790000000.1, "duration": 0.1, "processing": 0.1}
 
@@ -81,7 +88,7 @@ class Hostile:
         status, body = 200, {}
         try:
             if method == "batch":
-                batch = Batch(self._run, lambda refusal: self._error(refusal))
+                batch = Batch(self._run, self._error)
                 body = {"result": batch.run(params), "time": self._time}
             else:
                 done = self._run(method, params)
@@ -134,3 +141,47 @@ def bound(params: dict[str, Any]) -> int:
 
 def start_of(params: dict[str, Any]) -> int:
     return int(params.get("start", 0))
+
+
+@contextmanager
+def reading(
+    answer: Callable[[str, dict[str, Any]], Any],
+    method: str = "crm.deal.list",
+    params: dict[str, Any] | None = None,
+    *,
+    spoil: Any = None,
+    **settings: Any,
+) -> Iterator[tuple[RowList, Hostile]]:
+    with Hostile(answer, spoil=spoil) as portal, client_of_hostile(portal, **settings) as client:
+        yield client.list(method, params), portal
+
+
+def drain(rows: Iterable[dict[str, Any]]) -> list[int]:
+    """The first value of each row, its id; a list without end fails the test."""
+    ids = []
+    for row in rows:
+        ids.append(int(next(iter(row.values()))))
+        assert len(ids) <= MANY, "the list has no end"
+    return ids
+
+
+def incomplete(*args: Any, **settings: Any) -> IncompleteList:
+    """What a list is refused for."""
+    with reading(*args, **settings) as (rows, _), pytest.raises(IncompleteList) as failure:
+        drain(rows)
+    assert not rows.report.complete
+    return failure.value
+
+
+def some(count: int) -> Callable[[str, dict[str, Any]], Page]:
+    """An honest ``crm.deal.list`` of so many rows that filters by ``>ID`` and counts where it is asked to."""
+
+    def answer(method: str, params: dict[str, Any]) -> Page:
+        left = [number for number in range(1, count + 1) if number > bound(params)]
+        offset = start_of(params)
+        if offset < 0:
+            return Page(deals(left[:50]), total=0)
+        following = offset + 50 if offset + 50 < len(left) else None
+        return Page(deals(left[offset : offset + 50]), len(left), following)
+
+    return answer
