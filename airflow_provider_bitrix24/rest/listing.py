@@ -103,7 +103,8 @@ class Listing:
         if not select or name is None or {"*", name} & set(select):
             return False
         self.params[rows.select] = [*select, name]
-        return True
+        # Where the caller asked for it in another case, it stays in the rows.
+        return name.lower() not in {one.lower() for one in select}
 
     def without_added_id(self, row: Row) -> Row:
         """The row as the caller asked for it."""
@@ -122,8 +123,7 @@ class Listing:
             return 0
         if not isinstance(user_filter, dict):
             raise self._fail(f"{rows.filter!r} is not an object", 'write e.g. {">=ID": 100}')
-        key = f">{rows.filter_id}"
-        if any(name.lower() == "logic" for name in user_filter):
+        if any(name.lower().lstrip(":") == "logic" for name in user_filter):
             # Beside an OR our own condition would be one more alternative, and a bound in it is none.
             if rows.fields_method != "crm.item.fields":
                 raise self._fail(
@@ -131,17 +131,30 @@ class Listing:
                 )
             self.params[rows.filter] = {"0": user_filter}
             return 0
-        user_filter = dict(user_filter)
-        bound = user_filter.pop(key, None)
-        self.params[rows.filter] = user_filter
-        if not user_filter:
+        bounds = self._bounds(user_filter)
+        self.params[rows.filter] = {name: value for name, value in user_filter.items() if name not in bounds}
+        if not self.params[rows.filter]:
             # An empty object has no form in a batch.
             del self.params[rows.filter]
-        if bound is None:
-            return 0
-        if isinstance(bound, bool) or not re.fullmatch(r"\s*[0-9]+\s*", str(bound)):
-            raise self._fail(f"{key!r} in the filter is not a whole number", "write e.g. 100")
-        return int(bound)
+        if len(bounds) > 1:
+            raise self._fail(f"{' and '.join(map(repr, bounds))} in the filter are one condition", "keep one")
+        for key, bound in bounds.items():
+            if isinstance(bound, bool) or not re.fullmatch(r"\s*[0-9]+\s*", str(bound)):
+                raise self._fail(f"{key!r} in the filter is not a whole number", "write e.g. 100")
+            return int(bound)
+        return 0
+
+    def _bounds(self, user_filter: dict[str, Any]) -> dict[str, Any]:
+        """
+        Conditions of the caller that are the same as our cursor.
+
+        In another case it would vanish beside ours, or push ours aside, or be dropped; where the names of fields are
+        known, it is refused by them instead.
+        """
+        own = f">{self.rows.filter_id}"
+        if self.rows.fields_method:
+            return {own: user_filter[own]} if own in user_filter else {}
+        return {name: value for name, value in user_filter.items() if name.lower() == own.lower()}
 
     def after(self, row_id: int | str) -> dict[str, Any]:
         """
