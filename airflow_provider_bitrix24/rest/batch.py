@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
@@ -139,25 +139,35 @@ def command(key: Key, known: Method, method: str, params: Params, *, references:
     return Command(key, known, method, values, None if text is None else f"{method}?{text}" if text else method)
 
 
-def packs(commands: Iterable[Command[Key]], measured: Measured) -> list[list[Command[Key]]]:
-    """Split commands into batches by number, size of the request, and measured time and size of the answer."""
-    done: list[list[Command[Key]]] = []
+def packs(commands: Iterable[Command[Key]], measured: Measured) -> Iterator[list[Command[Key]]]:
+    """
+    Split commands into batches by number, size of the request, and measured time and size of the answer.
+
+    Each batch is sized when it is asked for, so that it may learn from the ones before.
+    """
+    pack: list[Command[Key]] = []
     seconds = answer = request = 0.0
     for one in commands:
-        costs = measured.seconds(one.method), measured.size(one.method), len(one.text or "") + 16
         full = (
-            not done
-            or len(done[-1]) >= MAX_COMMANDS
-            or seconds + costs[0] > AIM_SECONDS
-            or answer + costs[1] > AIM_RESPONSE_BYTES
-            or request + costs[2] > MAX_REQUEST_BYTES
+            len(pack) >= MAX_COMMANDS
+            or seconds + measured.seconds(one.method) > AIM_SECONDS
+            or answer + measured.size(one.method) > AIM_RESPONSE_BYTES
+            or request + _request_bytes(one) > MAX_REQUEST_BYTES
         )
-        if full:
-            done.append([])
-            seconds = answer = request = 0.0
-        done[-1].append(one)
-        seconds, answer, request = seconds + costs[0], answer + costs[1], request + costs[2]
-    return done
+        if pack and full:
+            yield pack
+            pack, seconds, answer, request = [], 0.0, 0.0, 0.0
+        pack.append(one)
+        seconds += measured.seconds(one.method)
+        answer += measured.size(one.method)
+        request += _request_bytes(one)
+    if pack:
+        yield pack
+
+
+def _request_bytes(one: Command[Any]) -> int:
+    """Room in the request, with the command's key and quotes."""
+    return len(one.text or "") + 16
 
 
 def body(pack: Sequence[Command[Any]], *, halt: bool) -> dict[str, Any]:

@@ -48,7 +48,7 @@ class BatchCall(Generic[Key]):
         batched = [one for one in made if one.text is not None]
         if self.halt or self.references:
             # Checked for all of them before the first is sent.
-            requests = batch.packs(batched, self.client.measured)
+            requests = list(batch.packs(batched, self.client.measured))
             if self.references:
                 requests = [batch.with_our_keys(pack) for pack in requests]
             for number, pack in enumerate(requests):
@@ -86,9 +86,7 @@ class BatchCall(Generic[Key]):
         :param lost: commands that may have run in an earlier attempt, with what went wrong then.
         """
         again: list[Command[Key]] = []
-        while commands:
-            pack = batch.packs(commands, self.client.measured)[0]
-            commands = commands[len(pack) :]
+        for pack in batch.packs(commands, self.client.measured):
             try:
                 answers, reply = self._exchange(pack, repeatable=all(_free(one) for one in pack))
             except (AnswerLost, ServerFault) as error:
