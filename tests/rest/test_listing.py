@@ -75,7 +75,7 @@ def test_other_conditions_stand_beside_the_cursor(field: str) -> None:
 def test_an_own_bound_is_where_the_list_begins(value: Any, bound: int) -> None:
     one = listing(DEALS, {"filter": {">ID": value, "STAGE_ID": "NEW"}})
     assert one.lower_bound == bound
-    assert one.after(max(bound, 1)) | {} == listing(DEALS, {"filter": {"STAGE_ID": "NEW"}}).after(max(bound, 1))
+    assert one.after(max(bound, 1)) == listing(DEALS, {"filter": {"STAGE_ID": "NEW"}}).after(max(bound, 1))
 
 
 @pytest.mark.parametrize("value", [True, -1, 1.5, "x", "", None, [1], "1000.0", "１"])
@@ -125,7 +125,6 @@ def test_the_order_that_is_ours_anyway_is_no_mistake(order: Any) -> None:
     [
         (DEALS, 2, "start"),
         (DEALS, 2, "START"),
-        ("crm.status.list", 2, "order"),
         (TASKS, 3, "pagination"),
         ("im.recent.list", 2, "OFFSET"),
         ("im.recent.list", 2, "limit"),
@@ -133,9 +132,6 @@ def test_the_order_that_is_ours_anyway_is_no_mistake(order: Any) -> None:
     ],
 )
 def test_what_moves_through_the_list_is_ours(method: str, version: int, name: str) -> None:
-    rows = KNOWN.find(method, version).rows
-    if rows is not None and rows.paging == "single":
-        pytest.skip("one answer: nothing moves")
     with pytest.raises(ConfigurationError, match="is set here"):
         listing(method, {name: 50}, version)
 
