@@ -1,13 +1,16 @@
-"""The ASGI application: REST under ``/rest``, the page for people at ``/``."""
+"""The ASGI application: REST under ``/rest``, the authorization server under ``/oauth``, a page for people at ``/``."""
 
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING
 
 from airflow_provider_bitrix24.sandbox import page
 from airflow_provider_bitrix24.sandbox.delivery import deliver
-from airflow_provider_bitrix24.sandbox.protocol import HttpRequest, Protocol
+from airflow_provider_bitrix24.sandbox.http_request import HttpRequest
+from airflow_provider_bitrix24.sandbox.oauth import AuthorizationServer
+from airflow_provider_bitrix24.sandbox.protocol import Protocol
 from airflow_provider_bitrix24.sandbox.server import SandboxNotInstalled
 from airflow_provider_bitrix24.sandbox.state import PortalState
 
@@ -23,9 +26,8 @@ def application(portal: PortalState, *, needs_https: bool) -> ASGIApp:
         from starlette.routing import Mount, Route
     except ImportError as missing:
         raise SandboxNotInstalled(missing) from None
-    protocol = Protocol(portal, needs_https=needs_https)
 
-    async def rest(scope: Scope, receive: Receive, send: Send) -> None:
+    async def serve(protocol: Protocol | AuthorizationServer, scope: Scope, receive: Receive, send: Send) -> None:
         body = await Request(scope, receive).body()
         request = HttpRequest(
             verb=scope["method"],
@@ -47,4 +49,6 @@ def application(portal: PortalState, *, needs_https: bool) -> ASGIApp:
         with portal.lock:
             return HTMLResponse(page.render(portal))
 
-    return Starlette(routes=[Route("/", index), Mount("/rest", app=rest)])
+    rest = partial(serve, Protocol(portal, needs_https=needs_https))
+    oauth = partial(serve, AuthorizationServer(portal))
+    return Starlette(routes=[Route("/", index), Mount("/rest", app=rest), Mount("/oauth", app=oauth)])

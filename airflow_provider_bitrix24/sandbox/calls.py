@@ -15,13 +15,13 @@ class Call:
     """
     One HTTP request for a method, or one command of a ``batch``.
 
-    ``path`` and ``headers`` may hold a webhook code, so they stay out of the repr.
+    ``path``, ``query``, ``headers`` and ``params`` may hold a code or a token: all but ``params`` stay out of the repr.
     """
 
     #: As written by the caller, without ``.json``.
     method: str
     params: dict[str, Any]
-    #: Whose webhook it was; ``None`` if the portal did not know the caller.
+    #: Whose webhook or token it was; ``None`` if the portal did not know the caller.
     user_id: int | None = None
     #: HTTP status of the answer; ``None`` while there is none, and for ever if a fault swallowed it.
     status: int | None = None
@@ -36,6 +36,9 @@ class Call:
     verb: str = ""
     headers: dict[str, str] = field(default_factory=dict, repr=False)
     path: str = field(default="", repr=False)
+    query: str = field(default="", repr=False)
+    #: The application through which the user called; ``None`` for a webhook.
+    client_id: str | None = None
     #: The commands of a ``batch``, in the order they ran.
     commands: list[Call] = field(default_factory=list)
 

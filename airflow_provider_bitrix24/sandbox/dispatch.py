@@ -39,9 +39,9 @@ def find(name: str) -> Method:
     return entry
 
 
-def check_scope(portal: PortalState, entry: Method, *, in_batch: bool = False) -> None:
-    """:raises Refusal: the webhook has none of the scopes that open this method."""
-    if entry.scopes and not portal.scopes.intersection(entry.scopes):
+def check_scope(portal: PortalState, entry: Method, user: User, *, in_batch: bool = False) -> None:
+    """:raises Refusal: the webhook or application has none of the scopes that open this method."""
+    if entry.scopes and not portal.scopes_of(user).intersection(entry.scopes):
         description = "The request requires higher privileges than provided by the webhook token"
         # Inside a batch the description is empty (example on the batch page).
         raise Refusal("insufficient_scope", "" if in_batch else description, portal.settings.auth_status)

@@ -16,6 +16,7 @@ from airflow_provider_bitrix24.sandbox.limits import Clock
 from airflow_provider_bitrix24.sandbox.methods import crm_changes as changes
 from airflow_provider_bitrix24.sandbox.methods.crm_values import completed
 from airflow_provider_bitrix24.sandbox.methods.payments import payment_fields
+from airflow_provider_bitrix24.sandbox.portal_applications import Applications
 from airflow_provider_bitrix24.sandbox.server import HOST, Certificate, Server
 from airflow_provider_bitrix24.sandbox.state import (
     RIGHTS,
@@ -29,7 +30,7 @@ from airflow_provider_bitrix24.sandbox.state import (
 from airflow_provider_bitrix24.sandbox.store import DEAL, Row, Store, set_paid
 
 
-class Sandbox:
+class Sandbox(Applications):
     """
     A small Bitrix24 on 127.0.0.1, alive inside a ``with`` block (or between :meth:`start` and :meth:`stop`).
 
@@ -128,6 +129,7 @@ class Sandbox:
             tls = self._certificate.context if self._certificate else None
             self._server = Server(app, port=self._wanted_port, tls=tls)
             self._server.start()
+            self._state.url = self.url
         except BaseException:
             self.stop()
             raise

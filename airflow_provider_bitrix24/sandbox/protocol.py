@@ -6,8 +6,6 @@ Source: Bitrix24 REST docs, «General principles», and public copies of the ser
 
 from __future__ import annotations
 
-import contextlib
-import json
 import logging
 from dataclasses import dataclass
 from typing import Any
@@ -19,28 +17,14 @@ from airflow_provider_bitrix24.sandbox.batch import Batch
 from airflow_provider_bitrix24.sandbox.calls import Call
 from airflow_provider_bitrix24.sandbox.fault_answers import as_refusal, in_place, query_limit, spoiled
 from airflow_provider_bitrix24.sandbox.faults import Fault
-from airflow_provider_bitrix24.sandbox.forms import as_map, parse_query
+from airflow_provider_bitrix24.sandbox.http_request import HttpRequest, params_of
 from airflow_provider_bitrix24.sandbox.limits import Bill
 from airflow_provider_bitrix24.sandbox.methods.registry import Params, Refusal
+from airflow_provider_bitrix24.sandbox.oauth import token_of, user_of
 from airflow_provider_bitrix24.sandbox.protocol_v3 import ProtocolV3, error_answer, translated
 from airflow_provider_bitrix24.sandbox.state import PortalState, User
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class HttpRequest:
-    """What the protocol needs of an HTTP request."""
-
-    verb: str
-    #: Percent-encoded, as it came.
-    path: str
-    query: str
-    headers: dict[str, str]
-    body: bytes
-    is_https: bool
-    address: str
-    connection: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +64,13 @@ class Protocol:
         portal, address = self._portal, Address.of(request.path)
         call = Call(
             method=address.method,
-            params=_params_of(request),
+            params=params_of(request),
             at=portal.clock.now(),
             connection=request.connection,
             verb=request.verb,
             headers=request.headers,
             path=request.path,
+            query=request.query,
         )
         portal.log.receive(call)
         fault: Fault | None = None
@@ -133,14 +118,14 @@ class Protocol:
     def _call(self, address: Address, user: User | None, call: Call, request: HttpRequest) -> Answer:
         if address.is_v3:
             return self._v3.call(self._authorized(address, user, call), call, request.body)
-        params = dict(call.params)
-        params.pop("auth", None)
+        signs = {"auth"} if address.user_id is not None else {"auth", "access_token"}
+        params = {name: value for name, value in call.params.items() if name not in signs}
         is_batch = address.method.lower() == "batch"
         entry = None if is_batch else dispatch.find(address.method)
         user = self._authorized(address, user, call)
         if entry is None:
             return self._batch(params, user, call)
-        dispatch.check_scope(self._portal, entry)
+        dispatch.check_scope(self._portal, entry, user)
         bill = Bill(self._portal.operating, self._portal.credential(user))
         done = dispatch.run(self._portal, entry, params, user, call, bill, paid=True)
         body: dict[str, Any] = {"result": done.result}
@@ -157,10 +142,12 @@ class Protocol:
     def _authorized(self, address: Address, user: User | None, call: Call) -> User:
         status = self._portal.settings.auth_status
         if address.user_id is None:
-            if "auth" in call.params or "authorization" in call.headers:
-                raise Refusal("invalid_token", "Unable to get application by token", status)
-            raise Refusal("NO_AUTH_FOUND", "Wrong authorization data", 401)
-        if user is None:
+            token = token_of(call.params, call.headers)
+            if token is None:
+                raise Refusal("NO_AUTH_FOUND", "Wrong authorization data", 401)
+            user = user_of(self._portal, token)
+            call.user_id, call.client_id = user.id, user.client_id
+        elif user is None:
             raise Refusal("INVALID_CREDENTIALS", "Invalid request credentials", status)
         if not self._portal.plan_has_rest:
             raise Refusal("ACCESS_DENIED", "REST API is available only on commercial plans.", status)
@@ -186,7 +173,7 @@ class Protocol:
                 if refusal is not None:
                     raise refusal
                 entry = dispatch.find(method)
-                dispatch.check_scope(portal, entry, in_batch=True)
+                dispatch.check_scope(portal, entry, user, in_batch=True)
                 params = {key: value for key, value in command_params.items() if key != "auth"}
                 paid = billing == "commands"
                 done = dispatch.run(portal, entry, params, user, command, bill, paid=paid)
@@ -206,20 +193,3 @@ class Protocol:
                 times["operating_reset_at"] = portal.operating.reset_at("batch", credential)
             times["operating"] = portal.operating.used("batch", credential)
         return json_answer({"result": result, "time": times}, batch.status)
-
-
-def _params_of(request: HttpRequest) -> Params:
-    """Parameters of query and body together; the body wins."""
-    params: Params = parse_query(request.query)
-    content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if content_type == "application/json" or content_type.endswith("+json"):
-        # Broken JSON is no error in REST v2: the method runs without parameters. NaN is broken JSON in PHP.
-        with contextlib.suppress(ValueError):
-            params.update(as_map(json.loads(request.body or b"null", parse_constant=_not_json)))
-    elif content_type == "application/x-www-form-urlencoded":
-        params.update(parse_query(request.body.decode("utf-8", errors="replace")))
-    return params
-
-
-def _not_json(constant: str) -> None:
-    raise ValueError(constant)

@@ -14,6 +14,7 @@ from airflow_provider_bitrix24.sandbox import dispatch
 from airflow_provider_bitrix24.sandbox.answers import Answer, json_answer
 from airflow_provider_bitrix24.sandbox.calls import Call
 from airflow_provider_bitrix24.sandbox.forms import as_map
+from airflow_provider_bitrix24.sandbox.http_request import not_json
 from airflow_provider_bitrix24.sandbox.limits import Bill
 from airflow_provider_bitrix24.sandbox.methods import METHODS_V3, Refusal
 from airflow_provider_bitrix24.sandbox.methods.registry import Params
@@ -31,6 +32,9 @@ _CODES = {
     "NO_AUTH_FOUND": ("ACCESSDENIEDEXCEPTION", 401),
     "INVALID_CREDENTIALS": ("ACCESSDENIEDEXCEPTION", 401),
     "invalid_token": ("ACCESSDENIEDEXCEPTION", 401),
+    "expired_token": ("ACCESSDENIEDEXCEPTION", 401),
+    "authorization_error": ("ACCESSDENIEDEXCEPTION", 401),
+    "APPLICATION_NOT_FOUND": ("ACCESSDENIEDEXCEPTION", 401),
     "ACCESS_DENIED": ("LICENSEEXCEPTION", 403),
     "insufficient_scope": ("INSUFFICIENTSCOPEEXCEPTION", 403),
     "ERROR_METHOD_NOT_FOUND": ("METHODNOTFOUNDEXCEPTION", 404),
@@ -63,7 +67,7 @@ class ProtocolV3:
         entry = METHODS_V3.get(call.method)
         if entry is None:
             raise dispatch.method_not_found()
-        dispatch.check_scope(portal, entry)
+        dispatch.check_scope(portal, entry, user)
         params = _params_of(call, body)
         key = self._idempotency_key(call)
         place = (user.id, call.method, key or "")
@@ -96,11 +100,7 @@ def _params_of(call: Call, body: bytes) -> Params:
     if call.verb == "GET" or not body:
         return {}
     try:
-        params: Any = json.loads(body, parse_constant=_not_json)
+        params: Any = json.loads(body, parse_constant=not_json)
     except ValueError:
         raise Refusal(f"{PREFIX}INVALIDJSONEXCEPTION", "Invalid JSON in the request body") from None
-    return {name: value for name, value in as_map(params).items() if name != "auth"}
-
-
-def _not_json(constant: str) -> None:
-    raise ValueError(constant)
+    return {name: value for name, value in as_map(params).items() if name not in ("auth", "access_token")}

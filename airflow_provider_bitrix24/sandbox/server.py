@@ -156,6 +156,8 @@ class Server:
         def new_protocol(number: int) -> asyncio.Protocol:
             protocol = Connection(config=config, server_state=state, app_state={}, _loop=self._loop)
             protocol.number = number
+            # Its lines hold webhook codes; access_log=False above is undone by whoever adds a handler.
+            protocol.access_log = False
             return protocol
 
         return new_protocol, state.connections

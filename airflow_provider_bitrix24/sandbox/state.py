@@ -8,13 +8,17 @@ import string
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from urllib.parse import urlsplit
 
 from airflow_provider_bitrix24.sandbox import texts
 from airflow_provider_bitrix24.sandbox.calls import CallLog
 from airflow_provider_bitrix24.sandbox.faults import Faults
 from airflow_provider_bitrix24.sandbox.limits import Clock, OperatingTime, RequestBucket
 from airflow_provider_bitrix24.sandbox.store import Store
+
+if TYPE_CHECKING:
+    from airflow_provider_bitrix24.sandbox.applications import Application
 
 Generation: TypeAlias = Literal["current", "middle", "old"]
 BatchBilling: TypeAlias = Literal["commands", "batch", "none"]
@@ -69,10 +73,16 @@ class User:
     rights: set[str] = field(default_factory=lambda: {"read"})
     #: CRM lists and gets show only objects this user is responsible for.
     sees_only_own: bool = False
+    #: The application through which the user calls; ``None`` for the own webhook.
+    application: Application | None = None
 
     @property
     def name(self) -> str:
         return f"{self.first_name} {self.last_name}"
+
+    @property
+    def client_id(self) -> str | None:
+        return None if self.application is None else self.application.client_id
 
     def may(self, right: str) -> bool:
         return self.is_admin or right in self.rights
@@ -104,7 +114,11 @@ class PortalState:
         self.users = {user.id: user for user in users}
         self.store = store
         self.scopes = set(ALL_SCOPES)
+        self.applications: dict[str, Application] = {}
+        self.member_id = secrets.token_hex(16)
         self.plan_has_rest = True
+        #: ``https://127.0.0.1:PORT``, known when the portal listens.
+        self.url = ""
         self.clock = Clock()
         self.bucket = RequestBucket(self.clock, rate, burst)
         self.operating = OperatingTime(self.clock, operating_limit, method_seconds)
@@ -122,6 +136,17 @@ class PortalState:
             return None
         return user
 
+    @property
+    def host(self) -> str:
+        """Name of the portal without scheme and port, as ``domain`` of token answers has it."""
+        return urlsplit(self.url).hostname or ""
+
+    def scopes_of(self, user: User) -> set[str]:
+        """What the webhook may do, or the application through which the user calls."""
+        return self.scopes if user.application is None else user.application.scopes
+
     def credential(self, user: User) -> str:
-        """Whose operating time is used up by this user's webhook."""
+        """Whose operating time is used up by this user's webhook or application."""
+        if user.application is not None:
+            return f"application {user.application.client_id}"
         return "webhooks" if self.settings.operating_shared else f"webhook of {user.id}"

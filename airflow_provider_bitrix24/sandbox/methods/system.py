@@ -25,13 +25,13 @@ def profile(portal: PortalState, user: User, params: Params) -> Any:
 @method("scope", upper=True)
 def scope(portal: PortalState, user: User, params: Params) -> Any:
     # `full` asks for every scope that the portal has, granted or not.
-    return sorted(ALL_SCOPES) if params.get("FULL") in (True, "true", "1", 1) else sorted(portal.scopes)
+    return sorted(ALL_SCOPES) if params.get("FULL") in (True, "true", "1", 1) else sorted(portal.scopes_of(user))
 
 
 @method("methods", upper=True)
 def methods(portal: PortalState, user: User, params: Params) -> Any:
     wanted = params.get("SCOPE")
-    scopes = portal.scopes if wanted is None else {str(wanted)}
+    scopes = portal.scopes_of(user) if wanted is None else {str(wanted)}
     return [
         entry.name
         for entry in METHODS.values()
@@ -45,7 +45,7 @@ def method_get(portal: PortalState, user: User, params: Params) -> Any:
     if not name:
         raise Refusal("ERROR_ARGUMENT", "Argument 'name' is null or empty", extra={"argument": "name"})
     entry = METHODS.get(str(name))
-    available = entry is not None and (not entry.scopes or bool(portal.scopes.intersection(entry.scopes)))
+    available = entry is not None and (not entry.scopes or bool(portal.scopes_of(user).intersection(entry.scopes)))
     return {"isExisting": entry is not None, "isAvailable": available}
 
 
@@ -56,6 +56,20 @@ def server_time(portal: PortalState, user: User, params: Params) -> Any:
 
 @method("app.info")
 def app_info(portal: PortalState, user: User, params: Params) -> Any:
+    if user.application is not None:
+        return {
+            "ID": 1,
+            "CODE": user.application.client_id,
+            "VERSION": 1,
+            "STATUS": "L",
+            "INSTALLED": True,
+            "PAYMENT_EXPIRED": "N",
+            "DAYS": None,
+            "LANGUAGE_ID": portal.settings.language,
+            "LICENSE": "en_pro100",
+            "LICENSE_TYPE": "pro100",
+            "LICENSE_FAMILY": "pro",
+        }
     # The page lists ACCESS_DENIED for webhooks; current servers answer this (server source).
     return {"SCOPE": sorted(portal.scopes), "LICENSE": "en_pro100"}
 
