@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+import ssl
 from collections.abc import Mapping
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
@@ -106,11 +107,16 @@ class Extras:
             return self._warned(value)
         if str(value).strip().lower() in _TRUE | _FALSE:
             return self._warned(self._word("verify", value, ""))
-        if not isinstance(value, str) or not os.path.exists(value.strip()):
-            self.fail(
-                "verify", "it must be true, false or the path of a file of certificate authorities that exists here"
-            )
-        return value.strip()
+        path = value.strip() if isinstance(value, str) else ""
+        if not os.path.isdir(path):
+            try:
+                ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
+            except (OSError, ValueError):
+                self.fail(
+                    "verify",
+                    "it must be true, false or the path of a file of certificate authorities (PEM) that exists here",
+                )
+        return path
 
     def _warned(self, verify: bool | None) -> bool | None:
         if verify is False and (self.name, "verify=false") not in _already_warned:

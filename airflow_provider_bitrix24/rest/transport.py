@@ -102,7 +102,7 @@ class Transport:
         :raises NotSent: no connection was made, so the method did not run.
         :raises AnswerLost: the request went out, and no whole answer came back.
         """
-        self._wire.sent = False
+        self._wire.sent = answering = False
         try:
             # Prepared without the session: a ``default`` entry in .netrc would add an Authorization header.
             request = requests.Request(
@@ -119,6 +119,7 @@ class Transport:
                 },
             ).prepare()
             response = self._session.send(request, stream=True, allow_redirects=False, **self._options)
+            answering = True
             try:
                 return Answer(response.status_code, response.headers, self._read(response))
             finally:
@@ -131,7 +132,7 @@ class Transport:
                 next_step="ask for fewer fields, or raise the extra max_response_mib",
             )
         except (requests.RequestException, HTTPError, OSError, UnicodeError) as error:
-            failure = self._failure(error)
+            failure = self._failure(error, answering=answering)
         failure.method, failure.request_id = what, request_id
         # Raised outside the handlers, so that no chain leads to an error of a library that holds more than it should.
         raise failure
@@ -149,10 +150,10 @@ class Transport:
                 raise requests.exceptions.ReadTimeout
         return b"".join(chunks)
 
-    def _failure(self, error: Exception) -> TransportError:
+    def _failure(self, error: Exception, *, answering: bool) -> TransportError:
         causes = list(_causes(error))
         if self._wire.sent:
-            return AnswerLost(_how_lost(causes, self.portal.timeout_seconds))
+            return AnswerLost(_how_lost(causes, self.portal.timeout_seconds, answering=answering))
         where_to = f"{self.portal.host}{f':{self.portal.port}' if self.portal.port else ''}"
         if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes):
             reason = next(cause.verify_message for cause in causes if isinstance(cause, ssl.SSLCertVerificationError))
@@ -170,6 +171,11 @@ class Transport:
             return NotSent(f"the host name {where_to} cannot be resolved", next_step="look at the connection's host")
         if any(isinstance(cause, (requests.ConnectTimeout, TimeoutError)) for cause in causes):
             return NotSent(f"no connection to {where_to} within {CONNECT_TIMEOUT_SECONDS:.0f} s")
+        if any(isinstance(cause, ssl.SSLError) for cause in causes):
+            return NotSent(
+                f"no TLS connection to {where_to} ({self._scrub(_last_word(causes))})",
+                next_step="look at the connection's host and port, and at the extra verify",
+            )
         return NotSent(f"no connection to {where_to} ({self._scrub(_last_word(causes))})")
 
 
@@ -202,23 +208,27 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
         waiting = [each for each in waiting if isinstance(each, BaseException)]
 
 
-def _how_lost(causes: list[BaseException], timeout_seconds: float) -> str:
+def _how_lost(causes: list[BaseException], timeout_seconds: float, *, answering: bool) -> str:
     if any(isinstance(cause, (requests.Timeout, TimeoutError)) for cause in causes):
         return f"no answer within {timeout_seconds:g} s"
-    if any(isinstance(cause, ConnectionResetError) for cause in causes):
-        return "the connection was reset before the answer"
-    if any(type(cause).__name__ in ("IncompleteRead", "InvalidChunkLength", "DecodeError") for cause in causes):
+    if answering:
         return "the answer broke off"
+    # RemoteDisconnected is one of them by name, though the connection ended in good order.
+    if any(isinstance(cause, ConnectionResetError) and cause.errno is not None for cause in causes):
+        return "the connection was reset before the answer"
     return "the connection was closed before the answer"
 
 
 def _last_word(causes: list[BaseException]) -> str:
     """The system's own name for what happened: the texts of the libraries hold addresses."""
     for cause in reversed(causes):
+        if isinstance(cause, ssl.SSLError):
+            # Its errno counts in OpenSSL's own way.
+            return (cause.reason or str(cause)).replace("_", " ").lower()
         if isinstance(cause, OSError) and cause.errno is not None and cause.errno in errno.errorcode:
             return os.strerror(cause.errno).lower()
     innermost = causes[-1]
-    return f"{type(innermost).__name__}: {innermost}"[:200]
+    return f"{type(innermost).__name__}: {innermost}"
 
 
 def _options(portal: Portal) -> dict[str, Any]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import logging
 import re
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import certifi
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -22,6 +24,7 @@ CODE = "s3cr3tc0dex1"
 HOST = "my.bitrix24.com"
 WEBHOOK = f"https://{HOST}/rest/1/{CODE}/"
 CANONICAL: dict[str, Any] = {"host": HOST, "login": "1", "password": CODE}
+CA_FILE = certifi.where()
 SELF_HOSTED = f"https://portal.example.com:8443/intranet/rest/7/{CODE}/"
 
 
@@ -223,8 +226,9 @@ UNDERSTOOD: list[tuple[str, Any, str, Any]] = [
     *(("verify", value, "verify", False) for value in (False, "false", " False ", "0", "no", "off", 0)),
     *(("verify", value, "verify", True) for value in (True, "true", "TRUE", "1", "yes", "on", 1)),
     *(("verify", value, "verify", None) for value in (None, "", " ")),
-    ("verify", __file__, "verify", __file__),
-    ("verify", f" {__file__} ", "verify", __file__),
+    ("verify", CA_FILE, "verify", CA_FILE),
+    ("verify", str(Path(__file__).parent), "verify", str(Path(__file__).parent)),
+    ("verify", f" {CA_FILE} ", "verify", CA_FILE),
     *(("timeout", value, "timeout_seconds", 30.0) for value in (30, "30", " 30 ", 30.0, "3e1")),
     *(("timeout", value, "timeout_seconds", 75.0) for value in (None, "")),
     ("timeout", 0.2, "timeout_seconds", 0.2),
@@ -257,7 +261,10 @@ def test_an_extra_is_understood_as_forms_send_it(key, value, attribute, meaning)
 
 
 REFUSED: list[tuple[str, Any, str]] = [
-    *(("verify", value, "true, false or the path") for value in ("/no/such/file.pem", "maybe", 2, ["x"], 0.5)),
+    *(
+        ("verify", value, "true, false or the path")
+        for value in ("/no/such/file.pem", __file__, "maybe", 2, ["x"], 0.5)
+    ),
     *(("timeout", value, "a number above 0") for value in (0, -1, "soon", True, "nan", "inf", [], {}, 10**400)),
     *(("max_response_mib", value, "a number above 0") for value in (0, "much", False)),
     *(("proxy", value, "http://proxy.example.com:3128") for value in ("ftp://proxy", "http://", "http://proxy:x")),
@@ -344,7 +351,8 @@ def test_any_text_in_any_field_gives_a_portal_or_one_clear_error(**fields):
         said_of_it = str(error)
         expected = "connection 'pasted': "
     else:
-        said_of_it = f"{portal.url('profile')} {portal!r}"
-        expected = f"{portal.scheme}://{portal.address.partition('://')[2]}/rest/"
+        # A code that was given as the host's name cannot be known for one.
+        said_of_it = f"{portal.url('profile')} {portal!r}".replace(portal.host, "HOST")
+        expected = f"{portal.scheme}://"
     assert said_of_it.startswith(expected)
     assert CODE not in said_of_it
