@@ -87,8 +87,10 @@ def test_references_take_values_of_earlier_commands(portal, ask):
 
 
 def test_text_that_looks_like_a_reference_is_rewritten_and_a_dead_one_stays(portal, ask):
-    batch(ask, portal, {"a": "profile", "b": "profile?x=It+is+$result[a][NAME]!+$result[z][y]&y=5#cut"})
-    assert portal.calls[0].commands[1].params == {"x": "It is Anna! $result[z][y]", "y": "5"}
+    batch(
+        ask, portal, {"a": "profile", "b": "profile?x=It+is+$result[a][NAME]!+$result[z][y]+$result[a][ID][z]&y=5#cut"}
+    )
+    assert portal.calls[0].commands[1].params == {"x": "It is Anna! $result[z][y] $result[a][ID][z]", "y": "5"}
 
 
 def test_a_denied_command_can_turn_the_status_of_the_whole_batch(portal, ask):

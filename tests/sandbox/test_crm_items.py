@@ -85,6 +85,8 @@ def test_select_gives_only_what_exists_and_was_asked_for(portal, ask):
         ({">opportunity": 10, "<=opportunity": "30"}, [2, 3]),
         ({"opportunity": ["10", 40]}, [1, 4]),
         ({">=id": 2, "<id": 4}, [2, 3]),
+        ({">id": 1, ">=id": 3}, [3, 4]),
+        ({">=id": 3, ">id": 1, "<=id": 3}, [3]),
         ({"@id": [1, 4], "!id": 4}, [1]),
         ({"comments": ""}, [2, 3, 4]),
         ({"!=comments": ""}, [1]),
@@ -166,9 +168,10 @@ def test_an_item_is_added_changed_and_deleted(portal, ask):
     assert (item["contactIds"], item["begindate"], item["closedate"]) == ([3, 4], "2026-05-05T03:00:00+03:00", None)
     assert item["createdTime"] > "2001"
     portal.clock.advance(60)
-    change = {"entityTypeId": DEAL, "id": item["id"], "fields": {"stageId": "WON", "title": ""}}
+    change = {"entityTypeId": DEAL, "id": item["id"], "fields": {"stageId": "WON", "createdBy": 7}}
     changed = ask(portal, "crm.item.update", change).json()["result"]["item"]
     assert (changed["stageId"], changed["stageSemanticId"], changed["closed"]) == ("WON", "S", "Y")
+    assert changed["createdBy"] == 1
     assert changed["movedTime"] == changed["updatedTime"] > changed["createdTime"]
     gone = {"entityTypeId": DEAL, "id": item["id"]}
     assert ask(portal, "crm.item.delete", gone).json()["result"] == []

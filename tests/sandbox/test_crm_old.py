@@ -16,12 +16,13 @@ def ids(answer):
 
 
 def test_values_are_text(portal, ask):
-    row = deals(ask, portal, filter={"ID": 1})["result"][0]
-    stored = portal.item(2, 1)
-    assert (row["ID"], row["OPPORTUNITY"]) == ("1", f"{stored['opportunity']:.2f}")
+    deal_id = portal.add_deals(1, opportunity=1000)[0]
+    row = deals(ask, portal, filter={"ID": deal_id})["result"][0]
+    stored = portal.item(2, deal_id)
+    assert (row["ID"], row["OPPORTUNITY"]) == (str(deal_id), "1000.00")
     assert (row["DATE_CREATE"], row["STAGE_ID"], row["COMMENTS"]) == (stored["createdTime"], stored["stageId"], None)
     assert "CONTACT_IDS" not in row
-    assert ask(portal, "crm.deal.get", {"id": "1"}).json()["result"] == row
+    assert ask(portal, "crm.deal.get", {"id": row["ID"]}).json()["result"] == row
 
 
 def test_page_one_comes_again_behind_the_last(ask):
@@ -117,9 +118,14 @@ def test_every_old_family_adds_gets_updates_deletes_and_describes(portal, ask, k
     name = "NAME" if kind == "contact" else "TITLE"
     new_id = ask(portal, f"crm.{kind}.add", {"FIELDS": {name: "New", "NONSENSE": 1}}).json()["result"]
     assert isinstance(new_id, int)
-    assert ask(portal, f"crm.{kind}.update", {"id": new_id, "fields": {name: "Newer"}}).json()["result"] is True
+    assert (
+        ask(portal, f"crm.{kind}.update", {"id": new_id, "fields": {name: "Newer", "CREATED_BY_ID": 7}}).json()[
+            "result"
+        ]
+        is True
+    )
     row = ask(portal, f"crm.{kind}.get", {"ID": new_id}).json()["result"]
-    assert row[name] == "Newer"
+    assert (row[name], row["CREATED_BY_ID"]) == ("Newer", "1")
     fields = ask(portal, f"crm.{kind}.fields").json()["result"]
     assert set(row) <= set(fields)
     assert "boolean" not in {field["type"] for field in fields.values()}

@@ -140,10 +140,11 @@ def test_chance_is_the_same_for_the_same_seed(ask):
 
 
 def test_single_commands_of_a_batch_meet_errors(portal, ask):
+    reset = portal.fault("reset_after", method="profile")
     portal.fault("operation_time_limit", method="profile", after=1)
-    portal.fault("reset_after", method="profile")
     result = ask(portal, "batch", {"cmd": {"a": "profile", "b": "profile", "c": "profile"}}).json()["result"]
     assert list(result["result"]) == ["a", "c"]
+    assert reset.hits == 0
     assert result["result_error"]["b"]["error"] == "OPERATION_TIME_LIMIT"
     assert portal.calls[0].commands[1].error == "OPERATION_TIME_LIMIT"
     assert portal.executed("profile") == 2

@@ -9,7 +9,8 @@ def rows_of(ask, portal, owner_id=1, **filter_):
 def test_rows_are_set_listed_changed_and_deleted(portal, ask):
     rows = [{"productName": "Door", "price": "100.5", "quantity": 2}, {"productName": "Lock", "price": 7}]
     params = {"ownerType": "D", "ownerId": 1, "productRows": rows}
-    assert len(ask(portal, "crm.item.productrow.set", params).json()["result"]["productRows"]) == 2
+    for _ in range(2):
+        assert len(ask(portal, "crm.item.productrow.set", params).json()["result"]["productRows"]) == 2
     listed = rows_of(ask, portal)
     assert [(row["price"], row["quantity"]) for row in listed["result"]["productRows"]] == [(100.5, 2), (7, 1)]
     assert listed["total"] == 2

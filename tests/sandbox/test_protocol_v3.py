@@ -64,6 +64,13 @@ def test_an_idempotency_key_makes_a_repeated_add_harmless(portal, ask_v3):
     assert ask_v3(portal, "tasks.task.add", other, **{"Idempotency-Key": "k"}).json()["result"]["item"]["id"]
 
 
+def test_a_read_with_an_idempotency_key_is_a_fresh_read(portal, ask_v3):
+    before = ask_v3(portal, "tasks.task.list", **{"Idempotency-Key": "k"}).json()["result"]["items"]
+    ask_v3(portal, "tasks.task.add", {"fields": {"title": "x", "creatorId": 1, "responsibleId": 7}})
+    after = ask_v3(portal, "tasks.task.list", **{"Idempotency-Key": "k"}).json()["result"]["items"]
+    assert len(after) == len(before) + 1
+
+
 def test_a_refused_add_does_not_use_up_its_key(portal, ask_v3):
     for title in ("", "now"):
         task = {"fields": {"title": title, "creatorId": 1, "responsibleId": 7}}
