@@ -50,6 +50,7 @@ Key = TypeVar("Key", bound=Hashable)
 
 #: Most redirects that one request follows: a renamed portal needs one.
 MAX_REDIRECTS = 3
+_METHOD_NAME = re.compile(r"[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*")
 #: A wait longer than this is told in the log.
 _QUIET_SECONDS = 2.0
 
@@ -195,7 +196,7 @@ class Client:
     def known(self, method: str, version: int = 2) -> tuple[str, Method]:
         """The method's name as it is sent, and what is known of it."""
         name = method.strip().removesuffix(".json") if isinstance(method, str) else ""
-        if not re.fullmatch(r"[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*", name):
+        if not _METHOD_NAME.fullmatch(name):
             raise ConfigurationError(
                 "the method's name is not one", next_step='write it as the documentation does, e.g. "crm.item.list"'
             )

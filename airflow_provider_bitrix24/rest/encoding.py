@@ -14,6 +14,8 @@ from urllib.parse import quote
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError
 
+#: PHP turns blanks and dots of the outermost names into underscores, and trims blanks in front.
+_OUTERMOST_NAME = re.compile(r"[A-Za-z0-9_-]+")
 #: Deeper parameters are a mistake, or refer to themselves.
 _DEPTH = 64
 
@@ -32,20 +34,15 @@ def plain(value: Any, *, method: str) -> Any:
 
 def json_body(params: Any, *, method: str) -> bytes:
     """Parameters as the UTF-8 body of a request. Arguments and errors are those of :func:`plain`."""
-    try:
-        return json.dumps(plain(params, method=method), ensure_ascii=False, allow_nan=False).encode()
-    except UnicodeEncodeError:
-        raise ConfigurationError(
-            "a parameter holds half of a character (a lone surrogate)",
-            method=method,
-            next_step="decode the text it came from with the right encoding",
-        ) from None
+    return json.dumps(plain(params, method=method), ensure_ascii=False, allow_nan=False).encode()
 
 
 def _plain(value: Any, place: str, method: str, depth: int) -> Any:
-    if value is None or isinstance(value, (str, bool, int)):
-        # Subclasses such as enumerations and Airflow's own texts become what they stand for.
-        return value if type(value) in (str, bool, int, type(None)) else _base(value)
+    if isinstance(value, str):
+        return _text(value, place, method)
+    if value is None or isinstance(value, (bool, int)):
+        # Subclasses such as enumerations become what they stand for.
+        return value if type(value) in (bool, int, type(None)) else int(value)
     if isinstance(value, float):
         if not math.isfinite(value):
             raise _bad(place, method, f"is {value}, which JSON has no form for", "send None for a missing number")
@@ -73,13 +70,22 @@ def _plain(value: Any, place: str, method: str, depth: int) -> Any:
     raise _bad(place, method, f"is a {type(value).__name__}", "send text, numbers, booleans, None, lists or dicts")
 
 
-def _base(value: Any) -> Any:
-    return str.__str__(value) if isinstance(value, str) else int(value)
+def _text(value: str, place: str, method: str) -> str:
+    # Also of enumerations and of Airflow's own texts.
+    text = str.__str__(value)
+    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
+        raise _bad(
+            place,
+            method,
+            "holds half of a character (a lone surrogate)",
+            "decode the text it came from with the right encoding",
+        )
+    return text
 
 
 def _key(key: Any, place: str, method: str) -> str:
     if isinstance(key, str):
-        return str.__str__(key)
+        return _text(key, place, method)
     if isinstance(key, int) and not isinstance(key, bool):
         return str(key)
     raise _bad(place, method, f"has a key of type {type(key).__name__}", "use text as keys")
@@ -117,8 +123,7 @@ def query(params: Any) -> str | None:
     """
     pairs: list[str] = []
     if isinstance(params, Mapping):
-        # PHP turns blanks and dots of the outermost names into underscores, and trims blanks in front.
-        if all(re.fullmatch(r"[A-Za-z0-9_-]+", key) for key in params) and _pairs(params.items(), "", pairs):
+        if all(_OUTERMOST_NAME.fullmatch(key) for key in params) and _pairs(params.items(), "", pairs):
             return "&".join(pairs)
         return None if params else ""
     return None
