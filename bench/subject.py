@@ -34,7 +34,9 @@ def rows(subject: Any, asked: Mapping[str, Any]) -> None:
 
 def delete(subject: Any, asked: Mapping[str, Any]) -> None:
     payment_ids = asked["payment_ids"]
-    _require(subject.delete(asked["webhook"], payment_ids, limited=asked["limited"]) == len(payment_ids), "all are gone")
+    _require(
+        subject.delete(asked["webhook"], payment_ids, limited=asked["limited"]) == len(payment_ids), "all are gone"
+    )
 
 
 def rows_and_calls(subject: Any, asked: Mapping[str, Any]) -> None:
