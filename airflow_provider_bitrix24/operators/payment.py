@@ -132,16 +132,9 @@ class Bitrix24AddPaymentOperator(Bitrix24BaseOperator):
         pay_system_id = None if self.pay_system_id is None else positive_id(self.pay_system_id, "pay_system_id")
         before = _ids(client, owner) if self.deduplicate else set()
         try:
-            payment_id = client.call("crm.item.payment.add", owner)
+            payment_id = added(client, "crm.item.payment.add", owner)
         except (AnswerLost, ServerFault) as error:
             payment_id = self._appeared(client, owner, before, error)
-        if isinstance(payment_id, bool) or not isinstance(payment_id, int) or payment_id < 1:
-            raise Bitrix24Error(
-                f"the answer is {payment_id!r} and not the id of a payment",
-                method="crm.item.payment.add",
-                ran="unknown",
-                next_step="look with crm.item.payment.list before you run this again",
-            )
         if pay_system_id is not None:
             # ``fields`` of add is documented nowhere, so the payment system is set by what is documented.
             client.call("crm.item.payment.update", {"id": payment_id, "fields": {"paySystemId": pay_system_id}})
@@ -296,6 +289,19 @@ def payment_owner(type_id: Any, entity_id: Any) -> dict[str, Any]:
         "entityTypeId": entity_type_id(type_id, only=WITH_PAYMENTS),
         "entityId": positive_id(entity_id, "entity_id"),
     }
+
+
+def added(client: Client, method: str, params: dict[str, Any]) -> int:
+    """The id that an add answers: a whole number above 0, or it has failed («payments: success or failure»)."""
+    added_id = client.call(method, params)
+    if isinstance(added_id, bool) or not isinstance(added_id, int) or added_id < 1:
+        raise Bitrix24Error(
+            f"the answer is {added_id!r} and not an id",
+            method=method,
+            ran="unknown",
+            next_step=f"look with {method.rpartition('.')[0]}.list before you run this again",
+        )
+    return added_id
 
 
 def _ids(client: Client, owner: dict[str, Any]) -> set[int]:

@@ -1,0 +1,238 @@
+"""Operators for what a payment pays for: products, deliveries, and its public link."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow_provider_bitrix24.exceptions import Blocked
+from airflow_provider_bitrix24.operators.arguments import parameters, positive_id
+from airflow_provider_bitrix24.operators.base import Bitrix24BaseOperator
+from airflow_provider_bitrix24.operators.payment import FIND_PAYMENT_ID, added
+from airflow_provider_bitrix24.operators.payment_rows import payment_row
+
+if TYPE_CHECKING:
+    from airflow_provider_bitrix24.rest.client import Client
+
+FIND_ROW_ID = "crm.item.productrow.getAvailableForPayment gives the product rows that can still be paid"
+FIND_DELIVERY_ID = "crm.item.delivery.list gives the deliveries of the deal"
+FIND_ITEM_ID = "it is the id of the item in the payment, not of the product or delivery: list the payment's items"
+
+
+class Bitrix24AddPaymentProductOperator(Bitrix24BaseOperator):
+    """
+    Add a product row of the deal or invoice to a payment, and return the id of the payment's item, a number.
+
+    The payment's sum follows. The change is not written back to the deal's product rows. A paid payment refuses it:
+    unpay first. Not repeated by us: after a lost answer the task fails without retry, since the item may be there.
+
+    :param payment_id: the payment's id; templated.
+    :param row_id: id of a product row of the deal; templated.
+    :param quantity: a whole number above 0, at most what is left to pay; templated.
+
+    Source: Bitrix24 REST docs, ``crm.item.payment.product.add``.
+    """
+
+    template_fields: Sequence[str] = ("payment_id", "row_id", "quantity", "bitrix24_conn_id")
+
+    def __init__(self, *, payment_id: int | str, row_id: int | str, quantity: int | str = 1, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.payment_id = payment_id
+        self.row_id = row_id
+        self.quantity = quantity
+
+    def run(self, client: Client, context: Any) -> int:
+        return added(
+            client,
+            "crm.item.payment.product.add",
+            {
+                "paymentId": positive_id(self.payment_id, "payment_id", FIND_PAYMENT_ID),
+                "rowId": positive_id(self.row_id, "row_id", FIND_ROW_ID),
+                # The page says «double»; the server cuts or refuses fractions («payments: methods»).
+                "quantity": positive_id(self.quantity, "quantity", "the portal takes whole numbers only"),
+            },
+        )
+
+
+class Bitrix24AddPaymentDeliveryOperator(Bitrix24BaseOperator):
+    """
+    Add a delivery to a payment, and return the id of the payment's item, a number.
+
+    What :class:`Bitrix24AddPaymentProductOperator` says of sums, paid payments and lost answers holds here too.
+
+    :param payment_id: the payment's id; templated.
+    :param delivery_id: id of a delivery of the deal; templated.
+
+    Source: Bitrix24 REST docs, ``crm.item.payment.delivery.add``.
+    """
+
+    template_fields: Sequence[str] = ("payment_id", "delivery_id", "bitrix24_conn_id")
+
+    def __init__(self, *, payment_id: int | str, delivery_id: int | str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.payment_id = payment_id
+        self.delivery_id = delivery_id
+
+    def run(self, client: Client, context: Any) -> int:
+        return added(
+            client,
+            "crm.item.payment.delivery.add",
+            {
+                "paymentId": positive_id(self.payment_id, "payment_id", FIND_PAYMENT_ID),
+                "deliveryId": positive_id(self.delivery_id, "delivery_id", FIND_DELIVERY_ID),
+            },
+        )
+
+
+class Bitrix24ListPaymentProductsOperator(Bitrix24BaseOperator):
+    """
+    List the products in a payment: ``[{"id": 1195, "paymentId": 1039, "quantity": 2, "rowId": 17587}, …]``.
+
+    :param payment_id: the payment's id; templated.
+    :param item_filter: the method's own filter, e.g. ``{">=quantity": 2}``; templated.
+
+    Source: Bitrix24 REST docs, ``crm.item.payment.product.list``.
+    """
+
+    template_fields: Sequence[str] = ("payment_id", "item_filter", "bitrix24_conn_id")
+    template_fields_renderers: ClassVar[dict[str, str]] = {"item_filter": "json"}
+    method = "crm.item.payment.product.list"
+
+    def __init__(
+        self, *, payment_id: int | str, item_filter: Mapping[str, Any] | str | None = None, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.payment_id = payment_id
+        self.item_filter = item_filter
+
+    def run(self, client: Client, context: Any) -> list[dict[str, Any]]:
+        params: dict[str, Any] = {"paymentId": positive_id(self.payment_id, "payment_id", FIND_PAYMENT_ID)}
+        if wanted := parameters(self.item_filter, "item_filter"):
+            params["filter"] = wanted
+        return [payment_row(row) for row in client.list(self.method, params)]
+
+
+class Bitrix24ListPaymentDeliveriesOperator(Bitrix24ListPaymentProductsOperator):
+    """
+    List the deliveries in a payment: ``[{"id": 1199, "paymentId": 1039, "quantity": 1, "deliveryId": 4072}, …]``.
+
+    Source: Bitrix24 REST docs, ``crm.item.payment.delivery.list``.
+    """
+
+    method = "crm.item.payment.delivery.list"
+
+
+class Bitrix24SetPaymentProductQuantityOperator(Bitrix24BaseOperator):
+    """
+    Set the quantity of a product in a payment, and return ``True``. Harmless to repeat.
+
+    :param item_id: id of the payment's item, not of the product; templated.
+    :param quantity: a whole number above 0; templated.
+
+    Source: Bitrix24 REST docs, ``crm.item.payment.product.setQuantity``.
+    """
+
+    template_fields: Sequence[str] = ("item_id", "quantity", "bitrix24_conn_id")
+
+    def __init__(self, *, item_id: int | str, quantity: int | str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.item_id = item_id
+        self.quantity = quantity
+
+    def run(self, client: Client, context: Any) -> bool:
+        params = {
+            "id": positive_id(self.item_id, "item_id", FIND_ITEM_ID),
+            "quantity": positive_id(self.quantity, "quantity", "the portal takes whole numbers only"),
+        }
+        return client.call("crm.item.payment.product.setQuantity", params) is True
+
+
+class Bitrix24SetPaymentDeliveryOperator(Bitrix24BaseOperator):
+    """
+    Put another delivery into an item of a payment, and return ``True``. Harmless to repeat.
+
+    The portal does not check that the delivery exists: see ``crm.item.delivery.list``.
+
+    :param item_id: id of the payment's item, not of the delivery; templated.
+    :param delivery_id: id of a delivery of the deal; templated.
+
+    Source: Bitrix24 REST docs, ``crm.item.payment.delivery.setDelivery``.
+    """
+
+    template_fields: Sequence[str] = ("item_id", "delivery_id", "bitrix24_conn_id")
+
+    def __init__(self, *, item_id: int | str, delivery_id: int | str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.item_id = item_id
+        self.delivery_id = delivery_id
+
+    def run(self, client: Client, context: Any) -> bool:
+        params = {
+            "id": positive_id(self.item_id, "item_id", FIND_ITEM_ID),
+            "deliveryId": positive_id(self.delivery_id, "delivery_id", FIND_DELIVERY_ID),
+        }
+        return client.call("crm.item.payment.delivery.setDelivery", params) is True
+
+
+class Bitrix24DeletePaymentProductOperator(Bitrix24BaseOperator):
+    """
+    Take a product out of a payment, and return ``True``. The deal's product rows stay as they are.
+
+    :param item_id: id of the payment's item, not of the product; templated.
+
+    Source: Bitrix24 REST docs, ``crm.item.payment.product.delete``.
+    """
+
+    template_fields: Sequence[str] = ("item_id", "bitrix24_conn_id")
+    method = "crm.item.payment.product.delete"
+
+    def __init__(self, *, item_id: int | str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.item_id = item_id
+
+    def run(self, client: Client, context: Any) -> bool:
+        return client.call(self.method, {"id": positive_id(self.item_id, "item_id", FIND_ITEM_ID)}) is True
+
+
+class Bitrix24DeletePaymentDeliveryOperator(Bitrix24DeletePaymentProductOperator):
+    """
+    Take a delivery out of a payment, and return ``True``.
+
+    Source: Bitrix24 REST docs, ``crm.item.payment.delivery.delete``.
+    """
+
+    method = "crm.item.payment.delivery.delete"
+
+
+class Bitrix24GetPaymentPublicUrlOperator(Bitrix24BaseOperator):
+    """
+    Return the link under which a customer pays: ``{"url": "https://…", "shortUrl": "https://…"}``.
+
+    Needs the scope ``salescenter``. The picture of the link that the portal sends too (``qr``) is left out unless
+    asked for: it is long.
+
+    :param payment_id: the payment's id; templated.
+    :param qr: return the link's QR code too, a PNG in base64.
+    :raises AirflowFailException: the portal has no public site for payments, or its phone is not confirmed.
+
+    Source: Bitrix24 REST docs, ``salescenter.payment.getPublicUrl``.
+    """
+
+    template_fields: Sequence[str] = ("payment_id", "bitrix24_conn_id")
+
+    def __init__(self, *, payment_id: int | str, qr: bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.payment_id = payment_id
+        self.qr = qr
+
+    def run(self, client: Client, context: Any) -> dict[str, Any]:
+        method = "salescenter.payment.getPublicUrl"
+        result = client.call(method, {"id": positive_id(self.payment_id, "payment_id", FIND_PAYMENT_ID)})
+        payment = result.get("payment") if isinstance(result, dict) else None
+        if not isinstance(payment, dict):
+            raise Blocked(
+                "the portal gave no link",
+                method=method,
+                next_step="confirm the phone of the site for payments in the portal's sales center",
+            )
+        return {name: value for name, value in payment.items() if name != "qr" or self.qr}
