@@ -80,11 +80,11 @@ class BatchResult(Generic[Key]):
         return self.results
 
     def in_order_of(self, keys: Iterable[Key]) -> BatchResult[Key]:
-        order = list(keys)
+        order, not_run = list(keys), set(self.not_run)
         return BatchResult(
             {key: self.replies[key] for key in order if key in self.replies},
             {key: self.errors[key] for key in order if key in self.errors},
-            [key for key in order if key in set(self.not_run)],
+            [key for key in order if key in not_run],
         )
 
 
@@ -235,6 +235,10 @@ def with_our_keys(pack: list[Command[Key]]) -> list[Command[Key]]:
     :raises ConfigurationError: a reference to a command that is not in the same request, or not before this one.
     """
     ours = {str(one.key): f"c{index}" for index, one in enumerate(pack)}
+    if len(ours) < len(pack):
+        raise ConfigurationError(
+            "two commands have the same key as text, and a reference could mean either", next_step="rename one"
+        )
 
     def rewritten(value: Any, index: int, key: Key) -> Any:
         if isinstance(value, str):

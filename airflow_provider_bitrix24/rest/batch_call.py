@@ -10,12 +10,16 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from airflow_provider_bitrix24.exceptions import (
     AnswerLost,
     Bitrix24Error,
+    Blocked,
     ConfigurationError,
     NotFound,
+    NotSent,
     OperationTimeLimit,
+    PortalMoved,
     QueryLimitExceeded,
     RestError,
     ServerFault,
+    Unauthorized,
 )
 from airflow_provider_bitrix24.rest import batch
 from airflow_provider_bitrix24.rest.batch import BatchResult, Command
@@ -32,6 +36,8 @@ Key = TypeVar("Key", bound=Hashable)
 
 #: How often commands whose answer was lost are sent again.
 ATTEMPTS = 3
+#: What befell one request befalls the next: the commands behind it are not sent.
+_FOR_ALL = (NotSent, PortalMoved, Unauthorized, Blocked, QueryLimitExceeded)
 
 
 class BatchCall(Generic[Key]):
@@ -42,6 +48,7 @@ class BatchCall(Generic[Key]):
         self.halt, self.references = halt, references
         self.outcome: BatchResult[Key] = BatchResult()
         self._unexplained: list[Command[Key]] = []
+        self._stopped_by: Bitrix24Error | None = None
 
     def run(self, commands: Mapping[Key, tuple[str, Params | None]]) -> BatchResult[Key]:
         made = self._made(commands)
@@ -87,6 +94,9 @@ class BatchCall(Generic[Key]):
         """
         again: list[Command[Key]] = []
         for pack in batch.packs(commands, self.client.measured):
+            if self._stopped_by is not None:
+                self._not_sent(pack, self._stopped_by, lost)
+                continue
             try:
                 answers, reply = self._exchange(pack, repeatable=all(_free(one) for one in pack))
             except (AnswerLost, ServerFault) as error:
@@ -99,8 +109,7 @@ class BatchCall(Generic[Key]):
                         lost[one.key] = _copy(error, one)
                 continue
             except Bitrix24Error as error:
-                for one in pack:
-                    self._fail(one, lost.get(one.key) or _copy(error, one))
+                self._not_sent(pack, error, lost)
                 continue
             for one, part in zip(pack, answers, strict=True):
                 try:
@@ -113,12 +122,12 @@ class BatchCall(Generic[Key]):
 
     def _send_whole(self, pack: list[Command[Key]]) -> None:
         """Send commands that belong together: in this order, in one request, and again only as a whole."""
+        if self._stopped_by is not None:
+            return self._not_sent(pack, self._stopped_by, {})
         try:
             answers, reply = self._exchange(pack, repeatable=all(_free(one) for one in pack))
         except Bitrix24Error as error:
-            for one in pack:
-                self._fail(one, _copy(error, one))
-            return
+            return self._not_sent(pack, error, {})
         for one, part in zip(pack, answers, strict=True):
             if part.result is None and part.error is None and self.halt and self.outcome.errors:
                 self.outcome.not_run.append(one.key)
@@ -127,6 +136,18 @@ class BatchCall(Generic[Key]):
                 self.outcome.replies[one.key] = self._read(one, part, reply)
             except Bitrix24Error as error:
                 self._fail(one, error)
+        return None
+
+    def _not_sent(self, pack: list[Command[Key]], error: Bitrix24Error, lost: dict[Key, Bitrix24Error]) -> None:
+        """
+        What befell the whole batch befell each of its commands.
+
+        :param lost: what had gone wrong with a command before, when it may have run.
+        """
+        if isinstance(error, _FOR_ALL):
+            self._stopped_by = error
+        for one in pack:
+            self._fail(one, lost.get(one.key) or _copy(error, one))
 
     def _exchange(self, pack: list[Command[Key]], *, repeatable: bool) -> tuple[Sequence[batch.Part], Reply]:
         return self.client.exchange_batch(pack, halt=self.halt, repeatable=repeatable)
@@ -174,16 +195,21 @@ class BatchCall(Generic[Key]):
         after: Bitrix24Error | None = None,
     ) -> None:
         """Send one command as a direct call, with all that a direct call does."""
+        if self._stopped_by is not None:
+            return self._not_sent([one], self._stopped_by, {one.key: lost} if lost else {})
         blocked = [error for error in self.outcome.errors.values() if isinstance(error, OperationTimeLimit)]
         if isinstance(after, OperationTimeLimit) and any(error.method == one.method for error in blocked):
             self.outcome.errors[one.key] = after
-            return
+            return None
         try:
             self.outcome.replies[one.key] = self.client.conversation(
                 one.known, one.method, one.params, patience, lost=lost, after=after
             )
         except Bitrix24Error as error:
             self.outcome.errors[one.key] = error
+            if isinstance(error, _FOR_ALL):
+                self._stopped_by = error
+        return None
 
     def _fail(self, one: Command[Key], error: Bitrix24Error) -> None:
         self.outcome.errors[one.key] = error

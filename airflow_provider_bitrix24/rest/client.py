@@ -215,12 +215,14 @@ class Client:
         *,
         after: Bitrix24Error | None = None,
         lost: Bitrix24Error | None = None,
+        explain: bool = True,
     ) -> Reply:
         """
         One call from first attempt to last.
 
         :param after: a first attempt that failed elsewhere, as a command of a batch.
         :param lost: an earlier attempt that may have run.
+        :param explain: False leaves it to the caller to say what a failure means: a batch has many commands.
         """
         writes = known.repeat_for(params) != "read"
         # REST 3.0 replays the stored answer of a write that comes again under its key; version 2 ignores the header.
@@ -263,7 +265,10 @@ class Client:
             if delay is None:
                 if lost is not None and failure.retryable and failure.ran == "no":
                     failure = lost.advise(f"then {failure.reason};")
-                raise self.explained(failure, known, params)
+                failure = self.explained(failure, known, params, lost) if explain else failure
+                if lost is not None and isinstance(failure, NotFound) and deletes(known):
+                    return _done(known, lost)
+                raise failure
             failure = None
 
     def _renewal(self, used: TokenPair | None) -> Bitrix24Error | None:
@@ -276,8 +281,10 @@ class Client:
             return away(error)
         return None
 
-    def explained(self, failure: Bitrix24Error, known: Method, params: Params) -> Bitrix24Error:
-        return explained(failure, known, params, methods=self.methods, ask=self.ask_once)
+    def explained(
+        self, failure: Bitrix24Error, known: Method, params: Params, lost: Bitrix24Error | None = None
+    ) -> Bitrix24Error:
+        return explained(failure, known, params, methods=self.methods, ask=self.ask_once, lost=lost)
 
     def ask_once(self, method: str, params: Params) -> Any:
         """``result`` of a reading method, without repeating."""
@@ -297,7 +304,7 @@ class Client:
         delay = self._operating.delay_of_batch([one.method for one in pack], now=self._clock())
         if delay > 0:
             patience.wait_or_raise(delay, OperationTimeLimit, "batch", reset_at=self._clock() + delay)
-        reply = self.conversation(known, "batch", batch_body(pack, halt=halt), patience)
+        reply = self.conversation(known, "batch", batch_body(pack, halt=halt), patience, explain=False)
         answers = batch_parts(reply.result, len(pack))
         if answers is None:
             raise AnswerLost("the answer is not one of a batch", method="batch", request_id=reply.request_id)

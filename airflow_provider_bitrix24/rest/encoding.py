@@ -40,9 +40,11 @@ def json_body(params: Any, *, method: str) -> bytes:
 def _plain(value: Any, place: str, method: str, depth: int) -> Any:
     if isinstance(value, str):
         return _text(value, place, method)
-    if value is None or isinstance(value, (bool, int)):
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int):
         # Subclasses such as enumerations become what they stand for.
-        return value if type(value) in (bool, int, type(None)) else int(value)
+        return int(value)
     if isinstance(value, float):
         if not math.isfinite(value):
             raise _bad(place, method, f"is {value}, which JSON has no form for", "send None for a missing number")
