@@ -20,11 +20,22 @@ from airflow_provider_bitrix24.rest.types import Params
 Ask = Callable[[str, Params], Any]
 
 
-def explained(failure: Bitrix24Error, known: Method, params: Params, *, methods: Methods, ask: Ask) -> Bitrix24Error:
+def explained(
+    failure: Bitrix24Error,
+    known: Method,
+    params: Params,
+    *,
+    methods: Methods,
+    ask: Ask,
+    lost: Bitrix24Error | None = None,
+) -> Bitrix24Error:
     """
     Return ``failure`` with its next step, or a more exact error in its place.
 
     A lost answer of what must not be repeated is not retryable either.
+
+    :param lost: an earlier attempt of the same call that may have run: a refusal whose cause nobody can tell may come
+        from that.
     """
     if isinstance(failure, (AnswerLost, ServerFault)) and failure.ran != "no":
         if known.repeat_for(params) == "never":
@@ -34,7 +45,7 @@ def explained(failure: Bitrix24Error, known: Method, params: Params, *, methods:
     if isinstance(failure, Forbidden) and (failure.code or "").upper().endswith(("_SCOPE", "SCOPEEXCEPTION")):
         return failure.advise(_scopes(known, ask))
     if known.lookup is not None and isinstance(failure, RestError) and needs_a_look(failure, known):
-        return _refused(failure, known, known.lookup, params, ask)
+        return _refused(failure, known, known.lookup, params, ask, lost)
     return failure
 
 
@@ -58,7 +69,9 @@ def identifying(params: Params) -> Params:
     return {key: value for key, value in params.items() if not isinstance(value, (dict, list, tuple))}
 
 
-def _refused(failure: RestError, known: Method, lookup: str, params: Params, ask: Ask) -> Bitrix24Error:
+def _refused(
+    failure: RestError, known: Method, lookup: str, params: Params, ask: Ask, lost: Bitrix24Error | None
+) -> Bitrix24Error:
     """A refusal whose cause the portal did not name in words we know: reading the object tells, in any language."""
     name = noun(known)
     try:
@@ -73,13 +86,15 @@ def _refused(failure: RestError, known: Method, lookup: str, params: Params, ask
             request_id=failure.request_id,
             next_step=missing.description,
         )
-    except RestError:
+    except Bitrix24Error as error:
+        if lost is not None:
+            return lost.advise(f"then {failure.reason}; the {name} may already be deleted")
+        if not isinstance(error, RestError):
+            return failure
         failure.next_step = (
             f"the {name} cannot be read either: there is none with this id, or the webhook's user has no right to it; "
             "this portal does not tell which"
         )
-        return failure
-    except Bitrix24Error:
         return failure
     fields = {str(key).lower(): value for key, value in found.items()} if isinstance(found, dict) else {}
     failure.next_step = f"the {name} exists and can be read, so the change itself was refused: "
