@@ -6,11 +6,29 @@ import math
 import multiprocessing
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from types import TracebackType
 from typing import Any
 
 from airflow_provider_bitrix24.sandbox import Sandbox
+
+
+@dataclass(frozen=True)
+class Seen:
+    """
+    What came to the portal.
+
+    :param requests: HTTP requests.
+    :param refused: how many of them were over the limit.
+    :param seconds: from the first request to the last.
+    :param cpu_seconds: of the portal's own process.
+    """
+
+    requests: int
+    refused: int
+    seconds: float
+    cpu_seconds: float
 
 
 class Portal:
@@ -48,14 +66,9 @@ class Portal:
         ids: list[int] = self._ask("add_payments", count)
         return ids
 
-    def seen(self) -> dict[str, Any]:
-        """
-        What came since the last :meth:`forget_calls`.
-
-        ``requests``; ``refused``: how many of them were over the limit; ``seconds`` from the first request to the last;
-        ``cpu_seconds`` of this portal's process.
-        """
-        seen: dict[str, Any] = self._ask("seen")
+    def seen(self) -> Seen:
+        """What came since the last :meth:`forget_calls`."""
+        seen: Seen = self._ask("seen")
         return seen
 
     def _ask(self, action: str, *arguments: Any) -> Any:
@@ -94,14 +107,14 @@ class _Served:
     def add_payments(self, count: int) -> list[int]:
         return [self._sandbox.add_payment(1) for _ in range(count)]
 
-    def seen(self) -> dict[str, Any]:
+    def seen(self) -> Seen:
         calls = self._sandbox.calls
-        return {
-            "requests": self._sandbox.requests,
-            "refused": sum(call.error == "QUERY_LIMIT_EXCEEDED" for call in calls),
-            "seconds": calls[-1].at - calls[0].at if calls else 0.0,
-            "cpu_seconds": _cpu_seconds() - self._cpu_began,
-        }
+        return Seen(
+            requests=self._sandbox.requests,
+            refused=sum(call.error == "QUERY_LIMIT_EXCEEDED" for call in calls),
+            seconds=calls[-1].at - calls[0].at if calls else 0.0,
+            cpu_seconds=_cpu_seconds() - self._cpu_began,
+        )
 
 
 def _cpu_seconds() -> float:

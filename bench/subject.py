@@ -10,21 +10,19 @@ import importlib
 import json
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 
-def calls(subject: Any, asked: Mapping[str, Any]) -> None:
-    wanted = asked["deal_ids"]
-    found = subject.calls(asked["webhook"], wanted, limited=asked["limited"])
-    _require([int(deal_id) for deal_id in found] == wanted, "each call brought its deal")
+def calls(client: Any, asked: Mapping[str, Any]) -> None:
+    wanted = list(range(1, asked["calls"] + 1))
+    _require([int(deal_id) for deal_id in client.calls(wanted)] == wanted, "each call brought its deal")
 
 
-def rows(subject: Any, asked: Mapping[str, Any]) -> None:
-    found: Iterable[Mapping[str, Any]] = subject.rows(asked["webhook"], limited=asked["limited"])
+def rows(client: Any, asked: Mapping[str, Any]) -> None:
     count = total = 0
-    for row in found:
+    for row in client.rows():
         count += 1
         total += int(row["ID"])
     # The ids are 1 to n: with the right number and the right sum no row is missing or doubled.
@@ -32,16 +30,14 @@ def rows(subject: Any, asked: Mapping[str, Any]) -> None:
     _require((count, total) == (deals, deals * (deals + 1) // 2), f"all {deals} deals came once")
 
 
-def delete(subject: Any, asked: Mapping[str, Any]) -> None:
+def delete(client: Any, asked: Mapping[str, Any]) -> None:
     payment_ids = asked["payment_ids"]
-    _require(
-        subject.delete(asked["webhook"], payment_ids, limited=asked["limited"]) == len(payment_ids), "all are gone"
-    )
+    _require(client.delete(payment_ids) == len(payment_ids), "all payments are gone")
 
 
-def rows_and_calls(subject: Any, asked: Mapping[str, Any]) -> None:
-    rows(subject, asked)
-    calls(subject, asked)
+def rows_and_calls(client: Any, asked: Mapping[str, Any]) -> None:
+    rows(client, asked)
+    calls(client, asked)
 
 
 TASKS: dict[str, Callable[[Any, Mapping[str, Any]], None]] = {
@@ -53,7 +49,8 @@ def main(subject_name: str, task_name: str) -> None:
     subject, task = importlib.import_module(f"bench.subjects.{subject_name}"), TASKS[task_name]
     asked = json.load(sys.stdin)
     memory, began, cpu_began = _memory_kib("VmRSS"), time.perf_counter(), time.process_time()
-    task(subject, asked)
+    with subject.Subject(asked["webhook"], limited=asked["limited"]) as client:
+        task(client, asked)
     measured = {
         "seconds": time.perf_counter() - began,
         "cpu_seconds": time.process_time() - cpu_began,

@@ -1,0 +1,181 @@
+"""What is measured, and what the client is held to."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from statistics import median
+
+from bench.portal import Portal, least_seconds
+from bench.runs import Bench, Run
+
+#: The clients by their modules under ``subjects``.
+SUBJECTS = {"bare": "requests.Session", "b24pysdk": "b24pysdk", "fast_bitrix24": "fast_bitrix24", "ours": "this client"}
+PEERS = ("b24pysdk", "fast_bitrix24")
+ROUNDS = 5
+
+CALLS = 200
+DEALS, MANY_DEALS = 50_000, 500_000
+PAYMENTS = 2_000
+#: Under the limit: so many deals are listed, then so many calls made in all.
+LIMITED_DEALS, LIMITED_CALLS = 10_000, 180
+RATE, BURST = 2.0, 50
+
+
+@dataclass
+class Table:
+    """Lines of text under a heading, and promises with what they say of the numbers."""
+
+    heading: str
+    columns: tuple[str, ...]
+    lines: list[tuple[str, ...]] = field(default_factory=list)
+    #: The promise, what was measured, whether it is held.
+    promises: list[tuple[str, str, bool]] = field(default_factory=list)
+
+    def promise(self, promise: str, measured: str, held: bool) -> None:
+        self.promises.append((promise, measured, held))
+
+
+def calls(bench: Bench) -> Table:
+    table = Table(f"{CALLS} single calls", ("client", "seconds", "client's CPU s", "ms a call"))
+    with Portal(deals=CALLS, seed=1) as portal:
+        runs = _rounds(SUBJECTS, lambda subject: bench.run(portal, subject, "calls", calls=CALLS))
+    for subject, name in SUBJECTS.items():
+        each = 1000 * _median(runs[subject]) / CALLS
+        table.lines.append((name, _seconds(runs[subject]), _cpu(runs[subject]), f"{each:.2f}"))
+    ours, bare, sdk = (_median(runs[subject]) for subject in ("ours", "bare", "b24pysdk"))
+    table.promise("at most 1.15 times bare requests.Session", f"{ours / bare:.2f} times", ours <= 1.15 * bare)
+    table.promise("at least 3 times faster than b24pysdk", f"{sdk / ours:.1f} times", sdk >= 3 * ours)
+    return table
+
+
+def rows(bench: Bench) -> Table:
+    table = Table(
+        f"{DEALS:,} deals listed, {MANY_DEALS:,} by this client alone",
+        ("client", "seconds", "client's CPU s", "requests", "memory growth, MiB"),
+    )
+    with Portal(deals=DEALS, seed=1) as portal:
+        runs = _rounds(SUBJECTS, lambda subject: bench.run(portal, subject, "rows", deals=DEALS))
+    with Portal(deals=MANY_DEALS, seed=1) as portal:
+        many = _rounds(("ours",), lambda subject: bench.run(portal, subject, "rows", deals=MANY_DEALS))["ours"]
+    shown = [(name, runs[subject]) for subject, name in SUBJECTS.items()]
+    for name, some in (*shown, (f"{SUBJECTS['ours']}, {MANY_DEALS:,} deals", many)):
+        requests = max(run.seen.requests for run in some)
+        table.lines.append((name, _seconds(some), _cpu(some), f"{requests:,}", f"{_growth_mib(some):.0f}"))
+    ours = runs["ours"]
+    for some, deals in ((ours, DEALS), (many, MANY_DEALS)):
+        most, sent = math.ceil(deals / 2500) + 2, max(run.seen.requests for run in some)
+        table.promise(f"at most {most} requests for {deals:,} deals", str(sent), sent <= most)
+    fastest = min(_median(runs[peer]) for peer in PEERS)
+    table.promise(
+        "not slower than the fastest peer", f"{_median(ours) / fastest:.2f} of its time", _median(ours) <= fastest
+    )
+    growth, growth_of_many = _growth_mib(ours), _growth_mib(many)
+    table.promise("memory grows by less than 64 MiB", f"{growth:.1f} MiB", growth < 64)
+    # The length of a list must not show; that of single answers does, by the length of the ids in them.
+    no_more = growth_of_many <= growth * 1.1
+    table.promise(f"and by no more with {MANY_DEALS:,} deals", f"{growth_of_many:.1f} MiB", no_more)
+    return table
+
+
+def limited(bench: Bench) -> Table:
+    table = Table(
+        f"{LIMITED_DEALS:,} deals listed and {LIMITED_CALLS} single calls, by a portal that takes {BURST} requests "
+        f"at once and {RATE:g} a second",
+        ("client", "requests", "refused (503)", "seconds, first to last", "least the bucket allows", "end"),
+    )
+    for processes, words in ((1, "alone"), (4, "4 processes at once")):
+        for subject in (*PEERS, "ours"):
+            with Portal(deals=LIMITED_DEALS, seed=1, rate=RATE, burst=BURST) as portal:
+                run = bench.run(
+                    portal, subject, "rows_and_calls", limited=True, processes=processes,
+                    deals=LIMITED_DEALS, calls=LIMITED_CALLS // processes,
+                )  # fmt: skip
+            seen = run.seen
+            least = least_seconds(seen.requests - seen.refused, rate=RATE, burst=BURST)
+            table.lines.append(
+                (
+                    f"{SUBJECTS[subject]}, {words}",
+                    str(seen.requests),
+                    str(seen.refused),
+                    f"{seen.seconds:.1f}",
+                    str(least),
+                    run.failure or "all came",
+                )
+            )
+            if subject == "ours":
+                done = not run.failure
+                table.promise(f"no 503 provoked, {words}", f"{seen.refused}", done and not seen.refused)
+                share = seen.seconds / least if least else math.inf
+                table.promise(
+                    f"within 5 % of what the bucket allows, {words}", f"{share - 1:+.1%}", done and share <= 1.05
+                )
+    return table
+
+
+def delete(bench: Bench) -> Table:
+    table = Table(f"{PAYMENTS:,} payments deleted by batch", ("client", "seconds", "client's CPU s", "requests"))
+    with Portal(deals=30, seed=1) as portal:
+        runs = _rounds(
+            SUBJECTS,
+            lambda subject: bench.run(portal, subject, "delete", payment_ids=portal.add_payments(PAYMENTS)),
+        )
+    for subject, name in SUBJECTS.items():
+        requests = max(run.seen.requests for run in runs[subject])
+        table.lines.append((name, _seconds(runs[subject]), _cpu(runs[subject]), str(requests)))
+    requests = max(run.seen.requests for run in runs["ours"])
+    table.promise(f"{PAYMENTS // 50} requests", str(requests), requests == PAYMENTS // 50)
+    ours, fastest = _median(runs["ours"]), min(_median(runs[peer]) for peer in PEERS)
+    table.promise("not slower than the fastest peer", f"{ours / fastest:.2f} of its time", ours <= fastest)
+    return table
+
+
+def imports(bench: Bench) -> Table:
+    table = Table("Import", ("module", "seconds", "seconds, Airflow being imported already"))
+    airflow = "from airflow.sdk import DAG, BaseHook, BaseOperator"
+    # The operator's module waits with the client until a task runs, so the client has a line of its own.
+    ours = ("airflow_provider_bitrix24.operators.payment", "airflow_provider_bitrix24.rest.client")
+    for module in (*PEERS, *ours):
+        alone = "–"
+        if module in PEERS:
+            alone = _spread([bench.import_seconds(module) for _ in range(ROUNDS)])
+        after = _spread([bench.import_seconds(module, after=airflow) for _ in range(ROUNDS)])
+        table.lines.append((module, alone, after))
+    return table
+
+
+CASES: dict[str, Callable[[Bench], Table]] = {case.__name__: case for case in (calls, rows, limited, delete, imports)}
+
+
+def _rounds(
+    subjects: Iterator[str] | dict[str, str] | tuple[str, ...], run: Callable[[str], Run]
+) -> dict[str, list[Run]]:
+    """Each subject in turn, and that several times: what disturbs the computer meanwhile disturbs all of them."""
+    runs: dict[str, list[Run]] = {subject: [] for subject in subjects}
+    for _ in range(ROUNDS):
+        for subject, some in runs.items():
+            some.append(run(subject))
+            if some[-1].failure:
+                raise RuntimeError(f"{subject}: {some[-1].failure}")
+    return runs
+
+
+def _median(runs: list[Run]) -> float:
+    return median(run.seconds for run in runs)
+
+
+def _growth_mib(runs: list[Run]) -> float:
+    return max(run.growth_mib for run in runs)
+
+
+def _seconds(runs: list[Run]) -> str:
+    return _spread([run.seconds for run in runs])
+
+
+def _cpu(runs: list[Run]) -> str:
+    return f"{median(run.cpu_seconds for run in runs):.3f}"
+
+
+def _spread(seconds: list[float]) -> str:
+    return f"{median(seconds):.3f} ({min(seconds):.3f}–{max(seconds):.3f})"

@@ -1,0 +1,60 @@
+"""Tables as Markdown."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Iterable, Sequence
+from datetime import date
+from importlib.metadata import version
+
+from airflow_provider_bitrix24 import __version__
+from bench.cases import ROUNDS, Table
+
+_PACKAGES = ("apache-airflow", "requests", "b24pysdk", "fast-bitrix24", "aiohttp")
+_HEAD = """\
+# What was measured
+
+Made by `make bench`; do not edit. {day}, {cores} cores ({machine}), Python {python}, airflow-provider-bitrix24 {ours},
+{packages}.
+
+Each client runs in a process of its own and talks HTTPS over loopback to the sandbox, which is one more process with
+one thread. Seconds are medians of {rounds} runs (fastest and slowest in brackets) from the first line that uses the
+client to its last, without starting Python and importing; the clients take turns. Except under the limit, each
+client's own limit is opened wide. The sandbox answers within a millisecond where a real portal takes 50 to 500, so
+what differs here is what the clients themselves take: with a real portal the number of requests decides.
+
+- **requests.Session** is no client but the yardstick: written by hand for the task, without checks, limits and
+  repetition. It lists page by page.
+- **b24pysdk** is the official SDK. It opens a new connection for each request and has no limit of its own: it sleeps
+  after it has been refused.
+- **fast_bitrix24** sends up to 50 requests at once and reads lists by offset, all into memory and in no order. Its
+  limit is kept by client object. Over aiohttp, which is partly written in C, a single call costs less than over
+  requests.
+"""
+
+
+def report(tables: Sequence[Table]) -> str:
+    packages = ", ".join(f"{name} {version(name)}" for name in _PACKAGES)
+    head = _HEAD.format(
+        day=date.today().isoformat(),
+        cores=os.cpu_count(),
+        machine=platform.machine(),
+        python=platform.python_version(),
+        ours=__version__,
+        packages=packages,
+        rounds=ROUNDS,
+    )
+    return "\n".join([head, *(shown(table) for table in tables)])
+
+
+def shown(table: Table) -> str:
+    lines = [f"## {table.heading}", "", *_rows(table.columns, table.lines), ""]
+    if table.promises:
+        verdicts = [(promise, measured, "yes" if held else "**no**") for promise, measured, held in table.promises]
+        lines += [*_rows(("this client is held to", "measured", "held"), verdicts), ""]
+    return "\n".join(lines)
+
+
+def _rows(columns: Sequence[str], lines: Iterable[Sequence[str]]) -> list[str]:
+    return [f"| {' | '.join(cells)} |" for cells in (columns, ["---"] * len(columns), *lines)]

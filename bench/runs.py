@@ -1,0 +1,89 @@
+"""Runs of subjects: each in a new process, the portal asked afterwards what it saw."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.portal import Portal, Seen
+
+
+@dataclass(frozen=True)
+class Run:
+    """
+    One or several processes of one subject at the same task.
+
+    :param seconds: of the slowest of them, without starting Python and importing.
+    :param cpu_seconds: of all of them.
+    :param growth_mib: by how much the memory of one grew at its peak.
+    :param failure: the last words of one that failed; the other numbers are then those of what came before.
+    """
+
+    seconds: float
+    cpu_seconds: float
+    growth_mib: float
+    seen: Seen
+    failure: str = ""
+
+
+class Bench(ExitStack):
+    """Where processes run: with a temporary directory of their own, and trusting the portal."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._directory = self.enter_context(tempfile.TemporaryDirectory(prefix="bitrix24-bench-"))
+
+    def run(
+        self, portal: Portal, subject: str, task: str, *, limited: bool = False, processes: int = 1, **asked: Any
+    ) -> Run:
+        portal.forget_calls()
+        text = json.dumps({"webhook": portal.webhook, "limited": limited, **asked})
+        command = [sys.executable, "-m", "bench.subject", subject, task]
+        running = [
+            subprocess.Popen(
+                command, env=self.environment(portal), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE, text=True,
+            )
+            for _ in range(processes)
+        ]  # fmt: skip
+        for one in running:
+            if one.stdin is not None:
+                one.stdin.write(text)
+                one.stdin.close()
+                one.stdin = None
+        ended = [(*one.communicate(), one.returncode) for one in running]
+        failures = [errors.strip().splitlines()[-1] for _, errors, code in ended if code]
+        measured = [json.loads(output.splitlines()[-1]) for output, _, code in ended if not code]
+        return Run(
+            max((one["seconds"] for one in measured), default=0.0),
+            sum(one["cpu_seconds"] for one in measured),
+            max((one["growth_mib"] for one in measured), default=0.0),
+            portal.seen(),
+            failures[0] if failures else "",
+        )
+
+    def import_seconds(self, module: str, *, after: str = "") -> float:
+        """How long importing a module takes, where others have been imported already."""
+        code = f"{after}\nimport time; began = time.perf_counter()\nimport {module}\nprint(time.perf_counter() - began)"
+        command = [sys.executable, "-c", code]
+        done = subprocess.run(command, env=self.environment(), capture_output=True, text=True, check=True)
+        return float(done.stdout.splitlines()[-1])
+
+    def environment(self, portal: Portal | None = None) -> dict[str, str]:
+        trust = {"REQUESTS_CA_BUNDLE": portal.ca_file, "SSL_CERT_FILE": portal.ca_file} if portal else {}
+        proxies = ("http_proxy", "https_proxy", "all_proxy")
+        return {
+            **{name: value for name, value in os.environ.items() if name.lower() not in proxies},
+            **trust,
+            "AIRFLOW_HOME": str(Path(self._directory, "airflow")),
+            # Where this host's request buckets are kept: each bench begins with none.
+            "TMPDIR": self._directory,
+            "PYTHONPATH": str(Path(__file__).parent.parent),
+        }
