@@ -6,7 +6,9 @@ from collections.abc import Callable, Hashable, Iterable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
+from airflow_provider_bitrix24.exceptions import IncompleteList
 from airflow_provider_bitrix24.rest.batch import MAX_COMMANDS
+from airflow_provider_bitrix24.rest.filter_check import check_filter
 from airflow_provider_bitrix24.rest.listing import Listing
 from airflow_provider_bitrix24.rest.reply import Reply
 from airflow_provider_bitrix24.rest.rows import Seen, rows_in
@@ -23,28 +25,44 @@ def children(
 ) -> Iterator[tuple[Parent, Row]]:
     """See :meth:`Client.children`."""
     name, known = client.known(method)
-    waiting = iter(dict.fromkeys(parents))
+    waiting = _once(parents)
     while some := list(islice(waiting, MAX_COMMANDS)):
         listings = {parent: Listing(name, known, params_of(parent)) for parent in some}
+        for listing in listings.values():
+            check_filter(client, listing)
         first_pages = client.batch({parent: (name, one.first()) for parent, one in listings.items()})
         for parent, listing in listings.items():
             if parent in first_pages.errors:
                 raise first_pages.errors[parent]
             rows: Iterable[Row] | None = _all_on_first_page(first_pages.replies[parent], listing)
             if rows is None:
+                # It begins anew: what the first page showed may have changed since.
                 rows = client.list(method, params_of(parent))
             for row in rows:
                 yield parent, listing.without_added_id(row)
 
 
+def _once(parents: Iterable[Parent]) -> Iterator[Parent]:
+    """Each parent once, taken only when it is needed: parents may be a list that is being read."""
+    seen: set[Parent] = set()
+    for parent in parents:
+        if parent not in seen:
+            seen.add(parent)
+            yield parent
+
+
 def _all_on_first_page(reply: Reply, listing: Listing) -> list[Row] | None:
     """The rows of a list that one page holds; None where it has to be read to its end."""
-    rows = rows_in(reply.result, listing.rows)
+    try:
+        rows = rows_in(reply.result, listing.rows)
+        if listing.rows.unique_id and listing.rows.id_key:
+            Seen().add(rows, listing.rows)
+    except IncompleteList as error:
+        error.method = listing.method
+        raise
     total = reply.total if listing.rows.total_is_true else None
     if reply.next is not None or (total is not None and total > len(rows)):
         return None
-    if len(rows) >= listing.rows.page_rows and total is None and listing.rows.paging != "single":
+    if len(rows) >= listing.rows.page_rows and total != len(rows) and listing.rows.paging != "single":
         return None
-    if listing.rows.unique_id and listing.rows.id_key:
-        Seen().add(rows, listing.rows)
     return rows
