@@ -9,14 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from airflow_provider_bitrix24.exceptions import (
-    AnswerLost,
-    Bitrix24Error,
-    ConfigurationError,
-    NotSent,
-    ServerFault,
-    TransportError,
-)
+from airflow_provider_bitrix24.exceptions import AnswerLost, Bitrix24Error, NotSent, ServerFault, TransportError
 from airflow_provider_bitrix24.rest.portal import OAuthApp, Portal
 from airflow_provider_bitrix24.rest.reply import read_error
 from airflow_provider_bitrix24.rest.scrub import scrubber
@@ -28,6 +21,15 @@ log = logging.getLogger(__name__)
 OFFICIAL_HOSTS = ("oauth.bitrix.info", "oauth.bitrix24.tech")
 #: The documented one.
 DEFAULT_URL = "https://oauth.bitrix.info/oauth/token/"
+#: What errors of the authorization server carry as their ``method``.
+METHOD = "oauth/token"
+_SCOPES = "tick the scopes in the application's card at the portal, then authorize it again"
+#: What a person does about a refusal, where the same code means something else for a method.
+_NEXT_STEPS = {
+    "insufficient_scope": _SCOPES,
+    "invalid_scope": _SCOPES,
+    "invalid_request": "look at the extras client_id, client_secret and refresh_token of the connection",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,22 +107,11 @@ class AuthorizationServer:
         except ValueError:
             return None
         named = urlsplit(self._app.oauth_url or DEFAULT_URL)
-        if url.scheme == "https" and (host in OFFICIAL_HOSTS or (host, port) == (named.hostname, named.port)):
+        allowed = {(official, None) for official in OFFICIAL_HOSTS} | {(named.hostname, named.port)}
+        if url.scheme == "https" and not url.username and (host, None if port == 443 else port) in allowed:
             return server_endpoint
         log.warning("The authorization server names %s, which is not one of Bitrix24's: it is not used.", host)
         return None
-
-    def check_portal(self, granted: Granted) -> None:
-        """
-        :raises ConfigurationError: the token is for a portal at another address than the connection allows.
-        """
-        host = urlsplit(granted.client_endpoint or "").hostname
-        if host and not self._portal.allows(host):
-            raise ConfigurationError(
-                f"the token is for the portal {host}, and the connection names {self._portal.host}",
-                next_step=f"if your portal has been renamed, write {host} as the connection's host, "
-                "or add it to the extra allowed_domains",
-            )
 
     def _ask(self, fields: dict[str, str], server_endpoint: str | None) -> Granted:
         url = self._app.oauth_url or DEFAULT_URL
@@ -142,7 +133,7 @@ class AuthorizationServer:
         )
         with Transport(server, secret_path="") as transport:
             answer = transport.exchange(
-                url, body.encode(), content_type="application/x-www-form-urlencoded", what="oauth/token",
+                url, body.encode(), content_type="application/x-www-form-urlencoded", what=METHOD,
                 request_id=request_id,
             )  # fmt: skip
         try:
@@ -150,12 +141,14 @@ class AuthorizationServer:
         except (ValueError, RecursionError):
             found = None
         if isinstance(found, dict) and "error" in found:
-            raise read_error(found, method="oauth/token", status=answer.status, request_id=request_id, scrub=scrub)
+            error = read_error(found, method=METHOD, status=answer.status, request_id=request_id, scrub=scrub)
+            error.next_step = _NEXT_STEPS.get((error.code or "").lower(), error.next_step)
+            raise error
         granted = Granted.from_answer(found)
         if granted is None:
             raise AnswerLost(
                 f"HTTP {answer.status} without tokens from the authorization server {target.hostname}",
-                method="oauth/token",
+                method=METHOD,
                 status=answer.status,
                 request_id=request_id,
             )
@@ -165,7 +158,13 @@ class AuthorizationServer:
 def away(error: Bitrix24Error) -> Bitrix24Error:
     """A failure of the authorization server as it concerns the method that needed the token: it did not run."""
     if isinstance(error, (TransportError, ServerFault)):
-        return NotSent(f"no token: {error.reason}", method=error.method, retryable=True, request_id=error.request_id)
+        return NotSent(
+            f"no token: {error.reason}",
+            method=error.method,
+            request_id=error.request_id,
+            next_step=error.next_step,
+            retryable=error.retryable,
+        )
     return error
 
 

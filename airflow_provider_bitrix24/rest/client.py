@@ -23,8 +23,9 @@ from airflow_provider_bitrix24.exceptions import (
     PortalMoved,
     QueryLimitExceeded,
     ServerFault,
+    Unauthorized,
 )
-from airflow_provider_bitrix24.rest.authorization import away
+from airflow_provider_bitrix24.rest import authorization
 from airflow_provider_bitrix24.rest.batch import BatchResult, Command, Measured, Part, seconds_of
 from airflow_provider_bitrix24.rest.batch import body as batch_body
 from airflow_provider_bitrix24.rest.batch import parts as batch_parts
@@ -41,7 +42,9 @@ from airflow_provider_bitrix24.rest.portal import Portal
 from airflow_provider_bitrix24.rest.reply import Reply, read_reply
 from airflow_provider_bitrix24.rest.retry import CALL_SECONDS, PATIENCE_SECONDS, delay_before_retry
 from airflow_provider_bitrix24.rest.scrub import scrubber
-from airflow_provider_bitrix24.rest.tokens import TokenPair, Tokens
+from airflow_provider_bitrix24.rest.signing import Signing
+from airflow_provider_bitrix24.rest.token_pair import TokenPair
+from airflow_provider_bitrix24.rest.tokens import Tokens
 from airflow_provider_bitrix24.rest.transport import Transport
 from airflow_provider_bitrix24.rest.types import Params, Row
 
@@ -90,7 +93,7 @@ class Client:
         self._patience_seconds = patience_seconds
         self._sleep, self._clock, self._jitter = sleep, clock, jitter
         self._stopped = False
-        self._transport = Transport(portal)
+        self._home, self._transport = portal, Transport(portal)
         self._bucket = bucket or bucket_store(portal.source, portal.limiter)
         self._operating = OperatingTime(portal.operating_budget_seconds)
 
@@ -228,24 +231,25 @@ class Client:
         # REST 3.0 replays the stored answer of a write that comes again under its key; version 2 ignores the header.
         headers = {"Idempotency-Key": str(uuid.uuid4())} if writes and known.version == 3 else {}
         repeatable = known.repeat_for(params) != "never" or bool(headers)
-        attempt, failure, renewed = 0, after, False
-        pair: TokenPair | None = None
+        attempt, failure, signing = 0, after, Signing(self.tokens)
         while True:
             attempt += 1
             if failure is None:
-                pair = None
                 try:
-                    pair = self._pair(params, method)
+                    pair = self._pair(signing, params, method)
                     reply = self._exchange(known, method, params, patience, pair, headers)
                     return reply if lost is None else replace(reply, repeated=True)
                 except Bitrix24Error as error:
                     failure = error
             # From here outside the handler: nothing of the way here belongs into a traceback.
-            if isinstance(failure, ExpiredToken) and self.tokens is not None and pair is not None and not renewed:
-                failure = self._renewal(pair)
-                if failure is None:
-                    renewed, attempt = True, attempt - 1
-                    continue
+            if signing.is_signed and self._is_expired(failure, known.version):
+                if not signing.may_renew:
+                    failure.next_step = "a renewed token is refused too: see whether the application is still installed"
+                else:
+                    failure = signing.renew()
+                    if failure is None:
+                        attempt -= 1
+                        continue
             if lost and isinstance(failure, NotFound) and deletes(known):
                 return _done(known, lost)
             may_have_run = isinstance(failure, (AnswerLost, ServerFault)) and failure.ran != "no"
@@ -271,25 +275,29 @@ class Client:
                 raise failure
             failure = None
 
-    def _renewal(self, used: TokenPair | None) -> Bitrix24Error | None:
-        """Renew the token that was refused; return what went wrong."""
-        if self.tokens is None:
-            return None
+    def _is_expired(self, failure: Bitrix24Error, version: int) -> bool:
+        if version != 3 or type(failure) is not Unauthorized:
+            return isinstance(failure, ExpiredToken)
+        # REST 3.0 has one code for all that may be wrong with a token; version 2 tells.
         try:
-            self.tokens.renewed(used)
+            self.ask_once("app.info", {})
         except Bitrix24Error as error:
-            return away(error)
-        return None
+            return isinstance(error, ExpiredToken)
+        return False
 
     def explained(
         self, failure: Bitrix24Error, known: Method, params: Params, lost: Bitrix24Error | None = None
     ) -> Bitrix24Error:
+        if failure.method == authorization.METHOD:
+            # The authorization server's words mean something else than the portal's.
+            return failure
         return explained(failure, known, params, methods=self.methods, ask=self.ask_once, lost=lost)
 
     def ask_once(self, method: str, params: Params) -> Any:
         """``result`` of a reading method, without repeating."""
         known = self.methods.find(method)
-        return self._exchange(known, method, params, self.patience(), self._pair(params, method)).result
+        pair = self._pair(Signing(self.tokens), params, method)
+        return self._exchange(known, method, params, self.patience(), pair).result
 
     def exchange_batch(
         self, pack: Sequence[Command[Any]], *, halt: bool, repeatable: bool
@@ -379,24 +387,21 @@ class Client:
         self._operating.learn(method, reply.time, now=self._clock())
         return reply
 
-    def _pair(self, params: Params, method: str) -> TokenPair | None:
+    def _pair(self, signing: Signing, params: Params, method: str) -> TokenPair | None:
         """The token that goes with the parameters; None for a webhook, which signs in the path."""
-        if self.tokens is None:
-            return None
-        if "auth" in params:
+        if self.tokens is not None and "auth" in params:
             raise ConfigurationError(
                 "the parameter auth is set by the connection", method=method, next_step="leave it out"
             )
-        try:
-            pair = self.tokens.pair()
-        except Bitrix24Error as error:
-            failure = away(error)
-        else:
-            if not {pair.access_token, pair.refresh_token} <= self._secrets:
-                self._secrets |= {pair.access_token, pair.refresh_token}
-                self._scrub = scrubber(self._secrets)
-            return pair
-        raise failure
+        pair = signing.pair()
+        if pair is not None and not {pair.access_token, pair.refresh_token} <= self._secrets:
+            self._secrets |= {pair.access_token, pair.refresh_token}
+            self._scrub = scrubber(self._secrets)
+            home = self._home.at(pair.client_endpoint)
+            if home is not self._home:
+                self._transport.close()
+                self._transport = Transport(home)
+        return pair
 
     def _is_gone(self, known: Method, params: Params, lost: Bitrix24Error, patience: Patience) -> bool:
         """After a lost answer to a delete: whether the object is gone, so that the work is done."""

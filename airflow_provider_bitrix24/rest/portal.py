@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import ClassVar
 from urllib.parse import quote, unquote, urlsplit
 
-from airflow_provider_bitrix24.exceptions import PortalMoved
+from airflow_provider_bitrix24.exceptions import ConfigurationError, PortalMoved
 from airflow_provider_bitrix24.rest.limits import PLANS, STANDARD, Bucket
 from airflow_provider_bitrix24.rest.operating import OPERATING_BUDGET_SECONDS
 from airflow_provider_bitrix24.rest.scrub import Scrub, scrubber
@@ -141,6 +141,29 @@ class Portal:
     def allows(self, host: str) -> bool:
         """Whether the portal may be at this host: its own, or one of ``allowed_domains``."""
         return host.lower() == self.host or any(_matches(host.lower(), one) for one in self.allowed_domains)
+
+    def at(self, client_endpoint: str | None) -> Portal:
+        """
+        The portal where its tokens say that it is: ``https://my.bitrix24.com/rest/``; itself where they do not say.
+
+        :raises ConfigurationError: that is another host than ``allowed_domains`` allow, or not https.
+        """
+        try:
+            target = urlsplit(client_endpoint or "")
+            host, port = (target.hostname or self.host).lower(), target.port
+        except ValueError:
+            return self
+        # The same host may be reached through another port or folder than the one that it knows of itself.
+        if host == self.host:
+            return self
+        if not self.allows(host) or target.scheme != self.scheme:
+            raise ConfigurationError(
+                f"the token is for the portal {target.scheme}://{host}, and the connection names {self.address}",
+                next_step=f"if your portal has been renamed, write {host} as the connection's host, "
+                "or add it to the extra allowed_domains",
+            )
+        folder = target.path.partition("/rest")[0].rstrip("/")
+        return replace(self, host=host, port=port, folder=folder)
 
     def moved(self, location: str, *, method: str, status: int, request_id: str) -> Portal:
         """

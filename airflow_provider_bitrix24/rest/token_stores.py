@@ -15,6 +15,7 @@ import tempfile
 from collections.abc import Callable
 from importlib import import_module
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.rest.host_lock import locked
@@ -92,8 +93,13 @@ class FileTokenStore:
                 found = json.load(stream)
         except FileNotFoundError:
             return {}
-        if not isinstance(found, dict):
-            raise ValueError("the token file does not hold an object")
+        except (ValueError, RecursionError):
+            found = None
+        if not isinstance(found, dict) or not all(isinstance(text, str) for text in found.values()):
+            raise ConfigurationError(
+                f"the token file {self._path} holds something else than what was written",
+                next_step="bring it back from a copy, or remove it and authorize the application again",
+            )
         return found
 
 
@@ -116,7 +122,17 @@ class RedisTokenStore:
                 "the extra token_store names Redis, and the package redis is not installed",
                 next_step="pip install 'airflow-provider-bitrix24[redis]'",
             ) from None
-        self._redis: Any = redis.Redis.from_url(url, decode_responses=True, socket_timeout=10.0)
+        try:
+            parts = urlsplit(url)
+            # A password with a bare `/`, `?` or `#` would otherwise be cut, and its beginning taken for host and port.
+            if "@" in parts.path + parts.query + parts.fragment:
+                raise ValueError
+            self._redis: Any = redis.Redis.from_url(url, decode_responses=True, socket_timeout=10.0)
+        except (ValueError, TypeError):
+            raise ConfigurationError(
+                "the extra token_store is no address of a Redis server",
+                next_step="write e.g. redis://:PASSWORD@redis.example.com:6379/0, with %2F for a / in the password",
+            ) from None
         self._swap: Any = self._redis.register_script(self._SCRIPT)
 
     def read(self, key: str) -> tuple[str | None, str]:
@@ -147,13 +163,19 @@ def token_store(address: str | None, default: Callable[[], TokenStore]) -> Token
         return FileTokenStore("/" + path.lstrip("/"))
     if address.startswith(("redis://", "rediss://")):
         return RedisTokenStore(address)
-    module, _, name = address.rpartition(".")
-    try:
-        store: TokenStore = getattr(import_module(module), name)()
-    except (ImportError, AttributeError, ValueError, TypeError):
+    return _made_of(address)
+
+
+def _made_of(path: str) -> TokenStore:
+    module, _, name = path.rpartition(".")
+    made: Any = None
+    with contextlib.suppress(ImportError, AttributeError, ValueError):
+        made = getattr(import_module(module), name)
+    if not callable(made) or not all(callable(getattr(made, method, None)) for method in ("read", "write")):
         raise ConfigurationError(
             "the extra token_store is not a store",
-            next_step='write "variable", "file:/path", "redis://…" or the dotted path of a class that can be made '
-            "without arguments",
-        ) from None
+            next_step='write "variable", "file:/path", "redis://…" or the dotted path of a class with read() and '
+            "write() that can be made without arguments",
+        )
+    store: TokenStore = made()
     return store
