@@ -134,7 +134,8 @@ class RestError(Bitrix24Error):
     """
     The portal said no.
 
-    :param cause_known: False where neither code nor text says why, e.g. code ``0`` with a text in an unknown language.
+    :param cause_known: False where neither code nor text nor a look at the object says why, e.g. code ``0`` with a text
+        in an unknown language.
     """
 
     def __init__(self, reason: str, *, cause_known: bool = True, **kwargs: Any) -> None:

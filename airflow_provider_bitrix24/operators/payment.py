@@ -6,7 +6,14 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_bitrix24.exceptions import AnswerLost, Bitrix24Error, ConfigurationError, NotFound, ServerFault
+from airflow_provider_bitrix24.exceptions import (
+    AnswerLost,
+    Bitrix24Error,
+    ConfigurationError,
+    NotFound,
+    RestError,
+    ServerFault,
+)
 from airflow_provider_bitrix24.operators.arguments import positive_id
 from airflow_provider_bitrix24.operators.base import Bitrix24BaseOperator
 from airflow_provider_bitrix24.operators.entities import WITH_PAYMENTS, entity_type_id
@@ -266,12 +273,14 @@ class Bitrix24DeletePaymentOperator(Bitrix24BaseOperator):
         began = time.monotonic()
         try:
             reply = client.ask("crm.item.payment.delete", {"id": payment_id})
-        except NotFound as error:
-            if self.missing_ok:
+        except RestError as error:
+            missing = isinstance(error, NotFound)
+            if missing and self.missing_ok:
                 self.log.info("%s; that is fine, since missing_ok is set.", error)
                 return False
-            error.advise(FIND_PAYMENT_ID)
-            if context["ti"].try_number > 1:
+            if missing:
+                error.advise(FIND_PAYMENT_ID)
+            if context["ti"].try_number > 1 and (missing or not error.cause_known):
                 error.advise("An earlier try of this task may have deleted it.")
             raise
         self.log.info(

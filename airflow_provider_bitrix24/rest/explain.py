@@ -97,6 +97,7 @@ def _refused(
         )
         return failure
     fields = {str(key).lower(): value for key, value in found.items()} if isinstance(found, dict) else {}
+    failure.cause_known = True
     failure.next_step = f"the {name} exists and can be read, so the change itself was refused: "
     if fields.get("paid") == "Y" and deletes(known):
         failure.next_step += "it is paid, so unpay it first"
