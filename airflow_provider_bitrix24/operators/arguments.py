@@ -43,6 +43,15 @@ def parameters(value: Any, name: str) -> dict[str, Any]:
     return dict(value)
 
 
+def number_from_zero(value: Any, name: str) -> int:
+    """
+    ``value`` as a whole number, 0 included.
+
+    :raises ConfigurationError: anything else.
+    """
+    return 0 if value == 0 and not isinstance(value, bool) else positive_id(value, name)
+
+
 def ids(value: Any, name: str, hint: str = "") -> list[int]:
     """
     ``value`` as a list of whole numbers above 0, each once: a list, a lazy XCom sequence, or JSON text of one.

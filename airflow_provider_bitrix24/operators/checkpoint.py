@@ -95,6 +95,18 @@ class ObjectCheckpoint(Checkpoint):
             self._folder.rmdir(recursive=True)
 
 
+def is_repeated(context: Any) -> bool:
+    """
+    Whether an earlier try of this series may have done work. Clearing a task begins a new series: it raises
+    ``max_tries`` by what had been used up.
+    """
+    ti, task = context["ti"], context.get("task")
+    retries, most = getattr(task, "retries", None), getattr(ti, "max_tries", None)
+    if retries is None or most is None:
+        return bool(ti.try_number > 1)
+    return bool(ti.try_number > most - retries + 1)
+
+
 def checkpoint(context: Any, report: Any = None) -> Checkpoint:
     """
     The checkpoint of a running task.

@@ -88,7 +88,7 @@ class Bitrix24DeletePaymentsOperator(Bitrix24BaseOperator):
         self.report = report
 
     def run(self, client: Client, context: Any) -> dict[str, Any]:
-        from airflow_provider_bitrix24.operators.checkpoint import checkpoint
+        from airflow_provider_bitrix24.operators.checkpoint import checkpoint, is_repeated
         from airflow_provider_bitrix24.operators.storage import storage_path, write_json_lines
 
         one_of(self.on_error, "on_error", ("fail", "continue"))
@@ -109,7 +109,7 @@ class Bitrix24DeletePaymentsOperator(Bitrix24BaseOperator):
         outcomes = {}
         failure: Bitrix24Error | None = None
         for number, some in enumerate(_steps(plan)):
-            answers, failure = self._step(client, memory, number, some, context["ti"].try_number)
+            answers, failure = self._step(client, memory, number, some, is_repeated(context))
             outcomes.update(answers)
             self.log.info("%d of %d payments: %s", len(outcomes), len(plan), dict(_counts(outcomes)))
             if failure is not None and self.on_error == "fail":
@@ -139,7 +139,7 @@ class Bitrix24DeletePaymentsOperator(Bitrix24BaseOperator):
         return list(dict.fromkeys(int(payment_row(row)["id"]) for _, row in rows))
 
     def _step(
-        self, client: Client, memory: Checkpoint, number: int, some: list[int], try_number: int
+        self, client: Client, memory: Checkpoint, number: int, some: list[int], repeated: bool
     ) -> tuple[dict[int, dict[str, Any]], Bitrix24Error | None]:
         """Delete up to 50 payments, or tell what an earlier try did with them."""
         known = memory.get(f"outcome_{number}")
@@ -153,7 +153,7 @@ class Bitrix24DeletePaymentsOperator(Bitrix24BaseOperator):
             "deleted_earlier"
             if sent_before and memory.lasting
             else "missing_or_deleted_earlier"
-            if try_number > 1 and not memory.lasting
+            if repeated and not memory.lasting
             else "missing"
         )
         rows = [earlier.get(one) or self._row(one, done, gone_word) for one in some]

@@ -1,0 +1,268 @@
+"""Many rows written, 50 to a request, none of them twice."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow_provider_bitrix24.exceptions import AnswerLost, Bitrix24Error, ConfigurationError
+from airflow_provider_bitrix24.operators.arguments import number_from_zero, one_of, parameters
+from airflow_provider_bitrix24.operators.base import Bitrix24BaseOperator
+from airflow_provider_bitrix24.operators.entities import entity_type_id
+
+if TYPE_CHECKING:
+    from airflow_provider_bitrix24.operators.checkpoint import Checkpoint
+    from airflow_provider_bitrix24.rest.client import Client
+
+#: Rows written by one request, and remembered as one step.
+STEP = 50
+
+
+class Bitrix24BulkWriteOperator(Bitrix24BaseOperator):
+    """
+    Write many rows: one call of a method for each, 50 to a request.
+
+    Returns ``{"rows": 5000, "written": 4998, "failed": 2, "unknown": 0, "report": {"path": …}}``.
+
+    What was sent and answered is remembered before the next step, in the task state store of Airflow 3.3 or else beside
+    ``report``: a retry goes on where the task was killed. A row whose answer was lost is written again only if that
+    does no harm by the method's nature (an absolute update); a row that may have been added already is ``unknown``,
+    and the task fails without retry and names the report.
+
+    :param method: what to call for each row, e.g. ``"crm.contact.add"``; templated. Either this or ``entity_type_id``.
+    :param entity_type_id: kind of CRM item, ``"company"`` or ``4``; templated.
+    :param operation: ``"add"`` or ``"update"`` for CRM items; an update takes the item's id from the column ``id``.
+    :param rows: a list of objects (an XCom), or the address of a file ``.jsonl``, ``.csv`` or ``.parquet``; templated.
+    :param sql: a query instead, ordered by something unique; templated.
+    :param sql_conn_id: the database's connection; templated.
+    :param mapping: the method's params, or the item's fields, in which ``"$column"`` stands for a row's value and
+        ``"$$"`` for a dollar sign, e.g. ``{"title": "$name", "opened": "Y"}``; the whole row by default; templated.
+    :param max_failures: so many rows may fail before the task stops and fails; None for any number.
+    :param dry_run: send nothing; return ``{"rows": 5000, "failed": 0, "examples": [params of the first three], …}``.
+    :param report: an ``ObjectStoragePath`` for the outcome of every row, JSON lines ``{"row": 0, "outcome": "written",
+        "result": 17}``; templated.
+
+    Source: Bitrix24 REST docs, «How to Execute a Batch Request», ``crm.item.add``, ``crm.item.update``.
+    """
+
+    template_fields: Sequence[str] = (
+        "method",
+        "entity_type_id",
+        "rows",
+        "sql",
+        "sql_conn_id",
+        "mapping",
+        "report",
+        "bitrix24_conn_id",
+    )
+    template_fields_renderers: ClassVar[dict[str, str]] = {"sql": "sql", "mapping": "json"}
+
+    def __init__(
+        self,
+        *,
+        method: str | None = None,
+        entity_type_id: int | str | None = None,
+        operation: str = "add",
+        rows: Any = None,
+        sql: str | None = None,
+        sql_conn_id: str | None = None,
+        mapping: Mapping[str, Any] | str | None = None,
+        max_failures: int | None = 0,
+        dry_run: bool = False,
+        report: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.method = method
+        self.entity_type_id = entity_type_id
+        self.operation = operation
+        self.rows = rows
+        self.sql = sql
+        self.sql_conn_id = sql_conn_id
+        self.mapping = mapping
+        self.max_failures = max_failures
+        # BaseOperator has a method of the name dry_run.
+        self.only_check = dry_run
+        self.report = report
+
+    def run(self, client: Client, context: Any) -> dict[str, Any]:
+        from airflow_provider_bitrix24.operators.checkpoint import checkpoint, is_repeated
+        from airflow_provider_bitrix24.operators.row_sources import rows_of
+        from airflow_provider_bitrix24.operators.storage import storage_path, write_json_lines
+
+        method, shape = self._method()
+        most = None if self.max_failures is None else number_from_zero(self.max_failures, "max_failures")
+        report = None if self.report is None else storage_path(self.report, "report")
+        rows = rows_of(self.rows, self.sql, self.sql_conn_id)
+        if self.only_check:
+            return self._checked(client, method, shape, rows)
+        memory = checkpoint(context, report)
+        if is_repeated(context) and not memory.lasting and client.known(method)[1].repeat == "never":
+            raise ConfigurationError(
+                "an earlier try may have written rows, and nothing remembers which",
+                method=method,
+                next_step="look at the portal before you clear the task; with report, a retry goes on safely",
+            )
+        counts: Counter[str] = Counter()
+        steps = 0
+        failure: Bitrix24Error | None = None
+        while some := list(islice(rows, STEP)):
+            outcomes, error = self._step(client, memory, steps, method, [_filled(method, shape, row) for row in some])
+            steps += 1
+            failure = failure or error
+            counts.update(outcome["outcome"] for outcome in outcomes)
+            self.log.info("%d rows: %s", counts.total(), dict(counts))
+            if most is not None and counts["failed"] + counts["unknown"] > most:
+                break
+        written = report and write_json_lines(report, _remembered(memory, steps))
+        summary = {
+            "rows": counts.total(),
+            "written": counts["written"],
+            "failed": counts["failed"],
+            "unknown": counts["unknown"],
+            "report": written or None,
+        }
+        if failure is not None and most is not None and counts["failed"] + counts["unknown"] > most:
+            context["ti"].xcom_push(key="bitrix24_writes", value=summary)
+            # Only with what earlier tries did in mind may another try begin.
+            failure.retryable = failure.retryable and memory.lasting
+            raise failure.advise(f"({dict(counts)}; more than max_failures, {most})")
+        memory.forget()
+        return summary
+
+    def _method(self) -> tuple[str, Any]:
+        """The method of each row, and the params in which the row's values are put."""
+        if (self.method is None) == (self.entity_type_id is None):
+            raise ConfigurationError(
+                "give either method or entity_type_id", next_step="one of the two is what to write"
+            )
+        mapping = parameters(self.mapping, "mapping") if self.mapping else None
+        if self.method is not None:
+            return self.method, mapping
+        operation = one_of(self.operation, "operation", ("add", "update"))
+        params: dict[str, Any] = {"entityTypeId": entity_type_id(self.entity_type_id)}
+        if operation == "update":
+            params["id"] = "$id"
+        return f"crm.item.{operation}", {**params, "fields": mapping if mapping is not None else _WHOLE_ROW}
+
+    def _step(
+        self, client: Client, memory: Checkpoint, number: int, method: str, made: list[Any]
+    ) -> tuple[list[dict[str, Any]], Bitrix24Error | None]:
+        """Write up to 50 rows, or tell what an earlier try did with them."""
+        first = number * STEP
+        mark = _fingerprint(made)
+        known, intent = memory.get(f"outcome_{number}"), memory.get(f"intent_{number}")
+        if intent is not None and intent != mark:
+            raise ConfigurationError(
+                f"rows {first} to {first + len(made) - 1} are others than in the try before",
+                next_step="keep the rows in a fixed order (ORDER BY), or clear the task to begin anew",
+            )
+        before = {row["row"]: row for row in known or []}
+        pending: dict[int, Any] = {}
+        outcomes: dict[int, dict[str, Any]] = {}
+        errors: list[Bitrix24Error] = []
+        _, how = client.known(method)
+        for index, params in enumerate(made, first):
+            if index in before and (before[index]["outcome"] != "failed" or before[index].get("final")):
+                outcomes[index] = before[index]
+            elif isinstance(params, Bitrix24Error):
+                outcomes[index] = _outcome(index, params)
+                errors.append(params)
+            elif intent is not None and known is None and how.repeat_for(params) == "never":
+                unknown = AnswerLost(
+                    "an earlier try was killed while it wrote this row", method=method, retryable=False
+                )
+                outcomes[index] = _outcome(index, unknown.advise("look whether it is there before you write it again"))
+                errors.append(unknown)
+            else:
+                pending[index] = params
+        memory.put(f"intent_{number}", mark)
+        done = client.batch({index: (method, params) for index, params in pending.items()})
+        for index in pending:
+            error = done.errors.get(index)
+            outcomes[index] = (
+                {"row": index, "outcome": "written", "result": _brief(done.replies[index].result)}
+                if error is None
+                else _outcome(index, error)
+            )
+        errors += done.errors.values()
+        answer = [outcomes[index] for index in sorted(outcomes)]
+        memory.put(f"outcome_{number}", answer)
+        # One that no retry heals decides: a retry must not begin while a row may have been written.
+        return answer, next((error for error in errors if not error.retryable), errors[0] if errors else None)
+
+    def _checked(self, client: Client, method: str, shape: Any, rows: Iterator[dict[str, Any]]) -> dict[str, Any]:
+        name, _ = client.known(method)
+        examples: list[Any] = []
+        count = failed = 0
+        for row in rows:
+            count += 1
+            params = _filled(name, shape, row)
+            if isinstance(params, Bitrix24Error):
+                failed += 1
+                self.log.warning("Row %d cannot be written: %s", count - 1, params)
+            elif len(examples) < 3:
+                examples.append(params)
+        self.log.info("%d rows would be written with %s, %d cannot.", count - failed, name, failed)
+        return {"rows": count, "failed": failed, "method": name, "examples": examples, "dry_run": True}
+
+
+_WHOLE_ROW = object()
+
+
+def _filled(method: str, shape: Any, row: Mapping[str, Any]) -> Any:
+    """The params of one row, in plain values; an error where the mapping or a value does not fit."""
+    from airflow_provider_bitrix24.rest.encoding import plain
+
+    try:
+        return plain(dict(row) if shape is None else _put(shape, row), method=method)
+    except ConfigurationError as error:
+        return error
+
+
+def _put(shape: Any, row: Mapping[str, Any]) -> Any:
+    if shape is _WHOLE_ROW:
+        return dict(row)
+    if isinstance(shape, str) and shape.startswith("$$"):
+        return shape[1:]
+    if isinstance(shape, str) and shape.startswith("$"):
+        if shape[1:] not in row:
+            raise ConfigurationError(
+                f"the row has no column {shape[1:]!r}", next_step=f"it has: {', '.join(sorted(row)) or 'none'}"
+            )
+        return row[shape[1:]]
+    if isinstance(shape, Mapping):
+        return {key: _put(value, row) for key, value in shape.items()}
+    if isinstance(shape, (list, tuple)):
+        return [_put(value, row) for value in shape]
+    return shape
+
+
+def _brief(result: Any) -> Any:
+    """The id of an item that the portal answers whole («crm.item.add»); anything else as it is."""
+    item = result.get("item") if isinstance(result, dict) else None
+    return item["id"] if isinstance(item, dict) and "id" in item else result
+
+
+def _outcome(index: int, error: Bitrix24Error) -> dict[str, Any]:
+    unknown = isinstance(error, AnswerLost) and not error.retryable
+    return {
+        "row": index,
+        "outcome": "unknown" if unknown else "failed",
+        "message": str(error),
+        "final": not error.retryable,
+    }
+
+
+def _fingerprint(made: list[Any]) -> str:
+    text = json.dumps([None if isinstance(one, Bitrix24Error) else one for one in made], default=str, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _remembered(memory: Checkpoint, steps: int) -> Iterator[dict[str, Any]]:
+    for number in range(steps):
+        yield from memory.get(f"outcome_{number}")

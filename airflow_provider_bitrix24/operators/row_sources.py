@@ -1,0 +1,121 @@
+"""Where the rows of a bulk write come from: a list, a file of object storage, or a database."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from airflow_provider_bitrix24.exceptions import ConfigurationError
+from airflow_provider_bitrix24.operators.storage import storage_path
+
+#: Rows fetched from a database at once.
+_FETCH = 500
+
+
+def rows_of(rows: Any, sql: str | None, sql_conn_id: str | None) -> Iterator[dict[str, Any]]:
+    """
+    Yield the rows one by one, each a dict by column, in their order.
+
+    :param rows: a list of dicts (an XCom), its JSON text, or the address of a file ``.jsonl``, ``.csv``, ``.parquet``.
+    :param sql: a query instead; its order must be fixed by ORDER BY, so that a retry goes on behind the same row.
+    :param sql_conn_id: connection of the database, of any type whose hook is a ``DbApiHook``.
+    :raises ConfigurationError: no rows, rows that are no dicts, or a file of another kind.
+    """
+    if (rows is None) == (sql is None):
+        raise ConfigurationError("give either rows or sql", next_step="one of the two is where the rows come from")
+    found = _from_sql(sql, sql_conn_id) if sql is not None else _from_rows(rows)
+    for number, row in enumerate(found):
+        if not isinstance(row, Mapping):
+            raise ConfigurationError(f"row {number} is not an object", next_step='rows look like {"name": "Acme"}')
+        yield {str(column): _cleared(value) for column, value in row.items()}
+
+
+def _cleared(value: Any) -> Any:
+    """Data frames and Parquet write a missing value as NaN or NaT, which is null here."""
+    if (isinstance(value, float) and math.isnan(value)) or type(value).__name__ == "NaTType":
+        return None
+    return value
+
+
+def _from_rows(rows: Any) -> Iterable[Any]:
+    if isinstance(rows, str):
+        text = rows.strip()
+        if text.startswith("["):
+            try:
+                return json.loads(text)  # type: ignore[no-any-return]
+            except ValueError:
+                raise ConfigurationError("rows is not JSON", next_step='write e.g. [{"name": "Acme"}]') from None
+        return _from_file(text)
+    if hasattr(rows, "open") and hasattr(rows, "suffix"):
+        return _from_file(str(rows))
+    if isinstance(rows, Mapping) or not isinstance(rows, Iterable):
+        raise ConfigurationError("rows is not a list", next_step="give a list of objects, or the address of a file")
+    return rows
+
+
+def _from_file(address: str) -> Iterator[Any]:
+    path = storage_path(address, "rows")
+    readers = {".jsonl": _json_lines, ".ndjson": _json_lines, ".csv": _csv, ".parquet": _parquet}
+    reader = readers.get(path.suffix.lower())
+    if reader is None:
+        raise ConfigurationError(
+            f"rows names a file of the kind {path.suffix or 'without an ending'}",
+            next_step=f"give one of: {', '.join(readers)}",
+        )
+    if not path.exists():
+        raise ConfigurationError("the file that rows names does not exist", next_step=f"look for {path}")
+    return reader(path)
+
+
+def _json_lines(path: Any) -> Iterator[Any]:
+    with path.open("rb") as stream:
+        for number, line in enumerate(stream):
+            if line.strip():
+                try:
+                    yield json.loads(line)
+                except ValueError:
+                    raise ConfigurationError(f"line {number + 1} of {path.name} is not JSON") from None
+
+
+def _csv(path: Any) -> Iterator[Any]:
+    with path.open("rb") as stream, io.TextIOWrapper(stream, encoding="utf-8-sig", newline="") as text:
+        for number, row in enumerate(csv.DictReader(text)):
+            if None in row or None in row.values():
+                raise ConfigurationError(f"row {number + 1} of {path.name} has not as many values as its header")
+            yield row
+
+
+def _parquet(path: Any) -> Iterator[Any]:
+    try:
+        from pyarrow.parquet import ParquetFile  # type: ignore[import-not-found,unused-ignore]
+    except ImportError:
+        raise ConfigurationError(
+            "reading Parquet needs the package pyarrow", next_step="pip install 'airflow-provider-bitrix24[parquet]'"
+        ) from None
+    with path.open("rb") as stream:
+        for group in ParquetFile(stream).iter_batches(batch_size=_FETCH):
+            yield from group.to_pylist()
+
+
+def _from_sql(sql: str | None, sql_conn_id: str | None) -> Iterator[Any]:
+    from airflow_provider_bitrix24._compat import BaseHook
+
+    if not sql_conn_id:
+        raise ConfigurationError("sql_conn_id is missing", next_step="name the connection of the database")
+    hook = BaseHook.get_hook(sql_conn_id)
+    if not hasattr(hook, "get_records"):
+        raise ConfigurationError(f"the connection {sql_conn_id!r} is not one of a database that takes SQL")
+    connection = hook.get_conn()
+    try:
+        cursor = connection.cursor()
+        cursor.execute(sql)
+        columns = [column[0] for column in cursor.description or ()]
+        while some := cursor.fetchmany(_FETCH):
+            for values in some:
+                yield dict(zip(columns, values, strict=True))
+    finally:
+        connection.close()
