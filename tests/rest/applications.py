@@ -1,0 +1,62 @@
+"""Clients of applications for tests: as ``clients.py``, with a token pair and a store."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from airflow_provider_bitrix24.rest.bucket_stores import LocalBucket
+from airflow_provider_bitrix24.rest.client import Client
+from airflow_provider_bitrix24.rest.pasted import portal_from_parts
+from airflow_provider_bitrix24.rest.portal import OAuthApp
+from airflow_provider_bitrix24.rest.token_stores import TokenStore, version_of
+from airflow_provider_bitrix24.rest.tokens import Tokens
+from tests.rest.clients import Naps
+
+__all__ = ["MemoryStore", "application_client"]
+
+
+class MemoryStore:
+    """A store of this process that notes what is done with it."""
+
+    def __init__(self) -> None:
+        self.texts: dict[str, str] = {}
+        self.written: list[str] = []
+        self.before_write: Callable[[str], object] = lambda key: None
+        self._lock = threading.Lock()
+
+    def read(self, key: str) -> tuple[str | None, str]:
+        text = self.texts.get(key)
+        return text, version_of(text)
+
+    def write(self, key: str, text: str, version: str) -> bool:
+        self.before_write(key)
+        with self._lock:
+            if version_of(self.texts.get(key)) != version:
+                return False
+            self.texts[key] = text
+            self.written.append(key)
+            return True
+
+    @property
+    def pairs(self) -> list[str]:
+        """Texts of all stored pairs."""
+        return [text for key, text in self.texts.items() if "__seed_" in key]
+
+
+def application_client(
+    connection: dict[str, Any],
+    store: TokenStore,
+    naps: Naps | None = None,
+    **options: Any,
+) -> Client:
+    """A client of a connection as ``portal.oauth_connection()`` gives it."""
+    extra = {"rate": 1e9, "burst": 1e9, "timeout": 10, **connection["extra"]}
+    portal = portal_from_parts("test", **{**connection, "extra": extra})
+    assert isinstance(portal.credentials, OAuthApp)
+    naps = naps or Naps()
+    tokens = Tokens(portal, portal.credentials, store, clock=naps.now, sleep=naps, **options)
+    return Client(
+        portal, tokens=tokens, bucket=LocalBucket(naps.monotonic), sleep=naps, clock=naps.now, jitter=lambda: 1.0
+    )
