@@ -47,7 +47,7 @@ class Sandbox(Applications):
     :param rate: requests per second that drain from the request bucket; without ``rate`` and ``burst`` there is none.
     :param burst: depth of the request bucket, 50 if only ``rate`` is given.
     :param operating_limit: seconds of running time per method in ten minutes; ``None``: not counted, as self-hosted.
-    :param method_seconds: how long methods are said to run, e.g. ``{"crm.item.*": 0.5}``; nobody waits for it.
+    :param method_seconds: how long methods are said to run, e.g. ``{"crm.item.*": 0.5}``: the portal's clock moves on.
     :param batch_billing: whose operating time a batch uses: its ``"commands"``, ``"batch"`` itself or ``"none"``.
     :param operating_shared: all webhooks share one counter per method, or each has its own.
     :param auth_status: status of authorization errors: 401 (server source) or 403 (documentation).

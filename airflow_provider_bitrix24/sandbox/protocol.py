@@ -161,10 +161,8 @@ class Protocol:
         timer = dispatch.Timer(portal)
         timer.begin_processing()
         bill = Bill(portal.operating, credential)
-        said_seconds = 0.0
 
         def run_command(method: str, command_params: Params) -> dispatch.Done:
-            nonlocal said_seconds
             command = Call(method, command_params, user_id=user.id, at=portal.clock.now(), connection=call.connection)
             portal.log.receive(command, within=call)
             try:
@@ -176,17 +174,15 @@ class Protocol:
                 dispatch.check_scope(portal, entry, user, in_batch=True)
                 params = {key: value for key, value in command_params.items() if key != "auth"}
                 paid = billing == "commands"
-                done = dispatch.run(portal, entry, params, user, command, bill, paid=paid)
+                return dispatch.run(portal, entry, params, user, command, bill, paid=paid)
             except Refusal as refused:
                 command.error = str(refused.code)
                 raise
-            said_seconds += portal.operating.seconds_of(entry.name.lower())
-            return done
 
         batch = Batch(run_command, lambda refusal: error_body(refusal, portal.settings.zero_code))
         result = batch.run(params)
         portal.log.execute(call)
-        times = timer.end(said_seconds)
+        times = timer.end()
         if portal.operating.limit is not None:
             if billing == "batch":
                 bill.add("batch", times["processing"])
