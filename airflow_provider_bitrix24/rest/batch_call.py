@@ -111,14 +111,24 @@ class BatchCall(Generic[Key]):
             except Bitrix24Error as error:
                 self._not_sent(pack, error, lost)
                 continue
-            for one, part in zip(pack, answers, strict=True):
-                try:
-                    self.outcome.replies[one.key] = self._read(one, part, reply)
-                except Bitrix24Error as error:
-                    self._ended_badly(one, error, lost.get(one.key))
+            # All are read before any is sent alone: until when a limit lasts is counted from now.
+            for one, failure in self._failures(pack, answers, reply):
+                self._ended_badly(one, failure, lost.get(one.key))
         if again:
             self.client.patience().sleep(LOST_ANSWER(attempt) or 0.0)
             self._send(again, attempt=attempt + 1, lost=lost)
+
+    def _failures(
+        self, pack: list[Command[Key]], answers: Sequence[batch.Part], reply: Reply
+    ) -> list[tuple[Command[Key], Bitrix24Error]]:
+        """Keep the replies of a batch, and return what went wrong with the other commands."""
+        failures = []
+        for one, part in zip(pack, answers, strict=True):
+            try:
+                self.outcome.replies[one.key] = self._read(one, part, reply)
+            except Bitrix24Error as error:
+                failures.append((one, error))
+        return failures
 
     def _send_whole(self, pack: list[Command[Key]]) -> None:
         """Send commands that belong together: in this order, in one request, and again only as a whole."""

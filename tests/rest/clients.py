@@ -24,20 +24,25 @@ class Address(Protocol):
 
 
 class Naps:
-    """In place of sleeping: the time passes for the client and at the portal at once, and nobody waits."""
+    """
+    In place of sleeping and of the clock: time passes for the client and at the portal at once, and nobody waits.
 
-    def __init__(self, portal: Any = None) -> None:
+    :param ahead: how many seconds the client's clock is ahead of the portal's.
+    """
+
+    def __init__(self, portal: Any = None, ahead: float = 0.0) -> None:
         self.taken: list[float] = []
         self._portal = portal
-        self._ahead = 0.0
+        self._ahead = ahead
 
     def __call__(self, seconds: float) -> None:
         self.taken.append(seconds)
         self.advance(seconds)
 
     def advance(self, seconds: float) -> None:
-        self._ahead += seconds
-        if self._portal is not None:
+        if self._portal is None:
+            self._ahead += seconds
+        else:
             self._portal.clock.advance(seconds)
 
     @property
@@ -46,10 +51,10 @@ class Naps:
 
     def now(self) -> float:
         """Unix seconds."""
-        return time.time() + self._ahead
+        return (time.time() if self._portal is None else self._portal.clock.now()) + self._ahead
 
     def monotonic(self) -> float:
-        return time.monotonic() + self._ahead
+        return self.now()
 
 
 def portal_at(portal: Address, user_id: int = 1, code: str = "hostilecode12345", **settings: Any) -> Portal:
@@ -63,10 +68,16 @@ def portal_at(portal: Address, user_id: int = 1, code: str = "hostilecode12345",
 
 
 def client_of(sandbox: Any, user: Any = None, *, naps: Naps | None = None, **settings: Any) -> Client:
-    """A client of a sandbox's user, the administrator by default. ``settings`` go to the client or its portal."""
+    """
+    A client of a sandbox's user, the administrator by default. ``settings`` go to the client or its portal.
+
+    :param portal_bucket: how fast the client may ask; ``bucket`` is where that is kept, which clients can share.
+    """
     owner = user or sandbox.admin
     naps = naps or Naps(sandbox)
     own = {name: settings.pop(name) for name in ("methods", "patience_seconds", "bucket") if name in settings}
+    if "portal_bucket" in settings:
+        settings["bucket"] = settings.pop("portal_bucket")
     store = own.pop("bucket", None) or LocalBucket(naps.monotonic)
     return Client(
         portal_at(sandbox, owner.id, owner.code, **settings),
