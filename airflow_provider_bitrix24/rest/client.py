@@ -267,7 +267,8 @@ class Client:
             if may_have_run and deletes(known) and self._is_gone(known, params, failure, patience):
                 return _done(known, failure)
             if delay is None:
-                if lost is not None and failure.retryable and failure.ran == "no":
+                never = known.repeat_for(params) == "never"
+                if lost is not None and failure.ran == "no" and (failure.retryable or never):
                     failure = lost.advise(f"then {failure.reason};")
                 failure = self.explained(failure, known, params, lost) if explain else failure
                 if lost is not None and isinstance(failure, NotFound) and deletes(known):
