@@ -7,15 +7,12 @@ import math
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
-from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.rest.limits import Bucket
+from airflow_provider_bitrix24.rest.redis_client import redis_client
 from airflow_provider_bitrix24.rest.scrub import scrubber
 
 if TYPE_CHECKING:
-    from redis import Redis
-
     from airflow_provider_bitrix24.rest.bucket_stores import BucketStore
 
 log = logging.getLogger(__name__)
@@ -75,21 +72,9 @@ class RedisBucket:
         timeout_seconds: float = REDIS_TIMEOUT_SECONDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        try:
-            import redis
-        except ImportError:
-            raise ConfigurationError(
-                "the extra `limiter` needs the package redis",
-                next_step="pip install 'airflow-provider-bitrix24[redis]'",
-            ) from None
-        client = _client(url, timeout_seconds)
-        if client is None:
-            # Raised outside the handler: the cause may quote a piece of the address, and so of the password.
-            raise ConfigurationError(
-                "the extra `limiter` is not a whole address of Redis",
-                next_step="write redis://:password@host:6379/0, or rediss:// for TLS, with the password's special "
-                "characters percent-encoded; or leave it empty",
-            )
+        client = redis_client(url, extra="limiter", timeout_seconds=timeout_seconds)
+        import redis
+
         settings = client.connection_pool.connection_kwargs
         self._place = f"{settings.get('host', 'localhost')}:{settings.get('port', 6379)}"
         self._scrub = scrubber([str(settings.get("password") or "")])
@@ -141,27 +126,3 @@ class RedisBucket:
             "bucket is shared on this host alone and the portal may refuse some requests.",
             self._place, type(error).__name__, self._scrub(str(error)),
         )  # fmt: skip
-
-
-def _client(url: str, timeout_seconds: float) -> Redis | None:
-    """A client that has not connected yet; None when the address makes no sense."""
-    import redis
-    from redis.backoff import NoBackoff
-    from redis.retry import Retry
-
-    try:
-        parts = urlsplit(url)
-        # A password with a bare `/`, `?` or `#` would otherwise be cut, and its beginning taken for host and port.
-        if not parts.hostname or "@" in parts.path + parts.query + parts.fragment:
-            return None
-        return redis.Redis.from_url(
-            url,
-            socket_timeout=timeout_seconds,
-            socket_connect_timeout=timeout_seconds,
-            # One more attempt: a kept connection may have died unnoticed. Before its version 6, the client repeats
-            # only what it is told to.
-            retry=Retry(NoBackoff(), 1),
-            retry_on_error=[redis.ConnectionError, redis.TimeoutError],
-        )
-    except (ValueError, TypeError):
-        return None

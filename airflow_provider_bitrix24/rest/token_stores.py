@@ -11,17 +11,18 @@ import contextlib
 import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Callable
 from importlib import import_module
 from typing import Any, Protocol
-from urllib.parse import urlsplit
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.rest.host_lock import locked
+from airflow_provider_bitrix24.rest.redis_client import redis_client
 
 #: Beginning of every key. It holds the word «token», by which Airflow hides values of variables.
 KEY_PREFIX = "bitrix24_token__"
+#: Most seconds to wait for Redis at each step: a pair that is not stored is lost.
+REDIS_TIMEOUT_SECONDS = 10.0
 
 
 class TokenStore(Protocol):
@@ -57,7 +58,8 @@ class FileTokenStore:
     """
 
     def __init__(self, path: str) -> None:
-        self._path = os.path.abspath(path)
+        # A link stays one, and the file that it leads to is replaced.
+        self._path = os.path.realpath(path)
 
     def read(self, key: str) -> tuple[str | None, str]:
         text = self._all().get(key)
@@ -69,17 +71,15 @@ class FileTokenStore:
             found = self._all()
             if version_of(found.get(key)) != version:
                 return False
-            file, temporary = tempfile.mkstemp(prefix=".bitrix24-", dir=directory)
-            try:
-                with os.fdopen(file, "w", encoding="utf-8") as stream:
-                    json.dump({**found, key: text}, stream)
-                    stream.flush()
-                    os.fsync(stream.fileno())
-                os.replace(temporary, self._path)
-            except BaseException:
-                with contextlib.suppress(OSError):
-                    os.unlink(temporary)
-                raise
+            # Always the same name: what a killed worker leaves behind is written over by the next one.
+            draft = f"{self._path}.new"
+            flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+            with os.fdopen(os.open(draft, flags, 0o600), "w", encoding="utf-8") as stream:
+                os.fchmod(stream.fileno(), 0o600)
+                json.dump({**found, key: text}, stream)
+                stream.flush()
+                os.fsync(stream.fileno())
+            os.replace(draft, self._path)
             handle = os.open(directory, os.O_RDONLY)
             try:
                 os.fsync(handle)
@@ -115,29 +115,13 @@ class RedisTokenStore:
     """
 
     def __init__(self, url: str) -> None:
-        try:
-            import redis
-        except ImportError:
-            raise ConfigurationError(
-                "the extra token_store names Redis, and the package redis is not installed",
-                next_step="pip install 'airflow-provider-bitrix24[redis]'",
-            ) from None
-        try:
-            parts = urlsplit(url)
-            # A password with a bare `/`, `?` or `#` would otherwise be cut, and its beginning taken for host and port.
-            if "@" in parts.path + parts.query + parts.fragment:
-                raise ValueError
-            self._redis: Any = redis.Redis.from_url(url, decode_responses=True, socket_timeout=10.0)
-        except (ValueError, TypeError):
-            raise ConfigurationError(
-                "the extra token_store is no address of a Redis server",
-                next_step="write e.g. redis://:PASSWORD@redis.example.com:6379/0, with %2F for a / in the password",
-            ) from None
+        self._redis: Any = redis_client(url, extra="token_store", timeout_seconds=REDIS_TIMEOUT_SECONDS)
         self._swap: Any = self._redis.register_script(self._SCRIPT)
 
     def read(self, key: str) -> tuple[str | None, str]:
-        text = self._redis.get(key)
-        return text, hashlib.sha1((text or "").encode(), usedforsecurity=False).hexdigest()
+        found: bytes | None = self._redis.get(key)
+        version = hashlib.sha1(found or b"", usedforsecurity=False).hexdigest()
+        return None if found is None else found.decode(), version
 
     def write(self, key: str, text: str, version: str) -> bool:
         return bool(self._swap(keys=[key], args=[text, version]))

@@ -79,8 +79,7 @@ class AuthorizationServer:
         try:
             answer = self._answer_of(call, params, fault)
         except Refusal as refusal:
-            call.error = str(refusal.code)
-            answer = json_answer({"error": refusal.code, "error_description": refusal.description}, refusal.status)
+            answer = _refused(refusal, call)
         call.status = None if fault is not None and fault.is_silent else answer.status
         return answer, fault
 
@@ -91,7 +90,10 @@ class AuthorizationServer:
                 raise refusal
             if not fault.runs_first:
                 return in_place(fault)
-        answer = self._page_or_pair(call, params)
+        try:
+            answer = self._page_or_pair(call, params)
+        except Refusal as refused:
+            answer = _refused(refused, call)
         return answer if fault is None else spoiled(answer, fault)
 
     def _page_or_pair(self, call: Call, params: Params) -> Answer:
@@ -148,6 +150,11 @@ class AuthorizationServer:
         ):
             raise Refusal("invalid_client", "Invalid client", 401)
         return application
+
+
+def _refused(refusal: Refusal, call: Call) -> Answer:
+    call.error = str(refusal.code)
+    return json_answer({"error": refusal.code, "error_description": refusal.description}, refusal.status)
 
 
 def _page(status: int, title: str, text: str) -> Answer:
