@@ -26,12 +26,16 @@ _OURS = {
     "AIRFLOW__METRICS__TIMER_UNIT_CONSISTENCY": "True",
     "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
     "NETRC": str(AIRFLOW_HOME / "netrc"),
+    # Request buckets are kept there, and would outlive the portals that they belong to.
+    "TMPDIR": str(AIRFLOW_HOME / "tmp"),
 }
 _NETWORK = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 for _name in list(os.environ):
     if _name.startswith("AIRFLOW") or _name.upper() in _NETWORK:
         del os.environ[_name]
 os.environ.update(_OURS)
-(AIRFLOW_HOME / "dags").mkdir()
+tempfile.tempdir = None
+for _name in ("dags", "tmp"):
+    (AIRFLOW_HOME / _name).mkdir()
 
 pytest_plugins = ("tests.fixtures.airflow", "tests.fixtures.output", "tests.fixtures.portal")
