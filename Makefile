@@ -15,7 +15,7 @@ help:
 	@echo "make demo         delete a payment from a DAG, in real Airflow, at a Bitrix24 on this computer"
 	@echo "make test         run all tests on Airflow $(VERSIONS); ARGS='-k limits' selects some"
 	@echo "make check        check format, lint, types and the documents' code blocks"
-	@echo "make bench        measure speed against other clients, and write bench/RESULTS.md; takes about 15 minutes"
+	@echo "make bench        measure speed against other clients, and write bench/RESULTS.md; takes 10 minutes"
 	@echo "make environments make .venv/airflow-VERSION for Airflow $(VERSIONS)"
 	@echo "make constraints  pin the newest allowed versions anew in ci/constraints-*.txt"
 	@echo "make clean        remove all that was made here"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from statistics import median
 
@@ -148,9 +148,7 @@ def imports(bench: Bench) -> Table:
 CASES: dict[str, Callable[[Bench], Table]] = {case.__name__: case for case in (calls, rows, limited, delete, imports)}
 
 
-def _rounds(
-    subjects: Iterator[str] | dict[str, str] | tuple[str, ...], run: Callable[[str], Run]
-) -> dict[str, list[Run]]:
+def _rounds(subjects: Iterable[str], run: Callable[[str], Run]) -> dict[str, list[Run]]:
     """Each subject in turn, and that several times: what disturbs the computer meanwhile disturbs all of them."""
     runs: dict[str, list[Run]] = {subject: [] for subject in subjects}
     for _ in range(ROUNDS):

@@ -6,6 +6,7 @@ import math
 import multiprocessing
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from types import TracebackType
@@ -43,19 +44,23 @@ class Portal:
 
     def __init__(self, **settings: Any) -> None:
         spawning = multiprocessing.get_context("spawn")
-        self._pipe, theirs = spawning.Pipe()
-        self._process = spawning.Process(target=_serve, args=(theirs, settings), daemon=True)
+        self._pipe, self._theirs = spawning.Pipe()
+        self._process = spawning.Process(target=_serve, args=(self._theirs, settings), daemon=True)
 
     def __enter__(self) -> Portal:
         self._process.start()
+        # Now only the portal has it, so that its end is noticed here instead of waited for.
+        self._theirs.close()
         self.webhook, self.ca_file = self._pipe.recv()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._pipe.send(None)
+        with suppress(BrokenPipeError):
+            self._pipe.send(None)
         self._process.join()
+        self._pipe.close()
 
     def forget_calls(self) -> None:
         """Count from 0."""

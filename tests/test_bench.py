@@ -1,0 +1,64 @@
+"""The bench measures what it says: small runs of the subjects that need nothing beyond the project's own libraries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from bench.cases import Table
+from bench.portal import Portal, least_seconds
+from bench.report import shown
+from bench.runs import Bench
+
+
+@pytest.fixture(scope="module")
+def bench() -> Iterator[Bench]:
+    with Bench() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def portal() -> Iterator[Portal]:
+    with Portal(deals=120, seed=1) as running:
+        yield running
+
+
+@pytest.mark.parametrize("subject", ["bare", "ours"])
+def test_each_task_is_done_over_the_wire_in_a_process_of_its_own(bench: Bench, portal: Portal, subject: str) -> None:
+    called = bench.run(portal, subject, "calls", calls=5)
+    assert (called.failure, called.seen.requests, called.seen.refused) == ("", 5, 0)
+    assert 0 < called.seen.seconds < called.seconds
+    listed = bench.run(portal, subject, "rows", deals=120)
+    assert (listed.failure, listed.seen.requests > 1) == ("", True)
+    deleted = bench.run(portal, subject, "delete", payment_ids=portal.add_payments(60))
+    assert (deleted.failure, deleted.seen.requests) == ("", 2)
+
+
+def test_the_requests_of_several_processes_are_counted_together(bench: Bench, portal: Portal) -> None:
+    assert bench.run(portal, "bare", "calls", calls=5, processes=2).seen.requests == 10
+
+
+def test_a_refusal_and_the_failure_that_it_leads_to_are_told(bench: Bench) -> None:
+    with Portal(deals=5, seed=1, rate=2.0, burst=3) as portal:
+        run = bench.run(portal, "bare", "calls", calls=5)
+    assert (run.seen.requests, run.seen.refused) == (4, 1)
+    assert "503" in run.failure
+
+
+def test_missing_rows_fail_the_run(bench: Bench, portal: Portal) -> None:
+    assert bench.run(portal, "ours", "rows", deals=121).failure == "It is not so that all 121 deals came once"
+
+
+@pytest.mark.parametrize(("requests", "seconds"), [(1, 0), (50, 0), (51, 1), (52, 1), (53, 2), (186, 68)])
+def test_each_whole_second_makes_room_for_two_more(requests: int, seconds: int) -> None:
+    assert least_seconds(requests, rate=2.0, burst=50) == seconds
+
+
+def test_a_table_tells_what_is_not_held() -> None:
+    table = Table("Calls", ("client", "seconds"), [("ours", "1.0")])
+    table.promise("fast", "slow", held=False)
+    assert shown(table).splitlines() == [
+        "## Calls", "", "| client | seconds |", "| --- | --- |", "| ours | 1.0 |", "",
+        "| this client is held to | measured | held |", "| --- | --- | --- |", "| fast | slow | **no** |",
+    ]  # fmt: skip
