@@ -63,14 +63,28 @@ class Transport:
         self.portal = portal
         self._wire = threading.local()
         self._scrub = portal.scrubber()
-        self._session = requests.Session()
-        adapter = _Adapter(self._wire, portal.credentials.path if secret_path is None else secret_path)
-        self._session.mount("https://", adapter)
-        self._session.mount("http://", adapter)
+        self._secret_path = portal.credentials.path if secret_path is None else secret_path
         self._options = _options(portal)
+        self._sessions = {os.getpid(): self._new_session()}
 
     def close(self) -> None:
-        self._session.close()
+        self._session().close()
+
+    def _new_session(self) -> requests.Session:
+        session = requests.Session()
+        adapter = _Adapter(self._wire, self._secret_path)
+        session.mount("https://", adapter)
+        session.mount("http://", adapter)
+        return session
+
+    def _session(self) -> requests.Session:
+        """
+        The session of this process: on a connection that a fork has shared, two would read each other's answers.
+
+        That of the parent is kept unused. To take it apart could wait for ever for a lock of a thread left behind.
+        """
+        session = self._sessions.get(os.getpid())
+        return session or self._sessions.setdefault(os.getpid(), self._new_session())
 
     def __enter__(self) -> Transport:
         return self
@@ -118,7 +132,7 @@ class Transport:
                     **(headers or {}),
                 },
             ).prepare()
-            response = self._session.send(request, stream=True, allow_redirects=False, **self._options)
+            response = self._session().send(request, stream=True, allow_redirects=False, **self._options)
             answering = True
             try:
                 return Answer(response.status_code, response.headers, self._read(response))
