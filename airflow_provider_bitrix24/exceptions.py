@@ -86,8 +86,10 @@ class Bitrix24Error(Exception):
         return f"{text} (request {self.request_id})" if self.request_id else text
 
     def advise(self: _ErrorT, more: str) -> _ErrorT:
-        """Add a sentence to ``next_step`` and return the error itself."""
-        self.next_step = f"{self.next_step} {more}".strip()
+        """Add a clause to ``next_step`` and return the error itself; what stands in parentheses only adds a remark."""
+        before = self.next_step.rstrip(" .;")
+        joint = " " if more.startswith("(") else "; "
+        self.next_step = f"{before}{joint if before else ''}{more}"
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:

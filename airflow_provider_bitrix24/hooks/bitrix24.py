@@ -75,6 +75,19 @@ class Bitrix24Hook(BaseHook):
         """
         return self.get_conn().call(method, params, version=version)
 
+    def get_sdk_client(self, *, version: int = 2) -> Any:
+        """
+        Return the official SDK's client (extra ``sdk``), whose typed methods call through this hook.
+
+        ``hook.get_sdk_client().crm.deal.get(bitrix_id=7).result`` has our limits, retries and exceptions.
+
+        :param version: 3 for the SDK's surface of REST 3.0.
+        :raises ConfigurationError: the package ``b24pysdk`` is not installed.
+        """
+        from airflow_provider_bitrix24.hooks.sdk import sdk_client
+
+        return sdk_client(self.get_conn(), version=version)
+
     def test_connection(self) -> tuple[bool, str]:
         """
         Tell whose webhook this is and what it may do. Changes nothing, at the portal or in Airflow.

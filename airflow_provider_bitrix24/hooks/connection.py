@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -10,11 +12,14 @@ from airflow_provider_bitrix24._compat import mask_secret
 from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.rest.pasted import portal_from_parts
 from airflow_provider_bitrix24.rest.portal import OAuthApp, Portal
-from airflow_provider_bitrix24.rest.token_stores import token_store
+from airflow_provider_bitrix24.rest.token_stores import FileTokenStore, RedisTokenStore, TokenStore, token_store
 from airflow_provider_bitrix24.rest.tokens import Tokens
 
 if TYPE_CHECKING:
     from airflow_provider_bitrix24.rest.client import Client
+
+#: ``ask_airflow(function, *arguments)`` runs a function that talks to Airflow, and returns its result.
+AskAirflow = Callable[..., Any]
 
 #: Airflow's masker would hide shorter texts in ordinary words too.
 _SHORTEST_MASKED = 5
@@ -42,11 +47,12 @@ def portal_from(connection: Any, name: str) -> Portal:
     return portal
 
 
-def client_for(portal: Portal, *, renews: bool = True, **options: Any) -> Client:
+def client_for(portal: Portal, *, renews: bool = True, ask_airflow: AskAirflow | None = None, **options: Any) -> Client:
     """
     Make the client of a portal, with its token store where an application calls.
 
     :param renews: False where nothing may be stored, as in a connection test.
+    :param ask_airflow: how to reach Airflow from the thread that calls; None asks it right there.
     """
     from airflow_provider_bitrix24.rest.client import Client
 
@@ -55,8 +61,27 @@ def client_for(portal: Portal, *, renews: bool = True, **options: Any) -> Client
         return Client(portal, **options)
     from airflow_provider_bitrix24.hooks.token_store import VariableTokenStore
 
-    store = token_store(app.token_store, VariableTokenStore)
-    return Client(portal, tokens=Tokens(portal, app, store, renews=renews, on_secret=mask), **options)
+    store, on_secret = token_store(app.token_store, VariableTokenStore), mask
+    if ask_airflow is not None:
+        on_secret = partial(ask_airflow, mask)
+        # Any store but these two may ask Airflow for something, for a connection say.
+        if not isinstance(store, (FileTokenStore, RedisTokenStore)):
+            store = StoreThrough(store, ask_airflow)
+    return Client(portal, tokens=Tokens(portal, app, store, renews=renews, on_secret=on_secret), **options)
+
+
+class StoreThrough:
+    """A token store whose methods run where ``ask_airflow`` takes them."""
+
+    def __init__(self, store: TokenStore, ask_airflow: AskAirflow) -> None:
+        self._store, self._ask_airflow = store, ask_airflow
+
+    def read(self, key: str) -> tuple[str | None, str]:
+        found: tuple[str | None, str] = self._ask_airflow(self._store.read, key)
+        return found
+
+    def write(self, key: str, text: str, version: str) -> bool:
+        return bool(self._ask_airflow(self._store.write, key, text, version))
 
 
 def mask(secret: str) -> None:

@@ -281,7 +281,7 @@ class Bitrix24DeletePaymentOperator(Bitrix24BaseOperator):
             if missing:
                 error.advise(FIND_PAYMENT_ID)
             if context["ti"].try_number > 1 and (missing or not error.cause_known):
-                error.advise("An earlier try of this task may have deleted it.")
+                error.advise("an earlier try of this task may have deleted it")
             raise
         self.log.info(
             "crm.item.payment.delete: payment %d deleted in %.2f s (request %s)",

@@ -127,7 +127,7 @@ class Bitrix24BatchOperator(Bitrix24BaseOperator):
             once = [name for name in done.replies if _once(client, *commands[name])]
             if once:
                 failure.retryable = False
-                failure.advise(f"Done, and not to be done twice: {', '.join(once)}. Send the others by themselves")
+                failure.advise(f"done, and not to be done twice: {', '.join(once)}; send the others by themselves")
             raise failure
         return outcome
 

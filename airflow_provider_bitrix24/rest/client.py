@@ -269,7 +269,7 @@ class Client:
             if delay is None:
                 never = known.repeat_for(params) == "never"
                 if lost is not None and failure.ran == "no" and (failure.retryable or never):
-                    failure = lost.advise(f"then {failure.reason};")
+                    failure = lost.advise(f"then {failure.reason}")
                 failure = self.explained(failure, known, params, lost) if explain else failure
                 if lost is not None and isinstance(failure, NotFound) and deletes(known):
                     return _done(known, lost)

@@ -24,7 +24,7 @@ from tests.secrecy import assert_untold
 from tests.sleepless import SleeplessDelete
 
 DELETE, GET = "crm.item.payment.delete", "crm.item.payment.get"
-EARLIER_TRY = "An earlier try of this task may have deleted it."
+EARLIER_TRY = "an earlier try of this task may have deleted it"
 
 
 def delete(payment_id: Any, *, try_number: int = 1, **arguments: Any) -> Any:

@@ -1,0 +1,180 @@
+"""The official SDK, ``b24pysdk``, over our client: its typed methods, our limits, retries, masking and exceptions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timezone
+from typing import Any
+
+from airflow_provider_bitrix24.exceptions import ConfigurationError, RestError
+from airflow_provider_bitrix24.rest.batch import MAX_COMMANDS
+from airflow_provider_bitrix24.rest.client import Client
+from airflow_provider_bitrix24.rest.types import Row
+
+
+class SdkToken:
+    """
+    What the SDK asks for calls, as its ``BitrixTokenFullProtocol`` documents.
+
+    Timeouts and further options of the SDK's calls have no effect: those of the connection hold. Exceptions are ours.
+    """
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    @property
+    def domain(self) -> str:
+        """The portal's host."""
+        return self._client.portal.host
+
+    def __str__(self) -> str:
+        return f"<token of portal {self.domain}>"
+
+    def call_method(
+        self,
+        api_method: str,
+        params: Mapping[str, Any] | None = None,
+        timeout: Any = None,
+        prefer_version: int = 2,
+        **_: Any,
+    ) -> dict[str, Any]:
+        """Return ``{"result": …, "time": {…}}``, with ``total`` and ``next`` where the portal gives them."""
+        reply = self._client.ask(api_method, params, version=_version(api_method, prefer_version))
+        more = {name: value for name, value in (("total", reply.total), ("next", reply.next)) if value is not None}
+        return {"result": reply.result, "time": reply.time or _no_time(), **more}
+
+    def call_batch(
+        self,
+        methods: Mapping[Any, Sequence[Any]] | Sequence[Sequence[Any]],
+        halt: bool = False,
+        ignore_size_limit: bool = False,
+        timeout: Any = None,
+        prefer_version: int = 2,
+        **_: Any,
+    ) -> dict[str, Any]:
+        """
+        Call up to 50 methods and return the answer in the portal's form.
+
+        :raises ConfigurationError: more than 50, unless ``ignore_size_limit`` cuts them off.
+        """
+        if len(methods) > MAX_COMMANDS and not ignore_size_limit:
+            raise ConfigurationError(
+                f"{len(methods)} methods in one batch", next_step=f"use call_batches for more than {MAX_COMMANDS}"
+            )
+        if isinstance(methods, Mapping):
+            return self.call_batches(dict(list(methods.items())[:MAX_COMMANDS]), halt=halt)
+        return self.call_batches(list(methods)[:MAX_COMMANDS], halt=halt)
+
+    def call_batches(
+        self,
+        methods: Mapping[Any, Sequence[Any]] | Sequence[Sequence[Any]],
+        halt: bool = False,
+        timeout: Any = None,
+        prefer_version: int = 2,
+        **_: Any,
+    ) -> dict[str, Any]:
+        """
+        Call any number of methods and return ``{"result": {"result": …, "result_error": …, …}, "time": {…}}``.
+
+        Results are a list where the methods were one, else an object by key; errors are always by key. A command that
+        failed for another reason than the portal's refusal is raised.
+        """
+        by_key = isinstance(methods, Mapping)
+        named: dict[Any, Sequence[Any]] = (
+            dict(methods.items()) if isinstance(methods, Mapping) else dict(enumerate(methods))
+        )
+        commands = {key: (one[0], one[1] if len(one) > 1 else None) for key, one in named.items()}
+        done = self._client.batch(commands, halt=halt, references=_refer(commands))
+        for error in done.errors.values():
+            if not isinstance(error, RestError):
+                raise error
+        parts = {
+            "result": {key: reply.result for key, reply in done.replies.items()},
+            "result_total": {key: reply.total for key, reply in done.replies.items() if reply.total is not None},
+            "result_next": {key: reply.next for key, reply in done.replies.items() if reply.next is not None},
+            "result_time": {key: reply.time for key, reply in done.replies.items() if reply.time},
+        }
+        whole: dict[str, Any] = {
+            name: part if by_key or len(part) < len(commands) else list(part.values()) for name, part in parts.items()
+        }
+        whole["result_error"] = {
+            key: {"error": error.code, "error_description": error.description} for key, error in done.errors.items()
+        }
+        return {"result": whole, "time": _no_time()}
+
+    def call_list(
+        self,
+        api_method: str,
+        params: Mapping[str, Any] | None = None,
+        limit: int | None = None,
+        timeout: Any = None,
+        prefer_version: int = 2,
+        **_: Any,
+    ) -> dict[str, Any]:
+        """Return ``{"result": [rows], "time": {…}}``: the whole list, exact, in order of id."""
+        return {"result": list(self._rows(api_method, params, limit, prefer_version)), "time": _no_time()}
+
+    def call_list_fast(
+        self,
+        api_method: str,
+        params: Mapping[str, Any] | None = None,
+        descending: bool = False,
+        limit: int | None = None,
+        timeout: Any = None,
+        prefer_version: int = 2,
+        **_: Any,
+    ) -> dict[str, Any]:
+        """Like :meth:`call_list`, with the rows as a generator; ``descending`` holds them in memory to turn them."""
+        rows = self._rows(api_method, params, None if descending else limit, prefer_version)
+        if descending:
+            turned = list(rows)[::-1]
+            rows = iter(turned if limit is None else turned[:limit])
+        return {"result": (row for row in rows), "time": _no_time()}
+
+    def _rows(
+        self, method: str, params: Mapping[str, Any] | None, limit: int | None, prefer_version: int
+    ) -> Iterator[Row]:
+        return self._client.list(method, params, limit=limit, version=_version(method, prefer_version))
+
+
+def sdk_client(client: Client, *, version: int = 2) -> Any:
+    """
+    The SDK's own client, ``ClientV2`` or ``ClientV3``, which calls through ours.
+
+    :raises ConfigurationError: the package is not installed.
+    """
+    try:
+        from b24pysdk import Client as SdkClient
+    except ImportError:
+        raise ConfigurationError(
+            "the package b24pysdk is not installed", next_step="pip install 'airflow-provider-bitrix24[sdk]'"
+        ) from None
+    return SdkClient(SdkToken(client), prefer_version=version)
+
+
+def _version(method: str, prefer_version: int) -> int:
+    """The SDK asks for 3 and means it only for the methods of its own list."""
+    from b24pysdk.constants.version import API_V3_METHODS
+
+    return 3 if int(prefer_version) == 3 and method.lower() in API_V3_METHODS else 2
+
+
+def _refer(commands: Mapping[Any, Any]) -> bool:
+    from airflow_provider_bitrix24.rest.encoding import has_reference
+
+    return any(has_reference(params or {}) for _, params in commands.values())
+
+
+def _no_time() -> dict[str, Any]:
+    """The account of a call that was many, or none."""
+    now = datetime.now(timezone.utc)
+    moment = now.isoformat(timespec="seconds")
+    start = now.timestamp()
+    return {
+        "start": start,
+        "finish": start,
+        "duration": 0,
+        "processing": 0,
+        "date_start": moment,
+        "date_finish": moment,
+    }
