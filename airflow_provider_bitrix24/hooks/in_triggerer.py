@@ -1,0 +1,54 @@
+"""
+A client for triggers.
+
+The client blocks, so a trigger calls it in a thread: ``await asyncio.to_thread(client.call, "crm.item.get", {…})``.
+From there Airflow 3 cannot be asked anything: whatever talks to the triggerer's supervisor must begin on its event loop
+and go through ``sync_to_async``. So the token store and the masker are reached over a bridge back to the loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from asgiref.sync import sync_to_async
+
+if TYPE_CHECKING:
+    from airflow_provider_bitrix24.rest.client import Client
+
+Result = TypeVar("Result")
+
+#: Most seconds to wait for Airflow: a loop that has ended never answers.
+ASK_SECONDS = 60.0
+
+
+async def aget_client(conn_id: str, **options: Any) -> Client:
+    """
+    Return a client of an Airflow connection, to be used in threads while the trigger's event loop runs.
+
+    :param conn_id: the connection's id.
+    :param options: of :class:`~airflow_provider_bitrix24.rest.client.Client`, e.g. ``patience_seconds``.
+    :raises ConfigurationError: a part of the connection is missing or wrong; the message names it.
+    """
+    from airflow_provider_bitrix24.hooks.bitrix24 import Bitrix24Hook
+    from airflow_provider_bitrix24.hooks.connection import client_for
+
+    loop = asyncio.get_running_loop()
+
+    def ask_airflow(question: Callable[..., Result], *about: Any) -> Result:
+        return _asked(loop, question, *about)
+
+    portal = await sync_to_async(Bitrix24Hook(conn_id).get_portal)()
+    return client_for(portal, ask_airflow=ask_airflow, **options)
+
+
+def _asked(loop: asyncio.AbstractEventLoop, question: Callable[..., Result], *about: Any) -> Result:
+    try:
+        here: asyncio.AbstractEventLoop | None = asyncio.get_running_loop()
+    except RuntimeError:
+        here = None
+    if here is loop:
+        raise RuntimeError("A trigger calls the client in a thread: await asyncio.to_thread(client.call, …).")
+    answer = asyncio.run_coroutine_threadsafe(sync_to_async(question)(*about), loop)
+    return answer.result(timeout=ASK_SECONDS)
