@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
-    from starlette.types import ASGIApp
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
 HOST = "127.0.0.1"
 
@@ -149,7 +149,9 @@ class Server:
                 self.scope["bitrix24.transport"] = self.transport  # type: ignore[typeddict-unknown-key]
                 self.scope["bitrix24.connection"] = self.number  # type: ignore[typeddict-unknown-key]
 
-        config = uvicorn.Config(self._app, log_config=None, access_log=False, lifespan="off", server_header=False)
+        config = uvicorn.Config(
+            _ended_quietly(self._app), log_config=None, access_log=False, lifespan="off", server_header=False
+        )
         config.load()
         state = ServerState()
 
@@ -193,3 +195,17 @@ class Server:
         with contextlib.suppress(BlockingIOError):
             return connection.recv(1, socket.MSG_PEEK)
         return b""
+
+
+def _ended_quietly(app: ASGIApp) -> ASGIApp:
+    """Requests that are still held back when the server ends are given up without a traceback in the log."""
+
+    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await app(scope, receive, send)
+        except asyncio.CancelledError:
+            # The connection is being aborted: had we returned before that is noticed, 500 would be answered for us.
+            while (await receive())["type"] != "http.disconnect":
+                pass
+
+    return serve

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gc
+import http.client
 import socket
 import ssl
 import threading
@@ -13,21 +14,29 @@ import requests
 from airflow_provider_bitrix24.sandbox import Sandbox
 
 
-def test_nothing_is_left_behind():
+def test_nothing_is_left_behind(caplog):
     threads = set(threading.enumerate())
     with Sandbox() as portal:
         port, directory = portal.port, Path(portal.ca_file).parent
         idle = socket.create_connection((portal.host, port))
+        trust = ssl.create_default_context(cafile=portal.ca_file)
+        kept_alive = http.client.HTTPSConnection(portal.host, port, context=trust, timeout=5)
+        kept_alive.request("GET", "/")
+        kept_alive.getresponse().read()
         requests.post(portal.webhook() + "profile", verify=portal.ca_file, timeout=10)
         portal.fault("slow", seconds=60)
         with pytest.raises(requests.ReadTimeout):
             requests.post(portal.webhook() + "profile", verify=portal.ca_file, timeout=0.05)
     assert idle.recv(1) == b""
     idle.close()
+    with pytest.raises((ConnectionError, ssl.SSLError)):
+        kept_alive.sock.unwrap()
+    kept_alive.close()
     assert set(threading.enumerate()) == threads
     assert not directory.exists()
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection((portal.host, port))
+    assert [record for record in caplog.records if record.name.startswith(("uvicorn", "asyncio"))] == []
     gc.collect()  # An open socket or loop would warn here, and warnings are errors.
 
 
