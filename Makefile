@@ -78,5 +78,6 @@ constraints: $(VERSIONS:%=pin-%) pin-bench pin-tools
 pin-bench pin-tools $(VERSIONS:%=pin-%): pin-%: $(TOOLS)/.made
 	@echo "# Made by \`make constraints\` from ci/requirements-$*.in; change that file, not this one." > ci/constraints-$*.new
 	@UV_INDEX= UV_FIND_LINKS= $(UV) pip compile -q --python-version 3.11 --universal --generate-hashes --no-header --no-annotate \
-		--no-emit-index-url --exclude-newer $(NEWEST_$*) ci/requirements-$*.in >> ci/constraints-$*.new
+		--no-emit-index-url --exclude-newer $(NEWEST_$*) \
+		--exclude-newer-package b24pysdk=$(NEWEST_tools) ci/requirements-$*.in >> ci/constraints-$*.new
 	@mv ci/constraints-$*.new ci/constraints-$*.txt

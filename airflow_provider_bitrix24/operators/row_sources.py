@@ -91,7 +91,7 @@ def _csv(path: Any) -> Iterator[Any]:
 
 def _parquet(path: Any) -> Iterator[Any]:
     try:
-        from pyarrow.parquet import ParquetFile  # type: ignore[import-not-found,unused-ignore]
+        from pyarrow.parquet import ParquetFile
     except ImportError:
         raise ConfigurationError(
             "reading Parquet needs the package pyarrow", next_step="pip install 'airflow-provider-bitrix24[parquet]'"
