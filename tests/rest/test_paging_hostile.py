@@ -171,7 +171,7 @@ def test_a_batch_without_an_answer_is_not_the_end(body: dict[str, Any]) -> None:
 def test_a_command_that_has_both_a_result_and_an_error_failed() -> None:
     def spoil(body: dict[str, Any], method: str) -> None:
         if method == "batch":
-            body["result"]["result"] = {"c0": []}
+            body["result"]["result"] = {"c0": deals([120])}
             body["result"]["result_error"] = {"c0": {"error": "OPERATION_TIME_LIMIT", "error_description": ""}}
 
     with reading(some(120), spoil=spoil) as (rows, _):

@@ -42,6 +42,8 @@ def test_rows_are_found_where_the_method_has_them(at: str | None, result: Any, f
         ("", "text"),
         ("", 0),
         ("", {"id": 1}),
+        ("", {"deal": {"id": 1}}),
+        ("items", {"items": {"deal": {"id": 1}}}),
         ("", [A, None]),
         ("", [A, 5]),
         ("", [[A]]),
