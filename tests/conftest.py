@@ -7,6 +7,7 @@ Airflow's home is a directory that lives as long as the test run. Its database i
 from __future__ import annotations
 
 import atexit
+import base64
 import os
 import shutil
 import tempfile
@@ -18,6 +19,8 @@ atexit.register(shutil.rmtree, AIRFLOW_HOME, ignore_errors=True)
 # Airflow reads its settings when it is first imported, so this stands above the plugins below, which may import it.
 _OURS = {
     "AIRFLOW_HOME": str(AIRFLOW_HOME),
+    # What `airflow db migrate` writes into a new airflow.cfg: without it, variables are not encrypted.
+    "AIRFLOW__CORE__FERNET_KEY": base64.urlsafe_b64encode(os.urandom(32)).decode(),
     "AIRFLOW__CORE__DAGS_FOLDER": str(AIRFLOW_HOME / "dags"),
     "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
     "AIRFLOW__DATABASE__LOAD_DEFAULT_CONNECTIONS": "False",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from airflow_provider_bitrix24._compat import Variable
+from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.rest.token_stores import version_of
 
 
@@ -21,5 +22,12 @@ class VariableTokenStore:
     def write(self, key: str, text: str, version: str) -> bool:
         if self.read(key)[1] != version:
             return False
-        Variable.set(key, text, description="Token of a Bitrix24 application: replaced at each renewal, do not edit")
+        try:
+            Variable.set(
+                key, text, description="Token of a Bitrix24 application: replaced at each renewal, do not edit"
+            )
+        except ImportError:
+            raise ConfigurationError(
+                "in Airflow 3 only tasks and triggers can write variables, and this is neither"
+            ) from None
         return True

@@ -105,7 +105,7 @@ def places_of_secrets(app, directory: Path) -> list[str]:
 
 @pytest.mark.parametrize("hosts", [1, 16])
 def test_16_processes_whose_token_expires_at_the_same_moment_all_succeed_with_one_renewal(
-    portal, crew, tmp_path, hosts, record_property
+    portal, crew, tmp_path, hosts
 ):
     """Sixteen hosts: each process has a directory of its own for temporary files, so no lock is shared."""
     app = portal.application()
@@ -118,9 +118,8 @@ def test_16_processes_whose_token_expires_at_the_same_moment_all_succeed_with_on
             worker.tell()
         assert [worker.hear().get("user") for worker in workers] == ["1"] * 16
         granted.append(portal.renewals - before)
-    record_property("seconds per round", (time.monotonic() - began) / ROUNDS)
-    record_property("granted", granted)
-    record_property("refused", portal.refused_renewals)
+    seconds = (time.monotonic() - began) / ROUNDS
+    print(f"{ROUNDS} rounds of {seconds:.2f} s: {sum(granted)} granted, {portal.refused_renewals} refused")
 
     # Without a lock the authorization server is the judge: who is refused reads the winner's pair.
     assert set(granted) <= ({1} if hosts == 1 else {1, 2})
