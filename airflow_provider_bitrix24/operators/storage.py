@@ -26,7 +26,10 @@ def storage_path(address: Any, name: str) -> Any:
             next_step="write e.g. s3://conn_id@bucket/deals.jsonl or file:///data/deals.jsonl",
         )
     try:
-        return ObjectStoragePath(text if "://" in text else f"file://{text}")
+        path = ObjectStoragePath(text if "://" in text else f"file://{text}")
+        # Airflow 2.11 looks for the storage only when it is used.
+        _ = path.fs
+        return path
     except (ValueError, ImportError) as error:
         failure = ConfigurationError(
             f"{name} cannot be used ({type(error).__name__})",

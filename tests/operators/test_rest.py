@@ -1,0 +1,194 @@
+"""Any method, a batch and a whole list by operators."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+import pytest
+
+from airflow_provider_bitrix24._compat import AirflowFailException
+from airflow_provider_bitrix24.exceptions import Bitrix24Error, OperationTimeLimit
+from airflow_provider_bitrix24.operators.rest import (
+    Bitrix24BatchOperator,
+    Bitrix24ListOperator,
+    Bitrix24Operator,
+)
+from tests.operators.context import context
+
+
+def run(operator: type, *, given: dict[str, Any] | None = None, **arguments: Any) -> Any:
+    return operator(task_id="task", **arguments).execute(given or context())
+
+
+def failure_of(operator: type, **arguments: Any) -> str:
+    with pytest.raises(AirflowFailException) as caught:
+        run(operator, **arguments)
+    return str(caught.value)
+
+
+# Any method
+
+
+def test_the_result_of_any_method_goes_to_xcom(portal, connection):
+    item = run(Bitrix24Operator, method="crm.item.get", method_params={"entityTypeId": 2, "id": 1})["item"]
+    assert item["id"] == 1
+    assert portal.calls[-1].params == {"entityTypeId": 2, "id": 1}
+
+
+def test_params_may_be_json_text_since_templates_make_text_of_objects(portal, connection):
+    arguments = {"method": "crm.item.get", "method_params": '{"entityTypeId": 2, "id": 1}', "result_path": "item.id"}
+    assert run(Bitrix24Operator, **arguments) == 1
+
+
+def test_version_three_is_another_address(portal, connection):
+    assert run(Bitrix24Operator, method="tasks.task.list", version=3, result_path="items.0.id") == 1
+    assert portal.calls[-1].path.startswith("/rest/api/")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ({"method": "crm.item.get", "method_params": "[1]"}, "method_params is not an object"),
+        ({"method": "crm.item.get", "method_params": "{"}, "method_params is not an object"),
+        ({"method": "crm.item.get", "version": 4}, "version is 4: write one of: 2, 3"),
+        ({"method": "https://my.bitrix24.com/rest/"}, "the method's name is not one"),
+        ({"method": ""}, "the method's name is not one"),
+    ],
+)
+def test_wrong_arguments_fail_without_a_retry_and_nothing_is_sent(arguments, told, portal, connection):
+    assert told in failure_of(Bitrix24Operator, **arguments)
+    assert portal.requests == 0
+
+
+def test_a_result_without_the_wanted_part_fails_and_names_it(portal, connection):
+    told = failure_of(Bitrix24Operator, method="profile", result_path="NAME.first")
+    assert "the result has no 'first' of result_path 'NAME.first'" in told
+
+
+def test_a_check_that_refuses_what_was_read_may_be_retried(portal, connection):
+    with pytest.raises(Bitrix24Error, match="response_check refused"):
+        run(Bitrix24Operator, method="profile", response_check=lambda result: result["ADMIN"] is False)
+
+
+def test_a_check_that_refuses_what_was_added_is_not_retried_since_it_would_be_added_again(portal, connection):
+    params = {"entityTypeId": 4, "fields": {"title": "Acme"}}
+    arguments = {"method": "crm.item.add", "method_params": params, "response_check": lambda result: False}
+    assert "response_check refused" in failure_of(Bitrix24Operator, **arguments)
+    assert portal.executed("crm.item.add") == 1
+
+
+def test_a_filter_gives_what_goes_to_xcom(portal, connection):
+    assert run(Bitrix24Operator, method="profile", response_filter=lambda result: result["ID"]) == "1"
+
+
+def test_no_right_fails_without_a_retry_and_a_limit_is_left_to_retries(portal, connect):
+    connect(portal.clerk)
+    arguments = {"method": "crm.item.payment.delete", "method_params": {"id": portal.add_payment(1)}}
+    assert "ACCESS_DENIED" in failure_of(Bitrix24Operator, **arguments)
+    portal.fault("operation_time_limit", method="profile", times=None)
+    with pytest.raises(OperationTimeLimit):
+        run(Bitrix24Operator, method="profile")
+
+
+# Batch
+
+
+def test_a_batch_tells_results_and_errors_by_name(portal, connection):
+    commands = {"here": ["crm.deal.get", {"id": 1}], "gone": {"method": "crm.deal.get", "params": {"id": 99999}}}
+    outcome = run(Bitrix24BatchOperator, commands=commands, on_error="continue")
+    assert outcome["results"]["here"]["ID"] == "1"
+    assert outcome["errors"]["gone"]["error"] == "NotFound"
+    assert json.loads(json.dumps(outcome)) == outcome
+
+
+def test_a_failed_command_fails_the_task_and_the_outcome_is_kept(portal, connection):
+    given = context()
+    with pytest.raises(AirflowFailException, match="1 commands failed.*99999|1 commands failed"):
+        run(Bitrix24BatchOperator, given=given, commands={"a": ["profile"], "b": ["crm.deal.get", {"id": 99999}]})
+    assert given["ti"].pushed["bitrix24_batch"]["results"]["a"]["ID"] == "1"
+
+
+def test_a_batch_that_added_something_is_not_retried_for_a_limit_of_another_command(portal, connection):
+    portal.fault("operation_time_limit", method="crm.deal.get", times=None)
+    commands = {
+        "add": ["crm.item.add", {"entityTypeId": 4, "fields": {"title": "x"}}],
+        "get": ["crm.deal.get", {"id": 1}],
+    }
+    told = failure_of(Bitrix24BatchOperator, commands=commands)
+    assert "not to be done twice: add" in told
+    assert portal.executed("crm.item.add") == 1
+
+
+def test_a_batch_that_only_read_is_left_to_retries_when_a_limit_refused(portal, connection):
+    portal.fault("operation_time_limit", method="crm.deal.get", times=None)
+    with pytest.raises(Bitrix24Error):
+        run(Bitrix24BatchOperator, commands={"me": ["profile"], "get": ["crm.deal.get", {"id": 1}]})
+
+
+def test_references_are_taken_for_such_only_when_asked(portal, connection):
+    commands = {"a": ["crm.deal.get", {"id": 7}], "b": ["crm.deal.get", {"id": "$result[a][ID]"}]}
+    assert run(Bitrix24BatchOperator, commands=commands, references=True)["results"]["b"]["ID"] == "7"
+    assert run(Bitrix24BatchOperator, commands=commands, on_error="continue")["errors"]["b"]
+
+
+def test_halt_leaves_the_rest_not_run(portal, connection):
+    commands = {"bad": ["crm.deal.get", {"id": 99999}], "rest": ["profile"]}
+    outcome = run(Bitrix24BatchOperator, commands=commands, halt=True, on_error="continue")
+    assert outcome["not_run"] == ["rest"]
+
+
+@pytest.mark.parametrize("commands", [["profile"], {"a": 7}, {"a": {"method": "x", "parms": {}}}, {"a": ["m", 1]}])
+def test_what_is_no_command_is_refused(commands, portal, connection):
+    failure_of(Bitrix24BatchOperator, commands=commands)
+    assert portal.requests == 0
+
+
+# List
+
+
+def test_a_small_list_goes_to_xcom_whole(portal, connection):
+    rows = run(Bitrix24ListOperator, method="crm.deal.list", method_params={"select": ["ID"]})
+    assert [row["ID"] for row in rows] == [str(number) for number in range(1, 31)]
+
+
+def test_a_list_too_large_for_xcom_fails_and_names_destination(portal, connection):
+    portal.add_deals(200)
+    told = failure_of(Bitrix24ListOperator, method="crm.deal.list")
+    assert "larger than 48 KiB" in told
+    assert "destination" in told
+
+
+def test_a_limit_cuts_the_list(portal, connection):
+    assert len(run(Bitrix24ListOperator, method="crm.deal.list", limit="7")) == 7
+
+
+@pytest.mark.parametrize("address", ["{}/deals.jsonl", "file://{}/new/deals.jsonl"])
+def test_rows_go_to_a_file_as_json_lines_with_a_report(address, tmp_path, portal, connection):
+    destination = address.format(tmp_path)
+    told = run(Bitrix24ListOperator, method="crm.deal.list", destination=destination)
+    file = next(tmp_path.rglob("deals.jsonl"))
+    assert [json.loads(line)["ID"] for line in file.read_text().splitlines()] == [str(n) for n in range(1, 31)]
+    assert (told["rows"], told["bytes"]) == (30, file.stat().st_size)
+    assert told["sha256"] == hashlib.sha256(file.read_bytes()).hexdigest()
+    assert told["report"]["complete"] is True
+    assert json.loads(json.dumps(told)) == told
+
+
+def test_a_list_that_breaks_off_leaves_no_file_and_a_retry_writes_it_whole(tmp_path, portal, connection):
+    portal.add_deals(200)
+    fault = portal.fault("error", method="crm.deal.list", after=1, times=None, code="ACCESS_DENIED", status=403)
+    destination = str(tmp_path / "deals.jsonl")
+    failure_of(Bitrix24ListOperator, method="crm.deal.list", destination=destination)
+    assert fault.hits
+    assert not (tmp_path / "deals.jsonl").exists()
+    portal.clear_faults()
+    assert run(Bitrix24ListOperator, method="crm.deal.list", destination=destination)["rows"] == 230
+    assert [file.name for file in tmp_path.iterdir()] == ["deals.jsonl"]
+
+
+@pytest.mark.parametrize("destination", ["", "file:///data/", "nosuchscheme://x/y.jsonl"])
+def test_a_destination_that_is_no_file_is_refused_before_anything_is_sent(destination, portal, connection):
+    assert "destination" in failure_of(Bitrix24ListOperator, method="crm.deal.list", destination=destination)
+    assert portal.requests == 0
