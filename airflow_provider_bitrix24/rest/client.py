@@ -250,8 +250,6 @@ class Client:
                     if failure is None:
                         attempt -= 1
                         continue
-            if lost and isinstance(failure, NotFound) and deletes(known):
-                return _done(known, lost)
             may_have_run = isinstance(failure, (AnswerLost, ServerFault)) and failure.ran != "no"
             if may_have_run:
                 lost = failure

@@ -190,7 +190,7 @@ class _Reader:
         schemes, rest = match.groups() if match else ("", text)
         scheme = schemes.lower().split(":")[-2].lstrip("/") if schemes else ""
         if scheme not in ("", "http", "https", "bitrix24"):
-            self.fail(f"{label} begins with {scheme}://", "write https://")
+            self.fail(f"{label} begins with something else than https://", "write https://")
         try:
             url = urlsplit(f"//{rest}")
             host, port = url.hostname, url.port

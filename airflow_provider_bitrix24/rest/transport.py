@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import requests
-from certifi import where
 from requests.adapters import HTTPAdapter
 from requests.utils import get_environ_proxies
 from urllib3.exceptions import HTTPError, NameResolutionError, ProxyError
@@ -249,13 +248,11 @@ def _options(portal: Portal) -> dict[str, Any]:
     """
     What each request is sent with, resolved once.
 
-    requests lets ``REQUESTS_CA_BUNDLE`` beat ``verify=True``, so True becomes the file it stands for.
+    A session would let the environment beat the extras, so it is not asked: what it would take from there is here.
     """
-    verify: bool | str
-    if portal.verify is None:
+    verify = portal.verify
+    if verify is None:
         verify = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
-    else:
-        verify = where() if portal.verify is True else portal.verify
     return {
         "timeout": (CONNECT_TIMEOUT_SECONDS, portal.timeout_seconds),
         "verify": verify,

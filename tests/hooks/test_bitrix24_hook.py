@@ -144,6 +144,15 @@ def test_the_test_tells_within_seconds_that_the_portal_is_away(portal, connectio
     assert time.monotonic() - began < 4
 
 
+def test_the_test_does_not_wait_long_for_the_limits(portal, connect):
+    connect(rate=0.1, burst=1)
+    began = time.monotonic()
+    works, message = pressed()
+    assert not works
+    assert "not sent: the limit leaves room only in 10 s" in message
+    assert time.monotonic() - began < 4
+
+
 def test_the_test_says_what_is_missing(portal, monkeypatch):
     monkeypatch.setenv("AIRFLOW_CONN_BITRIX24_DEFAULT", json.dumps({**portal.connection(), "login": ""}))
     works, message = pressed()

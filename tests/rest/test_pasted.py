@@ -67,6 +67,7 @@ FIELDS: dict[str, dict[str, Any]] = {
     "host plus schema": {"host": HOST, "schema": f"rest/1/{CODE}/", "conn_type": "https"},
     "host with a scheme, plus schema": {"host": f"https://{HOST}", "schema": f"rest/1/{CODE}/"},
     "code percent-encoded": {"host": f"https://{HOST}/rest/1/%73{CODE[1:]}/"},
+    "code percent-encoded in password": {**CANONICAL, "password": f"%73{CODE[1:]}"},
     "user id and code before the host": {"host": f"https://1:{CODE}@{HOST}"},
 }
 
@@ -171,7 +172,7 @@ MISTAKES: dict[str, tuple[dict[str, Any], str, str]] = {
     "a path in the cloud": ({**CANONICAL, "host": f"{HOST}/{CODE}"}, "has a path", f"write only {HOST}"),
     "no encryption": ({"host": WEBHOOK.replace("https", "http")}, "begins with http://", "allow_http"),
     "no encryption in Schema": ({**CANONICAL, "schema": "HTTP"}, "begins with http://", "use https://"),
-    "another scheme": ({"host": f"ftp://{HOST}"}, "begins with ftp://", "write https://"),
+    "another scheme": ({"host": f"ftp://{HOST}"}, "the host begins with something else", "write https://"),
     "masked by a form": ({**CANONICAL, "password": "***"}, "masked", "paste the code itself"),
     "masked in the address": ({"host": f"https://{HOST}/rest/1/********/"}, "masked", "paste the code itself"),
     "two hosts": (

@@ -37,6 +37,10 @@ def test_the_longer_of_two_secrets_is_hidden_as_one():
     assert scrubber(["c0de", "1/c0de"])("https://my.bitrix24.com/rest/1/c0de/") == "https://my.bitrix24.com/rest/***/"
 
 
+def test_a_secret_that_begins_another_leaves_nothing_of_that():
+    assert scrubber(["c0de", "c0de123"])("c0de123 c0de") == "*** ***"
+
+
 def test_a_text_without_a_secret_stays_as_it_is():
     assert scrubber(["c0de"])("nothing here") == "nothing here"
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import re
 import socket
 import ssl
 import struct
 import subprocess
+import threading
 import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -314,6 +316,24 @@ def test_an_answer_above_the_limit_is_not_read(sent, all_output):
     assert "the answer is larger than 1 MiB: ask for fewer fields, or raise the extra max_response_mib" in str(error)
     assert not error.retryable
     assert error.ran == "yes"
+
+
+def test_the_connection_of_an_answer_that_is_not_read_to_its_end_is_closed():
+    ended = threading.Event()
+
+    def talk(connection: Any) -> None:
+        read_request(connection)
+        connection.settimeout(5)
+        with contextlib.suppress(ConnectionError):
+            connection.sendall(answer(b" " * 2 * MIB))
+            connection.sendall(b" " * 64 * MIB)
+            connection.recv(1)
+        ended.set()
+
+    with RawServer(talk) as server, Transport(plain(server, max_response_mib=1)) as transport:
+        with pytest.raises(AnswerLost):
+            transport.post("crm.deal.list", b"{}", request_id="r")
+        assert ended.wait(3)
 
 
 def test_an_answer_of_just_the_limit_is_read():
