@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import json
 import math
 from collections.abc import Iterable, Iterator, Mapping
@@ -71,22 +70,30 @@ def _from_file(address: str) -> Iterator[Any]:
     return reader(path)
 
 
-def _json_lines(path: Any) -> Iterator[Any]:
+def _lines(path: Any) -> Iterator[str]:
     with path.open("rb") as stream:
-        for number, line in enumerate(stream):
-            if line.strip():
-                try:
-                    yield json.loads(line)
-                except ValueError:
-                    raise ConfigurationError(f"line {number + 1} of {path.name} is not JSON") from None
+        # Airflow 2.11 wraps the file in something that cannot be iterated over.
+        for number, line in enumerate(iter(stream.readline, b"")):
+            try:
+                yield line.decode("utf-8-sig" if number == 0 else "utf-8")
+            except UnicodeDecodeError:
+                raise ConfigurationError(f"line {number + 1} of {path.name} is not UTF-8") from None
+
+
+def _json_lines(path: Any) -> Iterator[Any]:
+    for number, line in enumerate(_lines(path)):
+        if line.strip():
+            try:
+                yield json.loads(line)
+            except ValueError:
+                raise ConfigurationError(f"line {number + 1} of {path.name} is not JSON") from None
 
 
 def _csv(path: Any) -> Iterator[Any]:
-    with path.open("rb") as stream, io.TextIOWrapper(stream, encoding="utf-8-sig", newline="") as text:
-        for number, row in enumerate(csv.DictReader(text)):
-            if None in row or None in row.values():
-                raise ConfigurationError(f"row {number + 1} of {path.name} has not as many values as its header")
-            yield row
+    for number, row in enumerate(csv.DictReader(_lines(path))):
+        if None in row or None in row.values():
+            raise ConfigurationError(f"row {number + 1} of {path.name} has not as many values as its header")
+        yield row
 
 
 def _parquet(path: Any) -> Iterator[Any]:

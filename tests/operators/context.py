@@ -27,6 +27,6 @@ def context(*, try_number: int = 1, retries: int = 3, store: StateStore | None =
     pushed: dict[str, Any] = {}
     ti = SimpleNamespace(
         try_number=try_number, max_tries=retries, dag_id="d", run_id="r", task_id="t", map_index=-1,
-        pushed=pushed, xcom_push=lambda key, value: pushed.__setitem__(key, value),
+        pushed=pushed, xcom_push=lambda key, value: pushed.update({key: value}),
     )  # fmt: skip
     return {"ti": ti, "task": SimpleNamespace(retries=retries), **({"task_state_store": store} if store else {})}

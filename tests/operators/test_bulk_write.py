@@ -1,0 +1,261 @@
+"""Many rows written: sources, mapping, outcomes, and going on after a crash without writing a row twice."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import math
+import sqlite3
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from airflow_provider_bitrix24._compat import AirflowFailException
+from airflow_provider_bitrix24.exceptions import Bitrix24Error
+from airflow_provider_bitrix24.operators.bulk_write import Bitrix24BulkWriteOperator
+from airflow_provider_bitrix24.operators.row_sources import rows_of
+from tests.operators.context import StateStore, context
+
+ADD, UPDATE = "crm.item.add", "crm.item.update"
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL: nothing handles it."""
+
+
+def write(*, given: dict[str, Any] | None = None, **arguments: Any) -> Any:
+    return Bitrix24BulkWriteOperator(task_id="write", **arguments).execute(given or context())
+
+
+def failure_of(**arguments: Any) -> str:
+    with pytest.raises(AirflowFailException) as caught:
+        write(**arguments)
+    return str(caught.value)
+
+
+def firms(number: int) -> list[dict[str, Any]]:
+    return [{"name": f"Firm {index}", "note": None} for index in range(number)]
+
+
+def titles(portal: Any) -> list[str]:
+    """What really was added, in order."""
+    added = []
+    for call in portal.calls:
+        for one in call.commands or [call]:
+            if one.method == ADD and one.executed:
+                added.append(one.params["fields"]["title"])
+    return added
+
+
+def test_rows_are_written_fifty_to_a_request_in_their_order(portal, connection):
+    told = write(entity_type_id="company", rows=firms(120), mapping={"title": "$name", "opened": "Y"})
+    assert told == {"rows": 120, "written": 120, "failed": 0, "unknown": 0, "report": None}
+    assert portal.requests == 3
+    assert titles(portal) == [f"Firm {index}" for index in range(120)]
+
+
+def test_an_update_takes_the_id_from_its_column(portal, connection):
+    rows = [{"id": 1, "name": "one"}, {"id": 2, "name": "two"}]
+    write(entity_type_id="deal", operation="update", rows=rows, mapping={"title": "$name"})
+    assert [one.params for one in portal.calls[0].commands] == [
+        {"entityTypeId": "2", "id": "1", "fields": {"title": "one"}},
+        {"entityTypeId": "2", "id": "2", "fields": {"title": "two"}},
+    ]
+
+
+def test_any_method_is_written_with_a_mapping_of_its_params(portal, connection):
+    rows = [{"deal": 7, "price": "$5"}]
+    write(
+        method="crm.deal.update",
+        rows=rows,
+        mapping={"id": "$deal", "fields": {"TITLE": "$$deal", "COMMENTS": "$price"}},
+    )
+    assert portal.calls[0].commands[0].params == {"id": "7", "fields": {"TITLE": "$deal", "COMMENTS": "$5"}}
+
+
+def test_the_report_tells_the_outcome_of_every_row(portal, connection, tmp_path):
+    rows = [{"id": 1, "t": "x"}, {"id": 99999, "t": "x"}, {"id": 2}]
+    told = write(
+        entity_type_id="deal", operation="update", rows=rows, mapping={"title": "$t"}, max_failures=None,
+        report=str(tmp_path / "report.jsonl"),
+    )  # fmt: skip
+    assert (told["written"], told["failed"]) == (1, 2)
+    report = [json.loads(line) for line in (tmp_path / "report.jsonl").read_text().splitlines()]
+    assert [(row["row"], row["outcome"]) for row in report] == [(0, "written"), (1, "failed"), (2, "failed")]
+    assert "the row has no column 't': it has: id" in report[2]["message"]
+    assert [file.name for file in tmp_path.iterdir()] == ["report.jsonl"]
+
+
+def test_more_failures_than_allowed_stop_the_task_after_their_step(portal, connection):
+    rows = [{"id": 99999 + index} for index in range(120)]
+    told = failure_of(entity_type_id="deal", operation="update", rows=rows, mapping={"title": "x"}, max_failures=10)
+    assert "more than max_failures, 10" in told
+    assert portal.requests == 1
+
+
+def test_a_dry_run_sends_nothing_and_names_rows_that_cannot_be_written(portal, connection):
+    rows = [{"t": "fine"}, {"t": datetime.datetime(2026, 1, 1)}, {"u": 1}]
+    told = write(entity_type_id="company", rows=rows, mapping={"title": "$t"}, dry_run=True)
+    assert (told["rows"], told["failed"], told["dry_run"]) == (3, 2, True)
+    assert told["examples"] == [{"entityTypeId": 4, "fields": {"title": "fine"}}]
+    assert portal.requests == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ({"rows": []}, "give either method or entity_type_id"),
+        ({"rows": [], "method": "m", "entity_type_id": 2}, "give either method or entity_type_id"),
+        ({"method": "crm.deal.add"}, "give either rows or sql"),
+        ({"method": "crm.deal.add", "rows": {}}, "rows is not a list"),
+        ({"method": "crm.deal.add", "rows": [7]}, "row 0 is not an object"),
+        ({"method": "crm.deal.add", "rows": "/data/x.xlsx"}, "give one of: .jsonl"),
+        ({"method": "crm.deal.add", "rows": "/nowhere/x.csv"}, "does not exist"),
+        ({"method": "crm.deal.add", "sql": "SELECT 1"}, "sql_conn_id is missing"),
+        ({"entity_type_id": "deals", "operation": "delete", "rows": []}, "operation is 'delete'"),
+        ({"entity_type_id": "contract", "rows": []}, "did you mean contact?"),
+    ],
+)
+def test_wrong_arguments_are_refused_before_anything_is_sent(arguments, told, portal, connection):
+    assert told in failure_of(**arguments)
+    assert portal.requests == 0
+
+
+# Crashes
+
+
+@pytest.mark.parametrize("memory", ["store", "report"])
+@pytest.mark.parametrize("killed_after", [1, 2, 3])
+def test_a_killed_task_goes_on_and_writes_no_row_twice(memory, killed_after, portal, connection, tmp_path, monkeypatch):
+    store = StateStore() if memory == "store" else None
+    arguments = {
+        "entity_type_id": "company", "rows": firms(200), "mapping": {"title": "$name"},
+        **({} if store else {"report": str(tmp_path / "r.jsonl")}),
+    }  # fmt: skip
+    kill_after(monkeypatch, killed_after)
+    with pytest.raises(Killed):
+        write(given=context(store=store), **arguments)
+    monkeypatch.undo()
+    connect_again(portal, monkeypatch)
+    unknown = 50
+    told = failure_of(given=context(try_number=2, store=store), **arguments)
+    assert "look whether it is there before you write it again" in told
+    assert titles(portal) == [f"Firm {index}" for index in range(50 * killed_after)]
+    told = write(given=context(try_number=3, store=store), **{**arguments, "max_failures": None})
+    assert (told["written"], told["unknown"]) == (200 - unknown, unknown)
+    assert titles(portal) == [f"Firm {index}" for index in range(200)]
+
+
+def kill_after(monkeypatch: pytest.MonkeyPatch, requests: int) -> None:
+    """Kill the task when the answer to its n-th batch has arrived, before it is remembered."""
+    from airflow_provider_bitrix24.rest.client import Client
+
+    real, sent = Client.batch, []
+
+    def batch(self: Client, *arguments: Any, **options: Any) -> Any:
+        answer = real(self, *arguments, **options)
+        sent.append(1)
+        if len(sent) == requests:
+            raise Killed
+        return answer
+
+    monkeypatch.setattr(Client, "batch", batch)
+
+
+def connect_again(portal: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_BITRIX24_DEFAULT", portal.connection_json())
+
+
+def test_a_killed_update_is_simply_repeated(portal, connection, monkeypatch):
+    store = StateStore()
+    rows = [{"id": 1 + index % 30, "t": str(index)} for index in range(100)]
+    arguments = {"entity_type_id": "deal", "operation": "update", "rows": rows, "mapping": {"title": "$t"}}
+    kill_after(monkeypatch, 1)
+    with pytest.raises(Killed):
+        write(given=context(store=store), **arguments)
+    monkeypatch.undo()
+    connect_again(portal, monkeypatch)
+    assert write(given=context(try_number=2, store=store), **arguments)["written"] == 100
+    assert portal.requests == 3
+
+
+def test_other_rows_than_in_the_try_before_are_refused(portal, connection, monkeypatch):
+    store = StateStore()
+    kill_after(monkeypatch, 1)
+    with pytest.raises(Killed):
+        write(given=context(store=store), entity_type_id="company", rows=firms(60), mapping={"title": "$name"})
+    monkeypatch.undo()
+    connect_again(portal, monkeypatch)
+    turned = firms(60)[::-1]
+    told = failure_of(
+        given=context(try_number=2, store=store), entity_type_id="company", rows=turned, mapping={"title": "$name"}
+    )
+    assert "rows 0 to 49 are others than in the try before" in told
+
+
+def test_without_memory_a_second_try_adds_nothing(portal, connection):
+    told = failure_of(given=context(try_number=2), entity_type_id="company", rows=firms(3), mapping={"title": "$name"})
+    assert "nothing remembers which" in told
+    assert portal.requests == 0
+
+
+def test_a_cleared_task_begins_anew(portal, connection):
+    cleared = context(try_number=2)
+    cleared["ti"].max_tries = 1 + 3
+    assert write(given=cleared, entity_type_id="company", rows=firms(3), mapping={"title": "$name"})["written"] == 3
+
+
+def test_a_finished_task_leaves_nothing_remembered(portal, connection):
+    store = StateStore()
+    write(given=context(store=store), entity_type_id="company", rows=firms(60), mapping={"title": "$name"})
+    assert store.values == {}
+
+
+def test_a_lost_answer_of_an_add_leaves_its_rows_unknown(portal, connection):
+    portal.fault("reset_after", method="batch", times=1)
+    with pytest.raises((AirflowFailException, Bitrix24Error)) as caught:
+        write(given=context(store=StateStore()), entity_type_id="company", rows=firms(60), mapping={"title": "$name"})
+    assert isinstance(caught.value, AirflowFailException)
+    assert titles(portal) == [f"Firm {index}" for index in range(50)]
+
+
+# Sources
+
+
+def test_rows_come_from_json_lines_csv_and_parquet_alike(tmp_path):
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    (tmp_path / "r.jsonl").write_text('{"a": "1", "b": "ü"}\n\n{"a": "2", "b": ""}\n')
+    (tmp_path / "r.csv").write_text('\ufeffa,b\r\n1,ü\r\n2,""\r\n')
+    parquet.write_table(pa.table({"a": ["1", "2"], "b": ["ü", ""]}), tmp_path / "r.parquet")
+    expected = [{"a": "1", "b": "ü"}, {"a": "2", "b": ""}]
+    for ending in ("jsonl", "csv", "parquet"):
+        assert list(rows_of(str(tmp_path / f"r.{ending}"), None, None)) == expected
+
+
+def test_missing_numbers_of_data_frames_are_null():
+    assert list(rows_of([{"a": math.nan, "b": 1.5, "c": Decimal("1.10")}], None, None)) == [
+        {"a": None, "b": 1.5, "c": Decimal("1.10")}
+    ]
+
+
+@pytest.mark.parametrize("text", ["a,b\n1\n", "a,b\n1,2,3\n"])
+def test_a_csv_row_of_another_length_is_refused(text, tmp_path):
+    (tmp_path / "r.csv").write_text(text)
+    with pytest.raises(Bitrix24Error, match=r"row 1 of r\.csv has not as many values"):
+        list(rows_of(str(tmp_path / "r.csv"), None, None))
+
+
+def test_rows_come_from_a_database_by_its_connection(tmp_path, portal, connection, monkeypatch):
+    with sqlite3.connect(tmp_path / "firms.db") as database:
+        database.execute("CREATE TABLE firms (name TEXT, size INTEGER)")
+        database.executemany("INSERT INTO firms VALUES (?, ?)", [(f"Firm {n}", n) for n in range(3)])
+    monkeypatch.setenv("AIRFLOW_CONN_FIRMS", json.dumps({"conn_type": "sqlite", "host": str(tmp_path / "firms.db")}))
+    told = write(
+        entity_type_id="company", sql="SELECT name FROM firms ORDER BY size", sql_conn_id="firms",
+        mapping={"title": "$name"},
+    )  # fmt: skip
+    assert told["written"] == 3
+    assert titles(portal) == ["Firm 0", "Firm 1", "Firm 2"]
