@@ -13,6 +13,7 @@ from airflow_provider_bitrix24.exceptions import AnswerLost, Bitrix24Error, Conf
 from airflow_provider_bitrix24.operators.arguments import number_from_zero, one_of, parameters
 from airflow_provider_bitrix24.operators.base import Bitrix24BaseOperator
 from airflow_provider_bitrix24.operators.entities import entity_type_id
+from airflow_provider_bitrix24.operators.mapping import WHOLE_ROW, filled
 
 if TYPE_CHECKING:
     from airflow_provider_bitrix24.operators.checkpoint import Checkpoint
@@ -147,7 +148,7 @@ class Bitrix24BulkWriteOperator(Bitrix24BaseOperator):
         params: dict[str, Any] = {"entityTypeId": entity_type_id(self.entity_type_id)}
         if operation == "update":
             params["id"] = "$id"
-        return f"crm.item.{operation}", {**params, "fields": mapping if mapping is not None else _WHOLE_ROW}
+        return f"crm.item.{operation}", {**params, "fields": mapping if mapping is not None else WHOLE_ROW}
 
     def _step(
         self, client: Client, memory: Checkpoint, number: int, method: str, made: list[Any]
@@ -211,35 +212,14 @@ class Bitrix24BulkWriteOperator(Bitrix24BaseOperator):
         return {"rows": count, "failed": failed, "method": name, "examples": examples, "dry_run": True}
 
 
-_WHOLE_ROW = object()
-
-
 def _filled(method: str, shape: Any, row: Mapping[str, Any]) -> Any:
     """The params of one row, in plain values; an error where the mapping or a value does not fit."""
     from airflow_provider_bitrix24.rest.encoding import plain
 
     try:
-        return plain(dict(row) if shape is None else _put(shape, row), method=method)
+        return plain(dict(row) if shape is None else filled(shape, row), method=method)
     except ConfigurationError as error:
         return error
-
-
-def _put(shape: Any, row: Mapping[str, Any]) -> Any:
-    if shape is _WHOLE_ROW:
-        return dict(row)
-    if isinstance(shape, str) and shape.startswith("$$"):
-        return shape[1:]
-    if isinstance(shape, str) and shape.startswith("$"):
-        if shape[1:] not in row:
-            raise ConfigurationError(
-                f"the row has no column {shape[1:]!r}", next_step=f"it has: {', '.join(sorted(row)) or 'none'}"
-            )
-        return row[shape[1:]]
-    if isinstance(shape, Mapping):
-        return {key: _put(value, row) for key, value in shape.items()}
-    if isinstance(shape, (list, tuple)):
-        return [_put(value, row) for value in shape]
-    return shape
 
 
 def _brief(result: Any) -> Any:

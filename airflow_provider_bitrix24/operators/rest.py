@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -181,24 +181,31 @@ class Bitrix24ListOperator(Bitrix24BaseOperator):
             version=one_of(self.version, "version", (2, 3)),
         )
         if self.destination is None:
-            return self._small(rows)
+            kept = small_list(rows, self.method)
+            self.log.info("%s", rows.report)
+            return kept
         written = write_json_lines(storage_path(self.destination, "destination"), rows)
         self.log.info("%s", rows.report)
         return {**written, "report": asdict(rows.report)}
 
-    def _small(self, rows: Any) -> list[Any]:
-        kept, size = [], 0
-        for row in rows:
-            size += len(json.dumps(row, ensure_ascii=False).encode()) + 2
-            if size > MAX_XCOM_KIB * 1024:
-                raise ConfigurationError(
-                    f"the list is larger than {MAX_XCOM_KIB} KiB, too large for XCom",
-                    method=self.method,
-                    next_step="give destination, a file such as s3://conn_id@bucket/rows.jsonl, or select fewer fields",
-                )
-            kept.append(row)
-        self.log.info("%s", rows.report)
-        return kept
+
+def small_list(rows: Iterable[Any], method: str) -> list[Any]:
+    """
+    Rows as a list that may go to XCom.
+
+    :raises ConfigurationError: they are larger than 48 KiB; told as soon as that is seen.
+    """
+    kept, size = [], 0
+    for row in rows:
+        size += len(json.dumps(row, ensure_ascii=False).encode()) + 2
+        if size > MAX_XCOM_KIB * 1024:
+            raise ConfigurationError(
+                f"the list is larger than {MAX_XCOM_KIB} KiB, too large for XCom",
+                method=method,
+                next_step="give destination, a file such as s3://conn_id@bucket/rows.jsonl, or select fewer fields",
+            )
+        kept.append(row)
+    return kept
 
 
 def error_summary(error: Bitrix24Error) -> dict[str, Any]:
