@@ -24,10 +24,57 @@ STANDARD_FIELDS: dict[str, Any] = {
 #: The extras of a connection as form fields. All are nullable: the form stores every field, an empty one as null,
 #: and a field that is not nullable would have to be filled in before the form can be saved.
 EXTRA_FIELDS: dict[str, dict[str, Any]] = {
+    "auth": {
+        "label": "Kind",
+        "description": "webhook or oauth. Empty: whichever of the two is filled in.",
+        "schema": {
+            "type": ["string", "null"],
+            "enum": ["webhook", "oauth"],
+            "values_display": {"webhook": "Incoming webhook", "oauth": "OAuth application"},
+            "section": "Webhook or application",
+        },
+    },
     "webhook_url": {
         "label": "Webhook URL",
         "description": "The whole address that the portal shows, instead of portal, user id and code.",
         "schema": {"type": ["string", "null"], "format": "password", "section": "Incoming webhook"},
+    },
+    "client_id": {
+        "label": "OAuth: client_id",
+        "description": "From the application's card at the portal. `python -m airflow_provider_bitrix24.authorize` fills in "
+        "these fields; user id and code of a webhook stay empty then.",
+        "schema": {"type": ["string", "null"], "section": "OAuth application"},
+    },
+    "client_secret": {
+        "label": "OAuth: client_secret",
+        "description": "From the application's card.",
+        "schema": {"type": ["string", "null"], "format": "password", "section": "OAuth application"},
+    },
+    "refresh_token": {
+        "label": "OAuth: refresh_token",
+        "description": "The first one: workers keep its successors in the token store. A new one here wins at once.",
+        "schema": {"type": ["string", "null"], "format": "password", "section": "OAuth application"},
+    },
+    "access_token": {
+        "label": "OAuth: access_token",
+        "description": "Saves the first renewal. May be empty.",
+        "schema": {"type": ["string", "null"], "format": "password", "section": "OAuth application"},
+    },
+    "member_id": {
+        "label": "OAuth: member_id",
+        "description": "The portal that the tokens must be for, whatever its address. May be empty.",
+        "schema": {"type": ["string", "null"], "section": "OAuth application"},
+    },
+    "oauth_url": {
+        "label": "OAuth: authorization server",
+        "description": "Empty: https://oauth.bitrix.info/oauth/token/, or what its answers name.",
+        "schema": {"type": ["string", "null"], "section": "OAuth application"},
+    },
+    "token_store": {
+        "label": "OAuth: token store",
+        "description": "Where workers keep renewed tokens: file:/path, redis://:password@host:6379/0 or the dotted "
+        "path of a class. Empty: Airflow's variables.",
+        "schema": {"type": ["string", "null"], "format": "password", "section": "OAuth application"},
     },
     "verify": {
         "label": "Verify TLS",
@@ -51,13 +98,38 @@ EXTRA_FIELDS: dict[str, dict[str, Any]] = {
     },
     "allow_http": {
         "label": "Allow http://",
-        "description": "Send the code unencrypted. Only for a portal inside your own network.",
+        "description": "Send secrets unencrypted. Only for a portal inside your own network.",
         "schema": {"type": ["boolean", "null"], "section": "Network"},
     },
     "max_response_mib": {
         "label": "Largest answer, MiB",
         "description": "An answer above this is refused. Empty: 64.",
         "schema": {"type": ["integer", "null"], "minimum": 1, "section": "Network"},
+    },
+    "plan": {
+        "label": "Plan",
+        "description": "standard or enterprise: how many requests the portal takes. Empty: standard.",
+        "schema": {"type": ["string", "null"], "enum": ["standard", "enterprise"], "section": "Limits"},
+    },
+    "rate": {
+        "label": "Requests a second",
+        "description": "Empty: the plan's. Divide it by the number of pods that count alone.",
+        "schema": {"type": ["number", "null"], "minimum": 0, "section": "Limits"},
+    },
+    "burst": {
+        "label": "Requests at once",
+        "description": "Empty: the plan's.",
+        "schema": {"type": ["number", "null"], "minimum": 1, "section": "Limits"},
+    },
+    "limiter": {
+        "label": "Request bucket of several hosts",
+        "description": "redis://:password@host:6379/0. Empty: each host counts alone.",
+        "schema": {"type": ["string", "null"], "format": "password", "section": "Limits"},
+    },
+    "operating_budget": {
+        "label": "Running time, s",
+        "description": "How long one method may run in ten minutes, all calls together. Empty: 400.",
+        "schema": {"type": ["number", "null"], "minimum": 1, "section": "Limits"},
     },
 }
 

@@ -19,6 +19,7 @@ import pytest
 import airflow_provider_bitrix24
 from airflow_provider_bitrix24.get_provider_info import get_provider_info
 from airflow_provider_bitrix24.hooks.bitrix24 import Bitrix24Hook
+from airflow_provider_bitrix24.rest.extras import Extras
 
 PACKAGE = Path(airflow_provider_bitrix24.__file__).parent
 CONNECTION_TYPE = get_provider_info()["connection-types"][0]
@@ -81,6 +82,37 @@ def test_every_extra_may_be_left_empty():
         assert "null" in field["schema"]["type"], name
 
 
+def test_every_extra_that_is_understood_has_a_field_and_no_other_has():
+    assert set(CONNECTION_TYPE["conn-fields"]) == Extras.KNOWN
+
+
+def test_every_extra_that_may_hold_a_secret_is_a_password_field():
+    fields = CONNECTION_TYPE["conn-fields"]
+    assert {name for name, field in fields.items() if field["schema"].get("format") == "password"} == {
+        "webhook_url",
+        "client_secret",
+        "refresh_token",
+        "access_token",
+        "token_store",
+        "proxy",
+        "limiter",
+    }
+
+
+def test_the_form_says_which_fields_belong_to_which_way():
+    sections = {name: field["schema"]["section"] for name, field in CONNECTION_TYPE["conn-fields"].items()}
+    assert {name for name, section in sections.items() if section == "OAuth application"} == {
+        "client_id",
+        "client_secret",
+        "refresh_token",
+        "access_token",
+        "member_id",
+        "oauth_url",
+        "token_store",
+    }
+    assert sections["webhook_url"] == "Incoming webhook"
+
+
 def test_the_hook_describes_the_standard_fields_as_provider_info_does():
     described = Bitrix24Hook.get_ui_field_behaviour()
     expected = CONNECTION_TYPE["ui-field-behaviour"]
@@ -95,7 +127,13 @@ def test_the_hook_describes_the_extras_as_provider_info_does():
     pytest.importorskip(
         "flask_appbuilder", reason="only the web server of Airflow 2 makes the form of the hook's fields"
     )
-    kinds = {"boolean": "BooleanField", "integer": "IntegerField", "string": "StringField", "password": "PasswordField"}
+    kinds = {
+        "boolean": "BooleanField",
+        "integer": "IntegerField",
+        "number": "StringField",
+        "string": "StringField",
+        "password": "PasswordField",
+    }
     fields = CONNECTION_TYPE["conn-fields"]
     widgets = Bitrix24Hook.get_connection_form_widgets()
     assert list(widgets) == list(fields)
@@ -103,12 +141,19 @@ def test_the_hook_describes_the_extras_as_provider_info_does():
         schema = fields[name]["schema"]
         assert widget.field_class.__name__ == kinds[schema.get("format", schema["type"][0])], name
         assert widget.args[0] == fields[name]["label"], name
+        assert _allowed_by(widget) == schema.get("enum"), name
 
 
 def test_the_hook_class_and_provider_info_name_the_connection_type_alike():
     assert Bitrix24Hook.conn_type == CONNECTION_TYPE["connection-type"] == "bitrix24"
     assert Bitrix24Hook.hook_name == CONNECTION_TYPE["hook-name"] == "Bitrix24"
     assert Bitrix24Hook.default_conn_name == "bitrix24_default"
+
+
+def _allowed_by(widget: Any) -> list[str] | None:
+    """The values that a field of Airflow 2's form takes; None for any."""
+    allowed = [check.values for check in widget.kwargs.get("validators", ()) if hasattr(check, "values")]
+    return allowed[0] if allowed else None
 
 
 def _dotted_paths(value: Any) -> Iterator[str]:

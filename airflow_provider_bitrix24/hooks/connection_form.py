@@ -15,7 +15,7 @@ def form_widgets() -> dict[str, Any]:
     """
     from flask_appbuilder.fieldwidgets import BS3PasswordFieldWidget, BS3TextFieldWidget
     from wtforms import BooleanField, IntegerField, PasswordField, StringField
-    from wtforms.validators import Optional
+    from wtforms.validators import Optional, any_of
 
     fields: dict[str, Any] = {}
     for name, field in EXTRA_FIELDS.items():
@@ -30,7 +30,9 @@ def form_widgets() -> dict[str, Any]:
         elif schema.get("format") == "password":
             fields[name] = PasswordField(label, description=description, widget=BS3PasswordFieldWidget())
         else:
-            fields[name] = StringField(label, description=description, widget=BS3TextFieldWidget())
+            # A number that need not be whole is text as well: Airflow takes no other kinds of fields.
+            checks = [Optional(), any_of(schema["enum"])] if "enum" in schema else []
+            fields[name] = StringField(label, description=description, validators=checks, widget=BS3TextFieldWidget())
     return fields
 
 
