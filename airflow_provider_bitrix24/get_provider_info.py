@@ -41,8 +41,8 @@ EXTRA_FIELDS: dict[str, dict[str, Any]] = {
     },
     "client_id": {
         "label": "OAuth: client_id",
-        "description": "From the application's card at the portal. `python -m airflow_provider_bitrix24.authorize` fills in "
-        "these fields; user id and code of a webhook stay empty then.",
+        "description": "From the application's card. `python -m airflow_provider_bitrix24.authorize` fills in these "
+        "fields; user id and code of a webhook stay empty then.",
         "schema": {"type": ["string", "null"], "section": "OAuth application"},
     },
     "client_secret": {
