@@ -28,6 +28,7 @@ __all__ = ["Hostile", "Page", "Refusal", "bound", "client_of_hostile", "deals", 
 
 Answer = Callable[[str, dict[str, Any]], Any]
 Spoil = Callable[[dict[str, Any], str], Any]
+Time = Callable[[], dict[str, Any]]
 
 #: A list that has not stopped by then has no end.
 MANY = 3_000
@@ -38,9 +39,9 @@ TIME = {"start": 1790000000.0, "finish": 1790000000.1, "duration": 0.1, "process
 class Hostile:
     """Alive inside a ``with`` block; ``asked`` holds every HTTP request, ``commands`` every call and command."""
 
-    def __init__(self, answer: Answer, *, spoil: Spoil | None = None, time: dict[str, Any] | None = None) -> None:
+    def __init__(self, answer: Answer, *, spoil: Spoil | None = None, time: Time | None = None) -> None:
         self._answer, self._spoil = answer, spoil
-        self._time = TIME if time is None else time
+        self._time: Time = time or (lambda: TIME)
         self.asked: list[tuple[str, Any]] = []
         self.commands: list[tuple[str, dict[str, Any]]] = []
 
@@ -89,7 +90,7 @@ class Hostile:
         try:
             if method == "batch":
                 batch = Batch(self._run, self._error)
-                body = {"result": batch.run(params), "time": self._time}
+                body = {"result": batch.run(params), "time": self._time()}
             else:
                 done = self._run(method, params)
                 body = {"result": done.result, "time": done.time}
@@ -108,7 +109,7 @@ class Hostile:
         self.commands.append((method, params))
         answer = self._answer(method, params)
         page = answer if isinstance(answer, Page) else Page(answer)
-        return Done(page.result, dict(self._time), page.total, page.next)
+        return Done(page.result, dict(self._time()), page.total, page.next)
 
     @staticmethod
     def _error(refusal: Refusal) -> dict[str, Any]:

@@ -198,6 +198,14 @@ def test_halt_stops_behind_a_lost_answer(portal: Sandbox, client: Client) -> Non
     assert portal.executed(ADD) == 50
 
 
+def test_a_command_that_did_not_come_back_is_not_taken_for_halted(portal: Sandbox, client: Client) -> None:
+    body = b'{"result": {"result": {"c1": {"item": {"id": 1}}}, "result_error": []}}'
+    portal.fault("body", method="batch", body=body, executed=False)
+    outcome = client.batch({"lost": add("x"), "b": get(1), "also": add("y")}, halt=True)
+    assert (list(outcome.replies), list(outcome.errors), outcome.not_run) == (["b"], ["lost"], ["also"])
+    assert isinstance(outcome.errors["lost"], AnswerLost)
+
+
 # References.
 
 
@@ -324,6 +332,21 @@ def test_a_limit_that_lasts_is_said_of_each_command_and_asked_once(portal: Sandb
     assert {type(error) for error in outcome.errors.values()} == {OperationTimeLimit}
     assert {error.method for error in outcome.errors.values()} == {GET}
     assert portal.requests == 1
+
+
+def test_a_limit_is_not_waited_for_once_for_each_command() -> None:
+    with Sandbox(deals=20, operating_limit=400, method_seconds={GET: 0.5}) as portal:
+        naps = Naps(portal)
+        with client_of(portal, naps=naps) as client:
+            naps.advance(60 - portal.clock.now() % 60)
+            client.call(*get(1))
+            naps.advance(580)
+            portal.reset_calls()
+            portal.fault("operation_time_limit", method=GET, times=None)
+            outcome = client.batch({n: get(n) for n in range(1, 21)})
+        assert {type(error) for error in outcome.errors.values()} == {OperationTimeLimit}
+        assert portal.requests <= 3
+        assert naps.total <= 60
 
 
 PORTAL_WIDE = [

@@ -53,6 +53,21 @@ def test_clients_that_share_a_bucket_share_its_rate() -> None:
     assert 0.95 * 36 <= naps.total <= 1.05 * 36
 
 
+def test_a_refusal_fills_the_bucket_for_all_who_share_it() -> None:
+    with Sandbox(deals=1) as portal:
+        naps = Naps(portal)
+        store = LocalBucket(naps.monotonic)
+        refused_one, other = (client_of(portal, naps=naps, portal_bucket=STANDARD, bucket=store) for _ in range(2))
+        with refused_one, other:
+            other.call("profile")
+            assert naps.taken == []
+            portal.fault("query_limit")
+            with pytest.raises(QueryLimitExceeded):
+                refused_one.ask_once("profile", {})
+            other.call("profile")
+    assert naps.taken == [pytest.approx(0.5, abs=0.1)]
+
+
 def test_a_batch_takes_one_place_in_the_bucket() -> None:
     with Sandbox(deals=1, rate=2, burst=50) as portal:
         naps = Naps(portal)
@@ -280,9 +295,9 @@ def test_a_list_that_runs_out_of_operating_time_is_raised_with_its_end() -> None
 def test_no_call_sleeps_longer_than_its_patience_in_all(kind: str) -> None:
     with Sandbox(deals=1, operating_limit=400) as portal:
         naps = Naps(portal)
-        with client_of(portal, naps=naps, patience_seconds=3) as client:
+        with client_of(portal, naps=naps, patience_seconds=6) as client:
             client.call(GET, ONE)
             portal.fault(kind, times=None)
             with pytest.raises(Bitrix24Error):
                 client.call(GET, ONE)
-    assert naps.total <= 3
+    assert naps.total <= 6

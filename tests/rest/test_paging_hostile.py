@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -268,6 +269,33 @@ def test_a_duration_that_cannot_be_true_changes_nothing(time: Any) -> None:
     assert len(portal.asked) <= 5
 
 
+def operating_until(naps: Naps, reset_at: float) -> Callable[[], dict[str, Any]]:
+    """The ``time`` of a method that has used ten seconds, until the minute drops out and the next one counts."""
+
+    def time() -> dict[str, Any]:
+        later = max(0, math.ceil((naps.now() - reset_at) / 60)) * 60
+        return {"finish": naps.now(), "duration": 0.1, "operating": 10, "operating_reset_at": reset_at + later}
+
+    return time
+
+
+def test_batches_that_are_refused_again_and_again_are_given_up() -> None:
+    """A portal may count commands apart from calls: the pages that go alone would hide it, at fifty rows a request."""
+
+    def spoil(body: dict[str, Any], method: str) -> None:
+        if method == "batch":
+            refused = {"error": "OPERATION_TIME_LIMIT", "error_description": "Method is blocked"}
+            body["result"]["result_error"] = dict.fromkeys(body["result"]["result"], refused)
+            body["result"]["result"] = []
+
+    naps = Naps()
+    time = operating_until(naps, naps.now() + 20)
+    with Hostile(some(2000), spoil=spoil, time=time) as portal, client_of_hostile(portal, naps=naps) as client:
+        with pytest.raises(OperationTimeLimit):
+            drain(client.list(DEALS))
+        assert len(portal.asked) < 12
+
+
 def test_a_blocked_method_within_a_batch_is_waited_for_and_the_list_goes_on() -> None:
     naps, refused = Naps(), []
 
@@ -277,7 +305,7 @@ def test_a_blocked_method_within_a_batch_is_waited_for_and_the_list_goes_on() ->
             raise Refusal("OPERATION_TIME_LIMIT", "Method is blocked", 429)
         return some(300)(method, params)
 
-    time = {"finish": naps.now(), "duration": 0.1, "operating": 10, "operating_reset_at": naps.now() + 20}
+    time = operating_until(naps, naps.now() + 20)
     with Hostile(answer, time=time) as portal, client_of_hostile(portal, naps=naps) as client:
         assert drain(client.list(DEALS)) == list(range(1, 301))
     assert len(refused) <= 52
