@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -30,5 +31,31 @@ def example_dag(name: str) -> Any:
     spec = importlib.util.spec_from_file_location(name, EXAMPLES / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    (dag,) = (value for value in vars(module).values() if getattr(value, "dag_id", None) == name)
+    (dag,) = {id(value): value for value in vars(module).values() if hasattr(value, "task_dict")}.values()
     return dag
+
+
+def test_example_bitrix24_deals_to_storage(portal, connection, run_dag, xcom, tmp_path):
+    portal.add_deals(60)
+    run = run_dag(
+        example_dag("example_bitrix24_deals_to_storage"), {"folder": f"file://{tmp_path}", "user_id": portal.clerk.id}
+    )
+    assert run.state == "success"
+    told = xcom(run, "deals")
+    assert told["report"]["complete"] is True
+    bounds = portal.calls[0].params["filter"]
+    start, end = (datetime.fromisoformat(bounds[key]) for key in (">=updatedTime", "<updatedTime"))
+    assert start.tzinfo is not None
+    assert start <= end
+    (file,) = tmp_path.glob("*.jsonl")
+    assert len(file.read_text().splitlines()) == told["rows"]
+    sent = portal.calls[-1]
+    assert (sent.method, sent.params["USER_ID"]) == ("im.notify.system.add", str(portal.clerk.id))
+    assert sent.params["MESSAGE"].startswith(f"{told['rows']} deals changed on ")
+
+
+def test_example_bitrix24_notify_after(portal, connection, run_dag):
+    run = run_dag(example_dag("example_bitrix24_notify_after"), {"user_id": portal.clerk.id})
+    assert run.state == "success"
+    (sent,) = portal.calls
+    assert sent.params["MESSAGE"] == "example_bitrix24_notify_after: 42 rows"
