@@ -346,7 +346,7 @@ def test_a_limit_is_not_waited_for_once_for_each_command() -> None:
             outcome = client.batch({n: get(n) for n in range(1, 21)})
         assert {type(error) for error in outcome.errors.values()} == {OperationTimeLimit}
         assert portal.requests <= 3
-        assert naps.total <= 60
+        assert naps.total <= 25
 
 
 PORTAL_WIDE = [
