@@ -96,40 +96,10 @@ class Bitrix24Hook(BaseHook):
         """
         from airflow_provider_bitrix24.exceptions import Bitrix24Error
         from airflow_provider_bitrix24.hooks.connection import client_for
+        from airflow_provider_bitrix24.rest.introduction import introduce
 
         try:
             with client_for(self.get_portal(), renews=False, patience_seconds=TEST_PATIENCE_SECONDS) as client:
-                return _introduce(client)
+                return introduce(client)
         except Bitrix24Error as error:
             return False, str(error)
-
-
-def _introduce(client: Client) -> tuple[bool, str]:
-    host, profile, scopes = client.portal.host, client.call("profile"), client.call("scope")
-    # An inactive user has an empty profile, and PHP writes an empty object as [] («profile»).
-    if not isinstance(profile, dict) or not profile:
-        return False, f"{host} accepts the connection, but its user is not active: make it anew as an active user"
-    names = sorted(str(scope) for scope in scopes) if isinstance(scopes, list) else []
-    administrator = profile.get("ADMIN") is True
-    name = " ".join(filter(None, (str(profile.get(part) or "") for part in ("NAME", "LAST_NAME")))) or "no name"
-    rights = "administrator" if administrator else "not an administrator"
-    told = (
-        f"{host}: {_kind(client)} of {name} (user {profile.get('ID')}, {rights}); scopes: {', '.join(names) or 'none'}."
-    )
-    if "crm" not in names:
-        told += " Scope crm is missing: CRM items and payments cannot be reached; tick «CRM» in the permissions."
-    if not administrator:
-        told += " Lists leave out, without a word, what this user may not see; an administrator sees all."
-    return True, told
-
-
-def _kind(client: Client) -> str:
-    if client.tokens is None:
-        return "webhook"
-    info = client.call("app.info")
-    status = info.get("STATUS") if isinstance(info, dict) else None
-    return f"application (status {_STATUS.get(str(status), status)})"
-
-
-#: Statuses of an application («app.info»).
-_STATUS = {"F": "free", "D": "demo", "T": "trial", "P": "paid", "L": "local", "S": "subscription"}
