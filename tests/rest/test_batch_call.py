@@ -339,7 +339,7 @@ def test_a_limit_is_not_waited_for_once_for_each_command() -> None:
         naps = Naps(portal)
         with client_of(portal, naps=naps) as client:
             naps.advance(60 - portal.clock.now() % 60)
-            client.call(*get(1))
+            client.batch({"first": get(1)}).all_results()
             naps.advance(580)
             portal.reset_calls()
             portal.fault("operation_time_limit", method=GET, times=None)
