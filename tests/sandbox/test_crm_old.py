@@ -60,6 +60,7 @@ def test_what_an_old_list_does_not_know_it_drops(portal, ask, filter_):
         ({">ID": ["x"], "<ID": 4}, [2, 3]),
         ({"%TITLE": "#30"}, [30]),
         ({"UF_CRM_1700000001": "True"}, []),
+        ({"COMPANY_ID": ""}, []),
     ],
 )
 def test_filters_read_numbers_as_php_does(portal, ask, filter_, expected):
