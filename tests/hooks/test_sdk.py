@@ -74,7 +74,7 @@ def test_a_reference_that_an_author_wrote_into_a_batch_is_kept(portal, hook):
 
 
 def test_fifty_one_in_one_batch_are_refused_before_anything_is_sent(portal, hook):
-    with pytest.raises(ConfigurationError, match="51 methods in one batch.*call_batches"):
+    with pytest.raises(ConfigurationError, match=r"51 methods in one batch.*call_batches"):
         SdkToken(hook.get_conn()).call_batch([("server.time", {})] * 51)
     assert portal.requests == 0
 

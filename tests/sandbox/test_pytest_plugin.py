@@ -21,7 +21,9 @@ def test_the_payment_is_gone(bitrix24_portal, bitrix24_connection):
 def run(tmp_path: Path, text: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     (tmp_path / "test_mine.py").write_text(text)
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(tmp_path), *arguments]
-    return subprocess.run([*command, "test_mine.py"], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    return subprocess.run(
+        [*command, "test_mine.py"], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
+    )
 
 
 def test_a_users_test_of_eight_lines_runs(tmp_path):
@@ -50,7 +52,8 @@ import sys
 def test_it():
     ours = {name for name in sys.modules if name.startswith("airflow_provider_bitrix24")}
     assert ours == {
-        "airflow_provider_bitrix24", "airflow_provider_bitrix24.sandbox", "airflow_provider_bitrix24.sandbox.pytest_plugin"
+        "airflow_provider_bitrix24", "airflow_provider_bitrix24.sandbox",
+        "airflow_provider_bitrix24.sandbox.pytest_plugin",
     }
     assert not {"airflow", "starlette", "uvicorn", "trustme", "requests"} & set(sys.modules)
 """
