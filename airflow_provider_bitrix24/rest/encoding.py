@@ -147,6 +147,8 @@ def _pairs(items: Iterable[tuple[Any, Any]], place: str, pairs: list[str]) -> bo
         elif isinstance(value, list):
             if not _pairs(enumerate(value), name, pairs):
                 return False
+        elif isinstance(value, int):
+            pairs.append(f"{name}={value}")
         else:
             pairs.append(f"{name}={quote(value if isinstance(value, str) else json.dumps(value), safe='')}")
     return True

@@ -193,6 +193,8 @@ class RowList(Iterator[Row]):
                     break
             # Where a chain broke off, the next page is asked for by itself, which waits, repeats or raises.
             chain_next = chained and full and len(results) == wanted
+            # Before the next request, so that the rows of one request at most are in memory.
+            results = []
 
     def _one_behind(self, cursor: Cursor) -> Any:
         reply = self._ask(self._listing.after(cursor.at))

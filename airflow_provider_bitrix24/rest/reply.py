@@ -197,7 +197,7 @@ def _cut(text: str, length: int) -> str:
 def whole(value: Any) -> int | None:
     """A whole number that may be text; None for anything else."""
     try:
-        return None if isinstance(value, bool) else int(value)
+        return None if value is None or isinstance(value, bool) else int(value)
     except (TypeError, ValueError, OverflowError):
         return None
 
