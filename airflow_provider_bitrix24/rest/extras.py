@@ -149,7 +149,9 @@ class Extras:
         try:
             return bucket_from(self.text("plan"), self.get("rate"), self.get("burst"))
         except ConfigurationError as error:
-            raise ConfigurationError(f"connection {self.name!r}: {error.reason}", next_step=error.next_step) from None
+            # Without the value: whatever stands in an extra may be the webhook.
+            which = error.reason.partition(" is ")[0]
+            raise ConfigurationError(f"connection {self.name!r}: {which} is wrong", next_step=error.next_step) from None
 
     def application(self, *, is_webhook: bool) -> OAuthApp | None:
         """

@@ -17,6 +17,8 @@ from airflow_provider_bitrix24.rest.portal import MAX_RESPONSE_MIB, READ_TIMEOUT
 #: How a webhook looks; shown in messages.
 SPECIMEN = "https://HOST/rest/USER_ID/CODE/"
 
+#: A shorter code, as in tests, may be a part of any name.
+_SHORTEST_SECRET = 8
 #: Domains of cloud portals, which never live in a folder.
 _CLOUD_HOST = re.compile(r"(^|\.)bitrix24\.[a-z]{2,4}(\.[a-z]{2})?$")
 
@@ -62,9 +64,14 @@ def portal_from_parts(
         )
     if not one.host:
         reader.fail("the host is missing", "write the portal's address, e.g. my.bitrix24.com, into Host")
+    if one.code and len(one.code) >= _SHORTEST_SECRET and one.code.lower() in f"{one.host}{one.folder or ''}".lower():
+        # Host and path are shown in logs and messages.
+        reader.fail("the webhook's code stands in the address outside of /rest/", f"it must look like {SPECIMEN}")
     if one.folder and _CLOUD_HOST.search(one.host):
         # Not shown: it may be the code.
-        reader.fail("the host has a path, which no cloud portal has", f"write only {one.host} into Host")
+        reader.fail(
+            "the host has a path, which no cloud portal has", "write only the name, e.g. my.bitrix24.com, into Host"
+        )
     return Portal(
         host=one.host,
         credentials=settings.application(is_webhook=bool(one.code)) or reader.webhook(one),
