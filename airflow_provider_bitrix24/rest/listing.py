@@ -36,6 +36,7 @@ class Listing:
         self.rows: Rows = known.rows
         self.params = self._normalised(plain(params, method=method))
         self._owned()
+        self._gather_filter()
         self.id_was_added = self._select_id()
         self.lower_bound = self._take_bound() if self.rows.paging == "keyset" else 0
 
@@ -53,18 +54,18 @@ class Listing:
         ours = (rows.filter, rows.order, rows.select, rows.sort, rows.limit, rows.cursor, "start", "filter", "order")
         spelling = {name.lower(): name for name in reversed(ours) if name}
         spelling["start"] = "start"
-        found: dict[str, Any] = {}
+        self._no_two_spellings(params)
+        return {spelling.get(name.lower(), name): value for name, value in params.items()}
+
+    def _no_two_spellings(self, names: Iterable[str]) -> None:
         written: dict[str, str] = {}
-        for name, value in params.items():
-            own = spelling.get(name.lower(), name)
+        for name in names:
             if name.lower() in written:
                 raise self._fail(
                     f"{written[name.lower()]!r} and {name!r} are one parameter, and the portal would keep one of them",
                     "keep one",
                 )
             written[name.lower()] = name
-            found[own] = value
-        return found
 
     def _owned(self) -> None:
         """What the caller must leave to us, so that every row comes once."""
@@ -83,6 +84,28 @@ class Listing:
                         f"{name!r} is set here to {value!r}: only in order of id can a list be proven whole",
                         "leave it out, and sort the rows afterwards",
                     )
+
+    def _gather_filter(self) -> None:
+        """
+        Put fields that stand beside the filter into it.
+
+        ``user.get`` takes them for one («UF_DEPARTMENT» beside «SORT» on its page), but not beside a ``FILTER``, and
+        paging by id adds that.
+        """
+        rows = self.rows
+        if rows.paging != "keyset" or not rows.filter or not rows.sort:
+            return
+        not_fields = {str(name).upper() for name in (rows.filter, rows.sort, rows.order, rows.select, "ADMIN_MODE")}
+        fields = {name: self.params.pop(name) for name in list(self.params) if name.upper() not in not_fields}
+        if fields:
+            user_filter = self.params.get(rows.filter) or {}
+            if not isinstance(user_filter, dict) or {name.upper() for name in user_filter} & {
+                name.upper() for name in fields
+            }:
+                raise self._fail(
+                    f"fields to filter by stand in {rows.filter!r} and beside it", f"put all of them into {rows.filter}"
+                )
+            self.params[rows.filter] = {**fields, **user_filter}
 
     def order(self) -> dict[str, Any]:
         """Parameters that sort by id."""
@@ -131,13 +154,15 @@ class Listing:
                 )
             self.params[rows.filter] = {"0": user_filter}
             return 0
+        if not rows.case_sensitive:
+            self._no_two_spellings(user_filter)
         bounds = self._bounds(user_filter)
         self.params[rows.filter] = {name: value for name, value in user_filter.items() if name not in bounds}
         if not self.params[rows.filter]:
             # An empty object has no form in a batch.
             del self.params[rows.filter]
         if len(bounds) > 1:
-            raise self._fail(f"{' and '.join(map(repr, bounds))} in the filter are one condition", "keep one")
+            raise self._fail(f"{' and '.join(map(repr, bounds))} are one parameter", "keep one")
         for key, bound in bounds.items():
             if isinstance(bound, bool) or not re.fullmatch(r"\s*[0-9]+\s*", str(bound)):
                 raise self._fail(f"{key!r} in the filter is not a whole number", "write e.g. 100")

@@ -95,6 +95,37 @@ def test_two_spellings_of_the_bound_are_refused() -> None:
         listing(USERS, {"filter": {">id": 1000, ">ID": 50}})
 
 
+@pytest.mark.parametrize("method", [USERS, DEALS])
+def test_two_spellings_of_one_field_are_refused_where_the_portal_reads_any_case(method: str) -> None:
+    with pytest.raises(ConfigurationError, match="are one parameter"):
+        listing(method, {"filter": {"ACTIVE": "Y", "active": "N"}})
+
+
+def test_fields_beside_the_filter_become_part_of_it() -> None:
+    """The portal takes them for a filter only where there is none, and the cursor makes one."""
+    one = listing(USERS, {"UF_DEPARTMENT": 1, "SORT": "id", "ORDER": "asc", "ADMIN_MODE": "Y", ">ID": 50})
+    assert one.lower_bound == 50
+    assert one.after(60) == {
+        "FILTER": {"UF_DEPARTMENT": 1, ">ID": 60},
+        "sort": "ID",
+        "order": "ASC",
+        "ADMIN_MODE": "Y",
+        "start": -1,
+    }
+    both = listing(USERS, {"UF_DEPARTMENT": 1, "filter": {"NAME": "Iv%"}})
+    assert both.after(60)["FILTER"] == {"UF_DEPARTMENT": 1, "NAME": "Iv%", ">ID": 60}
+    for params in ({"ACTIVE": 1, "filter": {"active": 0}}, {"ACTIVE": 1, "filter": "x"}):
+        with pytest.raises(ConfigurationError, match="beside it"):
+            listing(USERS, params)
+
+
+def test_parameters_of_other_methods_stay_where_they_are() -> None:
+    assert listing(ITEMS, {"entityTypeId": 2, "useOriginalUfNames": "Y"}).params == {
+        "entityTypeId": 2,
+        "useOriginalUfNames": "Y",
+    }
+
+
 def test_an_empty_filter_is_none() -> None:
     for empty in ({}, [], None):
         assert listing(DEALS, {"filter": empty}).after(7)["filter"] == {">ID": 7}

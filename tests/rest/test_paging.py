@@ -97,6 +97,13 @@ def test_the_callers_own_filter_is_kept_on_every_page(many: Sandbox, reader: Cli
     assert len(list(reader.list(USERS, {"filter": {"ACTIVE": True}}))) == 98
 
 
+def test_fields_beside_the_order_filter_on_every_page(many: Sandbox, reader: Client) -> None:
+    """As on the page of ``user.get``."""
+    rows = list(reader.list(USERS, {"ACTIVE": "Y", "SORT": "ID", "ORDER": "asc"}))
+    assert len(rows) == 98
+    assert all("ACTIVE" in (call.params or {}).get("FILTER", {"ACTIVE": 1}) for call in many.calls)
+
+
 def test_a_bound_of_the_caller_narrows_the_list(many: Sandbox, reader: Client) -> None:
     ids = ids_of(many)
     low, high = ids[600], ids[900]
