@@ -194,6 +194,8 @@ class BatchCall(Generic[Key]):
         if refused or lost_alone:
             self._alone(one, self.client.patience(), lost=lost or (error if error.ran != "no" else None), after=error)
         else:
+            if lost is not None and error.ran == "no":
+                error.ran = "unknown"  # This attempt did not, but an earlier one may have.
             self._fail(one, error)
 
     def _alone(

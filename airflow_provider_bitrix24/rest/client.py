@@ -271,6 +271,8 @@ class Client:
                 failure = self.explained(failure, known, params, lost) if explain else failure
                 if lost is not None and isinstance(failure, NotFound) and deletes(known):
                     return _done(known, lost)
+                if lost is not None and failure.ran == "no":
+                    failure.ran = "unknown"  # This attempt did not, but an earlier one may have.
                 raise failure
             failure = None
 
