@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -114,6 +115,8 @@ class BatchCall(Generic[Key]):
             # All are read before any is sent alone: until when a limit lasts is counted from now.
             for one, failure in self._failures(pack, answers, reply):
                 self._ended_badly(one, failure, lost.get(one.key))
+            for key in lost.keys() & self.outcome.replies.keys():
+                self.outcome.replies[key] = replace(self.outcome.replies[key], repeated=True)
         if again:
             self.client.patience().sleep(LOST_ANSWER(attempt) or 0.0)
             self._send(again, attempt=attempt + 1, lost=lost)
@@ -184,7 +187,8 @@ class BatchCall(Generic[Key]):
     def _ended_badly(self, one: Command[Key], error: Bitrix24Error, lost: Bitrix24Error | None) -> None:
         if lost is not None and deletes(one.known):
             if isinstance(error, NotFound):
-                self.outcome.replies[one.key] = Reply(copy.copy(one.known.done), request_id=error.request_id)
+                done = copy.copy(one.known.done)
+                self.outcome.replies[one.key] = Reply(done, request_id=error.request_id, repeated=True)
                 return
             if isinstance(error, RestError) and not error.cause_known:
                 self._fail(one, lost.advise(f"(asked again, the portal said {error.reason})"))

@@ -117,6 +117,35 @@ def test_a_bound_of_the_caller_narrows_the_list(many: Sandbox, reader: Client) -
     assert [row["ID"] for row in reader.list(DEALS, {"filter": {"@ID": some}})] == some
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "holds"),
+    [
+        ("stageId", "NEW", lambda deal: deal["stageId"] == "NEW"),
+        ("=stageId", "NEW", lambda deal: deal["stageId"] == "NEW"),
+        ("!stageId", "NEW", lambda deal: deal["stageId"] != "NEW"),
+        ("!=stageId", "NEW", lambda deal: deal["stageId"] != "NEW"),
+        ("@stageId", ["NEW", "WON"], lambda deal: deal["stageId"] in ("NEW", "WON")),
+        ("!@stageId", ["NEW", "WON"], lambda deal: deal["stageId"] not in ("NEW", "WON")),
+        ("%title", "door", lambda deal: "door" in deal["title"].lower()),
+        ("!%title", "door", lambda deal: "door" not in deal["title"].lower()),
+        ("=%title", "Oak%", lambda deal: deal["title"].startswith("Oak")),
+        ("%=title", "Oak%", lambda deal: deal["title"].startswith("Oak")),
+        (">opportunity", 5000, lambda deal: deal["opportunity"] > 5000),
+        (">=opportunity", 5000.5, lambda deal: deal["opportunity"] >= 5000.5),
+        ("<opportunity", 5000, lambda deal: deal["opportunity"] < 5000),
+        ("<=opportunity", 5000.5, lambda deal: deal["opportunity"] <= 5000.5),
+    ],
+)
+def test_every_operator_means_on_later_pages_what_it_means_on_the_first(
+    many: Sandbox, reader: Client, field: str, value: Any, holds: Any
+) -> None:
+    rows = list(reader.list(ITEMS, {"entityTypeId": DEAL, "filter": {field: value}, "select": ["id"]}))
+    expected = [deal["id"] for deal in many.items(DEAL) if holds(deal)]
+    assert [row["id"] for row in rows] == expected
+    assert len(expected) > 100
+    assert many.count("batch") > 0
+
+
 def test_an_or_of_the_caller_stands_beside_the_cursor(many: Sandbox, reader: Client) -> None:
     either = {"logic": "OR", "0": {"stageId": "NEW"}, "1": {"stageId": "WON"}}
     rows = list(reader.list(ITEMS, {"entityTypeId": DEAL, "filter": either}))

@@ -1,0 +1,256 @@
+"""Batches that break, are refused or run into limits: every command comes to its own end, and none is done twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from airflow_provider_bitrix24.exceptions import (
+    AnswerLost,
+    BatchError,
+    Bitrix24Error,
+    Forbidden,
+    Invalid,
+    NotSent,
+    OperationTimeLimit,
+    QueryLimitExceeded,
+    Unauthorized,
+)
+from airflow_provider_bitrix24.rest.client import Client
+from airflow_provider_bitrix24.sandbox import Sandbox
+from tests.rest.clients import Naps, client_of
+
+GET, ADD, UPDATE, DELETE = "crm.item.get", "crm.item.add", "crm.item.update", "crm.item.delete"
+PAYMENT_DELETE = "crm.item.payment.delete"
+DEAL = 2
+
+
+@pytest.fixture
+def client(portal: Sandbox) -> Iterator[Client]:
+    with client_of(portal) as client:
+        yield client
+
+
+def get(number: int) -> tuple[str, dict[str, Any]]:
+    return GET, {"entityTypeId": DEAL, "id": number}
+
+
+def add(title: str) -> tuple[str, dict[str, Any]]:
+    return ADD, {"entityTypeId": DEAL, "fields": {"title": title}}
+
+
+def update(number: int, title: str) -> tuple[str, dict[str, Any]]:
+    return UPDATE, {"entityTypeId": DEAL, "id": number, "fields": {"title": title}}
+
+
+def delete(number: int) -> tuple[str, dict[str, Any]]:
+    return DELETE, {"entityTypeId": DEAL, "id": number}
+
+
+def titles(portal: Sandbox) -> list[str]:
+    return [str(deal["title"]) for deal in portal.items(DEAL)]
+
+
+# Lost answers.
+
+LOST = ["reset_before", "reset_after", "close_before", "close_after", "truncated", "status_before", "status_after"]
+
+
+def mixed() -> dict[str, Any]:
+    return {"read": get(1), "delete": delete(2), "update": update(3, "updated"), "add": add("added once")}
+
+
+@pytest.mark.parametrize("kind", LOST)
+def test_a_lost_answer_is_settled_command_by_command(portal: Sandbox, client: Client, kind: str) -> None:
+    """Reads, deletes and updates are sent again; what must not be done twice says that it may have been done."""
+    ran = "before" not in kind
+    portal.fault(kind, method="batch")
+    outcome = client.batch(mixed())
+    assert list(outcome.results) == ["read", "delete", "update"]
+    assert (outcome.results["delete"], outcome.results["update"]["item"]["title"]) == ([], "updated")
+    assert all(reply.repeated for reply in outcome.replies.values())
+    lost = outcome.errors["add"]
+    assert (type(lost), lost.method, lost.retryable, lost.ran) == (AnswerLost, ADD, False, "unknown")
+    assert "look with crm.item.list before you run this again" in str(lost)
+    assert (portal.item(DEAL, 2), titles(portal).count("updated")) == (None, 1)
+    assert titles(portal).count("added once") == portal.executed(ADD) == int(ran)
+
+
+@pytest.mark.parametrize("kind", LOST)
+def test_deletes_whose_answer_was_lost_are_done_when_the_objects_are_gone(
+    portal: Sandbox, client: Client, kind: str
+) -> None:
+    payments = [portal.add_payment(1) for _ in range(3)]
+    portal.fault(kind, method="batch")
+    outcome = client.batch({one: (PAYMENT_DELETE, {"id": one}) for one in payments})
+    assert outcome.all_results() == dict.fromkeys(payments, True)
+    assert [portal.payment(one) for one in payments] == [None] * 3
+    assert portal.executed(PAYMENT_DELETE) == 3
+
+
+@pytest.mark.parametrize("kind", LOST)
+def test_reads_whose_answer_was_lost_are_repeated_as_a_whole(portal: Sandbox, client: Client, kind: str) -> None:
+    portal.fault(kind, method="batch", times=2)
+    assert len(client.batch({n: get(n) for n in range(1, 11)}).all_results()) == 10
+    assert portal.requests == 3
+
+
+def test_an_add_is_never_sent_again_however_often_the_answer_is_lost(portal: Sandbox, client: Client) -> None:
+    portal.fault("reset_after", times=None)
+    outcome = client.batch({**{n: add(f"once {n}") for n in range(120)}, **mixed()})
+    assert len(outcome.errors) == 124 - len(outcome.replies)
+    assert portal.executed(ADD) == len({title for title in titles(portal) if "once" in title}) == 121
+    assert all(isinstance(error, AnswerLost) for error in outcome.errors.values())
+
+
+def test_a_command_that_did_not_come_back_is_an_error(client: Client, portal: Sandbox) -> None:
+    body = b'{"result": {"result": {"c0": {"item": {"id": 1}}}, "result_error": [], "result_time": []}}'
+    portal.fault("body", method="batch", body=body, executed=False)
+    outcome = client.batch({"a": get(1), "add": add("x")})
+    assert list(outcome.replies) == ["a"]
+    assert "came back without this command" in str(outcome.errors["add"])
+    assert portal.count(ADD) == 0
+
+
+@pytest.mark.parametrize("body", [b'{"result": []}', b'{"result": true}', b'{"result": {}}', b'{"result": null}'])
+def test_a_batch_without_an_answer_loses_nothing(client: Client, portal: Sandbox, body: bytes) -> None:
+    """As when its commands are not texts: neither result nor error."""
+    portal.fault("body", method="batch", body=body, executed=False)
+    outcome = client.batch({"read": get(1), "add": add("x")})
+    assert set(outcome.errors) | set(outcome.replies) == {"read", "add"}
+    assert isinstance(outcome.errors["add"], AnswerLost)
+    assert portal.count(ADD) == 0
+
+
+# Refusals.
+
+
+def test_commands_refused_by_a_limit_are_repeated_alone() -> None:
+    with Sandbox(deals=5, operating_limit=400, method_seconds={GET: 0.5}) as portal:
+        naps = Naps(portal)
+        with client_of(portal, naps=naps) as client:
+            naps.advance(60 - portal.clock.now() % 60)
+            client.call(*get(1))
+            naps.advance(590)
+            portal.fault("operation_time_limit", method=GET, times=2)
+            outcome = client.batch({n: get(n) for n in range(1, 6)})
+        assert len(outcome.all_results()) == 5
+        assert 0 < naps.total <= 15
+        assert [len(call.commands) for call in portal.calls] == [0, 5, 0, 0]
+
+
+def test_a_limit_that_lasts_is_said_of_each_command_and_asked_once(portal: Sandbox, client: Client) -> None:
+    portal.fault("operation_time_limit", method=GET, times=None)
+    outcome = client.batch({**{n: get(n) for n in range(1, 21)}, "add": add("goes on")})
+    assert list(outcome.replies) == ["add"]
+    assert {type(error) for error in outcome.errors.values()} == {OperationTimeLimit}
+    assert {error.method for error in outcome.errors.values()} == {GET}
+    assert portal.requests == 1
+
+
+def test_a_limit_is_not_waited_for_once_for_each_command() -> None:
+    with Sandbox(deals=20, operating_limit=400, method_seconds={GET: 0.5}) as portal:
+        naps = Naps(portal)
+        with client_of(portal, naps=naps) as client:
+            naps.advance(60 - portal.clock.now() % 60)
+            client.batch({"first": get(1)}).all_results()
+            naps.advance(580)
+            portal.reset_calls()
+            portal.fault("operation_time_limit", method=GET, times=None)
+            outcome = client.batch({n: get(n) for n in range(1, 21)})
+        assert {type(error) for error in outcome.errors.values()} == {OperationTimeLimit}
+        assert portal.requests <= 3
+        assert naps.total <= 25
+
+
+PORTAL_WIDE = [
+    ("error", {"code": "INVALID_CREDENTIALS", "status": 401}, Unauthorized),
+    ("overload", {}, Bitrix24Error),
+    ("query_limit", {}, QueryLimitExceeded),
+    ("redirect", {"location": "https://evil.example.invalid/rest/"}, Bitrix24Error),
+]
+
+
+@pytest.mark.parametrize(("kind", "options", "error"), PORTAL_WIDE, ids=[kind for kind, _, _ in PORTAL_WIDE])
+def test_what_stops_one_request_stops_those_behind_it(
+    portal: Sandbox, client: Client, kind: str, options: dict[str, Any], error: type[Bitrix24Error]
+) -> None:
+    portal.fault(kind, times=None, **options)
+    commands = {n: add(f"never {n}") for n in range(200)}
+    commands |= {f"none {n}": (ADD, {"entityTypeId": DEAL, "fields": {"title": None}}) for n in range(100)}
+    outcome = client.batch(commands)
+    assert len(outcome.errors) == 300
+    assert all(isinstance(one, error) and one.ran == "no" for one in outcome.errors.values())
+    assert {one.method for one in outcome.errors.values()} == {ADD}
+    assert portal.requests <= 6
+
+
+def test_a_portal_that_is_away_is_not_knocked_at_for_every_request() -> None:
+    with Sandbox(deals=1) as portal:
+        naps = Naps()
+        client = client_of(portal, naps=naps)
+        portal.stop_listening()
+    with client:
+        outcome = client.batch({n: add("x") for n in range(500)})
+    assert {type(error) for error in outcome.errors.values()} == {NotSent}
+    assert len(naps.taken) <= 3
+
+
+def test_a_batch_that_the_portal_refuses_as_a_whole_is_refused_for_each(portal: Sandbox, client: Client) -> None:
+    portal.fault("error", method="batch", code="ACCESS_DENIED", description="Доступ запрещен", status=403)
+    outcome = client.batch({"a": get(1), "b": add("x")})
+    assert [type(error) for error in outcome.errors.values()] == [Forbidden, Forbidden]
+    assert [error.method for error in outcome.errors.values()] == [GET, ADD]
+    assert portal.count(ADD) == 0
+
+
+@pytest.mark.parametrize("error", ["", 0, "0", 100, "100", "ACCESS_DENIED", "WRONG_ENCODING", "insufficient_scope"])
+def test_an_error_in_a_batch_is_of_the_same_kind_as_in_a_call(portal: Sandbox, client: Client, error: Any) -> None:
+    options = {"code": error, "description": "Нет <br>доступа", "status": 200}
+    portal.fault("error", method=GET, times=2, **options)
+    outcome = client.batch({"key": get(1), "other": get(2)})
+    portal.fault("error", method=GET, **options)
+    with pytest.raises(Bitrix24Error) as called:
+        client.call(*get(1))
+    batched = outcome.errors["key"]
+    assert type(batched) is type(called.value)
+    assert (batched.code, batched.method, batched.next_step) == (called.value.code, GET, called.value.next_step)
+    assert batched.description == called.value.description
+
+
+REFUSED = ["denied", "missing", "paid"]
+
+
+@pytest.mark.parametrize("generation", ["current", "middle", "old"])
+@pytest.mark.parametrize("language", ["en", "ru"])
+@pytest.mark.parametrize("why", REFUSED)
+def test_a_refused_delete_is_explained_in_a_batch_as_in_a_call(generation: str, language: str, why: str) -> None:
+    with Sandbox(deals=3, generation=generation, language=language) as portal:  # type: ignore[arg-type]
+        payment = 999 if why == "missing" else portal.add_payment(1, paid=why == "paid")
+        with client_of(portal, portal.clerk if why == "denied" else portal.admin) as client:
+            batched = client.batch({"a": (PAYMENT_DELETE, {"id": payment})}).errors["a"]
+            with pytest.raises(Bitrix24Error) as called:
+                client.call(PAYMENT_DELETE, {"id": payment})
+        assert type(batched) is type(called.value)
+        assert str(batched).partition(" (request")[0] == str(called.value).partition(" (request")[0].replace(
+            " (HTTP 400)", ""
+        ).replace(" (HTTP 403)", "")
+        assert portal.executed(PAYMENT_DELETE) == 0
+
+
+def test_all_results_or_one_error_that_holds_everything(client: Client) -> None:
+    assert client.batch({"a": get(1)}).all_results().keys() == {"a"}
+    with pytest.raises(BatchError) as failed:
+        client.batch({"a": get(1), "b": get(999), "c": get(2)}, halt=True).all_results()
+    error = failed.value
+    assert "1 commands failed and 1 were not run, 1 succeeded, first 'b': crm.item.get: NOT_FOUND" in str(error)
+    assert (list(error.errors), list(error.results), error.retryable) == (["b"], ["a"], False)
+
+
+def test_arguments_refused_by_the_portal_name_the_command(client: Client) -> None:
+    outcome = client.batch({"bad": ("crm.item.list", {"entityTypeId": 2, "filter": {"nonsense": 1}}), "good": get(1)})
+    assert isinstance(outcome.errors["bad"], Invalid)
+    assert str(outcome.errors["bad"]).startswith("crm.item.list: INVALID_ARG_VALUE")
+    assert "nonsense" in str(outcome.errors["bad"])
