@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,8 +14,6 @@ from airflow_provider_bitrix24.exceptions import (
     Bitrix24Error,
     Blocked,
     Forbidden,
-    Invalid,
-    NotFound,
     NotSent,
     OperationTimeLimit,
     PortalMoved,
@@ -25,68 +23,9 @@ from airflow_provider_bitrix24.exceptions import (
 )
 from airflow_provider_bitrix24.sandbox import Sandbox
 from tests.rest.clients import Naps, client_of
+from tests.rest.deletes import DELETE, FOR_EVER, GET, MAY_BE_DELETED, UNKNOWN, delete, unpaid
 from tests.secrecy import assert_untold
 from tests.wire import RawServer
-
-DELETE, GET = "crm.item.payment.delete", "crm.item.payment.get"
-FOR_EVER = None
-MAY_BE_DELETED = "the payment may already be deleted"
-
-
-@pytest.fixture
-def portal() -> Iterator[Sandbox]:
-    with Sandbox(deals=1) as portal:
-        yield portal
-
-
-@pytest.fixture(autouse=True)
-def nothing_secret_is_said(all_output: Any) -> Iterator[None]:
-    yield
-    assert "urllib3.connectionpool DEBUG" in all_output.records
-    for user_code in _codes:
-        assert_untold(user_code, all_output)
-    _codes.clear()
-
-
-_codes: list[str] = []
-
-
-@dataclass
-class Outcome:
-    """Of one ``client.call``: its result or its error, and what the portal saw of it."""
-
-    result: Any
-    error: Any
-    requests: list[str]
-    executed: int
-    naps: list[float] = field(default_factory=list)
-
-
-def delete(portal: Sandbox, payment_id: int, all_output: Any, *, user: Any = None, **settings: Any) -> Outcome:
-    owner = user or portal.admin
-    _codes.append(owner.code)
-    naps = Naps(portal)
-    result: Any = None
-    error: Bitrix24Error | None = None
-    portal.reset_calls()
-    with client_of(portal, owner, naps=naps, **settings) as client:
-        try:
-            result = client.call(DELETE, {"id": payment_id})
-        except Bitrix24Error as caught:
-            error = caught
-    assert_untold(owner.code, all_output, error)
-    if error is not None:
-        assert error.__cause__ is None
-        assert error.__context__ is None
-        assert error.request_id is not None
-        assert error.method == DELETE
-    asked = [call.method.removeprefix("crm.item.payment.") for call in portal.calls]
-    return Outcome(result, error, asked, portal.executed(DELETE), naps.taken)
-
-
-def unpaid(portal: Sandbox) -> int:
-    (deal_id, *_) = {payment["dealId"] for payment in portal.payments() if payment["dealId"]} or {1}
-    return portal.add_payment(deal_id, sum=10)
 
 
 @dataclass(frozen=True)
@@ -227,6 +166,7 @@ def test_an_error_tells_whether_it_ran_and_whether_to_try_again(kind, retryable,
 def test_a_delete_is_one_request_of_one_connection(portal, all_output):
     before = portal.connections
     outcome = delete(portal, unpaid(portal), all_output)
+    assert f'"POST /rest/{DELETE} HTTP/1.1" 200' in all_output.records
     assert (outcome.result, outcome.requests, outcome.naps) == (True, ["delete"], [])
     assert portal.connections - before == 1
 
@@ -246,7 +186,6 @@ def test_a_wait_for_running_time_that_the_portal_told_of_is_slept_when_it_is_sho
     portal.fault("body", DELETE, body=json.dumps(answer).encode(), executed=False)
     portal.fault("operation_time_limit", DELETE)
     payment_id, naps = unpaid(portal), Naps(portal)
-    _codes.append(portal.admin.code)
     with client_of(portal, naps=naps) as client:
         client.call(DELETE, {"id": payment_id})
         assert client.call(DELETE, {"id": payment_id}) is True
@@ -261,7 +200,6 @@ def test_a_wait_for_running_time_that_is_long_is_raised_with_its_end(portal, all
     portal.fault("body", DELETE, body=json.dumps(answer).encode(), executed=False)
     portal.fault("operation_time_limit", DELETE, times=FOR_EVER)
     payment_id, naps = unpaid(portal), Naps(portal)
-    _codes.append(portal.admin.code)
     with client_of(portal, naps=naps) as client:
         client.call(DELETE, {"id": payment_id})
         with pytest.raises(OperationTimeLimit) as caught:
@@ -297,7 +235,6 @@ def test_a_renamed_portal_inside_the_allowed_domains_gets_the_same_post(status, 
 
 
 def test_later_calls_go_to_the_renamed_portal_at_once(portal):
-    _codes.append(portal.admin.code)
     location = f"https://localhost:{portal.port}/rest/x"
     portal.fault("redirect", DELETE, location=location)
     with client_of(portal, allowed_domains=("localhost",)) as client:
@@ -324,116 +261,6 @@ def test_a_circle_of_redirects_ends(portal, all_output):
     assert type(outcome.error) is PortalMoved
     assert "the portal redirects in a circle" in str(outcome.error)
     assert (outcome.requests, outcome.executed) == (["delete"] * 4, 0)
-
-
-# What portals of three generations say, in two languages
-
-
-#: Generation and cause -> class, requests, what the message says.
-REFUSALS: dict[tuple[str, str], tuple[type[Bitrix24Error], str, str]] = {
-    ("current", "missing"): (NotFound, "delete", "Payment has not been found"),
-    ("current", "denied"): (
-        Forbidden,
-        "delete",
-        "right to change the payment's order; or the portal's plan has no REST",
-    ),
-    ("current", "paid"): (Invalid, "delete", "unpay it first"),
-    ("middle", "missing"): (Forbidden, "delete get", "there is none with this id, or the webhook's user has no right"),
-    ("middle", "denied"): (Forbidden, "delete get", "exists and can be read, so the change itself was refused"),
-    ("middle", "paid"): (Invalid, "delete", "unpay it first"),
-    ("old", "missing"): (Invalid, "delete get", "there is none with this id, or the webhook's user has no right"),
-    ("old", "denied"): (Invalid, "delete get", "exists and can be read, so the change itself was refused"),
-    ("old", "paid"): (Invalid, "delete get", "it is paid, so unpay it first"),
-}
-
-
-@pytest.mark.parametrize("language", ["en", "ru"])
-@pytest.mark.parametrize("zero_code", ["0", 0])
-@pytest.mark.parametrize(("generation", "cause"), REFUSALS)
-def test_a_refusal_is_understood_whatever_the_portal_speaks(generation, cause, zero_code, language, all_output):
-    kind, requests, says = REFUSALS[generation, cause]
-    with Sandbox(deals=1, generation=generation, language=language, zero_code=zero_code) as portal:
-        payment_id = portal.add_payment(1, paid=cause == "paid")
-        user = portal.clerk if cause == "denied" else portal.admin
-        outcome = delete(portal, 999_999 if cause == "missing" else payment_id, all_output, user=user)
-        assert portal.payment(payment_id) is not None
-    if (generation, language) == ("middle", "ru") and kind is Forbidden:
-        kind = Invalid  # The words are unknown, the meaning is found out all the same.
-    assert type(outcome.error) is kind
-    assert says in str(outcome.error)
-    assert not outcome.error.retryable
-    assert (outcome.requests, outcome.executed, outcome.naps) == (requests.split(), 0, [])
-
-
-@pytest.mark.parametrize("generation", ["middle", "old"])
-def test_an_older_portal_cannot_tell_after_a_lost_answer(generation, all_output):
-    with Sandbox(deals=1, generation=generation) as portal:
-        portal.fault("close_after", DELETE)
-        outcome = delete(portal, portal.add_payment(1), all_output)
-    assert type(outcome.error) is AnswerLost
-    assert MAY_BE_DELETED in str(outcome.error)
-    assert "crm.item.payment.get could not tell" in str(outcome.error)
-    assert outcome.error.retryable
-    assert (outcome.requests, outcome.executed, outcome.naps) == (["delete", "get"], 1, [1])
-
-
-@pytest.mark.parametrize("generation", ["middle", "old"])
-def test_an_older_portal_that_still_has_the_payment_is_asked_again(generation, all_output):
-    with Sandbox(deals=1, generation=generation) as portal:
-        portal.fault("close_before", DELETE)
-        outcome = delete(portal, portal.add_payment(1), all_output)
-    assert outcome.result is True
-    assert (outcome.requests, outcome.executed) == (["delete", "get", "delete"], 1)
-
-
-# Refusals in words that nobody knows
-
-
-UNKNOWN = {"code": "0", "description": "Die Zahlung kann nicht gelöscht werden", "status": 400}
-
-
-@pytest.mark.parametrize("code", ["0", 0, "", None])
-@pytest.mark.parametrize("status", [200, 400, 403])
-def test_a_refusal_in_an_unknown_language_of_a_payment_that_is_there(code, status, portal, all_output):
-    portal.fault("error", DELETE, **{**UNKNOWN, "code": code, "status": status})
-    outcome = delete(portal, unpaid(portal), all_output)
-    assert type(outcome.error) is Invalid
-    assert "the payment exists and can be read, so the change itself was refused" in str(outcome.error)
-    assert "«Die Zahlung kann nicht gelöscht werden»" in str(outcome.error)
-    assert (outcome.requests, outcome.executed) == (["delete", "get"], 0)
-    assert not outcome.error.retryable
-
-
-def test_a_refusal_in_an_unknown_language_of_a_payment_that_is_missing(portal, all_output):
-    portal.fault("error", DELETE, **UNKNOWN)
-    outcome = delete(portal, 999_999, all_output)
-    assert type(outcome.error) is NotFound
-    assert outcome.requests == ["delete", "get"]
-
-
-def test_a_refusal_in_an_unknown_language_where_reading_fails_too(portal, all_output):
-    portal.fault("error", "crm.item.payment.*", times=FOR_EVER, **UNKNOWN)
-    outcome = delete(portal, unpaid(portal), all_output)
-    assert type(outcome.error) is Invalid
-    assert "there is none with this id, or the webhook's user has no right to it" in str(outcome.error)
-    assert outcome.requests == ["delete", "get"]
-
-
-def test_a_refusal_that_cannot_be_looked_into_stays_what_it_is(portal, all_output):
-    portal.fault("error", DELETE, **UNKNOWN)
-    portal.fault("close_before", GET, times=FOR_EVER)
-    outcome = delete(portal, unpaid(portal), all_output)
-    assert type(outcome.error) is Invalid
-    assert "«Die Zahlung kann nicht gelöscht werden»" in str(outcome.error)
-
-
-@pytest.mark.parametrize("result", [False, None, 1, "true", [], {}])
-def test_a_delete_is_done_when_its_result_is_exactly_true(result, portal, all_output):
-    portal.fault("body", DELETE, body=json.dumps({"result": result}).encode(), executed=False)
-    outcome = delete(portal, unpaid(portal), all_output)
-    assert type(outcome.error) is Invalid
-    assert "a result other than true" in str(outcome.error)
-    assert "the payment exists and can be read" in str(outcome.error)
 
 
 # One after another
@@ -484,46 +311,16 @@ def test_no_call_sleeps_longer_than_half_a_minute(portal, all_output):
     assert sum(delete(portal, unpaid(portal), all_output).naps) <= 30
 
 
-# Who calls
-
-
-def test_a_missing_scope_is_named_beside_those_that_are_there(portal, all_output):
-    portal.scopes = {"task", "user"}
-    outcome = delete(portal, unpaid(portal), all_output)
-    assert type(outcome.error) is Forbidden
-    assert "tick «crm»" in str(outcome.error)
-    assert "task, user" in str(outcome.error)
-    assert outcome.requests == ["delete", "scope"]
-
-
-def test_a_wrong_code_names_what_may_have_become_of_the_webhook(portal, all_output):
-    portal.admin.code, right = "an0therc0de12345", portal.admin.code
-    with client_of(portal) as client:
-        portal.admin.code = right
-        with pytest.raises(Unauthorized, match="create a new one and put it into the connection") as caught:
-            client.call(DELETE, {"id": 1})
-    for code in ("an0therc0de12345", right):
-        assert_untold(code, all_output, caught.value)
-    assert portal.requests == 1
-
-
-def test_a_plan_without_rest_needs_a_human(portal, all_output):
-    portal.plan_has_rest = False
-    outcome = delete(portal, unpaid(portal), all_output)
-    assert type(outcome.error) is Blocked
-    assert "this plan of the portal has no REST" in str(outcome.error)
-
-
 # What must not be repeated
 
 
 @pytest.mark.parametrize("kind", ["reset_before", "reset_after", "status_before", "status_after", "error", "truncated"])
 def test_a_payment_is_added_once_whatever_becomes_of_the_answer(kind, portal, all_output):
-    _codes.append(portal.admin.code)
     before = len(portal.payments())
     portal.fault(kind, "crm.item.payment.add", times=FOR_EVER)
     with client_of(portal) as client, pytest.raises(Bitrix24Error) as caught:
         client.call("crm.item.payment.add", {"entityTypeId": 2, "entityId": 1})
+    assert_untold(portal.admin.code, all_output, caught.value)
     assert portal.requests == 1
     assert len(portal.payments()) - before == portal.executed("crm.item.payment.add")
     assert not caught.value.retryable
@@ -531,7 +328,6 @@ def test_a_payment_is_added_once_whatever_becomes_of_the_answer(kind, portal, al
 
 
 def test_a_payment_that_was_surely_not_added_is_added_again(portal, all_output):
-    _codes.append(portal.admin.code)
     portal.fault("query_limit", "crm.item.payment.add", times=2)
     with client_of(portal) as client:
         assert client.call("crm.item.payment.add", {"entityTypeId": 2, "entityId": 1}) > 0
