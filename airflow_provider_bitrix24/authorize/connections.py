@@ -1,0 +1,103 @@
+"""Connections in Airflow's database, as ``airflow connections add`` writes them: for where Airflow is administered."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from airflow_provider_bitrix24.exceptions import Bitrix24Error, ConfigurationError
+
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True, slots=True)
+class Existing:
+    """
+    A connection that is there already.
+
+    :param parts: ``host``, ``schema``, ``port`` as they are stored; the login and the password are left alone.
+    :param extra: its extras; empty where they cannot be read.
+    """
+
+    conn_type: str
+    parts: dict[str, Any]
+    extra: dict[str, Any]
+
+
+def find(conn_id: str) -> Existing | None:
+    """
+    Look a connection up.
+
+    :raises Bitrix24Error: the database cannot be used.
+    """
+    return _in_database(lambda session: _existing(_row(session, conn_id)))
+
+
+def store(conn_id: str, connection: dict[str, Any], *, replace: bool) -> bool:
+    """
+    Write a connection, committed when this returns.
+
+    :param connection: ``{"conn_type": "bitrix24", "host": "my.bitrix24.com", "extra": {…}}``.
+    :param replace: whether one that is there may be overwritten: its description stays, and nothing else.
+    :return: whether its secrets are encrypted.
+    :raises ConfigurationError: the connection is there and may not be overwritten.
+    :raises Bitrix24Error: the database cannot be used.
+    """
+
+    def write(session: Any) -> bool:
+        from airflow.models.connection import Connection
+
+        row = _row(session, conn_id)
+        if row is not None and not replace:
+            raise ConfigurationError(
+                f"connection {conn_id!r} has been made meanwhile", next_step="repeat it with --replace"
+            )
+        if row is None:
+            row = Connection(conn_id=conn_id)
+            session.add(row)
+        row.conn_type, row.host = connection["conn_type"], connection["host"]
+        row.login = row.schema = row.port = None
+        # set_password(None) would leave the one that is there.
+        row._password, row.is_encrypted = None, False
+        row.set_extra(json.dumps(connection["extra"]))
+        return bool(row.is_extra_encrypted)
+
+    return _in_database(write)
+
+
+def _in_database(work: Callable[[Any], Value]) -> Value:
+    try:
+        from airflow.utils.session import create_session
+
+        with create_session() as session:
+            return work(session)
+    except Bitrix24Error:
+        raise
+    except Exception as error:
+        # Not its text: that may hold the address of the database, with a password.
+        failure = Bitrix24Error(
+            f"Airflow's database cannot be used ({type(error).__name__})",
+            next_step="see that `airflow connections list` works here, or take --print json",
+        )
+    raise failure
+
+
+def _row(session: Any, conn_id: str) -> Any:
+    from airflow.models.connection import Connection
+    from sqlalchemy import select
+
+    return session.scalar(select(Connection).where(Connection.conn_id == conn_id))
+
+
+def _existing(row: Any) -> Existing | None:
+    if row is None:
+        return None
+    try:
+        extra = json.loads(row.extra or "{}")
+    except Exception:
+        # Not JSON, or encrypted with another key: the person is asked for everything then.
+        extra = None
+    parts = {"host": row.host, "schema": row.schema, "port": row.port}
+    return Existing(row.conn_type or "", parts, extra if isinstance(extra, dict) else {})

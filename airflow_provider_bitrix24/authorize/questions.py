@@ -1,0 +1,145 @@
+"""What must be known before an application can be authorized: from options, from a connection, or from a person."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+from urllib.parse import urlsplit
+
+from airflow_provider_bitrix24.authorize.connections import Existing
+from airflow_provider_bitrix24.authorize.install_callback import InstallCallback
+from airflow_provider_bitrix24.authorize.terminal import Terminal
+from airflow_provider_bitrix24.exceptions import ConfigurationError
+from airflow_provider_bitrix24.rest.extras import trimmed
+from airflow_provider_bitrix24.rest.pasted import portal_from_parts
+from airflow_provider_bitrix24.rest.portal import OAuthApp, Portal
+
+#: Where the client secret may come from instead of a question: options are seen by all who may list processes.
+SECRET_VARIABLE = "BITRIX24_CLIENT_SECRET"  # noqa: S105 - a name, not a secret
+#: Extras of a connection that are not kept when it is replaced.
+_REPLACED = frozenset({"webhook_url", "refresh_token", "access_token", "member_id"})
+#: Stands where a connection must have something that is not known yet.
+_UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the options say; None where they say nothing, and the connection that is there or a person does."""
+
+    conn_id: str
+    portal: str | None = None
+    client_id: str | None = None
+    verify: str | None = None
+    oauth_url: str | None = None
+    callback: InstallCallback | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """
+    A connection that only lacks its tokens.
+
+    :param portal: where the application signs in; its credentials are ``app``.
+    :param extra: the extras of the connection. Holds the client secret.
+    """
+
+    conn_id: str
+    portal: Portal
+    app: OAuthApp
+    extra: Mapping[str, Any] = field(repr=False)
+
+
+def ask_for(wanted: Wanted, existing: Existing | None, terminal: Terminal) -> Draft:
+    """
+    Ask for whatever is missing.
+
+    :param existing: the connection that will be replaced: its settings stay, and its application is proposed.
+    :raises ConfigurationError: an option, an answer or a kept setting is wrong; the message names it.
+    """
+    before = dict(existing.extra) if existing else {}
+    address = _portal(wanted, existing, terminal)
+    client_id = _client_id(wanted, _text(before, "client_id"), terminal)
+    is_the_same = client_id == _text(before, "client_id")
+    extra = {
+        **{name: value for name, value in before.items() if value is not None and name not in _REPLACED},
+        "auth": "oauth",
+        "client_id": client_id,
+        "client_secret": _client_secret(_text(before, "client_secret") if is_the_same else None, terminal),
+        **{name: value for name, value in (("verify", wanted.verify), ("oauth_url", wanted.oauth_url)) if value},
+    }
+    portal = portal_from_parts(wanted.conn_id, host=address, extra={**extra, "refresh_token": _UNKNOWN})
+    app = replace(application_of(portal), refresh_token="")
+    return Draft(wanted.conn_id, replace(portal, credentials=app), app, extra)
+
+
+def application_of(portal: Portal) -> OAuthApp:
+    """The application that calls a portal."""
+    if not isinstance(portal.credentials, OAuthApp):
+        raise TypeError("not an application's portal")
+    return portal.credentials
+
+
+def _portal(wanted: Wanted, existing: Existing | None, terminal: Terminal) -> str:
+    callback, allow_http = wanted.callback, existing.extra.get("allow_http") if existing else None
+    text = wanted.portal or (callback.address if callback else None)
+    if text is None:
+        text = terminal.ask("Portal", otherwise="give --portal", default=_address_of(existing))
+    if text.lower().startswith("http://") and not allow_http:
+        raise ConfigurationError(
+            "the portal's address begins with http://, which would send tokens in clear text",
+            next_step="write it with https://",
+        )
+    portal = _read_address(wanted.conn_id, allow_http, host=text)
+    if callback and urlsplit(callback.address).hostname != portal.host:
+        raise ConfigurationError(
+            f"the callback comes from {callback.address}, and --portal names {portal.address}",
+            next_step="leave --portal out",
+        )
+    return portal.address
+
+
+def _address_of(existing: Existing | None) -> str | None:
+    """The portal of a connection; None where there is none, or where it cannot be read."""
+    if existing is None:
+        return None
+    try:
+        return _read_address("", existing.extra.get("allow_http"), **existing.parts).address
+    except ConfigurationError:
+        return None
+
+
+def _read_address(name: str, allow_http: Any, **parts: Any) -> Portal:
+    """Read an address alone: whatever else was pasted with it, a webhook's code say, is left out."""
+    unknown = dict.fromkeys(("client_id", "client_secret", "refresh_token"), _UNKNOWN)
+    return portal_from_parts(name, **parts, extra={"auth": "oauth", "allow_http": allow_http, **unknown})
+
+
+def _client_id(wanted: Wanted, before: str | None, terminal: Terminal) -> str:
+    client_id = wanted.client_id or terminal.ask("client_id", otherwise="give --client-id", default=before)
+    if not re.fullmatch(r"(local|app)\.[\w.]{1,100}", client_id):
+        # Not shown: it may be the secret.
+        raise ConfigurationError(
+            "this is no client_id", next_step='it begins with "local." or "app." and stands in the application\'s card'
+        )
+    return client_id
+
+
+def _client_secret(before: str | None, terminal: Terminal) -> str:
+    secret = trimmed(os.environ.get(SECRET_VARIABLE)) or terminal.ask_secret(
+        f"client_secret ({'not shown; Enter keeps the present one' if before else 'not shown'})",
+        otherwise=f"set {SECRET_VARIABLE}",
+        default=before,
+    )
+    if not re.fullmatch(r"[!-~]{4,200}", secret):
+        raise ConfigurationError(
+            "the client_secret has a character that none has", next_step="copy it anew from the application's card"
+        )
+    return secret
+
+
+def _text(extra: Mapping[str, Any], key: str) -> str | None:
+    value = extra.get(key)
+    return trimmed(value) if isinstance(value, str) else None

@@ -1,0 +1,45 @@
+"""A ready connection as text, to be put elsewhere than into Airflow's database. Holds the secrets."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from typing import Any
+from urllib.parse import urlencode
+
+from airflow_provider_bitrix24.exceptions import ConfigurationError
+
+#: Forms that can be asked for.
+FORMS = ("json", "uri", "env")
+
+
+def variable_of(conn_id: str) -> str:
+    """The environment variable in which Airflow looks for a connection."""
+    return f"AIRFLOW_CONN_{conn_id.upper()}"
+
+
+def check_printable(conn_id: str, form: str) -> None:
+    """
+    See whether the connection can have that form, before anybody signs in.
+
+    :raises ConfigurationError: no environment variable can have this name.
+    """
+    if form == "env" and not re.fullmatch(r"[A-Za-z0-9_]+", conn_id):
+        raise ConfigurationError(
+            f"no environment variable can be named {variable_of(conn_id)}",
+            next_step="take a --conn-id of letters, digits and _",
+        )
+
+
+def as_text(conn_id: str, connection: dict[str, Any], form: str) -> str:
+    """
+    One line in one of :data:`FORMS`.
+
+    :param connection: ``{"conn_type": "bitrix24", "host": "my.bitrix24.com", "extra": {…}}``, its extras texts.
+    """
+    if form == "uri":
+        host, slash, folder = connection["host"].removeprefix("https://").partition("/")
+        return f"bitrix24://{host}/{folder if slash else ''}?{urlencode(connection['extra'])}"
+    text = json.dumps(connection, ensure_ascii=False)
+    return text if form == "json" else f"export {variable_of(conn_id)}={shlex.quote(text)}"

@@ -1,0 +1,66 @@
+"""Reading what a person pastes after signing in: the address to which the browser was sent, or the code in it."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from dataclasses import dataclass, field
+from urllib.parse import parse_qs
+
+from airflow_provider_bitrix24.exceptions import ConfigurationError
+from airflow_provider_bitrix24.rest.extras import trimmed
+
+_CODE = re.compile(r"[A-Za-z0-9._~-]{8,200}")
+_HOST = re.compile(r"[\w.:-]{1,253}")
+
+
+@dataclass(frozen=True, slots=True)
+class Redirected:
+    """
+    What the portal sent along after signing in; None for what was not pasted.
+
+    :param domain: where the person signed in.
+    :param server_domain: the authorization server, ``oauth.bitrix.info``.
+    """
+
+    code: str = field(repr=False)
+    domain: str | None = None
+    member_id: str | None = None
+    server_domain: str | None = None
+
+
+def read_redirect(pasted: str, state: str) -> Redirected:
+    """
+    Take a whole address, its query or the bare code.
+
+    :param state: what the authorization was begun with: a whole address must bring it back unchanged.
+    :raises ConfigurationError: there is no code in it, or it belongs to another authorization.
+
+    Source: Bitrix24 REST docs, «Full OAuth 2.0 flow», step 1.
+    """
+    text = trimmed(pasted) or ""
+    if "=" not in text:
+        if not _CODE.fullmatch(text):
+            raise ConfigurationError(
+                "this is neither a code nor an address with one",
+                next_step="paste the whole address that the browser shows after signing in",
+            )
+        return Redirected(text)
+    query = parse_qs(text.partition("#")[0].rpartition("?")[2])
+    found = {name: trimmed(values[-1]) for name, values in query.items()}
+    code = found.get("code")
+    if not code or not _CODE.fullmatch(code):
+        raise ConfigurationError(
+            "this is the address to open" if "client_id" in found else "this address holds no code",
+            next_step="paste the one to which the browser is sent after signing in; it has code= in it",
+        )
+    if not secrets.compare_digest((found.get("state") or "").encode(), state.encode()):
+        raise ConfigurationError(
+            "this address belongs to another authorization: its state is not the one that was begun with here",
+            next_step="open the last address shown, and paste where that leads",
+        )
+    return Redirected(code, _host(found.get("domain")), found.get("member_id"), _host(found.get("server_domain")))
+
+
+def _host(text: str | None) -> str | None:
+    return text.lower() if text and _HOST.fullmatch(text) else None
