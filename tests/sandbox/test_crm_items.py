@@ -211,6 +211,26 @@ def test_import_answers_entry_by_entry(portal, ask):
     assert many[1] == "MAX_IMPORT_BATCH_SIZE_EXCEEDED"
 
 
+def test_an_import_takes_phones_under_their_own_names_and_times_from_administrators(portal, ask):
+    made = {"name": "Ada", "createdTime": "2020-01-02T03:04:05+03:00", "fm": {"n0": {"value": "+2"}}}
+    data = [{**made, "PHONE": [{"VALUE": "+1", "VALUE_TYPE": "HOME"}]}]
+    answer = ask(portal, "crm.item.batchImport", {"entityTypeId": CONTACT, "data": data}).json()
+    item = portal.item(CONTACT, answer["result"]["items"][0]["item"]["id"])
+    assert [(one["typeId"], one["valueType"], one["value"]) for one in item["fm"]] == [("PHONE", "HOME", "+1")]
+    assert item["createdTime"] == "2020-01-02T03:04:05+03:00"
+    added = ask(portal, "crm.item.add", {"entityTypeId": CONTACT, "fields": made}).json()["result"]["item"]
+    assert added["createdTime"] > "2025"
+
+
+def test_what_is_no_value_of_an_enumeration_is_dropped_without_a_word(portal, ask):
+    fields = {"ufCrm_1700000004": 99, "ufCrm_1700000005": [45, 99, "47"]}
+    answer = ask(portal, "crm.item.add", {"entityTypeId": DEAL, "fields": fields})
+    item = answer.json()["result"]["item"]
+    assert (answer.status_code, item["ufCrm_1700000004"], item["ufCrm_1700000005"]) == (200, None, [45, 47])
+    described = ask(portal, "crm.item.fields", {"entityTypeId": DEAL}).json()["result"]["fields"]
+    assert {"ID": "45", "VALUE": "Red"} in described["ufCrm_1700000004"]["items"]
+
+
 def test_phones_and_mails_are_changed_by_entry(portal, ask):
     phone, mail = portal.item(CONTACT, 1)["fm"]
     change = {"n0": {"typeId": "PHONE", "valueType": "HOME", "value": "+1"}, str(mail["id"]): {"value": ""}}

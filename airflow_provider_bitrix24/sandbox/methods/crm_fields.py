@@ -79,6 +79,14 @@ ufCrm_MY_FIELD   UF_CRM_MY_FIELD  UF_CRM_MY_FIELD  string   -
 ufCrm_1700000001 UF_CRM_1700000001 UF_CRM_1700000001 uf_boolean N
 ufCrm_1700000002 UF_CRM_1700000002 UF_CRM_1700000002 double -
 ufCrm_1700000003 UF_CRM_1700000003 UF_CRM_1700000003 string - m
+ufCrm_1700000004 UF_CRM_1700000004 UF_CRM_1700000004 enumeration -
+ufCrm_1700000005 UF_CRM_1700000005 UF_CRM_1700000005 enumeration - m
+ufCrm_1700000006 UF_CRM_1700000006 UF_CRM_1700000006 money -
+ufCrm_1700000007 UF_CRM_1700000007 UF_CRM_1700000007 datetime -
+"""
+
+_EXTERNAL = """
+xmlId            XML_ID           -                string   -
 """
 
 _LEAD = """
@@ -115,9 +123,12 @@ _TABLES: Mapping[int, tuple[str, ...]] = {
     COMPANY: (_COMMON, _COMPANY),
     # Old quote methods say STATUS_ID where all others say STAGE_ID.
     QUOTE: (_COMMON, _MONEY.replace("STAGE_ID         crm", "STATUS_ID        crm")),
-    INVOICE: (_COMMON, _MONEY),
-    SMART_PROCESS: (_COMMON, _MONEY),
+    INVOICE: (_COMMON, _MONEY, _EXTERNAL),
+    SMART_PROCESS: (_COMMON, _MONEY, _EXTERNAL),
 }
+
+#: Values of every user field of type enumeration, by id.
+CHOICES: Mapping[int, str] = {45: "Red", 46: "Green", 47: "Blue"}
 
 #: Kinds of objects that have phones and e-mails.
 WITH_CONTACTS = (LEAD, CONTACT, COMPANY)

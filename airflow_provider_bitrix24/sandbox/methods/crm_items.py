@@ -7,8 +7,8 @@ from typing import Any
 from airflow_provider_bitrix24.sandbox.forms import as_list_if_counted, as_map
 from airflow_provider_bitrix24.sandbox.methods import crm_changes as changes
 from airflow_provider_bitrix24.sandbox.methods.arguments import array, integer
-from airflow_provider_bitrix24.sandbox.methods.crm_fields import ItemField, by_item_name
-from airflow_provider_bitrix24.sandbox.methods.crm_values import shown_item, written_item
+from airflow_provider_bitrix24.sandbox.methods.crm_fields import CHOICES, ItemField, by_item_name
+from airflow_provider_bitrix24.sandbox.methods.crm_values import imported_multi_fields, shown_item, written_item
 from airflow_provider_bitrix24.sandbox.methods.listing import page_of
 from airflow_provider_bitrix24.sandbox.methods.registry import Page, Params, Refusal, method
 from airflow_provider_bitrix24.sandbox.methods.selection import Matcher, read_order
@@ -17,6 +17,8 @@ from airflow_provider_bitrix24.sandbox.store import CONTACT, Row, Table
 
 #: Entries that one ``crm.item.batchImport`` may carry.
 IMPORT_MAX_ITEMS = 20
+#: What only an import sets, and only for administrators.
+IMPORTED = frozenset({"createdTime", "updatedTime", "movedTime", "createdBy", "updatedBy", "movedBy"})
 
 _OLD_INVOICE = 5
 
@@ -90,21 +92,33 @@ def _whole(entity_type_id: int, row: Row, params: Params) -> Any:
 def add(portal: PortalState, user: User, params: Params) -> Any:
     entity_type_id = integer(params, "entityTypeId")
     table_of(portal, entity_type_id)
-    return _whole(entity_type_id, _added(portal, user, entity_type_id, array(params, "fields"), params), params)
+    fields = array(params, "fields")
+    row = _added(portal, user, entity_type_id, fields, as_map(fields.get("fm")), params)
+    return _whole(entity_type_id, row, params)
 
 
 @method("crm.item.import", scope="crm")
 def import_(portal: PortalState, user: User, params: Params) -> Any:
     entity_type_id = integer(params, "entityTypeId")
     table_of(portal, entity_type_id)
-    return {"item": {"id": _added(portal, user, entity_type_id, array(params, "fields"), params)["id"]}}
+    return {"item": {"id": _imported(portal, user, entity_type_id, array(params, "fields"), params)["id"]}}
 
 
-def _added(portal: PortalState, user: User, entity_type_id: int, fields: Row, params: Params) -> Row:
+def _imported(portal: PortalState, user: User, entity_type_id: int, fields: Row, params: Params) -> Row:
+    """An import has multi-fields of its own form, and administrators set times and authors («crm.item.import»)."""
+    row = _added(portal, user, entity_type_id, fields, imported_multi_fields(fields), params)
+    if user.is_admin:
+        row.update(written_item(portal.settings.language, entity_type_id, fields, _original(params), only=IMPORTED))
+    return row
+
+
+def _added(
+    portal: PortalState, user: User, entity_type_id: int, fields: Row, multi_fields: dict[str, Any], params: Params
+) -> Row:
     if not user.may("change"):
         raise _denied(portal)
     row = written_item(portal.settings.language, entity_type_id, fields, _original(params))
-    return changes.add(portal, user, entity_type_id, row, as_map(fields.get("fm")))
+    return changes.add(portal, user, entity_type_id, row, multi_fields)
 
 
 @method("crm.item.batchImport", scope="crm")
@@ -122,7 +136,7 @@ def batch_import(portal: PortalState, user: User, params: Params) -> Any:
             fields = as_map(entry)
             if entity_type_id == CONTACT and not fields.get("name") and not fields.get("lastName"):
                 raise Refusal("CRM_FIELD_ERROR_REQUIRED", portal.text("field_required", field="Name"))
-            answers[key] = {"item": {"id": _added(portal, user, entity_type_id, fields, params)["id"]}}
+            answers[key] = {"item": {"id": _imported(portal, user, entity_type_id, fields, params)["id"]}}
         except Refusal as refusal:
             answers[key] = {"error": refusal.code, "error_description": refusal.description}
     return {"items": as_list_if_counted(answers)}
@@ -158,7 +172,9 @@ def fields(portal: PortalState, user: User, params: Params) -> Any:
 
 def described(field: ItemField) -> dict[str, Any]:
     """What the ``fields`` methods say about one field."""
+    choices = [{"ID": str(number), "VALUE": value} for number, value in CHOICES.items()]
     return {
+        **({"items": choices} if field.kind == "enumeration" else {}),
         "type": "boolean" if field.kind == "uf_boolean" else field.kind,
         "isRequired": False,
         "isReadOnly": field.read_only,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
 from airflow_provider_bitrix24.sandbox.forms import as_map
 from airflow_provider_bitrix24.sandbox.methods.arguments import as_integer
 from airflow_provider_bitrix24.sandbox.methods.crm_fields import (
+    CHOICES,
     MULTI_FIELDS,
     SINCE_CREATION,
     ItemField,
@@ -113,9 +114,18 @@ def old_filter_fields(entity_type_id: int) -> dict[str, Field]:
 # In
 
 
-def written_item(language: str, entity_type_id: int, fields: Mapping[str, Any], original_uf_names: bool) -> Row:
+def written_item(
+    language: str,
+    entity_type_id: int,
+    fields: Mapping[str, Any],
+    original_uf_names: bool,
+    *,
+    only: frozenset[str] | None = None,
+) -> Row:
     """
     What ``crm.item.add`` and ``update`` store of ``fields``; unknown and read-only names are ignored.
+
+    :param only: store these instead, read-only or not.
 
     :raises Refusal: a value does not fit its field.
     """
@@ -123,7 +133,7 @@ def written_item(language: str, entity_type_id: int, fields: Mapping[str, Any], 
     row: Row = {}
     for name, value in fields.items():
         field = known.get(name)
-        if field is None or field.read_only:
+        if field is None or (field.read_only if only is None else field.name not in only):
             continue
         try:
             row[field.name] = _stored(field, value, strict=True)
@@ -159,8 +169,16 @@ def _stored(field: ItemField, value: Any, *, strict: bool) -> Any:
                 kind = "string" if isinstance(value, str) else "integer"
                 raise Refusal("100", f"Expected iterable value for multiple field, but got {kind} instead")
             value = [value]
-        return [_single(field, item, strict=strict) for item in as_map(value).values()]
+        return list(_several(field, as_map(value).values(), strict=strict))
     return _single(field, value, strict=strict)
+
+
+def _several(field: ItemField, values: Iterable[Any], *, strict: bool) -> Iterator[Any]:
+    for value in values:
+        try:
+            yield _single(field, value, strict=strict)
+        except Ignored:
+            continue
 
 
 def _single(field: ItemField, value: Any, *, strict: bool) -> Any:
@@ -179,6 +197,8 @@ def _single(field: ItemField, value: Any, *, strict: bool) -> Any:
             raise Ignored from None
         # A day is stored as midnight UTC and shown in the server's zone.
         return f"{moment[:10]}T03:00:00+03:00" if field.kind == "date" else moment
+    if field.kind == "enumeration" and as_integer(value) not in CHOICES:
+        raise Ignored
     if field.for_filter.is_numeric:
         return _as_number(field, value)
     if isinstance(value, bool):
@@ -192,6 +212,16 @@ def _as_number(field: ItemField, value: Any) -> float | int:
     except (TypeError, ValueError):
         raise BadValue from None
     return number if field.kind == "double" and not number.is_integer() else int(number)
+
+
+def imported_multi_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """``{"PHONE": [{"VALUE": …, "VALUE_TYPE": …}]}`` of an import as the ``fm`` of an add."""
+    new = [
+        {"typeId": name, "value": entry.get("VALUE"), "valueType": entry.get("VALUE_TYPE", "WORK")}
+        for name in ("PHONE", "EMAIL", "WEB", "IM")
+        for entry in map(as_map, as_map(fields.get(name)).values())
+    ]
+    return {f"n{number}": entry for number, entry in enumerate(new)}
 
 
 def written_multi_fields(row: Row, values: Mapping[str, Any], next_id: int) -> int:

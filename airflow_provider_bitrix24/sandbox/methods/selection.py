@@ -19,7 +19,7 @@ from airflow_provider_bitrix24.sandbox.store import Row
 
 _KEY = re.compile(r"(!=%|!%=|!><|><|=%|%=|!%|!@|>=|<=|!=|[%@><=!])?(.*)", re.DOTALL)
 _NUMERIC = frozenset(
-    {"integer", "double", "user", "crm_company", "crm_contact", "crm_lead", "crm_quote", "crm_category"}
+    {"integer", "double", "user", "crm_company", "crm_contact", "crm_lead", "crm_quote", "crm_category", "enumeration"}
 )
 _LEADING_NUMBER = re.compile(r"\s*[-+]?\d+(\.\d+)?")
 
