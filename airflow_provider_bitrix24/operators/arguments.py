@@ -21,7 +21,7 @@ def positive_id(value: Any, name: str, hint: str = "") -> int:
     if isinstance(value, str) and re.fullmatch(r"\s*[0-9]{1,18}\s*", value, re.ASCII):
         number = int(value)
     if number is None or not 0 < number < 10**18:
-        raise ConfigurationError(f"{name} must be a whole number above 0, not {_shown(value)}", next_step=hint)
+        raise ConfigurationError(f"{name} must be a whole number above 0, not {shown(value)}", next_step=hint)
     return number
 
 
@@ -76,11 +76,32 @@ def one_of(value: Any, name: str, allowed: tuple[Any, ...]) -> Any:
     """
     if value not in allowed or isinstance(value, bool):
         raise ConfigurationError(
-            f"{name} is {_shown(value)}", next_step=f"write one of: {', '.join(map(repr, allowed))}"
+            f"{name} is {shown(value)}", next_step=f"write one of: {', '.join(map(repr, allowed))}"
         )
     return value
 
 
-def _shown(value: Any) -> str:
+def names(value: Any, name: str) -> list[str]:
+    """
+    ``value`` as a list of names: a list of texts, its JSON text, or one name.
+
+    :raises ConfigurationError: anything else.
+    """
+    if isinstance(value, str) and value.lstrip().startswith("["):
+        try:
+            value = json.loads(value)
+        except ValueError:
+            value = None
+    found = [value] if isinstance(value, str) else value
+    if isinstance(found, (bytes, Mapping)) or not isinstance(found, Iterable):
+        raise ConfigurationError(f"{name} is not a list of names", next_step='write e.g. ["id", "title"]')
+    found = list(found)
+    if not all(isinstance(one, str) and one.strip() for one in found):
+        raise ConfigurationError(f"{name} holds something that is no name", next_step='write e.g. ["id", "title"]')
+    return [one.strip() for one in found]
+
+
+def shown(value: Any) -> str:
+    """``value`` for a message, cut where it is long."""
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:59]}…"

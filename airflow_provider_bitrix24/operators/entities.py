@@ -19,6 +19,9 @@ ENTITY_TYPES: dict[str, EntityTypeId] = {
     "invoice": 31,
 }
 
+#: Smart processes have numbers from here on («CRM object types»).
+FIRST_SMART_PROCESS = 128
+
 #: Kinds that may have payments («crm.item.payment.add», and the server's source).
 WITH_PAYMENTS = ("deal", "invoice")
 
@@ -39,7 +42,7 @@ def entity_type_id(value: Any, name: str = "entity_type_id", *, only: tuple[str,
             singular = {"companies": "company"}.get(word, word.removesuffix("s"))
             number = ENTITY_TYPES.get(singular)
     allowed = {word: ENTITY_TYPES[word] for word in only} if only else ENTITY_TYPES
-    if number is None or (number not in allowed.values() and (only or number < 128)):
+    if number is None or (number not in allowed.values() and (only or number < FIRST_SMART_PROCESS)):
         near = difflib.get_close_matches(str(value).lower(), allowed, n=1)
         words = ", ".join(f"{word} ({one})" for word, one in allowed.items())
         smart = "" if only else ", or the number of a smart process (128 and up)"

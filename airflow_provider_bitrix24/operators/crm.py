@@ -1,0 +1,363 @@
+"""Operators for CRM items (``crm.item.*``): deals, leads, contacts, companies, quotes, invoices, smart processes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow_provider_bitrix24.exceptions import Bitrix24Error, ConfigurationError, NotFound, RestError
+from airflow_provider_bitrix24.operators.arguments import names, parameters, positive_id
+from airflow_provider_bitrix24.operators.base import Bitrix24BaseOperator
+from airflow_provider_bitrix24.operators.entities import FIRST_SMART_PROCESS, entity_type_id
+
+if TYPE_CHECKING:
+    from airflow_provider_bitrix24.operators.crm_fields import ItemFields, Written
+    from airflow_provider_bitrix24.rest.client import Client
+
+ADD, DELETE, GET, LIST, UPDATE = (f"crm.item.{verb}" for verb in ("add", "delete", "get", "list", "update"))
+
+FIND_ITEM_ID = "crm.item.list gives the ids; the portal shows an item's id at the end of its address"
+
+
+class Bitrix24GetItemOperator(Bitrix24BaseOperator):
+    """
+    Read one CRM item.
+
+    Returns the item as the portal sends it, ``{"id": 7, "title": "Oak door", "opportunity": 999.9, "begindate":
+    "2026-01-31T03:00:00+03:00", "ufCrm_1700000001": "Y", "fm": […], …}``. CRM writes a day as midnight UTC in its
+    server's offset; with ``typed`` it comes out as the day that was meant.
+
+    :param entity_type_id: ``"deal"``, ``"lead"``, ``"contact"``, ``"company"``, ``"quote"``, ``"invoice"``, or a
+        number, e.g. of a smart process; templated.
+    :param item_id: the item's id; templated.
+    :param missing_ok: return None instead of failing when there is no such item.
+    :param typed: each value in the JSON type of its field: ids and whole numbers int, amounts float, booleans true and
+        false, days ``"2026-01-31"``, money of user fields ``{"amount": "300", "currency": "EUR"}``.
+    :raises AirflowFailException: no right, no such item or smart process.
+
+    Source: Bitrix24 REST docs, ``crm.item.get``.
+    """
+
+    template_fields: Sequence[str] = ("entity_type_id", "item_id", "bitrix24_conn_id")
+
+    def __init__(
+        self,
+        *,
+        entity_type_id: int | str,
+        item_id: int | str,
+        missing_ok: bool = False,
+        typed: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.entity_type_id = entity_type_id
+        self.item_id = item_id
+        self.missing_ok = missing_ok
+        self.typed = typed
+
+    def run(self, client: Client, context: Any) -> dict[str, Any] | None:
+        params = item_named(self.entity_type_id, self.item_id)
+        try:
+            item = item_in(client.call(GET, params), GET)
+        except NotFound as error:
+            failure = error
+        else:
+            return fields_of(client, params["entityTypeId"]).typed(item) if self.typed else item
+        check_kind(client, params["entityTypeId"])
+        if not self.missing_ok:
+            raise failure.advise(FIND_ITEM_ID)
+        self.log.info("%s; that is fine, since missing_ok is set.", failure)
+        return None
+
+
+class Bitrix24ListItemsOperator(Bitrix24BaseOperator):
+    """
+    List the CRM items of one kind: every one that the webhook's user may see, once, in order of id, or the task fails.
+
+    Without ``destination`` it returns the items, up to 48 KiB. With it, they stream to a file of JSON lines, and it
+    returns ``{"path": "s3://…", "rows": 50000, "bytes": 9000000, "sha256": "…", "report": {…}}``.
+
+    :param entity_type_id: ``"deal"``, ``"lead"``, ``"contact"``, ``"company"``, ``"quote"``, ``"invoice"``, or a
+        number, e.g. of a smart process; templated.
+    :param item_filter: as ``crm.item.list`` has it, with names in any spelling, e.g. ``{">=UPDATED_TIME": "{{ ts }}",
+        "@STAGE_ID": ["WON", "LOSE"], "UF_CRM_1700000001": True}``. A name that is no field fails. A time needs its
+        zone. Templated.
+    :param select: names of the fields to return, in any spelling; all of them by default, and with ``["*"]``. Phones
+        and e-mails (``fm``) come only with all. Templated.
+    :param limit: at most so many items; templated.
+    :param destination: an ``ObjectStoragePath``, ``s3://conn_id@bucket/{{ ds }}.jsonl``; overwritten; templated.
+    :param typed: each value in the JSON type of its field, see :class:`Bitrix24GetItemOperator`.
+    :raises AirflowFailException: the arguments, a right, a list that cannot be proven whole, or too large for XCom.
+
+    Source: Bitrix24 REST docs, ``crm.item.list``.
+    """
+
+    template_fields: Sequence[str] = (
+        "entity_type_id",
+        "item_filter",
+        "select",
+        "limit",
+        "destination",
+        "bitrix24_conn_id",
+    )
+    template_fields_renderers: ClassVar[dict[str, str]] = {"item_filter": "json", "select": "json"}
+
+    def __init__(
+        self,
+        *,
+        entity_type_id: int | str,
+        item_filter: Mapping[str, Any] | str | None = None,
+        select: Sequence[str] | str | None = None,
+        limit: int | str | None = None,
+        destination: str | None = None,
+        typed: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.entity_type_id = entity_type_id
+        self.item_filter = item_filter
+        self.select = select
+        self.limit = limit
+        self.destination = destination
+        self.typed = typed
+
+    def run(self, client: Client, context: Any) -> Any:
+        from airflow_provider_bitrix24.operators.rest import small_list
+        from airflow_provider_bitrix24.operators.storage import storage_path, write_json_lines
+
+        type_id = entity_type_id(self.entity_type_id)
+        item_filter = parameters(self.item_filter, "item_filter")
+        select = names(self.select, "select") if self.select else []
+        limit = None if self.limit is None else positive_id(self.limit, "limit")
+        path = None if self.destination is None else storage_path(self.destination, "destination")
+        fields = fields_of(client, type_id)
+        params: dict[str, Any] = {"entityTypeId": type_id, "select": fields.select(select) or ["*"]}
+        if item_filter:
+            params["filter"] = fields.filter(item_filter)
+        rows = client.list(LIST, params, limit=limit)
+        items = map(fields.typed, rows) if self.typed else rows
+        if path is None:
+            kept = small_list(items, LIST)
+            self.log.info("%s", rows.report)
+            return kept
+        written = write_json_lines(path, items)
+        self.log.info("%s", rows.report)
+        return {**written, "report": asdict(rows.report)}
+
+
+class Bitrix24AddItemOperator(Bitrix24BaseOperator):
+    """
+    Add a CRM item, and return its id, a number.
+
+    An add is never repeated by us: when its answer is lost, the task fails without retry, since the item may be there.
+    Where items have a key of their own, :class:`Bitrix24UpsertItemOperator` looks first.
+
+    :param entity_type_id: ``"deal"``, ``"lead"``, ``"contact"``, ``"company"``, ``"quote"``, ``"invoice"``, or a
+        number, e.g. of a smart process; templated.
+    :param fields: values by field, an object or its JSON text; templated. Names in any spelling (``assignedById``,
+        ``ASSIGNED_BY_ID``, ``UF_CRM_1700000001``) are checked against ``crm.item.fields``. Values: booleans as such or
+        Y and N; dates and datetimes, these with a zone; money of user fields ``"300|EUR"``; enumerations by id or
+        text; ``PHONE``, ``EMAIL``, ``WEB`` and ``IM`` of leads, contacts and companies as text, as a list, or as
+        entries of ``fm``; None for nothing.
+    :param read_back: read the item afterwards, and fail without retry, naming them, if fields were not taken: the
+        portal drops some values without a word.
+    :raises AirflowFailException: no right, fields that the portal would refuse or drop, or a lost answer.
+
+    Source: Bitrix24 REST docs, ``crm.item.add``, ``crm.item.fields``.
+    """
+
+    template_fields: Sequence[str] = ("entity_type_id", "fields", "bitrix24_conn_id")
+    template_fields_renderers: ClassVar[dict[str, str]] = {"fields": "json"}
+
+    def __init__(
+        self,
+        *,
+        entity_type_id: int | str,
+        fields: Mapping[str, Any] | str,
+        read_back: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.entity_type_id = entity_type_id
+        self.fields = fields
+        self.read_back = read_back
+
+    def run(self, client: Client, context: Any) -> int:
+        type_id = entity_type_id(self.entity_type_id)
+        given = some_fields(self.fields)
+        known = fields_of(client, type_id)
+        sent = known.written(given, "add")
+        item_id = added_id(client.call(ADD, {"entityTypeId": type_id, "fields": sent.params("add")}))
+        self.log.info("%s: %s %d added", ADD, known.kind, item_id)
+        if self.read_back:
+            check_taken(client, known, item_id, sent)
+        return item_id
+
+
+class Bitrix24UpdateItemOperator(Bitrix24BaseOperator):
+    """
+    Change fields of a CRM item, and return ``True``. Only the fields that are given are changed.
+
+    Phones and e-mails that the item has already are left out, so that a retry adds none twice. To change or remove one,
+    write its id: ``{"fm": {"101": {"value": ""}}}``.
+
+    :param entity_type_id: ``"deal"``, ``"lead"``, ``"contact"``, ``"company"``, ``"quote"``, ``"invoice"``, or a
+        number, e.g. of a smart process; templated.
+    :param item_id: the item's id; templated.
+    :param fields: see :class:`Bitrix24AddItemOperator`; None, ``""`` and ``[]`` clear a field; templated.
+    :param read_back: see :class:`Bitrix24AddItemOperator`.
+    :raises AirflowFailException: no right, no such item, or fields that the portal would refuse or drop.
+
+    Source: Bitrix24 REST docs, ``crm.item.update``, ``crm.item.fields``.
+    """
+
+    template_fields: Sequence[str] = ("entity_type_id", "item_id", "fields", "bitrix24_conn_id")
+    template_fields_renderers: ClassVar[dict[str, str]] = {"fields": "json"}
+
+    def __init__(
+        self,
+        *,
+        entity_type_id: int | str,
+        item_id: int | str,
+        fields: Mapping[str, Any] | str,
+        read_back: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.entity_type_id = entity_type_id
+        self.item_id = item_id
+        self.fields = fields
+        self.read_back = read_back
+
+    def run(self, client: Client, context: Any) -> bool:
+        params = item_named(self.entity_type_id, self.item_id)
+        given = some_fields(self.fields)
+        known = fields_of(client, params["entityTypeId"])
+        sent = known.written(given, "update")
+        try:
+            remaining = sent.for_item(item_in(client.call(GET, params), GET)) if sent.adds_entries else sent
+            if fields := remaining.params("update"):
+                client.call(UPDATE, {**params, "fields": fields})
+        except NotFound as error:
+            raise error.advise(FIND_ITEM_ID) from None
+        self.log.info("%s: %s %d changed", UPDATE, known.kind, params["id"])
+        if self.read_back:
+            check_taken(client, known, params["id"], sent)
+        return True
+
+
+class Bitrix24DeleteItemOperator(Bitrix24BaseOperator):
+    """
+    Delete a CRM item, and return ``True``. It goes to the portal's recycle bin where that is on.
+
+    A delete is harmless to repeat: when its answer was lost, the item is asked for, and gone means done.
+
+    :param entity_type_id: ``"deal"``, ``"lead"``, ``"contact"``, ``"company"``, ``"quote"``, ``"invoice"``, or a
+        number, e.g. of a smart process; templated.
+    :param item_id: the item's id; templated.
+    :param missing_ok: return ``False`` instead of failing when there is no such item.
+    :raises AirflowFailException: no right, no such item or smart process.
+
+    Source: Bitrix24 REST docs, ``crm.item.delete``.
+    """
+
+    template_fields: Sequence[str] = ("entity_type_id", "item_id", "bitrix24_conn_id")
+
+    def __init__(
+        self, *, entity_type_id: int | str, item_id: int | str, missing_ok: bool = False, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.entity_type_id = entity_type_id
+        self.item_id = item_id
+        self.missing_ok = missing_ok
+
+    def run(self, client: Client, context: Any) -> bool:
+        params = item_named(self.entity_type_id, self.item_id)
+        try:
+            reply = client.ask(DELETE, params)
+        except RestError as error:
+            failure = error
+        else:
+            self.log.info("%s: item %d deleted (request %s)", DELETE, params["id"], reply.request_id)
+            return True
+        missing = isinstance(failure, NotFound)
+        if missing:
+            check_kind(client, params["entityTypeId"])
+            if self.missing_ok:
+                self.log.info("%s; that is fine, since missing_ok is set.", failure)
+                return False
+            failure.advise(FIND_ITEM_ID)
+        if context["ti"].try_number > 1 and (missing or not failure.cause_known):
+            failure.advise("an earlier try of this task may have deleted it")
+        raise failure
+
+
+def item_named(type_id: Any, item_id: Any) -> dict[str, int]:
+    """The parameters that name an item, ``{"entityTypeId": 2, "id": 7}``."""
+    return {"entityTypeId": entity_type_id(type_id), "id": positive_id(item_id, "item_id", FIND_ITEM_ID)}
+
+
+def some_fields(value: Any) -> dict[str, Any]:
+    """
+    :raises ConfigurationError: no object, or an empty one.
+    """
+    given = parameters(value, "fields")
+    if not given:
+        raise ConfigurationError("fields is empty", next_step='write e.g. {"title": "Oak door"}')
+    return given
+
+
+def fields_of(client: Client, type_id: int) -> ItemFields:
+    """The fields of a kind of item, asked for once in a run."""
+    from airflow_provider_bitrix24.operators.crm_fields import ItemFields
+
+    return ItemFields.ask(client, type_id)
+
+
+def check_kind(client: Client, type_id: int) -> None:
+    """
+    The portal has one code for an item and for a smart process that is not there; its fields tell which.
+
+    :raises NotFound: there is no smart process of this number.
+    """
+    if type_id >= FIRST_SMART_PROCESS:
+        fields_of(client, type_id)
+
+
+def item_in(result: Any, method: str) -> dict[str, Any]:
+    """The item of an answer."""
+    item = result.get("item") if isinstance(result, dict) else None
+    if not isinstance(item, dict):
+        raise Bitrix24Error("the answer has no item", method=method, ran="unknown")
+    return item
+
+
+def added_id(result: Any, method: str = ADD) -> int:
+    """The id of the item that an add answers: a whole number above 0, or it has failed."""
+    item = result.get("item") if isinstance(result, dict) else None
+    item_id = item.get("id") if isinstance(item, dict) else None
+    if isinstance(item_id, bool) or not isinstance(item_id, int) or item_id < 1:
+        raise Bitrix24Error(
+            f"the answer has the id {item_id!r}",
+            method=method,
+            ran="unknown",
+            next_step="look with crm.item.list before you run this again",
+        )
+    return item_id
+
+
+def check_taken(client: Client, known: ItemFields, item_id: int, sent: Written) -> None:
+    """
+    Read an item back.
+
+    :raises Bitrix24Error: fields were not taken; not to be retried, since the portal would drop them again.
+    """
+    item = item_in(client.call(GET, {"entityTypeId": known.entity_type_id, "id": item_id}), GET)
+    if missing := known.not_taken(sent, item):
+        raise Bitrix24Error(
+            f"{known.kind} {item_id} was written, but without a word the portal did not take {', '.join(missing)}",
+            method=GET,
+            ran="yes",
+            next_step="look at the values: an enumeration's, a stage's or a currency's must exist",
+        )

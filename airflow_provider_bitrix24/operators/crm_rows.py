@@ -1,0 +1,203 @@
+"""What operators share that write many CRM items out of rows: sources, outcomes, and when to stop."""
+
+from __future__ import annotations
+
+import json
+from abc import abstractmethod
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+
+from airflow_provider_bitrix24.exceptions import Bitrix24Error, ConfigurationError
+from airflow_provider_bitrix24.operators.arguments import number_from_zero, parameters
+from airflow_provider_bitrix24.operators.base import Bitrix24BaseOperator
+from airflow_provider_bitrix24.operators.crm import fields_of
+from airflow_provider_bitrix24.operators.entities import entity_type_id
+from airflow_provider_bitrix24.operators.mapping import WHOLE_ROW, filled
+
+if TYPE_CHECKING:
+    from airflow_provider_bitrix24.operators.crm_fields import ItemFields, Purpose, Written
+    from airflow_provider_bitrix24.rest.client import Client
+
+#: A row by its number: ready to be sent, or what is wrong with it.
+Made: TypeAlias = "tuple[int, Written | ConfigurationError]"
+#: Where a task that fails leaves its summary in XCom.
+SUMMARY_KEY = "bitrix24_rows"
+_FAILED = ("failed", "unknown")
+#: Failed rows that are logged one by one.
+_LOGGED = 20
+
+
+@dataclass
+class Outcome:
+    """
+    How one row ended.
+
+    :param outcome: ``failed``, ``unknown`` (it may have been written), or what was done.
+    """
+
+    row: int
+    outcome: str
+    id: int | None = None
+    error: Bitrix24Error | None = None
+
+    @classmethod
+    def of(cls, row: int, error: Bitrix24Error) -> Outcome:
+        """A row that was not written, or of which nobody can tell."""
+        return cls(row, "unknown" if error.ran == "unknown" and not error.retryable else "failed", error=error)
+
+    def as_json(self) -> dict[str, Any]:
+        told: dict[str, Any] = {"row": self.row, "outcome": self.outcome}
+        if self.id is not None:
+            told["id"] = self.id
+        if self.error is not None:
+            told |= {"code": self.error.code, "message": str(self.error), "final": not self.error.retryable}
+        return told
+
+
+@dataclass
+class Tally:
+    """Outcomes so far, and whether too many rows failed."""
+
+    most: int | None
+    counts: Counter[str] = field(default_factory=Counter)
+    failure: Bitrix24Error | None = None
+
+    def add(self, outcome: Outcome) -> None:
+        self.counts[outcome.outcome] += 1
+        error = outcome.error
+        # One that no retry heals decides.
+        if error is not None and (self.failure is None or (self.failure.retryable and not error.retryable)):
+            self.failure = error
+
+    @property
+    def failed(self) -> int:
+        return sum(self.counts[word] for word in _FAILED)
+
+    def is_over(self, more: int = 0) -> bool:
+        """Whether so many rows, and ``more``, are too many."""
+        return self.most is not None and self.failed + more > self.most
+
+
+class Bitrix24ItemRowsOperator(Bitrix24BaseOperator):
+    """Base of the operators that write many CRM items; a subclass writes them in ``steps``."""
+
+    template_fields: Sequence[str] = (
+        "entity_type_id",
+        "rows",
+        "sql",
+        "sql_conn_id",
+        "mapping",
+        "report",
+        "bitrix24_conn_id",
+    )
+    template_fields_renderers: ClassVar[dict[str, str]] = {"sql": "sql", "mapping": "json"}
+    #: Outcomes of rows that were written.
+    done: ClassVar[tuple[str, ...]] = ()
+    purpose: ClassVar[Purpose]
+
+    def __init__(
+        self,
+        *,
+        entity_type_id: int | str,
+        rows: Any = None,
+        sql: str | None = None,
+        sql_conn_id: str | None = None,
+        mapping: Mapping[str, Any] | str | None = None,
+        max_failures: int | None = 0,
+        dry_run: bool = False,
+        report: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.entity_type_id = entity_type_id
+        self.rows = rows
+        self.sql = sql
+        self.sql_conn_id = sql_conn_id
+        self.mapping = mapping
+        self.max_failures = max_failures
+        # BaseOperator has a method of the name dry_run.
+        self.only_check = dry_run
+        self.report = report
+
+    @abstractmethod
+    def steps(
+        self, client: Client, known: ItemFields, made: Iterator[Made], tally: Tally, context: Any, report: Any
+    ) -> Iterator[list[Outcome]]:
+        """Write the rows, and yield the outcomes of each step."""
+
+    def run(self, client: Client, context: Any) -> dict[str, Any]:
+        from airflow_provider_bitrix24.operators.row_sources import rows_of
+        from airflow_provider_bitrix24.operators.storage import storage_path, write_json_lines
+
+        type_id = entity_type_id(self.entity_type_id)
+        most = None if self.max_failures is None else number_from_zero(self.max_failures, "max_failures")
+        report = None if self.report is None else storage_path(self.report, "report")
+        shape = parameters(self.mapping, "mapping") if self.mapping else WHOLE_ROW
+        rows = rows_of(self.rows, self.sql, self.sql_conn_id)
+        known = fields_of(client, type_id)
+        made = ((number, _made(known, shape, row, self.purpose)) for number, row in enumerate(rows))
+        if self.only_check:
+            return self._checked(made)
+        tally = Tally(most)
+        told = self._told(self.steps(client, known, made, tally, context, report), tally)
+        outcomes, written = (small(told), None) if report is None else (None, write_json_lines(report, told))
+        summary = {
+            "rows": tally.counts.total(),
+            **{word: tally.counts[word] for word in (*self.done, *_FAILED)},
+            "outcomes": outcomes,
+            "report": written,
+        }
+        if tally.failure is not None and tally.is_over():
+            context["ti"].xcom_push(key=SUMMARY_KEY, value=summary)
+            raise tally.failure.advise(f"({dict(tally.counts)}; more than max_failures, {most})")
+        return summary
+
+    def _told(self, steps: Iterable[list[Outcome]], tally: Tally) -> Iterator[dict[str, Any]]:
+        for outcomes in steps:
+            for outcome in outcomes:
+                tally.add(outcome)
+                if outcome.error is not None and tally.failed <= _LOGGED:
+                    self.log.warning("Row %d: %s", outcome.row, outcome.error)
+                yield outcome.as_json()
+            self.log.info("%d rows: %s", tally.counts.total(), dict(tally.counts))
+            if tally.is_over():
+                return
+
+    def _checked(self, made: Iterator[Made]) -> dict[str, Any]:
+        tally = Tally(None)
+        examples: list[dict[str, Any]] = []
+        for number, one in made:
+            if isinstance(one, ConfigurationError):
+                tally.add(Outcome.of(number, one))
+                self.log.warning("Row %d cannot be written: %s", number, one)
+                continue
+            tally.counts["ready"] += 1
+            if len(examples) < 3:
+                examples.append(one.params(self.purpose))
+        return {"rows": tally.counts.total(), "failed": tally.failed, "examples": examples, "dry_run": True}
+
+
+def small(told: Iterable[dict[str, Any]]) -> list[dict[str, Any]] | None:
+    """All outcomes as long as they fit into XCom; None if not, and then a report is what tells them."""
+    from airflow_provider_bitrix24.operators.rest import MAX_XCOM_KIB
+
+    kept: list[dict[str, Any]] = []
+    size = 0
+    for outcome in told:
+        size += len(json.dumps(outcome, ensure_ascii=False).encode()) + 2
+        if size <= MAX_XCOM_KIB * 1024:
+            kept.append(outcome)
+    return kept if size <= MAX_XCOM_KIB * 1024 else None
+
+
+def _made(known: ItemFields, shape: Any, row: Mapping[str, Any], purpose: Purpose) -> Written | ConfigurationError:
+    from airflow_provider_bitrix24.operators.crm_fields import METHOD, Written
+    from airflow_provider_bitrix24.rest.encoding import plain
+
+    try:
+        one = known.written(filled(shape, row), purpose, place="the row")
+        return Written(plain(one.fields, method=METHOD), plain(one.entries, method=METHOD))
+    except ConfigurationError as error:
+        return error
