@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -19,13 +20,13 @@ def main() -> None:
     names = parser.parse_args().cases
     if unknown := set(names) - set(CASES):
         parser.error(f"no such case: {', '.join(sorted(unknown))}")
-    tables = []
+    tables, load = [], os.getloadavg()[0]
     with Bench() as bench:
         for name in names or CASES:
             tables.append(CASES[name](bench))
             print(shown(tables[-1]), flush=True)
     if not names:
-        RESULTS.write_text(report(tables), encoding="utf-8")
+        RESULTS.write_text(report(tables, load=load), encoding="utf-8")
     missed = [promise for table in tables for promise, _, held in table.promises if not held]
     if missed:
         sys.exit(f"Missed: {'; '.join(missed)}")

@@ -16,7 +16,7 @@ _HEAD = """\
 # What was measured
 
 Made by `make bench`; do not edit. {day}, {cores} cores ({machine}), Python {python}, airflow-provider-bitrix24 {ours},
-{packages}.
+{packages}. Load average at the start: {load:.1f}.
 
 Each client runs in a process of its own and talks HTTPS over loopback to the sandbox, which is one more process with
 one thread. Seconds are medians of {rounds} runs (fastest and slowest in brackets) from the first line that uses the
@@ -34,7 +34,12 @@ what differs here is what the clients themselves take: with a real portal the nu
 """
 
 
-def report(tables: Sequence[Table]) -> str:
+def report(tables: Sequence[Table], *, load: float) -> str:
+    """
+    The whole page.
+
+    :param load: the computer's load average before the first run: above 0 others disturbed them.
+    """
     packages = ", ".join(f"{name} {version(name)}" for name in _PACKAGES)
     head = _HEAD.format(
         day=date.today().isoformat(),
@@ -44,6 +49,7 @@ def report(tables: Sequence[Table]) -> str:
         ours=__version__,
         packages=packages,
         rounds=ROUNDS,
+        load=load,
     )
     return "\n".join([head, *(shown(table) for table in tables)])
 
