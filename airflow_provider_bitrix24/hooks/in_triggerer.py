@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from asgiref.sync import sync_to_async
 
+from airflow_provider_bitrix24.exceptions import ConfigurationError
+
 if TYPE_CHECKING:
     from airflow_provider_bitrix24.rest.client import Client
 
@@ -49,6 +51,9 @@ def _asked(loop: asyncio.AbstractEventLoop, question: Callable[..., Result], *ab
     except RuntimeError:
         here = None
     if here is loop:
-        raise RuntimeError("A trigger calls the client in a thread: await asyncio.to_thread(client.call, …).")
+        raise ConfigurationError(
+            "the client was called on the trigger's own event loop, which would wait for itself",
+            next_step="call it in a thread: await asyncio.to_thread(client.call, …)",
+        )
     answer = asyncio.run_coroutine_threadsafe(sync_to_async(question)(*about), loop)
     return answer.result(timeout=ASK_SECONDS)
