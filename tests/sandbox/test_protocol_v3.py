@@ -102,5 +102,8 @@ def test_common_refusals_have_their_own_names(portal, http, ask_v3):
     assert code_of(http.post(url, data="{", verify=portal.ca_file)) == (400, "INVALIDJSONEXCEPTION")
     portal.fault("operation_time_limit")
     assert code_of(ask_v3(portal, "tasks.task.list")) == (429, "RATELIMITEXCEPTION")
+    portal.plan_has_rest = False
+    assert code_of(ask_v3(portal, "tasks.task.list")) == (403, "LICENSEEXCEPTION")
+    portal.plan_has_rest = True
     portal.scopes.discard("tasks")
     assert code_of(ask_v3(portal, "tasks.task.list")) == (403, "INSUFFICIENTSCOPEEXCEPTION")

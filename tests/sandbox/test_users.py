@@ -28,7 +28,8 @@ def test_users_are_sorted_by_plain_words_and_paged(ask):
 
 
 def test_an_employee_without_a_webhook_cannot_call(portal, http):
-    assert http.post(f"{portal.url}/rest/11//profile", verify=portal.ca_file).status_code in (401, 404)
+    answer = http.post(f"{portal.url}/rest/11/code/profile", verify=portal.ca_file).json()
+    assert answer["error"] == "INVALID_CREDENTIALS"
 
 
 def test_departments_are_filtered_beside_sort_and_order(portal, ask):
