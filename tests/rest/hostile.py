@@ -137,7 +137,7 @@ def deals(ids: Iterable[int]) -> list[dict[str, str]]:
 def bound(params: dict[str, Any]) -> int:
     """The cursor of a page of ``crm.deal.list``; 0 where it is no number, as PHP reads it."""
     found = (params.get("filter") or {}).get(">ID", 0)
-    return int(found) if str(found).isdecimal() else 0
+    return int(found) if isinstance(found, (int, str)) and str(found).isdecimal() else 0
 
 
 def start_of(params: dict[str, Any]) -> int:
