@@ -7,7 +7,7 @@ from typing import Any
 _PACKAGE = "airflow_provider_bitrix24"
 _NAME = "Bitrix24"
 #: Modules of operators.
-_OPERATORS = ("bulk_write", "delete_payments", "payment", "payment_items", "rest")
+_OPERATORS = ("bulk_write", "crm", "crm_import", "crm_upsert", "delete_payments", "payment", "payment_items", "rest")
 _HOOK = f"{_PACKAGE}.hooks.bitrix24.Bitrix24Hook"
 
 #: Which standard fields the connection form shows, under which names (keys as in ``provider_info.schema.json``).

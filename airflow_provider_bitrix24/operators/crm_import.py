@@ -9,7 +9,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_bitrix24.exceptions import AnswerLost, Bitrix24Error, ConfigurationError
-from airflow_provider_bitrix24.operators.crm_rows import Bitrix24ItemRowsOperator, Made, Outcome, Tally
+from airflow_provider_bitrix24.operators.crm_rows import Bitrix24BaseItemRowsOperator, Made, Outcome, Tally
 
 if TYPE_CHECKING:
     from airflow_provider_bitrix24.operators.checkpoint import Checkpoint
@@ -21,7 +21,7 @@ IMPORT = "crm.item.batchImport"
 MAX_ITEMS = 20
 
 
-class Bitrix24ImportItemsOperator(Bitrix24ItemRowsOperator):
+class Bitrix24ImportItemsOperator(Bitrix24BaseItemRowsOperator):
     """
     Import many CRM items: new ones only, 20 to a command, as many commands to a request as the portal does in time.
 

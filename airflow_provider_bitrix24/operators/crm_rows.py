@@ -80,7 +80,7 @@ class Tally:
         return self.most is not None and self.failed + more > self.most
 
 
-class Bitrix24ItemRowsOperator(Bitrix24BaseOperator):
+class Bitrix24BaseItemRowsOperator(Bitrix24BaseOperator):
     """Base of the operators that write many CRM items; a subclass writes them in ``steps``."""
 
     template_fields: Sequence[str] = (

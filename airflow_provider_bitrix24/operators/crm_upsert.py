@@ -17,7 +17,7 @@ from airflow_provider_bitrix24.operators.crm import (
     fields_of,
     some_fields,
 )
-from airflow_provider_bitrix24.operators.crm_rows import Bitrix24ItemRowsOperator, Made, Outcome, Tally
+from airflow_provider_bitrix24.operators.crm_rows import Bitrix24BaseItemRowsOperator, Made, Outcome, Tally
 from airflow_provider_bitrix24.operators.entities import entity_type_id
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ class Bitrix24UpsertItemOperator(Bitrix24BaseOperator):
         return {"id": item_id, "created": created}
 
 
-class Bitrix24UpsertItemsOperator(Bitrix24ItemRowsOperator):
+class Bitrix24UpsertItemsOperator(Bitrix24BaseItemRowsOperator):
     """
     Update the CRM items that have the keys of many rows, and add those that are missing, 50 rows to two requests.
 
@@ -116,7 +116,7 @@ class Bitrix24UpsertItemsOperator(Bitrix24ItemRowsOperator):
     Source: Bitrix24 REST docs, ``crm.item.list``, ``crm.item.add``, ``crm.item.update``.
     """
 
-    template_fields: Sequence[str] = (*Bitrix24ItemRowsOperator.template_fields, "key")
+    template_fields: Sequence[str] = (*Bitrix24BaseItemRowsOperator.template_fields, "key")
     done = ("created", "updated")
     purpose: ClassVar[Purpose] = "upsert"
 

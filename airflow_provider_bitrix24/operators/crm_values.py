@@ -158,9 +158,8 @@ def _money(known: ItemField, value: Any) -> str:
     """``300|EUR``, out of that or of ``{"amount": 300, "currency": "EUR"}``."""
     text = value
     if isinstance(value, Mapping) and set(value) == {"amount", "currency"}:
-        text = (
-            f"{_decimal(value['amount']) or 0:f}|{value['currency']}" if _decimal(value["amount"]) is not None else ""
-        )
+        amount = _decimal(value["amount"])
+        text = None if amount is None else f"{amount:f}|{value['currency']}"
     match = _MONEY.fullmatch(text) if isinstance(text, str) else None
     if match is None:
         raise _misfit(
