@@ -39,7 +39,7 @@ class Terminal:
                 return answer
 
     def ask_secret(self, question: str, *, otherwise: str, default: str | None = None) -> str:
-        """Ask for something that is not shown, neither while it is typed or pasted nor as a default; like :meth:`ask`."""
+        """Ask for something that is not shown, neither as it is typed nor as a default; like :meth:`ask`."""
         prompt = f"{question}: "
         while True:
             # getpass would leave a pipe alone, and wait for the terminal.
