@@ -12,6 +12,8 @@ import json
 from typing import Any
 
 _PREFIX = "bitrix24_"
+#: Keys written down in one value of the store.
+_PAGE = 100
 
 
 class Checkpoint:
@@ -34,20 +36,40 @@ class Checkpoint:
         """Remember a JSON value durably."""
         self._values[key] = value
 
+    def finish(self, result: Any) -> None:
+        """
+        Remember under ``done`` that the work is done and what came of it, and nothing else any more.
+
+        A task that is killed between this and the end of its try is tried again, and must not begin anew.
+        """
+        self.put("done", result)
+        self._keep(("series", "done"))
+
     def forget(self) -> None:
-        """Remember nothing any more: the work is done, and a task that is cleared begins anew."""
-        self._values.clear()
+        """Remember nothing any more."""
+        self._keep(())
+
+    def _keep(self, kept: tuple[str, ...]) -> None:
+        self._values = {key: value for key, value in self._values.items() if key in kept}
 
 
 class StateStoreCheckpoint(Checkpoint):
-    """Airflow's task state store: shared by all tries of a task, gone with its dag run. It is not encrypted."""
+    """
+    Airflow's task state store: shared by all tries of a task, gone with its dag run. It is not encrypted.
+
+    The store does not tell its keys, so they are written down in it, before their values, by pages: one growing list
+    would be written anew with each key.
+    """
 
     lasting = True
 
     def __init__(self, store: Any) -> None:
         super().__init__()
         self._store = store
-        self._keys: set[str] = set(store.get(f"{_PREFIX}keys", []) or [])
+        self._pages: list[list[str]] = []
+        while (page := store.get(f"{_PREFIX}keys_{len(self._pages)}", None)) is not None:
+            self._pages.append(page)
+        self._keys = {key for page in self._pages for key in page}
 
     def get(self, key: str) -> Any:
         return self._store.get(f"{_PREFIX}{key}", None)
@@ -55,14 +77,21 @@ class StateStoreCheckpoint(Checkpoint):
     def put(self, key: str, value: Any) -> None:
         if key not in self._keys:
             self._keys.add(key)
-            self._store.set(f"{_PREFIX}keys", sorted(self._keys))
+            if not self._pages or len(self._pages[-1]) >= _PAGE:
+                self._pages.append([])
+            self._pages[-1].append(key)
+            self._store.set(f"{_PREFIX}keys_{len(self._pages) - 1}", self._pages[-1])
         self._store.set(f"{_PREFIX}{key}", value)
 
-    def forget(self) -> None:
-        for key in self._keys:
+    def _keep(self, kept: tuple[str, ...]) -> None:
+        for key in self._keys.difference(kept):
             self._store.delete(f"{_PREFIX}{key}")
-        self._store.delete(f"{_PREFIX}keys")
-        self._keys.clear()
+        self._keys.intersection_update(kept)
+        for number in range(len(self._pages) - 1, 0 if self._keys else -1, -1):
+            self._store.delete(f"{_PREFIX}keys_{number}")
+        self._pages = [sorted(self._keys)] if self._keys else []
+        if self._keys:
+            self._store.set(f"{_PREFIX}keys_0", self._pages[0])
 
 
 class ObjectCheckpoint(Checkpoint):
@@ -75,11 +104,14 @@ class ObjectCheckpoint(Checkpoint):
         self._folder = folder
 
     def get(self, key: str) -> Any:
-        try:
-            return json.loads((self._folder / f"{key}.json").read_text())
-        except (FileNotFoundError, ValueError):
-            # A file that a crash left half written was not yet remembered.
-            return None
+        # What was killed while it renamed has left the whole value under the other name.
+        for ending in ("json", "part"):
+            try:
+                return json.loads((self._folder / f"{key}.{ending}").read_text())
+            except (FileNotFoundError, ValueError):
+                # A file that a crash left half written was not yet remembered.
+                continue
+        return None
 
     def put(self, key: str, value: Any) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -90,9 +122,12 @@ class ObjectCheckpoint(Checkpoint):
             target.unlink()
         part.rename(target)
 
-    def forget(self) -> None:
-        if self._folder.exists():
+    def _keep(self, kept: tuple[str, ...]) -> None:
+        if not kept and self._folder.exists():
             self._folder.rmdir(recursive=True)
+        for file in list(self._folder.iterdir()) if kept else []:
+            if file.name.partition(".")[0] not in kept:
+                file.unlink()
 
 
 def is_repeated(context: Any) -> bool:

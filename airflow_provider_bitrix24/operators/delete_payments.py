@@ -6,7 +6,18 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_bitrix24.exceptions import Bitrix24Error, ConfigurationError, Forbidden, NotFound
+from airflow_provider_bitrix24.exceptions import (
+    AnswerLost,
+    Bitrix24Error,
+    Blocked,
+    ConfigurationError,
+    Forbidden,
+    NotFound,
+    OperationTimeLimit,
+    QueryLimitExceeded,
+    RestError,
+    Unauthorized,
+)
 from airflow_provider_bitrix24.operators.arguments import ids, one_of, parameters, positive_id
 from airflow_provider_bitrix24.operators.base import Bitrix24BaseOperator
 from airflow_provider_bitrix24.operators.payment import FIND_PAYMENT_ID, payment_owner
@@ -14,25 +25,29 @@ from airflow_provider_bitrix24.operators.payment_rows import payment_row
 
 if TYPE_CHECKING:
     from airflow_provider_bitrix24.operators.checkpoint import Checkpoint
-    from airflow_provider_bitrix24.rest.batch import BatchResult
     from airflow_provider_bitrix24.rest.client import Client
 
 #: Payments deleted by one request, and remembered as one step.
 STEP = 50
 #: Outcomes that leave nothing to do.
 GONE = ("deleted", "deleted_earlier", "missing_or_deleted_earlier")
+#: Outcomes that say that no deletion took place.
+REFUSED = ("missing", "denied", "paid")
+#: What the portal says of a webhook or a method, and so of every payment that is left.
+_OF_ALL = (Unauthorized, Blocked, QueryLimitExceeded, OperationTimeLimit)
 
 
 class Bitrix24DeletePaymentsOperator(Bitrix24BaseOperator):
     """
     Delete many payments, named by their ids or by their deals or invoices; one request for 50.
 
-    Returns ``{"planned": 120, "deleted": 117, "missing": 1, "denied": 0, "paid": 2, "failed": 0, "report": null}``, and
-    with a crash behind it ``deleted_earlier`` (an earlier try had sent the deletion, and the payment is gone) or, where
-    nothing outlives a try, ``missing_or_deleted_earlier``.
+    Returns ``{"planned": 120, "deleted": 117, "missing": 1, "denied": 0, "paid": 2, "failed": 0, "report": null}``.
 
+    After a crash it counts as ``deleted_earlier`` those whose deletion an earlier try had sent, and which are gone.
     What was planned, sent and answered is remembered before the next step, in the task state store of Airflow 3.3 or
-    else beside ``report``: a retry goes on where the task was killed.
+    else beside ``report``, so that a retry goes on where the task was killed. Without either, what a retry does not
+    find is ``missing_or_deleted_earlier``; with ``entity_ids`` it does not even look for it, and ``deleted_earlier`` is
+    null. A portal that answers alike for «not found» and «no right» adds ``denied_or_deleted_earlier``.
 
     :param payment_ids: ids of payments, a list or its JSON text; templated. Either this or ``entity_ids``.
     :param entity_ids: ids of deals or invoices whose payments go; templated.
@@ -40,12 +55,16 @@ class Bitrix24DeletePaymentsOperator(Bitrix24BaseOperator):
     :param payment_filter: which of their payments, in the form of ``crm.item.payment.list``, e.g. ``{"=paid": "N"}``;
         templated.
     :param missing_ok: a payment that is not there is no failure.
-    :param on_error: ``"fail"`` stops after the step with the first failure and fails the task; ``"continue"`` goes on
-        and returns the counts.
+    :param on_error: ``"fail"`` stops after the step with the first failure and fails the task, with the counts in the
+        XCom ``bitrix24_deletions``; ``"continue"`` goes on and returns the counts. What is wrong with the portal and
+        not with a payment (a limit, the network, authorization) fails the task either way.
     :param dry_run: delete nothing, return ``{"planned": 120, "payment_ids": [first 100], "dry_run": true, …}``.
     :param max_deletions: more than this fails before anything is deleted; templated.
     :param report: an ``ObjectStoragePath`` for the outcome of every payment, JSON lines ``{"payment_id": 1035,
-        "outcome": "denied", "message": "…"}``; templated.
+        "outcome": "denied", "message": "…"}``; templated. The folder ``<report>.checkpoint`` beside it is how a retry
+        knows what is done.
+    :raises AirflowFailException: a payment that may not be deleted, a wrong argument, too many payments.
+    :raises Bitrix24Error: a limit, the network, a fault of the portal: the task's ``retries`` apply.
 
     Source: Bitrix24 REST docs, ``crm.item.payment.delete`` and ``.list``, «How to Execute a Batch Request».
     """
@@ -94,33 +113,51 @@ class Bitrix24DeletePaymentsOperator(Bitrix24BaseOperator):
         one_of(self.on_error, "on_error", ("fail", "continue"))
         most = positive_id(self.max_deletions, "max_deletions")
         report = None if self.report is None else storage_path(self.report, "report")
+        if self.only_plan:
+            return self._planned(self._plan(client), most, report)
         memory = checkpoint(context, report)
-        plan: list[int] = memory.get("plan") or self._plan(client)
+        if (done := memory.get("done")) is not None:
+            self.log.info("An earlier try of this task has done it all.")
+            return dict(done)
+        remembered = memory.get("plan")
+        plan: list[int] = self._plan(client) if remembered is None else remembered
         if len(plan) > most:
             raise ConfigurationError(
                 f"{len(plan)} payments would be deleted, more than max_deletions, {most}; nothing was deleted",
                 next_step="look at them with dry_run=True, and raise max_deletions if they are right",
             )
-        if self.only_plan:
-            self.log.info("%d payments would be deleted.", len(plan))
-            written = report and write_json_lines(report, ({"payment_id": one, "outcome": "planned"} for one in plan))
-            return {"planned": len(plan), "payment_ids": plan[:100], "dry_run": True, "report": written or None}
-        memory.put("plan", plan)
-        outcomes = {}
+        if remembered is None:
+            memory.put("plan", plan)
+        unsure = is_repeated(context) and not memory.lasting
+        outcomes: dict[int, dict[str, Any]] = {}
         failure: Bitrix24Error | None = None
         for number, some in enumerate(_steps(plan)):
-            answers, failure = self._step(client, memory, number, some, is_repeated(context))
+            answers, failure = self._step(client, memory, number, some, unsure)
             outcomes.update(answers)
-            self.log.info("%d of %d payments: %s", len(outcomes), len(plan), dict(_counts(outcomes)))
-            if failure is not None and self.on_error == "fail":
+            self.log.info("%d of %d payments: %s", len(outcomes), len(plan), _counts(outcomes))
+            if failure is not None and (self.on_error == "fail" or _concerns_all(failure)):
                 break
-        written = report and write_json_lines(report, (row for row in outcomes.values()))
-        summary = {"planned": len(plan), **_counts(outcomes), "report": written or None}
-        if failure is not None and self.on_error == "fail":
+            failure = None
+        written = None if report is None else write_json_lines(report, outcomes.values())
+        summary = {"planned": len(plan), **_counts(outcomes), "report": written}
+        if unsure and self.entity_ids is not None:
+            self.log.warning("What an earlier try deleted is not counted: nothing remembers it.")
+            summary["deleted_earlier"] = None
+        if failure is not None:
             context["ti"].xcom_push(key="bitrix24_deletions", value=summary)
-            raise failure.advise(f"({dict(_counts(outcomes))} of {len(plan)} planned)")
-        memory.forget()
+            raise failure.advise(f"({_counts(outcomes)} of {len(plan)} planned)")
+        memory.finish(summary)
         return summary
+
+    def _planned(self, plan: list[int], most: int, report: Any) -> dict[str, Any]:
+        from airflow_provider_bitrix24.operators.storage import write_json_lines
+
+        self.log.info("%d payments would be deleted.", len(plan))
+        if len(plan) > most:
+            self.log.warning("That is more than max_deletions, %d: without dry_run the task fails.", most)
+        rows = ({"payment_id": one, "outcome": "planned"} for one in plan)
+        written = None if report is None else write_json_lines(report, rows)
+        return {"planned": len(plan), "payment_ids": plan[:100], "dry_run": True, "report": written}
 
     def _plan(self, client: Client) -> list[int]:
         if (self.payment_ids is None) == (self.entity_ids is None):
@@ -129,8 +166,11 @@ class Bitrix24DeletePaymentsOperator(Bitrix24BaseOperator):
             )
         if self.payment_ids is not None:
             return ids(self.payment_ids, "payment_ids", FIND_PAYMENT_ID)
+        return self._listed(client, parameters(self.payment_filter, "payment_filter"))
+
+    def _listed(self, client: Client, wanted: dict[str, Any]) -> list[int]:
+        """Ids of the payments that the objects have now."""
         owners = ids(self.entity_ids, "entity_ids")
-        wanted = parameters(self.payment_filter, "payment_filter")
         params = {
             owner: {**payment_owner(self.entity_type_id, owner), **({"filter": wanted} if wanted else {})}
             for owner in owners
@@ -139,42 +179,74 @@ class Bitrix24DeletePaymentsOperator(Bitrix24BaseOperator):
         return list(dict.fromkeys(int(payment_row(row)["id"]) for _, row in rows))
 
     def _step(
-        self, client: Client, memory: Checkpoint, number: int, some: list[int], repeated: bool
+        self, client: Client, memory: Checkpoint, number: int, some: list[int], unsure: bool
     ) -> tuple[dict[int, dict[str, Any]], Bitrix24Error | None]:
-        """Delete up to 50 payments, or tell what an earlier try did with them."""
-        known = memory.get(f"outcome_{number}")
-        if known is not None and all(row["outcome"] in GONE or row.get("final") for row in known):
-            return {row["payment_id"]: row for row in known}, None
-        sent_before = bool(memory.get(f"intent_{number}"))
-        memory.put(f"intent_{number}", True)
-        earlier = {row["payment_id"]: row for row in known or [] if row["outcome"] in GONE}
-        done = client.batch({one: ("crm.item.payment.delete", {"id": one}) for one in some if one not in earlier})
-        gone_word = (
-            "deleted_earlier"
-            if sent_before and memory.lasting
-            else "missing_or_deleted_earlier"
-            if repeated and not memory.lasting
-            else "missing"
-        )
-        rows = [earlier.get(one) or self._row(one, done, gone_word) for one in some]
-        memory.put(f"outcome_{number}", rows)
-        failed = [error for error in done.errors.values() if self._is_failure(error, gone_word)]
-        # One that a retry may heal decides, so that the retry takes place.
-        worst = next((error for error in failed if error.retryable), failed[0] if failed else None)
-        return {row["payment_id"]: row for row in rows}, worst
+        """
+        Delete up to 50 payments, but for those that an earlier try is known to have deleted.
 
-    def _is_failure(self, error: Bitrix24Error, gone_word: str) -> bool:
-        return not (isinstance(error, NotFound) and (self.missing_ok or gone_word != "missing"))
+        :param unsure: an earlier try may have sent this step, and nothing remembers it.
+        """
+        known = {row["payment_id"]: row for row in memory.get(f"outcome_{number}") or []}
+        sent_before = memory.get(f"intent_{number}") is not None
+        rows = {one: known[one] for one in some if one in known and known[one]["outcome"] in GONE}
+        pending = [one for one in some if one not in rows]
+        if not pending:
+            return rows, None
+        if not sent_before:
+            memory.put(f"intent_{number}", True)
+        done = client.batch({one: ("crm.item.payment.delete", {"id": one}) for one in pending})
+        maybe_sent = {
+            one for one in pending if unsure or (sent_before and known.get(one, {}).get("outcome") not in REFUSED)
+        }
+        left = self._left(client, [error for one, error in done.errors.items() if one in maybe_sent])
+        gone = "missing_or_deleted_earlier" if unsure else "deleted_earlier"
+        failures: list[Bitrix24Error] = []
+        for one in pending:
+            error = done.errors.get(one)
+            if error is None:
+                rows[one] = {"payment_id": one, "outcome": "deleted"}
+                continue
+            outcome = _outcome(error)
+            if one in maybe_sent and (outcome == "missing" or (left is not None and one not in left)):
+                outcome = gone
+            elif one in maybe_sent and _ambiguous(error) and left is None:
+                outcome = "denied_or_deleted_earlier"
+                error.advise("an earlier try of this task may have deleted it")
+            rows[one] = {"payment_id": one, "outcome": outcome, "message": str(error)}
+            if outcome not in GONE and not (outcome == "missing" and self.missing_ok):
+                failures.append(error)
+        memory.put(f"outcome_{number}", list(rows.values()))
+        return rows, _decisive(failures)
 
-    def _row(self, payment_id: int, done: BatchResult[int], gone_word: str) -> dict[str, Any]:
-        error = done.errors.get(payment_id)
-        if error is None:
-            return {"payment_id": payment_id, "outcome": "deleted"}
-        outcome = gone_word if isinstance(error, NotFound) else "denied" if isinstance(error, Forbidden) else "failed"
-        if "unpay it first" in error.next_step:
-            outcome = "paid"
-        final = not error.retryable
-        return {"payment_id": payment_id, "outcome": outcome, "message": str(error), "final": final}
+    def _left(self, client: Client, errors: list[Bitrix24Error]) -> set[int] | None:
+        """Ids of the payments that are still there, where an answer alone does not tell; None where nothing tells."""
+        if self.entity_ids is None or not any(map(_ambiguous, errors)):
+            return None
+        return set(self._listed(client, {}))
+
+
+def _concerns_all(error: Bitrix24Error) -> bool:
+    """Whether it befalls the next payments too: no connection, a task that is being stopped, a limit."""
+    return isinstance(error, _OF_ALL) or not isinstance(error, (RestError, AnswerLost))
+
+
+def _ambiguous(error: Bitrix24Error) -> bool:
+    """Whether a portal says so both for «not found» and for «no right» («payments: success or failure»)."""
+    return isinstance(error, RestError) and not error.cause_known
+
+
+def _outcome(error: Bitrix24Error) -> str:
+    if "unpay it first" in error.next_step:
+        return "paid"
+    return "missing" if isinstance(error, NotFound) else "denied" if isinstance(error, Forbidden) else "failed"
+
+
+def _decisive(failures: list[Bitrix24Error]) -> Bitrix24Error | None:
+    """What ends the task; one that a retry may heal decides over one of a single payment, so that the retry comes."""
+    for wanted in (_concerns_all, lambda one: one.retryable, lambda one: True):
+        if found := next(filter(wanted, failures), None):
+            return found
+    return None
 
 
 def _steps(plan: list[int]) -> Iterator[list[int]]:

@@ -14,7 +14,7 @@ from airflow_provider_bitrix24.exceptions import (
     RestError,
     ServerFault,
 )
-from airflow_provider_bitrix24.operators.arguments import positive_id
+from airflow_provider_bitrix24.operators.arguments import parameters, positive_id, shown
 from airflow_provider_bitrix24.operators.base import Bitrix24BaseOperator
 from airflow_provider_bitrix24.operators.entities import WITH_PAYMENTS, entity_type_id
 from airflow_provider_bitrix24.operators.payment_rows import payment_row
@@ -69,7 +69,8 @@ class Bitrix24ListPaymentsOperator(Bitrix24BaseOperator):
 
     :param entity_type_id: ``"deal"``, ``"invoice"``, ``2`` or ``31``; templated.
     :param entity_id: the id of the deal or invoice; templated.
-    :param payment_filter: the method's own filter, e.g. ``{"=paid": "N"}``; templated.
+    :param payment_filter: the method's own filter, e.g. ``{"=paid": "N"}``, or the same as JSON text; templated.
+    :param ids_only: return the payments' ids alone, ``[1035, 1036]``, as dynamic mapping wants them.
 
     Source: Bitrix24 REST docs, ``crm.item.payment.list``.
     """
@@ -82,21 +83,49 @@ class Bitrix24ListPaymentsOperator(Bitrix24BaseOperator):
         *,
         entity_id: int | str,
         entity_type_id: int | str = "deal",
-        payment_filter: Mapping[str, Any] | None = None,
+        payment_filter: Mapping[str, Any] | str | None = None,
+        ids_only: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.entity_type_id = entity_type_id
         self.entity_id = entity_id
         self.payment_filter = payment_filter
+        self.ids_only = ids_only
 
-    def run(self, client: Client, context: Any) -> list[dict[str, Any]]:
+    def run(self, client: Client, context: Any) -> list[Any]:
         params: dict[str, Any] = payment_owner(self.entity_type_id, self.entity_id)
-        if self.payment_filter:
-            if not isinstance(self.payment_filter, Mapping):
-                raise ConfigurationError("payment_filter is not an object", next_step='write e.g. {"=paid": "N"}')
-            params["filter"] = dict(self.payment_filter)
-        return [payment_row(row) for row in client.list("crm.item.payment.list", params)]
+        if wanted := parameters(self.payment_filter, "payment_filter"):
+            params["filter"] = wanted
+        rows = [payment_row(row) for row in client.list("crm.item.payment.list", params)]
+        return [row["id"] for row in rows] if self.ids_only else rows
+
+
+def payments_of(
+    entity_id: Any,
+    *,
+    entity_type_id: int | str = "deal",
+    payment_filter: Mapping[str, Any] | str | None = None,
+    task_id: str = "payments_of",
+    **kwargs: Any,
+) -> Any:
+    """
+    A task that gives the ids of a deal's or invoice's payments, for one mapped task each.
+
+    ``Bitrix24DeletePaymentOperator.partial(task_id="delete").expand(payment_id=payments_of(13))``. Airflow maps at most
+    ``max_map_length`` ids (1,024 by default); ``Bitrix24DeletePaymentsOperator`` deletes more in one task.
+
+    :param entity_id: the id of the deal or invoice, a template, or another task's result.
+    :param kwargs: whatever else :class:`Bitrix24ListPaymentsOperator` takes.
+    """
+    return Bitrix24ListPaymentsOperator(
+        task_id=task_id,
+        entity_id=entity_id,
+        entity_type_id=entity_type_id,
+        payment_filter=payment_filter,
+        ids_only=True,
+        **kwargs,
+    ).output
 
 
 class Bitrix24AddPaymentOperator(Bitrix24BaseOperator):
@@ -143,10 +172,20 @@ class Bitrix24AddPaymentOperator(Bitrix24BaseOperator):
         except (AnswerLost, ServerFault) as error:
             payment_id = self._appeared(client, owner, before, error)
         if pay_system_id is not None:
-            # ``fields`` of add is documented nowhere, so the payment system is set by what is documented.
-            client.call("crm.item.payment.update", {"id": payment_id, "fields": {"paySystemId": pay_system_id}})
+            self._set_pay_system(client, payment_id, pay_system_id)
         self.log.info("crm.item.payment.add: payment %d added", payment_id)
         return payment_id
+
+    def _set_pay_system(self, client: Client, payment_id: int, pay_system_id: int) -> None:
+        """``fields`` of add is documented nowhere, so the payment system is set by what is documented."""
+        try:
+            client.call("crm.item.payment.update", {"id": payment_id, "fields": {"paySystemId": pay_system_id}})
+        except Bitrix24Error as error:
+            # Another try would add another payment.
+            error.retryable = False
+            raise error.advise(
+                f"payment {payment_id} was added all the same: set its payment system, or delete it before another try"
+            ) from None
 
     def _appeared(self, client: Client, owner: dict[str, Any], before: set[int], lost: Bitrix24Error) -> int:
         if not self.deduplicate:
@@ -195,7 +234,11 @@ class Bitrix24UpdatePaymentOperator(Bitrix24BaseOperator):
             fields["paySystemId"] = positive_id(self.pay_system_id, "pay_system_id")
         if not fields:
             raise ConfigurationError("nothing to update", next_step="give paid or pay_system_id")
-        client.call("crm.item.payment.update", {"id": payment_id, "fields": fields})
+        try:
+            client.call("crm.item.payment.update", {"id": payment_id, "fields": fields})
+        except NotFound as error:
+            # The payment system may be what is not there.
+            raise (error.advise(FIND_PAYMENT_ID) if "payment has not been" in str(error).lower() else error) from None
         self.log.info("crm.item.payment.update: payment %d has %s", payment_id, fields)
         return True
 
@@ -205,7 +248,7 @@ class Bitrix24PayPaymentOperator(Bitrix24BaseOperator):
     Mark a payment as paid.
 
     Returns whether that changed something: ``True``, or ``False`` for a payment that was paid already; None when the
-    portal's answer was lost on the way and a second try found it done.
+    portal's answer was lost on the way, or when an earlier try of the task may have done it.
 
     :param payment_id: the payment's id; templated.
 
@@ -221,13 +264,17 @@ class Bitrix24PayPaymentOperator(Bitrix24BaseOperator):
         self.payment_id = payment_id
 
     def run(self, client: Client, context: Any) -> bool | None:
+        from airflow_provider_bitrix24.operators.checkpoint import is_repeated
+
         payment_id = positive_id(self.payment_id, "payment_id", FIND_PAYMENT_ID)
         try:
             before = payment_row(client.call("crm.item.payment.get", {"id": payment_id})).get("paid")
         except NotFound as error:
             raise error.advise(FIND_PAYMENT_ID) from None
         reply = client.ask(self.method, {"id": payment_id})
-        changed = None if reply.repeated else before != self.paid
+        # A try that was lost or killed may have done what is found done now.
+        unsure = reply.repeated or (before == self.paid and is_repeated(context))
+        changed = None if unsure else before != self.paid
         self.log.info("%s: payment %d, changed: %s", self.method, payment_id, changed)
         return changed
 
@@ -321,5 +368,5 @@ def _yes_or_no(paid: Any) -> str:
     word = {True: "Y", False: "N"}.get(paid) if isinstance(paid, bool) else str(paid).strip().upper()
     word = {"TRUE": "Y", "FALSE": "N"}.get(word or "", word)
     if word not in ("Y", "N"):
-        raise ConfigurationError(f"paid is {paid!r}", next_step='write True, False, "Y" or "N"')
+        raise ConfigurationError(f"paid is {shown(paid)}", next_step='write True, False, "Y" or "N"')
     return word
