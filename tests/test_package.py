@@ -55,6 +55,24 @@ def test_every_module_with_a_hook_or_an_operator_is_named_in_provider_info():
         assert (name in named) == bool(holds_one), name
 
 
+@pytest.mark.parametrize("readme", ["README.md", "README.ru.md"])
+def test_the_readme_names_every_hook_and_operator_with_its_module(readme):
+    rows = re.findall(
+        r"^\| `((?:hooks|operators)\.\w+)` \| (.*?) \|",
+        (PACKAGE.parent / readme).read_text(encoding="utf-8"),
+        re.MULTILINE,
+    )
+    told = {(module, name) for module, cell in rows for name in re.findall(r"`(\w+)`", cell)}
+    there = {
+        (f"{path.parent.name}.{path.stem}", name)
+        for path in [*PACKAGE.glob("hooks/*.py"), *PACKAGE.glob("operators/*.py")]
+        for name in re.findall(
+            r"^class (Bitrix24(?!Base)\w*(?:Hook|Operator))\b", path.read_text(encoding="utf-8"), re.MULTILINE
+        )
+    }
+    assert told == there
+
+
 def test_the_version_is_written_in_one_place():
     assert version("airflow-provider-bitrix24") == airflow_provider_bitrix24.__version__
     written = re.compile(rf"(?<![\d.]){re.escape(airflow_provider_bitrix24.__version__)}(?![\d.])")
