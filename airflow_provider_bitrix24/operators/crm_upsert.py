@@ -262,7 +262,8 @@ class Upserts:
         select = ["*"] if any(row.adds_entries for row in rows) else ["id", *self.key]
         params = {"entityTypeId": self.known.entity_type_id, "select": select, "filter": wanted}
         found: dict[tuple[str, ...], list[dict[str, Any]]] = {}
-        for item in self.client.list(LIST, params):
+        # As the list of one parent: where it fits into a page, that is one request, and a list of its own is two.
+        for _, item in self.client.children(LIST, [0], lambda _: params):
             # The portal compares without case, and with each part of the key by itself.
             key = tuple(str(item.get(name)).strip() for name in self.key)
             if key in keys:

@@ -1,0 +1,256 @@
+"""CRM items imported: 20 to a command, an outcome for each, and going on after a crash without importing twice."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from airflow_provider_bitrix24._compat import AirflowFailException
+from airflow_provider_bitrix24.exceptions import OperationTimeLimit
+from airflow_provider_bitrix24.operators.crm_import import Bitrix24ImportItemsOperator
+from airflow_provider_bitrix24.sandbox import Sandbox
+from tests.operators.context import StateStore, context
+from tests.sleepless import SleeplessHook
+
+IMPORT, FIELDS = "crm.item.batchImport", "crm.item.fields"
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL: nothing handles it."""
+
+
+class Sleepless(Bitrix24ImportItemsOperator):
+    @property
+    def hook(self) -> Any:
+        return SleeplessHook()
+
+
+def import_items(*, given: Any = None, operator: type = Sleepless, **arguments: Any) -> Any:
+    return operator(task_id="import", **{"entity_type_id": "company", **arguments}).execute(given or context())
+
+
+def failure_of(**arguments: Any) -> str:
+    with pytest.raises(AirflowFailException) as caught:
+        import_items(**arguments)
+    assert caught.value.__cause__ is None
+    return str(caught.value)
+
+
+def firms(number: int) -> list[dict[str, Any]]:
+    return [{"title": f"Firm {index}", "originId": str(index)} for index in range(number)]
+
+
+def imported(portal: Any, number: int = 4) -> list[str]:
+    return [item["title"] for item in portal.items(number) if item.get("originId")]
+
+
+def commands(portal: Any) -> list[int]:
+    """How many entries each command carried that really ran."""
+    several = [one for call in portal.calls for one in (call.commands or [call])]
+    return [len(one.params["data"]) for one in several if one.method == IMPORT and one.executed]
+
+
+def test_rows_are_imported_by_twenty_and_the_first_twenty_go_alone(portal, connection):
+    told = import_items(rows=firms(130))
+    assert (told["rows"], told["imported"], told["failed"], told["unknown"]) == (130, 130, 0, 0)
+    assert imported(portal) == [f"Firm {index}" for index in range(130)]
+    assert commands(portal) == [20] * 6 + [10]
+    # The fields, one command to measure by, and all others in one request.
+    assert portal.requests == 3
+    ids = [item["id"] for item in portal.items(4) if item.get("originId")]
+    assert told["outcomes"] == [{"row": row, "outcome": "imported", "id": ids[row]} for row in range(130)]
+
+
+@pytest.fixture
+def slow_portal(monkeypatch):
+    """A portal that takes 15 seconds for 20 items: two commands fit into a request."""
+    with Sandbox(method_seconds={IMPORT: 15.0}) as portal:
+        monkeypatch.setenv("AIRFLOW_CONN_BITRIX24_DEFAULT", portal.connection_json())
+        yield portal
+
+
+def test_a_slow_portal_is_sent_fewer_at_once(slow_portal):
+    import_items(rows=firms(200))
+    sizes = [len(call.commands) for call in slow_portal.calls if call.commands]
+    assert sizes == [1, 2, 2, 2, 2, 1]
+
+
+def test_phones_and_the_times_of_old_items_are_imported(portal, connection):
+    rows = [{"name": "Ada", "phone": "+1", "since": "2020-01-02T03:04:05+03:00"}]
+    mapping = {"NAME": "$name", "PHONE": "$phone", "CREATED_TIME": "$since", "UPDATED_TIME": "$since"}
+    told = import_items(entity_type_id="contact", rows=rows, mapping=mapping)
+    item = portal.item(3, told["outcomes"][0]["id"])
+    assert (item["name"], item["fm"][0]["value"], item["createdTime"]) == ("Ada", "+1", rows[0]["since"])
+
+
+@pytest.mark.parametrize("kind", ["lead", "deal", "contact", "company", "quote", "invoice", 128])
+def test_every_kind_can_be_imported(kind, portal, connection):
+    rows = [{"name" if kind == "contact" else "title": "x"}]
+    assert import_items(entity_type_id=kind, rows=rows)["imported"] == 1
+
+
+def test_each_entry_has_its_own_outcome_although_the_portal_answers_200(portal, connection, tmp_path):
+    rows = [{"name": "Ada"}, {"post": "none"}, {"lastName": "Berg"}]
+    told = import_items(entity_type_id="contact", rows=rows, max_failures=1, report=str(tmp_path / "r.jsonl"))
+    assert (told["imported"], told["failed"]) == (2, 1)
+    lines = [json.loads(line) for line in (tmp_path / "r.jsonl").read_text().splitlines()]
+    assert [one["outcome"] for one in lines] == ["imported", "failed", "imported"]
+    assert (lines[1]["code"], lines[1]["final"]) == ("CRM_FIELD_ERROR_REQUIRED", True)
+    assert not list(tmp_path.glob("*.checkpoint"))
+
+
+def test_more_failures_than_may_stop_the_task_and_its_summary_is_in_xcom(portal, connection):
+    given = context()
+    rows = [{"post": "none"}, *({"name": f"n{index}"} for index in range(100))]
+    told = failure_of(entity_type_id="contact", rows=rows, given=given)
+    assert "CRM_FIELD_ERROR_REQUIRED" in told
+    summary = given["ti"].pushed["bitrix24_rows"]
+    assert (summary["rows"], summary["imported"], summary["failed"]) == (20, 19, 1)
+
+
+def test_a_row_that_cannot_be_sent_stops_the_task_before_its_request(portal, connection):
+    rows = [*firms(5), {"titel": "x", "originId": "9"}]
+    assert "the row names 'titel', which is no field of a company: did you mean title?" in failure_of(rows=rows)
+    assert imported(portal) == []
+    told = import_items(rows=rows, max_failures=1)
+    assert (told["imported"], told["failed"]) == (5, 1)
+    assert told["outcomes"][5]["outcome"] == "failed"
+
+
+def test_answers_by_place_are_read_as_well_as_lists(portal, connection):
+    entries = {"0": {"item": {"id": 71}}, "2": {"item": {"id": 73}}}
+    body = {"result": {"result": {"c0": {"items": entries}}, "result_error": [], "result_total": [],
+                       "result_next": [], "result_time": []}}  # fmt: skip
+    portal.fault("body", "batch", body=json.dumps(body).encode())
+    told = import_items(rows=firms(3), max_failures=None)
+    assert [(one["outcome"], one.get("id")) for one in told["outcomes"]] == [
+        ("imported", 71), ("unknown", None), ("imported", 73)
+    ]  # fmt: skip
+
+
+def test_a_fault_of_one_entry_that_may_have_run_is_unknown(portal, connection):
+    entries = [{"error": "INTERNAL_SERVER_ERROR", "error_description": "Internal server error"}]
+    body = {"result": {"result": {"c0": {"items": entries}}, "result_error": [], "result_total": [],
+                       "result_next": [], "result_time": []}}  # fmt: skip
+    portal.fault("body", "batch", body=json.dumps(body).encode())
+    told = import_items(rows=firms(1), max_failures=None)
+    assert told["outcomes"][0]["outcome"] == "unknown"
+
+
+@pytest.mark.parametrize("fault", ["close_after", "close_before"])
+def test_a_lost_answer_is_never_repeated_and_the_rows_are_unknown(fault, portal, connection):
+    given = context(store=StateStore())
+    portal.fault(fault, "batch")
+    told = failure_of(rows=firms(30), given=given)
+    assert "look" in told
+    summary = given["ti"].pushed["bitrix24_rows"]
+    assert (summary["unknown"], summary["rows"]) == (20, 20)
+    assert len(imported(portal)) == (20 if fault == "close_after" else 0)
+
+
+def test_a_missing_right_fails_without_retry(portal, connect):
+    connect(portal.clerk)
+    assert "ACCESS_DENIED" in failure_of(rows=firms(3))
+    assert imported(portal) == []
+
+
+def test_a_limit_is_left_to_the_tasks_retries_where_they_are_safe(portal, connection):
+    portal.fault("operation_time_limit", IMPORT, times=None)
+    store = StateStore()
+    with pytest.raises(OperationTimeLimit):
+        import_items(rows=firms(30), given=context(store=store))
+    portal.clear_faults()
+    told = import_items(rows=firms(30), given=context(store=store, try_number=2))
+    assert (told["imported"], imported(portal)) == (30, [f"Firm {index}" for index in range(30)])
+    assert store.values == {}
+
+
+def test_without_a_memory_no_retry_imports_anything(portal, connection):
+    portal.fault("operation_time_limit", IMPORT, times=None)
+    failure_of(rows=firms(3))
+    portal.clear_faults()
+    told = failure_of(rows=firms(3), given=context(try_number=2))
+    assert "with report, a retry goes on safely" in told
+    assert imported(portal) == []
+
+
+@pytest.mark.parametrize("where", ["store", "report"])
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_a_killed_task_goes_on_and_imports_nothing_twice(where, moment, slow_portal, tmp_path):
+    """Killed around its second request: what that carried is unknown, and all others are imported once."""
+    store = StateStore() if where == "store" else None
+    report = {"report": str(tmp_path / "r.jsonl")} if where == "report" else {}
+
+    class KilledOnce(Sleepless):
+        def run(self, client: Any, given: Any) -> Any:
+            send, sent = client.batch, []
+
+            def batch(of: Any) -> Any:
+                sent.append(of)
+                if len(sent) == 2 and moment == "before":
+                    raise Killed
+                answer = send(of)
+                if len(sent) == 2:
+                    raise Killed
+                return answer
+
+            client.batch = batch
+            return super().run(client, given)
+
+    with pytest.raises(Killed):
+        import_items(operator=KilledOnce, rows=firms(100), given=context(store=store), **report)
+    told = import_items(
+        rows=firms(100), given=context(store=store, try_number=2), max_failures=None, **report
+    )  # fmt: skip
+    assert (told["imported"], told["unknown"], told["failed"]) == (60, 40, 0)
+    there = imported(slow_portal)
+    assert len(there) == len(set(there)) == (60 if moment == "before" else 100)
+
+
+def test_a_row_that_was_refused_by_a_limit_twice_is_never_imported_twice(portal, connection):
+    """The second try is killed while it repeats what the first could not do: the third must not send it again."""
+    store = StateStore()
+    portal.fault("operation_time_limit", IMPORT, times=None)
+    with pytest.raises(OperationTimeLimit):
+        import_items(rows=firms(5), given=context(store=store))
+    portal.clear_faults()
+
+    class KilledAfterwards(Sleepless):
+        def run(self, client: Any, given: Any) -> Any:
+            send = client.batch
+
+            def batch(of: Any) -> Any:
+                send(of)
+                raise Killed
+
+            client.batch = batch
+            return super().run(client, given)
+
+    with pytest.raises(Killed):
+        import_items(operator=KilledAfterwards, rows=firms(5), given=context(store=store, try_number=2))
+    told = failure_of(rows=firms(5), given=context(store=store, try_number=3))
+    assert "an earlier try was killed while it imported this row" in told
+    assert imported(portal) == [f"Firm {index}" for index in range(5)]
+
+
+def test_rows_in_another_order_than_in_the_try_before_are_refused(portal, connection):
+    store = StateStore()
+    portal.fault("operation_time_limit", IMPORT, times=None)
+    with pytest.raises(OperationTimeLimit):
+        import_items(rows=firms(5), given=context(store=store))
+    told = failure_of(rows=firms(5)[::-1], given=context(store=store, try_number=2))
+    assert "rows 0 to 4 are others than in the try before: keep the rows in a fixed order" in told
+
+
+def test_a_dry_run_imports_nothing_and_shows_what_would_be_sent(portal, connection):
+    rows = [{"title": "x", "PHONE": "+1"}, {"titel": "x"}]
+    told = import_items(rows=rows, dry_run=True)
+    entry = {"title": "x", "PHONE": [{"VALUE": "+1", "VALUE_TYPE": "WORK"}]}
+    assert told == {"rows": 2, "failed": 1, "examples": [entry], "dry_run": True}
+    assert [call.method for call in portal.calls] == [FIELDS]
+
+
+def test_no_rows_are_no_failure(portal, connection):
+    assert import_items(rows=[])["rows"] == 0
