@@ -16,6 +16,7 @@ from airflow_provider_bitrix24.sandbox.limits import Clock
 from airflow_provider_bitrix24.sandbox.methods import crm_changes as changes
 from airflow_provider_bitrix24.sandbox.methods.crm_values import completed
 from airflow_provider_bitrix24.sandbox.methods.payments import payment_fields
+from airflow_provider_bitrix24.sandbox.methods.product_rows import new_row
 from airflow_provider_bitrix24.sandbox.portal_applications import Applications
 from airflow_provider_bitrix24.sandbox.server import HOST, Certificate, Server
 from airflow_provider_bitrix24.sandbox.state import (
@@ -272,6 +273,26 @@ class Sandbox(Applications):
         with self._state.lock:
             if self._state.store.payments.remove(payment_id) is None:
                 raise LookupError(f"There is no payment {payment_id}.")
+
+    def add_product_row(self, deal_id: int, *, price: float = 0, quantity: int = 1) -> int:
+        """A product row of a deal; returns its id."""
+        with self._state.lock:
+            row = new_row("D", deal_id, {"productName": "Oak door", "price": price, "quantity": quantity})
+            return self._state.store.product_rows.add(row)
+
+    def add_delivery(self, deal_id: int, *, price: float = 0) -> int:
+        """A delivery of a deal; returns its id."""
+        with self._state.lock:
+            return self._state.store.add_delivery(DEAL, deal_id, price)
+
+    @property
+    def payment_site_phone_confirmed(self) -> bool:
+        """Whether the site where customers pay has a confirmed phone: without, there are no links to payments."""
+        return self._state.payment_site_phone_confirmed
+
+    @payment_site_phone_confirmed.setter
+    def payment_site_phone_confirmed(self, value: bool) -> None:
+        self._state.payment_site_phone_confirmed = value
 
     def add_deals(self, count: int, **fields: Any) -> list[int]:
         """``count`` more deals, with ``fields`` under their ``crm.item`` names; returns their ids."""

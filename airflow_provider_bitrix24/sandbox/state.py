@@ -117,6 +117,8 @@ class PortalState:
         self.applications: dict[str, Application] = {}
         self.member_id = secrets.token_hex(16)
         self.plan_has_rest = True
+        #: Whether the site where customers pay has a confirmed phone: without, there are no links to payments.
+        self.payment_site_phone_confirmed = True
         #: ``https://127.0.0.1:PORT``, known when the portal listens.
         self.url = ""
         self.clock = Clock()

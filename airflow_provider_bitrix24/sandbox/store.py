@@ -74,6 +74,9 @@ class Store:
         self.payments = Table(first_id=1001, gap=gap, seed=seed)
         #: (entityTypeId, id of the object) -> id of its order.
         self.orders: dict[tuple[int, int], int] = {}
+        #: Products and deliveries in payments, numbered together.
+        self.payment_items = Table()
+        self.deliveries = Table()
         self.tasks = Table()
         self.product_rows = Table()
         self.comments = Table()
@@ -105,6 +108,19 @@ class Store:
         }
         self.payments.add(row)
         return row
+
+    def add_delivery(self, entity_type_id: int, entity_id: int, price: float) -> int:
+        row: Row = {
+            "accountNumber": f"{entity_id}/{1 + len(self.deliveries)}",
+            "deducted": "N",
+            "dateDeducted": None,
+            "priceDelivery": price,
+            "currency": "USD",
+            "deliveryId": 3,
+            "deliveryName": "Courier",
+            "owner": (entity_type_id, entity_id),
+        }
+        return self.deliveries.add(row)
 
     def payments_of(self, entity_type_id: int, entity_id: int) -> list[Row]:
         order_id = self.orders.get((entity_type_id, entity_id))

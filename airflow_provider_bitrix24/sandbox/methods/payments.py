@@ -46,7 +46,7 @@ def _upper_name(name: str) -> str:
     return re.sub("([A-Z])", r"_\1", name).upper()
 
 
-def _access_denied(portal: PortalState) -> Refusal:
+def access_denied(portal: PortalState) -> Refusal:
     match portal.settings.generation:
         case "current":
             return Refusal("ACCESS_DENIED", "Access denied", 403, marks_batch=True)
@@ -55,21 +55,21 @@ def _access_denied(portal: PortalState) -> Refusal:
     return Refusal("0", portal.text("insufficient_permissions_old"))
 
 
-def _found(portal: PortalState, user: User, params: Params, right: str) -> Row:
+def found(portal: PortalState, user: User, params: Params, right: str) -> Row:
     """The payment named by ``id``, if this user has ``right`` to it."""
     payment = portal.store.payments.get(integer(params, "id"))
     if payment is None:
         if portal.settings.generation == "current":
             raise Refusal("0", "Payment has not been found")
-        raise _access_denied(portal)
+        raise access_denied(portal)
     if not user.may(right):
-        raise _access_denied(portal)
+        raise access_denied(portal)
     return payment
 
 
 def _found_to_change(portal: PortalState, user: User, params: Params) -> Row:
     try:
-        return _found(portal, user, params, "change_orders")
+        return found(portal, user, params, "change_orders")
     except Refusal as refusal:
         if portal.settings.generation == "old" and refusal.code == "0":
             raise _Silence from None
@@ -79,22 +79,22 @@ def _found_to_change(portal: PortalState, user: User, params: Params) -> Row:
 @method("crm.item.payment.get", scope="crm")
 def get(portal: PortalState, user: User, params: Params) -> Any:
     # The page asks for the right to change the order; the server asks for the right to read it.
-    return _shown(portal, _found(portal, user, params, "read"))
+    return _shown(portal, found(portal, user, params, "read"))
 
 
 @method("crm.item.payment.list", scope="crm")
 def list_(portal: PortalState, user: User, params: Params) -> Any:
     entity_id, entity_type_id = integer(params, "entityId"), integer(params, "entityTypeId")
     if not user.may("read"):
-        raise _access_denied(portal)
+        raise access_denied(portal)
     rows = [payment_fields(row) for row in portal.store.payments_of(entity_type_id, entity_id)]
-    matcher = Matcher(_FIELDS, refuse=_refused_filter).read(params.get("filter"))
+    matcher = Matcher(_FIELDS, refuse=refused_filter).read(params.get("filter"))
     rows = [row for row in rows if matcher.accepts(row)]
-    rows = sort_rows(rows, read_order(params.get("order"), _FIELDS, _refused_filter))
+    rows = sort_rows(rows, read_order(params.get("order"), _FIELDS, refused_filter))
     return [_shown(portal, portal.store.payments.rows[row["id"]]) for row in rows]
 
 
-def _refused_filter(problem: str, name: str, value: object) -> Refusal:
+def refused_filter(problem: str, name: str, value: object) -> Refusal:
     # Keys go unchecked to the database layer, whose message arrives with a numeric code.
     return Refusal("100", f"Unknown field definition `{_upper_name(name)}` for Payment Entity.")
 
@@ -112,7 +112,7 @@ def add(portal: PortalState, user: User, params: Params) -> Any:
     if table.get(entity_id) is None:
         raise Refusal("0", portal.text("entity_missing", id=entity_id), status)
     if not user.may("change"):
-        raise _access_denied(portal)
+        raise access_denied(portal)
     fields = params.get("fields")
     pay_system_id = as_integer(fields.get("paySystemId")) if isinstance(fields, dict) else None
     payment = portal.store.add_payment(

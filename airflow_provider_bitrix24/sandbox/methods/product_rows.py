@@ -39,7 +39,7 @@ def _number(value: Any) -> float | int:
     return int(number) if number.is_integer() else number
 
 
-def _new_row(owner_type: str, owner_id: int, fields: Mapping[str, Any]) -> Row:
+def new_row(owner_type: str, owner_id: int, fields: Mapping[str, Any]) -> Row:
     row: Row = {
         "ownerId": owner_id,
         "ownerType": owner_type,
@@ -124,7 +124,7 @@ def get(portal: PortalState, user: User, params: Params) -> Any:
 def add(portal: PortalState, user: User, params: Params) -> Any:
     fields = array(params, "fields")
     owner = _owner(portal, user, required(fields, "ownerType"), required(fields, "ownerId"), "change")
-    row = _new_row(*owner, fields)
+    row = new_row(*owner, fields)
     portal.store.product_rows.add(row)
     return {"productRow": _shown(row)}
 
@@ -148,7 +148,7 @@ def delete(portal: PortalState, user: User, params: Params) -> Any:
 @method("crm.item.productrow.set", scope="crm")
 def set_(portal: PortalState, user: User, params: Params) -> Any:
     owner = _owner(portal, user, required(params, "ownerType"), required(params, "ownerId"), "change")
-    rows = [_new_row(*owner, as_map(fields)) for fields in array(params, "productRows").values()]
+    rows = [new_row(*owner, as_map(fields)) for fields in array(params, "productRows").values()]
     _replace(portal, owner, rows)
     return {"productRows": [_shown(row) for row in rows]}
 
@@ -207,7 +207,7 @@ def old_set(portal: PortalState, user: User, params: Params) -> Any:
             problem = "Discount Sum (DISCOUNT_SUM) is required if Monetary Discount Type (DISCOUNT_TYPE_ID) is defined"
             raise Refusal("ERROR_CORE", f"{problem}<br>")
         fields = {new: named[old] for old, new in _OLD_NAMES.items() if old in named}
-        rows.append(_new_row("D", deal["id"], fields))
+        rows.append(new_row("D", deal["id"], fields))
     _replace(portal, ("D", deal["id"]), rows)
     return True
 
