@@ -31,7 +31,8 @@ from airflow_provider_bitrix24.rest.retry import LOST_ANSWER
 from airflow_provider_bitrix24.rest.types import Params
 
 if TYPE_CHECKING:
-    from airflow_provider_bitrix24.rest.client import Client, Patience
+    from airflow_provider_bitrix24.rest.client import Client
+    from airflow_provider_bitrix24.rest.patience import Patience
 
 Key = TypeVar("Key", bound=Hashable)
 

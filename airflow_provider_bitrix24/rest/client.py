@@ -38,6 +38,7 @@ from airflow_provider_bitrix24.rest.listing import Listing
 from airflow_provider_bitrix24.rest.methods import KNOWN, Method, Methods
 from airflow_provider_bitrix24.rest.operating import OperatingTime
 from airflow_provider_bitrix24.rest.paging import RowList
+from airflow_provider_bitrix24.rest.patience import QUIET_SECONDS, Patience
 from airflow_provider_bitrix24.rest.portal import Portal
 from airflow_provider_bitrix24.rest.reply import Reply, read_reply
 from airflow_provider_bitrix24.rest.retry import CALL_SECONDS, PATIENCE_SECONDS, delay_before_retry
@@ -54,8 +55,6 @@ Key = TypeVar("Key", bound=Hashable)
 #: Most redirects that one request follows: a renamed portal needs one.
 MAX_REDIRECTS = 3
 _METHOD_NAME = re.compile(r"[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*")
-#: A wait longer than this is told in the log.
-_QUIET_SECONDS = 2.0
 
 
 class Client:
@@ -259,7 +258,7 @@ class Client:
             if patience.spent_seconds() > CALL_SECONDS:
                 delay = None
             if delay is not None:
-                level = logging.INFO if delay > _QUIET_SECONDS else logging.DEBUG
+                level = logging.INFO if delay > QUIET_SECONDS else logging.DEBUG
                 log.log(level, "%s. Trying again in %.1f s (attempt %d).", failure, delay, attempt + 1)
                 patience.sleep(delay * self._jitter())
             if may_have_run and deletes(known) and self._is_gone(known, params, failure, patience):
@@ -417,40 +416,6 @@ class Client:
         else:
             return False
         raise self.explained(lost, known, params).advise(f"({cannot_tell})")
-
-
-class Patience:
-    """How long a call may still sleep, its look-ups included."""
-
-    def __init__(self, seconds: float, clock: Callable[[], float], sleep: Callable[[float], object]) -> None:
-        self.seconds_left = seconds
-        self._clock, self._sleep, self._began = clock, sleep, clock()
-
-    def spent_seconds(self) -> float:
-        """Seconds since the call began, asleep or not."""
-        return self._clock() - self._began
-
-    def sleep(self, seconds: float) -> None:
-        seconds = min(seconds, self.seconds_left)
-        self.seconds_left -= seconds
-        self._sleep(seconds)
-
-    def wait_or_raise(
-        self, seconds: float, limit: type[QueryLimitExceeded | OperationTimeLimit], method: str, **facts: Any
-    ) -> None:
-        """Sleep before something that a limit does not allow yet, or raise it when that takes too long."""
-        if seconds > self.seconds_left:
-            # Trying again inside this call would only use up what is left.
-            self.seconds_left = 0.0
-            raise limit(
-                f"not sent: the limit leaves room only in {seconds:.0f} s, longer than this call may wait",
-                method=method,
-                next_step="let the task's retries try again later",
-                **facts,
-            )
-        if seconds > _QUIET_SECONDS:
-            log.info("%s: waiting %.1f s for the portal's limits.", method, seconds)
-        self.sleep(seconds)
 
 
 def _done(known: Method, failure: Bitrix24Error) -> Reply:
