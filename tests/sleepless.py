@@ -1,4 +1,4 @@
-"""The delete operator with a client that does not wait between attempts."""
+"""Operators with a client that does not wait between attempts."""
 
 from __future__ import annotations
 
@@ -10,6 +10,11 @@ from airflow_provider_bitrix24.rest.client import Client
 class SleeplessHook(Bitrix24Hook):
     def get_conn(self) -> Client:
         return Client(self.get_portal(), sleep=lambda seconds: None)
+
+
+def sleepless(operator: type) -> type:
+    """The same operator, whose client does not wait."""
+    return type(operator.__name__, (operator,), {"hook": property(lambda self: SleeplessHook(self.bitrix24_conn_id))})
 
 
 class SleeplessDelete(Bitrix24DeletePaymentOperator):

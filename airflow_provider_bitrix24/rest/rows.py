@@ -55,7 +55,8 @@ def id_of(row: Any, rows: Rows) -> Any:
 
     :raises IncompleteList: the row has none.
     """
-    for key in (rows.id_key,) if rows.id_key else ("ID", "id"):
+    # Old servers write some keys in upper case («payments: payment fields»).
+    for key in (rows.id_key, rows.id_key.upper()) if rows.id_key else ("ID", "id"):
         if key in row and row[key] not in (None, ""):
             return row[key]
     raise IncompleteList(f"a row has no {rows.id_key or 'ID'}")

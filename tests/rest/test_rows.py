@@ -104,7 +104,13 @@ def test_what_is_no_number_is_no_id(value: Any) -> None:
 
 @pytest.mark.parametrize(
     ("key", "row", "found"),
-    [("ID", {"ID": "5"}, "5"), (None, {"ID": "5", "id": 6}, "5"), (None, {"id": 6}, 6), ("id", {"id": 0}, 0)],
+    [
+        ("ID", {"ID": "5"}, "5"),
+        (None, {"ID": "5", "id": 6}, "5"),
+        (None, {"id": 6}, 6),
+        ("id", {"id": 0}, 0),
+        ("id", {"ID": "7"}, "7"),
+    ],
 )
 def test_the_id_is_given_as_it_was_sent(key: str | None, row: dict[str, Any], found: Any) -> None:
     assert id_of(row, Rows("", id_key=key)) == found

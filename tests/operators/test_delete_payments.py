@@ -1,0 +1,366 @@
+"""Deleting many payments: what goes, what is reported, what stops it, and what a later try knows of an earlier one."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from airflow_provider_bitrix24._compat import AirflowFailException
+from airflow_provider_bitrix24.exceptions import Bitrix24Error, OperationTimeLimit
+from airflow_provider_bitrix24.operators.delete_payments import Bitrix24DeletePaymentsOperator
+from airflow_provider_bitrix24.rest.client import Client
+from airflow_provider_bitrix24.sandbox import Sandbox
+from tests.operators.context import StateStore, context
+
+DELETE, LIST = "crm.item.payment.delete", "crm.item.payment.list"
+NONE = {"deleted": 0, "missing": 0, "denied": 0, "paid": 0, "failed": 0}
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL: nothing handles it."""
+
+
+def delete(*, given: dict[str, Any] | None = None, **arguments: Any) -> Any:
+    return Bitrix24DeletePaymentsOperator(task_id="delete", **arguments).execute(given or context())
+
+
+def failure_of(**arguments: Any) -> str:
+    with pytest.raises(AirflowFailException) as caught:
+        delete(**arguments)
+    return str(caught.value)
+
+
+def unpaid(portal: Sandbox, count: int, deals: int = 20) -> list[int]:
+    return [portal.add_payment(1 + index % deals) for index in range(count)]
+
+
+def rows_of(file: Any) -> dict[int, str]:
+    return {row["payment_id"]: row["outcome"] for row in map(json.loads, file.read_text().splitlines())}
+
+
+def kill_at_answer(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    """Kill the task when the answer to its n-th batch of deletions has arrived, before it is remembered."""
+    real, sent = Client.batch, []
+
+    def batch(self: Client, commands: Any, **options: Any) -> Any:
+        answer = real(self, commands, **options)
+        sent.append(1)
+        if len(sent) == number:
+            raise Killed
+        return answer
+
+    monkeypatch.setattr(Client, "batch", batch)
+
+
+def killed(portal: Sandbox, monkeypatch: pytest.MonkeyPatch, number: int, **arguments: Any) -> None:
+    with monkeypatch.context() as patch:
+        kill_at_answer(patch, number)
+        with pytest.raises(Killed):
+            delete(**arguments)
+
+
+# What goes
+
+
+def test_ids_go_fifty_to_a_request(portal, connection):
+    payments = unpaid(portal, 120)
+    assert delete(payment_ids=payments) == {"planned": 120, **NONE, "deleted": 120, "report": None}
+    assert portal.requests == 3
+    assert not {row["id"] for row in portal.payments()} & set(payments)
+
+
+@pytest.mark.parametrize("spelling", [list, json.dumps, lambda ids: [str(one) for one in ids], lambda ids: ids + ids])
+def test_ids_may_be_numbers_texts_json_or_named_twice(spelling, portal, connection):
+    payments = unpaid(portal, 3)
+    assert delete(payment_ids=spelling(payments))["deleted"] == 3
+    assert portal.executed(DELETE) == 3
+
+
+@pytest.mark.parametrize("payment_filter", [{"=paid": "N"}, '{"=paid": "N"}'])
+def test_the_payments_of_deals_go_as_far_as_the_filter_lets_them(payment_filter, portal, connection):
+    kept = {portal.add_payment(3, paid=True), portal.add_payment(9)}
+    for deal in (2, 3):
+        portal.add_payment(deal)
+    told = delete(entity_ids=[2, 3, 999_999], payment_filter=payment_filter)
+    left = [row for row in portal.payments() if row["dealId"] in (2, 3)]
+    assert all(row["paid"] == "Y" for row in left)
+    assert kept <= {row["id"] for row in portal.payments()}
+    assert told["deleted"] == told["planned"] == portal.executed(DELETE) > 1
+
+
+def test_payments_of_invoices_go_too(portal, connection):
+    Client(portal_of(portal)).call("crm.item.payment.add", {"entityTypeId": 31, "entityId": 1})
+    invoices = [row["id"] for row in portal.payments() if row["entityTypeId"] == 31 and row["entityId"] == 1]
+    assert delete(entity_ids=[1], entity_type_id="invoice", payment_filter={"=paid": "N"})["deleted"] >= 1
+    assert invoices
+    assert portal.calls[-2].commands[0].params["entityTypeId"] == "31"
+
+
+def portal_of(portal: Sandbox) -> Any:
+    from airflow_provider_bitrix24.hooks.bitrix24 import Bitrix24Hook
+
+    return Bitrix24Hook().get_portal()
+
+
+@pytest.mark.parametrize("arguments", [{"payment_ids": []}, {"entity_ids": []}])
+def test_nothing_to_do_is_done_without_a_request(arguments, portal, connection):
+    assert delete(**arguments) == {"planned": 0, **NONE, "report": None}
+    assert portal.requests == 0
+
+
+# What is told
+
+
+def mixed(portal: Sandbox) -> dict[int, str]:
+    """Payments that end differently."""
+    return {
+        portal.add_payment(1): "deleted",
+        portal.add_payment(1, paid=True): "paid",
+        999_999: "missing",
+        portal.add_payment(2): "deleted",
+    }
+
+
+def test_every_payment_has_its_outcome_and_the_report_holds_them_all(portal, connection, tmp_path):
+    expected = mixed(portal)
+    report = tmp_path / "report.jsonl"
+    told = delete(payment_ids=list(expected), on_error="continue", report=f"file://{report}")
+    assert told == {"planned": 4, **NONE, "deleted": 2, "paid": 1, "missing": 1, "report": told["report"]}
+    assert (told["report"]["rows"], rows_of(report)) == (4, expected)
+    assert "unpay it first" in report.read_text()
+
+
+def test_a_missing_right_is_denied(portal, connect, tmp_path):
+    connect(portal.clerk)
+    payments = unpaid(portal, 3)
+    told = delete(payment_ids=payments, on_error="continue", report=str(tmp_path / "r.jsonl"))
+    assert (told["denied"], told["deleted"]) == (3, 0)
+    assert rows_of(tmp_path / "r.jsonl") == dict.fromkeys(payments, "denied")
+
+
+def test_a_failure_ends_the_task_after_its_step_with_the_counts(portal, connection):
+    payments = [*unpaid(portal, 49), 999_999, *unpaid(portal, 50)]
+    given = context()
+    told = failure_of(payment_ids=payments, given=given)
+    assert "Payment has not been found" in told
+    assert "'deleted': 49" in told
+    assert given["ti"].pushed["bitrix24_deletions"] == {
+        "planned": 100, **NONE, "deleted": 49, "missing": 1, "report": None,
+    }  # fmt: skip
+    assert portal.executed(DELETE) == 49
+
+
+def test_missing_ok_forgives_missing_payments_and_nothing_else(portal, connection):
+    assert delete(payment_ids=[999_999, portal.add_payment(1)], missing_ok=True)["missing"] == 1
+    assert "unpay it first" in failure_of(payment_ids=[portal.add_payment(1, paid=True)], missing_ok=True)
+
+
+def test_a_limit_is_left_to_the_retries_whatever_on_error_says(portal, connection):
+    payments = unpaid(portal, 100)
+    portal.fault("operation_time_limit", DELETE, after=50, times=None)
+    with pytest.raises(OperationTimeLimit, match="'deleted': 50"):
+        delete(payment_ids=payments, on_error="continue")
+    assert portal.executed(DELETE) == 50
+
+
+def test_a_portal_that_does_not_know_the_webhook_fails_the_task_whatever_on_error_says(portal, connection):
+    portal.admin.code = "an0therc0de12345"
+    assert "create a new one" in failure_of(payment_ids=list(range(1, 200)), on_error="continue")
+    assert portal.requests == 1
+
+
+def test_a_task_that_is_being_killed_sends_nothing_more(portal, connection, monkeypatch):
+    payments = unpaid(portal, 200)
+    operator = Bitrix24DeletePaymentsOperator(task_id="delete", payment_ids=payments, on_error="continue")
+    real = Client.batch
+
+    def batch(self: Client, *arguments: Any, **options: Any) -> Any:
+        answer = real(self, *arguments, **options)
+        operator.on_kill()
+        return answer
+
+    monkeypatch.setattr(Client, "batch", batch)
+    with pytest.raises(Bitrix24Error, match="the task is being stopped"):
+        operator.execute(context())
+    assert portal.executed(DELETE) == 50
+
+
+# Guards
+
+
+def test_a_dry_run_says_what_would_go_and_deletes_nothing(portal, connection, tmp_path):
+    payments = unpaid(portal, 120)
+    told = delete(payment_ids=payments, dry_run=True, max_deletions=5, report=str(tmp_path / "plan.jsonl"))
+    assert (told["planned"], told["payment_ids"], told["dry_run"]) == (120, payments[:100], True)
+    assert rows_of(tmp_path / "plan.jsonl") == dict.fromkeys(payments, "planned")
+    assert [file.name for file in tmp_path.iterdir()] == ["plan.jsonl"]
+    assert portal.requests == 0
+
+
+@pytest.mark.parametrize(("most", "count"), [({}, 1001), ({"max_deletions": "2"}, 3)])
+def test_more_than_max_deletions_fail_before_the_first(most, count, portal, connection):
+    told = failure_of(payment_ids=list(range(1, count + 1)), **most)
+    assert f"{count} payments would be deleted, more than max_deletions" in told
+    assert "nothing was deleted" in told
+    assert portal.requests == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ({}, "give either payment_ids or entity_ids"),
+        ({"payment_ids": [1], "entity_ids": [1]}, "give either payment_ids or entity_ids"),
+        ({"payment_ids": 1035}, "payment_ids is not a list of ids"),
+        ({"payment_ids": "1035, 1036"}, "payment_ids is not a list of ids"),
+        ({"payment_ids": [1035, "3653/1"]}, "not the number that the portal shows"),
+        ({"payment_ids": [0]}, "an id in payment_ids must be a whole number above 0"),
+        ({"entity_ids": [1], "entity_type_id": "company"}, "write one of deal (2), invoice (31)"),
+        ({"entity_ids": [1], "payment_filter": "paid"}, "payment_filter is not an object"),
+        ({"payment_ids": [1], "on_error": "skip"}, "on_error is 'skip': write one of: 'fail', 'continue'"),
+        ({"payment_ids": [1], "max_deletions": 0}, "max_deletions must be a whole number above 0"),
+        ({"payment_ids": [1], "report": "file:///data/"}, "report does not name a file"),
+    ],
+)
+def test_wrong_arguments_fail_without_a_retry_and_nothing_is_sent(arguments, told, portal, connection):
+    assert told in failure_of(**arguments)
+    assert portal.requests == 0
+
+
+def test_its_arguments_are_templates():
+    operator = Bitrix24DeletePaymentsOperator(
+        task_id="delete", payment_ids="{{ ids }}", max_deletions="{{ most }}", report="{{ folder }}/r.jsonl"
+    )
+    operator.render_template_fields({"ids": [1, 2], "most": 7, "folder": "/data"})
+    assert (operator.payment_ids, operator.max_deletions, operator.report) == ("[1, 2]", "7", "/data/r.jsonl")
+
+
+# Later tries
+
+
+@pytest.mark.parametrize("memory", ["store", "report"])
+@pytest.mark.parametrize("at_answer", [1, 2, 4])
+def test_a_killed_task_goes_on_and_tells_what_it_had_done(memory, at_answer, portal, connection, tmp_path, monkeypatch):
+    payments = unpaid(portal, 200)
+    store = StateStore() if memory == "store" else None
+    report = tmp_path / "r.jsonl"
+    arguments = {"payment_ids": payments, "report": str(report)}
+    killed(portal, monkeypatch, at_answer, given=context(store=store), **arguments)
+    told = delete(given=context(try_number=2, store=store), **arguments)
+    assert (told["deleted"], told["deleted_earlier"]) == (150, 50)
+    assert rows_of(report) == {
+        one: "deleted_earlier" if 50 * (at_answer - 1) <= index < 50 * at_answer else "deleted"
+        for index, one in enumerate(payments)
+    }
+    assert portal.executed(DELETE) == 200
+    assert portal.requests == 5
+
+
+def test_the_plan_of_the_first_try_holds_for_the_next(portal, connection, monkeypatch):
+    for deal in (2, 3):
+        for _ in range(40):
+            portal.add_payment(deal)
+    store = StateStore()
+    arguments = {"entity_ids": [2, 3], "payment_filter": {"=paid": "N"}}
+    # The first batch is the listing.
+    killed(portal, monkeypatch, 2, given=context(store=store), **arguments)
+    added_later = portal.add_payment(2)
+    told = delete(given=context(try_number=2, store=store), **arguments)
+    assert told["deleted"] + told["deleted_earlier"] == told["planned"] == portal.executed(DELETE)
+    assert told["deleted_earlier"] == 50
+    assert portal.payment(added_later) is not None
+
+
+def test_a_refusal_of_an_earlier_try_is_no_earlier_deletion(portal, connection):
+    """It was paid then; somebody else has deleted it since."""
+    store = StateStore()
+    paid, limited = portal.add_payment(1, paid=True), portal.add_payment(1)
+    portal.fault("operation_time_limit", DELETE, after=1, times=None)
+    with pytest.raises(OperationTimeLimit):
+        delete(given=context(store=store), payment_ids=[paid, limited])
+    portal.clear_faults()
+    portal.remove_payment(paid)
+    told = delete(given=context(try_number=2, store=store), payment_ids=[paid, limited], missing_ok=True)
+    assert told == {"planned": 2, **NONE, "deleted": 1, "missing": 1, "report": None}
+
+
+class StoreThatKills(StateStore):
+    """Kills the task as soon as an outcome is remembered."""
+
+    def set(self, key: str, value: Any) -> None:
+        super().set(key, value)
+        if key.startswith("bitrix24_outcome_"):
+            raise Killed
+
+
+def test_a_failure_that_was_remembered_before_the_kill_is_not_forgotten(portal, connection):
+    killing, paid = StoreThatKills(), portal.add_payment(1, paid=True)
+    with pytest.raises(Killed):
+        delete(given=context(store=killing), payment_ids=[paid])
+    store = StateStore()
+    store.values = killing.values
+    assert "unpay it first" in failure_of(given=context(try_number=2, store=store), payment_ids=[paid])
+
+
+@pytest.mark.parametrize("memory", ["store", "report"])
+def test_a_try_after_all_is_done_returns_the_same_and_sends_nothing(memory, portal, connection, tmp_path):
+    store = StateStore() if memory == "store" else None
+    arguments = {"payment_ids": unpaid(portal, 60), "report": str(tmp_path / "r.jsonl")}
+    told = delete(given=context(store=store), **arguments)
+    assert delete(given=context(try_number=2, store=store), **arguments) == told
+    assert portal.requests == 2
+    kept = {"bitrix24_keys_0", "bitrix24_series", "bitrix24_done"} if store else {"done.json", "series.json"}
+    assert kept == set(store.values if store else (f.name for f in (tmp_path / "r.jsonl.checkpoint").iterdir()))
+
+
+@pytest.mark.parametrize("memory", ["store", "report"])
+def test_a_cleared_task_begins_anew(memory, portal, connection, tmp_path):
+    store = StateStore() if memory == "store" else None
+    payments = unpaid(portal, 60)
+    arguments = {"payment_ids": payments, "report": str(tmp_path / "r.jsonl"), "missing_ok": True}
+    delete(given=context(store=store), **arguments)
+    cleared = context(try_number=2, store=store)
+    cleared["ti"].max_tries = 1 + 3
+    assert delete(given=cleared, **arguments)["missing"] == 60
+
+
+def test_without_memory_what_is_missing_later_may_have_been_deleted_earlier(portal, connection, monkeypatch):
+    payments = unpaid(portal, 60)
+    killed(portal, monkeypatch, 1, payment_ids=payments)
+    told = delete(given=context(try_number=2), payment_ids=payments)
+    assert (told["deleted"], told["missing"], told["missing_or_deleted_earlier"]) == (10, 0, 50)
+
+
+def test_without_memory_what_an_earlier_try_deleted_of_deals_is_not_known(portal, connection, monkeypatch):
+    for _ in range(60):
+        portal.add_payment(2)
+    killed(portal, monkeypatch, 2, entity_ids=[2])
+    told = delete(given=context(try_number=2), entity_ids=[2])
+    assert told["deleted_earlier"] is None
+    assert told["deleted"] == told["planned"] < 60
+
+
+@pytest.mark.parametrize("generation", ["middle", "old"])
+def test_an_older_portal_is_asked_what_the_deals_have_left(generation, monkeypatch):
+    with Sandbox(deals=5, generation=generation) as portal:
+        monkeypatch.setenv("AIRFLOW_CONN_BITRIX24_DEFAULT", portal.connection_json())
+        payments = [portal.add_payment(2) for _ in range(3)]
+        store = StateStore()
+        arguments = {"entity_ids": [2], "payment_filter": {"@id": payments}}
+        killed(portal, monkeypatch, 2, given=context(store=store), **arguments)
+        told = delete(given=context(try_number=2, store=store), **arguments)
+        assert (told["deleted_earlier"], told["denied"]) == (3, 0)
+
+
+@pytest.mark.parametrize("generation", ["middle", "old"])
+def test_an_older_portal_that_cannot_tell_leaves_both_possible(generation, monkeypatch):
+    with Sandbox(deals=5, generation=generation) as portal:
+        monkeypatch.setenv("AIRFLOW_CONN_BITRIX24_DEFAULT", portal.connection_json())
+        payments = [portal.add_payment(2) for _ in range(3)]
+        store = StateStore()
+        killed(portal, monkeypatch, 1, given=context(store=store), payment_ids=payments)
+        told = delete(given=context(try_number=2, store=store), payment_ids=payments, on_error="continue")
+        assert (told["denied_or_deleted_earlier"], told["denied"]) == (3, 0)
+        failed = failure_of(given=context(try_number=2, store=StateStore()), payment_ids=payments)
+        assert "an earlier try" not in failed

@@ -1,0 +1,278 @@
+"""Payments read, listed, added, changed, paid and unpaid by operators, at portals of every age."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from airflow_provider_bitrix24._compat import AirflowFailException
+from airflow_provider_bitrix24.exceptions import AnswerLost, Bitrix24Error, OperationTimeLimit
+from airflow_provider_bitrix24.operators.payment import (
+    Bitrix24AddPaymentOperator,
+    Bitrix24GetPaymentOperator,
+    Bitrix24ListPaymentsOperator,
+    Bitrix24PayPaymentOperator,
+    Bitrix24UnpayPaymentOperator,
+    Bitrix24UpdatePaymentOperator,
+)
+from airflow_provider_bitrix24.sandbox import Sandbox
+from tests.operators.context import context
+from tests.sleepless import sleepless
+
+ADD, GET, LIST, UPDATE = (f"crm.item.payment.{name}" for name in ("add", "get", "list", "update"))
+PAY, UNPAY = "crm.item.payment.pay", "crm.item.payment.unpay"
+ROW = {
+    "paid": "N", "datePaid": None, "empPaidId": None, "paySystemId": 6, "sum": 250.5, "currency": "USD",
+    "paySystemName": "Cash",
+}  # fmt: skip
+
+
+def run(operator: type, *, try_number: int = 1, **arguments: Any) -> Any:
+    return sleepless(operator)(task_id="task", **arguments).execute(context(try_number=try_number))
+
+
+def failure_of(operator: type, **arguments: Any) -> str:
+    with pytest.raises(AirflowFailException) as caught:
+        run(operator, **arguments)
+    return str(caught.value)
+
+
+@pytest.fixture(params=["current", "middle", "old"])
+def aged(request, monkeypatch):
+    """A portal of each generation, and the connection to it."""
+    with Sandbox(deals=3, generation=request.param) as portal:
+        monkeypatch.setenv("AIRFLOW_CONN_BITRIX24_DEFAULT", portal.connection_json())
+        yield portal
+
+
+def ids_of(portal: Sandbox, deal: int) -> list[int]:
+    return [row["id"] for row in portal.payments() if row["dealId"] == deal]
+
+
+# Reading
+
+
+def test_a_payment_has_the_same_shape_at_portals_of_every_age(aged):
+    payment = aged.add_payment(2, sum=250.5)
+    told = run(Bitrix24GetPaymentOperator, payment_id=payment)
+    assert told == {"id": payment, "accountNumber": told["accountNumber"], **ROW}
+    assert told["accountNumber"].partition("/")[0].isdecimal()
+
+
+def test_payments_of_a_deal_are_listed_in_the_same_shape_at_portals_of_every_age(aged):
+    aged.add_payment(2, sum=250.5)
+    told = run(Bitrix24ListPaymentsOperator, entity_id="2")
+    assert [row["id"] for row in told] == ids_of(aged, 2)
+    assert {name: told[-1][name] for name in ROW} == ROW
+
+
+@pytest.mark.parametrize("payment_filter", [{"=paid": "Y"}, '{"=paid": "Y"}'])
+def test_a_list_may_be_filtered_and_be_of_ids_alone(payment_filter, portal, connection):
+    portal.add_payment(1)
+    paid = portal.add_payment(1, paid=True)
+    told = run(Bitrix24ListPaymentsOperator, entity_id=1, payment_filter=payment_filter, ids_only=True)
+    assert paid in told
+    assert {portal.payment(one)["paid"] for one in told} == {"Y"}
+
+
+@pytest.mark.parametrize("kind", ["deal", "Deals", 2, "2"])
+def test_an_object_is_named_by_word_or_number(kind, portal, connection):
+    run(Bitrix24ListPaymentsOperator, entity_type_id=kind, entity_id=5)
+    assert portal.calls[0].params == {"entityTypeId": 2, "entityId": 5}
+
+
+def test_an_object_without_payments_lists_none(portal, connection):
+    assert run(Bitrix24ListPaymentsOperator, entity_type_id="invoice", entity_id=999_999) == []
+
+
+def test_a_missing_payment_fails_and_says_where_its_id_is_or_is_none_where_that_is_fine(portal, connection):
+    told = failure_of(Bitrix24GetPaymentOperator, payment_id=999_999)
+    assert "not the number that the portal shows (3653/1)" in told
+    assert run(Bitrix24GetPaymentOperator, payment_id=999_999, missing_ok=True) is None
+
+
+# Adding
+
+
+@pytest.mark.parametrize(("kind", "number"), [("deal", 2), ("invoice", 31)])
+def test_a_payment_is_added_empty_and_its_id_returned(kind, number, portal, connection):
+    added = run(Bitrix24AddPaymentOperator, entity_type_id=kind, entity_id=1)
+    payment = portal.payment(added)
+    assert (payment["entityTypeId"], payment["entityId"], payment["paid"], payment["sum"]) == (number, 1, "N", 0)
+    assert portal.requests == 1
+
+
+def test_the_payment_system_is_set_after_the_add(portal, connection):
+    added = run(Bitrix24AddPaymentOperator, entity_id=1, pay_system_id="110")
+    assert portal.payment(added)["paySystemId"] == 110
+    assert [call.method for call in portal.calls] == [ADD, UPDATE]
+
+
+@pytest.mark.parametrize("kind", ["operation_time_limit", "close_before"])
+def test_a_payment_whose_system_could_not_be_set_is_named_and_not_added_twice_by_a_retry(kind, portal, connection):
+    before = set(ids_of(portal, 1))
+    portal.fault(kind, UPDATE, times=None)
+    told = failure_of(Bitrix24AddPaymentOperator, entity_id=1, pay_system_id=110)
+    (added,) = set(ids_of(portal, 1)) - before
+    assert f"payment {added} was added all the same" in told
+
+
+def test_an_unknown_payment_system_says_where_they_are(portal, connection):
+    told = failure_of(Bitrix24AddPaymentOperator, entity_id=1, pay_system_id=999)
+    assert "see sale.paysystem.list" in told
+    assert "was added all the same" in told
+
+
+def test_a_lost_answer_of_an_add_is_not_repeated_and_not_retried(portal, connection):
+    before = len(ids_of(portal, 1))
+    portal.fault("close_after", ADD)
+    told = failure_of(Bitrix24AddPaymentOperator, entity_id=1)
+    assert "crm.item.payment" in told
+    assert "list" in told
+    assert len(ids_of(portal, 1)) == before + 1
+
+
+def test_deduplicate_finds_what_a_lost_add_made(portal, connection):
+    before = set(ids_of(portal, 1))
+    portal.fault("close_after", ADD)
+    added = run(Bitrix24AddPaymentOperator, entity_id=1, deduplicate=True, pay_system_id=110)
+    assert {added} == set(ids_of(portal, 1)) - before
+    assert portal.payment(added)["paySystemId"] == 110
+    assert portal.count(ADD) == 1
+
+
+@pytest.mark.parametrize(("executed", "others", "found"), [(False, 0, "no payment has"), (True, 1, "2 payments have")])
+def test_deduplicate_does_not_guess(executed, others, found, portal, connection, monkeypatch):
+    portal.fault("close_after" if executed else "close_before", ADD)
+    real = Bitrix24AddPaymentOperator._appeared
+
+    def appeared(self: Any, *arguments: Any) -> int:
+        for _ in range(others):
+            portal.add_payment(1)
+        return real(self, *arguments)
+
+    monkeypatch.setattr(Bitrix24AddPaymentOperator, "_appeared", appeared)
+    assert f"{found} appeared meanwhile" in failure_of(Bitrix24AddPaymentOperator, entity_id=1, deduplicate=True)
+
+
+def test_an_add_is_refused_for_what_is_not_there_or_may_not_be_changed(portal, connect):
+    connect()
+    assert "does not exist" in failure_of(Bitrix24AddPaymentOperator, entity_id=999_999)
+    connect(portal.clerk)
+    assert "no right" in failure_of(Bitrix24AddPaymentOperator, entity_id=1)
+
+
+def test_an_answer_that_is_no_id_is_no_success(portal, connection):
+    portal.fault("body", ADD, body=b'{"result": true}', executed=False)
+    assert "the answer is True and not an id" in failure_of(Bitrix24AddPaymentOperator, entity_id=1)
+
+
+# Changing
+
+
+@pytest.mark.parametrize(("paid", "sent"), [(True, "Y"), (False, "N"), ("y", "Y"), ("False", "N"), (" N ", "N")])
+def test_an_update_takes_yes_and_no_as_templates_write_them(paid, sent, portal, connection):
+    assert run(Bitrix24UpdatePaymentOperator, payment_id=portal.add_payment(1), paid=paid) is True
+    assert portal.calls[0].params["fields"] == {"paid": sent}
+
+
+def test_an_update_sets_the_payment_system(portal, connection):
+    payment = portal.add_payment(1)
+    run(Bitrix24UpdatePaymentOperator, payment_id=payment, pay_system_id="110")
+    assert (portal.payment(payment)["paySystemName"], portal.payment(payment)["paid"]) == ("Card", "N")
+
+
+def test_an_update_says_which_of_the_two_is_missing(portal, connection):
+    assert "3653/1" in failure_of(Bitrix24UpdatePaymentOperator, payment_id=999_999, paid=True)
+    told = failure_of(Bitrix24UpdatePaymentOperator, payment_id=portal.add_payment(1), pay_system_id=999)
+    assert "see sale.paysystem.list" in told
+    assert "3653/1" not in told
+
+
+@pytest.mark.parametrize("generation", ["current", "middle", "old"])
+def test_pay_and_unpay_tell_whether_they_changed_something(generation, monkeypatch):
+    with Sandbox(deals=3, generation=generation) as portal:
+        monkeypatch.setenv("AIRFLOW_CONN_BITRIX24_DEFAULT", portal.connection_json())
+        payment = portal.add_payment(1)
+        for operator, told, paid in [
+            (Bitrix24PayPaymentOperator, True, "Y"),
+            (Bitrix24PayPaymentOperator, False, "Y"),
+            (Bitrix24UnpayPaymentOperator, True, "N"),
+            (Bitrix24UnpayPaymentOperator, False, "N"),
+        ]:
+            assert run(operator, payment_id=payment) is told
+            assert portal.payment(payment)["paid"] == paid
+
+
+@pytest.mark.parametrize(
+    ("operator", "method"), [(Bitrix24PayPaymentOperator, PAY), (Bitrix24UnpayPaymentOperator, UNPAY)]
+)
+def test_after_a_lost_answer_nobody_knows_who_changed_it(operator, method, portal, connection):
+    payment = portal.add_payment(1, paid=method == UNPAY)
+    portal.fault("close_after", method)
+    assert run(operator, payment_id=payment) is None
+    assert run(operator, payment_id=payment, try_number=2) is None
+    assert run(operator, payment_id=payment) is False
+
+
+# Every one of them
+
+
+PAYMENT_OPERATORS = [
+    Bitrix24GetPaymentOperator,
+    Bitrix24PayPaymentOperator,
+    Bitrix24UnpayPaymentOperator,
+    Bitrix24UpdatePaymentOperator,
+]
+
+
+def given(operator: type, payment_id: Any) -> dict[str, Any]:
+    return {"payment_id": payment_id, **({"paid": True} if operator is Bitrix24UpdatePaymentOperator else {})}
+
+
+@pytest.mark.parametrize("operator", PAYMENT_OPERATORS)
+@pytest.mark.parametrize("payment_id", ["", "3653/1", 0, True, None, 1.5])
+def test_what_is_no_id_fails_and_nothing_is_sent(operator, payment_id, portal, connection):
+    assert "payment_id must be a whole number above 0" in failure_of(operator, **given(operator, payment_id))
+    assert portal.connections == 0
+
+
+@pytest.mark.parametrize(
+    ("operator", "arguments", "told"),
+    [
+        (Bitrix24UpdatePaymentOperator, {"payment_id": 1}, "give paid or pay_system_id"),
+        (Bitrix24UpdatePaymentOperator, {"payment_id": 1, "paid": "maybe"}, "write True, False"),
+        (Bitrix24UpdatePaymentOperator, {"payment_id": 1, "pay_system_id": "Cash"}, "pay_system_id must be"),
+        (Bitrix24AddPaymentOperator, {"entity_id": "D_13"}, "entity_id must be"),
+        (Bitrix24AddPaymentOperator, {"entity_id": 1, "entity_type_id": "lead"}, "write one of deal (2), invoice (31)"),
+        (Bitrix24AddPaymentOperator, {"entity_id": 1, "entity_type_id": "deel"}, "did you mean deal?"),
+        (Bitrix24AddPaymentOperator, {"entity_id": 1, "pay_system_id": 0}, "pay_system_id must be"),
+        (Bitrix24ListPaymentsOperator, {"entity_id": 1, "payment_filter": [1]}, "payment_filter is not an object"),
+        (Bitrix24ListPaymentsOperator, {"entity_id": None}, "entity_id must be"),
+    ],
+)
+def test_wrong_arguments_fail_and_nothing_is_sent(operator, arguments, told, portal, connection):
+    assert told in failure_of(operator, **arguments)
+    assert portal.connections == 0
+
+
+@pytest.mark.parametrize("operator", PAYMENT_OPERATORS[1:])
+def test_a_missing_right_and_a_missing_payment_fail_without_a_retry(operator, portal, connect):
+    connect(portal.clerk)
+    payment = portal.add_payment(1, paid=True)
+    told = failure_of(operator, **given(operator, payment))
+    assert "the webhook's user needs the right to change the payment's order" in told
+    connect()
+    assert "Payment has not been found" in failure_of(operator, **given(operator, 999_999))
+
+
+@pytest.mark.parametrize("operator", PAYMENT_OPERATORS)
+@pytest.mark.parametrize(
+    ("kind", "error"), [("operation_time_limit", OperationTimeLimit), ("close_before", AnswerLost)]
+)
+def test_limits_and_the_network_are_left_to_the_retries(operator, kind, error, portal, connection):
+    portal.fault(kind, "crm.item.payment.*", times=None)
+    with pytest.raises(Bitrix24Error) as caught:
+        run(operator, **given(operator, portal.add_payment(1)))
+    assert type(caught.value) is error
