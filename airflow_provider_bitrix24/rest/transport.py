@@ -70,7 +70,7 @@ class Transport:
         self._session().close()
 
     def _new_session(self) -> requests.Session:
-        session = requests.Session()
+        session = _Session()
         adapter = _Adapter(self._wire, self._secret_path)
         session.mount("https://", adapter)
         session.mount("http://", adapter)
@@ -262,6 +262,13 @@ def _options(portal: Portal) -> dict[str, Any]:
             else get_environ_proxies(portal.address, no_proxy=None)
         ),
     }
+
+
+class _Session(requests.Session):
+    """Does not look where a redirect leads: for that, the body would be read whole, and an odd address is an error."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        return None
 
 
 class _Adapter(HTTPAdapter):

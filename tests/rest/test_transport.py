@@ -117,6 +117,13 @@ def test_a_redirect_is_handed_on_and_not_followed(portal):
     assert post(sandbox_settings(portal)).location is None
 
 
+@pytest.mark.parametrize("location", ["https://[", "https://*", "http://a:99999/", "\xff", "javascript:x", "/"])
+def test_a_redirect_is_handed_on_whatever_its_address(location):
+    with RawServer(says(answer(b"", f"Location: {location}", status=302))) as server:
+        got = post(plain(server))
+    assert (got.status, got.location) == (302, location)
+
+
 # Connections that end
 
 
@@ -222,8 +229,9 @@ MIB = 1024 * 1024
         answer(gzip.compress(b" " * 64 * MIB), "Content-Encoding: gzip"),
         chunked(*[b" " * 65536] * 17),
         answer(b" " * (MIB + 1), length=10**15),
+        answer(b" " * (MIB + 1), "Location: /elsewhere", status=302, length=10**15),
     ],
-    ids=["plain", "gzip bomb", "chunked", "of a petabyte"],
+    ids=["plain", "gzip bomb", "chunked", "of a petabyte", "of a redirect"],
 )
 def test_an_answer_above_the_limit_is_not_read(sent, all_output):
     with RawServer(says(sent)) as server:
