@@ -264,10 +264,8 @@ class Upserts:
         found: dict[tuple[str, ...], list[dict[str, Any]]] = {}
         # As the list of one parent: where it fits into a page, that is one request, and a list of its own is two.
         for _, item in self.client.children(LIST, [0], lambda _: params):
-            # The portal compares without case, and with each part of the key by itself.
-            key = tuple(str(item.get(name)).strip() for name in self.key)
-            if key in keys:
-                found.setdefault(key, []).append(item)
+            # By the whole key as it is: the portal compares without case, and each part by itself.
+            found.setdefault(tuple(str(item.get(name)).strip() for name in self.key), []).append(item)
         return found
 
     def _ambiguous(self, row: Written, items: Sequence[Mapping[str, Any]]) -> Bitrix24Error:
