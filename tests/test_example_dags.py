@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import json
+import sqlite3
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -54,8 +56,68 @@ def test_example_bitrix24_deals_to_storage(portal, connection, run_dag, xcom, tm
     assert sent.params["MESSAGE"].startswith(f"{told['rows']} deals changed on ")
 
 
+def test_example_bitrix24_upsert_companies(portal, connection, run_dag, xcom, tmp_path, monkeypatch):
+    database, dag = tmp_path / "erp.db", example_dag("example_bitrix24_upsert_companies")
+    monkeypatch.setenv("AIRFLOW_CONN_ERP", json.dumps({"conn_type": "sqlite", "host": str(database)}))
+    with sqlite3.connect(database) as db:
+        db.execute("CREATE TABLE company (id INTEGER, name TEXT, phone TEXT, revenue NUMERIC)")
+        rows = [(1, "Acme", "+1", 10.5), (2, "Berg & Co", None, None)]
+        db.executemany("INSERT INTO company VALUES (?, ?, ?, ?)", rows)
+    told = []
+    for name in ("Acme", "Acme Ltd"):
+        with sqlite3.connect(database) as db:
+            db.execute("UPDATE company SET name = ? WHERE id = 1", [name])
+        run = run_dag(dag, {"report": f"file://{tmp_path}/report.jsonl"})
+        assert run.state == "success"
+        told.append(xcom(run, "upsert"))
+    assert [(one["created"], one["updated"]) for one in told] == [(2, 0), (0, 2)]
+    acme, berg = (item for item in portal.items(4) if item.get("originatorId") == "ERP")
+    assert (acme["title"], acme["revenue"], [one["value"] for one in acme["fm"]]) == ("Acme Ltd", 10.5, ["+1"])
+    assert (berg["originId"], berg["title"]) == ("2", "Berg & Co")
+
+
 def test_example_bitrix24_notify_after(portal, connection, run_dag):
     run = run_dag(example_dag("example_bitrix24_notify_after"), {"user_id": portal.clerk.id})
     assert run.state == "success"
     (sent,) = portal.calls
     assert sent.params["MESSAGE"] == "example_bitrix24_notify_after: 42 rows"
+
+
+def test_example_bitrix24_clean_up_payments(portal, connection, run_dag, xcom, tmp_path):
+    (lost,) = portal.add_deals(1, stageId="LOSE", stageSemanticId="F")
+    (open_deal,) = portal.add_deals(1)
+    paid, unpaid, kept = portal.add_payment(lost, paid=True), portal.add_payment(lost), portal.add_payment(open_deal)
+    dag, conf = example_dag("example_bitrix24_clean_up_payments"), {"folder": f"file://{tmp_path}"}
+
+    run = run_dag(dag, {**conf, "dry_run": True})
+    assert run.state == "success"
+    assert unpaid in xcom(run, "would_be_deleted")["payment_ids"]
+    assert portal.executed("crm.item.payment.delete") == 0
+
+    run = run_dag(dag, conf)
+    assert run.state == "success"
+    told = xcom(run, "delete_payments")
+    assert told["deleted"] == told["planned"] == portal.executed("crm.item.payment.delete")
+    assert portal.payment(unpaid) is None
+    assert None not in (portal.payment(paid), portal.payment(kept))
+    (report,) = tmp_path.glob("*.jsonl")
+    assert len(report.read_text().splitlines()) == told["planned"]
+
+
+def test_example_bitrix24_mark_paid(portal, connection, run_dag, xcom, task_instance, tmp_path):
+    first, second = portal.add_payment(2, sum=250.5), portal.add_payment(3, sum=10)
+    numbers = [portal.payment(payment)["accountNumber"] for payment in (first, second)]
+    file = tmp_path / "bank.csv"
+    file.write_text(f"deal,payment,amount\n2,{numbers[0]},250.50\n3,{numbers[1]},10\n")
+    dag, conf = example_dag("example_bitrix24_mark_paid"), {"file": f"file://{file}"}
+
+    run = run_dag(dag, conf)
+    assert run.state == "success"
+    assert [xcom(run, "pay", index) for index in (0, 1)] == [True, True]
+    assert [portal.payment(payment)["paid"] for payment in (first, second)] == ["Y", "Y"]
+
+    file.write_text(f"deal,payment,amount\n2,{numbers[0]},250.50\n3,{numbers[1]},11\n")
+    run = run_dag(dag, conf)
+    assert xcom(run, "pay", 0) is False
+    assert task_instance(run, "complain").state == "failed"
+    assert xcom(run, "matched")["unmatched"] == [{"deal": "3", "payment": numbers[1], "amount": "11"}]
