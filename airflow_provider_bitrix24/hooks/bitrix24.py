@@ -90,7 +90,8 @@ class Bitrix24Hook(BaseHook):
 
     def test_connection(self) -> tuple[bool, str]:
         """
-        Tell whose webhook this is and what it may do. Changes nothing, at the portal or in Airflow.
+        Tell whose webhook or application this is and what it may do. Changes nothing, at the portal or in Airflow: a
+        token that has expired is not renewed, since the new one could not be stored from here.
 
         :return: whether the portal accepts it, and a sentence for the person who pressed the button.
         """

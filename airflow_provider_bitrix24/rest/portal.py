@@ -75,8 +75,7 @@ class OAuthApp:
         yield self.refresh_token
         if self.access_token:
             yield self.access_token
-        if self.token_store and (password := urlsplit(self.token_store).password):
-            yield password
+        yield from _passwords_in(self.token_store)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,10 +122,8 @@ class Portal:
     def secrets(self) -> Iterator[str]:
         """Every text that must not be shown."""
         yield from self.credentials.secrets()
-        for address in (self.proxy, self.limiter):
-            if address and (password := urlsplit(address).password):
-                yield unquote(password)
-                yield password
+        yield from _passwords_in(self.proxy)
+        yield from _passwords_in(self.limiter)
 
     @property
     def source(self) -> str:
@@ -209,6 +206,16 @@ class Portal:
             raise refuse(f"the portal redirects to a page at {host}", f"open https://{host} in a browser")
         # A redirect that names no port means the one we have.
         return replace(self, host=host, scheme=scheme, port=port or self.port)
+
+
+def _passwords_in(address: str | None) -> Iterator[str]:
+    try:
+        password = urlsplit(address or "").password
+    except ValueError:
+        return
+    if password:
+        yield unquote(password)
+        yield password
 
 
 def _matches(host: str, pattern: str) -> bool:

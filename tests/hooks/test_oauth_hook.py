@@ -240,6 +240,22 @@ def test_new_tokens_are_known_to_airflows_masker(app, connect_app, tmp_path):
     assert [redact(f"a {secret} b") for secret in secrets] == ["a *** b"] * 5
 
 
+def test_the_password_of_a_redis_store_is_known_to_airflows_masker_in_both_spellings(connect_app):
+    connect_app(token_store="redis://:s3cr3t%2Fpass@127.0.0.1:1/0")
+    Bitrix24Hook().get_portal()
+    assert redact("a s3cr3t/pass b, s3cr3t%2Fpass c") == "a *** b, *** c"
+
+
+@pytest.mark.parametrize("address", ["redis://:s3cret@[", "redis://:s3cret/pass@host", "no.such.Store"])
+def test_a_store_that_makes_no_sense_is_told_without_what_it_says(portal, connect_app, address):
+    connect_app(token_store=address)
+    works, message = Bitrix24Hook().test_connection()
+    assert not works
+    assert "token_store" in message
+    assert "s3cret" not in message
+    assert portal.requests == 0
+
+
 def test_where_airflow_cannot_write_a_variable_nothing_is_renewed(portal, app, connect_app, variables):
     """Airflow 3 writes variables for tasks and triggers only; a script of one's own is neither."""
     extra = connect_app()
