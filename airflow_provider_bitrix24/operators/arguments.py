@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError
@@ -101,7 +101,11 @@ def names(value: Any, name: str) -> list[str]:
     return [one.strip() for one in found]
 
 
-def shown(value: Any) -> str:
-    """``value`` for a message, cut where it is long."""
-    text = repr(value)
+def shown(value: Any, scrub: Callable[[str], str] = str) -> str:
+    """
+    ``value`` for a message, cut where it is long.
+
+    :param scrub: takes secrets out of what a portal sent.
+    """
+    text = scrub(repr(value))
     return text if len(text) <= 60 else f"{text[:59]}…"

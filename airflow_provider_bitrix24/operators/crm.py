@@ -339,7 +339,7 @@ def added_id(result: Any, method: str = ADD) -> int:
     item_id = item.get("id") if isinstance(item, dict) else None
     if isinstance(item_id, bool) or not isinstance(item_id, int) or item_id < 1:
         raise Bitrix24Error(
-            f"the answer has the id {item_id!r}",
+            "the answer has no id",  # Whatever stands there is not shown: it may be the webhook's code.
             method=method,
             ran="unknown",
             next_step="look with crm.item.list before you run this again",

@@ -21,7 +21,7 @@ from airflow_provider_bitrix24.exceptions import (
 from airflow_provider_bitrix24.operators.arguments import ids, one_of, parameters, positive_id
 from airflow_provider_bitrix24.operators.base import Bitrix24BaseOperator
 from airflow_provider_bitrix24.operators.payment import FIND_PAYMENT_ID, payment_owner
-from airflow_provider_bitrix24.operators.payment_rows import payment_row
+from airflow_provider_bitrix24.operators.payment_rows import id_in
 
 if TYPE_CHECKING:
     from airflow_provider_bitrix24.operators.checkpoint import Checkpoint
@@ -176,7 +176,7 @@ class Bitrix24DeletePaymentsOperator(Bitrix24BaseOperator):
             for owner in owners
         }
         rows = client.children("crm.item.payment.list", owners, params.__getitem__)
-        return list(dict.fromkeys(int(payment_row(row)["id"]) for _, row in rows))
+        return list(dict.fromkeys(id_in(row) for _, row in rows))
 
     def _step(
         self, client: Client, memory: Checkpoint, number: int, some: list[int], unsure: bool

@@ -17,7 +17,7 @@ from airflow_provider_bitrix24.exceptions import (
 from airflow_provider_bitrix24.operators.arguments import parameters, positive_id, shown
 from airflow_provider_bitrix24.operators.base import Bitrix24BaseOperator
 from airflow_provider_bitrix24.operators.entities import WITH_PAYMENTS, entity_type_id
-from airflow_provider_bitrix24.operators.payment_rows import payment_row
+from airflow_provider_bitrix24.operators.payment_rows import id_in, payment_row
 
 if TYPE_CHECKING:
     from airflow_provider_bitrix24.rest.client import Client
@@ -352,7 +352,7 @@ def added(client: Client, method: str, params: dict[str, Any]) -> int:
     added_id = client.call(method, params)
     if isinstance(added_id, bool) or not isinstance(added_id, int) or added_id < 1:
         raise Bitrix24Error(
-            f"the answer is {added_id!r} and not an id",
+            f"the answer is {shown(added_id, client.scrub)} and not an id",
             method=method,
             ran="unknown",
             next_step=f"look with {method.rpartition('.')[0]}.list before you run this again",
@@ -361,7 +361,7 @@ def added(client: Client, method: str, params: dict[str, Any]) -> int:
 
 
 def _ids(client: Client, owner: dict[str, Any]) -> set[int]:
-    return {int(payment_row(row)["id"]) for row in client.list("crm.item.payment.list", owner)}
+    return {id_in(row) for row in client.list("crm.item.payment.list", owner)}
 
 
 def _yes_or_no(paid: Any) -> str:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from airflow_provider_bitrix24.exceptions import Bitrix24Error
+from airflow_provider_bitrix24.rest.rows import number
+
 _WHOLE = {"id", "empPaidId", "paySystemId", "paymentId", "rowId", "deliveryId"}
 _NUMBER = {"sum", "quantity"}
 _NAMES = {
@@ -12,14 +15,27 @@ _NAMES = {
 }
 
 
-def payment_row(row: Mapping[str, Any]) -> dict[str, Any]:
+def payment_row(row: Any) -> dict[str, Any]:
     """
     ``{"id": 1036, "accountNumber": "3653/1", "paid": "N", "datePaid": None, "sum": 0, …}``.
 
     Old portals write the same fields in upper case, and numbers as text («payments: payment fields»). A field that is
     not known is left as it is.
+
+    :raises Bitrix24Error: it is no payment.
     """
+    if not isinstance(row, Mapping):
+        raise Bitrix24Error("the answer is not a payment", method="crm.item.payment.get", ran="yes")
     return dict(_field(str(name), value) for name, value in row.items())
+
+
+def id_in(row: Any) -> int:
+    """
+    The id of a payment.
+
+    :raises IncompleteList: it has none.
+    """
+    return number(payment_row(row).get("id"))
 
 
 def _field(name: str, value: Any) -> tuple[str, Any]:

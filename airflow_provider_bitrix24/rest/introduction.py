@@ -30,7 +30,8 @@ def introduce(client: Client) -> tuple[bool, str]:
         told += " Scope crm is missing: CRM items and payments cannot be reached; tick «CRM» in the permissions."
     if not administrator:
         told += " Lists leave out, without a word, what this user may not see; an administrator sees all."
-    return True, told
+    # A name may be anything, the webhook's address too.
+    return True, " ".join(client.scrub(told).split())
 
 
 def _kind(client: Client) -> str:

@@ -11,6 +11,9 @@ from airflow_provider_bitrix24.exceptions import IncompleteList
 from airflow_provider_bitrix24.rest.methods import Rows
 from airflow_provider_bitrix24.rest.types import Row
 
+#: Most digits of an id: a database's largest number has 19.
+_ID_DIGITS = 19
+
 
 def rows_in(result: Any, rows: Rows) -> list[Any]:
     """
@@ -70,9 +73,14 @@ def number(value: Any) -> int:
     """
     if isinstance(value, int) and not isinstance(value, bool):
         return value
-    if isinstance(value, str) and value.isascii() and value.isdecimal():
+    if isinstance(value, str) and _is_number(value):
         return int(value)
-    raise IncompleteList(f"the id {value!r} of a row is not a number")
+    # Not shown: it may be anything, the webhook's code too.
+    raise IncompleteList("the id of a row is not a number")
+
+
+def _is_number(text: str) -> bool:
+    return len(text) <= _ID_DIGITS and text.isascii() and text.isdecimal()
 
 
 class Cursor:
@@ -113,8 +121,9 @@ class Seen:
         for row in page:
             row_id = str(id_of(row, rows))
             if row_id in self._ids:
+                row_name = f"the row {row_id}" if _is_number(row_id) else "a row"
                 raise IncompleteList(
-                    f"the row {row_id} came twice: the list changed while it was read, or a page was repeated"
+                    f"{row_name} came twice: the list changed while it was read, or a page was repeated"
                 )
             self._ids.add(row_id)
 

@@ -124,6 +124,16 @@ def test_the_test_shows_a_profile_with_nothing_but_an_id(portal, connection):
     assert "webhook of no name (user 9, not an administrator)" in pressed()[1]
 
 
+def test_the_test_shows_no_code_that_a_name_holds(portal, connection):
+    code = portal.admin.code
+    profile = {"ID": "1", "ADMIN": True, "NAME": f"https://x/rest/1/{code.upper()}/", "LAST_NAME": "A\nB"}
+    portal.fault("body", "profile", body=json.dumps({"result": profile}).encode())
+    works, told = pressed()
+    assert works
+    assert "webhook of https://x/rest/***/ A B (user 1, administrator)" in told
+    assert code.lower() not in told.lower()
+
+
 def test_the_test_names_a_wrong_code(portal, monkeypatch, all_output):
     wrong = {**portal.connection(), "password": "wr0ngc0de1234567"}
     monkeypatch.setenv("AIRFLOW_CONN_BITRIX24_DEFAULT", json.dumps(wrong))

@@ -248,9 +248,12 @@ def test_an_add_whose_answer_was_lost_is_never_sent_again_and_fails_without_retr
     assert (portal.executed(ADD), len(portal.items(2))) == (1, count + 1)
 
 
-def test_an_answer_without_an_id_is_no_success(portal, connection):
-    portal.fault("body", ADD, body=b'{"result": {"item": []}}')
-    assert "the answer has the id None" in failure_of(Bitrix24AddItemOperator, entity_type_id=2, fields={"title": "x"})
+@pytest.mark.parametrize("item", [[], {}, {"id": None}, {"id": True}, {"id": "s3cr3tc0dex1"}, None])
+def test_an_answer_without_an_id_is_no_success(item, portal, connection):
+    portal.fault("body", ADD, body=json.dumps({"result": {"item": item}}).encode())
+    told = failure_of(Bitrix24AddItemOperator, entity_type_id=2, fields={"title": "x"})
+    assert "the answer has no id: look with crm.item.list" in told
+    assert "s3cr3t" not in told
 
 
 def test_what_was_dropped_without_a_word_is_found_by_reading_back(portal, connection):

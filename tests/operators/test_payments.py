@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -276,3 +277,30 @@ def test_limits_and_the_network_are_left_to_the_retries(operator, kind, error, p
     with pytest.raises(Bitrix24Error) as caught:
         run(operator, **given(operator, portal.add_payment(1)))
     assert type(caught.value) is error
+
+
+# A portal that gives back what it was sent
+
+
+@pytest.mark.parametrize("result", [None, True, 7, 1.5, "x", [], [{"id": 7}]])
+@pytest.mark.parametrize("operator", [Bitrix24GetPaymentOperator, Bitrix24PayPaymentOperator])
+def test_an_answer_that_is_no_payment_is_no_success(operator, result, portal, connection):
+    portal.fault("body", GET, body=json.dumps({"result": result}).encode())
+    assert "crm.item.payment.get: the answer is not a payment" in failure_of(operator, payment_id=7)
+    assert portal.executed(PAY) == 0
+
+
+@pytest.mark.parametrize("row", [{"id": "x"}, {"id": [7]}, {"id": "9" * 5000}])
+def test_payments_without_a_number_are_not_compared(row, portal, connection):
+    portal.fault("body", LIST, body=json.dumps({"result": [row]}).encode())
+    told = failure_of(Bitrix24AddPaymentOperator, entity_id=1, deduplicate=True)
+    assert "the id of a row is not a number" in told
+    assert portal.executed(ADD) == 0
+
+
+def test_no_webhook_is_shown_that_stands_where_an_id_should(portal, connection):
+    for result in (portal.admin.code, [portal.webhook().upper()], "x" * 50 + portal.admin.code):
+        portal.fault("body", ADD, body=json.dumps({"result": result}).encode())
+        told = failure_of(Bitrix24AddPaymentOperator, entity_id=1)
+        assert "and not an id: look with crm.item.payment.list before you run this again" in told
+        assert portal.admin.code[:8].lower() not in told.lower()

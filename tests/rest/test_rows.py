@@ -96,7 +96,9 @@ def test_ids_are_numbers_or_their_text(value: Any, expected: int) -> None:
     assert number(value) == expected
 
 
-@pytest.mark.parametrize("value", [None, True, False, "", " 7", "7 ", "x", "-", "1.0", 7.5, "٧", [], {}, "1e3"])
+@pytest.mark.parametrize(
+    "value", [None, True, False, "", " 7", "7 ", "x", "-", "1.0", 7.5, "٧", [], {}, "1e3", "9" * 5000]
+)
 def test_what_is_no_number_is_no_id(value: Any) -> None:
     with pytest.raises(IncompleteList, match="is not a number"):
         number(value)
@@ -149,6 +151,17 @@ def test_numbers_are_compared_and_not_their_texts() -> None:
     cursor = Cursor(9)
     cursor.pass_over([{"id": "10"}, {"id": "100"}], KEYED)
     assert cursor.at == 100
+
+
+@pytest.mark.parametrize("value", ["s3cr3tc0dex1", ["s3cr3tc0dex1"]])
+def test_an_id_that_is_no_number_is_not_shown(value: Any) -> None:
+    """A portal may send anything there, the webhook's code too."""
+    seen = Seen()
+    seen.add([{"id": value}], KEYED)
+    for check in (lambda: number(value), lambda: seen.add([{"id": value}], KEYED)):
+        with pytest.raises(IncompleteList) as caught:
+            check()
+        assert "s3cr3t" not in str(caught.value)
 
 
 def test_an_id_may_come_once_whether_text_or_number() -> None:
