@@ -27,7 +27,9 @@ class VariableTokenStore:
                 key, text, description="Token of a Bitrix24 application: replaced at each renewal, do not edit"
             )
         except ImportError:
-            raise ConfigurationError(
-                "in Airflow 3 only tasks and triggers can write variables, and this is neither"
-            ) from None
-        return True
+            refusal = ConfigurationError(
+                "only tasks and triggers can write variables in Airflow 3, and this is neither"
+            )
+        else:
+            return True
+        raise refusal

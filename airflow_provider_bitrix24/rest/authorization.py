@@ -137,7 +137,8 @@ class AuthorizationServer:
                 request_id=request_id,
             )  # fmt: skip
         try:
-            found = json.loads(answer.body)
+            # Tokens are ASCII: a text beside them that cannot be read is no reason to lose them.
+            found = json.loads(answer.body.decode("utf-8-sig", errors="replace"))
         except (ValueError, RecursionError):
             found = None
         if isinstance(found, dict) and "error" in found:

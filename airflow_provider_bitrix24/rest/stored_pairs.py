@@ -79,7 +79,8 @@ class StoredPairs:
         """
         Write something of no importance: a store that cannot be written is found before a refresh token is used up.
 
-        :raises ConfigurationError: it cannot be written.
+        :raises ConfigurationError: it may not be written.
+        :raises NotSent: it cannot be written now.
         """
         if self._is_writable:
             return
@@ -87,7 +88,8 @@ class StoredPairs:
         try:
             self._store.write(key, "This store can be written.", self._store.read(key)[1])
         except Exception as error:
-            failure = ConfigurationError(
+            kind = ConfigurationError if isinstance(error, (ConfigurationError, PermissionError)) else NotSent
+            failure = kind(
                 f"the token store cannot be written ({_cause(error)}), so the access token was not renewed",
                 next_step="make the store writable, or name another one in the extra token_store; "
                 "nothing is lost: the stored pair is still good",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import socket
 from contextlib import contextmanager
@@ -122,6 +123,14 @@ def test_an_answer_without_both_tokens_is_a_lost_one(portal, answer):
     portal.fault("body", "oauth/token", body=answer, status=200)
     with pytest.raises(AnswerLost, match="HTTP 200 without tokens from the authorization server 127"):
         server_of(portal.oauth_connection()).renew("refresh", None)
+
+
+@pytest.mark.parametrize("spoil", [lambda body: b"\xef\xbb\xbf" + body, lambda body: body[:-1] + b',"x":"\xe9"}'])
+def test_a_pair_is_not_lost_for_a_byte_that_cannot_be_read(portal, spoil):
+    answer = json.dumps(portal.application().grant()).encode()
+    portal.fault("body", "oauth/token", body=spoil(answer), status=200)
+    granted = server_of(portal.oauth_connection()).renew("refresh", None)
+    assert granted.access_token == json.loads(answer)["access_token"]
 
 
 @pytest.mark.parametrize("status", [301, 302, 307])

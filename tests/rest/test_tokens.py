@@ -9,6 +9,7 @@ import tempfile
 import pytest
 
 from airflow_provider_bitrix24.exceptions import (
+    Bitrix24Error,
     Blocked,
     ConfigurationError,
     ExpiredToken,
@@ -24,6 +25,7 @@ from airflow_provider_bitrix24.rest.token_pair import TokenPair, fingerprint
 from airflow_provider_bitrix24.sandbox import unused_port
 from tests.rest.applications import MemoryStore, application_client
 from tests.rest.clients import Naps
+from tests.secrecy import assert_untold
 
 RENEWED_AGAIN = "python -m airflow_provider_bitrix24.authorize"
 
@@ -435,14 +437,27 @@ def test_an_authorization_server_with_a_certificate_that_is_not_trusted_is_sent_
 # The store
 
 
-def test_a_store_that_cannot_be_written_is_found_before_the_refresh_token_is_used_up(portal, app, connected):
+@pytest.mark.parametrize(
+    ("error", "kind", "cause"),
+    [
+        (PermissionError(13, "Permission denied: redis://:s3cret@host"), ConfigurationError, "permission denied"),
+        (ConfigurationError("not from here"), ConfigurationError, "not from here"),
+        (RuntimeError("s3cret"), NotSent, "RuntimeError"),
+        (OSError(28, "s3cret"), NotSent, "no space left on device"),
+    ],
+)
+def test_a_store_that_cannot_be_written_is_found_before_the_refresh_token_is_used_up(
+    portal, app, connected, error, kind, cause
+):
     class ReadOnly(MemoryStore):
         def write(self, key, text, version):
-            raise PermissionError(13, "Permission denied: redis://:s3cret@host")
+            raise error
 
     connection = portal.oauth_connection(app)
-    with pytest.raises(ConfigurationError, match=r"permission denied.*nothing is lost") as caught:
+    with pytest.raises(kind, match=f"cannot be written .{cause}.*nothing is lost") as caught:
         connected(connection, ReadOnly(), access_token=None).call("profile")
+    # What may not be written will not be, and what could not be may be the next time.
+    assert caught.value.retryable == (kind is NotSent)
     assert "s3cret" not in str(caught.value)
     assert portal.renewals == 0
     assert app.valid_refresh_token(connection["extra"])
@@ -632,6 +647,38 @@ def test_no_repr_shows_a_secret(portal, app, connected):
     client.call("profile")
     shown = [repr(one) for one in (client.tokens.at_hand(), client.portal, client.tokens, client.portal.credentials)]
     assert not [secret for secret in app.secrets() if any(secret in text for text in shown)]
+
+
+_FAULTS = {
+    "reset_before": {},
+    "reset_after": {},
+    "close_before": {},
+    "close_after": {},
+    "truncated": {},
+    "status_before": {"status": 503},
+    "status_after": {"status": 500},
+    "redirect": {"location": "https://oauth.evil.example/"},
+    "body": {"body": b"<html><title>x</title>"},
+    "wrong_charset": {},
+    "error": {"code": "invalid_client", "status": 401},
+    "overload": {},
+}
+
+
+@pytest.mark.parametrize("method", ["oauth/token", "profile"])
+@pytest.mark.parametrize("fault", _FAULTS)
+def test_no_fault_tells_a_secret_in_an_error_its_causes_or_the_log(portal, app, connected, all_output, fault, method):
+    client = connected(access_token=None)
+    portal.fault(fault, method, times=None, **_FAULTS[fault])
+    error = None
+    try:
+        client.call("profile")
+    except Bitrix24Error as caught:
+        error = caught
+    # Only an answer in another charset is understood all the same.
+    assert (error is None) == (fault == "wrong_charset")
+    for secret in app.secrets():
+        assert_untold(secret, all_output, error)
 
 
 def test_each_secret_is_told_before_it_is_used(portal, app, store, naps):
