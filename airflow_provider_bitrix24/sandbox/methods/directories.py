@@ -37,6 +37,22 @@ SMART_PROCESS_TYPE: Row = {
     "updatedBy": 1,
 }
 
+#: What ``crm.type.list`` leaves out.
+_TYPE_DETAILS: Row = {
+    "relations": {
+        "parent": [
+            {"entityTypeId": kind, "isChildrenListEnabled": "Y", "isPredefined": "Y"} for kind in (CONTACT, COMPANY)
+        ],
+        "child": [],
+    },
+    "linkedUserFields": {
+        "CALENDAR_EVENT|UF_CRM_CAL_EVENT": "N",
+        "TASKS_TASK|UF_CRM_TASK": "Y",
+        "TASKS_TASK_TEMPLATE|UF_CRM_TASK": "N",
+    },
+    "customSections": [],
+}
+
 _TYPE_FIELDS = {name: Field(name, "integer" if isinstance(value, int) else "string") for name, value in
                 SMART_PROCESS_TYPE.items()}  # fmt: skip
 
@@ -60,7 +76,7 @@ def type_(portal: PortalState, user: User, params: Params) -> Any:
     name = "id" if "id" in params else "entityTypeId"
     if integer(params, name) != SMART_PROCESS_TYPE[name]:
         raise Refusal("NOT_FOUND", portal.text("smart_process_not_found"))
-    return {"type": SMART_PROCESS_TYPE}
+    return {"type": {**SMART_PROCESS_TYPE, **_TYPE_DETAILS}}
 
 
 @method("crm.category.list", scope="crm")

@@ -188,6 +188,18 @@ def old_get(portal: PortalState, user: User, params: Params) -> Any:
             "OWNER_ID": str(deal["id"]),
             "OWNER_TYPE": "D",
             **{old: row[new] for old, new in _OLD_NAMES.items()},
+            "ORIGINAL_PRODUCT_NAME": row["productName"],
+            "PRODUCT_DESCRIPTION": None,
+            "PRICE_EXCLUSIVE": row["price"],
+            "PRICE_NETTO": row["price"],
+            "PRICE_BRUTTO": row["price"],
+            "PRICE_ACCOUNT": f"{row['price']:.2f}",
+            "XML_ID": row["xmlId"],
+            "TYPE": row["type"],
+            "STORE_ID": row["storeId"],
+            "RESERVE_ID": None,
+            "DATE_RESERVE_END": None,
+            "RESERVE_QUANTITY": None,
         }
         for row in rows
     ]

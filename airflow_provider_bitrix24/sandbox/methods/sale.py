@@ -11,6 +11,7 @@ from airflow_provider_bitrix24.sandbox.methods.listing import page_of
 from airflow_provider_bitrix24.sandbox.methods.payments import payment_fields
 from airflow_provider_bitrix24.sandbox.methods.registry import Page, Params, Refusal, method
 from airflow_provider_bitrix24.sandbox.methods.selection import Field, Matcher, read_order
+from airflow_provider_bitrix24.sandbox.seed import FIRST_MOMENT
 from airflow_provider_bitrix24.sandbox.state import PortalState, User
 from airflow_provider_bitrix24.sandbox.store import PAY_SYSTEMS, Row, set_paid
 
@@ -21,9 +22,20 @@ _FIELDS = {
     **{name: Field(name) for name in ("accountNumber", "paid", "currency", "comments", "xmlId")},
 }
 
+#: What nothing here ever sets.
+_UNSET = {
+    **dict.fromkeys(("dateMarked", "datePayBefore", "empMarkedId", "empReturnId", "payReturnDate", "payVoucherDate")),
+    **dict.fromkeys(("psInvoiceId", "psResponseDate", "psSum")),
+    **dict.fromkeys(("id1c", "payReturnComment", "payReturnNum", "payVoucherNum", "reasonMarked", "version1c"), ""),
+    **dict.fromkeys(("psCurrency", "psStatus", "psStatusCode", "psStatusDescription", "psStatusMessage"), ""),
+    **dict.fromkeys(("externalPayment", "updated1c"), "N"),
+}
+_BILLED_AT = FIRST_MOMENT.isoformat()
+
 
 def _shown(payment: Row) -> Row:
     return {
+        **_UNSET,
         **payment_fields(payment),
         "orderId": payment["orderId"],
         "comments": payment.get("comments", ""),
@@ -36,6 +48,9 @@ def _shown(payment: Row) -> Row:
         # Money as text, with as many zeros as the database has.
         "priceCod": "0.000000",
         "responsibleId": 1,
+        "dateResponsibleId": _BILLED_AT,
+        "empResponsibleId": 1,
+        "dateBill": _BILLED_AT,
     }
 
 

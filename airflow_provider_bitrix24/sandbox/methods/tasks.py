@@ -7,6 +7,7 @@ Source: pages under ``tasks``, and the server source.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from airflow_provider_bitrix24.sandbox.forms import as_map
@@ -14,6 +15,7 @@ from airflow_provider_bitrix24.sandbox.methods.arguments import array, as_intege
 from airflow_provider_bitrix24.sandbox.methods.listing import page_of
 from airflow_provider_bitrix24.sandbox.methods.registry import Page, Params, Refusal, method
 from airflow_provider_bitrix24.sandbox.methods.selection import BadValue, Field, Matcher, as_server_time, read_order
+from airflow_provider_bitrix24.sandbox.methods.task_defaults import ACTIONS, NO_CHECKLIST, UNSET
 from airflow_provider_bitrix24.sandbox.state import PortalState, User
 from airflow_provider_bitrix24.sandbox.store import Row, new_task
 
@@ -41,12 +43,33 @@ def _shown(portal: PortalState, task: Row, select: list[str]) -> dict[str, Any]:
             continue
         value = task[field.key]
         shown[field.key] = value if value is None or isinstance(value, list) else str(value)
+    wants_all = not select or "*" in select
+    for name, value in UNSET.items():
+        if wants_all or _upper_name(name) in select:
+            shown[name] = value
+    if "description" in shown:
+        shown["descriptionInBbcode"] = "Y"
     shown["group"] = []
     for key, user_id in (("creator", task["createdBy"]), ("responsible", task["responsibleId"])):
         person = portal.users.get(user_id)
         name = person.name if person else ""
-        shown[key] = {"id": str(user_id), "name": name, "link": f"/company/personal/user/{user_id}/"}
+        shown[key] = {
+            "id": str(user_id),
+            "name": name,
+            "link": f"/company/personal/user/{user_id}/",
+            "icon": "/bitrix/images/tasks/default_avatar.png",
+            "workPosition": "",
+        }
     return shown
+
+
+def _upper_name(name: str) -> str:
+    """``closedDate`` -> ``CLOSED_DATE``."""
+    return re.sub("([A-Z])", r"_\1", name).upper()
+
+
+def _whole(portal: PortalState, task: Row, select: list[str]) -> dict[str, Any]:
+    return {**_shown(portal, task, select), "favorite": "N", "action": ACTIONS}
 
 
 def _select(params: Params) -> list[str]:
@@ -75,7 +98,7 @@ def get(portal: PortalState, user: User, params: Params) -> Any:
     task = portal.store.tasks.get(task_id) if task_id is not None else None
     if task is None:
         raise Refusal("0", "wrong task id" if task_id is None else "Task not found or access denied")
-    return {"task": _shown(portal, task, _select(params))}
+    return {"task": _whole(portal, task, _select(params))}
 
 
 @method("tasks.task.add", scope="task")
@@ -101,4 +124,11 @@ def add(portal: PortalState, user: User, params: Params) -> Any:
         except BadValue:
             raise Refusal("ERROR_CORE", "Incorrect deadline<br>") from None
     portal.store.tasks.add(task)
-    return {"task": _shown(portal, task, [])}
+    new = {
+        "guid": f"{{00000000-0000-4000-8000-{task['id']:012}}}",
+        "changedBy": str(created_by),
+        "activityDate": task["createdDate"],
+        "statusChangedDate": task["createdDate"],
+        "checkListTree": NO_CHECKLIST,
+    }
+    return {"task": {**_whole(portal, task, []), **new}}

@@ -14,6 +14,7 @@ from airflow_provider_bitrix24.sandbox.methods.arguments import as_integer
 from airflow_provider_bitrix24.sandbox.methods.listing import PAGE_ROWS
 from airflow_provider_bitrix24.sandbox.methods.registry import Params, Refusal, method_v3
 from airflow_provider_bitrix24.sandbox.methods.selection import BadValue, as_server_time
+from airflow_provider_bitrix24.sandbox.methods.task_defaults import RIGHTS_V3, UNSET_V3
 from airflow_provider_bitrix24.sandbox.state import PortalState, User
 from airflow_provider_bitrix24.sandbox.store import Row, new_task
 
@@ -26,6 +27,7 @@ _OPERATORS = ("=", "!=", ">", ">=", "<", "<=", "in", "between")
 
 def _shown(task: Row) -> Row:
     return {
+        **UNSET_V3,
         "id": task["id"],
         "title": task["title"],
         "description": task["description"],
@@ -38,6 +40,12 @@ def _shown(task: Row) -> Row:
         "priority": _PRIORITIES[task["priority"]],
         "groupId": task["groupId"],
         "crmItemIds": task["ufCrmTask"],
+        "activity": task["changedDate"],
+        "chatId": task["id"],
+        "guid": f"{{00000000-0000-4000-8000-{task['id']:012}}}",
+        "link": f"/company/personal/user/{task['responsibleId']}/tasks/task/view/{task['id']}/",
+        "archiveLink": f"/bitrix/tools/disk/uf.php?entityId={task['id']}&entity=TASKS_TASK",
+        "rights": RIGHTS_V3,
     }
 
 

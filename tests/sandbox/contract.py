@@ -1,0 +1,167 @@
+"""The documentation's examples (``tests/contract``) made ready for a portal: its ids, its times, its keys."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from airflow_provider_bitrix24.sandbox import Sandbox
+
+CONTRACT = Path(__file__).parent.parent / "contract"
+
+#: Ids of the documentation's portal by place, and which object of ours stands in for them.
+STAND_INS: dict[str, dict[str, str]] = {
+    "crm.deal.contact.items.get": {"id": "deal"},
+    "crm.deal.get": {"ID": "deal"},
+    "crm.deal.update": {"ID": "deal"},
+    "crm.deal.delete": {"ID": "deal"},
+    "crm.deal.productrows.get": {"id": "deal"},
+    "crm.deal.productrows.set": {"id": "deal"},
+    "crm.item.add": {"entityTypeId": "kind"},
+    "crm.item.batchImport": {"entityTypeId": "kind"},
+    "crm.item.delete": {"entityTypeId": "kind", "id": "smart item"},
+    "crm.item.delivery.list": {"entityId": "deal", "filter.@id.0": "delivery", "filter.@id.1": "delivery"},
+    "crm.item.fields": {"entityTypeId": "kind"},
+    "crm.item.get": {"id": "lead"},
+    "crm.item.import": {"entityTypeId": "kind"},
+    "crm.item.payment.add": {"entityId": "deal"},
+    "crm.item.payment.delete": {"id": "payment"},
+    "crm.item.payment.delivery.add": {"paymentId": "payment", "deliveryId": "delivery"},
+    "crm.item.payment.delivery.delete": {"id": "delivery item"},
+    "crm.item.payment.delivery.list": {"paymentId": "payment", "filter.@id.0": "delivery item"},
+    "crm.item.payment.delivery.setDelivery": {"id": "delivery item", "deliveryId": "delivery"},
+    "crm.item.payment.get": {"id": "paid"},
+    "crm.item.payment.list": {"entityId": "deal", "filter.@id.0": "paid", "filter.@id.1": "payment"},
+    "crm.item.payment.pay": {"id": "payment"},
+    "crm.item.payment.product.add": {"paymentId": "payment", "rowId": "product row"},
+    "crm.item.payment.product.delete": {"id": "product item"},
+    "crm.item.payment.product.list": {
+        "paymentId": "payment",
+        "filter.@id.0": "product item",
+        "filter.@id.1": "product item",
+    },
+    "crm.item.payment.product.setQuantity": {"id": "product item"},
+    "crm.item.payment.unpay": {"id": "paid"},
+    "crm.item.payment.update": {"id": "payment"},
+    "crm.item.productrow.add": {"fields.ownerId": "deal"},
+    "crm.item.productrow.delete": {"id": "product row"},
+    "crm.item.productrow.get": {"id": "product row"},
+    "crm.item.productrow.list": {"filter.=ownerId": "deal"},
+    "crm.item.productrow.set": {"ownerId": "deal"},
+    "crm.item.productrow.update": {"id": "product row"},
+    "crm.item.update": {"id": "deal"},
+    "crm.lead.get": {"ID": "lead"},
+    "crm.stagehistory.list": {"entityTypeId": "kind", "filter.OWNER_ID": "deal"},
+    "crm.timeline.comment.add": {"fields.ENTITY_ID": "deal"},
+    "crm.type.get": {"id": "type"},
+    "crm.type.getByEntityTypeId": {"entityTypeId": "kind"},
+    "im.notify": {"USER_ID": "user"},
+    "im.notify.personal.add": {"USER_ID": "user"},
+    "im.notify.system.add": {"USER_ID": "user"},
+    "sale.payment.add": {"fields.orderId": "order"},
+    "sale.payment.delete": {"id": "payment"},
+    "sale.payment.get": {"id": "paid"},
+    "sale.payment.update": {"id": "payment"},
+    "salescenter.payment.getPublicUrl": {"id": "payment"},
+    "tasks.task.add": {"fields.CREATED_BY": "user", "fields.RESPONSIBLE_ID": "user"},
+    "tasks.task.add.v3": {"fields.creatorId": "user"},
+    "tasks.task.get": {"taskId": "task"},
+    "tasks.task.get.v3": {"id": "task"},
+    "tasks.task.list": {"filter.RESPONSIBLE_ID": "user"},
+}
+
+#: Kinds of CRM objects that every portal has; another number is a smart process of the documentation's portal.
+_EVERYWHERE = (1, 2, 3, 4, 7, 31)
+
+
+def pages() -> dict[str, dict[str, Any]]:
+    """The files by name without ``.json``."""
+    return {file.name.removesuffix(".json"): json.loads(file.read_text()) for file in sorted(CONTRACT.glob("*.json"))}
+
+
+def new_objects(portal: Sandbox, result: Any) -> dict[str, int]:
+    """A deal with all that may hang on it; ``result`` calls a method and gives back the answer's ``result``."""
+    (deal,) = portal.add_deals(1)
+    (smart_item,) = portal.add_items(128, 1)
+    contacts = {"PHONE": [{"VALUE": "+15550000001"}], "EMAIL": [{"VALUE": "someone@example.com"}]}
+    lead = result("crm.lead.add", {"FIELDS": {"TITLE": "Lead", "OPPORTUNITY": 15000, **contacts}})
+    result("crm.company.add", {"FIELDS": {"TITLE": "Company", **contacts}})
+    paid, payment = portal.add_payment(deal, paid=True, sum=10), portal.add_payment(deal)
+    product_row, delivery = portal.add_product_row(deal, price=6000, quantity=10), portal.add_delivery(deal, price=7)
+    product = {"paymentId": payment, "rowId": product_row, "quantity": 2}
+    return {
+        "deal": deal,
+        "lead": lead,
+        "smart item": smart_item,
+        "kind": 128,
+        "type": 3,
+        "user": portal.clerk.id,
+        "task": portal.tasks()[0]["id"],
+        "paid": paid,
+        "payment": payment,
+        "order": next(row["orderId"] for row in portal.payments() if row["id"] == payment),
+        "product row": product_row,
+        "delivery": delivery,
+        "product item": result("crm.item.payment.product.add", product),
+        "delivery item": result("crm.item.payment.delivery.add", {"paymentId": payment, "deliveryId": delivery}),
+    }
+
+
+def made_ready(page: str, params: Any, objects: dict[str, int]) -> Any:
+    """A printed request with ids that exist, and times where the page has placeholders."""
+    ready = _with_times(copy.deepcopy(params))
+    for place, name in STAND_INS.get(page, {}).items():
+        *above, last = place.split(".")
+        target = ready
+        for key in above:
+            target = target.get(key, {}) if isinstance(target, dict) else target
+        if isinstance(target, list):
+            if int(last) < len(target):
+                target[int(last)] = objects[name]
+        elif last in target and not (name == "kind" and target[last] in _EVERYWHERE):
+            target[last] = objects[name]
+    return ready
+
+
+def _with_times(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _with_times(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_with_times(part) for part in value]
+    is_placeholder = isinstance(value, str) and re.search(r"\$\(date|formatDate\(|_date_here|_date_", value)
+    return "2025-10-01T00:00:00+03:00" if is_placeholder else value
+
+
+def deviations(documented: Any, answer: Any, place: str = "") -> Iterator[str]:
+    """
+    Where an answer lacks a key of the documented one, or has another JSON type there.
+
+    ``null`` and empty arrays say nothing of a type: ``[]`` also stands for an empty object. The first element of a
+    documented list has its like among those of the answer. User fields are those of the documentation's own portal, and
+    ``next`` depends on how much that holds.
+    """
+    if documented in (None, []) or answer in (None, []):
+        return
+    if isinstance(documented, dict) and isinstance(answer, dict):
+        for key, value in documented.items():
+            if re.match("uf[A-Z]|UF_CRM|parentId|PARENT_ID", key) or (place, key) == ("", "next"):
+                continue
+            if key in answer:
+                yield from deviations(value, answer[key], f"{place}.{key}")
+            else:
+                yield f"{place}.{key} is missing"
+    elif isinstance(documented, list) and isinstance(answer, list):
+        rows = (list(deviations(documented[0], row, f"{place}[0]")) for row in answer)
+        yield from min(rows, key=len)
+    elif _json_type(documented) != _json_type(answer):
+        yield f"{place} is {answer!r}, documented as {documented!r}"
+
+
+def _json_type(value: Any) -> str:
+    if isinstance(value, bool):
+        return "boolean"
+    return "number" if isinstance(value, (int, float)) else type(value).__name__
