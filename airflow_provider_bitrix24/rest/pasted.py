@@ -170,11 +170,25 @@ class _Reader:
         label = "the password"
         if password is None:
             return _Address(label)
-        if match := re.fullmatch(r"/?(?:rest/)?(?:api/)?([0-9]+)/([^/]+)/?", password, re.IGNORECASE):
-            return _Address(label, user_id=_user_id(match[1]), code=self.code(label, match[2]))
+        if "/" in password and (end := self.end(label, password)):
+            return end
+        if _CLOUD_HOST.search(password.lower()) and "/" not in password:
+            self.fail(f"{label} is the name of a host", "write it into Host, and the webhook's code into Password")
         if "/" in password:
             return self.address(label, password)
         return _Address(label, code=self.code(label, password))
+
+    def end(self, label: str, text: str) -> _Address | None:
+        """The end of an address, ``/rest/1/CODE/``, ``1/CODE`` or ``CODE/method``; None where a host stands in it."""
+        segments = [segment for segment in text.split("/") if segment]
+        for word in ("rest", "api"):
+            if segments and segments[0].lower() == word:
+                segments = segments[1:]
+        user_id = _user_id(segments[0]) if len(segments) > 1 else None
+        code, *method = segments[1:] if user_id else segments or [""]
+        if len(method) > 1 or re.search(r"[.:]", code) or "rest" in (one.lower() for one in method):
+            return None
+        return _Address(label, user_id=user_id, code=self.code(label, code)) if code else None
 
     def host(self, host: str | None, schema: str | None, conn_type: str | None) -> _Address:
         """Airflow's parser of connection addresses puts the path into ``schema``, and the scheme into ``conn_type``."""

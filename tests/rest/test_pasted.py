@@ -62,6 +62,11 @@ FIELDS: dict[str, dict[str, Any]] = {
     "whole address in password, no scheme": {"password": WEBHOOK[8:]},
     "user id and code in password": {"host": HOST, "password": f"1/{CODE}"},
     "path in password": {"host": HOST, "password": f"/rest/1/{CODE}/"},
+    "code and its slash in password": {**CANONICAL, "password": f"{CODE}/"},
+    "code between slashes in password": {**CANONICAL, "password": f"/{CODE}/"},
+    "code and a method in password": {**CANONICAL, "password": f"{CODE}/profile.json"},
+    "user id, code and a method in password": {"host": HOST, "password": f"1/{CODE}/crm.deal.list"},
+    "path and a method in password": {"host": HOST, "password": f"/rest/api/1/{CODE}/profile"},
     "whole address in an extra": {"extra": {"webhook_url": WEBHOOK}},
     "whole address in an extra, and the host": {"host": HOST, "extra": {"webhook_url": f" {WEBHOOK}profile"}},
     "host plus schema": {"host": HOST, "schema": f"rest/1/{CODE}/", "conn_type": "https"},
@@ -75,6 +80,11 @@ FIELDS: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("fields", FIELDS.values(), ids=FIELDS.keys())
 def test_a_webhook_is_understood_in_every_form(fields):
     assert said(portal_from_parts("pasted", **fields)) == (f"https://{HOST}", "1", CODE)
+
+
+def test_an_address_in_password_may_name_a_host_without_a_domain():
+    portal = portal_from_parts("pasted", password=f"portal/rest/1/{CODE}/")
+    assert said(portal) == ("https://portal", "1", CODE)
 
 
 #: Text of AIRFLOW_CONN_PASTED -> address, user id, code.
@@ -179,6 +189,7 @@ MISTAKES: dict[str, tuple[dict[str, Any], str, str]] = {
     "no encryption": ({"host": WEBHOOK.replace("https", "http")}, "begins with http://", "allow_http"),
     "no encryption in Schema": ({**CANONICAL, "schema": "HTTP"}, "begins with http://", "use https://"),
     "another scheme": ({"host": f"ftp://{HOST}"}, "the host begins with something else", "write https://"),
+    "host and code in each other's field": ({"host": CODE, "login": "1", "password": HOST}, "a host", "into Host"),
     "masked by a form": ({**CANONICAL, "password": "***"}, "masked", "paste the code itself"),
     "masked in the address": ({"host": f"https://{HOST}/rest/1/********/"}, "masked", "paste the code itself"),
     "two hosts": (
