@@ -18,6 +18,7 @@ from airflow_provider_bitrix24.exceptions import (
     QueryLimitExceeded,
     ServerFault,
 )
+from airflow_provider_bitrix24.operators.delete_payments import Bitrix24DeletePaymentsOperator
 from airflow_provider_bitrix24.operators.payment import Bitrix24DeletePaymentOperator
 from airflow_provider_bitrix24.sandbox import Sandbox
 from tests.secrecy import assert_untold
@@ -39,6 +40,16 @@ def failure_of(payment_id: Any, **arguments: Any) -> BaseException:
     assert caught.value.__cause__ is None
     assert caught.value.__context__ is None or caught.value.__suppress_context__
     return caught.value
+
+
+def test_called_by_hand_without_a_task_it_says_what_is_wrong(portal, connection):
+    """As in a test of a DAG: ``execute({})``."""
+    for operator in (
+        Bitrix24DeletePaymentOperator(task_id="one", payment_id=999_999),
+        Bitrix24DeletePaymentsOperator(task_id="many", payment_ids=[999_999]),
+    ):
+        with pytest.raises(AirflowFailException, match="Payment has not been found"):
+            operator.execute({})
 
 
 # Arguments
