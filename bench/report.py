@@ -16,7 +16,8 @@ _HEAD = """\
 # What was measured
 
 Made by `make bench`; do not edit. {day}, {cores} cores ({machine}), Python {python}, airflow-provider-bitrix24 {ours},
-{packages}. Load average at the start: {load:.1f}.
+{packages}.
+Load average at the start: {load:.1f}.
 
 Each client runs in a process of its own and talks HTTPS over loopback to the sandbox, which is one more process with
 one thread. Seconds are medians of {rounds} runs (fastest and slowest in brackets) from the first line that uses the
