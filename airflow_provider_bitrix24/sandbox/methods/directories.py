@@ -75,7 +75,7 @@ def types(portal: PortalState, user: User, params: Params) -> Any:
 def type_(portal: PortalState, user: User, params: Params) -> Any:
     name = "id" if "id" in params else "entityTypeId"
     if integer(params, name) != SMART_PROCESS_TYPE[name]:
-        raise Refusal("NOT_FOUND", portal.text("smart_process_not_found"))
+        raise Refusal("0", "SPA not found" if name == "id" else portal.text("smart_process_not_found"))
     return {"type": {**SMART_PROCESS_TYPE, **_TYPE_DETAILS}}
 
 
@@ -144,8 +144,12 @@ _STATUS_FIELDS = {
 
 @method("crm.status.list", scope="crm", upper=True)
 def statuses(portal: PortalState, user: User, params: Params) -> Any:
-    matcher = Matcher(_STATUS_FIELDS, refuse=None).read(array_or_none(params, "FILTER"))
+    try:
+        filter_, order = array_or_none(params, "FILTER"), array_or_none(params, "ORDER")
+    except Refusal:
+        raise Refusal("Invalid parameters.", "Incorrect parameters passed.") from None
+    matcher = Matcher(_STATUS_FIELDS, refuse=None).read(filter_)
     rows = [row for row in _statuses() if all(check(row) for check in matcher.checks)]
-    rows = sort_rows(rows, read_order(array_or_none(params, "ORDER"), _STATUS_FIELDS, None))
+    rows = sort_rows(rows, read_order(order, _STATUS_FIELDS, None))
     # The whole directory in one answer, whatever `start` says.
     return Page(rows, len(rows))

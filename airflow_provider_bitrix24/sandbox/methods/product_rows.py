@@ -234,6 +234,8 @@ def _deal(portal: PortalState, user: User, params: Params) -> Row:
 def deal_contacts(portal: PortalState, user: User, params: Params) -> Any:
     if (as_integer(params.get("ID")) or 0) < 1:
         raise Refusal("", "The parameter ownerEntityID is invalid or not defined.")
+    if portal.store.items[DEAL].get(as_integer(params["ID"]) or 0) is None:
+        raise Refusal("", "Not found.")
     deal = found_old(portal, user, DEAL, params)
     first = deal.get("contactId")
     ids = [first, *(number for number in deal.get("contactIds", []) if number != first)] if first else []

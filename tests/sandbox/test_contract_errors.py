@@ -1,0 +1,132 @@
+"""Errors that the documentation prints can be had from the sandbox."""
+
+from __future__ import annotations
+
+import pytest
+
+from airflow_provider_bitrix24.sandbox import Sandbox
+from tests.sandbox import contract
+
+PAGES = contract.pages()
+GONE = 999_999
+
+#: What is asked for to get the error printed on a page.
+ASKED = {
+    "crm.category.list": {"entityTypeId": GONE},
+    "crm.company.list": {},
+    "crm.contact.list": {},
+    "crm.deal.add": {"fields": "text"},
+    "crm.deal.contact.items.get": {"id": GONE},
+    "crm.deal.delete": {"id": 0},
+    "crm.deal.list": {"filter": "text"},
+    "crm.deal.productrows.get": {"id": 0},
+    "crm.deal.update": {"id": 1, "fields": "text"},
+    "crm.item.add": {"entityTypeId": GONE, "fields": {}},
+    "crm.item.batchImport": {"entityTypeId": GONE, "data": [{}]},
+    "crm.item.delete": {"entityTypeId": 2, "id": GONE},
+    "crm.item.delivery.list": {"entityTypeId": 2, "entityId": 1},
+    "crm.item.fields": {"entityTypeId": GONE},
+    "crm.item.get": {"entityTypeId": 2, "id": GONE},
+    "crm.item.import": {"entityTypeId": GONE, "fields": {}},
+    "crm.item.list": {"entityTypeId": 2, "filter": {"FIELD": 1}},
+    "crm.item.payment.add": {"entityTypeId": 2, "entityId": 13_123_000},
+    "crm.item.payment.delete": {"id": GONE},
+    "crm.item.payment.delivery.add": {"paymentId": GONE, "deliveryId": 1},
+    "crm.item.payment.delivery.delete": {"id": GONE},
+    "crm.item.payment.delivery.list": {"paymentId": GONE},
+    "crm.item.payment.delivery.setDelivery": {"id": GONE, "deliveryId": 1},
+    "crm.item.payment.get": {"id": GONE},
+    "crm.item.payment.list": {"entityTypeId": 2, "entityId": 1},
+    "crm.item.payment.pay": {"id": GONE},
+    "crm.item.payment.product.add": {"paymentId": GONE, "rowId": 1, "quantity": 1},
+    "crm.item.payment.product.delete": {"id": GONE},
+    "crm.item.payment.product.list": {"paymentId": GONE},
+    "crm.item.payment.product.setQuantity": {"id": GONE, "quantity": 1},
+    "crm.item.payment.unpay": {"id": GONE},
+    "crm.item.payment.update": {"id": GONE, "fields": {"paid": "Y"}},
+    "crm.item.productrow.add": {"fields": {"ownerType": "D", "ownerId": GONE}},
+    "crm.item.productrow.delete": {"id": GONE},
+    "crm.item.productrow.get": {"id": GONE},
+    "crm.item.productrow.list": {"filter": {"=ownerType": "D", "=ownerId": 1}},
+    "crm.item.productrow.set": {"ownerType": "D", "ownerId": GONE, "productRows": []},
+    "crm.item.productrow.update": {"id": GONE, "fields": {}},
+    "crm.item.update": {"entityTypeId": GONE, "id": 1, "fields": {}},
+    "crm.lead.get": {"id": GONE},
+    "crm.lead.list": {},
+    "crm.status.list": {"filter": "text"},
+    "crm.type.get": {"id": GONE},
+    "crm.type.getByEntityTypeId": {"entityTypeId": GONE},
+    "crm.type.list": {},
+    "im.notify": {"MESSAGE": "Text"},
+    "im.notify.personal.add": {"MESSAGE": "Text"},
+    "im.notify.system.add": {"MESSAGE": "Text"},
+    "sale.payment.add": {"fields": {"orderId": 1, "paySystemId": 1}},
+    "sale.payment.delete": {"id": GONE},
+    "sale.payment.get": {"id": GONE},
+    "sale.payment.update": {"id": GONE, "fields": {"paySystemId": 1}},
+    "salescenter.payment.getPublicUrl": {"id": GONE},
+    "tasks.task.add": {"fields": {}},
+    "tasks.task.add.v3": {"fields": {"title": "T", "creatorId": 1, "responsibleId": 1, "deadline": "text"}},
+    "tasks.task.get": {"taskId": 1, "select": "text"},
+    "tasks.task.get.v3": {"id": 2_000_000},
+    "tasks.task.list": {"order": {"NONSENSE": "asc"}},
+    "tasks.task.list.v3": {"pagination": {"limit": "abc"}},
+}
+
+#: Pages that print what a user without any right is told.
+WITHOUT_RIGHTS = {
+    *("crm.company.list", "crm.contact.list", "crm.lead.list", "crm.type.list", "sale.payment.add"),
+    *("crm.item.delivery.list", "crm.item.payment.list", "crm.item.productrow.list"),
+}
+
+#: Printed errors that cannot be had, and why.
+IMPOSSIBLE = {
+    "app.info": "current servers answer a webhook (server source)",
+    "crm.activity.list": "plain HTTP is refused for all methods alike",
+    "crm.deal.get": "prints the error of `crm.deal.add`",
+    "crm.deal.productrows.set": "prices of discounts are not reckoned",
+    "crm.timeline.comment.add": "a missing owner is `OWNER_NOT_FOUND` by the page's own table",
+    "crm.stagehistory.list": "there are no store documents",
+    "sale.payment.list": "prints `error`, without saying when",
+}
+
+#: Texts that differ from the printed ones, and why.
+OTHER_TEXTS = {
+    "crm.item.get": ("Item not found", "so in the page's own table of errors"),
+    "crm.item.payment.add": ("Entity ID #13123000 does not exist.", "the server translates it, and pages print a translation back"),
+    "sale.payment.delete": ("payment is not exists", "so in the server source"),
+    "sale.payment.get": ("payment is not exists", "so in the server source"),
+    "sale.payment.update": ("payment is not exists", "so in the server source"),
+}
+
+
+@pytest.fixture(scope="module")
+def servers():
+    """A current server, and one of 2024: most pages of payments print what that says."""
+    with Sandbox(seed=1) as current, Sandbox(seed=1, generation="middle") as middle:
+        for portal in (current, middle):
+            portal.clerk.rights = set()
+        yield {"current": current, "middle": middle}
+
+
+def test_every_printed_error_is_asked_for():
+    printed = {page for page, content in PAGES.items() if content["errors"]}
+    assert printed == set(ASKED) | set(IMPOSSIBLE)
+
+
+@pytest.mark.parametrize("page", ASKED)
+def test_a_printed_error_can_be_had(page, servers, ask, http):
+    printed = PAGES[page]["errors"][0]["body"]
+    portal = servers["middle" if printed.get("error_description") == "Insufficient permissions" else "current"]
+    user = portal.clerk if page in WITHOUT_RIGHTS else portal.admin
+    if page.endswith(".v3"):
+        http.verify = portal.ca_file
+        url = portal.webhook(user).replace("/rest/", "/rest/api/") + page.removesuffix(".v3")
+        answer = http.post(url, json=ASKED[page], timeout=10)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (400, printed["error"]["code"])
+        return
+    answer = ask(portal, page, ASKED[page], user=user)
+    text, _ = OTHER_TEXTS.get(page, (printed["error_description"], ""))
+    assert answer.status_code >= 400
+    # Numbers are printed, and text is sent; `zero_code=0` sends numbers.
+    assert (answer.json()["error"], answer.json()["error_description"]) == (str(printed["error"]), text)
