@@ -84,8 +84,8 @@ def test_example_bitrix24_notify_after(portal, connection, run_dag):
 
 
 def test_example_bitrix24_clean_up_payments(portal, connection, run_dag, xcom, tmp_path):
-    (lost,) = portal.add_deals(1, stageId="LOSE", stageSemanticId="F")
-    (open_deal,) = portal.add_deals(1)
+    (lost,) = portal.add_deals(1, stageId="LOSE")
+    (open_deal,) = portal.add_deals(1, stageId="NEW")
     paid, unpaid, kept = portal.add_payment(lost, paid=True), portal.add_payment(lost), portal.add_payment(open_deal)
     dag, conf = example_dag("example_bitrix24_clean_up_payments"), {"folder": f"file://{tmp_path}"}
 
@@ -94,7 +94,7 @@ def test_example_bitrix24_clean_up_payments(portal, connection, run_dag, xcom, t
     assert unpaid in xcom(run, "would_be_deleted")["payment_ids"]
     assert portal.executed("crm.item.payment.delete") == 0
 
-    run = run_dag(dag, conf)
+    run = run_dag(dag, {**conf, "dry_run": False})
     assert run.state == "success"
     told = xcom(run, "delete_payments")
     assert told["deleted"] == told["planned"] == portal.executed("crm.item.payment.delete")

@@ -95,7 +95,7 @@ def add_deals(store: Store, count: int, chance: random.Random, **fields: Any) ->
     for number in range(len(table) + 1, len(table) + count + 1):
         row: Row = {
             "title": f"{_GOODS[chance.randrange(8)]} #{number}",
-            **stage_fields(DEAL_STAGES[chance.randrange(7)]),
+            **stage_fields(fields.get("stageId", DEAL_STAGES[chance.randrange(7)])),
             "opportunity": chance.randrange(100, 1_000_000) / 100,
             "companyId": 1 + number % companies if companies else 0,
             "contactId": 1 + number % contacts if contacts else 0,
