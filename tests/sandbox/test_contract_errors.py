@@ -93,7 +93,7 @@ IMPOSSIBLE = {
 #: Texts that differ from the printed ones, and why.
 OTHER_TEXTS = {
     "crm.item.get": ("Item not found", "so in the page's own table of errors"),
-    "crm.item.payment.add": ("Entity ID #13123000 does not exist.", "the server translates it, and pages print a translation back"),
+    "crm.item.payment.add": ("Entity ID #13123000 does not exist.", "a text that the server translates"),
     "sale.payment.delete": ("payment is not exists", "so in the server source"),
     "sale.payment.get": ("payment is not exists", "so in the server source"),
     "sale.payment.update": ("payment is not exists", "so in the server source"),
