@@ -16,6 +16,7 @@ help:
 	@echo "make test         run all tests on Airflow $(VERSIONS); ARGS='-k limits' selects some"
 	@echo "make check        check format, lint, types and the documents' code blocks"
 	@echo "make bench        measure speed against other clients, and write bench/RESULTS.md; takes 10 minutes"
+	@echo "make sdks         run official and community SDKs against the sandbox; needs Node.js and npm"
 	@echo "make environments make .venv/airflow-VERSION for Airflow $(VERSIONS)"
 	@echo "make constraints  pin the newest allowed versions anew in ci/constraints-*.txt"
 	@echo "make clean        remove all that was made here"
@@ -46,9 +47,18 @@ check: .venv/airflow-3.3/.made
 bench: .venv/airflow-bench/.made
 	@.venv/airflow-bench/bin/python -m bench $(ARGS)
 
+.PHONY: sdks
+sdks: .venv/airflow-sdks/.made ci/sdks/node_modules/.made
+	@.venv/airflow-sdks/bin/python -m pytest -q ci/sdks $(ARGS)
+
+# The lock file has hashes and no addresses: `npm install --omit-lockfile-registry-resolved` in a clean folder renews it.
+ci/sdks/node_modules/.made: ci/sdks/package.json ci/sdks/package-lock.json
+	@cd ci/sdks && npm ci --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error >/dev/null
+	@touch $@
+
 .PHONY: clean
 clean:
-	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv ci/sdks/node_modules build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(TOOLS)/.made: ci/constraints-tools.txt
@@ -69,13 +79,14 @@ $(TOOLS)/.made: ci/constraints-tools.txt
 NEWEST_2.11 := 2026-03-15
 NEWEST_3.3 := 2026-09-18
 NEWEST_bench := 2026-11-20
+NEWEST_sdks := 2026-11-20
 NEWEST_tools := 2026-11-20
 
 .PHONY: constraints
-constraints: $(VERSIONS:%=pin-%) pin-bench pin-tools
+constraints: $(VERSIONS:%=pin-%) pin-bench pin-sdks pin-tools
 
-.PHONY: pin-bench pin-tools $(VERSIONS:%=pin-%)
-pin-bench pin-tools $(VERSIONS:%=pin-%): pin-%: $(TOOLS)/.made
+.PHONY: pin-bench pin-sdks pin-tools $(VERSIONS:%=pin-%)
+pin-bench pin-sdks pin-tools $(VERSIONS:%=pin-%): pin-%: $(TOOLS)/.made
 	@echo "# Made by \`make constraints\` from ci/requirements-$*.in; change that file, not this one." > ci/constraints-$*.new
 	@UV_INDEX= UV_FIND_LINKS= $(UV) pip compile -q --python-version 3.11 --universal --generate-hashes --no-header --no-annotate \
 		--no-emit-index-url --exclude-newer $(NEWEST_$*) \
