@@ -102,6 +102,9 @@ class Bitrix24BulkWriteOperator(Bitrix24BaseOperator):
         if self.only_check:
             return self._checked(client, method, shape, rows)
         memory = checkpoint(context, report)
+        if (done := memory.get("done")) is not None:
+            self.log.info("An earlier try of this task has written all.")
+            return dict(done)
         if is_repeated(context) and not memory.lasting and client.known(method)[1].repeat == "never":
             raise ConfigurationError(
                 "an earlier try may have written rows, and nothing remembers which",
@@ -132,7 +135,7 @@ class Bitrix24BulkWriteOperator(Bitrix24BaseOperator):
             # Only with what earlier tries did in mind may another try begin.
             failure.retryable = failure.retryable and memory.lasting
             raise failure.advise(f"({dict(counts)}; more than max_failures, {most})")
-        memory.forget()
+        memory.finish(summary)
         return summary
 
     def _method(self) -> tuple[str, Any]:

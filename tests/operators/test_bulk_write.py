@@ -84,7 +84,7 @@ def test_the_report_tells_the_outcome_of_every_row(portal, connection, tmp_path)
     report = [json.loads(line) for line in (tmp_path / "report.jsonl").read_text().splitlines()]
     assert [(row["row"], row["outcome"]) for row in report] == [(0, "written"), (1, "failed"), (2, "failed")]
     assert "the row has no column 't': it has: id" in report[2]["message"]
-    assert [file.name for file in tmp_path.iterdir()] == ["report.jsonl"]
+    assert {file.name for file in tmp_path.iterdir()} == {"report.jsonl", "report.jsonl.checkpoint"}
 
 
 def test_more_failures_than_allowed_stop_the_task_after_their_step(portal, connection):
@@ -206,10 +206,19 @@ def test_a_cleared_task_begins_anew(portal, connection):
     assert write(given=cleared, entity_type_id="company", rows=firms(3), mapping={"title": "$name"})["written"] == 3
 
 
-def test_a_finished_task_leaves_nothing_remembered(portal, connection):
-    store = StateStore()
-    write(given=context(store=store), entity_type_id="company", rows=firms(60), mapping={"title": "$name"})
-    assert store.values == {}
+@pytest.mark.parametrize("memory", ["store", "report"])
+def test_a_try_after_all_is_written_returns_the_same_and_writes_nothing(memory, portal, connection, tmp_path):
+    """The task was killed between its last answer and the end of its try."""
+    store = StateStore() if memory == "store" else None
+    arguments = {
+        "entity_type_id": "company", "rows": firms(60), "mapping": {"title": "$name"},
+        "report": str(tmp_path / "r.jsonl"),
+    }  # fmt: skip
+    told = write(given=context(store=store), **arguments)
+    assert write(given=context(try_number=2, store=store), **arguments) == told
+    assert portal.executed(ADD) == 60
+    kept = {"bitrix24_keys_0", "bitrix24_series", "bitrix24_done"} if store else {"done.json", "series.json"}
+    assert kept == set(store.values if store else (file.name for file in (tmp_path / "r.jsonl.checkpoint").iterdir()))
 
 
 def test_a_lost_answer_of_an_add_leaves_its_rows_unknown(portal, connection):
