@@ -81,7 +81,7 @@ class Standalone:
             start_new_session=True,
         )
 
-    def begin(self) -> None:
+    def begin(self, dags: str) -> None:
         """Bring the DAGs, which run at once, when all parts are there: a task that starts earlier fails."""
         until = time.monotonic() + PATIENCE_SECONDS
         parts = ("metadatabase", "scheduler", "triggerer", "dag_processor")
@@ -93,7 +93,6 @@ class Standalone:
                     break
         else:
             raise AssertionError(self.said())
-        dags = "from tests.oauth.shared_token_dag import deferred, shared  # airflow DAG\n"
         (self.home / "dags" / "dags.py").write_text(dags)
 
     def said(self) -> str:
@@ -141,7 +140,7 @@ def test_16_tasks_and_a_trigger_share_one_pair_in_variables(portal, conductor, t
     began = time.monotonic()
     airflow = Standalone(tmp_path / "home", connection, conductor.getsockname()[1])
     try:
-        airflow.begin()
+        airflow.begin("from tests.oauth.shared_token_dag import deferred, shared  # airflow DAG\n")
         tasks = [conductor.accept()[0] for _ in range(WORKERS)]
         running, granted = time.monotonic(), []
         lines = [task.makefile() for task in tasks]
