@@ -1,5 +1,5 @@
 """
-5,000 payments deleted by a task of a real Airflow 3.3, scheduler and LocalExecutor included, that is killed and retried.
+5,000 payments deleted by a task of a real Airflow 3.3 (scheduler, LocalExecutor, state store), killed and retried.
 
 It takes minutes and a gigabyte, so it runs only with ``BITRIX24_STANDALONE=1``.
 """
