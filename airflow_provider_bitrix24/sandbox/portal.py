@@ -10,7 +10,6 @@ from typing import Any
 
 from airflow_provider_bitrix24.sandbox import seed as seeding
 from airflow_provider_bitrix24.sandbox.app import application
-from airflow_provider_bitrix24.sandbox.calls import Call
 from airflow_provider_bitrix24.sandbox.faults import Fault
 from airflow_provider_bitrix24.sandbox.limits import Clock
 from airflow_provider_bitrix24.sandbox.methods import crm_changes as changes
@@ -18,6 +17,7 @@ from airflow_provider_bitrix24.sandbox.methods.crm_values import completed
 from airflow_provider_bitrix24.sandbox.methods.payments import payment_fields
 from airflow_provider_bitrix24.sandbox.methods.product_rows import new_row
 from airflow_provider_bitrix24.sandbox.portal_applications import Applications
+from airflow_provider_bitrix24.sandbox.portal_calls import ReceivedCalls
 from airflow_provider_bitrix24.sandbox.server import HOST, Certificate, Server
 from airflow_provider_bitrix24.sandbox.state import (
     RIGHTS,
@@ -31,7 +31,7 @@ from airflow_provider_bitrix24.sandbox.state import (
 from airflow_provider_bitrix24.sandbox.store import DEAL, Row, Store, set_paid
 
 
-class Sandbox(Applications):
+class Sandbox(Applications, ReceivedCalls):
     """
     A small Bitrix24 on 127.0.0.1, alive inside a ``with`` block (or between :meth:`start` and :meth:`stop`).
 
@@ -210,33 +210,9 @@ class Sandbox(Applications):
     # What happened
 
     @property
-    def calls(self) -> list[Call]:
-        """Every request for a method, in order; the last 100,000 of them."""
-        with self._state.lock:
-            return list(self._state.log.calls)
-
-    @property
-    def requests(self) -> int:
-        """HTTP requests for methods."""
-        return self._state.log.requests
-
-    @property
     def connections(self) -> int:
         """TCP connections accepted, also those on which nothing was said."""
         return self._server.connections if self._server else self._served_connections
-
-    def count(self, method: str) -> int:
-        """Calls of a method received, alone and in batches."""
-        return self._state.log.received(method)
-
-    def executed(self, method: str) -> int:
-        """How often a method ran and took effect, alone and in batches."""
-        return self._state.log.executed(method)
-
-    def reset_calls(self) -> None:
-        """Forget all calls; connections keep being counted from the start."""
-        with self._state.lock:
-            self._state.log.reset()
 
     # Objects
 

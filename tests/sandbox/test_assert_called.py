@@ -1,0 +1,76 @@
+"""Assertions about what a portal received."""
+
+from __future__ import annotations
+
+import pytest
+
+from airflow_provider_bitrix24.sandbox import Sandbox
+
+UPDATE = "crm.item.update"
+
+
+@pytest.fixture(scope="module")
+def portal():
+    with Sandbox(deals=5) as portal:
+        yield portal
+
+
+@pytest.fixture(autouse=True)
+def updated(portal, ask):
+    """Deal 3 was updated, and deal 999 was not, for there is none."""
+    portal.reset_calls()
+    for deal in (3, 999):
+        ask(portal, UPDATE, {"entityTypeId": "2", "id": deal, "fields": {"title": "New", "opportunity": 5}})
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {},
+        {"id": 3},
+        {"ID": "3", "entityTypeId": 2},
+        {"fields": {"title": "New"}},
+        {"times": 1, "fields": {"opportunity": "5"}},
+    ],
+)
+def test_a_call_that_took_effect_is_found_by_some_of_its_parameters(portal, params):
+    portal.assert_called(UPDATE, **params)
+    portal.assert_called("CRM.Item.Update", **params)
+
+
+@pytest.mark.parametrize(
+    "params",
+    [{"id": 4}, {"id": 999}, {"id": 3, "x": 1}, {"fields": {"title": "Old"}}, {"times": 2}, {"id": [3]}, {"times": 0}],
+)
+def test_what_was_not_done_is_told_with_what_was(portal, params):
+    with pytest.raises(AssertionError) as told:
+        portal.assert_called(UPDATE, **params)
+    assert "'id': 3, 'fields': {'title': 'New', 'opportunity': 5}}: done" in str(told.value)
+    assert "refused with 'NOT_FOUND'" in str(told.value)
+
+
+def test_a_command_of_a_batch_is_a_call(portal, ask):
+    ask(portal, "batch", {"cmd": {"a": "crm.deal.get?id=2", "b": "crm.deal.get?id=2"}})
+    portal.assert_called("crm.deal.get", times=2, id=2)
+
+
+def test_what_must_not_be_called_is_found_even_when_refused(portal):
+    portal.assert_not_called("crm.item.delete")
+    with pytest.raises(AssertionError, match=r"crm\.item\.update should not have been called"):
+        portal.assert_not_called(UPDATE)
+
+
+def test_a_method_that_was_never_called_is_told_beside_those_that_were(portal):
+    with pytest.raises(
+        AssertionError, match=r"did not take effect\. It was not called\. Called were: crm.item.update\."
+    ):
+        portal.assert_called("crm.item.delete", id=1)
+
+
+def test_no_token_is_told(portal, http):
+    token = portal.application().grant()["access_token"]
+    http.post(f"{portal.url}/rest/crm.deal.get", json={"id": 1, "auth": token}, verify=portal.ca_file, timeout=10)
+    with pytest.raises(AssertionError) as told:
+        portal.assert_called("crm.deal.get", id=2)
+    assert "'id': 1" in str(told.value)
+    assert token not in str(told.value)
