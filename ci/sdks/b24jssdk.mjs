@@ -97,9 +97,10 @@ const scenarios = {
     client.setCallbackRefreshAuth(async ({ authData }) => {
       renewed.push(authData)
     })
-    const answers = await Promise.all(
-      [1, 2, 3].map((id) => client.actions.v2.call.make({ method: 'crm.deal.get', params: { id } }))
-    )
+    const get = (id) => client.actions.v2.call.make({ method: 'crm.deal.get', params: { id } })
+    const answers = input.together
+      ? await Promise.all([get(1), get(2), get(3)])
+      : [await get(1), await get(2), await get(3)]
     return { deals: answers.map((answer) => answer.getData().result.ID), renewed }
   }
 }

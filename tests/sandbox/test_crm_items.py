@@ -118,17 +118,18 @@ def test_orders(ask):
         assert ids(items(ask, portal, order={"title": "asc"})) == [3, 2, 1]
         assert ids(items(ask, portal, order={"opportunity": "DESC", "title": "ASC"})) == [3, 2, 1]
         assert ids(items(ask, portal, order={"id": "DESC"}, filter={">id": 1}, start=-1)) == [3, 2]
+        assert ids(items(ask, portal, order={"ID": "DESC"}, filter={">ID": 1}, start=-1)) == [3, 2]
 
 
 @pytest.mark.parametrize(
     ("params", "description"),
     [
-        ({"filter": {"ID": 1}}, "Invalid filter: field 'ID' is not allowed in filter"),
+        ({"filter": {"TITLE": 1}}, "Invalid filter: field 'TITLE' is not allowed in filter"),
         ({"filter": {">id": [1]}}, "Invalid filter: field 'id' has invalid value"),
         ({"filter": {"opportunity": "much"}}, "Invalid filter: field 'opportunity' has invalid value"),
         ({"filter": {">createdTime": "2026-01-01T00:00:00 03:00"}}, "Invalid filter: field 'createdTime' has invalid"),
         ({"filter": {"0": {"nonsense": 1}}}, "Invalid filter: field 'nonsense' is not allowed in filter"),
-        ({"order": {"ID": "ASC"}}, "Invalid order: field 'ID' is not allowed in order"),
+        ({"order": {"TITLE": "ASC"}}, "Invalid order: field 'TITLE' is not allowed in order"),
         ({"order": {"id": "UP"}}, "Invalid order: allowed sort directions are ASC, DESC. But got 'UP' for field 'id'"),
     ],
 )

@@ -72,6 +72,8 @@ def list_(portal: PortalState, user: User, params: Params) -> Any:
     entity_type_id = integer(params, "entityTypeId")
     table, original = table_of(portal, entity_type_id), _original(params)
     fields = {name: field.for_filter for name, field in by_item_name(entity_type_id, original).items()}
+    # b24pysdk and fast_bitrix24 filter and sort every item by ``ID``; no page names it.
+    fields["ID"] = fields["id"]
     matcher = Matcher(fields, refuse=invalid_list).read(params.get("filter"))
     changes.hide_others(user, matcher)
     order = read_order(params.get("order"), fields, invalid_list)
