@@ -44,8 +44,8 @@ class Bitrix24ImportItemsOperator(Bitrix24BaseItemRowsOperator):
     :param mapping: the item's fields, in which ``"$column"`` stands for a row's value and ``"$$"`` for a dollar sign,
         e.g. ``{"title": "$name", "PHONE": "$phone"}``; the whole row by default; templated. See
         :class:`Bitrix24AddItemOperator` for names and values.
-    :param max_failures: so many rows may fail before the task stops and fails, its summary in XCom under the key
-        ``bitrix24_rows``; None for any number.
+    :param max_failures: so many rows may fail by themselves before the task stops and fails, its summary in XCom under
+        the key ``bitrix24_rows``; None for any number. What befalls all rows, such as a limit, stops it in any case.
     :param dry_run: import nothing; return ``{"rows": 500, "failed": 0, "examples": [fields of the first three], …}``.
     :param report: an ``ObjectStoragePath`` for the outcome of every row, as JSON lines; templated.
     :raises AirflowFailException: the arguments, a right, or more rows failed than may.

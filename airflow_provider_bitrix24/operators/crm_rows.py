@@ -9,7 +9,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
-from airflow_provider_bitrix24.exceptions import Bitrix24Error, ConfigurationError
+from airflow_provider_bitrix24.exceptions import (
+    Bitrix24Error,
+    Blocked,
+    ConfigurationError,
+    NotSent,
+    OperationTimeLimit,
+    PortalMoved,
+    QueryLimitExceeded,
+    Unauthorized,
+)
 from airflow_provider_bitrix24.operators.arguments import number_from_zero, parameters
 from airflow_provider_bitrix24.operators.base import Bitrix24BaseOperator
 from airflow_provider_bitrix24.operators.crm import fields_of
@@ -25,6 +34,8 @@ Made: TypeAlias = "tuple[int, Written | ConfigurationError]"
 #: Where a task that fails leaves its summary in XCom.
 SUMMARY_KEY = "bitrix24_rows"
 _FAILED = ("failed", "unknown")
+#: What befell one row befalls the next: not the row's failure, and however many may fail, the task stops.
+_FOR_ALL = (NotSent, PortalMoved, QueryLimitExceeded, OperationTimeLimit, Unauthorized, Blocked)
 #: Failed rows that are logged one by one.
 _LOGGED = 20
 
@@ -58,26 +69,42 @@ class Outcome:
 
 @dataclass
 class Tally:
-    """Outcomes so far, and whether too many rows failed."""
+    """
+    Outcomes so far, and whether to stop.
+
+    :param most: so many rows may fail; None for any number.
+    :param failed: rows that failed by themselves.
+    """
 
     most: int | None
     counts: Counter[str] = field(default_factory=Counter)
-    failure: Bitrix24Error | None = None
+    failed: int = 0
+    _first: Bitrix24Error | None = None
+    _for_all: Bitrix24Error | None = None
 
     def add(self, outcome: Outcome) -> None:
         self.counts[outcome.outcome] += 1
         error = outcome.error
-        # One that no retry heals decides.
-        if error is not None and (self.failure is None or (self.failure.retryable and not error.retryable)):
-            self.failure = error
-
-    @property
-    def failed(self) -> int:
-        return sum(self.counts[word] for word in _FAILED)
+        if error is None:
+            return
+        if error.retryable or isinstance(error, _FOR_ALL):
+            self._for_all = self._for_all or error
+        else:
+            self.failed += 1
+            self._first = self._first or error
 
     def is_over(self, more: int = 0) -> bool:
-        """Whether so many rows, and ``more``, are too many."""
-        return self.most is not None and self.failed + more > self.most
+        """Whether the failures, and ``more``, are too many, or nothing more can be written at all."""
+        too_many = self.most is not None and self.failed + more > self.most
+        return too_many or self._for_all is not None
+
+    def failure(self) -> Bitrix24Error | None:
+        """What the task fails of; None if it does not. Rows that may fail do not keep a retry from healing the rest."""
+        if not self.is_over():
+            return None
+        if self._first is not None and self.most is not None and self.failed > self.most:
+            return self._first.advise(f"({dict(self.counts)}; more than max_failures, {self.most})")
+        return self._for_all and self._for_all.advise(f"({dict(self.counts)})")
 
 
 class Bitrix24BaseItemRowsOperator(Bitrix24BaseOperator):
@@ -149,16 +176,16 @@ class Bitrix24BaseItemRowsOperator(Bitrix24BaseOperator):
             "outcomes": outcomes,
             "report": written,
         }
-        if tally.failure is not None and tally.is_over():
+        if failure := tally.failure():
             context["ti"].xcom_push(key=SUMMARY_KEY, value=summary)
-            raise tally.failure.advise(f"({dict(tally.counts)}; more than max_failures, {most})")
+            raise failure
         return summary
 
     def _told(self, steps: Iterable[list[Outcome]], tally: Tally) -> Iterator[dict[str, Any]]:
         for outcomes in steps:
             for outcome in outcomes:
                 tally.add(outcome)
-                if outcome.error is not None and tally.failed <= _LOGGED:
+                if outcome.error is not None and sum(tally.counts[word] for word in _FAILED) <= _LOGGED:
                     self.log.warning("Row %d: %s", outcome.row, outcome.error)
                 yield outcome.as_json()
             self.log.info("%d rows: %s", tally.counts.total(), dict(tally.counts))

@@ -107,8 +107,8 @@ class Bitrix24UpsertItemsOperator(Bitrix24BaseItemRowsOperator):
     :param sql_conn_id: the database's connection; templated.
     :param mapping: the item's fields, in which ``"$column"`` stands for a row's value and ``"$$"`` for a dollar sign,
         e.g. ``{"originId": "$id", "title": "$name", "PHONE": "$phone"}``; the whole row by default; templated.
-    :param max_failures: so many rows may fail before the task stops and fails, its summary in XCom under the key
-        ``bitrix24_rows``; None for any number.
+    :param max_failures: so many rows may fail by themselves before the task stops and fails, its summary in XCom under
+        the key ``bitrix24_rows``; None for any number. What befalls all rows, such as a limit, stops it in any case.
     :param dry_run: write nothing; return ``{"rows": 500, "failed": 0, "examples": [fields of the first three], …}``.
     :param report: an ``ObjectStoragePath`` for the outcome of every row, as JSON lines; templated.
     :raises AirflowFailException: the arguments, a right, or more rows failed than may.

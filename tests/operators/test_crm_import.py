@@ -167,6 +167,28 @@ def test_a_limit_is_left_to_the_tasks_retries_where_they_are_safe(portal, connec
     assert store.values == {}
 
 
+def test_a_limit_stops_the_task_however_many_rows_may_fail(portal, connection):
+    """Rows may fail by themselves; what befalls all of them is left to the task's retries."""
+    store = StateStore()
+    portal.fault("operation_time_limit", IMPORT, after=1, times=None)
+    rows = [{"post": "none"}, *({"name": f"n{index}"} for index in range(99))]
+    arguments = {"entity_type_id": "contact", "rows": rows, "max_failures": None}
+    given = context(store=store)
+    with pytest.raises(OperationTimeLimit):
+        import_items(**arguments, given=given)
+    assert given["ti"].pushed["bitrix24_rows"]["imported"] == 19
+    portal.clear_faults()
+    told = import_items(**arguments, given=context(store=store, try_number=2))
+    assert (told["imported"], told["failed"]) == (99, 1)
+    assert len([one for one in portal.items(3) if one.get("name", "").startswith("n")]) == 99
+
+
+def test_a_webhook_that_is_not_accepted_any_more_stops_the_task_at_once(portal, connection):
+    portal.fault("error", "batch", code="INVALID_CREDENTIALS", status=401, after=1, times=None)
+    assert "INVALID_CREDENTIALS" in failure_of(rows=firms(200), max_failures=None)
+    assert portal.requests == 3
+
+
 def test_without_a_memory_no_retry_imports_anything(portal, connection):
     portal.fault("operation_time_limit", IMPORT, times=None)
     failure_of(rows=firms(3))
