@@ -24,7 +24,7 @@ from airflow_provider_bitrix24.exceptions import (
 )
 from airflow_provider_bitrix24.rest import batch
 from airflow_provider_bitrix24.rest.batch import BatchResult, Command
-from airflow_provider_bitrix24.rest.encoding import has_reference
+from airflow_provider_bitrix24.rest.encoding import as_params, has_reference
 from airflow_provider_bitrix24.rest.explain import deletes, explained, identifying, needs_a_look
 from airflow_provider_bitrix24.rest.reply import Reply, read_error, reply_of
 from airflow_provider_bitrix24.rest.retry import LOST_ANSWER
@@ -75,9 +75,15 @@ class BatchCall(Generic[Key]):
 
     def _made(self, commands: Mapping[Key, tuple[str, Params | None]]) -> list[Command[Key]]:
         made = []
-        for key, (name, params) in commands.items():
-            method, known = self.client.known(name)
-            one = batch.command(key, known, method, params or {}, references=self.references)
+        for key, command in commands.items():
+            if not isinstance(command, (tuple, list)) or len(command) != 2:
+                raise ConfigurationError(
+                    f"the command {key!r} is not a method with its params",
+                    next_step='write ("crm.item.get", {"entityTypeId": 2, "id": 7})',
+                )
+            method, known = self.client.known(command[0])
+            params = as_params(command[1], method=method)
+            one = batch.command(key, known, method, params, references=self.references)
             if one.text is None and (self.halt or (self.references and has_reference(one.params))):
                 raise ConfigurationError(
                     f"the command {key!r} can only go as a direct call (true, false, null, an empty list or object, a "

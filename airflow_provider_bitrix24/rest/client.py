@@ -32,7 +32,7 @@ from airflow_provider_bitrix24.rest.batch import parts as batch_parts
 from airflow_provider_bitrix24.rest.batch_call import BatchCall
 from airflow_provider_bitrix24.rest.bucket_stores import BucketStore, bucket_store
 from airflow_provider_bitrix24.rest.children import children
-from airflow_provider_bitrix24.rest.encoding import json_body
+from airflow_provider_bitrix24.rest.encoding import as_params, json_body
 from airflow_provider_bitrix24.rest.explain import deletes, explained, identifying
 from airflow_provider_bitrix24.rest.listing import Listing
 from airflow_provider_bitrix24.rest.methods import KNOWN, Method, Methods
@@ -141,7 +141,7 @@ class Client:
     def ask(self, method: str, params: Params | None = None, *, version: int = 2) -> Reply:
         """Call a method like :meth:`call` and return the whole answer: result, total, next, time."""
         name, known = self.known(method, version)
-        return self.conversation(known, name, params or {}, self.patience())
+        return self.conversation(known, name, as_params(params, method=name), self.patience())
 
     def batch(
         self, commands: Mapping[Key, tuple[str, Params | None]], *, halt: bool = False, references: bool = False
@@ -177,7 +177,7 @@ class Client:
         :raises IncompleteList: while reading: the list cannot be proven whole.
         """
         name, known = self.known(method, version)
-        return RowList(self, Listing(name, known, params or {}), limit)
+        return RowList(self, Listing(name, known, params), limit)
 
     def children(
         self, method: str, parents: Iterable[Key], params_of: Callable[[Key], Params]

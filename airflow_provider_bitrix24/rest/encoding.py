@@ -18,6 +18,21 @@ from airflow_provider_bitrix24.exceptions import ConfigurationError
 _OUTERMOST_NAME = re.compile(r"[A-Za-z0-9_-]+")
 #: Deeper parameters are a mistake, or refer to themselves.
 _DEPTH = 64
+#: Python refuses to write much longer numbers; no portal reads more than 64.
+_BITS = 1024
+
+
+def as_params(params: Any, *, method: str) -> Mapping[str, Any]:
+    """
+    ``params``, and ``{}`` where there are none.
+
+    :raises ConfigurationError: they are no object: the portal would not read them, and run without any.
+    """
+    if not params:
+        return {}
+    if not isinstance(params, Mapping):
+        raise ConfigurationError("the parameters are not an object", method=method, next_step='write e.g. {"id": 7}')
+    return params
 
 
 def plain(value: Any, *, method: str) -> Any:
@@ -43,6 +58,8 @@ def _plain(value: Any, place: str, method: str, depth: int) -> Any:
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, int):
+        if value.bit_length() > _BITS:
+            raise _bad(place, method, "is a number of too many digits", "send it as text")
         # Subclasses such as enumerations become what they stand for.
         return int(value)
     if isinstance(value, float):

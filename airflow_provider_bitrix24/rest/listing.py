@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError
-from airflow_provider_bitrix24.rest.encoding import plain
+from airflow_provider_bitrix24.rest.encoding import as_params, plain
 from airflow_provider_bitrix24.rest.methods import Method, Rows
 from airflow_provider_bitrix24.rest.types import Params, Row
 
@@ -25,7 +25,7 @@ class Listing:
     :raises ConfigurationError: a parameter that is ours, is said twice, or cannot be combined with paging.
     """
 
-    def __init__(self, method: str, known: Method, params: Params) -> None:
+    def __init__(self, method: str, known: Method, params: Params | None) -> None:
         if known.rows is None:
             raise ConfigurationError(
                 "not known to be a list",
@@ -34,7 +34,7 @@ class Listing:
             )
         self.method, self.known = method, known
         self.rows: Rows = known.rows
-        self.params = self._normalised(plain(params, method=method))
+        self.params = self._normalised(plain(as_params(params, method=method), method=method))
         self._owned()
         self._gather_filter()
         self.id_was_added = self._select_id()

@@ -178,6 +178,31 @@ def test_a_user_says_what_may_be_repeated(portal: Sandbox) -> None:
     assert portal.requests == 3
 
 
+@pytest.mark.parametrize("params", ["{}", "id=1", 5, [1], [("id", 1)], ({"id": 1},), {"id"}])
+def test_parameters_that_are_no_object_are_refused_before_anything_is_sent(
+    portal: Sandbox, client: Client, params: Any
+) -> None:
+    """A portal does not read them, and would run the method without any."""
+    for work in (
+        lambda: client.call("profile", params),
+        lambda: client.batch({"a": ("profile", params)}),
+        lambda: client.list("crm.deal.list", params),
+        lambda: list(client.children("crm.deal.list", [1], lambda _: params)),
+    ):
+        with pytest.raises(ConfigurationError, match="the parameters are not an object: write e"):
+            work()
+    assert portal.requests == 0
+
+
+@pytest.mark.parametrize("command", ["profile", ("profile",), ("profile", {}, 1), {"method": "profile"}, None])
+def test_a_command_that_is_no_pair_is_refused_before_anything_is_sent(
+    portal: Sandbox, client: Client, command: Any
+) -> None:
+    with pytest.raises(ConfigurationError, match="the command 'a' is not a method with its params: write"):
+        client.batch({"b": ("profile", None), "a": command})
+    assert portal.requests == 0
+
+
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), object(), {1, 2}, b"bytes", "\ud800"])
 def test_a_value_without_a_form_is_refused_before_anything_is_sent(portal: Sandbox, client: Client, value: Any) -> None:
     """A body that is not JSON would be dropped by the portal, and the method run without its parameters."""

@@ -87,6 +87,7 @@ LOOP.append(LOOP)
         ({"x": object()}, "the parameter x is a object", "send text, numbers"),
         ({"fields": {True: 1}}, "the parameter fields has a key of type bool", "use text"),
         ({"fields": {None: 1}}, "the parameter fields has a key of type NoneType", "use text"),
+        ({"x": 10**5000}, "the parameter x is a number of too many digits", "as text"),
         ({"x": LOOP}, "is nested too deeply", "flatten it"),
         ({"x": "\ud800"}, "half of a character", "right encoding"),
         ({"\udfff": 1}, "half of a character", "right encoding"),
