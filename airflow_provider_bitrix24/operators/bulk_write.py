@@ -176,7 +176,7 @@ class Bitrix24BulkWriteOperator(Bitrix24BaseOperator):
             elif isinstance(params, Bitrix24Error):
                 outcomes[index] = _outcome(index, params)
                 errors.append(params)
-            elif intent is not None and known is None and how.repeat_for(params) == "never":
+            elif intent is not None and index not in before and how.repeat_for(params) == "never":
                 unknown = AnswerLost(
                     "an earlier try was killed while it wrote this row", method=method, retryable=False
                 )
@@ -184,6 +184,9 @@ class Bitrix24BulkWriteOperator(Bitrix24BaseOperator):
                 errors.append(unknown)
             else:
                 pending[index] = params
+        if known is not None and pending:
+            # What is sent once more has no outcome until it is answered once more.
+            memory.put(f"outcome_{number}", [row for row in known if row["row"] not in pending])
         memory.put(f"intent_{number}", mark)
         done = client.batch({index: (method, params) for index, params in pending.items()})
         for index in pending:

@@ -180,6 +180,23 @@ def test_a_killed_update_is_simply_repeated(portal, connection, monkeypatch):
     assert portal.requests == 3
 
 
+def test_rows_that_a_second_try_repeated_before_it_was_killed_are_not_written_again(portal, connection, monkeypatch):
+    store = StateStore()
+    arguments = {"entity_type_id": "company", "rows": firms(5), "mapping": {"title": "$name"}}
+    portal.fault("operation_time_limit", ADD, times=None)
+    with pytest.raises(Bitrix24Error):
+        write(given=context(store=store), **arguments)
+    portal.clear_faults()
+    kill_after(monkeypatch, 1)
+    with pytest.raises(Killed):
+        write(given=context(try_number=2, store=store), **arguments)
+    monkeypatch.undo()
+    connect_again(portal, monkeypatch)
+    told = failure_of(given=context(try_number=3, store=store), **arguments)
+    assert "look whether it is there before you write it again" in told
+    assert titles(portal) == [f"Firm {index}" for index in range(5)]
+
+
 def test_other_rows_than_in_the_try_before_are_refused(portal, connection, monkeypatch):
     store = StateStore()
     kill_after(monkeypatch, 1)
