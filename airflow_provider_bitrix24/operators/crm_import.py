@@ -56,9 +56,7 @@ class Bitrix24ImportItemsOperator(Bitrix24BaseItemRowsOperator):
     done = ("imported",)
     purpose: ClassVar[Purpose] = "import"
 
-    def steps(
-        self, client: Client, known: ItemFields, made: Iterator[Made], tally: Tally, context: Any, report: Any
-    ) -> Iterator[list[Outcome]]:
+    def memory(self, context: Any, report: Any) -> Checkpoint:
         from airflow_provider_bitrix24.operators.checkpoint import checkpoint, is_repeated
 
         memory = checkpoint(context, report)
@@ -68,6 +66,11 @@ class Bitrix24ImportItemsOperator(Bitrix24BaseItemRowsOperator):
                 method=IMPORT,
                 next_step="look at the portal before you clear the task; with report, a retry goes on safely",
             )
+        return memory
+
+    def steps(
+        self, client: Client, known: ItemFields, made: Iterator[Made], tally: Tally, memory: Checkpoint
+    ) -> Iterator[list[Outcome]]:
         imports = Imports(client, known.entity_type_id, memory)
         chunks = enumerate(iter(lambda: list(islice(made, MAX_ITEMS)), []))
         while some := list(islice(chunks, imports.fit())):
@@ -77,7 +80,6 @@ class Bitrix24ImportItemsOperator(Bitrix24BaseItemRowsOperator):
                 yield bad
                 return
             yield sorted([*bad, *imports.write(dict(some))], key=lambda outcome: outcome.row)
-        memory.forget()
 
 
 class Imports:
@@ -136,7 +138,7 @@ class Imports:
             return [], dict(rows)
         if intent != _fingerprint(rows):
             raise ConfigurationError(
-                f"rows {min(rows)} to {max(rows)} are others than in the try before",
+                f"the rows from {number * MAX_ITEMS} on are others than in the try before",
                 next_step="keep the rows in a fixed order (ORDER BY), or clear the task to begin anew",
             )
         before = {told["row"]: told for told in self.memory.get(f"outcome_{number}") or []}

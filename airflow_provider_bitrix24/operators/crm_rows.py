@@ -26,6 +26,7 @@ from airflow_provider_bitrix24.operators.entities import entity_type_id
 from airflow_provider_bitrix24.operators.mapping import WHOLE_ROW, filled
 
 if TYPE_CHECKING:
+    from airflow_provider_bitrix24.operators.checkpoint import Checkpoint
     from airflow_provider_bitrix24.operators.crm_fields import ItemFields, Purpose, Written
     from airflow_provider_bitrix24.rest.client import Client
 
@@ -148,13 +149,20 @@ class Bitrix24BaseItemRowsOperator(Bitrix24BaseOperator):
         self.only_check = dry_run
         self.report = report
 
+    def memory(self, context: Any, report: Any) -> Checkpoint:
+        """What outlives a try; nothing, where it does no harm to begin anew."""
+        from airflow_provider_bitrix24.operators.checkpoint import Checkpoint
+
+        return Checkpoint()
+
     @abstractmethod
     def steps(
-        self, client: Client, known: ItemFields, made: Iterator[Made], tally: Tally, context: Any, report: Any
+        self, client: Client, known: ItemFields, made: Iterator[Made], tally: Tally, memory: Checkpoint
     ) -> Iterator[list[Outcome]]:
         """Write the rows, and yield the outcomes of each step."""
 
     def run(self, client: Client, context: Any) -> dict[str, Any]:
+        from airflow_provider_bitrix24.operators.checkpoint import Checkpoint
         from airflow_provider_bitrix24.operators.row_sources import rows_of
         from airflow_provider_bitrix24.operators.storage import storage_path, write_json_lines
 
@@ -163,12 +171,16 @@ class Bitrix24BaseItemRowsOperator(Bitrix24BaseOperator):
         report = None if self.report is None else storage_path(self.report, "report")
         shape = parameters(self.mapping, "mapping") if self.mapping else WHOLE_ROW
         rows = rows_of(self.rows, self.sql, self.sql_conn_id)
+        memory = Checkpoint() if self.only_check else self.memory(context, report)
+        if (done := memory.get("done")) is not None:
+            self.log.info("An earlier try of this task has written all.")
+            return dict(done)
         known = fields_of(client, type_id)
         made = ((number, _made(known, shape, row, self.purpose)) for number, row in enumerate(rows))
         if self.only_check:
             return self._checked(made)
         tally = Tally(most)
-        told = self._told(self.steps(client, known, made, tally, context, report), tally)
+        told = self._told(self.steps(client, known, made, tally, memory), tally)
         outcomes, written = (small(told), None) if report is None else (None, write_json_lines(report, told))
         summary = {
             "rows": tally.counts.total(),
@@ -179,6 +191,7 @@ class Bitrix24BaseItemRowsOperator(Bitrix24BaseOperator):
         if failure := tally.failure():
             context["ti"].xcom_push(key=SUMMARY_KEY, value=summary)
             raise failure
+        memory.finish(summary)
         return summary
 
     def _told(self, steps: Iterable[list[Outcome]], tally: Tally) -> Iterator[dict[str, Any]]:

@@ -21,6 +21,7 @@ from airflow_provider_bitrix24.operators.crm_rows import Bitrix24BaseItemRowsOpe
 from airflow_provider_bitrix24.operators.entities import entity_type_id
 
 if TYPE_CHECKING:
+    from airflow_provider_bitrix24.operators.checkpoint import Checkpoint
     from airflow_provider_bitrix24.operators.crm_fields import ItemFields, Purpose, Written
     from airflow_provider_bitrix24.rest.client import Client
 
@@ -125,7 +126,7 @@ class Bitrix24UpsertItemsOperator(Bitrix24BaseItemRowsOperator):
         self.key = key
 
     def steps(
-        self, client: Client, known: ItemFields, made: Iterator[Made], tally: Tally, context: Any, report: Any
+        self, client: Client, known: ItemFields, made: Iterator[Made], tally: Tally, memory: Checkpoint
     ) -> Iterator[list[Outcome]]:
         upserts = Upserts(client, known, names(self.key, "key"))
         for some in upserts.packs(made):

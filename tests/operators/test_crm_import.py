@@ -98,7 +98,6 @@ def test_each_entry_has_its_own_outcome_although_the_portal_answers_200(portal, 
     lines = [json.loads(line) for line in (tmp_path / "r.jsonl").read_text().splitlines()]
     assert [one["outcome"] for one in lines] == ["imported", "failed", "imported"]
     assert (lines[1]["code"], lines[1]["final"]) == ("CRM_FIELD_ERROR_REQUIRED", True)
-    assert not list(tmp_path.glob("*.checkpoint"))
 
 
 def test_more_failures_than_may_stop_the_task_and_its_summary_is_in_xcom(portal, connection):
@@ -164,7 +163,6 @@ def test_a_limit_is_left_to_the_tasks_retries_where_they_are_safe(portal, connec
     portal.clear_faults()
     told = import_items(rows=firms(30), given=context(store=store, try_number=2))
     assert (told["imported"], imported(portal)) == (30, [f"Firm {index}" for index in range(30)])
-    assert store.values == {}
 
 
 def test_a_limit_stops_the_task_however_many_rows_may_fail(portal, connection):
@@ -257,13 +255,24 @@ def test_a_row_that_was_refused_by_a_limit_twice_is_never_imported_twice(portal,
     assert imported(portal) == [f"Firm {index}" for index in range(5)]
 
 
+@pytest.mark.parametrize("where", ["store", "report"])
+def test_a_try_after_all_is_imported_returns_the_same_and_imports_nothing(where, portal, connection, tmp_path):
+    """The task was killed between its last answer and the end of its try."""
+    store = StateStore() if where == "store" else None
+    report = {"report": str(tmp_path / "r.jsonl")} if where == "report" else {}
+    told = import_items(rows=firms(30), given=context(store=store), **report)
+    portal.reset_calls()
+    assert import_items(rows=firms(30), given=context(store=store, try_number=2), **report) == told
+    assert (portal.requests, len(imported(portal))) == (0, 30)
+
+
 def test_rows_in_another_order_than_in_the_try_before_are_refused(portal, connection):
     store = StateStore()
     portal.fault("operation_time_limit", IMPORT, times=None)
     with pytest.raises(OperationTimeLimit):
         import_items(rows=firms(5), given=context(store=store))
     told = failure_of(rows=firms(5)[::-1], given=context(store=store, try_number=2))
-    assert "rows 0 to 4 are others than in the try before: keep the rows in a fixed order" in told
+    assert "the rows from 0 on are others than in the try before: keep the rows in a fixed order" in told
 
 
 def test_a_dry_run_imports_nothing_and_shows_what_would_be_sent(portal, connection):
