@@ -60,9 +60,9 @@ def _run(options: argparse.Namespace, terminal: Terminal) -> None:
     existing = None
     if options.print:
         ready.check_printable(conn_id, options.print)
-    else:
-        existing = connections.find(conn_id)
-    may_replace = existing is None or _may_replace(options, existing, terminal)
+    elif existing := connections.find(conn_id):
+        _agree_to_replace(existing, options, terminal)
+    may_replace = options.replace or existing is not None
     wanted = Wanted(conn_id, options.portal, options.client_id, _verify(options.verify), options.oauth_url, callback)
     draft = ask_for(wanted, existing, terminal)
     granted = pair.take(callback, draft) if callback else pair.sign_in(draft, terminal)
@@ -91,19 +91,17 @@ def _callback(file: str | None, terminal: Terminal) -> InstallCallback | None:
     raise failure
 
 
-def _may_replace(options: argparse.Namespace, existing: connections.Existing, terminal: Terminal) -> bool:
+def _agree_to_replace(existing: connections.Existing, options: argparse.Namespace, terminal: Terminal) -> None:
     if existing.conn_type != "bitrix24":
         raise ConfigurationError(
             f"connection {options.conn_id} is there, and of type {existing.conn_type}",
             next_step="take another --conn-id",
         )
-    if options.replace or terminal.confirm(
-        f"Connection {options.conn_id} is there. Replace its webhook or its application?", otherwise="give --replace"
-    ):
-        return True
-    raise ConfigurationError(
-        f"connection {options.conn_id} stays as it is", next_step="take another --conn-id, or give --replace"
-    )
+    question = f"Connection {options.conn_id} is there. Replace its webhook or its application?"
+    if not options.replace and not terminal.confirm(question, otherwise="give --replace"):
+        raise ConfigurationError(
+            f"connection {options.conn_id} stays as it is", next_step="take another --conn-id, or give --replace"
+        )
 
 
 def _verify(value: str | None) -> str | None:

@@ -15,13 +15,13 @@ from urllib.parse import parse_qs, urlsplit
 
 import requests
 
-#: Standard input becomes the terminal of the session: where Ctrl-C comes from, and what getpass opens.
+#: Standard error becomes the terminal of the session: where Ctrl-C comes from, and what getpass opens.
 _AT_ITS_TERMINAL = """
 import fcntl, runpy, termios
-fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+fcntl.ioctl(2, termios.TIOCSCTTY, 0)
 runpy.run_module("airflow_provider_bitrix24.authorize", run_name="__main__", alter_sys=True)
 """
-_PATIENCE_SECONDS = 60.0
+_PATIENCE_SECONDS = 40.0
 
 
 @dataclass(frozen=True)
@@ -48,13 +48,17 @@ def run(*options: str, answers: Iterable[str] = (), environment: Mapping[str, st
 
 
 class Terminal:
-    """The command at a terminal of its own, with a person who reads and types."""
+    """
+    The command at a terminal of its own, with a person who reads and types.
 
-    def __init__(self, *options: str) -> None:
+    :param piped: standard input is a pipe instead, which :meth:`pipe` writes and closes.
+    """
+
+    def __init__(self, *options: str, piped: bool = False) -> None:
         self._master, slave = os.openpty()
         self._process = subprocess.Popen(
             [sys.executable, "-c", _AT_ITS_TERMINAL, *options],
-            stdin=slave,
+            stdin=subprocess.PIPE if piped else slave,
             stdout=subprocess.PIPE,
             stderr=slave,
             start_new_session=True,
@@ -70,30 +74,39 @@ class Terminal:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._process.kill()
-        self._process.communicate()
+        self._process.wait()
+        for stream in (self._process.stdin, self._process.stdout):
+            if stream:
+                stream.close()
         os.close(self._master)
 
     def until(self, pattern: str) -> re.Match[str]:
         """Read on until the screen shows something that was not there when this was last asked."""
         deadline = time.monotonic() + _PATIENCE_SECONDS
         while not (match := re.compile(pattern).search(self.shown, self._read_up_to)):
-            in_time = time.monotonic() < deadline and self._read_more()
-            assert in_time, f"{pattern!r} did not come: {self.shown}"
+            is_talking = time.monotonic() < deadline and self._read_more()
+            assert is_talking, f"{pattern!r} did not come: {self.shown}"
         self._read_up_to = match.end()
         return match
 
     def type(self, text: str, end: str = "\n") -> None:
         os.write(self._master, f"{text}{end}".encode())
 
+    def pipe(self, text: str) -> None:
+        assert self._process.stdin
+        self._process.stdin.write(f"{text}\n".encode())
+        self._process.stdin.close()
+
     def ended(self) -> Ended:
         while self._read_more():
             pass
-        printed, _ = self._process.communicate(timeout=_PATIENCE_SECONDS)
-        return Ended(self._process.returncode, printed.decode(), self.shown)
+        assert self._process.stdout
+        printed = self._process.stdout.read()
+        return Ended(self._process.wait(timeout=_PATIENCE_SECONDS), printed.decode(), self.shown)
 
     def _read_more(self) -> bool:
-        if not select.select([self._master], [], [], _PATIENCE_SECONDS)[0]:
-            return False
+        is_heard = select.select([self._master], [], [], _PATIENCE_SECONDS)[0]
+        assert is_heard, f"nothing more came: {self.shown}"
         try:
             read = os.read(self._master, 65536)
         except OSError:  # Linux says so when the other side is closed.

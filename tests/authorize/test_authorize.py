@@ -96,6 +96,14 @@ def test_all_questions_can_be_answered_in_a_pipe(portal, app, options):
     assert untold(app, ended.said, answers[-1])
 
 
+def test_a_pipe_is_read_even_where_there_is_a_terminal(app, options, secret):
+    with Terminal("--print", "json", *options, piped=True) as person:
+        person.pipe(app.authorize_code())
+        ended = person.ended()
+    assert ended.exit_code == 0, ended.said
+    assert app.valid_refresh_token(json.loads(ended.printed)["extra"])
+
+
 @pytest.mark.parametrize(
     ("answers", "missing"),
     [([], "«Portal» was not answered: give --portal"), (["portal"], "«client_id» was not answered: give --client-id")],

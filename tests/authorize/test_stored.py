@@ -138,6 +138,18 @@ def test_a_connection_that_is_replaced_keeps_its_settings_and_not_its_webhook(po
     assert webhook["password"] not in ended.said
 
 
+def test_a_connection_that_somebody_makes_meanwhile_is_not_overwritten(portal, options, secret, database):
+    with Terminal("--conn-id", CONN_ID, *options) as person:
+        address = signed_in(person.until(ADDRESS)[0], portal.ca_file)
+        person.until("Address or code .*: ")
+        database.add(conn_type="bitrix24", host="my.bitrix24.com")
+        person.type(address)
+        ended = person.ended()
+    assert ended.exit_code == 2
+    assert f"connection '{CONN_ID}' has been made meanwhile: repeat it with --replace" in ended.said
+    assert database.row()["host"] == "my.bitrix24.com"
+
+
 def test_a_connection_of_another_type_is_never_replaced(portal, secret, database, stored):
     database.add(conn_type="postgres", host="db.example.com")
     ended = stored(more=["--replace"])
