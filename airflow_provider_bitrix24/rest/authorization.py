@@ -59,7 +59,7 @@ class Granted:
             return None
         try:
             expires_in = float(answer["expires_in"])
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, OverflowError):
             expires_in = None
         return cls(
             access_token=texts["access_token"] or "",

@@ -153,7 +153,7 @@ def test_a_text_of_the_server_that_repeats_secrets_is_cleaned(portal):
 @pytest.mark.parametrize(
     ("fields", "expires_in"),
     [({}, None), ({"expires_in": 3600}, 3600.0), ({"expires_in": "3600"}, 3600.0), ({"expires_in": "soon"}, None),
-     ({"expires_in": None}, None)],
+     ({"expires_in": None}, None), ({"expires_in": 10**400}, None)],
 )  # fmt: skip
 def test_the_life_of_a_token_may_be_a_number_a_text_or_unknown(fields, expires_in):
     granted = Granted.from_answer({"access_token": "a", "refresh_token": "r", **fields})
