@@ -1,4 +1,5 @@
 # Everything is made under .venv, from pinned versions with hashes; nothing but Python 3.11 or newer, git and make is needed.
+# Only `make sdks` needs Node.js with npm too, and keeps its packages in ci/sdks/node_modules.
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
