@@ -176,6 +176,9 @@ class Extras:
                     f'connection {self.name!r}: the extra "{key}" is missing',
                     next_step="`python -m airflow_provider_bitrix24.authorize` makes a whole connection",
                 )
+        for key, value in app.items():
+            if value and set(value) == {"*"}:
+                self.fail(key, "it is masked (***): write the value itself, which Airflow's pages do not show")
         return OAuthApp(
             client_id=app["client_id"] or "",
             client_secret=app["client_secret"] or "",

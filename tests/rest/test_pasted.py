@@ -375,3 +375,10 @@ def test_any_text_in_any_field_gives_a_portal_or_one_clear_error(**fields):
     assert said_of_it.startswith(expected)
     # A shorter one may be a part of any word.
     assert len(secret) < 8 or secret not in said_of_it
+
+
+@pytest.mark.parametrize("key", ["client_id", "client_secret", "refresh_token", "access_token"])
+def test_an_extra_of_an_application_that_was_copied_masked_is_refused(key):
+    extra = {"client_id": "local.1", "client_secret": "secret", "refresh_token": "refresh", "access_token": "access"}
+    with pytest.raises(ConfigurationError, match=rf'"{key}" is wrong: it is masked'):
+        portal_from_parts("mine", host="my.bitrix24.com", extra={**extra, key: "***"})
