@@ -26,13 +26,31 @@ def as_params(params: Any, *, method: str) -> Mapping[str, Any]:
     """
     ``params``, and ``{}`` where there are none.
 
-    :raises ConfigurationError: they are no object: the portal would not read them, and run without any.
+    :raises ConfigurationError: they are no object: the portal would not read them, and run without any; or they name
+        one parameter twice.
     """
     if not params:
         return {}
     if not isinstance(params, Mapping):
         raise ConfigurationError("the parameters are not an object", method=method, next_step='write e.g. {"id": 7}')
+    no_two_spellings(params, method=method)
     return params
+
+
+def no_two_spellings(names: Iterable[Any], *, method: str) -> None:
+    """
+    :raises ConfigurationError: two names differ in case only: old modules read both as one, and keep one of the values.
+    """
+    written: dict[str, Any] = {}
+    for name in names:
+        key = str(name).lower()
+        if key in written:
+            raise ConfigurationError(
+                f"{written[key]!r} and {name!r} are one parameter, and the portal would keep one of them",
+                method=method,
+                next_step="keep one",
+            )
+        written[key] = name
 
 
 def plain(value: Any, *, method: str) -> Any:

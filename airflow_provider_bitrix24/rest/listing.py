@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError
-from airflow_provider_bitrix24.rest.encoding import as_params, plain
+from airflow_provider_bitrix24.rest.encoding import as_params, no_two_spellings, plain
 from airflow_provider_bitrix24.rest.methods import Method, Rows
 from airflow_provider_bitrix24.rest.types import Params, Row
 
@@ -58,14 +58,7 @@ class Listing:
         return {spelling.get(name.lower(), name): value for name, value in params.items()}
 
     def _no_two_spellings(self, names: Iterable[str]) -> None:
-        written: dict[str, str] = {}
-        for name in names:
-            if name.lower() in written:
-                raise self._fail(
-                    f"{written[name.lower()]!r} and {name!r} are one parameter, and the portal would keep one of them",
-                    "keep one",
-                )
-            written[name.lower()] = name
+        no_two_spellings(names, method=self.method)
 
     def _owned(self) -> None:
         """What the caller must leave to us, so that every row comes once."""

@@ -209,3 +209,13 @@ def test_a_value_without_a_form_is_refused_before_anything_is_sent(portal: Sandb
     with pytest.raises(ConfigurationError, match=r"fields\[title\]"):
         client.call(ADD, {"entityTypeId": 2, "fields": {"title": value}})
     assert portal.requests == 0
+
+
+@pytest.mark.parametrize("params", [{"ID": 1, "id": 2}, {"FIELDS": {}, "fields": {"TITLE": "x"}}])
+def test_two_spellings_of_one_parameter_are_refused_before_anything_is_sent(params, portal):
+    with client_of(portal) as client:
+        with pytest.raises(ConfigurationError, match="are one parameter, and the portal would keep one of them"):
+            client.call("crm.deal.update", params)
+        with pytest.raises(ConfigurationError, match="are one parameter"):
+            client.batch({"a": ("crm.deal.update", params)})
+    assert portal.requests == 0
