@@ -15,9 +15,11 @@ from urllib.parse import parse_qs, urlsplit
 
 import requests
 
-#: Standard error becomes the terminal of the session: where Ctrl-C comes from, and what getpass opens.
+#: Standard error becomes the terminal of the session: where Ctrl-C comes from, and what getpass opens. Ctrl-C is heard
+#: as at any terminal, even where the tests themselves run in the background of a shell that ignores it.
 _AT_ITS_TERMINAL = """
-import fcntl, runpy, termios
+import fcntl, runpy, signal, termios
+signal.signal(signal.SIGINT, signal.default_int_handler)
 fcntl.ioctl(2, termios.TIOCSCTTY, 0)
 runpy.run_module("airflow_provider_bitrix24.authorize", run_name="__main__", alter_sys=True)
 """
