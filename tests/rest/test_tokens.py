@@ -254,9 +254,10 @@ def test_a_portal_at_another_address_is_refused_each_time_though_the_pair_is_sto
     connection = portal.oauth_connection(app)
     app.answer_changes = {"client_endpoint": "https://renamed.example.com/rest/"}
     app.expire_access_tokens()
-    for _ in range(2):
+    first = connected(connection)
+    for client in (first, first, connected(connection)):
         with pytest.raises(ConfigurationError, match=r"renamed\.example\.com.*allowed_domains"):
-            connected(connection).call("profile")
+            client.call("profile")
     assert portal.executed("profile") == 0
     assert portal.renewals == 1
     assert app.valid_refresh_token(json.loads(store.pairs[0]))
