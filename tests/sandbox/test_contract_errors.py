@@ -57,6 +57,7 @@ ASKED = {
     "crm.type.get": {"id": GONE},
     "crm.type.getByEntityTypeId": {"entityTypeId": GONE},
     "crm.type.list": {},
+    "feature.get": {},
     "im.notify": {"MESSAGE": "Text"},
     "im.notify.personal.add": {"MESSAGE": "Text"},
     "im.notify.system.add": {"MESSAGE": "Text"},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from airflow_provider_bitrix24.sandbox.forms import as_map
 from airflow_provider_bitrix24.sandbox.methods.registry import METHODS, Params, Refusal, method
 from airflow_provider_bitrix24.sandbox.state import ALL_SCOPES, PortalState, User
 
@@ -77,3 +78,31 @@ def app_info(portal: PortalState, user: User, params: Params) -> Any:
 @method("user.admin")
 def user_admin(portal: PortalState, user: User, params: Params) -> Any:
     return user.is_admin
+
+
+#: Groups that every portal has, by the code that permissions use.
+_GROUPS = {"G2": "All visitors", "AU": "All authorized users"}
+
+
+def _access_codes(params: Params) -> list[str]:
+    return [str(code) for code in as_map(params.get("ACCESS")).values()]
+
+
+@method("access.name", upper=True)
+def access_name(portal: PortalState, user: User, params: Params) -> Any:
+    codes = _access_codes(params)
+    return {code: {"provider": "", "name": _GROUPS[code], "provider_id": "other"} for code in codes if code in _GROUPS}
+
+
+@method("user.access", upper=True)
+def user_access(portal: PortalState, user: User, params: Params) -> Any:
+    # True if the user has one of the codes; everybody who can ask is in both groups.
+    own = {*_GROUPS, f"U{user.id}"}
+    return any(code in own for code in _access_codes(params))
+
+
+@method("feature.get", upper=True)
+def feature(portal: PortalState, user: User, params: Params) -> Any:
+    if not params.get("CODE"):
+        raise Refusal("CODE_EMPTY", "CODE can't be empty")
+    return {"value": "Y" if params["CODE"] in ("rest_offline_extended", "rest_auth_connector") else "N"}
