@@ -24,7 +24,13 @@ print(*(set(sys.modules) - before), sep="\\n")
 
 
 @pytest.mark.parametrize(
-    "module", ["airflow_provider_bitrix24.operators.payment", "airflow_provider_bitrix24.hooks.bitrix24"]
+    "module",
+    [
+        "airflow_provider_bitrix24.operators.payment",
+        "airflow_provider_bitrix24.operators.crm_import",
+        "airflow_provider_bitrix24.operators.crm_upsert",
+        "airflow_provider_bitrix24.hooks.bitrix24",
+    ],
 )
 def test_importing_what_a_dag_file_imports_adds_no_http_library(module):
     added = _printed_by(ADDED_BY_IMPORT.format(module=module))

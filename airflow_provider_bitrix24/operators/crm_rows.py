@@ -159,7 +159,7 @@ class Bitrix24BaseItemRowsOperator(Bitrix24BaseOperator):
     def steps(
         self, client: Client, known: ItemFields, made: Iterator[Made], tally: Tally, memory: Checkpoint
     ) -> Iterator[list[Outcome]]:
-        """Write the rows, and yield the outcomes of each step."""
+        """Write the rows up to where ``tally`` is over, and yield the outcomes of each step."""
 
     def run(self, client: Client, context: Any) -> dict[str, Any]:
         from airflow_provider_bitrix24.operators.checkpoint import Checkpoint
@@ -201,9 +201,8 @@ class Bitrix24BaseItemRowsOperator(Bitrix24BaseOperator):
                 if outcome.error is not None and sum(tally.counts[word] for word in _FAILED) <= _LOGGED:
                     self.log.warning("Row %d: %s", outcome.row, outcome.error)
                 yield outcome.as_json()
-            self.log.info("%d rows: %s", tally.counts.total(), dict(tally.counts))
-            if tally.is_over():
-                return
+            if outcomes:
+                self.log.info("%d rows: %s", tally.counts.total(), dict(tally.counts))
 
     def _checked(self, made: Iterator[Made]) -> dict[str, Any]:
         tally = Tally(None)

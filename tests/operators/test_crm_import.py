@@ -176,8 +176,9 @@ def test_a_limit_stops_the_task_however_many_rows_may_fail(portal, connection):
         import_items(**arguments, given=given)
     assert given["ti"].pushed["bitrix24_rows"]["imported"] == 19
     portal.clear_faults()
+    portal.reset_calls()
     told = import_items(**arguments, given=context(store=store, try_number=2))
-    assert (told["imported"], told["failed"]) == (99, 1)
+    assert (told["imported"], told["failed"], sum(commands(portal))) == (99, 1, 80)
     assert len([one for one in portal.items(3) if one.get("name", "").startswith("n")]) == 99
 
 
