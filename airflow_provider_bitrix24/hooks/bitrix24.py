@@ -61,7 +61,7 @@ class Bitrix24Hook(BaseHook):
         if self._client is None:
             from airflow_provider_bitrix24.hooks.connection import client_for
 
-            self._client = client_for(self.get_portal())
+            self._client = client_for(self.get_portal(), self.bitrix24_conn_id)
         return self._client
 
     def call(self, method: str, params: Params | None = None, *, version: int = 2) -> Any:
@@ -100,7 +100,10 @@ class Bitrix24Hook(BaseHook):
         from airflow_provider_bitrix24.rest.introduction import introduce
 
         try:
-            with client_for(self.get_portal(), renews=False, patience_seconds=TEST_PATIENCE_SECONDS) as client:
+            client = client_for(
+                self.get_portal(), self.bitrix24_conn_id, renews=False, patience_seconds=TEST_PATIENCE_SECONDS
+            )
+            with client:
                 return introduce(client)
         except Bitrix24Error as error:
             return False, str(error)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -47,13 +47,24 @@ def portal_from(connection: Any, name: str) -> Portal:
     return portal
 
 
-def client_for(portal: Portal, *, renews: bool = True, ask_airflow: AskAirflow | None = None, **options: Any) -> Client:
+def client_for(
+    portal: Portal, name: str, *, renews: bool = True, ask_airflow: AskAirflow | None = None, **options: Any
+) -> Client:
     """
     Make the client of a portal, with its token store where an application calls.
 
+    :param name: the connection's id, for messages.
     :param renews: False where nothing may be stored, as in a connection test.
     :param ask_airflow: how to reach Airflow from the thread that calls; None asks it right there.
+    :raises ConfigurationError: what the connection names to share its bucket or to keep its tokens cannot be used.
     """
+    try:
+        return _client(portal, renews, ask_airflow, options)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"connection {name!r}: {error.reason}", next_step=error.next_step) from None
+
+
+def _client(portal: Portal, renews: bool, ask_airflow: AskAirflow | None, options: Mapping[str, Any]) -> Client:
     from airflow_provider_bitrix24.rest.client import Client
 
     app = portal.credentials

@@ -42,7 +42,7 @@ async def aget_client(conn_id: str, **options: Any) -> Client:
         return _asked(loop, question, *about)
 
     portal = await sync_to_async(Bitrix24Hook(conn_id).get_portal)()
-    return client_for(portal, ask_airflow=ask_airflow, **options)
+    return client_for(portal, conn_id, ask_airflow=ask_airflow, **options)
 
 
 def _asked(loop: asyncio.AbstractEventLoop, question: Callable[..., Result], *about: Any) -> Result:

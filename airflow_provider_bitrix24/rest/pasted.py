@@ -172,7 +172,8 @@ class _Reader:
             return _Address(label)
         if "/" in password and (end := self.end(label, password)):
             return end
-        if _CLOUD_HOST.search(password.lower()) and "/" not in password:
+        # No code has a dot.
+        if re.fullmatch(r"([\w-]+\.)+[\w-]+(:[0-9]+)?", password):
             self.fail(f"{label} is the name of a host", "write it into Host, and the webhook's code into Password")
         if "/" in password:
             return self.address(label, password)

@@ -183,7 +183,7 @@ class Transport:
         if any(isinstance(cause, (NameResolutionError, socket.gaierror)) for cause in causes):
             return NotSent(f"the host name {where_to} cannot be resolved", next_step="look at the connection's host")
         if any(isinstance(cause, (requests.ConnectTimeout, TimeoutError)) for cause in causes):
-            return NotSent(f"no connection to {where_to} within {CONNECT_TIMEOUT_SECONDS:.0f} s")
+            return NotSent(f"no connection to {where_to} within {_connect_timeout_seconds(self.portal):g} s")
         if any(isinstance(cause, ssl.SSLError) for cause in causes):
             return NotSent(
                 f"no TLS connection to {where_to} ({self._scrub(_last_word(causes))})",
@@ -254,7 +254,7 @@ def _options(portal: Portal) -> dict[str, Any]:
     if verify is None:
         verify = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
     return {
-        "timeout": (CONNECT_TIMEOUT_SECONDS, portal.timeout_seconds),
+        "timeout": (_connect_timeout_seconds(portal), portal.timeout_seconds),
         "verify": verify,
         "proxies": (
             {"http": portal.proxy, "https": portal.proxy}
@@ -262,6 +262,10 @@ def _options(portal: Portal) -> dict[str, Any]:
             else get_environ_proxies(portal.address, no_proxy=None)
         ),
     }
+
+
+def _connect_timeout_seconds(portal: Portal) -> float:
+    return min(CONNECT_TIMEOUT_SECONDS, portal.timeout_seconds)
 
 
 class _Session(requests.Session):

@@ -70,6 +70,16 @@ def test_of_an_incomplete_connection_nothing_is_sent(part, portal, monkeypatch):
     assert portal.connections == 0
 
 
+def test_a_limiter_that_makes_no_sense_is_told_with_the_connections_name(portal, connect):
+    connect(limiter="redis//:s3cret@cache")
+    with pytest.raises(
+        ConfigurationError, match=r"connection 'bitrix24_default': the extra `limiter` .*: write "
+    ) as told:
+        Bitrix24Hook().call("profile")
+    assert "s3cret" not in str(told.value)
+    assert portal.connections == 0
+
+
 # The connection test, as the button runs it
 
 

@@ -190,6 +190,11 @@ MISTAKES: dict[str, tuple[dict[str, Any], str, str]] = {
     "no encryption in Schema": ({**CANONICAL, "schema": "HTTP"}, "begins with http://", "use https://"),
     "another scheme": ({"host": f"ftp://{HOST}"}, "the host begins with something else", "write https://"),
     "host and code in each other's field": ({"host": CODE, "login": "1", "password": HOST}, "a host", "into Host"),
+    "the same of a portal at home": (
+        {"host": CODE, "login": "1", "password": "crm.example.com:8443"},
+        "a host",
+        "into Host",
+    ),
     "masked by a form": ({**CANONICAL, "password": "***"}, "masked", "paste the code itself"),
     "masked in the address": ({"host": f"https://{HOST}/rest/1/********/"}, "masked", "paste the code itself"),
     "two hosts": (

@@ -155,6 +155,20 @@ def test_a_host_name_that_nobody_knows(all_output):
     assert error.retryable
 
 
+@pytest.mark.parametrize("accepts", [False, True], ids=["no connection", "no TLS handshake"])
+def test_a_portal_that_does_not_let_anybody_in_is_given_up_in_time(accepts, all_output):
+    with socket.socket() as listener, socket.socket() as before:
+        listener.bind(("127.0.0.1", 0))
+        # Linux keeps one connection more than the backlog says, and leaves all others without an answer.
+        listener.listen(1 if accepts else 0)
+        if not accepts:
+            before.connect(listener.getsockname())
+        error = failure_of(settings(listener.getsockname()[1], timeout_seconds=0.3), all_output, NotSent)
+    assert re.search(r"no connection to 127\.0\.0\.1:\d+ within 0\.3 s", str(error))
+    assert error.retryable
+    assert error.ran == "no"
+
+
 def resets(connection: Any) -> None:
     read_request(connection)
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
