@@ -48,10 +48,17 @@ class StoredPairs:
     - one per portal (``member_id``), application and user, as the first answer told them: fingerprints of the seeds
       that led there, in the order in which they were first used. The pair of the last one is everybody's, whatever
       their connection holds: a new seed wins at once, and an old one never does.
+
+    And one per application, written before a renewal, which tells that seeds of it are in use. Only a renewal tells
+    whose a further seed is, so the access token beside it in the connection is left aside.
+
+    :param renews: False where that access token must do, as in a connection test.
     """
 
-    def __init__(self, store: TokenStore, app: OAuthApp, sleep: Callable[[float], object] = time.sleep) -> None:
-        self._store, self._app, self._sleep = store, app, sleep
+    def __init__(
+        self, store: TokenStore, app: OAuthApp, sleep: Callable[[float], object] = time.sleep, *, renews: bool = True
+    ) -> None:
+        self._store, self._app, self._sleep, self._renews = store, app, sleep, renews
         self._seed = fingerprint(f"{app.client_id} {app.refresh_token}")
         self._is_writable = False
 
@@ -65,8 +72,9 @@ class StoredPairs:
         own = _seed_key(self._seed)
         text, version = self._get(own)
         if text is None:
-            seed = TokenPair(self._app.access_token or "", self._app.refresh_token)
-            return Found(seed, own, version)
+            is_first = not self._renews or self._get(self._used_key)[0] is None
+            access_token = (self._app.access_token if is_first else None) or ""
+            return Found(TokenPair(access_token, self._app.refresh_token), own, version)
         pair = _read(own, TokenPair.from_text, text)
         seeds, _ = self._seeds(pair)
         if self._seed in seeds[:-1]:
@@ -78,16 +86,16 @@ class StoredPairs:
 
     def check_writable(self) -> None:
         """
-        Write something of no importance: a store that cannot be written is found before a refresh token is used up.
+        Write that seeds are in use: a store that cannot be written is found before a refresh token is used up.
 
         :raises ConfigurationError: it may not be written.
         :raises NotSent: it cannot be written now.
         """
         if self._is_writable:
             return
-        key = f"{KEY_PREFIX}probe"
+        key = self._used_key
         try:
-            self._store.write(key, "This store can be written.", self._store.read(key)[1])
+            self._store.write(key, "Token pairs of this application are kept here.", self._store.read(key)[1])
         except Exception as error:
             kind = ConfigurationError if isinstance(error, (ConfigurationError, PermissionError)) else NotSent
             failure = kind(
@@ -156,6 +164,10 @@ class StoredPairs:
     def _key_of(self, pair: TokenPair) -> str:
         """One per portal, application and user, whatever the connections are called."""
         return f"{KEY_PREFIX}app_{fingerprint(f'{self._app.client_id} {pair.member_id} {pair.user_id}')}"
+
+    @property
+    def _used_key(self) -> str:
+        return f"{KEY_PREFIX}used_{fingerprint(self._app.client_id)}"
 
     def _get(self, key: str) -> tuple[str | None, str]:
         try:

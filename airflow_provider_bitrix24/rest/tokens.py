@@ -55,7 +55,7 @@ class Tokens:
         self._portal, self._app = portal, app
         self._renews, self._on_secret = renews, on_secret
         self._clock, self._sleep = clock, sleep
-        self._stored = StoredPairs(store, app, sleep)
+        self._stored = StoredPairs(store, app, sleep, renews=renews)
         self._server = AuthorizationServer(portal, app)
         self._pair: TokenPair | None = None
 

@@ -214,7 +214,7 @@ def test_the_pair_is_kept_in_variables_that_are_encrypted_and_hidden(app, connec
     app.expire_access_tokens()
     run_dag(dag_of(Profile, "oauth_profile"))
     rows = variables()
-    assert sorted(key.split("_")[3] for key in rows) == ["app", "probe", "seed"]
+    assert sorted(key.split("_")[3] for key in rows) == ["app", "seed", "used"]
     assert all(is_encrypted for _, is_encrypted in rows.values())
     # A name with this word is one whose value Airflow shows as ***.
     assert all("token" in key for key in rows)

@@ -23,7 +23,7 @@ FULL = "BITRIX24_OAUTH_ROUNDS" in os.environ
 ROUNDS = int(os.environ.get("BITRIX24_OAUTH_ROUNDS", "4"))
 LATENCY_SECONDS = 0.05
 #: As often as the store is asked in the first renewal of a connection.
-STEPS = ["read seed", "read probe", "write probe", "write seed", "read app", "write app", "read app"]
+STEPS = ["read seed", "read used", "read used", "write used", "write seed", "read app", "write app", "read app"]
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@ A worker without Airflow, as a program: it calls ``profile`` when told to, throu
 
 It speaks JSON lines. First it is given ``{"connection": …, "file": …, "patience": seconds}``; then each ``{}`` is a
 call, answered by ``{"user": "1"}`` or ``{"error": "…"}``. With ``{"stop": [3, "before"]}`` it stands still before (or
-after) the third time that the store is asked, says ``{"at": "write probe"}``, and waits to be killed. All that it logs
+after) the third time that the store is asked, says ``{"at": "write used"}``, and waits to be killed. All that it logs
 goes to standard error.
 """
 

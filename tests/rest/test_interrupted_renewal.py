@@ -13,7 +13,7 @@ class TimedOut(BaseException):
     """As Airflow raises it from a signal handler, past every ``except Exception``."""
 
 
-@pytest.mark.parametrize("write", [1, 2, 3], ids=["probe", "pair", "seeds"])
+@pytest.mark.parametrize("write", [1, 2, 3], ids=["used", "pair", "seeds"])
 def test_a_task_that_is_ended_at_any_write_leaves_a_pair_that_can_be_renewed(portal, tmp_path, monkeypatch, write):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     app, store, writes = portal.application(), MemoryStore(), []

@@ -287,4 +287,4 @@ def test_the_file_holds_json_for_those_who_must_look_into_it(portal, path, tmp_p
     with application_client(portal.oauth_connection(access_token=None), FileTokenStore(str(path))) as client:
         client.call("profile")
     kinds = sorted(key.split("__")[1].split("_")[0] for key in json.loads(path.read_text()))
-    assert kinds == ["app", "probe", "seed"]
+    assert kinds == ["app", "seed", "used"]

@@ -178,9 +178,9 @@ def test_a_new_pair_is_stored_before_it_is_used(portal, store, connected):
     calls_at_write = []
     store.before_write = lambda key: calls_at_write.append([call.method for call in portal.calls])
     connected(access_token=None).call("profile")
-    probe, pair, seeds = calls_at_write
+    used, pair, seeds = calls_at_write
     # The store is tried before the refresh token is used up.
-    assert probe == []
+    assert used == []
     assert pair == seeds == ["oauth/token"]
 
 
@@ -557,7 +557,8 @@ def test_a_new_seed_in_the_connection_wins_at_once_and_the_old_one_never_again(p
     assert portal.renewals == 2
 
 
-def test_a_new_seed_heals_a_dead_pair_for_all_connections_of_the_application(portal, app, connected, naps):
+@pytest.mark.parametrize("more", [{}, {"access_token": None}], ids=["with a fresh access token", "alone"])
+def test_a_new_seed_heals_a_dead_pair_for_all_connections_of_the_application(portal, app, connected, naps, more):
     first = portal.oauth_connection(app)
     connected(first, access_token=None).call("profile")
     for token in app.refresh_tokens.values():
@@ -566,8 +567,16 @@ def test_a_new_seed_heals_a_dead_pair_for_all_connections_of_the_application(por
     with pytest.raises(Unauthorized, match=RENEWED_AGAIN):
         connected(first).call("profile")
 
-    connected(portal.oauth_connection(app), access_token=None).call("profile")
+    connected(portal.oauth_connection(app), **more).call("profile")
     assert connected(first).call("profile")["ID"] == "1"
+
+
+def test_a_test_of_a_new_seed_uses_the_access_token_beside_it_and_renews_nothing(portal, app, store, connected):
+    connected(access_token=None).call("profile")
+    portal.reset_calls()
+    with application_client(portal.oauth_connection(app), store, renews=False) as client:
+        assert client.call("profile")["ID"] == "1"
+    assert [call.method for call in portal.calls] == ["profile"]
 
 
 def test_renewals_of_two_connections_of_one_application_go_on_from_each_other(portal, app, store, connected):
