@@ -78,11 +78,16 @@ def run(portal: PortalState, entry: Method, params: Params, user: User, call: Ca
     if paid and portal.operating.is_over(name, credential):
         raise operation_time_limit()
     timer = Timer(portal)
+    connector = params.get("auth_connector")
     if entry.upper_case_params:
         # The container is looked up in upper case; of two spellings the later one stays.
         params = {key if key == "start" else key.upper(): value for key, value in params.items()}
     timer.begin_processing()
-    answer = entry.handler(portal, user, params)
+    portal.events.acting = (user, "" if connector is None else str(connector))
+    try:
+        answer = entry.handler(portal, user, params)
+    finally:
+        portal.events.acting = None
     if isinstance(answer, Unchanged):
         answer = answer.result
     else:

@@ -23,6 +23,7 @@ from airflow_provider_bitrix24.sandbox.state import (
     RIGHTS,
     BatchBilling,
     Generation,
+    OfflineQueue,
     PortalState,
     Settings,
     User,
@@ -53,6 +54,7 @@ class Sandbox(Applications, ReceivedCalls):
     :param operating_shared: all webhooks share one counter per method, or each has its own.
     :param auth_status: status of authorization errors: 401 (server source) or 403 (documentation).
     :param zero_code: numeric error codes as text (``"0"``, current servers) or as numbers (``0``, documentation).
+    :param offline_queue: own changes, clearing and the age of rows as the ``"source"`` or the ``"documentation"`` says.
     :param gaps: chance, 0 to below 1, that an id is skipped.
     :param tls: ``False`` serves plain HTTP, as a self-hosted portal inside a closed network may.
     """
@@ -77,6 +79,7 @@ class Sandbox(Applications, ReceivedCalls):
         operating_shared: bool = True,
         auth_status: int = 401,
         zero_code: str | int = "0",
+        offline_queue: OfflineQueue = "source",
         gaps: float = 0.0,
         tls: bool = True,
     ) -> None:
@@ -90,6 +93,7 @@ class Sandbox(Applications, ReceivedCalls):
             batch_billing=batch_billing,
             operating_shared=operating_shared,
             latency_seconds=latency,
+            offline_queue=offline_queue,
         )
         self._seed = 1 if seed is None else seed
         codes = None if seed is None else random.Random(f"codes {seed}")
@@ -142,6 +146,7 @@ class Sandbox(Applications, ReceivedCalls):
             self._server.stop()
             self._served_connections = self._server.connections
             self._server = None
+        self._state.events.delivery.stop()
         if self._certificate is not None:
             self._certificate.close()
             self._certificate = None

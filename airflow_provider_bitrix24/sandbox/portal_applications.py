@@ -88,6 +88,15 @@ class Applications(ABC):
         return self._state.member_id
 
     @property
+    def plan_features(self) -> set[str]:
+        """What the plan includes of ``rest_offline_extended`` and ``rest_auth_connector``: change it to take away."""
+        return self._state.plan_features
+
+    @plan_features.setter
+    def plan_features(self, features: set[str]) -> None:
+        self._state.plan_features = set(features)
+
+    @property
     def renewals(self) -> int:
         """How often the authorization server gave a new pair for a refresh token."""
         with self._state.lock:

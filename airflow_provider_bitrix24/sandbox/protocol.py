@@ -161,6 +161,8 @@ class Protocol:
         timer = dispatch.Timer(portal)
         timer.begin_processing()
         bill = Bill(portal.operating, credential)
+        # Stands beside `auth`, so it is said of all commands.
+        connector = {name: value for name, value in params.items() if name == "auth_connector"}
 
         def run_command(method: str, command_params: Params) -> dispatch.Done:
             command = Call(method, command_params, user_id=user.id, at=portal.clock.now(), connection=call.connection)
@@ -172,9 +174,9 @@ class Protocol:
                     raise refusal
                 entry = dispatch.find(method)
                 dispatch.check_scope(portal, entry, user, in_batch=True)
-                params = {key: value for key, value in command_params.items() if key != "auth"}
+                own_params = {key: value for key, value in command_params.items() if key != "auth"}
                 paid = billing == "commands"
-                return dispatch.run(portal, entry, params, user, command, bill, paid=paid)
+                return dispatch.run(portal, entry, {**connector, **own_params}, user, command, bill, paid=paid)
             except Refusal as refused:
                 command.error = str(refused.code)
                 raise

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from airflow_provider_bitrix24.sandbox import texts
 from airflow_provider_bitrix24.sandbox.calls import CallLog
+from airflow_provider_bitrix24.sandbox.events import Events
 from airflow_provider_bitrix24.sandbox.faults import Faults
 from airflow_provider_bitrix24.sandbox.limits import Clock, OperatingTime, RequestBucket
 from airflow_provider_bitrix24.sandbox.store import Store
@@ -22,9 +23,13 @@ if TYPE_CHECKING:
 
 Generation: TypeAlias = Literal["current", "middle", "old"]
 BatchBilling: TypeAlias = Literal["commands", "batch", "none"]
+OfflineQueue: TypeAlias = Literal["source", "documentation"]
 
 #: Scopes that a new webhook has.
 ALL_SCOPES = ("crm", "sale", "salescenter", "pay_system", "task", "tasks", "user", "department", "im")
+
+#: Features of the offline queue: reserving rows, and queues by ``auth_connector``.
+PLAN_FEATURES = ("rest_offline_extended", "rest_auth_connector")
 
 #: Read CRM objects, change CRM objects, change orders (and so payments).
 RIGHTS = ("read", "change", "change_orders")
@@ -46,12 +51,15 @@ class Settings:
     #: One counter of operating time per method for all webhooks, or one for each webhook.
     operating_shared: bool = True
     latency_seconds: float = 0.0
+    #: An application's own changes, clearing and the age of rows: as the server source or as the pages say.
+    offline_queue: OfflineQueue = "source"
 
     def __post_init__(self) -> None:
         _check("generation", self.generation, ("current", "middle", "old"))
         _check("language", self.language, texts.LANGUAGES)
         _check("batch_billing", self.batch_billing, ("commands", "batch", "none"))
         _check("zero_code", self.zero_code, ("0", 0))
+        _check("offline_queue", self.offline_queue, ("source", "documentation"))
 
 
 def _check(name: str, value: object, allowed: tuple[object, ...]) -> None:
@@ -117,6 +125,8 @@ class PortalState:
         self.applications: dict[str, Application] = {}
         self.member_id = secrets.token_hex(16)
         self.plan_has_rest = True
+        #: What the plan includes beside REST; ``feature.get`` tells.
+        self.plan_features = set(PLAN_FEATURES)
         #: Whether the site where customers pay has a confirmed phone: without, there are no links to payments.
         self.payment_site_phone_confirmed = True
         #: ``https://127.0.0.1:PORT``, known when the portal listens.
@@ -124,6 +134,7 @@ class PortalState:
         self.clock = Clock()
         self.bucket = RequestBucket(self.clock, rate, burst)
         self.operating = OperatingTime(self.clock, operating_limit, method_seconds)
+        self.events = Events(self)
         self.faults = Faults()
         self.log = CallLog()
         self.lock = threading.RLock()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import json
 import re
 from collections.abc import Iterator
@@ -59,6 +60,7 @@ STAND_INS: dict[str, dict[str, str]] = {
     "crm.timeline.comment.add": {"fields.ENTITY_ID": "deal"},
     "crm.type.get": {"id": "type"},
     "crm.type.getByEntityTypeId": {"entityTypeId": "kind"},
+    "event.offline.error": {"message_id.0": "message"},
     "im.notify": {"USER_ID": "user"},
     "im.notify.personal.add": {"USER_ID": "user"},
     "im.notify.system.add": {"USER_ID": "user"},
@@ -83,7 +85,7 @@ def pages() -> dict[str, dict[str, Any]]:
     return {file.name.removesuffix(".json"): json.loads(file.read_text()) for file in sorted(CONTRACT.glob("*.json"))}
 
 
-def new_objects(portal: Sandbox, result: Any) -> dict[str, int]:
+def new_objects(portal: Sandbox, result: Any) -> dict[str, Any]:
     """A deal with all that may hang on it; ``result`` calls a method and gives back the answer's ``result``."""
     (deal,) = portal.add_deals(1)
     (smart_item,) = portal.add_items(128, 1)
@@ -104,6 +106,7 @@ def new_objects(portal: Sandbox, result: Any) -> dict[str, int]:
         "paid": paid,
         "payment": payment,
         "order": next(row["orderId"] for row in portal.payments() if row["id"] == payment),
+        "message": hashlib.md5(b"lead", usedforsecurity=False).hexdigest(),
         "product row": product_row,
         "delivery": delivery,
         "product item": result("crm.item.payment.product.add", product),
@@ -111,7 +114,7 @@ def new_objects(portal: Sandbox, result: Any) -> dict[str, int]:
     }
 
 
-def made_ready(page: str, params: Any, objects: dict[str, int]) -> Any:
+def made_ready(page: str, params: Any, objects: dict[str, Any]) -> Any:
     """A printed request with ids that exist, and times where the page has placeholders."""
     ready = _with_times(copy.deepcopy(params))
     for place, name in STAND_INS.get(page, {}).items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from airflow_provider_bitrix24.sandbox.event_names import DEAL_MOVED_TO_CATEGORY, PAYMENT_DELETED, of_item
 from airflow_provider_bitrix24.sandbox.methods.crm_fields import WITH_CONTACTS, by_item_name
 from airflow_provider_bitrix24.sandbox.methods.crm_values import written_multi_fields
 from airflow_provider_bitrix24.sandbox.methods.selection import Matcher
@@ -36,6 +37,7 @@ def add(portal: PortalState, user: User, entity_type_id: int, row: Row, multi_fi
     if "stageId" in by_item_name(entity_type_id):
         row.update(stage_fields(row.get("stageId") or "NEW"))
         _remember_stage(portal, entity_type_id, row, _CREATED)
+    _announce(portal, entity_type_id, row, "ADD")
     return row
 
 
@@ -43,6 +45,7 @@ def update(
     portal: PortalState, user: User, entity_type_id: int, row: Row, new: Row, multi_fields: dict[str, Any]
 ) -> None:
     now = portal.clock.iso()
+    old_category_id = row.get("categoryId", 0)
     moved = "stageId" in new and new["stageId"] != row.get("stageId", "NEW")
     row.update(new)
     row.update(updatedTime=now, updatedBy=user.id, lastActivityTime=now, lastActivityBy=user.id)
@@ -53,6 +56,12 @@ def update(
         row.update(stage_fields(row["stageId"] or "NEW"))
         final = row["stageSemanticId"] != "P"
         _remember_stage(portal, entity_type_id, row, _FINISHED if final else _MOVED)
+    if entity_type_id == DEAL and row.get("categoryId", 0) != old_category_id:
+        # A change of the funnel is told like this alone.
+        moved_to = {"CATEGORY_ID": row["categoryId"], "STAGE_ID": row.get("stageId", "NEW")}
+        portal.events.announce(DEAL_MOVED_TO_CATEGORY, {"FIELDS": {"ID": row["id"], **moved_to}})
+    else:
+        _announce(portal, entity_type_id, row, "UPDATE")
 
 
 def remove(portal: PortalState, entity_type_id: int, row: Row) -> None:
@@ -63,7 +72,22 @@ def remove(portal: PortalState, entity_type_id: int, row: Row) -> None:
         owned = [other["id"] for other in table if other.get("owner") == (entity_type_id, row["id"])]
         for other_id in owned:
             table.remove(other_id)
+            if table is store.payments:
+                announce_payment(portal, PAYMENT_DELETED, other_id)
     store.orders.pop((entity_type_id, row["id"]), None)
+    _announce(portal, entity_type_id, row, "DELETE")
+
+
+def _announce(portal: PortalState, entity_type_id: int, row: Row, change: str) -> None:
+    fields = {"ID": row["id"]}
+    for event in of_item(entity_type_id, change):
+        if event.startswith("ONCRMDYNAMICITEM"):
+            fields["ENTITY_TYPE_ID"] = entity_type_id
+        portal.events.announce(event, {"FIELDS": fields})
+
+
+def announce_payment(portal: PortalState, event: str, payment_id: int) -> None:
+    portal.events.announce(event, {"FIELDS": {"ID": payment_id}})
 
 
 def _remember_stage(portal: PortalState, entity_type_id: int, row: Row, kind: int) -> None:

@@ -12,7 +12,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from airflow_provider_bitrix24.sandbox.event_names import PAYMENT_DELETED, PAYMENT_SAVED
 from airflow_provider_bitrix24.sandbox.methods.arguments import array, as_integer, integer
+from airflow_provider_bitrix24.sandbox.methods.crm_changes import announce_payment
 from airflow_provider_bitrix24.sandbox.methods.registry import Params, Refusal, Unchanged, method
 from airflow_provider_bitrix24.sandbox.methods.selection import Field, Matcher, read_order, sort_rows
 from airflow_provider_bitrix24.sandbox.state import PortalState, User
@@ -118,6 +120,7 @@ def add(portal: PortalState, user: User, params: Params) -> Any:
     payment = portal.store.add_payment(
         entity_type_id, entity_id, pay_system_id=pay_system_id if pay_system_id in PAY_SYSTEMS else 6
     )
+    announce_payment(portal, PAYMENT_SAVED, payment["id"])
     return payment["id"]
 
 
@@ -154,6 +157,7 @@ def _change(portal: PortalState, user: User, params: Params, fields: Row) -> Any
         payment["paySystemId"] = pay_system_id
     if "paid" in fields:
         set_paid(payment, fields["paid"] == "Y", at=portal.clock.iso(), user_id=user.id)
+    announce_payment(portal, PAYMENT_SAVED, payment["id"])
     return True
 
 
@@ -172,4 +176,5 @@ def delete(portal: PortalState, user: User, params: Params) -> Any:
             return Unchanged(False)
         raise Refusal("SALE_PAYMENT_DELETE_EXIST_PAID", portal.text("payment_is_paid"))
     portal.store.payments.remove(payment["id"])
+    announce_payment(portal, PAYMENT_DELETED, payment["id"])
     return True

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from airflow_provider_bitrix24.sandbox.event_names import PAYMENT_DELETED, PAYMENT_SAVED
 from airflow_provider_bitrix24.sandbox.forms import as_map
 from airflow_provider_bitrix24.sandbox.methods.arguments import array, as_integer, integer, required
+from airflow_provider_bitrix24.sandbox.methods.crm_changes import announce_payment
 from airflow_provider_bitrix24.sandbox.methods.crm_items import invalid_list
 from airflow_provider_bitrix24.sandbox.methods.listing import page_of
 from airflow_provider_bitrix24.sandbox.methods.payments import payment_fields
@@ -124,6 +126,7 @@ def _write(portal: PortalState, user: User, payment: Row, fields: dict[str, Any]
             payment[name] = str(fields[name])
     if "paid" in fields:
         set_paid(payment, fields["paid"] == "Y", at=portal.clock.iso(), user_id=user.id)
+    announce_payment(portal, PAYMENT_SAVED, payment["id"])
 
 
 @method("sale.payment.delete", scope="sale")
@@ -132,4 +135,5 @@ def delete(portal: PortalState, user: User, params: Params) -> Any:
     if payment["paid"] == "Y":
         raise Refusal("SALE_PAYMENT_DELETE_EXIST_PAID", portal.text("payment_is_paid"))
     portal.store.payments.remove(payment["id"])
+    announce_payment(portal, PAYMENT_DELETED, payment["id"])
     return True

@@ -124,6 +124,7 @@ def add(portal: PortalState, user: User, params: Params) -> Any:
         except BadValue:
             raise Refusal("ERROR_CORE", "Incorrect deadline<br>") from None
     portal.store.tasks.add(task)
+    announce_task(portal, task)
     new = {
         "guid": f"{{00000000-0000-4000-8000-{task['id']:012}}}",
         "changedBy": str(created_by),
@@ -132,3 +133,10 @@ def add(portal: PortalState, user: User, params: Params) -> Any:
         "checkListTree": NO_CHECKLIST,
     }
     return {"task": {**_whole(portal, task, []), **new}}
+
+
+def announce_task(portal: PortalState, task: Row) -> None:
+    """Tell of a new task; what there is nothing to say of is the text ``undefined`` (page of ``OnTaskAdd``)."""
+    accessible = {"IS_ACCESSIBLE_BEFORE": "N", "IS_ACCESSIBLE_AFTER": "undefined"}
+    fields = {"FIELDS_BEFORE": "undefined", "FIELDS_AFTER": {"ID": task["id"]}}
+    portal.events.announce("ONTASKADD", {**fields, **accessible})

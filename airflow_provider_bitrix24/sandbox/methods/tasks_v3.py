@@ -15,6 +15,7 @@ from airflow_provider_bitrix24.sandbox.methods.listing import PAGE_ROWS
 from airflow_provider_bitrix24.sandbox.methods.registry import Params, Refusal, method_v3
 from airflow_provider_bitrix24.sandbox.methods.selection import BadValue, as_server_time
 from airflow_provider_bitrix24.sandbox.methods.task_defaults import RIGHTS_V3, UNSET_V3
+from airflow_provider_bitrix24.sandbox.methods.tasks import announce_task
 from airflow_provider_bitrix24.sandbox.state import PortalState, User
 from airflow_provider_bitrix24.sandbox.store import Row, new_task
 
@@ -154,4 +155,5 @@ def add(portal: PortalState, user: User, params: Params) -> Any:
         except BadValue:
             raise _invalid("deadline", "Field `deadline` requires data type `DateTime` for this request") from None
     portal.store.tasks.add(task)
+    announce_task(portal, task)
     return {"item": _shown(task)}

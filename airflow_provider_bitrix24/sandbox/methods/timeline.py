@@ -92,7 +92,7 @@ def add_comment(portal: PortalState, user: User, params: Params) -> Any:
         raise Refusal("INVALID_ARG_VALUE", "Empty comment message")
     if not user.may("change"):
         raise Refusal("ACCESS_DENIED", portal.text("access_denied"))
-    return portal.store.comments.add(
+    comment_id = portal.store.comments.add(
         {
             "owner": (entity_type_id, entity_id),
             "ENTITY_ID": entity_id,
@@ -102,6 +102,9 @@ def add_comment(portal: PortalState, user: User, params: Params) -> Any:
             "AUTHOR_ID": user.id,
         }
     )
+    # No `FIELDS` around it (page of the event).
+    portal.events.announce("ONCRMTIMELINECOMMENTADD", {"ID": comment_id})
+    return comment_id
 
 
 @method("crm.stagehistory.list", scope="crm")
