@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
 import os
@@ -122,11 +121,6 @@ class StoredPairs:
                     return
             except Exception as error:
                 failed = _cause(error)
-            except BaseException:
-                # Airflow ends a task by an exception that may come anywhere, and comes once.
-                with contextlib.suppress(Exception):
-                    self._written(found, new)
-                raise
             if pause_seconds is not None:
                 self._sleep(pause_seconds)
         raise ConfigurationError(

@@ -12,6 +12,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError, ExpiredToken, NotSent, Unauthorized
 from airflow_provider_bitrix24.rest.authorization import AuthorizationServer, Granted
@@ -21,6 +22,7 @@ from airflow_provider_bitrix24.rest.portal import OAuthApp, Portal
 from airflow_provider_bitrix24.rest.stored_pairs import AUTHORIZE_AGAIN, Found, StoredPairs
 from airflow_provider_bitrix24.rest.token_pair import TokenPair, fingerprint
 from airflow_provider_bitrix24.rest.token_stores import TokenStore
+from airflow_provider_bitrix24.rest.uninterrupted import uninterrupted
 
 log = logging.getLogger(__name__)
 
@@ -93,7 +95,8 @@ class Tokens:
                 if is_newer and not self.is_expired(self._taken(found.pair)):
                     return False
                 self._stored.check_writable()
-                dead = self._renewed(found)
+                # Once the server has answered, the old pair is dead, and the new one exists nowhere else.
+                dead = uninterrupted(partial(self._renewed, found))
             if dead is None:
                 return True
             # Outside the lock, so that all who are refused wait at the same time.

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
 import tempfile
+from datetime import timedelta
 from urllib.parse import urlencode
 
 import pytest
@@ -308,6 +310,26 @@ def test_tasks_of_two_runs_use_one_renewal_and_tell_no_secret(
     assert (portal.renewals, portal.refused_renewals) == (1, 0)
     assert "has been renewed" in all_output.records
     assert {place for secret in app.secrets() for place in all_output.places_of(secret)} == set()
+
+
+def airflow_task_timeout():
+    try:
+        from airflow.sdk.exceptions import AirflowTaskTimeout
+    except ImportError:
+        from airflow.exceptions import AirflowTaskTimeout
+    return AirflowTaskTimeout
+
+
+def test_a_task_that_times_out_while_its_token_is_renewed_loses_no_pair(portal, app, connect_app, variables, run_dag):
+    connect_app()
+    app.expire_access_tokens()
+    portal.fault("slow", "oauth/token", seconds=1.0)
+    # In Airflow 2 the timeout ends `dag.test()` as well.
+    with contextlib.suppress(airflow_task_timeout()):
+        assert run_dag(dag_of(Profile, "oauth_late", execution_timeout=timedelta(seconds=0.4))).state == "failed"
+    assert (portal.renewals, portal.executed("profile")) == (1, 0)
+    assert run_dag(dag_of(Profile, "oauth_later")).state == "success"
+    assert (portal.renewals, portal.refused_renewals) == (1, 0)
 
 
 @pytest.mark.parametrize(
