@@ -23,8 +23,8 @@ from airflow_provider_bitrix24.sandbox.state import (
     RIGHTS,
     BatchBilling,
     Generation,
-    OfflineQueue,
     PortalState,
+    Reading,
     Settings,
     User,
     new_code,
@@ -55,6 +55,7 @@ class Sandbox(Applications, ReceivedCalls):
     :param auth_status: status of authorization errors: 401 (server source) or 403 (documentation).
     :param zero_code: numeric error codes as text (``"0"``, current servers) or as numbers (``0``, documentation).
     :param offline_queue: own changes, clearing and the age of rows as the ``"source"`` or the ``"documentation"`` says.
+    :param notify_tags: tags of a webhook's notifications count with ``CLIENT_ID`` (``"documentation"``) or never.
     :param gaps: chance, 0 to below 1, that an id is skipped.
     :param tls: ``False`` serves plain HTTP, as a self-hosted portal inside a closed network may.
     """
@@ -79,7 +80,8 @@ class Sandbox(Applications, ReceivedCalls):
         operating_shared: bool = True,
         auth_status: int = 401,
         zero_code: str | int = "0",
-        offline_queue: OfflineQueue = "source",
+        offline_queue: Reading = "source",
+        notify_tags: Reading = "source",
         gaps: float = 0.0,
         tls: bool = True,
     ) -> None:
@@ -94,6 +96,7 @@ class Sandbox(Applications, ReceivedCalls):
             operating_shared=operating_shared,
             latency_seconds=latency,
             offline_queue=offline_queue,
+            notify_tags=notify_tags,
         )
         self._seed = 1 if seed is None else seed
         codes = None if seed is None else random.Random(f"codes {seed}")
@@ -310,9 +313,14 @@ class Sandbox(Applications, ReceivedCalls):
             return [dict(row) for row in self._state.store.tasks]
 
     def notifications(self) -> list[dict[str, Any]]:
-        """What ``im.notify`` and its sisters sent: ``USER_ID``, ``MESSAGE``, ``FROM``."""
+        """What ``im.notify`` and its sisters sent: ``USER_ID``, ``MESSAGE``, ``FROM``, ``TAG``, ``READ`` …"""
         with self._state.lock:
             return [dict(row) for row in self._state.store.notifications]
+
+    def messages(self) -> list[dict[str, Any]]:
+        """What ``im.message.add`` sent: ``DIALOG_ID``, ``MESSAGE``, ``FROM``, ``SYSTEM``, ``ATTACH``."""
+        with self._state.lock:
+            return [dict(row) for row in self._state.store.messages]
 
     # Behaviour
 

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 Generation: TypeAlias = Literal["current", "middle", "old"]
 BatchBilling: TypeAlias = Literal["commands", "batch", "none"]
-OfflineQueue: TypeAlias = Literal["source", "documentation"]
+#: Whose word counts where the pages and the server source disagree.
+Reading: TypeAlias = Literal["source", "documentation"]
 
 #: Scopes that a new webhook has.
 ALL_SCOPES = ("crm", "sale", "salescenter", "pay_system", "task", "tasks", "user", "department", "im")
@@ -52,14 +53,17 @@ class Settings:
     operating_shared: bool = True
     latency_seconds: float = 0.0
     #: An application's own changes, clearing and the age of rows: as the server source or as the pages say.
-    offline_queue: OfflineQueue = "source"
+    offline_queue: Reading = "source"
+    #: Tags of a webhook's notifications: ignored (source), or used with ``CLIENT_ID`` (documentation).
+    notify_tags: Reading = "source"
 
     def __post_init__(self) -> None:
         _check("generation", self.generation, ("current", "middle", "old"))
         _check("language", self.language, texts.LANGUAGES)
         _check("batch_billing", self.batch_billing, ("commands", "batch", "none"))
         _check("zero_code", self.zero_code, ("0", 0))
-        _check("offline_queue", self.offline_queue, ("source", "documentation"))
+        for name in ("offline_queue", "notify_tags"):
+            _check(name, getattr(self, name), ("source", "documentation"))
 
 
 def _check(name: str, value: object, allowed: tuple[object, ...]) -> None:

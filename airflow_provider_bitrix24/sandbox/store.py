@@ -83,6 +83,7 @@ class Store:
         self.activities = Table()
         self.stage_history = Table()
         self.notifications = Table()
+        self.messages = Table()
         #: Phones and e-mails of all objects are numbered together.
         self.next_multi_field_id = 1
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from airflow_provider_bitrix24.sandbox import Sandbox
@@ -61,8 +63,18 @@ ASKED = {
     **{f"event.offline.{action}": {"process_id": "none"} for action in ("clear", "error", "get", "list")},
     "event.unbind": {"event": "ONCRMLEADADD", "event_type": "offline"},
     "feature.get": {},
+    "im.message.add": {"DIALOG_ID": "chat1"},
     "im.notify": {"MESSAGE": "Text"},
+    "im.notify.answer": {"NOTIFY_ID": 1},
+    "im.notify.confirm": {"NOTIFY_ID": 1},
+    "im.notify.delete": {},
+    "im.notify.get": {"LAST_ID": 1},
+    "im.notify.history.search": {"SEARCH_TEXT": "in"},
     "im.notify.personal.add": {"MESSAGE": "Text"},
+    "im.notify.read": {},
+    "im.notify.read.all": {},
+    "im.notify.read.list": {"IDS": 1},
+    "im.notify.schema.get": {},
     "im.notify.system.add": {"MESSAGE": "Text"},
     "sale.payment.add": {"fields": {"orderId": 1, "paySystemId": 1}},
     "sale.payment.delete": {"id": GONE},
@@ -124,6 +136,8 @@ def test_a_printed_error_can_be_had(page, servers, ask, http):
     printed = PAGES[page]["errors"][0]["body"]
     portal = servers["middle" if printed.get("error_description") == "Insufficient permissions" else "current"]
     user = portal.clerk if page in WITHOUT_RIGHTS else portal.admin
+    if printed["error"] == "INVALID_CREDENTIALS":
+        user = dataclasses.replace(user, code="wrong")
     if page.endswith(".v3"):
         http.verify = portal.ca_file
         url = portal.webhook(user).replace("/rest/", "/rest/api/") + page.removesuffix(".v3")

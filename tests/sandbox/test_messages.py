@@ -3,25 +3,55 @@ from __future__ import annotations
 import pytest
 
 
-@pytest.mark.parametrize("method", ["im.notify", "im.notify.personal.add", "im.notify.system.add"])
-def test_a_notification_reaches_one_user(portal, ask, method):
-    notification_id = ask(portal, method, {"user_id": 7, "MESSAGE": " Failed. "}).json()["result"]
-    assert portal.notifications() == [{"id": notification_id, "USER_ID": 7, "MESSAGE": "Failed.", "FROM": 1}]
+def error_of(answer):
+    return answer.status_code, answer.json().get("error")
 
 
-@pytest.mark.parametrize("user_id", [15, 999])
-def test_a_dismissed_or_unknown_user_gets_false(portal, ask, user_id):
-    assert ask(portal, "im.notify", {"USER_ID": user_id, "MESSAGE": "x"}).json()["result"] is False
-    assert portal.executed("im.notify") == 0
+@pytest.mark.parametrize("dialog_id", ["chat1", "sg1", "7", 7])
+def test_a_message_reaches_a_chat_a_project_or_a_user(portal, ask, dialog_id):
+    message_id = ask(portal, "im.message.add", {"dialog_id": dialog_id, "MESSAGE": " Failed. "}).json()["result"]
+    expected = {"DIALOG_ID": str(dialog_id), "MESSAGE": "Failed.", "FROM": 1, "SYSTEM": "N", "ATTACH": None}
+    assert portal.messages() == [{"id": message_id, **expected}]
 
 
 @pytest.mark.parametrize(
-    ("params", "code"), [({"MESSAGE": "x"}, "USER_ID_EMPTY"), ({"USER_ID": 7, "MESSAGE": " "}, "MESSAGE_EMPTY")]
+    ("params", "code"),
+    [
+        ({"MESSAGE": "x"}, "USER_ID_EMPTY"),
+        ({"DIALOG_ID": "everybody", "MESSAGE": "x"}, "USER_ID_EMPTY"),
+        ({"DIALOG_ID": "999", "MESSAGE": "x"}, "USER_NOT_FOUND"),
+        ({"DIALOG_ID": "chat999", "MESSAGE": "x"}, "CHAT_ID"),
+        ({"DIALOG_ID": "chat2", "MESSAGE": "x"}, "ACCESS_ERROR"),
+        ({"DIALOG_ID": "chat1", "MESSAGE": " "}, "MESSAGE_EMPTY"),
+        ({"DIALOG_ID": "chat1", "MESSAGE": "x", "ATTACH": "no JSON"}, "ATTACH_ERROR"),
+        ({"DIALOG_ID": "chat1", "ATTACH": [{"MESSAGE": "x" * 60_000}]}, "ATTACH_OVERSIZE"),
+        ({"DIALOG_ID": "chat1", "MESSAGE": "x", "KEYBOARD": "no JSON"}, "KEYBOARD_ERROR"),
+        ({"DIALOG_ID": "chat1", "MESSAGE": "x", "MENU": "no JSON"}, "MENU_ERROR"),
+        ({"DIALOG_ID": "chat1", "MESSAGE": "x", "REPLY_ID": 999}, "REPLY_ACCESS_ERROR"),
+    ],
 )
-def test_a_notification_needs_a_user_and_a_text(portal, ask, params, code):
-    assert ask(portal, "im.notify", params).json()["error"] == code
+def test_a_message_is_refused_with_the_reason(portal, ask, params, code):
+    assert error_of(ask(portal, "im.message.add", params, user=portal.clerk)) == (400, code)
+    assert portal.messages() == []
 
 
-def test_a_long_text_is_cut(portal, ask):
-    ask(portal, "im.notify", {"USER_ID": 7, "MESSAGE": "x" * 20_001})
-    assert portal.notifications()[0]["MESSAGE"] == "x" * 20_000 + " (...)"
+def test_a_reply_stays_in_its_chat(portal, ask):
+    first = ask(portal, "im.message.add", {"DIALOG_ID": "chat1", "MESSAGE": "x"}).json()["result"]
+    reply = {"MESSAGE": "y", "REPLY_ID": first}
+    assert "result" in ask(portal, "im.message.add", {"DIALOG_ID": "chat1", **reply}).json()
+    elsewhere = ask(portal, "im.message.add", {"DIALOG_ID": "chat2", **reply})
+    assert error_of(elsewhere) == (400, "REPLY_FROM_OTHER_CHAT_ERROR")
+
+
+@pytest.mark.parametrize("attach", [[{"MESSAGE": "x"}], '{"ID": 1, "BLOCKS": [{"MESSAGE": "x"}]}'])
+def test_a_message_may_be_an_attachment_alone(portal, ask, attach):
+    assert "result" in ask(portal, "im.message.add", {"DIALOG_ID": "chat1", "ATTACH": attach}).json()
+    assert portal.messages()[0]["MESSAGE"] == ""
+    assert error_of(ask(portal, "im.notify", {"USER_ID": 7, "ATTACH": attach})) == (400, "MESSAGE_EMPTY")
+
+
+@pytest.mark.parametrize("method", ["im.notify", "im.message.add"])
+def test_a_long_text_is_cut(portal, ask, method):
+    ask(portal, method, {"USER_ID": 7, "DIALOG_ID": 7, "MESSAGE": "x" * 20_001})
+    (sent,) = [*portal.notifications(), *portal.messages()]
+    assert sent["MESSAGE"] == "x" * 20_000 + " (...)"
