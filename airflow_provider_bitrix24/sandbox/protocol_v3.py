@@ -12,19 +12,22 @@ from typing import Any
 
 from airflow_provider_bitrix24.sandbox import dispatch
 from airflow_provider_bitrix24.sandbox.answers import Answer, json_answer
+from airflow_provider_bitrix24.sandbox.batch_v3 import run_batch
 from airflow_provider_bitrix24.sandbox.calls import Call
+from airflow_provider_bitrix24.sandbox.fault_answers import as_refusal
 from airflow_provider_bitrix24.sandbox.forms import as_map
 from airflow_provider_bitrix24.sandbox.http_request import not_json
 from airflow_provider_bitrix24.sandbox.limits import Bill
 from airflow_provider_bitrix24.sandbox.methods import METHODS_V3, Refusal
-from airflow_provider_bitrix24.sandbox.methods.registry import Params
+from airflow_provider_bitrix24.sandbox.methods.registry import Method, Params, Whole
 from airflow_provider_bitrix24.sandbox.methods.tasks_v3 import PREFIX
 from airflow_provider_bitrix24.sandbox.state import PortalState, User
 
 #: The stored answer of a write is repeated for a day.
 REPLAY_SECONDS = 24 * 60 * 60
 
-_WRITES = (".add", ".update", ".delete", ".send")
+#: Ends of the names of methods that heed an ``Idempotency-Key``.
+_WRITES = (".add", ".update", ".delete", ".send", "batch")
 
 #: Refusals of the common part -> code and status here.
 _CODES = {
@@ -64,10 +67,10 @@ class ProtocolV3:
 
     def call(self, user: User, call: Call, body: bytes) -> Answer:
         portal = self._portal
-        entry = METHODS_V3.get(call.method)
-        if entry is None:
-            raise dispatch.method_not_found()
-        dispatch.check_scope(portal, entry, user)
+        entry = None
+        if call.method != "batch":
+            entry = _method(call.method)
+            dispatch.check_scope(portal, entry, user)
         params = _params_of(call, body)
         key = self._idempotency_key(call)
         place = (user.id, call.method, key or "")
@@ -78,12 +81,51 @@ class ProtocolV3:
                     problem = "The idempotency key was already used with a different request body"
                     raise Refusal(f"{PREFIX}IDEMPOTENCYKEYREUSEDEXCEPTION", problem, 422)
                 return dataclasses.replace(answer, headers={"idempotent-replayed": "true"})
-        bill = Bill(portal.operating, portal.credential(user))
-        done = dispatch.run(portal, entry, params, user, call, bill, paid=True)
-        answer = json_answer({"result": done.result, "time": done.time})
+        answer = json_answer(self._run(entry, params, user, call))
         if key is not None:
             self._answers[place] = (body, answer, portal.clock.now())
         return answer
+
+    def _run(self, entry: Method | None, params: Params, user: User, call: Call) -> dict[str, Any]:
+        """The body of a successful answer; no method is a batch."""
+        if entry is None:
+            return self._batch(params, user, call)
+        bill = Bill(self._portal.operating, self._portal.credential(user))
+        done = dispatch.run(self._portal, entry, params, user, call, bill, paid=True)
+        if isinstance(done.result, Whole):
+            return done.result.body
+        return {"result": done.result, "time": done.time}
+
+    def _batch(self, params: Params, user: User, call: Call) -> dict[str, Any]:
+        portal, billing = self._portal, self._portal.settings.batch_billing
+        credential = portal.credential(user)
+        if billing == "batch" and portal.operating.is_over("batch", credential):
+            raise dispatch.operation_time_limit()
+        timer = dispatch.Timer(portal)
+        timer.begin_processing()
+        bill = Bill(portal.operating, credential)
+
+        def run_call(entry: Method, query: Params) -> Any:
+            part = Call(entry.name, query, user_id=user.id, at=portal.clock.now(), connection=call.connection)
+            portal.log.receive(part, within=call)
+            try:
+                fault = portal.faults.for_command(entry.name)
+                refusal = as_refusal(fault, portal) if fault else None
+                if refusal is not None:
+                    raise refusal
+                dispatch.check_scope(portal, entry, user)
+                done = dispatch.run(portal, entry, query, user, part, bill, paid=billing == "commands")
+            except Refusal as refused:
+                part.error = str(refused.code)
+                raise
+            return done.result.body if isinstance(done.result, Whole) else done.result
+
+        result = run_batch(params, dispatch.method_not_found(), run_call)
+        portal.log.execute(call)
+        times = timer.end()
+        if portal.operating.limit is not None and billing == "batch":
+            bill.add("batch", times["processing"])
+        return {"result": result, "time": times}
 
     def _idempotency_key(self, call: Call) -> str | None:
         key = call.headers.get("idempotency-key")
@@ -93,6 +135,13 @@ class ProtocolV3:
             problem = "The idempotency key must be a string of 1 to 255 printable ASCII characters"
             raise Refusal(f"{PREFIX}INVALIDIDEMPOTENCYKEYEXCEPTION", problem)
         return key
+
+
+def _method(name: str) -> Method:
+    entry = METHODS_V3.get(name)
+    if entry is None:
+        raise dispatch.method_not_found()
+    return entry
 
 
 def _params_of(call: Call, body: bytes) -> Params:

@@ -16,6 +16,7 @@ CONTRACT = Path(__file__).parent.parent / "contract"
 
 #: Ids of the documentation's portal by place, and which object of ours stands in for them.
 STAND_INS: dict[str, dict[str, str]] = {
+    "batch.v3": {"0.query.id": "task", "1.query.id": "task"},
     "crm.deal.contact.items.get": {"id": "deal"},
     "crm.deal.get": {"ID": "deal"},
     "crm.deal.update": {"ID": "deal"},
@@ -68,6 +69,7 @@ STAND_INS: dict[str, dict[str, str]] = {
     "im.notify.delete": {"ID": "notification"},
     "im.notify.personal.add": {"USER_ID": "user"},
     "im.notify.system.add": {"USER_ID": "user"},
+    "rest-v3": {"id": "task", "0.query.id": "task", "1.query.id": "task"},
     "sale.payment.add": {"fields.orderId": "order"},
     "sale.payment.delete": {"id": "payment"},
     "sale.payment.get": {"id": "paid"},
@@ -85,8 +87,12 @@ _EVERYWHERE = (1, 2, 3, 4, 7, 31)
 
 
 def pages() -> dict[str, dict[str, Any]]:
-    """The files by name without ``.json``."""
-    return {file.name.removesuffix(".json"): json.loads(file.read_text()) for file in sorted(CONTRACT.glob("*.json"))}
+    """The files by name without ``.json``; a request that does not say how it is signed is a webhook's."""
+    found = {file.name.removesuffix(".json"): json.loads(file.read_text()) for file in sorted(CONTRACT.glob("*.json"))}
+    for content in found.values():
+        for request in content["requests"]:
+            request.setdefault("auth", "webhook")
+    return found
 
 
 def new_objects(portal: Sandbox, result: Any) -> dict[str, Any]:
@@ -128,7 +134,7 @@ def made_ready(page: str, params: Any, objects: dict[str, Any]) -> Any:
         *above, last = place.split(".")
         target = ready
         for key in above:
-            target = target.get(key, {}) if isinstance(target, dict) else target
+            target = target[int(key)] if isinstance(target, list) else target.get(key, {})
         if isinstance(target, list):
             if int(last) < len(target):
                 target[int(last)] = objects[name]

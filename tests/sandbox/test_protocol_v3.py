@@ -49,6 +49,26 @@ def test_lists_refuse_what_they_do_not_know(portal, ask_v3, params, code):
     assert code_of(ask_v3(portal, "tasks.task.list", params)) == (400, code)
 
 
+def test_lists_take_groups_of_conditions_and_values_without_an_operator(portal, ask_v3):
+    def ids(*filter_):
+        answer = ask_v3(portal, "tasks.task.list", {"select": ["id"], "filter": filter_}).json()
+        return [item["id"] for item in answer["result"]["items"]]
+
+    either = {"logic": "or", "conditions": [["id", [1, 2]], ["id", ">", 18]]}
+    assert ids(["id", [3, 4]]) == [3, 4]
+    assert ids(either) == [1, 2, 19, 20]
+    assert ids(either, ["id", "<", 20]) == [1, 2, 19]
+
+
+def test_a_task_brings_fields_of_its_people(portal, ask_v3):
+    select = ["id", "responsible.name", "responsible.email", "creator.id"]
+    item = ask_v3(portal, "tasks.task.get", {"id": 1, "select": select}).json()["result"]["item"]
+    assert set(item) == {"id", "responsible", "creator"}
+    assert set(item["responsible"]) == {"name", "email"}
+    unknown = ask_v3(portal, "tasks.task.get", {"id": 1, "select": ["responsible.stageId"]})
+    assert code_of(unknown) == (400, "UNKNOWNDTOPROPERTYEXCEPTION")
+
+
 def test_an_idempotency_key_makes_a_repeated_add_harmless(portal, ask_v3):
     task = {"fields": {"title": "once", "creatorId": 1, "responsibleId": 7}}
     first, second = (ask_v3(portal, "tasks.task.add", task, **{"Idempotency-Key": "k"}) for _ in range(2))

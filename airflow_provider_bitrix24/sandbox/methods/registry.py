@@ -28,6 +28,13 @@ class Unchanged:
     result: Any
 
 
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """The whole body of an answer in REST 3.0, with no ``result`` around it."""
+
+    body: dict[str, Any]
+
+
 class Refusal(Exception):
     """The portal says no: becomes ``error`` and ``error_description`` of the answer."""
 
@@ -78,11 +85,12 @@ def method(*names: str, scope: str | tuple[str, ...] = (), upper: bool = False) 
     return register
 
 
-def method_v3(name: str, *, scope: str = "") -> Callable[[Handler], Handler]:
-    """Offer a function as a REST 3.0 method."""
+def method_v3(*names: str, scope: str = "") -> Callable[[Handler], Handler]:
+    """Offer a function as one or more REST 3.0 methods."""
 
     def register(handler: Handler) -> Handler:
-        METHODS_V3[name] = Method(name, (scope,) if scope else (), handler, False)
+        for name in names:
+            METHODS_V3[name] = Method(name, (scope,) if scope else (), handler, False)
         return handler
 
     return register

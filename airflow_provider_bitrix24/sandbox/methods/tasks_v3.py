@@ -50,17 +50,39 @@ def _shown(task: Row) -> Row:
     }
 
 
-_FIELDS = frozenset(_shown({"id": 0, **new_task("", at="", responsible_id=0, created_by=0)}))
+#: Fields of a task with the values of an empty one.
+TASK_FIELDS = _shown({"id": 0, **new_task("", at="", responsible_id=0, created_by=0)})
+
+#: Fields of a person that a task's ``select`` reaches, as ``responsible.name``.
+_PERSON = {
+    "id": lambda person: person.id,
+    "name": lambda person: person.first_name,
+    "lastName": lambda person: person.last_name,
+    "email": lambda person: person.email,
+}
+_PEOPLE = {"responsible": "responsibleId", "creator": "createdBy"}
 
 
-def _selected(task: Row, params: Params) -> Row:
+def _selected(portal: PortalState, task: Row, params: Params) -> Row:
     shown = _shown(task)
     select = [str(name) for name in as_map(params.get("select")).values()]
-    # An unknown field of the object itself is silently dropped.
-    return {name: shown[name] for name in select if name in shown} if select else shown
+    if not select:
+        return shown
+    selected: Row = {}
+    for name in select:
+        relation, _, field = name.partition(".")
+        if name in shown:
+            selected[name] = shown[name]
+        elif field and relation in _PEOPLE:
+            if field not in _PERSON:
+                raise Refusal(f"{PREFIX}UNKNOWNDTOPROPERTYEXCEPTION", f"Unknown field `{field}` for entity `UserDto`")
+            person = portal.users.get(task[_PEOPLE[relation]])
+            selected.setdefault(relation, {})[field] = _PERSON[field](person) if person else None
+        # An unknown field of the object itself is silently dropped.
+    return selected
 
 
-def _invalid(field: str, message: str) -> Refusal:
+def invalid(field: str, message: str) -> Refusal:
     validation = [{"message": message, "field": field}]
     code = f"{PREFIX}VALIDATION_REQUESTVALIDATIONEXCEPTION"
     return Refusal(code, "Error during request object validation", extra={"validation": validation})
@@ -71,16 +93,23 @@ def list_(portal: PortalState, user: User, params: Params) -> Any:
     tests = [_condition(condition) for condition in as_map(params.get("filter")).values()]
     tasks = [task for task in portal.store.tasks if all(test(task["id"]) for test in tests)]
     for name, direction in as_map(params.get("order")).items():
-        if name not in _FIELDS or str(direction).upper() not in ("ASC", "DESC"):
+        if name not in TASK_FIELDS or str(direction).upper() not in ("ASC", "DESC"):
             raise Refusal(f"{PREFIX}INVALIDORDEREXCEPTION", f"Unable to recognize sorting parameter `{name}`")
         tasks.sort(key=lambda task: str(_shown(task)[name]) if name != "id" else f"{task['id']:020}")
         if str(direction).upper() == "DESC":
             tasks.reverse()
     offset, limit = _pagination(params)
-    return {"items": [_selected(task, params) for task in tasks[offset : offset + limit]]}
+    return {"items": [_selected(portal, task, params) for task in tasks[offset : offset + limit]]}
 
 
 def _condition(condition: Any) -> Any:
+    if isinstance(condition, dict) and set(condition) == {"logic", "conditions"}:
+        tests = [_condition(part) for part in as_map(condition["conditions"]).values()]
+        combined = any if str(condition["logic"]).lower() == "or" else all
+        return lambda task_id: combined(test(task_id) for test in tests)
+    if isinstance(condition, list) and len(condition) == 2:
+        # Without an operator: one of these values.
+        condition = [condition[0], "in", condition[1]]
     if not isinstance(condition, list) or len(condition) != 3:
         raise Refusal(f"{PREFIX}INVALIDFILTEREXCEPTION", "Unable to recognize the filter")
     name, operator, value = condition
@@ -91,7 +120,7 @@ def _condition(condition: Any) -> Any:
         raise Refusal(f"{PREFIX}UNKNOWNFILTEROPERATOREXCEPTION", f"Unknown filter operator `{operator}`")
     values = [value] if operator not in ("in", "between") else list(as_map(value).values())
     if not values or not all(isinstance(item, int) and not isinstance(item, bool) for item in values):
-        raise _invalid("id", "Field `id` requires data type `int` for this request")
+        raise invalid("id", "Field `id` requires data type `int` for this request")
     first, last = values[0], values[-1]
     return {
         "=": lambda task_id: task_id == first,
@@ -121,26 +150,26 @@ def _pagination(params: Params) -> tuple[int, int]:
 @method_v3("tasks.task.get", scope="tasks")
 def get(portal: PortalState, user: User, params: Params) -> Any:
     if "id" not in params:
-        raise _invalid("id", "Required field `id` is not specified")
+        raise invalid("id", "Required field `id` is not specified")
     task_id = params["id"]
     if not isinstance(task_id, int) or isinstance(task_id, bool):
-        raise _invalid("id", "Field `id` requires data type `int` for this request")
+        raise invalid("id", "Field `id` requires data type `int` for this request")
     task = portal.store.tasks.get(task_id)
     if task is None:
         raise Refusal(f"{PREFIX}ENTITYNOTFOUNDEXCEPTION", f"Record with ID = `{task_id}` not found")
-    return {"item": _selected(task, params)}
+    return {"item": _selected(portal, task, params)}
 
 
 @method_v3("tasks.task.add", scope="tasks")
 def add(portal: PortalState, user: User, params: Params) -> Any:
     fields = as_map(params.get("fields"))
     if not fields:
-        raise _invalid("fields", "Required field `fields` is missing")
+        raise invalid("fields", "Required field `fields` is missing")
     for name in ("title", "creatorId", "responsibleId"):
         if not fields.get(name):
-            raise _invalid(name, f"Required field `{name}` is missing")
+            raise invalid(name, f"Required field `{name}` is missing")
     if as_integer(fields["responsibleId"]) not in portal.users:
-        raise _invalid("responsibleId", 'User specified in the "Executor" field not found')
+        raise invalid("responsibleId", 'User specified in the "Executor" field not found')
     task = new_task(
         str(fields["title"]),
         at=portal.clock.iso(),
@@ -153,7 +182,7 @@ def add(portal: PortalState, user: User, params: Params) -> Any:
         try:
             task["deadline"] = as_server_time(fields["deadline"])
         except BadValue:
-            raise _invalid("deadline", "Field `deadline` requires data type `DateTime` for this request") from None
+            raise invalid("deadline", "Field `deadline` requires data type `DateTime` for this request") from None
     portal.store.tasks.add(task)
     announce_task(portal, task)
     return {"item": _shown(task)}
