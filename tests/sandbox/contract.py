@@ -136,7 +136,7 @@ def made_ready(page: str, params: Any, objects: dict[str, Any]) -> Any:
         for key in above:
             target = target[int(key)] if isinstance(target, list) else target.get(key, {})
         if isinstance(target, list):
-            if int(last) < len(target):
+            if last.isdigit() and int(last) < len(target):
                 target[int(last)] = objects[name]
         elif last in target and not (name == "kind" and target[last] in _EVERYWHERE):
             target[last] = objects[name]

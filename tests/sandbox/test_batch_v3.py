@@ -6,7 +6,6 @@ import pytest
 
 from airflow_provider_bitrix24.sandbox import Sandbox
 from airflow_provider_bitrix24.sandbox.methods import METHODS_V3
-from tests.sandbox.test_contract import NOT_OFFERED
 
 PREFIX = "BITRIX_REST_V3_EXCEPTION_"
 
@@ -124,7 +123,3 @@ def test_the_openapi_document_leaves_out_what_the_scopes_do_not_open(portal, ask
     portal.scopes.discard("tasks")
     document = ask_v3(portal, "rest.documentation.openapi").json()
     assert set(document["paths"]) == {"/documentation", "/rest.documentation.openapi", "/batch"}
-
-
-def test_methods_that_the_contract_passes_over_are_not_offered():
-    assert not NOT_OFFERED & set(METHODS_V3)

@@ -7,6 +7,7 @@ import re
 import pytest
 
 from airflow_provider_bitrix24.sandbox import Sandbox
+from airflow_provider_bitrix24.sandbox.methods import METHODS_V3
 from tests.sandbox import contract
 
 PAGES = contract.pages()
@@ -120,3 +121,7 @@ def test_an_answer_has_the_printed_shape(page, send):
     assert found or not expected, "No longer different: take it off the list."
     unexpected = [place for place in found if not (expected and re.match(expected, place))]
     assert not unexpected, "\n".join(unexpected)
+
+
+def test_only_methods_that_are_not_offered_are_passed_over():
+    assert not NOT_OFFERED & set(METHODS_V3)
