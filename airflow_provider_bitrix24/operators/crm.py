@@ -73,7 +73,7 @@ class Bitrix24GetItemOperator(Bitrix24BaseOperator):
 
 class Bitrix24ListItemsOperator(Bitrix24BaseOperator):
     """
-    List the CRM items of one kind: every one that the webhook's user may see, once, in order of id, or the task fails.
+    List the CRM items of one kind: all that the connection's user may see, once, in order of id, or the task fails.
 
     Without ``destination`` it returns the items, up to 48 KiB. With it, they stream to a file of JSON lines, and it
     returns ``{"path": "s3://…", "rows": 50000, "bytes": 9000000, "sha256": "…", "report": {…}}``.

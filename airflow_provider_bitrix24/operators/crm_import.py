@@ -28,8 +28,8 @@ class Bitrix24ImportItemsOperator(Bitrix24BaseItemRowsOperator):
     Returns ``{"rows": 500, "imported": 498, "failed": 2, "unknown": 0, "outcomes": [{"row": 0, "outcome": "imported",
     "id": 17}, …], "report": None}``; outcomes only as long as they fit into XCom and no report is written.
 
-    An import is not an add: it starts no automation and no workflow, and the webhook's user needs the right to import.
-    Administrators may set ``createdTime``, ``updatedTime``, ``movedTime``, ``createdBy``, ``updatedBy`` and
+    An import is not an add: it starts no automation and no workflow, and the connection's user needs the right to
+    import. Administrators may set ``createdTime``, ``updatedTime``, ``movedTime``, ``createdBy``, ``updatedBy`` and
     ``movedBy``. It looks for no duplicates: that is what :class:`Bitrix24UpsertItemsOperator` does.
 
     What was sent and answered is remembered, in the task state store of Airflow 3.3 or else beside ``report``: a retry

@@ -42,7 +42,7 @@ _WEBHOOK_GONE = (
     "the webhook is not accepted: its user id or code is wrong, it was deleted or its code changed, it has expired, "
     "or Bitrix24 blocked it because its address was found in public; create a new one and put it into the connection"
 )
-_ORDER_RIGHT = "the webhook's user needs the right to change the payment's order"
+_ORDER_RIGHT = "the connection's user needs the right to change the payment's order"
 _SUPPORT = "ask Bitrix24 support, or the owner of the portal"
 
 
@@ -119,9 +119,9 @@ CODES: tuple[Known, ...] = (
           f"{_PAYMENTS}; {_SERVER}", methods=_PAYMENT_ITEMS),
     Known("ACCESS_DENIED", Forbidden, f"{_ORDER_RIGHT}; or the portal's plan has no REST",
           f"{_PAYMENTS}; {_SERVER}", methods=_PAYMENT[1:]),
-    Known("ACCESS_DENIED", Forbidden, "the webhook's user has no right to do this; or the portal's plan has no REST",
+    Known("ACCESS_DENIED", Forbidden, "the connection's user has no right to do this; or the portal's plan has no REST",
           _METHODS),
-    Known(f"{_V3}ACCESSDENIEDEXCEPTION", Forbidden, "the webhook's user has no right to do this",
+    Known(f"{_V3}ACCESSDENIEDEXCEPTION", Forbidden, "the connection's user has no right to do this",
           "api-reference/rest-v3.md"),
     Known(f"{_V3}INSUFFICIENTSCOPEEXCEPTION", Forbidden, "", "api-reference/rest-v3.md"),
     # A human at the portal.
@@ -194,9 +194,9 @@ CODES: tuple[Known, ...] = (
 TEXTS: tuple[Known, ...] = (
     Known("", Forbidden, f"there is no payment with this id, or {_ORDER_RIGHT}; this portal says the same for both",
           f"{_PAYMENTS}; {_SERVER}", text="insufficient permissions", methods=_PAYMENT, ambiguous=True),
-    Known("", Forbidden, "the webhook's user has no right to do this", f"{_PAYMENTS}; {_SERVER}",
+    Known("", Forbidden, "the connection's user has no right to do this", f"{_PAYMENTS}; {_SERVER}",
           text="insufficient permissions"),
-    Known("", Forbidden, "the webhook's user has no right to do this", f"{_PAYMENTS}; {_SERVER}",
+    Known("", Forbidden, "the connection's user has no right to do this", f"{_PAYMENTS}; {_SERVER}",
           text=r"access denied!?|доступ запрещ[её]н"),
     Known("", NotFound, "", _SERVER, text="payment has not been found"),
     Known("", NotFound, "", "crm.deal.get and other CRM pages", text="not found|элемент не найден"),
@@ -255,7 +255,7 @@ def _entries(code: str) -> Iterator[Known]:
     if re.fullmatch(r"[0-9]{12}", code):
         if code[4:7] == "403":
             yield Known(
-                code, Forbidden, "the webhook's user needs the right of the sale module to do this", "sale pages"
+                code, Forbidden, "the connection's user needs the right of the sale module to do this", "sale pages"
             )
         elif code[4:7] == "404":
             yield Known(code, NotFound, "", "sale pages")

@@ -92,8 +92,8 @@ def _refused(
         if not isinstance(error, RestError):
             return failure
         failure.next_step = (
-            f"the {name} cannot be read either: there is none with this id, or the webhook's user has no right to it; "
-            "this portal does not tell which"
+            f"the {name} cannot be read either: there is none with this id, or the connection's user has no right to "
+            "it; this portal does not tell which"
         )
         return failure
     fields = {str(key).lower(): value for key, value in found.items()} if isinstance(found, dict) else {}
@@ -102,7 +102,7 @@ def _refused(
     if fields.get("paid") == "Y" and deletes(known):
         failure.next_step += "it is paid, so unpay it first"
     else:
-        failure.next_step += "look whether the webhook's user has the right to change it"
+        failure.next_step += "look whether the connection's user has the right to change it"
     return failure
 
 

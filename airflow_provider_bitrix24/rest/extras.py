@@ -163,7 +163,9 @@ class Extras:
         if auth not in ("", "webhook", "oauth"):
             self.fail("auth", 'it must be "webhook" or "oauth"')
         app = {key: self.text(key) for key in ("client_id", "client_secret", "refresh_token", "access_token")}
-        if auth == "webhook" or not (auth or any(app.values())):
+        # These may stand beside a webhook, and mean nothing there.
+        hints = not is_webhook and any(self.text(key) for key in ("member_id", "oauth_url", "token_store"))
+        if auth == "webhook" or not (auth or hints or any(app.values())):
             return None
         if not auth and is_webhook:
             raise ConfigurationError(

@@ -59,7 +59,7 @@ def portal_from_parts(
     allow_http = settings.flag("allow_http")
     if scheme == "http" and not allow_http:
         reader.fail(
-            "the address begins with http://, which would send the webhook code in clear text",
+            "the address begins with http://, which would send the webhook's code, or the tokens, in clear text",
             'use https://, or set the extra "allow_http" to true for a portal without TLS',
         )
     if not one.host:

@@ -193,9 +193,7 @@ class Portal:
                 f"open {self.address} in a browser, and look at the connection's host",
             )
         if (scheme != "https" and self.scheme == "https") or scheme not in ("http", "https"):
-            raise refuse(
-                f"the portal redirects to {scheme}://{host}, which is not https", "the webhook is not sent there"
-            )
+            raise refuse(f"the portal redirects to {scheme}://{host}, which is not https", "nothing is sent there")
         if not self.allows(host):
             raise refuse(
                 f"the portal {self.host} redirects to {host}, which this connection does not allow",

@@ -7,7 +7,7 @@ import logging
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from airflow_provider_bitrix24.exceptions import Bitrix24Error, ConfigurationError, NotSent
@@ -61,6 +61,11 @@ class StoredPairs:
         self._seed = fingerprint(f"{app.client_id} {app.refresh_token}")
         self._is_writable = False
 
+    @property
+    def seed(self) -> TokenPair:
+        """The pair in the connection."""
+        return TokenPair(self._app.access_token or "", self._app.refresh_token)
+
     def read(self) -> Found:
         """
         Return the newest pair that the connection's seed leads to; the seed itself where it is new.
@@ -72,8 +77,7 @@ class StoredPairs:
         text, version = self._get(own)
         if text is None:
             is_first = not self._renews or self._get(self._used_key)[0] is None
-            access_token = (self._app.access_token if is_first else None) or ""
-            return Found(TokenPair(access_token, self._app.refresh_token), own, version)
+            return Found(self.seed if is_first else replace(self.seed, access_token=""), own, version)
         pair = _read(own, TokenPair.from_text, text)
         seeds, _ = self._seeds(pair)
         if self._seed in seeds[:-1]:
@@ -169,8 +173,12 @@ class StoredPairs:
         except Bitrix24Error:
             raise
         except Exception as error:
-            failure = NotSent(f"the token store cannot be read ({_cause(error)})",
-                              next_step="look at the extra token_store")  # fmt: skip
+            failure = NotSent(
+                f"the token store cannot be read ({_cause(error)})",
+                next_step="look at the extra token_store",
+                # What is not there, or may not be read, stays so.
+                retryable=not isinstance(error, (FileNotFoundError, PermissionError)),
+            )
         raise failure
 
 

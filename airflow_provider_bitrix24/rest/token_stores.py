@@ -92,6 +92,8 @@ class FileTokenStore:
             with open(self._path, encoding="utf-8") as stream:
                 found = json.load(stream)
         except FileNotFoundError:
+            if not os.path.isdir(os.path.dirname(self._path)):
+                raise
             return {}
         except (ValueError, RecursionError):
             found = None
@@ -139,10 +141,10 @@ def token_store(address: str | None, default: Callable[[], TokenStore]) -> Token
         return default()
     if address.startswith("file:"):
         path = address.removeprefix("file:")
-        if not path.startswith("/") or not os.path.isdir(os.path.dirname(path)):
+        if not path.startswith("/") or path.endswith("/"):
             raise ConfigurationError(
-                "the extra token_store names a file whose directory does not exist",
-                next_step='write e.g. "file:/var/lib/airflow/bitrix24-token.json"',
+                "the extra token_store does not name a file",
+                next_step='write its whole path, e.g. "file:/var/lib/airflow/bitrix24-token.json"',
             )
         return FileTokenStore("/" + path.lstrip("/"))
     if address.startswith(("redis://", "rediss://")):

@@ -60,6 +60,8 @@ class Tokens:
         self._stored = StoredPairs(store, app, sleep, renews=renews)
         self._server = AuthorizationServer(portal, app)
         self._pair: TokenPair | None = None
+        #: Why the store could not be looked into by who does not renew: the pair at hand is the connection's own then.
+        self.unseen: str | None = None
 
     def at_hand(self) -> TokenPair:
         """
@@ -68,7 +70,17 @@ class Tokens:
         :raises ConfigurationError: it is for another portal, or what is stored cannot be read.
         :raises NotSent: the store is away.
         """
-        return self._pair or self._taken(self._stored.read().pair)
+        return self._pair or self._taken(self._read())
+
+    def _read(self) -> TokenPair:
+        try:
+            return self._stored.read().pair
+        except NotSent as error:
+            if self._renews:
+                raise
+            # A connection test runs on another host than the tasks, whose store need not be there.
+            self.unseen = error.reason
+            return self._stored.seed
 
     def is_expired(self, pair: TokenPair) -> bool:
         """Whether the access token is missing, or known to be too old."""
@@ -163,7 +175,8 @@ class Tokens:
             "the access token has expired" if refused.access_token else "there is no access token yet",
             code="expired_token",
             next_step="the next task that uses this connection gets a new one with the refresh token; a connection "
-            "test does not, because it could not store it",
+            "test does not, because it could not store it"
+            + (f". It looked only at the connection itself: {self.unseen}" if self.unseen else ""),
         )
 
     def _newer_pair_appears(self, dead: TokenPair) -> bool:

@@ -74,7 +74,9 @@ def test_a_missing_right_fails_on_the_first_try(portal, connect, run_dag, xcom, 
     assert (run.state, task.state, task.try_number, task.max_tries) == ("failed", "failed", 1, 3)
     assert portal.requests == 1
     assert portal.payment(payment_id) is not None
-    assert "the webhook's user needs the right to change the payment's order" in all_output.printed + all_output.records
+    assert (
+        "the connection's user needs the right to change the payment's order" in all_output.printed + all_output.records
+    )
     with pytest.raises(LookupError):
         xcom(run, "delete")
     untold()

@@ -131,6 +131,17 @@ def test_what_is_missing_is_named_with_the_way_to_get_it(portal, connect_app, mi
     assert portal.requests == 0
 
 
+@pytest.mark.parametrize("hint", ["member_id", "oauth_url", "token_store"])
+def test_a_setting_of_applications_alone_asks_for_the_rest_of_an_application(portal, monkeypatch, hint):
+    extra = {hint: portal.oauth_connection(portal.application())["extra"].get(hint) or "file:/tmp/tokens.json"}
+    connection = {"conn_type": "bitrix24", "host": "my.bitrix24.com", "extra": extra}
+    monkeypatch.setenv("AIRFLOW_CONN_BITRIX24_DEFAULT", json.dumps(connection))
+    with pytest.raises(ConfigurationError, match=r'the extra "client_id" is missing: `python -m'):
+        Bitrix24Hook().get_portal()
+    monkeypatch.setenv("AIRFLOW_CONN_BITRIX24_DEFAULT", json.dumps({**portal.connection(**extra)}))
+    assert Bitrix24Hook().test_connection()[1].startswith("127.0.0.1: webhook of")
+
+
 def test_a_connection_that_holds_a_webhook_as_well_must_say_which_is_meant(portal, app, monkeypatch):
     both = {**portal.connection(), "extra": portal.oauth_connection(app)["extra"]}
     for auth, kind in (("oauth", "application"), ("webhook", "webhook")):
@@ -176,6 +187,28 @@ def test_the_test_without_any_access_token_says_so_and_asks_nobody(portal, app, 
     assert "there is no access token yet: the next task" in message
     assert portal.requests == 0
     assert app.valid_refresh_token(extra)
+
+
+@pytest.mark.parametrize(
+    ("store", "why"),
+    [
+        ("file:/on/workers/only/tokens.json", "no such file or directory"),
+        ("redis://:s3cret@127.0.0.1:1/0", "ConnectionError"),
+    ],
+)
+def test_the_test_does_without_a_store_that_is_not_there_and_says_so(portal, app, connect_app, store, why):
+    connect_app(token_store=store)
+    works, message = Bitrix24Hook().test_connection()
+    assert works, message
+    assert message.endswith(f"This is the connection's own token: the token store cannot be read ({why}).")
+
+    portal.reset_calls()
+    connect_app(token_store=store, access_token=None)
+    works, message = Bitrix24Hook().test_connection()
+    assert not works
+    assert "there is no access token yet: the next task" in message
+    assert message.endswith(f"It looked only at the connection itself: the token store cannot be read ({why})")
+    assert portal.requests == 0
 
 
 def test_the_test_uses_the_stored_token_under_the_random_id_that_airflow_gives_it(

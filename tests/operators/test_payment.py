@@ -183,8 +183,9 @@ def test_a_missing_right_names_both_possible_causes(portal, connect):
     connect(portal.clerk)
     error = failure_of(portal.add_payment(1))
     assert type(error) is AirflowFailException
-    assert "the webhook's user needs the right to change the payment's order; or the portal's plan has no REST" in str(
-        error
+    assert (
+        "the connection's user needs the right to change the payment's order; or the portal's plan has no REST"
+        in str(error)
     )
 
 
@@ -232,7 +233,7 @@ def test_an_answer_that_may_mean_a_missing_right_is_never_taken_for_missing(gene
         monkeypatch.setenv("AIRFLOW_CONN_BITRIX24_DEFAULT", portal.connection_json())
         error = failure_of(999_999, missing_ok=True)
     assert type(error) is AirflowFailException
-    assert "there is none with this id, or the webhook's user has no right to it" in str(error)
+    assert "there is none with this id, or the connection's user has no right to it" in str(error)
 
 
 @pytest.mark.parametrize("generation", ["current", "middle", "old"])

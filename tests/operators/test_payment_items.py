@@ -107,7 +107,7 @@ def test_what_is_paid_missing_or_not_allowed_fails_without_a_retry(operator, kin
     assert "was not found" in failure_of(operator, payment_id=portal.add_payment(1), **{name: 999_999})
     connect(portal.clerk)
     told = failure_of(operator, payment_id=portal.add_payment(1), **{name: about})
-    assert "the webhook's user needs the right to change the payment's order" in told
+    assert "the connection's user needs the right to change the payment's order" in told
 
 
 def test_more_than_is_left_to_pay_is_refused(portal, connection):

@@ -263,7 +263,7 @@ def test_a_missing_right_and_a_missing_payment_fail_without_a_retry(operator, po
     connect(portal.clerk)
     payment = portal.add_payment(1, paid=True)
     told = failure_of(operator, **given(operator, payment))
-    assert "the webhook's user needs the right to change the payment's order" in told
+    assert "the connection's user needs the right to change the payment's order" in told
     connect()
     assert "Payment has not been found" in failure_of(operator, **given(operator, 999_999))
 

@@ -32,10 +32,14 @@ REFUSALS: dict[tuple[str, str], tuple[type[Bitrix24Error], str, str]] = {
         "right to change the payment's order; or the portal's plan has no REST",
     ),
     ("current", "paid"): (Invalid, "delete", "unpay it first"),
-    ("middle", "missing"): (Forbidden, "delete get", "there is none with this id, or the webhook's user has no right"),
+    ("middle", "missing"): (
+        Forbidden,
+        "delete get",
+        "there is none with this id, or the connection's user has no right",
+    ),
     ("middle", "denied"): (Forbidden, "delete get", "exists and can be read, so the change itself was refused"),
     ("middle", "paid"): (Invalid, "delete", "unpay it first"),
-    ("old", "missing"): (Invalid, "delete get", "there is none with this id, or the webhook's user has no right"),
+    ("old", "missing"): (Invalid, "delete get", "there is none with this id, or the connection's user has no right"),
     ("old", "denied"): (Invalid, "delete get", "exists and can be read, so the change itself was refused"),
     ("old", "paid"): (Invalid, "delete get", "it is paid, so unpay it first"),
 }
@@ -106,7 +110,7 @@ def test_a_refusal_in_an_unknown_language_where_reading_fails_too(portal, all_ou
     portal.fault("error", "crm.item.payment.*", times=FOR_EVER, **UNKNOWN)
     outcome = delete(portal, unpaid(portal), all_output)
     assert type(outcome.error) is Invalid
-    assert "there is none with this id, or the webhook's user has no right to it" in str(outcome.error)
+    assert "there is none with this id, or the connection's user has no right to it" in str(outcome.error)
     assert outcome.requests == ["delete", "get"]
 
 

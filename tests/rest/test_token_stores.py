@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from airflow_provider_bitrix24.exceptions import ConfigurationError
+from airflow_provider_bitrix24.exceptions import ConfigurationError, NotSent
 from airflow_provider_bitrix24.rest.token_stores import FileTokenStore, RedisTokenStore, TokenStore, token_store
 from tests.rest.applications import MemoryStore, application_client
 from tests.rest.redis_server import Server, forwarding_to, refused_port, tcp
@@ -217,10 +217,23 @@ def test_a_file_may_be_named_as_a_path_or_as_an_address(tmp_path, form):
     assert store_at(form.format(tmp_path)).read("key")[0] == "one"
 
 
-@pytest.mark.parametrize("address", ["file:tokens.json", "file:/no/such/directory/tokens.json", "file:"])
-def test_a_file_in_no_directory_is_refused(address):
-    with pytest.raises(ConfigurationError, match=r"whose directory does not exist.*file:/var/lib"):
+@pytest.mark.parametrize("address", ["file:tokens.json", "file:/var/lib/", "file:"])
+def test_what_is_no_whole_path_of_a_file_is_refused(address):
+    with pytest.raises(ConfigurationError, match=r"does not name a file.*file:/var/lib"):
         store_at(address)
+
+
+def test_a_directory_that_is_not_there_is_told_and_nothing_is_sent(portal):
+    store = store_at("file:/no/such/directory/tokens.json")
+    with (
+        application_client(portal.oauth_connection(), store) as client,
+        pytest.raises(
+            NotSent, match=r"cannot be read \(no such file or directory\): look at the extra token_store"
+        ) as told,
+    ):
+        client.call("profile")
+    assert not told.value.retryable
+    assert portal.requests == 0
 
 
 def test_a_class_of_the_users_own_is_made_by_its_dotted_path():
