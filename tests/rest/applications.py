@@ -23,10 +23,12 @@ class MemoryStore:
     def __init__(self) -> None:
         self.texts: dict[str, str] = {}
         self.written: list[str] = []
+        self.reads = 0
         self.before_write: Callable[[str], object] = lambda key: None
         self._lock = threading.Lock()
 
     def read(self, key: str) -> tuple[str | None, str]:
+        self.reads += 1
         text = self.texts.get(key)
         return text, version_of(text)
 

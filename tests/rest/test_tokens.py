@@ -83,6 +83,15 @@ def test_a_token_that_is_good_is_not_renewed(portal, connected):
     assert errors_of(portal, "oauth/token") == []
 
 
+def test_a_pair_at_hand_is_not_looked_up_again(portal, store, connected):
+    client = connected()
+    client.call("profile")
+    store.reads = 0
+    for _ in range(3):
+        client.call("profile")
+    assert store.reads == 0
+
+
 @pytest.mark.parametrize("code", ["expired_token", "invalid_token"])
 def test_a_refused_token_is_renewed_once_and_the_call_repeated(portal, connected, code):
     client = connected()
