@@ -123,6 +123,11 @@ class Store:
         }
         return self.deliveries.add(row)
 
+    def quantity_in_payments(self, row_id: int, *, but: int | None = None) -> float:
+        """How much of a product row is in payments, leaving out one of their items."""
+        items = (item for item in self.payment_items if item.get("rowId") == row_id and item["id"] != but)
+        return float(sum(item["quantity"] for item in items if item["paymentId"] in self.payments.rows))
+
     def payments_of(self, entity_type_id: int, entity_id: int) -> list[Row]:
         order_id = self.orders.get((entity_type_id, entity_id))
         if order_id is None:

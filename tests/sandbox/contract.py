@@ -17,7 +17,10 @@ CONTRACT = Path(__file__).parent.parent / "contract"
 #: Ids of the documentation's portal by place, and which object of ours stands in for them.
 STAND_INS: dict[str, dict[str, str]] = {
     "batch.v3": {"0.query.id": "task", "1.query.id": "task"},
-    "crm.deal.contact.items.get": {"id": "deal"},
+    **{
+        f"crm.deal.contact.{action}": {"id": "deal"}
+        for action in ("add", "delete", "items.delete", "items.get", "items.set")
+    },
     "crm.deal.get": {"ID": "deal"},
     "crm.deal.update": {"ID": "deal"},
     "crm.deal.delete": {"ID": "deal"},
@@ -26,6 +29,7 @@ STAND_INS: dict[str, dict[str, str]] = {
     "crm.item.add": {"entityTypeId": "kind"},
     "crm.item.batchImport": {"entityTypeId": "kind"},
     "crm.item.delete": {"entityTypeId": "kind", "id": "smart item"},
+    "crm.item.delivery.get": {"id": "delivery"},
     "crm.item.delivery.list": {"entityId": "deal", "filter.@id.0": "delivery", "filter.@id.1": "delivery"},
     "crm.item.fields": {"entityTypeId": "kind"},
     "crm.item.get": {"id": "lead"},
@@ -51,6 +55,7 @@ STAND_INS: dict[str, dict[str, str]] = {
     "crm.item.payment.update": {"id": "payment"},
     "crm.item.productrow.add": {"fields.ownerId": "deal"},
     "crm.item.productrow.delete": {"id": "product row"},
+    "crm.item.productrow.getAvailableForPayment": {"ownerId": "deal"},
     "crm.item.productrow.get": {"id": "product row"},
     "crm.item.productrow.list": {"filter.=ownerId": "deal"},
     "crm.item.productrow.set": {"ownerId": "deal"},
@@ -74,6 +79,7 @@ STAND_INS: dict[str, dict[str, str]] = {
     "sale.payment.delete": {"id": "payment"},
     "sale.payment.get": {"id": "paid"},
     "sale.payment.update": {"id": "payment"},
+    "sale.paysystem.list": {"FILTER.@ID.0": "pay system"},
     "salescenter.payment.getPublicUrl": {"id": "payment"},
     "tasks.task.add": {"fields.CREATED_BY": "user", "fields.RESPONSIBLE_ID": "user"},
     "tasks.task.add.v3": {"fields.creatorId": "user"},
@@ -113,6 +119,7 @@ def new_objects(portal: Sandbox, result: Any) -> dict[str, Any]:
         "type": 3,
         "user": portal.clerk.id,
         "task": portal.tasks()[0]["id"],
+        "pay system": 6,
         "paid": paid,
         "payment": payment,
         "order": next(row["orderId"] for row in portal.payments() if row["id"] == payment),

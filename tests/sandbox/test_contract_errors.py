@@ -18,7 +18,9 @@ ASKED = {
     "crm.company.list": {},
     "crm.contact.list": {},
     "crm.deal.add": {"fields": "text"},
-    "crm.deal.contact.items.get": {"id": GONE},
+    "crm.deal.contact.add": {"id": GONE, "fields": {}},
+    "crm.deal.contact.delete": {"id": GONE, "fields": {}},
+    **{f"crm.deal.contact.items.{action}": {"id": GONE} for action in ("delete", "get", "set")},
     "crm.deal.delete": {"id": 0},
     "crm.deal.list": {"filter": "text"},
     "crm.deal.productrows.get": {"id": 0},
@@ -26,6 +28,7 @@ ASKED = {
     "crm.item.add": {"entityTypeId": GONE, "fields": {}},
     "crm.item.batchImport": {"entityTypeId": GONE, "data": [{}]},
     "crm.item.delete": {"entityTypeId": 2, "id": GONE},
+    "crm.item.delivery.get": {"id": GONE},
     "crm.item.delivery.list": {"entityTypeId": 2, "entityId": 1},
     "crm.item.fields": {"entityTypeId": GONE},
     "crm.item.get": {"entityTypeId": 2, "id": GONE},
@@ -48,6 +51,7 @@ ASKED = {
     "crm.item.payment.update": {"id": GONE, "fields": {"paid": "Y"}},
     "crm.item.productrow.add": {"fields": {"ownerType": "D", "ownerId": GONE}},
     "crm.item.productrow.delete": {"id": GONE},
+    "crm.item.productrow.getAvailableForPayment": {"ownerType": "D", "ownerId": 1},
     "crm.item.productrow.get": {"id": GONE},
     "crm.item.productrow.list": {"filter": {"=ownerType": "D", "=ownerId": 1}},
     "crm.item.productrow.set": {"ownerType": "D", "ownerId": GONE, "productRows": []},
@@ -80,6 +84,7 @@ ASKED = {
     "sale.payment.delete": {"id": GONE},
     "sale.payment.get": {"id": GONE},
     "sale.payment.update": {"id": GONE, "fields": {"paySystemId": 1}},
+    "sale.paysystem.list": {},
     "salescenter.payment.getPublicUrl": {"id": GONE},
     "tasks.task.add": {"fields": {}},
     "tasks.task.add.v3": {"fields": {"title": "T", "creatorId": 1, "responsibleId": 1, "deadline": "text"}},
@@ -93,6 +98,7 @@ ASKED = {
 WITHOUT_RIGHTS = {
     *("crm.company.list", "crm.contact.list", "crm.lead.list", "crm.type.list", "sale.payment.add"),
     *("crm.item.delivery.list", "crm.item.payment.list", "crm.item.productrow.list", "event.unbind"),
+    *("crm.item.productrow.getAvailableForPayment", "sale.paysystem.list"),
     *(f"event.offline.{action}" for action in ("clear", "error", "get", "list")),
 }
 
@@ -104,11 +110,14 @@ IMPOSSIBLE = {
     "crm.deal.productrows.set": "prices of discounts are not reckoned",
     "crm.timeline.comment.add": "a missing owner is `OWNER_NOT_FOUND` by the page's own table",
     "crm.stagehistory.list": "there are no store documents",
+    "crm.item.productrow.fields": "prints `some error`, without saying when",
+    "sale.payment.getFields": "prints `error`, without saying when",
     "sale.payment.list": "prints `error`, without saying when",
 }
 
 #: Texts that differ from the printed ones, and why.
 OTHER_TEXTS = {
+    "crm.deal.contact.items.delete": ("Not found.", "with a full stop, as on the sister pages"),
     "crm.item.get": ("Item not found", "so in the page's own table of errors"),
     "crm.item.payment.add": ("Entity ID #13123000 does not exist.", "a text that the server translates"),
     "sale.payment.delete": ("payment is not exists", "so in the server source"),

@@ -102,3 +102,13 @@ def test_there_is_no_link_without_a_confirmed_phone_and_no_error_either(portal, 
         "200640400001",
         "payment is not exists",
     )
+
+
+def test_one_delivery_is_read(portal, ask):
+    delivery = portal.add_delivery(1, price=7)
+    listed = result(ask(portal, "crm.item.delivery.list", {"entityTypeId": 2, "entityId": 1}))
+    assert result(ask(portal, "crm.item.delivery.get", {"id": delivery})) == listed[0]
+    assert refusal(ask(portal, "crm.item.delivery.get", {"id": 999})) == (400, "0", "Shipment was not found")
+    portal.clerk.rights = set()
+    denied = ask(portal, "crm.item.delivery.get", {"id": delivery}, portal.clerk)
+    assert refusal(denied) == (403, "ACCESS_DENIED", "Access denied")

@@ -47,8 +47,20 @@ def test_the_old_methods_show_the_same_rows(portal, ask):
     assert ask(portal, "crm.deal.productrows.get", {"id": 999}).json()["error_description"] == "Not found"
 
 
-def test_contacts_of_a_deal_begin_with_the_primary_one(portal, ask):
-    portal.add_deals(1, contactId=3, contactIds=[2, 3])
-    deal_id = portal.items(2)[-1]["id"]
-    contacts = ask(portal, "crm.deal.contact.items.get", {"id": deal_id}).json()["result"]
-    assert [(row["CONTACT_ID"], row["IS_PRIMARY"]) for row in contacts] == [(3, "Y"), (2, "N")]
+def test_what_is_in_a_payment_is_no_longer_available_for_one(portal, ask):
+    door, lock = (portal.add_product_row(1, price=10, quantity=3) for _ in range(2))
+    payment = portal.add_payment(1)
+    for row_id, quantity in ((door, 2), (lock, 3)):
+        ask(portal, "crm.item.payment.product.add", {"paymentId": payment, "rowId": row_id, "quantity": quantity})
+    owner = {"ownerType": "D", "ownerId": 1}
+    (left,) = ask(portal, "crm.item.productrow.getAvailableForPayment", owner).json()["result"]["productRows"]
+    assert (left["id"], left["quantity"]) == (door, 1)
+    portal.remove_payment(payment)
+    rows = ask(portal, "crm.item.productrow.getAvailableForPayment", owner).json()["result"]["productRows"]
+    assert [row["quantity"] for row in rows] == [3, 3]
+
+
+def test_fields_of_a_row_are_described(portal, ask):
+    fields = ask(portal, "crm.item.productrow.fields").json()["result"]["fields"]
+    assert [name for name, field in fields.items() if field["isRequired"]] == ["ownerId", "ownerType", "productId"]
+    assert (fields["price"]["type"], fields["taxIncluded"]["type"]) == ("double", "char")

@@ -29,3 +29,10 @@ def test_missing_and_denied_have_their_own_numbers(portal, ask):
     assert missing == {"error": "200640400001", "error_description": "payment is not exists"}
     assert ask(portal, "sale.payment.get", {"id": payment_id}, portal.clerk).json()["error"] == "200040300010"
     assert ask(portal, "sale.payment.delete", {"id": payment_id}, portal.clerk).json()["error"] == "200040300020"
+
+
+def test_fields_of_a_payment_are_described(portal, ask):
+    fields = ask(portal, "sale.payment.getFields").json()["result"]["payment"]
+    assert [name for name, field in fields.items() if field["isRequired"]] == ["orderId", "paySystemId"]
+    assert (fields["sum"]["type"], fields["paid"]["type"], fields["currency"]["isReadOnly"]) == ("double", "char", True)
+    assert ask(portal, "sale.payment.getFields", user=portal.clerk).json()["error"] == "200040300010"

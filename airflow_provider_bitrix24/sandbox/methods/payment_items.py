@@ -93,7 +93,21 @@ def deliveries(portal: PortalState, user: User, params: Params) -> Any:
     if not user.may("read"):
         raise access_denied(portal)
     rows = [row for row in portal.store.deliveries if row["owner"] == owner and owner[0] in PAYABLE]
-    return [{name: value for name, value in row.items() if name != "owner"} for row in rows]
+    return [_delivery(row) for row in rows]
+
+
+def _delivery(row: Row) -> Row:
+    return {name: value for name, value in row.items() if name != "owner"}
+
+
+@method("crm.item.delivery.get", scope="crm")
+def delivery(portal: PortalState, user: User, params: Params) -> Any:
+    row = portal.store.deliveries.get(integer(params, "id"))
+    if row is None and portal.settings.generation == "current":
+        raise Refusal("0", portal.text("delivery_missing"))
+    if row is None or not user.may("read"):
+        raise access_denied(portal)
+    return _delivery(row)
 
 
 @method("salescenter.payment.getPublicUrl", scope="salescenter")
@@ -148,12 +162,7 @@ def _deleted(portal: PortalState, user: User, params: Params, kind: str) -> bool
 
 def _check_stock(portal: PortalState, row: Row, quantity: int, *, but: int | None = None) -> None:
     """A product row is paid for once, over all payments."""
-    taken = sum(
-        item["quantity"]
-        for item in portal.store.payment_items
-        if item.get("rowId") == row["id"] and item["id"] != but and item["paymentId"] in portal.store.payments.rows
-    )
-    if taken + quantity > row["quantity"]:
+    if portal.store.quantity_in_payments(row["id"], but=but) + quantity > row["quantity"]:
         raise Refusal("0", portal.text("product_stock"))
 
 

@@ -153,6 +153,62 @@ def set_(portal: PortalState, user: User, params: Params) -> Any:
     return {"productRows": [_shown(row) for row in rows]}
 
 
+@method("crm.item.productrow.getAvailableForPayment", scope="crm")
+def available_for_payment(portal: PortalState, user: User, params: Params) -> Any:
+    owner = _owner(portal, user, required(params, "ownerType"), required(params, "ownerId"), "read")
+    rows = [row for row in portal.store.product_rows if (row["ownerType"], row["ownerId"]) == owner]
+    left = [(row, _number(row["quantity"] - portal.store.quantity_in_payments(row["id"]))) for row in rows]
+    return {"productRows": [{**_shown(row), "quantity": quantity} for row, quantity in left if quantity > 0]}
+
+
+#: What ``fields`` says of the owner and of what follows from other fields.
+_REQUIRED, _READ_ONLY = ("ownerId", "ownerType", "productId"), ("id", "type", "storeId")
+_RECKONED = ("priceExclusive", "priceNetto", "priceBrutto")
+_TITLES = {
+    "id": "ID",
+    "ownerId": "Owner ID",
+    "ownerType": "Owner Type",
+    "productId": "Product",
+    "productName": "Product Name",
+    "price": "Price",
+    "priceExclusive": "Discounted price excluding tax",
+    "priceNetto": "PRICE_NETTO",
+    "priceBrutto": "PRICE_BRUTTO",
+    "quantity": "Quantity",
+    "discountTypeId": "Discount Type",
+    "discountRate": "Discount Amount",
+    "discountSum": "Discount Total",
+    "taxRate": "Tax",
+    "taxIncluded": "Tax included in price",
+    "customized": "Modified",
+    "sort": "Sorting",
+    "measureCode": "Unit of Measure Code",
+    "measureName": "Unit of Measure",
+    "type": "TYPE",
+    "storeId": "STORE_ID",
+}
+
+
+@method("crm.item.productrow.fields", scope="crm")
+def fields(portal: PortalState, user: User, params: Params) -> Any:
+    kinds = {name: field.kind for name, field in _FIELDS.items()}
+    kinds |= {**dict.fromkeys(("taxIncluded", "customized"), "char"), **dict.fromkeys(_RECKONED, "double")}
+    return {
+        "fields": {
+            name: {
+                "type": kinds[name],
+                "isRequired": name in _REQUIRED,
+                "isReadOnly": name in _READ_ONLY or name in _RECKONED,
+                "isImmutable": name in ("ownerId", "ownerType"),
+                "isMultiple": False,
+                "isDynamic": False,
+                "title": title,
+            }
+            for name, title in _TITLES.items()
+        }
+    }
+
+
 def _replace(portal: PortalState, owner: tuple[str, int], rows: list[Row]) -> None:
     table = portal.store.product_rows
     for row_id in [row["id"] for row in table if (row["ownerType"], row["ownerId"]) == owner]:
@@ -228,23 +284,3 @@ def _deal(portal: PortalState, user: User, params: Params) -> Row:
     if (as_integer(params.get("ID")) or 0) < 1:
         raise Refusal("", "The parameter id is invalid or not defined.")
     return found_old(portal, user, DEAL, params)
-
-
-@method("crm.deal.contact.items.get", scope="crm", upper=True)
-def deal_contacts(portal: PortalState, user: User, params: Params) -> Any:
-    if (as_integer(params.get("ID")) or 0) < 1:
-        raise Refusal("", "The parameter ownerEntityID is invalid or not defined.")
-    if portal.store.items[DEAL].get(as_integer(params["ID"]) or 0) is None:
-        raise Refusal("", "Not found.")
-    deal = found_old(portal, user, DEAL, params)
-    first = deal.get("contactId")
-    ids = [first, *(number for number in deal.get("contactIds", []) if number != first)] if first else []
-    return [
-        {
-            "CONTACT_ID": contact_id,
-            "SORT": 100 * (1 + place),
-            "ROLE_ID": 0,
-            "IS_PRIMARY": "N" if place else "Y",
-        }
-        for place, contact_id in enumerate(ids)
-    ]

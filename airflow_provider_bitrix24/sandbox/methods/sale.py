@@ -10,7 +10,7 @@ from airflow_provider_bitrix24.sandbox.methods.arguments import array, as_intege
 from airflow_provider_bitrix24.sandbox.methods.crm_changes import announce_payment
 from airflow_provider_bitrix24.sandbox.methods.crm_items import invalid_list
 from airflow_provider_bitrix24.sandbox.methods.listing import page_of
-from airflow_provider_bitrix24.sandbox.methods.payments import payment_fields
+from airflow_provider_bitrix24.sandbox.methods.payments import FIELDS, payment_fields
 from airflow_provider_bitrix24.sandbox.methods.registry import Page, Params, Refusal, method
 from airflow_provider_bitrix24.sandbox.methods.selection import Field, Matcher, read_order
 from airflow_provider_bitrix24.sandbox.seed import FIRST_MOMENT
@@ -87,6 +87,49 @@ def list_(portal: PortalState, user: User, params: Params) -> Any:
 @method("sale.payment.get", scope="sale")
 def get(portal: PortalState, user: User, params: Params) -> Any:
     return {"payment": _shown(_found(portal, user, params, "read"))}
+
+
+#: Of the fields of ``_shown``: their types, where they are no text; which are read only; which an ``add`` needs.
+_INTEGERS = ("companyId", "empMarkedId", "empResponsibleId", "empReturnId", "responsibleId")
+_FLAGS = ("externalPayment", "isReturn", "marked", "paid", "paySystemIsCash", "psStatus", "updated1c")
+_DATES = ("dateBill", "dateMarked", "datePayBefore", "dateResponsibleId", "payReturnDate", "payVoucherDate")
+_TYPES = {
+    **{name: field.kind for name, field in _FIELDS.items()},
+    **dict.fromkeys(_INTEGERS, "integer"),
+    **dict.fromkeys(_FLAGS, "char"),
+    **dict.fromkeys((*_DATES, "psResponseDate"), "datetime"),
+    **dict.fromkeys(("priceCod", "psSum"), "double"),
+}
+_READ_ONLY = frozenset(
+    (
+        "accountNumber",
+        "currency",
+        "dateMarked",
+        "dateResponsibleId",
+        "id",
+        "paySystemIsCash",
+        "paySystemName",
+        "paySystemXmlId",
+    )
+)
+
+
+@method("sale.payment.getFields", scope="sale")
+def fields(portal: PortalState, user: User, params: Params) -> Any:
+    _check_right(user, "read")
+    empty = {"paySystemId": 6, "orderId": 0}
+    names = sorted(_shown({**dict.fromkeys(FIELDS), **empty}))
+    return {
+        "payment": {
+            name: {
+                "isImmutable": name == "orderId",
+                "isReadOnly": name in _READ_ONLY,
+                "isRequired": name in empty,
+                "type": _TYPES.get(name, "string"),
+            }
+            for name in names
+        }
+    }
 
 
 @method("sale.payment.add", scope="sale")
