@@ -16,6 +16,11 @@ CONTRACT = Path(__file__).parent.parent / "contract"
 
 #: Ids of the documentation's portal by place, and which object of ours stands in for them.
 STAND_INS: dict[str, dict[str, str]] = {
+    "crm.activity.todo.add": {"ownerId": "deal", "responsibleId": "user"},
+    **{
+        f"crm.activity.todo.{action}": {"ownerId": "deal", "id": "todo", "responsibleId": "user"}
+        for action in ("update", "updateColor", "updateDeadline", "updateDescription", "updateResponsibleUser")
+    },
     "batch.v3": {"0.query.id": "task", "1.query.id": "task"},
     **{
         f"crm.deal.contact.{action}": {"id": "deal"}
@@ -110,6 +115,7 @@ def new_objects(portal: Sandbox, result: Any) -> dict[str, Any]:
     result("crm.company.add", {"FIELDS": {"TITLE": "Company", **contacts}})
     paid, payment = portal.add_payment(deal, paid=True, sum=10), portal.add_payment(deal)
     product_row, delivery = portal.add_product_row(deal, price=6000, quantity=10), portal.add_delivery(deal, price=7)
+    todo = {"ownerTypeId": 2, "ownerId": deal, "deadline": "2026-05-05T12:00:00"}
     product = {"paymentId": payment, "rowId": product_row, "quantity": 2}
     return {
         "deal": deal,
@@ -118,6 +124,7 @@ def new_objects(portal: Sandbox, result: Any) -> dict[str, Any]:
         "kind": 128,
         "type": 3,
         "user": portal.clerk.id,
+        "todo": result("crm.activity.todo.add", todo)["id"],
         "task": portal.tasks()[0]["id"],
         "pay system": 6,
         "paid": paid,

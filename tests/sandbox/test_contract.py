@@ -29,6 +29,7 @@ REFUSED = {
 
 #: Places where answers differ from the printed ones, as patterns, and why.
 DEVIATIONS = {
+    "batch": (r"\.result\.result\.get_user\.TIMESTAMP_X", "text here, an empty object on the page of `user.current`"),
     "crm.activity.list": (r"\.time\.operating_reset_at", "a time as text here only: a number on every other page"),
     "event.offline.list": (
         r"\.result\[0\]\.EVENT_(DATA|ADDITIONAL)",
@@ -115,7 +116,9 @@ def test_an_answer_has_the_printed_shape(page, send):
     # `app.info` prints what an application is told; events are for applications only.
     auths = {request["auth"] for request in requests if "params" in request}
     auth = "oauth" if page == "app.info" or "webhook" not in auths else "webhook"
-    number = next(i for i, request in enumerate(requests) if request["auth"] == auth and "params" in request)
+    numbers = [i for i, request in enumerate(requests) if request["auth"] == auth and "params" in request]
+    # The printed answer of `batch` belongs to the second example.
+    number = numbers[1 if page == "batch" else 0]
     found = list(contract.deviations(PAGES[page]["responses"][0]["body"], send(page, number).json()))
     expected, _ = DEVIATIONS.get(page, ("", ""))
     assert found or not expected, "No longer different: take it off the list."

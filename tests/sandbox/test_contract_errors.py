@@ -14,6 +14,11 @@ GONE = 999_999
 
 #: What is asked for to get the error printed on a page.
 ASKED = {
+    "crm.activity.todo.add": {"ownerTypeId": 2, "ownerId": GONE, "deadline": "2026-05-05"},
+    **{
+        f"crm.activity.todo.{action}": {"ownerTypeId": 2, "ownerId": 1, "id": GONE}
+        for action in ("update", "updateColor", "updateDeadline", "updateDescription", "updateResponsibleUser")
+    },
     "crm.category.list": {"entityTypeId": GONE},
     "crm.company.list": {},
     "crm.contact.list": {},
@@ -104,6 +109,7 @@ WITHOUT_RIGHTS = {
 
 #: Printed errors that cannot be had, and why.
 IMPOSSIBLE = {
+    "batch": "prints errors of single commands, which stand inside a result: see `test_batch.py`",
     "app.info": "current servers answer a webhook (server source)",
     "crm.activity.list": "plain HTTP is refused for all methods alike",
     "crm.deal.get": "prints the error of `crm.deal.add`",

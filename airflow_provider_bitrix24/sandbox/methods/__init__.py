@@ -18,6 +18,7 @@ from airflow_provider_bitrix24.sandbox.methods import (
     tasks,
     tasks_v3,
     timeline,
+    todos,
     users,
 )
 from airflow_provider_bitrix24.sandbox.methods.registry import METHODS, METHODS_V3, Method, Page, Refusal, Unchanged
@@ -46,5 +47,6 @@ __all__ = [
     "tasks",
     "tasks_v3",
     "timeline",
+    "todos",
     "users",
 ]
