@@ -1,4 +1,4 @@
-"""One call as a conversation with the portal: pace, send, read, wait, repeat."""
+"""One call as a conversation with the portal: send, wait, send again, look what became of it."""
 
 from __future__ import annotations
 
@@ -20,8 +20,6 @@ from airflow_provider_bitrix24.exceptions import (
     ExpiredToken,
     NotFound,
     OperationTimeLimit,
-    PortalMoved,
-    QueryLimitExceeded,
     ServerFault,
     Unauthorized,
 )
@@ -32,28 +30,23 @@ from airflow_provider_bitrix24.rest.batch import parts as batch_parts
 from airflow_provider_bitrix24.rest.batch_call import BatchCall
 from airflow_provider_bitrix24.rest.bucket_stores import BucketStore, bucket_store
 from airflow_provider_bitrix24.rest.children import children
-from airflow_provider_bitrix24.rest.encoding import as_params, json_body
+from airflow_provider_bitrix24.rest.encoding import as_params
 from airflow_provider_bitrix24.rest.explain import deletes, explained, identifying
 from airflow_provider_bitrix24.rest.listing import Listing
 from airflow_provider_bitrix24.rest.methods import KNOWN, Method, Methods
-from airflow_provider_bitrix24.rest.operating import OperatingTime
 from airflow_provider_bitrix24.rest.paging import RowList
 from airflow_provider_bitrix24.rest.patience import QUIET_SECONDS, Patience
 from airflow_provider_bitrix24.rest.portal import Portal
-from airflow_provider_bitrix24.rest.reply import Reply, read_reply
+from airflow_provider_bitrix24.rest.reply import Reply
 from airflow_provider_bitrix24.rest.retry import CALL_SECONDS, PATIENCE_SECONDS, delay_before_retry
-from airflow_provider_bitrix24.rest.scrub import scrubber
+from airflow_provider_bitrix24.rest.sender import Sender
 from airflow_provider_bitrix24.rest.signing import Signing
-from airflow_provider_bitrix24.rest.token_pair import TokenPair
 from airflow_provider_bitrix24.rest.tokens import Tokens
-from airflow_provider_bitrix24.rest.transport import Transport
 from airflow_provider_bitrix24.rest.types import Params, Row
 
 log = logging.getLogger(__name__)
 Key = TypeVar("Key", bound=Hashable)
 
-#: Most redirects that one request follows: a renamed portal needs one.
-MAX_REDIRECTS = 3
 _METHOD_NAME = re.compile(r"[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*")
 
 
@@ -87,31 +80,26 @@ class Client:
         self.methods = methods
         self.measured = Measured()
         self.tokens = tokens
-        self._secrets = set(portal.secrets())
-        self._scrub = portal.scrubber()
         self._patience_seconds = patience_seconds
         self._sleep, self._clock, self._jitter = sleep, clock, jitter
-        self._stopped = False
-        self._home, self._transport = portal, Transport(portal)
-        self._bucket = bucket or bucket_store(portal.source, portal.limiter)
-        self._operating = OperatingTime(portal.operating_budget_seconds)
+        self._sender = Sender(portal, bucket or bucket_store(portal.source, portal.limiter), clock)
 
     def scrub(self, text: str) -> str:
         """Take the secrets out of a text of the portal."""
-        return self._scrub(text)
+        return self._sender.scrub(text)
 
     @property
     def portal(self) -> Portal:
         """The portal as it is reached now: at another host than at first if it has been renamed."""
-        return self._transport.portal
+        return self._sender.portal
 
     def stop(self) -> None:
         """Send nothing from now on: every call raises. For a task that is being killed."""
-        self._stopped = True
+        self._sender.stop()
 
     def close(self) -> None:
         """Close the connection. A later call opens a new one."""
-        self._transport.close()
+        self._sender.close()
 
     def __enter__(self) -> Client:
         return self
@@ -235,8 +223,7 @@ class Client:
             attempt += 1
             if failure is None:
                 try:
-                    pair = self._pair(signing, params, method)
-                    reply = self._exchange(known, method, params, patience, pair, headers)
+                    reply = self._sender.send(known, method, params, patience, signing, headers)
                     return reply if lost is None else replace(reply, repeated=True)
                 except Bitrix24Error as error:
                     failure = error
@@ -296,8 +283,7 @@ class Client:
     def ask_once(self, method: str, params: Params) -> Any:
         """``result`` of a reading method, without repeating."""
         known = self.methods.find(method)
-        pair = self._pair(Signing(self.tokens), params, method)
-        return self._exchange(known, method, params, self.patience(), pair).result
+        return self._sender.send(known, method, params, self.patience(), Signing(self.tokens)).result
 
     def exchange_batch(
         self, pack: Sequence[Command[Any]], *, halt: bool, repeatable: bool
@@ -309,7 +295,7 @@ class Client:
         """
         known = replace(self.methods.find("batch"), repeat="read" if repeatable else "never")
         patience = self.patience()
-        delay = self._operating.delay_of_batch([one.method for one in pack], now=self._clock())
+        delay = self._sender.operating.delay_of_batch([one.method for one in pack], now=self._clock())
         if delay > 0:
             patience.wait_or_raise(delay, OperationTimeLimit, "batch", reset_at=self._clock() + delay)
         reply = self.conversation(known, "batch", batch_body(pack, halt=halt), patience, explain=False)
@@ -318,90 +304,14 @@ class Client:
             raise AnswerLost("the answer is not one of a batch", method="batch", request_id=reply.request_id)
         now = self._clock()
         for one, part in zip(pack, answers, strict=True):
-            self._operating.learn(one.method, part.time, batched=True, now=now)
+            self._sender.operating.learn(one.method, part.time, batched=True, now=now)
             if part.result is not None:
                 self.measured.learn(one.method, seconds_of(part.time), reply.size / len(pack))
         return answers, reply
 
     def refused(self, error: Bitrix24Error, method: str, *, batched: bool) -> None:
         """Learn from a refusal: all who share a limit slow down, and the error tells until when."""
-        if isinstance(error, QueryLimitExceeded):
-            self._bucket.report_full(self.portal.bucket)
-        elif isinstance(error, OperationTimeLimit) and error.reset_at is None:
-            error.reset_at = self._operating.refused(method, batched=batched, now=self._clock())
-            if error.reset_at is not None:
-                error.advise(f"(in {max(error.reset_at - self._clock(), 0):.0f} s)")
-
-    def _exchange(
-        self,
-        known: Method,
-        method: str,
-        params: Params,
-        patience: Patience,
-        pair: TokenPair | None,
-        headers: Mapping[str, str] | None = None,
-    ) -> Reply:
-        body = json_body(params if pair is None else {**params, "auth": pair.access_token}, method=method)
-        delay = self._operating.delay(method, now=self._clock())
-        if delay > 0:
-            patience.wait_or_raise(delay, OperationTimeLimit, method, reset_at=self._clock() + delay)
-        wait = self._bucket.reserve(self.portal.bucket, patience.seconds_left)
-        if wait > 0:
-            patience.wait_or_raise(wait, QueryLimitExceeded, method)
-        if self._stopped:
-            raise Bitrix24Error("not sent: the task is being stopped", method=method, retryable=True)
-        request_id = str(uuid.uuid4())
-        began = time.monotonic()
-        for _ in range(MAX_REDIRECTS + 1):
-            transport = self._transport
-            answer = transport.post(method, body, version=known.version, headers=headers, request_id=request_id)
-            if answer.location is None:
-                break
-            moved = transport.portal.moved(answer.location, method=method, status=answer.status, request_id=request_id)
-            log.warning(
-                "The portal %s has moved to %s: change the host of the connection.", transport.portal.host, moved.host
-            )
-            transport.close()
-            self._transport = Transport(moved)
-        else:
-            raise PortalMoved(
-                "the portal redirects in a circle",
-                method=method,
-                request_id=request_id,
-                next_step="look at the connection's host",
-            )
-        log.debug("%s: HTTP %d in %.3f s (request %s)", method, answer.status, time.monotonic() - began, request_id)
-        try:
-            reply = read_reply(
-                answer.status,
-                answer.content_type,
-                answer.body,
-                method=method,
-                request_id=request_id,
-                must_be_true=known.must_be_true,
-                scrub=self.scrub,
-            )
-        except Bitrix24Error as error:
-            self.refused(error, method, batched=False)
-            raise
-        self._operating.learn(method, reply.time, now=self._clock())
-        return reply
-
-    def _pair(self, signing: Signing, params: Params, method: str) -> TokenPair | None:
-        """The token that goes with the parameters; None for a webhook, which signs in the path."""
-        if self.tokens is not None and "auth" in params:
-            raise ConfigurationError(
-                "the parameter auth is set by the connection", method=method, next_step="leave it out"
-            )
-        pair = signing.pair()
-        if pair is not None and not {pair.access_token, pair.refresh_token} <= self._secrets:
-            self._secrets |= {pair.access_token, pair.refresh_token}
-            self._scrub = scrubber(self._secrets)
-            home = self._home.at(pair.client_endpoint)
-            if home is not self._home:
-                self._transport.close()
-                self._transport = Transport(home)
-        return pair
+        self._sender.refused(error, method, batched=batched)
 
     def _is_gone(self, known: Method, params: Params, lost: Bitrix24Error, patience: Patience) -> bool:
         """After a lost answer to a delete: whether the object is gone, so that the work is done."""

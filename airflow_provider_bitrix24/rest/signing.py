@@ -58,6 +58,11 @@ class Signing:
         return None
 
     @property
+    def is_needed(self) -> bool:
+        """Whether calls carry a token."""
+        return self._tokens is not None
+
+    @property
     def is_signed(self) -> bool:
         """Whether the last attempt was signed with a token."""
         return self._pair is not None
