@@ -81,6 +81,8 @@ class Store:
         self.product_rows = Table()
         self.comments = Table()
         self.activities = Table()
+        #: Settings of recurring deals.
+        self.recurring = Table()
         self.stage_history = Table()
         self.notifications = Table()
         self.messages = Table()
