@@ -17,12 +17,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from airflow_provider_bitrix24.sandbox.portal import Sandbox
+from airflow_provider_bitrix24.sandbox.scenarios import SCENARIOS
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    options = _parser().parse_args(arguments)
-    env_file: Path | None = options.env_file
-    settings = {name: value for name, value in vars(options).items() if name != "env_file"}
+    settings = vars(_parser().parse_args(arguments))
+    env_file: Path | None = settings.pop("env_file", None)
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
@@ -41,19 +41,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m airflow_provider_bitrix24.sandbox", description=__doc__)
+    # What is not given is not there: the portal has defaults of its own, and a scenario has others.
+    parser = argparse.ArgumentParser(
+        prog="python -m airflow_provider_bitrix24.sandbox", description=__doc__, argument_default=argparse.SUPPRESS
+    )
     add = parser.add_argument
-    add("--port", type=int, default=0, help="port on 127.0.0.1 (default: any free one)")
-    add("--deals", type=int, default=30, help="how many deals (default: %(default)s)")
+    scenarios = "; ".join(f"{name}: {scenario.about}" for name, scenario in SCENARIOS.items())
+    add("--port", type=int, help="port on 127.0.0.1 (default: any free one)")
+    add("--deals", type=int, help="how many deals (default: 30)")
     add("--seed", type=int, help="same number, same objects and same webhook codes")
     add("--code", help="webhook code of the administrator (default: a new one)")
-    add("--generation", choices=("current", "middle", "old"), default="current", help="whose payment answers")
-    add("--language", choices=("en", "ru"), default="en", help="language of error descriptions")
-    add("--latency", type=float, default=0.0, metavar="SECONDS", help="hold every answer back")
+    add("--scenario", choices=tuple(SCENARIOS), metavar="NAME", help=f"{scenarios}; other options win over it")
+    add("--generation", choices=("current", "middle", "old"), help="whose payment answers (default: current)")
+    add("--language", choices=("en", "ru"), help="language of error descriptions (default: en)")
+    add("--latency", type=float, metavar="SECONDS", help="hold every answer back")
     add("--rate", type=float, metavar="PER_SECOND", help="request limit: 2 on most plans (default: no limit)")
     add("--burst", type=int, metavar="REQUESTS", help="depth of the request bucket: 50 on most plans")
     add("--operating-limit", type=float, metavar="SECONDS", help="running time per method in ten minutes")
-    add("--gaps", type=float, default=0.0, metavar="CHANCE", help="chance that an id is skipped")
+    add("--gaps", type=float, metavar="CHANCE", help="chance that an id is skipped")
     add("--env-file", type=Path, metavar="FILE", help="write the same as shell lines; removed at the end")
     return parser
 

@@ -18,6 +18,7 @@ from airflow_provider_bitrix24.sandbox.methods.payments import payment_fields
 from airflow_provider_bitrix24.sandbox.methods.product_rows import new_row
 from airflow_provider_bitrix24.sandbox.portal_applications import Applications
 from airflow_provider_bitrix24.sandbox.portal_calls import ReceivedCalls
+from airflow_provider_bitrix24.sandbox.scenarios import scenario_named
 from airflow_provider_bitrix24.sandbox.server import HOST, Certificate, Server
 from airflow_provider_bitrix24.sandbox.state import (
     RIGHTS,
@@ -43,9 +44,10 @@ class Sandbox(Applications, ReceivedCalls):
     :param tasks: how many tasks.
     :param employees: users beside those two; they have no webhook, and every fifth of them is dismissed.
     :param port: 0 takes any free port.
-    :param generation: which server's payment answers: ``"current"``, ``"middle"`` (2024) or ``"old"``.
-    :param language: of descriptions that the server translates: ``"en"`` or ``"ru"``.
-    :param latency: seconds that every answer is held back.
+    :param scenario: a named portal of ``scenarios.SCENARIOS``, such as ``"bad-network"``; other settings win over it.
+    :param generation: which server's payment answers: ``"current"`` (the default), ``"middle"`` (2024) or ``"old"``.
+    :param language: of descriptions that the server translates: ``"en"`` (the default) or ``"ru"``.
+    :param latency: seconds that every answer is held back, none by default.
     :param rate: requests per second that drain from the request bucket; without ``rate`` and ``burst`` there is none.
     :param burst: depth of the request bucket, 50 if only ``rate`` is given.
     :param operating_limit: seconds of running time per method in ten minutes; ``None``: not counted, as self-hosted.
@@ -69,9 +71,10 @@ class Sandbox(Applications, ReceivedCalls):
         seed: int | None = None,
         code: str | None = None,
         port: int = 0,
-        generation: Generation = "current",
-        language: str = "en",
-        latency: float = 0.0,
+        scenario: str | None = None,
+        generation: Generation | None = None,
+        language: str | None = None,
+        latency: float | None = None,
         rate: float | None = None,
         burst: int | None = None,
         operating_limit: float | None = None,
@@ -87,14 +90,15 @@ class Sandbox(Applications, ReceivedCalls):
     ) -> None:
         if not 0.0 <= gaps < 1.0:
             raise ValueError(f"gaps={gaps} is no chance: give a number from 0 to below 1.")
+        usual = scenario_named(scenario)
         settings = Settings(
-            generation=generation,
-            language=language,
+            generation=usual.generation if generation is None else generation,
+            language=usual.language if language is None else language,
             auth_status=auth_status,
             zero_code=zero_code,
             batch_billing=batch_billing,
             operating_shared=operating_shared,
-            latency_seconds=latency,
+            latency_seconds=usual.latency if latency is None else latency,
             offline_queue=offline_queue,
             notify_tags=notify_tags,
         )
@@ -107,11 +111,12 @@ class Sandbox(Applications, ReceivedCalls):
             settings,
             [self.admin, self.clerk, *seeding.employees(employees)],
             Store(gap=gaps, seed=self._seed),
-            rate=rate,
-            burst=burst,
-            operating_limit=operating_limit,
-            method_seconds=method_seconds or {},
+            rate=usual.rate if rate is None else rate,
+            burst=usual.burst if burst is None else burst,
+            operating_limit=usual.operating_limit if operating_limit is None else operating_limit,
+            method_seconds=usual.method_seconds if method_seconds is None else method_seconds,
         )
+        usual.befall(self._state)
         self._chance = random.Random(f"deals {self._seed}")
         seeding.fill(self._state.store, deals=deals, tasks=tasks, seed=self._seed)
         self._tls = tls

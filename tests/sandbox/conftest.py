@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import pytest
@@ -29,3 +34,23 @@ def ask(http: requests.Session) -> Ask:
         return http.post(portal.webhook(user) + method, json=params or {}, timeout=10)
 
     return post
+
+
+@pytest.fixture
+def sandbox_command(tmp_path: Path) -> Callable[..., AbstractContextManager[dict[str, str]]]:
+    """``with sandbox_command("--deals", "3") as told:`` runs the command; ``told`` is what its ``--env-file`` sets."""
+
+    @contextmanager
+    def run(*arguments: str) -> Iterator[dict[str, str]]:
+        env_file = tmp_path / "sandbox.env"
+        command = [sys.executable, "-m", "airflow_provider_bitrix24.sandbox", "--env-file", str(env_file), *arguments]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            try:
+                assert process.stdout is not None
+                assert any("Ctrl-C" in line for line in process.stdout)
+                lines = env_file.read_text().splitlines()
+                yield dict(shlex.split(line)[1].split("=", 1) for line in lines)
+            finally:
+                process.terminate()
+
+    return run
