@@ -81,6 +81,8 @@ class Store:
         self.product_rows = Table()
         self.comments = Table()
         self.activities = Table()
+        #: Sections of the cards of CRM objects, where somebody has set them.
+        self.card_settings: dict[tuple[int, int, int], list[Row]] = {}
         #: Settings of recurring deals.
         self.recurring = Table()
         self.stage_history = Table()

@@ -37,6 +37,7 @@ STAND_INS: dict[str, dict[str, str]] = {
     "crm.item.add": {"entityTypeId": "kind"},
     "crm.item.batchImport": {"entityTypeId": "kind"},
     "crm.item.delete": {"entityTypeId": "kind", "id": "smart item"},
+    "crm.item.details.configuration.get": {"entityTypeId": "kind"},
     "crm.item.delivery.get": {"id": "delivery"},
     "crm.item.delivery.list": {"entityId": "deal", "filter.@id.0": "delivery", "filter.@id.1": "delivery"},
     "crm.item.fields": {"entityTypeId": "kind"},

@@ -27,6 +27,16 @@ ASKED = {
     "crm.deal.contact.delete": {"id": GONE, "fields": {}},
     **{f"crm.deal.contact.items.{action}": {"id": GONE} for action in ("delete", "get", "set")},
     "crm.deal.delete": {"id": 0},
+    "crm.deal.details.configuration.forceCommonScopeForAll": {},
+    **{f"crm.deal.details.configuration.{action}": {"userId": 1} for action in ("get", "reset", "set")},
+    **{f"crm.item.details.configuration.{action}": {} for action in ("forceCommonScopeForAll", "get", "reset")},
+    "crm.item.details.configuration.set": {
+        "entityTypeId": 2,
+        "data": [
+            {"name": "first", "title": "First", "type": "section"},
+            {"name": "second", "title": "Second", "type": "section", "elements": [{}]},
+        ],
+    },
     "crm.deal.list": {"filter": "text"},
     "crm.deal.productrows.get": {"id": 0},
     **{f"crm.deal.recurring.{action}": {} for action in ("expose", "fields", "list")},
@@ -103,6 +113,7 @@ ASKED = {
 
 #: Pages that print what a user without any right is told.
 WITHOUT_RIGHTS = {
+    *(f"crm.deal.details.configuration.{action}" for action in ("forceCommonScopeForAll", "get", "reset", "set")),
     *("crm.deal.recurring.fields", "crm.deal.recurring.list"),
     *("crm.company.list", "crm.contact.list", "crm.lead.list", "crm.type.list", "sale.payment.add"),
     *("crm.item.delivery.list", "crm.item.payment.list", "crm.item.productrow.list", "event.unbind"),

@@ -1,6 +1,7 @@
 """Every method of the portal, one file per family; importing this package fills the registry."""
 
 from airflow_provider_bitrix24.sandbox.methods import (
+    card_settings,
     crm_items,
     crm_old,
     deal_contacts,
@@ -31,6 +32,7 @@ __all__ = [
     "Page",
     "Refusal",
     "Unchanged",
+    "card_settings",
     "crm_items",
     "crm_old",
     "deal_contacts",
