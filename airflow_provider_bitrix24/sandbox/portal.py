@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Any
 
+from airflow_provider_bitrix24.sandbox import own_data
 from airflow_provider_bitrix24.sandbox import seed as seeding
 from airflow_provider_bitrix24.sandbox.app import application
 from airflow_provider_bitrix24.sandbox.faults import Fault
@@ -37,12 +38,14 @@ class Sandbox(Applications, ReceivedCalls):
     """
     A small Bitrix24 on 127.0.0.1, alive inside a ``with`` block (or between :meth:`start` and :meth:`stop`).
 
-    It holds ``deals`` deals and a few objects of other kinds, the same for the same ``seed``; webhook codes are new
+    It holds deals and a few objects of other kinds, the same for the same ``seed``; webhook codes are new
     every time unless ``seed`` or ``code`` is given. It refuses what Bitrix24 refuses. Two users: :attr:`admin` may do
     everything, :attr:`clerk` may only read.
 
-    :param tasks: how many tasks.
-    :param employees: users beside those two; they have no webhook, and every fifth of them is dismissed.
+    :param deals: how many deals (30).
+    :param tasks: how many tasks (20).
+    :param employees: users beside those two (10); they have no webhook, and every fifth of them is dismissed.
+    :param data: objects of your own instead of generated ones: a JSON file, or an object of its form.
     :param port: 0 takes any free port.
     :param scenario: a named portal of ``scenarios.SCENARIOS``, such as ``"bad-network"``; other settings win over it.
     :param generation: which server's payment answers: ``"current"`` (the default), ``"middle"`` (2024) or ``"old"``.
@@ -65,9 +68,10 @@ class Sandbox(Applications, ReceivedCalls):
     def __init__(
         self,
         *,
-        deals: int = 30,
-        tasks: int = 20,
-        employees: int = 10,
+        deals: int | None = None,
+        tasks: int | None = None,
+        employees: int | None = None,
+        data: own_data.Data | None = None,
         seed: int | None = None,
         code: str | None = None,
         port: int = 0,
@@ -91,6 +95,12 @@ class Sandbox(Applications, ReceivedCalls):
         if not 0.0 <= gaps < 1.0:
             raise ValueError(f"gaps={gaps} is no chance: give a number from 0 to below 1.")
         usual = scenario_named(scenario)
+        if data is not None and any(count is not None for count in (deals, tasks, employees)):
+            raise ValueError(
+                "The portal holds data of your own, or generated objects: leave deals, tasks and employees out."
+            )
+        own = None if data is None else own_data.read(data)
+        people = own_data.users(own) if own is not None else seeding.employees(10 if employees is None else employees)
         settings = Settings(
             generation=usual.generation if generation is None else generation,
             language=usual.language if language is None else language,
@@ -109,7 +119,7 @@ class Sandbox(Applications, ReceivedCalls):
         self.clerk = User(7, "Karl", "Clerk", "karl@example.com", new_code(codes))
         self._state = PortalState(
             settings,
-            [self.admin, self.clerk, *seeding.employees(employees)],
+            [self.admin, self.clerk, *people],
             Store(gap=gaps, seed=self._seed),
             rate=usual.rate if rate is None else rate,
             burst=usual.burst if burst is None else burst,
@@ -118,7 +128,11 @@ class Sandbox(Applications, ReceivedCalls):
         )
         usual.befall(self._state)
         self._chance = random.Random(f"deals {self._seed}")
-        seeding.fill(self._state.store, deals=deals, tasks=tasks, seed=self._seed)
+        if own is not None:
+            own_data.put(self._state, own, self.admin)
+        else:
+            numbers = {"deals": 30 if deals is None else deals, "tasks": 20 if tasks is None else tasks}
+            seeding.fill(self._state.store, **numbers, seed=self._seed)
         self._tls = tls
         self._wanted_port = port
         self._certificate: Certificate | None = None

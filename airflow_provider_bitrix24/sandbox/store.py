@@ -41,10 +41,11 @@ class Table:
         return (self.rows[row_id] for row_id in self.ids)
 
     def add(self, row: Row) -> int:
-        while self._gap and self._random.random() < self._gap:
+        """Add a row at the end, under the ``id`` that it has: above all others; under the next one if it has none."""
+        while "id" not in row and self._gap and self._random.random() < self._gap:
             self._next_id += 1
-        row_id = row["id"] = self._next_id
-        self._next_id += 1
+        row_id = int(row.setdefault("id", self._next_id))
+        self._next_id = row_id + 1
         self.rows[row_id] = row
         self.ids.append(row_id)
         return row_id
@@ -91,7 +92,15 @@ class Store:
         #: Phones and e-mails of all objects are numbered together.
         self.next_multi_field_id = 1
 
-    def add_payment(self, entity_type_id: int, entity_id: int, *, pay_system_id: int = 6, currency: str = "USD") -> Row:
+    def add_payment(
+        self,
+        entity_type_id: int,
+        entity_id: int,
+        *,
+        pay_system_id: int = 6,
+        currency: str = "USD",
+        payment_id: int | None = None,
+    ) -> Row:
         """A new empty payment of the object's order; the order is made when there is none."""
         order_id = self.orders.setdefault((entity_type_id, entity_id), 501 + len(self.orders))
         number = 1 + max(
@@ -111,6 +120,8 @@ class Store:
             "entityTypeId": entity_type_id,
             "entityId": entity_id,
         }
+        if payment_id is not None:
+            row["id"] = payment_id
         self.payments.add(row)
         return row
 
