@@ -121,7 +121,7 @@ class StoredPairs:
         for pause_seconds in (*WRITE_PAUSES_SECONDS, None):
             try:
                 if self._written(found, new):
-                    self._link(found, new)
+                    self._link(new)
                     return
             except Exception as error:
                 failed = _cause(error)
@@ -139,10 +139,8 @@ class StoredPairs:
         # Whatever is there was not given later than ours: the authorization server gave ours for it.
         return self._store.write(found.key, new.to_text(), self._store.read(found.key)[1])
 
-    def _link(self, found: Found, pair: TokenPair) -> None:
+    def _link(self, pair: TokenPair) -> None:
         """Tell the other connections of this application that a new seed has been used."""
-        if found.key != _seed_key(self._seed):
-            return
         try:
             for _ in range(5):
                 seeds, version = self._seeds(pair)

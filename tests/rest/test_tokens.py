@@ -287,7 +287,7 @@ def test_a_portal_without_https_is_refused_even_at_an_allowed_address(portal, ap
 
 
 def test_fields_that_the_server_leaves_out_stay_as_they_were(portal, app, store, connected):
-    client = connected(access_token=None)
+    client = connected(access_token=None, member_id=None)
     client.call("profile")
     first = json.loads(store.pairs[0])
     app.answer_changes = dict.fromkeys(["member_id", "user_id", "client_endpoint", "server_endpoint", "expires"])
@@ -295,8 +295,15 @@ def test_fields_that_the_server_leaves_out_stay_as_they_were(portal, app, store,
     client.call("profile")
     second = json.loads(store.pairs[0])
     kept = ["member_id", "user_id", "client_endpoint", "server_endpoint"]
-    assert [first[name] for name in kept] == [second[name] for name in kept] != [None] * 4
+    assert [first[name] for name in kept] == [second[name] for name in kept]
+    assert None not in [first[name] for name in kept]
     assert first["access_token"] != second["access_token"]
+
+
+def test_a_portal_that_the_server_does_not_name_is_the_one_of_the_connection(portal, app, store, connected):
+    app.answer_changes = {"member_id": None}
+    connected(access_token=None).call("profile")
+    assert json.loads(store.pairs[0])["member_id"] == portal.member_id
 
 
 @pytest.mark.parametrize(
@@ -473,6 +480,26 @@ def test_a_store_that_cannot_be_written_is_found_before_the_refresh_token_is_use
     assert app.valid_refresh_token(connection["extra"])
 
 
+def test_a_store_is_tried_once_by_a_worker_and_not_at_each_of_its_renewals(app, store, connected):
+    client = connected()
+    for _ in range(3):
+        app.expire_access_tokens()
+        client.call("profile")
+    assert [key for key in store.written if "__used_" in key] == store.written[:1]
+
+
+def test_a_store_that_cannot_be_read_after_the_answer_still_gets_the_pair(portal, app, connected):
+    class Away(MemoryStore):
+        def read(self, key):
+            if portal.renewals:
+                raise ConnectionError
+            return super().read(key)
+
+    store = Away()
+    assert connected(None, store, access_token=None).call("profile")["ID"] == "1"
+    assert app.valid_refresh_token(json.loads(store.pairs[0]))
+
+
 class Failing(MemoryStore):
     """Refuses to write a pair so many times."""
 
@@ -624,6 +651,18 @@ def test_a_seed_whose_worker_died_before_it_told_the_others_is_told_at_the_next_
     assert (portal.renewals, portal.refused_renewals) == (3, 0)
 
 
+def test_an_old_seed_goes_on_with_its_own_pair_where_somebody_removed_the_newer_one(portal, app, store, connected):
+    old, new = portal.oauth_connection(app), portal.oauth_connection(app)
+    connected(old, access_token=None).call("profile")
+    (own,) = (key for key in store.texts if "__seed_" in key)
+    connected(new, access_token=None).call("profile")
+    (newer,) = (key for key in store.texts if "__seed_" in key and key != own)
+    del store.texts[newer]
+    connected(old).call("profile")
+    assert portal.calls[-1].params["auth"] == json.loads(store.texts[own])["access_token"]
+    assert portal.renewals == 2
+
+
 def test_the_seeds_that_cannot_be_told_are_no_reason_to_fail(portal, connected, caplog):
     class OnlyPairs(MemoryStore):
         def write(self, key, text, version):
@@ -710,3 +749,11 @@ def test_each_secret_is_told_before_it_is_used(portal, app, store, naps):
     new = json.loads(store.pairs[0])
     assert {new["access_token"], new["refresh_token"]} <= told_at_write[1]
     assert connection["extra"]["access_token"] in told
+
+
+def test_a_token_that_is_missing_is_told_to_no_masker(portal, app, store, naps):
+    told = []
+    connection = portal.oauth_connection(app, access_token=None)
+    with application_client(connection, store, naps, on_secret=told.append) as client:
+        client.call("profile")
+    assert "" not in told
