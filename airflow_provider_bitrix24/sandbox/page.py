@@ -1,4 +1,4 @@
-"""The page at ``/`` for a person who watches: what the portal holds, and the last calls. It shows no code and no token."""
+"""The page at ``/`` for a person who watches: what the portal holds, and the last calls; no codes and no tokens."""
 
 from __future__ import annotations
 

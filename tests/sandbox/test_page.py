@@ -6,6 +6,7 @@ import html
 import re
 
 import pytest
+import requests
 
 from airflow_provider_bitrix24.sandbox import Sandbox
 
@@ -64,7 +65,7 @@ def test_the_last_calls_come_first_and_a_batch_tells_what_failed(portal, ask, ht
     commands = {"one": "crm.deal.get?id=1", "two": "crm.deal.get?id=999999"}
     ask(portal, "batch", {"cmd": commands})
     portal.fault("reset_after", "crm.deal.list")
-    with pytest.raises(OSError):
+    with pytest.raises(requests.ConnectionError):
         ask(portal, "crm.deal.list")
     told = [row[1:] for row in tables(page(portal, http))["Last calls"]]
     assert told == [
