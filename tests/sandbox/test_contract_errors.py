@@ -41,6 +41,8 @@ ASKED = {
     "crm.deal.productrows.get": {"id": 0},
     **{f"crm.deal.recurring.{action}": {} for action in ("expose", "fields", "list")},
     **{f"crm.deal.recurring.{action}": {"id": GONE, "fields": {}} for action in ("get", "update")},
+    "crm.deal.userfield.get": {"id": 0},
+    "crm.deal.userfield.list": {"filter": "text"},
     "crm.deal.update": {"id": 1, "fields": "text"},
     "crm.item.add": {"entityTypeId": GONE, "fields": {}},
     "crm.item.batchImport": {"entityTypeId": GONE, "data": [{}]},

@@ -36,3 +36,17 @@ def test_fields_of_a_payment_are_described(portal, ask):
     assert [name for name, field in fields.items() if field["isRequired"]] == ["orderId", "paySystemId"]
     assert (fields["sum"]["type"], fields["paid"]["type"], fields["currency"]["isReadOnly"]) == ("double", "char", True)
     assert ask(portal, "sale.payment.getFields", user=portal.clerk).json()["error"] == "200040300010"
+
+
+def test_the_owner_of_an_order_is_found(portal, ask):
+    order_id = portal.payment(portal.add_payment(7))["orderId"]
+
+    def listed(**params):
+        return ask(portal, "crm.orderentity.list", params).json()
+
+    assert listed(filter={"=orderId": order_id})["result"]["orderEntity"] == [
+        {"orderId": order_id, "ownerId": 7, "ownerTypeId": 2}
+    ]
+    found = listed(filter={"=ownerTypeId": 2, "@ownerId": [7]}, select=["orderId"])
+    assert (found["result"]["orderEntity"], found["total"]) == ([{"orderId": order_id}], 1)
+    assert listed(filter={"nonsense": 1})["error"] == "INVALID_ARG_VALUE"

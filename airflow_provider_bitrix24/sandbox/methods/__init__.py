@@ -10,6 +10,7 @@ from airflow_provider_bitrix24.sandbox.methods import (
     events,
     messages,
     notifications,
+    order_entities,
     pay_systems,
     payment_items,
     payments,
@@ -21,6 +22,7 @@ from airflow_provider_bitrix24.sandbox.methods import (
     tasks_v3,
     timeline,
     todos,
+    user_fields,
     users,
 )
 from airflow_provider_bitrix24.sandbox.methods.registry import METHODS, METHODS_V3, Method, Page, Refusal, Unchanged
@@ -41,6 +43,7 @@ __all__ = [
     "events",
     "messages",
     "notifications",
+    "order_entities",
     "pay_systems",
     "payment_items",
     "payments",
@@ -52,5 +55,6 @@ __all__ = [
     "tasks_v3",
     "timeline",
     "todos",
+    "user_fields",
     "users",
 ]

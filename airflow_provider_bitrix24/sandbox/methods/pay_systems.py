@@ -1,14 +1,17 @@
-"""``sale.paysystem.list``: ways to pay. Source: pages under ``pay-system``."""
+"""``sale.paysystem.list`` and ``sale.paysystem.pay.payment``: ways to pay. Source: pages under ``pay-system``."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from airflow_provider_bitrix24.sandbox.event_names import PAYMENT_SAVED
 from airflow_provider_bitrix24.sandbox.forms import as_map
+from airflow_provider_bitrix24.sandbox.methods.arguments import as_integer
+from airflow_provider_bitrix24.sandbox.methods.crm_changes import announce_payment
 from airflow_provider_bitrix24.sandbox.methods.registry import Params, Refusal, method
 from airflow_provider_bitrix24.sandbox.methods.selection import Field, Matcher, read_order, sort_rows
 from airflow_provider_bitrix24.sandbox.state import PortalState, User
-from airflow_provider_bitrix24.sandbox.store import PAY_SYSTEMS, Row
+from airflow_provider_bitrix24.sandbox.store import PAY_SYSTEMS, Row, set_paid
 
 _UNSET: Row = {
     **dict.fromkeys(("RESULT_FILE", "PS_MODE", "ENCODING", "TARIFF")),
@@ -58,3 +61,21 @@ def list_(portal: PortalState, user: User, params: Params) -> Any:
         str(name).replace("TARIF", "TARIFF") for name in as_map(params.get("SELECT")).values() if name != "TARIFF"
     ]
     return [{name: row[name] for name in _FIELDS if not select or name in select} for row in rows]
+
+
+@method("sale.paysystem.pay.payment", scope="pay_system", upper=True)
+def pay(portal: PortalState, user: User, params: Params) -> Any:
+    payment_id, pay_system_id = (as_integer(params.get(name)) or 0 for name in ("PAYMENT_ID", "PAY_SYSTEM_ID"))
+    for name, value in (("PAYMENT_ID", payment_id), ("PAY_SYSTEM_ID", pay_system_id)):
+        if value <= 0:
+            raise Refusal("ERROR_CHECK_FAILURE", f"Parameter {name} is not defined")
+    if not user.may("change_orders"):
+        raise Refusal("ACCESS_DENIED", "Access denied!", 403)
+    payment = portal.store.payments.get(payment_id)
+    if payment is None or pay_system_id not in PAY_SYSTEMS:
+        missing = "Payment" if payment is None else "Pay system"
+        raise Refusal("ERROR_CHECK_FAILURE", f"{missing} not found")
+    payment["paySystemId"] = pay_system_id
+    set_paid(payment, True, at=portal.clock.iso(), user_id=user.id)
+    announce_payment(portal, PAYMENT_SAVED, payment_id)
+    return True
