@@ -6,6 +6,7 @@ import contextvars
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, wait
+from contextlib import suppress
 from typing import TypeVar
 
 Result = TypeVar("Result")
@@ -33,5 +34,8 @@ def uninterrupted(work: Callable[[], Result]) -> Result:
         return done.result()
     except BaseException:
         if not first.acquire(blocking=False):
-            wait([done])
+            # Who stops a task may send one signal after another; the first exception is the one that goes on.
+            while not done.done():
+                with suppress(BaseException):
+                    wait([done])
         raise

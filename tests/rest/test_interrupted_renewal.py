@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import tempfile
@@ -78,6 +79,44 @@ def test_a_task_that_is_ended_at_any_write_loses_no_pair(portal, app, write, end
         assert client.call("profile")["ID"] == "1"
     assert len([key for key in store.texts if "__app_" in key]) == 1
     assert (portal.renewals, portal.refused_renewals) == (1, 0)
+
+
+def test_a_second_signal_does_not_end_a_task_earlier(portal, app, end_the_task):
+    connection, store, told = portal.oauth_connection(app), MemoryStore(), []
+    app.expire_access_tokens()
+    fault = portal.fault("slow", "oauth/token", seconds=0.3, executed=True)
+
+    def time_out(number: int, frame: object) -> None:
+        told.append(number)
+        raise TimedOut(len(told))
+
+    signal.signal(signal.SIGALRM, time_out)
+
+    def end_it_twice() -> None:
+        until(lambda: fault.hits == 1 and portal.renewals == 1)
+        end_the_task()
+        until(lambda: len(told) == 1)
+        end_the_task()
+
+    ending = threading.Thread(target=end_it_twice)
+    ending.start()
+    with application_client(connection, store) as client, pytest.raises(TimedOut, match="1"):
+        client.call("profile")
+    ending.join()
+    assert len(told) == 2
+    assert app.valid_refresh_token(json.loads(store.pairs[0]))
+
+
+def test_work_whose_thread_cannot_be_started_does_not_begin_and_is_not_waited_for(monkeypatch):
+    done = []
+
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    with pytest.raises(RuntimeError, match="can't start"):
+        uninterrupted(lambda: done.append(1))
+    assert done == []
 
 
 def test_work_that_is_not_interrupted_gives_its_result_or_its_error():

@@ -383,6 +383,21 @@ def test_a_winner_whose_pair_is_dead_as_well_does_not_make_it_ask_for_ever(porta
     assert portal.refused_renewals == 3
 
 
+def test_a_pair_found_dead_before_a_later_attempt_is_not_asked_about_once_more(portal, app, connected, naps):
+    """REST 3.0 has one code for all refusals of a token, so version 2 is asked: but only if a token was refused."""
+    connection = portal.oauth_connection(app, access_token=None)
+    client = connected(connection)
+    client.call("profile")
+    for token in app.refresh_tokens.values():
+        token.expires_at = 0.0
+    portal.fault("error", "tasks.task.list", code="QUERY_LIMIT_EXCEEDED", status=503)
+    sleep = naps.advance
+    naps.advance = lambda seconds: sleep(3600)
+    with pytest.raises(Unauthorized, match=RENEWED_AGAIN):
+        client.call("tasks.task.list", version=3)
+    assert portal.refused_renewals == 1
+
+
 def test_an_answer_that_was_lost_after_the_token_was_used_up_ends_with_the_message_to_authorize(portal, connected):
     client = connected(access_token=None)
     portal.fault("reset_after", "oauth/token")
@@ -528,6 +543,26 @@ def test_a_pair_that_cannot_be_stored_fails_loudly_and_tells_that_the_stored_one
         connected(None, Failing(times=99), access_token=None).call("profile")
     assert not caught.value.retryable
     assert portal.executed("profile") == 0
+
+
+def test_a_store_in_which_somebody_else_writes_all_the_time_is_told(portal, connected):
+    class Busy(MemoryStore):
+        def write(self, key, text, version):
+            return "__seed_" not in key and super().write(key, text, version)
+
+    with pytest.raises(ConfigurationError, match=r"could not be stored .others write all the time.*is dead"):
+        connected(None, Busy(), access_token=None).call("profile")
+    assert portal.executed("profile") == 0
+
+
+def test_a_store_says_itself_why_it_cannot_be_read(portal, connected):
+    class Sealed(MemoryStore):
+        def read(self, key):
+            raise ConfigurationError("the vault is sealed", next_step="unseal it")
+
+    with pytest.raises(ConfigurationError, match=r"the vault is sealed.*unseal it"):
+        connected(None, Sealed()).call("profile")
+    assert portal.requests == 0
 
 
 def test_a_store_that_cannot_be_read_is_no_reason_to_use_the_seed_up(portal, app, connected):
