@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import contextlib
 import json
+from collections.abc import Sequence
 from typing import Any
 
 _PREFIX = "bitrix24_"
 #: Keys written down in one value of the store.
 _PAGE = 100
+#: Numbers kept in one value: Airflow warns of values above 64 KiB.
+_NUMBERS = 5000
 
 
 class Checkpoint:
@@ -35,6 +38,18 @@ class Checkpoint:
     def put(self, key: str, value: Any) -> None:
         """Remember a JSON value durably."""
         self._values[key] = value
+
+    def numbers(self, key: str) -> list[int] | None:
+        """What :meth:`put_numbers` put under a key; None if nothing, or if a crash came in between."""
+        pages = self.get(key)
+        return None if pages is None else [one for page in range(pages) for one in self.get(f"{key}_{page}")]
+
+    def put_numbers(self, key: str, numbers: Sequence[int]) -> None:
+        """Remember numbers, such as ids, however many."""
+        starts = range(0, len(numbers), _NUMBERS)
+        for page, start in enumerate(starts):
+            self.put(f"{key}_{page}", numbers[start : start + _NUMBERS])
+        self.put(key, len(starts))
 
     def finish(self, result: Any) -> None:
         """

@@ -119,7 +119,7 @@ class Bitrix24DeletePaymentsOperator(Bitrix24BaseOperator):
         if (done := memory.get("done")) is not None:
             self.log.info("An earlier try of this task has done it all.")
             return dict(done)
-        remembered = memory.get("plan")
+        remembered = memory.numbers("plan")
         plan: list[int] = self._plan(client) if remembered is None else remembered
         if len(plan) > most:
             raise ConfigurationError(
@@ -127,7 +127,7 @@ class Bitrix24DeletePaymentsOperator(Bitrix24BaseOperator):
                 next_step="look at them with dry_run=True, and raise max_deletions if they are right",
             )
         if remembered is None:
-            memory.put("plan", plan)
+            memory.put_numbers("plan", plan)
         unsure = is_repeated(context) and not memory.lasting
         outcomes: dict[int, dict[str, Any]] = {}
         failure: Bitrix24Error | None = None

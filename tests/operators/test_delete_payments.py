@@ -9,6 +9,7 @@ import pytest
 
 from airflow_provider_bitrix24._compat import AirflowFailException
 from airflow_provider_bitrix24.exceptions import Bitrix24Error, OperationTimeLimit
+from airflow_provider_bitrix24.operators.checkpoint import checkpoint
 from airflow_provider_bitrix24.operators.delete_payments import Bitrix24DeletePaymentsOperator
 from airflow_provider_bitrix24.rest.client import Client
 from airflow_provider_bitrix24.sandbox import Sandbox
@@ -237,6 +238,13 @@ def test_its_arguments_are_templates():
 
 
 # Later tries
+
+
+def test_a_long_plan_is_remembered_in_values_that_airflow_takes_without_a_warning(portal, connection, monkeypatch):
+    store, plan = StateStore(), list(range(10**9, 10**9 + 12_001))
+    killed(portal, monkeypatch, 1, payment_ids=plan, max_deletions=20_000, given=context(store=store))
+    assert max(map(len, store.values.values())) < 65_536
+    assert checkpoint(context(store=store)).numbers("plan") == plan
 
 
 @pytest.mark.parametrize("memory", ["store", "report"])
