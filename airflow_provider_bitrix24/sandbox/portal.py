@@ -13,12 +13,9 @@ from airflow_provider_bitrix24.sandbox import seed as seeding
 from airflow_provider_bitrix24.sandbox.app import application
 from airflow_provider_bitrix24.sandbox.faults import Fault
 from airflow_provider_bitrix24.sandbox.limits import Clock
-from airflow_provider_bitrix24.sandbox.methods import crm_changes as changes
-from airflow_provider_bitrix24.sandbox.methods.crm_values import completed
-from airflow_provider_bitrix24.sandbox.methods.payments import payment_fields
-from airflow_provider_bitrix24.sandbox.methods.product_rows import new_row
 from airflow_provider_bitrix24.sandbox.portal_applications import Applications
 from airflow_provider_bitrix24.sandbox.portal_calls import ReceivedCalls
+from airflow_provider_bitrix24.sandbox.portal_objects import Objects
 from airflow_provider_bitrix24.sandbox.scenarios import scenario_named
 from airflow_provider_bitrix24.sandbox.server import HOST, Certificate, Server
 from airflow_provider_bitrix24.sandbox.state import (
@@ -31,10 +28,10 @@ from airflow_provider_bitrix24.sandbox.state import (
     User,
     new_code,
 )
-from airflow_provider_bitrix24.sandbox.store import DEAL, Row, Store, set_paid
+from airflow_provider_bitrix24.sandbox.store import Store
 
 
-class Sandbox(Applications, ReceivedCalls):
+class Sandbox(Applications, ReceivedCalls, Objects):
     """
     A small Bitrix24 on 127.0.0.1, alive inside a ``with`` block (or between :meth:`start` and :meth:`stop`).
 
@@ -241,106 +238,6 @@ class Sandbox(Applications, ReceivedCalls):
         """TCP connections accepted, also those on which nothing was said."""
         return self._server.connections if self._server else self._served_connections
 
-    # Objects
-
-    def payments(self) -> list[dict[str, Any]]:
-        """
-        All payments now, by id: the fields of ``crm.item.payment.get`` and ``orderId``, ``entityTypeId``, ``entityId``,
-        ``dealId`` (``None`` for a payment of an invoice).
-        """
-        with self._state.lock:
-            return [_payment(row) for row in self._state.store.payments]
-
-    def payment(self, payment_id: int) -> dict[str, Any] | None:
-        """One payment in the form of :meth:`payments`, ``None`` if there is none."""
-        with self._state.lock:
-            row = self._state.store.payments.get(payment_id)
-            return None if row is None else _payment(row)
-
-    def add_payment(self, deal_id: int, *, paid: bool = False, sum: float = 0) -> int:
-        """
-        A payment of a deal; returns its id.
-
-        :raises LookupError: there is no such deal.
-        """
-        with self._state.lock:
-            if self._state.store.items[DEAL].get(deal_id) is None:
-                raise LookupError(f"There is no deal {deal_id}.")
-            payment = self._state.store.add_payment(DEAL, deal_id)
-            payment["sum"] = sum
-            set_paid(payment, paid, at=self._state.clock.iso(), user_id=self.admin.id)
-            return int(payment["id"])
-
-    def remove_payment(self, payment_id: int) -> None:
-        """Take a payment away behind everybody's back, paid or not. :raises LookupError: there is none."""
-        with self._state.lock:
-            if self._state.store.payments.remove(payment_id) is None:
-                raise LookupError(f"There is no payment {payment_id}.")
-
-    def add_product_row(self, deal_id: int, *, price: float = 0, quantity: int = 1) -> int:
-        """A product row of a deal; returns its id."""
-        with self._state.lock:
-            row = new_row("D", deal_id, {"productName": "Oak door", "price": price, "quantity": quantity})
-            return self._state.store.product_rows.add(row)
-
-    def add_delivery(self, deal_id: int, *, price: float = 0) -> int:
-        """A delivery of a deal; returns its id."""
-        with self._state.lock:
-            return self._state.store.add_delivery(DEAL, deal_id, price)
-
-    @property
-    def payment_site_phone_confirmed(self) -> bool:
-        """Whether the site where customers pay has a confirmed phone: without, there are no links to payments."""
-        return self._state.payment_site_phone_confirmed
-
-    @payment_site_phone_confirmed.setter
-    def payment_site_phone_confirmed(self, value: bool) -> None:
-        self._state.payment_site_phone_confirmed = value
-
-    def add_deals(self, count: int, **fields: Any) -> list[int]:
-        """``count`` more deals, with ``fields`` under their ``crm.item`` names; returns their ids."""
-        with self._state.lock:
-            return seeding.add_deals(self._state.store, count, self._chance, **fields)
-
-    def add_items(self, entity_type_id: int, count: int, **fields: Any) -> list[int]:
-        """``count`` more objects of a kind (1, 2, 3, 4, 7, 31, 128), alike but for ``{number}`` in texts; their ids."""
-        with self._state.lock:
-            return seeding.add_items(self._state.store, entity_type_id, count, **fields)
-
-    def items(self, entity_type_id: int) -> list[dict[str, Any]]:
-        """All CRM objects of a kind now, by id, in the form of ``crm.item.get``."""
-        with self._state.lock:
-            return [completed(entity_type_id, row) for row in self._state.store.items[entity_type_id]]
-
-    def item(self, entity_type_id: int, item_id: int) -> dict[str, Any] | None:
-        """One CRM object in the form of ``crm.item.get``, ``None`` if there is none."""
-        with self._state.lock:
-            row = self._state.store.items[entity_type_id].get(item_id)
-            return None if row is None else completed(entity_type_id, row)
-
-    def remove_item(self, entity_type_id: int, item_id: int) -> None:
-        """Take a CRM object away behind everybody's back. :raises LookupError: there is none."""
-        with self._state.lock:
-            row = self._state.store.items[entity_type_id].get(item_id)
-            if row is None:
-                raise LookupError(f"There is no object {item_id} of kind {entity_type_id}.")
-            changes.remove(self._state, entity_type_id, row)
-
-    def tasks(self) -> list[dict[str, Any]]:
-        """All tasks now, by id, typed as in REST 3.0 but under the REST v2 names."""
-        with self._state.lock:
-            return [dict(row) for row in self._state.store.tasks]
-
-    def notifications(self) -> list[dict[str, Any]]:
-        """What ``im.notify`` and its sisters sent: ``USER_ID``, ``MESSAGE``, ``FROM``, ``TAG``, ``READ`` …"""
-        with self._state.lock:
-            return [dict(row) for row in self._state.store.notifications]
-
-    def messages(self) -> list[dict[str, Any]]:
-        """What ``im.message.add`` sent: ``DIALOG_ID``, ``MESSAGE``, ``FROM``, ``SYSTEM``, ``ATTACH``."""
-        with self._state.lock:
-            return [dict(row) for row in self._state.store.messages]
-
     # Behaviour
 
     @property
@@ -364,6 +261,15 @@ class Sandbox(Applications, ReceivedCalls):
     @plan_has_rest.setter
     def plan_has_rest(self, value: bool) -> None:
         self._state.plan_has_rest = value
+
+    @property
+    def payment_site_phone_confirmed(self) -> bool:
+        """Whether the site where customers pay has a confirmed phone: without, there are no links to payments."""
+        return self._state.payment_site_phone_confirmed
+
+    @payment_site_phone_confirmed.setter
+    def payment_site_phone_confirmed(self, value: bool) -> None:
+        self._state.payment_site_phone_confirmed = value
 
     def fault(
         self,
@@ -391,8 +297,3 @@ class Sandbox(Applications, ReceivedCalls):
     def clear_faults(self) -> None:
         with self._state.lock:
             self._state.faults.clear()
-
-
-def _payment(row: Row) -> dict[str, Any]:
-    owner = {"orderId": row["orderId"], "entityTypeId": row["entityTypeId"], "entityId": row["entityId"]}
-    return {**payment_fields(row), **owner, "dealId": row["entityId"] if row["entityTypeId"] == DEAL else None}
