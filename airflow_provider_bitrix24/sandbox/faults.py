@@ -7,6 +7,7 @@ matches, unless the ``batch`` request itself was hit.
 
 from __future__ import annotations
 
+import codecs
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -99,7 +100,7 @@ class Faults:
         """
         Add a rule. ``method`` is a pattern such as ``crm.item.payment.*``.
 
-        :raises ValueError: an unknown kind or option, or a missing ``location`` of a redirect.
+        :raises ValueError: an unknown kind or option, a missing ``location`` of a redirect, or a value that cannot be.
         """
         if kind not in KINDS:
             raise ValueError(f"No fault {kind!r}: choose one of {', '.join(KINDS)}.")
@@ -109,6 +110,12 @@ class Faults:
             raise ValueError(f"Fault {kind!r} has no option {', '.join(sorted(unknown))}: it takes {takes}.")
         if kind == "redirect" and not options.get("location"):
             raise ValueError("Fault 'redirect' needs location=, the address to send the client to.")
+        if isinstance(options.get("body"), str):
+            options["body"] = options["body"].encode()
+        for name, value in {"times": times, "after": after, "probability": probability, **options}.items():
+            wanted = _unfit(name, value)
+            if wanted is not None:
+                raise ValueError(f"Fault {kind!r} cannot have {name}={value!r}: give {wanted}.")
         fault = Fault(
             kind,
             method.lower(),
@@ -129,3 +136,33 @@ class Faults:
 
     def for_command(self, method: str) -> Fault | None:
         return next((fault for fault in self._faults if fault.kind in IN_BATCH and fault.strikes(method)), None)
+
+
+def _unfit(name: str, value: Any) -> str | None:
+    """What should stand in place of a value of a rule that cannot be; ``None`` if it can."""
+    is_count = isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    match name:
+        case "times" if value is not None and not is_count:
+            return "a number of calls, or None for ever"
+        case "after" if not is_count:
+            return "a number of calls to let pass"
+        case "probability" if not is_number or not 0 <= value <= 1:
+            return "a number from 0 to 1"
+        case "seconds" if not is_number or value < 0:
+            return "a number of seconds"
+        case "status" if not is_count or not 200 <= value <= 599:
+            return "an HTTP status from 200 to 599"
+        case "body" if not isinstance(value, bytes):
+            return "text or bytes"
+        case "charset" if not _is_charset(value):
+            return "a charset that Python knows, such as 'cp1251'"
+    return None
+
+
+def _is_charset(name: Any) -> bool:
+    try:
+        codecs.lookup(name)
+    except (LookupError, TypeError):
+        return False
+    return True

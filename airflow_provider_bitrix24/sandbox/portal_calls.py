@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from abc import ABC
 from collections.abc import Iterator
+from itertools import groupby
 from typing import Any
 
 from airflow_provider_bitrix24.sandbox.calls import Call
 from airflow_provider_bitrix24.sandbox.state import PortalState
 
-#: So many calls are named when an assertion fails.
+#: So many lines name the calls when an assertion fails.
 _NAMED_CALLS = 10
 
 
@@ -79,14 +80,22 @@ class ReceivedCalls(ABC):
         if not calls:
             others = sorted({call.method for request in self.calls for call in (request, *request.commands)})
             return f"It was not called. Called were: {', '.join(others) or 'no methods'}."
-        lines = [
-            # The token of an application is a parameter too.
-            f"  { ({name: value for name, value in call.params.items() if name not in ('auth', 'access_token')}) }: "
-            + ("done" if call.executed else f"refused with {call.error!r}" if call.error is not None else "not done")
-            for call in calls[:_NAMED_CALLS]
-        ]
-        more = [f"  and {len(calls) - _NAMED_CALLS} more"] if len(calls) > _NAMED_CALLS else []
-        return "\n".join(["It was called with", *lines, *more])
+        # Those in a row that are alike make one line; the last lines are the nearest to the failed assertion.
+        lines = [_line(text, len(list(alike))) for text, alike in groupby(map(_as_told, calls))]
+        more = [f"  {len(lines) - _NAMED_CALLS} others, and"] if len(lines) > _NAMED_CALLS else []
+        return "\n".join(["It was called with", *more, *lines[-_NAMED_CALLS:]])
+
+
+def _as_told(call: Call) -> str:
+    # The token of an application is a parameter too.
+    params = {name: value for name, value in call.params.items() if name not in ("auth", "access_token")}
+    if call.executed:
+        return f"{params}: done"
+    return f"{params}: {'not done' if call.error is None else f'refused with {call.error!r}'}"
+
+
+def _line(text: str, times: int) -> str:
+    return f"  {text}" if times == 1 else f"  {text} ({times} times)"
 
 
 def _holds(wanted: Any, sent: Any) -> bool:

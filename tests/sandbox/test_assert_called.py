@@ -74,3 +74,16 @@ def test_no_token_is_told(portal, http):
         portal.assert_called("crm.deal.get", id=2)
     assert "'id': 1" in str(told.value)
     assert token not in str(told.value)
+
+
+def test_calls_that_are_alike_are_one_line_and_the_last_ones_are_told(portal, ask):
+    portal.reset_calls()
+    for deal in (*range(1, 5), *[5] * 9, *range(6, 15)):
+        ask(portal, "crm.deal.get", {"id": deal})
+    with pytest.raises(AssertionError) as told:
+        portal.assert_not_called("crm.deal.get")
+    lines = str(told.value).splitlines()
+    assert lines[0].endswith("It was called with")
+    assert lines[1:3] == ["  4 others, and", "  {'id': 5}: done (9 times)"]
+    assert len(lines) == 12
+    assert lines[-1] == "  {'id': 14}: refused with ''"

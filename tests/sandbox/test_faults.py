@@ -166,3 +166,28 @@ def test_a_portal_that_stops_listening_refuses_new_connections(portal, ask):
     for port in (portal.port, unused_port()):
         with pytest.raises(requests.ConnectionError, match="refused"):
             requests.get(f"http://127.0.0.1:{port}/", proxies={"http": ""}, timeout=10)
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "words"),
+    [
+        ("slow", {"probability": 2}, r"'slow' cannot have probability=2: give a number from 0 to 1\."),
+        ("slow", {"probability": "often"}, "a number from 0 to 1"),
+        ("slow", {"times": -1}, "a number of calls, or None for ever"),
+        ("slow", {"after": -1}, "a number of calls to let pass"),
+        ("slow", {"seconds": "1"}, "a number of seconds"),
+        ("slow", {"seconds": -1}, "a number of seconds"),
+        ("status_before", {"status": "502"}, "an HTTP status from 200 to 599"),
+        ("error", {"status": 42}, "an HTTP status from 200 to 599"),
+        ("body", {"body": {"result": 1}}, "text or bytes"),
+        ("wrong_charset", {"charset": "klingon"}, "a charset that Python knows"),
+    ],
+)
+def test_a_value_that_cannot_be_is_refused_when_the_rule_is_made(portal, kind, given, words):
+    with pytest.raises(ValueError, match=words):
+        portal.fault(kind, **given)
+
+
+def test_a_body_may_be_text(portal, ask):
+    portal.fault("body", body="Готово")
+    assert ask(portal, "profile").content.decode() == "Готово"
