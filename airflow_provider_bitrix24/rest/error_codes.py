@@ -42,6 +42,10 @@ _WEBHOOK_GONE = (
     "the webhook is not accepted: its user id or code is wrong, it was deleted or its code changed, it has expired, "
     "or Bitrix24 blocked it because its address was found in public; create a new one and put it into the connection"
 )
+_NO_AUTH = (
+    "the portal found no webhook and no token that it knows: see that the connection's host is right, then compare the "
+    "webhook's user id and code with the portal's, or authorize the application again"
+)
 _ORDER_RIGHT = "the connection's user needs the right to change the payment's order"
 _SUPPORT = "ask Bitrix24 support, or the owner of the portal"
 
@@ -97,7 +101,7 @@ CODES: tuple[Known, ...] = (
     Known("EXPIRED_TOKEN", ExpiredToken, "the access token must be renewed", _SYSTEM),
     Known("INVALID_TOKEN", ExpiredToken, "the access token must be renewed",
           "settings/cloud-and-on-premise/on-premise/custom-auth-provider.md"),
-    Known("NO_AUTH_FOUND", Unauthorized, _WEBHOOK_GONE, _SYSTEM),
+    Known("NO_AUTH_FOUND", Unauthorized, _NO_AUTH, _SYSTEM),
     Known("INVALID_CREDENTIALS", Unauthorized, _WEBHOOK_GONE, f"{_SYSTEM}; {_SERVER}"),
     Known("AUTHORIZATION_ERROR", Unauthorized, "the user of the webhook or application is dismissed or may not log in",
           _SERVER),
@@ -111,7 +115,8 @@ CODES: tuple[Known, ...] = (
     Known("USER_ACCESS_ERROR", Forbidden, "an administrator must open the application to this user", _SYSTEM),
     Known("METHOD_CONFIRM_DENIED", Forbidden, "an administrator refused this method",
           "api-reference/scopes/confirmation.md"),
-    Known("ALLOWED_ONLY_INTRANET_USER", Forbidden, "use the webhook of an employee, not of an extranet user", _METHODS),
+    Known("ALLOWED_ONLY_INTRANET_USER", Forbidden,
+          "the connection's user is of the extranet: use a webhook or application of an employee", _METHODS),
     Known("ACCESS_DENIED", Blocked, "this plan of the portal has no REST: it needs a commercial plan or a subscription",
           _SYSTEM, text=_PLAN),
     Known("ACCESS_DENIED", Forbidden,

@@ -107,6 +107,9 @@ def test_the_sample_of_each_class_says_what_to_do():
     assert "plan has no REST" in denied
     gone = str(error_of({"error": "INVALID_CREDENTIALS"}, status=401))
     assert "create a new one and put it into the connection" in gone
+    unknown = str(error_of({"error": "NO_AUTH_FOUND"}, status=401))
+    assert "host is right" in unknown
+    assert "or authorize the application again" in unknown
     assert "https://" in str(error_of({"error": "INVALID_REQUEST", "error_description": "Https required."}))
 
 
