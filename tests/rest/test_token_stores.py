@@ -242,7 +242,8 @@ def test_a_class_of_the_users_own_is_made_by_its_dotted_path():
 
 
 @pytest.mark.parametrize(
-    "address", ["no.such.Module", "json.dumps", "json.NoSuchName", "word", ".", "tests.rest", "vault:x"]
+    "address",
+    ["no.such.Module", "json.dumps", "json.NoSuchName", "word", ".", "tests.rest", "vault:x", "sys.__stdout__"],
 )
 def test_what_is_no_store_is_refused(address):
     with pytest.raises(ConfigurationError, match=r"token_store is not a store.*read\(\) and write\(\)"):
