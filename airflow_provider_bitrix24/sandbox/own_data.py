@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import random
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -14,7 +15,7 @@ from airflow_provider_bitrix24.sandbox.methods.crm_items import IMPORTED
 from airflow_provider_bitrix24.sandbox.methods.crm_values import written_item
 from airflow_provider_bitrix24.sandbox.methods.registry import Refusal
 from airflow_provider_bitrix24.sandbox.methods.selection import BadValue, as_server_time
-from airflow_provider_bitrix24.sandbox.state import PortalState, User
+from airflow_provider_bitrix24.sandbox.state import RIGHTS, PortalState, User, new_code
 from airflow_provider_bitrix24.sandbox.store import (
     COMPANY,
     CONTACT,
@@ -42,7 +43,8 @@ _KINDS = {
     "invoices": INVOICE,
     "items": SMART_PROCESS,
 }
-_USER_FIELDS = {"name": str, "lastName": str, "email": str, "active": bool, "admin": bool}
+_USER_FIELDS = {"name": str, "lastName": str, "email": str, "active": bool, "admin": bool, "rights": list,
+                "seesOnlyOwn": bool}  # fmt: skip
 _PAYMENT_FIELDS = {"sum": (int, float), "paid": bool, "paySystemId": int, "currency": str}
 _TASK_FIELDS = {"title": str, "description": str, "status": int, "priority": int, "responsibleId": int,
                 "createdBy": int, "groupId": int, "createdDate": str, "changedDate": str, "deadline": str}  # fmt: skip
@@ -68,16 +70,26 @@ def read(data: Data) -> Mapping[str, Any]:
     return found
 
 
-def users(data: Mapping[str, Any]) -> list[User]:
-    """The users in the data. :raises ValueError: names what is wrong, and where it stands."""
+def users(data: Mapping[str, Any], codes: random.Random | None) -> list[User]:
+    """
+    The users in the data, each with a webhook.
+
+    :param codes: makes the codes of their webhooks; ``None``: new ones every time.
+    :raises ValueError: names what is wrong, and where it stands.
+    """
     found = []
     for place, given in _objects(data, "users"):
         _check_values(given, _USER_FIELDS, place)
         if given.get("id") in (None, 1, 7):
             raise ValueError(f"{place} needs an id other than 1 (Anna, the administrator) and 7 (Karl, the clerk).")
         names = (given.get("name", ""), given.get("lastName", ""), given.get("email", ""))
-        flags = {"is_admin": given.get("admin", False), "active": given.get("active", True)}
-        found.append(User(given["id"], *names, code="", **flags))
+        rights = given.get("rights", ["read"])
+        if any(right not in RIGHTS for right in rights):
+            raise ValueError(f"{place}.rights is {rights!r}: write a list of some of {', '.join(RIGHTS)}.")
+        user = User(given["id"], *names, code=new_code(codes), rights=set(rights))
+        user.is_admin, user.active = given.get("admin", False), given.get("active", True)
+        user.sees_only_own = given.get("seesOnlyOwn", False)
+        found.append(user)
     return found
 
 
@@ -193,7 +205,7 @@ def _check_values(given: Row, types: Mapping[str, Any], place: str) -> None:
     for name, value in given.items():
         wanted = types.get(name, int)
         if not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool):
-            word = {str: "a text", bool: "true or false"}.get(wanted, "a number")
+            word = {str: "a text", bool: "true or false", list: "a list"}.get(wanted, "a number")
             raise ValueError(f"{place}.{name} is {value!r}: write {word}.")
 
 

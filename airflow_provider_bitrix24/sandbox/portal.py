@@ -97,7 +97,6 @@ class Sandbox(Applications, ReceivedCalls, Objects):
                 "The portal holds data of your own, or generated objects: leave deals, tasks and employees out."
             )
         own = None if data is None else own_data.read(data)
-        people = own_data.users(own) if own is not None else seeding.employees(10 if employees is None else employees)
         settings = Settings(
             generation=usual.generation if generation is None else generation,
             language=usual.language if language is None else language,
@@ -114,6 +113,10 @@ class Sandbox(Applications, ReceivedCalls, Objects):
         self.admin = User(1, "Anna", "Admin", "anna@example.com", code or new_code(codes), is_admin=True)
         self.admin.rights = set(RIGHTS)
         self.clerk = User(7, "Karl", "Clerk", "karl@example.com", new_code(codes))
+        if own is not None:
+            people = own_data.users(own, codes)
+        else:
+            people = seeding.employees(10 if employees is None else employees)
         self._state = PortalState(
             settings,
             [self.admin, self.clerk, *people],
@@ -209,6 +212,13 @@ class Sandbox(Applications, ReceivedCalls, Objects):
         if self._certificate is None:
             raise RuntimeError("This sandbox speaks plain HTTP: there is no CA.")
         return str(self._certificate.ca_file)
+
+    def user(self, user_id: int) -> User:
+        """An employee; a change of ``rights``, ``sees_only_own`` or ``active`` holds from the next call on."""
+        with self._state.lock:
+            if user_id not in self._state.users:
+                raise LookupError(f"There is no user {user_id}: there are {', '.join(map(str, self._state.users))}.")
+            return self._state.users[user_id]
 
     def webhook(self, user: User | None = None) -> str:
         """``https://127.0.0.1:PORT/rest/1/CODE/`` of a user, the administrator's by default."""

@@ -123,6 +123,8 @@ WRONG = [
     ({"tasks": [{"deadline": "soon"}]}, r"tasks\[0\].deadline is 'soon', which is no time"),
     ({"users": [{"name": "Ada"}]}, r"users\[0\] needs an id other than 1"),
     ({"users": [{"id": 7}]}, r"users\[0\] needs an id other than 1"),
+    ({"users": [{"id": 8, "rights": "read"}]}, r"users\[0\].rights is 'read': write a list"),
+    ({"users": [{"id": 8, "rights": [["all"]]}]}, r"users\[0\].rights is .*: write a list of some of read, change"),
 ]  # fmt: skip
 
 
@@ -137,6 +139,36 @@ def test_the_printed_example_is_a_portal():
     example = printed.partition("### Objects of your own")[2].partition("```json")[2].partition("```")[0]
     portal = Sandbox(data=json.loads(example))
     assert [(one["id"], one["dealId"], one["paid"]) for one in portal.payments()] == [(1035, 13, "Y"), (1036, 13, "N")]
+
+
+def test_a_user_calls_with_the_rights_of_the_data_and_with_those_given_later(ask):
+    data = {
+        "users": [{"id": 12, "rights": ["read", "change"], "seesOnlyOwn": True}],
+        "deals": [{"id": 1, "assignedById": 12, "payments": [{"id": 5}]}, {"id": 2}],
+    }
+    with Sandbox(data=data) as portal:
+        user = portal.user(12)
+
+        def told(method, **params):
+            return ask(portal, method, params, user).json()
+
+        assert [row["id"] for row in told("crm.item.list", entityTypeId=2)["result"]["items"]] == [1]
+        assert (
+            told("crm.item.update", entityTypeId=2, id=1, fields={"title": "New"})["result"]["item"]["title"] == "New"
+        )
+        assert told("crm.item.payment.delete", id=5)["error"] == "ACCESS_DENIED"
+        user.rights.add("change_orders")
+        assert told("crm.item.payment.delete", id=5)["result"] is True
+        user.sees_only_own = False
+        assert [row["id"] for row in told("crm.item.list", entityTypeId=2)["result"]["items"]] == [1, 2]
+        with pytest.raises(LookupError, match="no user 9: there are 1, 7, 12"):
+            portal.user(9)
+
+
+def test_users_have_the_same_codes_for_the_same_seed():
+    data = {"users": [{"id": 12}]}
+    first, second, other = (Sandbox(data=data, seed=seed).user(12).code for seed in (3, 3, 4))
+    assert first == second != other
 
 
 def test_the_command_refuses_wrong_data_in_one_sentence(tmp_path):
