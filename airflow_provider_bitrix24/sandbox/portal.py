@@ -18,6 +18,7 @@ from airflow_provider_bitrix24.sandbox.portal_calls import ReceivedCalls
 from airflow_provider_bitrix24.sandbox.portal_objects import Objects
 from airflow_provider_bitrix24.sandbox.scenarios import scenario_named
 from airflow_provider_bitrix24.sandbox.server import HOST, Certificate, Server
+from airflow_provider_bitrix24.sandbox.sizes import check
 from airflow_provider_bitrix24.sandbox.state import (
     RIGHTS,
     BatchBilling,
@@ -89,8 +90,9 @@ class Sandbox(Applications, ReceivedCalls, Objects):
         gaps: float = 0.0,
         tls: bool = True,
     ) -> None:
-        if not 0.0 <= gaps < 1.0:
-            raise ValueError(f"gaps={gaps} is no chance: give a number from 0 to below 1.")
+        sizes = {"deals": deals, "tasks": tasks, "employees": employees, "port": port, "seed": seed, "gaps": gaps}
+        limits = {"latency": latency, "rate": rate, "burst": burst, "operating_limit": operating_limit}
+        check(method_seconds, code=code, **sizes, **limits)
         usual = scenario_named(scenario)
         if data is not None and any(count is not None for count in (deals, tasks, employees)):
             raise ValueError(
@@ -261,6 +263,8 @@ class Sandbox(Applications, ReceivedCalls, Objects):
 
     @scopes.setter
     def scopes(self, scopes: set[str]) -> None:
+        if isinstance(scopes, str):
+            raise ValueError(f"scopes={scopes!r} cannot be: give a set, such as {{'crm', 'user'}}.")
         self._state.scopes = set(scopes)
 
     @property

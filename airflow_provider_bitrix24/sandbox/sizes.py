@@ -1,0 +1,53 @@
+"""Sizes, limits and chances that a portal can have: whatever else a user gives is refused before the portal is made."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+_Check = tuple[Callable[[Any], bool], str]
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _is_amount(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and value >= 0
+
+
+_COUNT: _Check = (_is_count, "a whole number, 0 or more")
+_SECONDS: _Check = (_is_amount, "seconds, 0 or more")
+
+_CHECKS: Mapping[str, _Check] = {
+    **dict.fromkeys(("deals", "tasks", "employees"), _COUNT),
+    **dict.fromkeys(("latency", "operating_limit"), _SECONDS),
+    "port": (lambda value: _is_count(value) and value <= 65535, "a port, or 0 for any free one"),
+    "seed": (lambda value: isinstance(value, int), "a whole number"),
+    "rate": (lambda value: _is_amount(value) and value > 0, "requests per second, above 0"),
+    "burst": (lambda value: _is_count(value) and value > 0, "a number of requests, above 0"),
+    "gaps": (lambda value: _is_amount(value) and value < 1, "a chance from 0 to below 1"),
+    # It becomes a part of the webhook's address.
+    "code": (
+        lambda value: isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9_-]+", value) is not None,
+        "letters and digits",
+    ),
+}
+
+
+def check(method_seconds: Mapping[str, Any] | None = None, **given: Any) -> None:
+    """
+    Look at settings by the names that ``Sandbox`` gives them; ``None`` is a setting that was not given.
+
+    :raises ValueError: names the setting and what it can be.
+    """
+    for name, value in given.items():
+        fits, wanted = _CHECKS[name]
+        if value is not None and not fits(value):
+            # A code is a secret, though a short-lived one.
+            shown = name if name == "code" else f"{name}={value!r}"
+            raise ValueError(f"{shown} cannot be: give {wanted}.")
+    for pattern, seconds in (method_seconds or {}).items():
+        if not _is_amount(seconds):
+            raise ValueError(f"method_seconds of {pattern!r} cannot be {seconds!r}: give {_SECONDS[1]}.")
