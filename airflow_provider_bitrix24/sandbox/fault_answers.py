@@ -23,7 +23,8 @@ def as_refusal(fault: Fault, portal: PortalState) -> Refusal | None:
         case "operation_time_limit":
             return dispatch.operation_time_limit()
         case "overload":
-            return Refusal("OVERLOAD_LIMIT", "REST API is blocked due to overload.", portal.settings.auth_status)
+            status = portal.settings.auth_status_of("OVERLOAD_LIMIT")
+            return Refusal("OVERLOAD_LIMIT", "REST API is blocked due to overload.", status)
         case "error":
             code = fault.options["code"]
             return Refusal(code, fault.options["description"], fault.options["status"])

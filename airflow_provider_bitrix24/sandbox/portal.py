@@ -55,7 +55,8 @@ class Sandbox(Applications, ReceivedCalls, Objects):
     :param method_seconds: how long methods are said to run, e.g. ``{"crm.item.*": 0.5}``: the portal's clock moves on.
     :param batch_billing: whose operating time a batch uses: its ``"commands"``, ``"batch"`` itself or ``"none"``.
     :param operating_shared: all webhooks share one counter per method, or each has its own.
-    :param auth_status: status of authorization errors: 401 (server source) or 403 (documentation).
+    :param auth_status: status of authorization errors: 401 (server source), or 403 with 503 for an overload and 400
+        for plain HTTP (documentation).
     :param zero_code: numeric error codes as text (``"0"``, current servers) or as numbers (``0``, documentation).
     :param offline_queue: own changes, clearing and the age of rows as the ``"source"`` or the ``"documentation"`` says.
     :param notify_tags: tags of a webhook's notifications count with ``CLIENT_ID`` (``"documentation"``) or never.

@@ -78,7 +78,7 @@ class Protocol:
             user = self._owner(address)
             call.user_id = user.id if user else None
             if self._needs_https and not request.is_https:
-                raise Refusal("INVALID_REQUEST", "Https required.", portal.settings.auth_status)
+                raise Refusal("INVALID_REQUEST", "Https required.", portal.settings.auth_status_of("INVALID_REQUEST"))
             if not portal.bucket.admits(request.address):
                 raise query_limit()
             fault = portal.faults.for_request(address.method)

@@ -26,6 +26,9 @@ BatchBilling: TypeAlias = Literal["commands", "batch", "none"]
 #: Whose word counts where the pages and the server source disagree.
 Reading: TypeAlias = Literal["source", "documentation"]
 
+#: What the pages print where they do not print 403 for a refused caller («System errors»).
+_DOCUMENTED_STATUSES = {"OVERLOAD_LIMIT": 503, "INVALID_REQUEST": 400}
+
 #: Scopes that a new webhook has.
 ALL_SCOPES = ("crm", "sale", "salescenter", "pay_system", "task", "tasks", "user", "department", "im")
 
@@ -43,7 +46,7 @@ class Settings:
     #: Which server's answers ``crm.item.payment.*`` gives.
     generation: Generation = "current"
     language: str = "en"
-    #: Status of authorization errors: 401 in the server source, 403 in the documentation.
+    #: Status of authorization errors: 401 in the server source; 403 (and see :meth:`auth_status_of`) in the pages.
     auth_status: int = 401
     #: ``"0"`` sends numeric codes as text (current servers), ``0`` as numbers (documentation).
     zero_code: str | int = "0"
@@ -61,9 +64,14 @@ class Settings:
         _check("generation", self.generation, ("current", "middle", "old"))
         _check("language", self.language, texts.LANGUAGES)
         _check("batch_billing", self.batch_billing, ("commands", "batch", "none"))
+        _check("auth_status", self.auth_status, (401, 403))
         _check("zero_code", self.zero_code, ("0", 0))
         for name in ("offline_queue", "notify_tags"):
             _check(name, getattr(self, name), ("source", "documentation"))
+
+    def auth_status_of(self, code: str) -> int:
+        """Status of the refusal of a caller: the server's source has one for all, the pages have some of their own."""
+        return 401 if self.auth_status == 401 else _DOCUMENTED_STATUSES.get(code, self.auth_status)
 
 
 def _check(name: str, value: object, allowed: tuple[object, ...]) -> None:

@@ -134,9 +134,9 @@ def deals(ids: Iterable[int]) -> list[dict[str, str]]:
     return [{"ID": str(number), "TITLE": f"Deal {number}"} for number in ids]
 
 
-def bound(params: dict[str, Any]) -> int:
-    """The cursor of a page of ``crm.deal.list``; 0 where it is no number, as PHP reads it."""
-    found = (params.get("filter") or {}).get(">ID", 0)
+def bound(params: dict[str, Any], name: str = ">ID") -> int:
+    """The cursor of a page, of ``crm.deal.list`` by default; 0 where it is no number, as PHP reads it."""
+    found = (params.get("filter") or {}).get(name, 0)
     return int(found) if isinstance(found, (int, str)) and str(found).isdecimal() else 0
 
 

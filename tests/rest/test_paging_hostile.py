@@ -100,6 +100,18 @@ def test_rows_are_looked_for_only_where_the_method_has_them(result: Any) -> None
     incomplete(lambda *_: result, ITEMS, {"entityTypeId": 2})
 
 
+def test_items_directly_under_result_are_all_read_or_an_error() -> None:
+    """As the sample of «How to Retrieve Large Volumes of Data» has them, against the method's own page."""
+
+    def answer(last: int) -> Callable[[str, dict[str, Any]], Page]:
+        return lambda _, params: Page([{"id": number} for number in range(bound(params, ">id") + 1, last + 1)][:50])
+
+    with reading(answer(99), ITEMS, {"entityTypeId": 2}) as (rows, _):
+        assert drain(rows) == list(range(1, 100))
+    # From here on pages are asked for in one batch, whose references look for rows where the page has them.
+    incomplete(answer(120), ITEMS, {"entityTypeId": 2})
+
+
 # What happens inside a batch.
 
 

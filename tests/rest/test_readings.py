@@ -1,18 +1,25 @@
-"""Where sources disagree on what a portal does, the client does its work under every reading."""
+"""
+Where sources disagree on what a portal does, the client does its work under every reading.
+
+Each reading is a setting of the sandbox; docs/sandbox.md lists them, and the disagreements that need none. Of all
+combinations so many are tried that any two readings meet.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import product
+from dataclasses import fields
+from itertools import combinations, product
 from typing import Any
 
 import pytest
 
-from airflow_provider_bitrix24.exceptions import Forbidden, Invalid, NotFound, Unauthorized
+from airflow_provider_bitrix24.exceptions import Blocked, Forbidden, Invalid, NotFound, RestError, Unauthorized
 from airflow_provider_bitrix24.rest.client import Client
 from airflow_provider_bitrix24.sandbox import Sandbox
-from airflow_provider_bitrix24.sandbox.state import User
-from tests.rest.clients import client_of
+from airflow_provider_bitrix24.sandbox.state import Settings, User
+from tests.rest.applications import MemoryStore, application_client
+from tests.rest.clients import Naps, client_of
 from tests.rest.deletes import DELETE
 
 #: Setting of the sandbox -> its readings. «Server source» and «documentation» as far as one of them says so.
@@ -21,15 +28,39 @@ READINGS: dict[str, tuple[Any, ...]] = {
     "zero_code": ("0", 0),
     "batch_billing": ("commands", "batch", "none"),
     "operating_shared": (True, False),
+    "operating_limit": (420.0, 480.0),
     "generation": ("current", "middle", "old"),
+    "offline_queue": ("source", "documentation"),
+    "notify_tags": ("source", "documentation"),
 }
-EVERY_READING = [dict(zip(READINGS, values, strict=True)) for values in product(*READINGS.values())]
 DEALS = 120
+#: Takes some of the ten minutes' running time at every call.
+BUSY = "crm.lead.get"
 
 
-@pytest.fixture(scope="module", params=EVERY_READING, ids=lambda reading: "-".join(map(str, reading.values())))
+def pairs(reading: dict[str, Any]) -> set[Any]:
+    return set(combinations(reading.items(), 2))
+
+
+def pairwise() -> list[dict[str, Any]]:
+    """Combinations in which any two readings of two settings meet, by always taking the one with most new pairs."""
+    every = [dict(zip(READINGS, values, strict=True)) for values in product(*READINGS.values())]
+    missing = set().union(*map(pairs, every))
+    chosen = []
+    while missing:
+        chosen.append(max(every, key=lambda reading: len(pairs(reading) & missing)))
+        missing -= pairs(chosen[-1])
+    return chosen
+
+
+def test_a_new_reading_of_the_sandbox_comes_under_test() -> None:
+    tastes = {"language", "latency_seconds"}
+    assert {field.name for field in fields(Settings)} - tastes == READINGS.keys() - {"operating_limit"}
+
+
+@pytest.fixture(scope="module", params=pairwise(), ids=lambda reading: "-".join(map(str, reading.values())))
 def portal(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
-    with Sandbox(deals=DEALS, seed=3, operating_limit=420, **request.param) as portal:
+    with Sandbox(deals=DEALS, seed=3, method_seconds={BUSY: 6.0}, **request.param) as portal:
         yield portal
 
 
@@ -58,6 +89,7 @@ def test_lists_are_exact(client: Client) -> None:
 
 def test_batches_tell_each_command_its_own(portal: Sandbox, client: Client) -> None:
     payments = [portal.add_payment(1) for _ in range(60)]
+    portal.reset_calls()
     outcome = client.batch({payment_id: (DELETE, {"id": payment_id}) for payment_id in (*payments, 999_999)})
     assert not [payment_id for payment_id in payments if portal.payment(payment_id)]
     assert outcome.not_run == []
@@ -65,6 +97,8 @@ def test_batches_tell_each_command_its_own(portal: Sandbox, client: Client) -> N
     refused = outcome.errors.get(999_999) or outcome.results[999_999] is False
     assert refused
     assert all(outcome.results[payment_id] is True for payment_id in payments)
+    # Whatever becomes of commands past the 50th: none is sent.
+    assert max(len(call.commands) for call in portal.calls) <= 50
 
 
 def test_a_webhook_that_is_none_is_told_from_a_missing_right(portal: Sandbox) -> None:
@@ -73,3 +107,69 @@ def test_a_webhook_that_is_none_is_told_from_a_missing_right(portal: Sandbox) ->
         client.call("profile")
     with client_of(portal, portal.clerk) as client, pytest.raises(Forbidden):
         client.call("crm.item.update", {"entityTypeId": 2, "id": 1, "fields": {"title": "New"}})
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "raised"),
+    [
+        ("overload", {}, Blocked),
+        ("error", {"code": "PORTAL_DELETED", "description": "Portal was deleted", "status": 403}, Blocked),
+        ("error", {"code": "PORTAL_DELETED", "description": "Portal was deleted", "status": 500}, Blocked),
+        ("error", {"code": "user_access_error", "status": 401}, Forbidden),
+        ("error", {"code": "user_access_error", "status": 403}, Forbidden),
+    ],
+)
+def test_a_refusal_means_the_same_under_any_status(
+    portal: Sandbox, client: Client, kind: str, options: dict[str, Any], raised: type[RestError]
+) -> None:
+    portal.reset_calls()
+    portal.fault(kind, "profile", **options)
+    with pytest.raises(raised):
+        client.call("profile")
+    assert portal.requests == 1
+
+
+def test_scope_plan_and_scheme_are_told_apart_under_any_status(portal: Sandbox, client: Client) -> None:
+    portal.scopes.discard("crm")
+    try:
+        with pytest.raises(Forbidden):
+            client.call("crm.deal.get", {"id": 1})
+        portal.plan_has_rest = False
+        with pytest.raises(Blocked):
+            client.call("crm.deal.get", {"id": 1})
+    finally:
+        portal.plan_has_rest = True
+        portal.scopes.add("crm")
+    with client_of(portal, scheme="http") as plain, pytest.raises(Invalid, match="https://"):
+        plain.call("profile")
+
+
+def test_operating_time_is_never_used_up(portal: Sandbox) -> None:
+    naps = Naps(portal)
+    portal.reset_calls()
+    with client_of(portal, naps=naps, patience_seconds=600.0) as client:
+        for _ in range(4):
+            outcome = client.batch(dict.fromkeys(range(25), (BUSY, {"id": 1})))
+            assert (len(outcome.results), outcome.errors) == (25, {})
+            client.call(BUSY, {"id": 1})
+    told = [call.error for request in portal.calls for call in (request, *request.commands)]
+    assert "OPERATION_TIME_LIMIT" not in told
+
+
+def test_changes_wait_in_the_queue_until_they_are_cleared(portal: Sandbox, client: Client) -> None:
+    connection = portal.oauth_connection()
+    with application_client(connection, MemoryStore()) as app:
+        app.call("event.bind", {"event": "ONPAYMENTENTITYSAVED", "event_type": "offline"})
+        payment_id = portal.add_payment(1)
+        client.call("crm.item.payment.pay", {"id": payment_id})
+        taken = app.call("event.offline.get", {"clear": 0})
+        assert [row["EVENT_DATA"]["FIELDS"]["ID"] for row in taken["events"]] == [payment_id]
+        app.call("event.offline.clear", {"process_id": taken["process_id"]})
+        assert app.call("event.offline.get")["events"] == []
+
+
+def test_a_notification_with_a_tag_arrives_however_often_it_is_sent(portal: Sandbox, client: Client) -> None:
+    for text in ("one", "two"):
+        notification = {"USER_ID": 7, "MESSAGE": text, "TAG": "dag", "CLIENT_ID": "bot"}
+        client.call("im.notify.system.add", notification)
+        assert portal.notifications()[-1]["MESSAGE"] == text

@@ -60,15 +60,27 @@ def test_a_code_of_one_user_is_no_code_of_another(portal, http):
     assert http.post(url + "profile", verify=portal.ca_file).json()["error"] == "INVALID_CREDENTIALS"
 
 
-def test_authorization_errors_have_the_status_that_was_chosen(ask):
-    with Sandbox(auth_status=403) as portal:
+@pytest.mark.parametrize(("chosen", "overload", "scheme"), [(401, 401, 401), (403, 503, 400)])
+def test_authorization_errors_have_the_statuses_of_the_source_or_of_the_pages(ask, chosen, overload, scheme):
+    with Sandbox(auth_status=chosen) as portal:
         portal.scopes.discard("crm")
         response = ask(portal, "crm.item.payment.get", {"id": 1001})
-        assert (response.status_code, response.json()["error"]) == (403, "insufficient_scope")
+        assert (response.status_code, response.json()["error"]) == (chosen, "insufficient_scope")
+        portal.fault("overload")
+        response = ask(portal, "profile")
+        assert (response.status_code, response.json()["error"]) == (overload, "OVERLOAD_LIMIT")
+        plain = portal.webhook().replace("https:", "http:") + "profile"
+        response = requests.post(plain, proxies={"http": ""}, timeout=10)
+        assert (response.status_code, response.json()["error"]) == (scheme, "INVALID_REQUEST")
         portal.plan_has_rest = False
         response = ask(portal, "profile")
-        assert (response.status_code, response.json()["error"]) == (403, "ACCESS_DENIED")
+        assert (response.status_code, response.json()["error"]) == (chosen, "ACCESS_DENIED")
         assert "commercial plans" in response.json()["error_description"]
+
+
+def test_a_status_that_no_source_has_is_refused():
+    with pytest.raises(ValueError, match="auth_status=402 is not known: choose one of 401, 403"):
+        Sandbox(auth_status=402)
 
 
 def test_plain_http_is_refused(portal):
