@@ -13,7 +13,7 @@ import shlex
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from airflow_provider_bitrix24.sandbox.portal import Sandbox
@@ -33,8 +33,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     with contextlib.ExitStack() as ending:
         ending.callback(portal.stop)
-        ending.enter_context(_written(env_file, portal))
-        sys.stdout.write(_greeting(portal, env_file) + "\n")
+        variables = _environment(portal)
+        ending.enter_context(_written(env_file, variables))
+        sys.stdout.write(_greeting(portal, variables, env_file) + "\n")
         sys.stdout.flush()
         stopped.wait()
     return 0
@@ -68,6 +69,7 @@ def _environment(portal: Sandbox) -> dict[str, str]:
     return {
         "AIRFLOW_CONN_BITRIX24_DEFAULT": portal.connection_json(),
         "AIRFLOW_CONN_BITRIX24_CLERK": portal.connection_json(portal.clerk),
+        "AIRFLOW_CONN_BITRIX24_APP": portal.oauth_connection_json(),
         "BITRIX24_SANDBOX_URL": portal.url,
         "BITRIX24_SANDBOX_CA_FILE": portal.ca_file,
         "BITRIX24_SANDBOX_WEBHOOK": portal.webhook(),
@@ -75,8 +77,7 @@ def _environment(portal: Sandbox) -> dict[str, str]:
     }
 
 
-def _greeting(portal: Sandbox, env_file: Path | None) -> str:
-    variables = _environment(portal)
+def _greeting(portal: Sandbox, variables: Mapping[str, str], env_file: Path | None) -> str:
     lines = [
         f"Bitrix24 sandbox at {portal.url}/ (open it in a browser)",
         f"CA file: {portal.ca_file}",
@@ -89,18 +90,20 @@ def _greeting(portal: Sandbox, env_file: Path | None) -> str:
             f"{user.name} (user {user.id}) {may}: {portal.webhook(user)}",
             f"export {variable}={shlex.quote(variables[variable])}",
         ]
+    application = shlex.quote(variables["AIRFLOW_CONN_BITRIX24_APP"])
+    lines += ["", "An application of Anna's instead:", f"export AIRFLOW_CONN_BITRIX24_APP={application}"]
     if env_file is not None:
         lines += ["", f"The same for a shell: . {env_file}"]
     return "\n".join([*lines, "", "Ctrl-C ends it."])
 
 
 @contextlib.contextmanager
-def _written(env_file: Path | None, portal: Sandbox) -> Iterator[None]:
+def _written(env_file: Path | None, variables: Mapping[str, str]) -> Iterator[None]:
     """The variables in a file that only its owner can read, complete from the moment it exists."""
     if env_file is None:
         yield
         return
-    lines = [f"export {name}={shlex.quote(value)}\n" for name, value in _environment(portal).items()]
+    lines = [f"export {name}={shlex.quote(value)}\n" for name, value in variables.items()]
     draft = env_file.with_name(f"{env_file.name}.{os.getpid()}")
     try:
         with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:

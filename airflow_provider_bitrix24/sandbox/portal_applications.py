@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from typing import Any
 
-from airflow_provider_bitrix24.sandbox.applications import ACCESS_SECONDS, REFRESH_SECONDS, Application
+from airflow_provider_bitrix24.sandbox.applications import REFRESH_SECONDS, Application
 from airflow_provider_bitrix24.sandbox.state import ALL_SCOPES, PortalState, User
 
 
@@ -31,7 +31,7 @@ class Applications(ABC):
         scopes: Iterable[str] = ALL_SCOPES,
         *,
         redirect_to: str | None = None,
-        access_seconds: float = ACCESS_SECONDS,
+        access_seconds: float | None = None,
         refresh_seconds: float = REFRESH_SECONDS,
     ) -> Application:
         """
@@ -39,6 +39,7 @@ class Applications(ABC):
 
         :param user: who signs in, the administrator by default.
         :param redirect_to: where the code is sent after signing in; ``None`` shows it on a page.
+        :param access_seconds: life of an access token, an hour by default (scenario ``expired-tokens``: 5 seconds).
         """
         with self._state.lock:
             application = Application(
@@ -46,7 +47,7 @@ class Applications(ABC):
                 user or self.admin,
                 scopes,
                 redirect_to=redirect_to,
-                access_seconds=access_seconds,
+                access_seconds=self._state.access_seconds if access_seconds is None else access_seconds,
                 refresh_seconds=refresh_seconds,
             )
             self._state.applications[application.client_id] = application

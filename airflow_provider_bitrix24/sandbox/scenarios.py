@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from airflow_provider_bitrix24.sandbox.applications import ACCESS_SECONDS
 from airflow_provider_bitrix24.sandbox.state import ALL_SCOPES, Generation, PortalState
 
 
@@ -22,13 +23,16 @@ class Scenario:
     method_seconds: Mapping[str, float] = field(default_factory=dict)
     scopes: frozenset[str] = frozenset(ALL_SCOPES)
     plan_has_rest: bool = True
+    #: Life of the access tokens of applications.
+    access_seconds: float = ACCESS_SECONDS
     #: Kind of fault -> its chance at every call.
     faults: Mapping[str, float] = field(default_factory=dict)
 
     def befall(self, portal: PortalState) -> None:
-        """Give a new portal what is no setting: its scopes, its plan and its faults."""
+        """Give a new portal what is no setting: its scopes, its plan, the life of its tokens and its faults."""
         portal.scopes = set(self.scopes)
         portal.plan_has_rest = self.plan_has_rest
+        portal.access_seconds = self.access_seconds
         for seed, (kind, chance) in enumerate(self.faults.items()):
             portal.faults.add(kind, "*", times=None, after=0, probability=chance, seed=seed)
 
@@ -50,6 +54,7 @@ SCENARIOS: Mapping[str, Scenario] = {
     "old-server": Scenario("payments answered as old self-hosted servers did", generation="old"),
     "russian": Scenario("descriptions of errors in Russian", language="ru"),
     "no-crm-scope": Scenario("webhooks without the scope crm", scopes=frozenset(ALL_SCOPES) - {"crm"}),
+    "expired-tokens": Scenario("access tokens of applications live for 5 seconds, not an hour", access_seconds=5.0),
     "no-plan": Scenario("a portal whose plan has no REST", plan_has_rest=False),
 }
 

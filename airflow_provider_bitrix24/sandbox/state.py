@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from urllib.parse import urlsplit
 
 from airflow_provider_bitrix24.sandbox import texts
+from airflow_provider_bitrix24.sandbox.applications import ACCESS_SECONDS
 from airflow_provider_bitrix24.sandbox.calls import CallLog
 from airflow_provider_bitrix24.sandbox.events import Events
 from airflow_provider_bitrix24.sandbox.faults import Faults
@@ -135,6 +136,8 @@ class PortalState:
         self.store = store
         self.scopes = set(ALL_SCOPES)
         self.applications: dict[str, Application] = {}
+        #: Life of the access tokens of new applications.
+        self.access_seconds = ACCESS_SECONDS
         self.member_id = secrets.token_hex(16)
         self.plan_has_rest = True
         #: What the plan includes beside REST; ``feature.get`` tells.

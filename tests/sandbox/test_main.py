@@ -34,6 +34,11 @@ def test_the_command_prints_a_ready_connection_and_cleans_up(tmp_path, number):
             ca_file = exports["BITRIX24_SANDBOX_CA_FILE"]
             assert connection["extra"] == {"verify": ca_file}
             assert f"export AIRFLOW_CONN_BITRIX24_DEFAULT={shlex.quote(json.dumps(connection))}\n" in lines
+            extra = json.loads(exports["AIRFLOW_CONN_BITRIX24_APP"])["extra"]
+            called = {"verify": ca_file, "json": {"auth": extra["access_token"]}, "timeout": 10}
+            answer = requests.post(exports["BITRIX24_SANDBOX_URL"] + "/rest/profile", **called).json()
+            assert answer["result"]["ID"] == "1"
+            assert f"export AIRFLOW_CONN_BITRIX24_APP={shlex.quote(exports['AIRFLOW_CONN_BITRIX24_APP'])}\n" in lines
             for name, user_id in (("WEBHOOK", "1"), ("CLERK_WEBHOOK", "7")):
                 url = exports[f"BITRIX24_SANDBOX_{name}"]
                 profile = requests.post(url + "profile", verify=ca_file, timeout=10).json()

@@ -70,6 +70,25 @@ def test_a_russian_portal_speaks_russian_unless_told_otherwise(ask):
     assert [description.isascii() for description in described] == [False, True]
 
 
+def test_access_tokens_of_an_application_expire_within_seconds_and_are_renewed(http):
+    with Sandbox(deals=3, scenario="expired-tokens") as portal:
+        http.verify = portal.ca_file
+        extra = portal.oauth_connection()["extra"]
+
+        def told(access_token):
+            answer = http.post(f"{portal.url}/rest/profile", json={"auth": access_token}, timeout=10).json()
+            return answer.get("error", "no error")
+
+        assert told(extra["access_token"]) == "no error"
+        portal.clock.advance(5)
+        assert told(extra["access_token"]) == "expired_token"
+        asked = {name: extra[name] for name in ("client_id", "client_secret", "refresh_token")}
+        pair = http.get(extra["oauth_url"], params={"grant_type": "refresh_token", **asked}, timeout=10).json()
+        assert pair["expires_in"] == 5
+        assert told(pair["access_token"]) == "no error"
+        assert portal.application(access_seconds=60).grant()["expires_in"] == 60
+
+
 def test_an_unknown_scenario_is_told_the_known_ones():
     with pytest.raises(ValueError, match=r"no scenario 'storm': choose one of limits, bad-network"):
         Sandbox(scenario="storm")
