@@ -170,6 +170,22 @@ def test_what_a_killed_writer_left_behind_is_written_over(path):
     assert not draft.exists()
 
 
+def test_a_draft_that_others_may_read_becomes_a_file_that_only_its_owner_reads(path):
+    draft = path.with_name("tokens.json.new")
+    draft.touch()
+    draft.chmod(0o644)
+    write(path, "one")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_a_written_file_leaves_nothing_open(path):
+    write(path, "one")
+    before = sorted(os.listdir("/dev/fd"))
+    for text in ("two", "three"):
+        write(path, text)
+    assert sorted(os.listdir("/dev/fd")) == before
+
+
 def test_a_draft_that_is_a_link_to_somewhere_else_is_not_followed(path, tmp_path):
     elsewhere = tmp_path / "elsewhere"
     path.with_name("tokens.json.new").symlink_to(elsewhere)
