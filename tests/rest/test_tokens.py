@@ -115,6 +115,14 @@ def test_a_token_that_is_known_to_be_too_old_is_renewed_before_the_call(portal, 
     assert [(call.method, call.error) for call in portal.calls] == [("oauth/token", None), ("profile", None)]
 
 
+@pytest.mark.parametrize(
+    ("access_token", "expires_at", "is_expired"),
+    [("a", 10.5, False), ("a", 10.0, True), ("a", 9.5, True), ("a", None, False), ("", None, True), ("", 10.5, True)],
+)
+def test_a_token_is_too_old_from_the_moment_at_which_it_ends(access_token, expires_at, is_expired):
+    assert TokenPair(access_token, "r", expires_at).is_expired(10.0) == is_expired
+
+
 def test_a_connection_without_an_access_token_gets_one_before_the_first_call(portal, connected):
     connected(access_token=None).call("profile")
     assert [(call.method, call.error) for call in portal.calls] == [("oauth/token", None), ("profile", None)]
@@ -577,7 +585,16 @@ def test_a_store_that_cannot_be_read_is_no_reason_to_use_the_seed_up(portal, app
     assert portal.requests == 0
 
 
-_SPOILED = ["", "{", "{}", "null", '{"access_token": 1}', '[{"a": 1}]', "[" * 100_000]
+_SPOILED = [
+    "",
+    "{",
+    "{}",
+    "null",
+    '{"access_token": 1}',
+    '{"access_token": "a", "refresh_token": "b", "expires_at": "soon"}',
+    '[{"a": 1}]',
+    "[" * 100_000,
+]
 
 
 @pytest.mark.parametrize(
