@@ -1,0 +1,58 @@
+"""What docs/sandbox.md prints runs as it stands there, and nothing that can be chosen is missing in it."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from airflow_provider_bitrix24.sandbox import Sandbox
+from airflow_provider_bitrix24.sandbox.__main__ import main
+from airflow_provider_bitrix24.sandbox.faults import KINDS
+from airflow_provider_bitrix24.sandbox.scenarios import SCENARIOS
+
+PRINTED = (Path(__file__).parents[2] / "docs" / "sandbox.md").read_text(encoding="utf-8")
+
+
+def first_column(heading):
+    """Names in the first column of the table under a heading."""
+    table = re.search(rf"^\| {heading} \|.*\n\|[-|]+\|\n((?:\|.*\n)+)", PRINTED, re.MULTILINE)
+    assert table is not None
+    return [name for row in table.group(1).splitlines() for name in re.findall(r"`([^`]+)`", row.split(" | ")[0])]
+
+
+def test_the_printed_tests_pass(tmp_path):
+    blocks = [block for block in re.findall(r"```python\n(.*?)```", PRINTED, re.DOTALL) if "def test_" in block]
+    for number, block in enumerate(blocks):
+        (tmp_path / f"test_printed_{number}.py").write_text(block)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(tmp_path)]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+    assert f"{len(blocks)} passed" in done.stdout, done.stdout + done.stderr
+    assert len(blocks) >= 3
+
+
+def test_every_option_scenario_and_fault_is_in_a_table(capsys):
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    options = set(re.findall(r"^  (--[a-z-]+)", capsys.readouterr().out, re.MULTILINE))
+    told = {word for name in first_column("option") for word in name.split() if word.startswith("--")}
+    assert told == options
+    assert set(first_column("scenario")) == set(SCENARIOS)
+    assert set(first_column("kind")) == set(KINDS)
+
+
+def test_every_name_of_the_portal_that_is_printed_exists():
+    names = set(re.findall(r"portal\.([a-z_]+)", PRINTED))
+    made = {"admin", "clerk"}
+    assert {name for name in names - made if not hasattr(Sandbox, name)} == set()
+
+
+def test_every_setting_is_in_the_docstring():
+    printed = inspect.getdoc(Sandbox) or ""
+    assert [
+        name for name in inspect.signature(Sandbox).parameters if not re.search(rf":param {name}:|``{name}``", printed)
+    ] == []
