@@ -10,6 +10,7 @@ from airflow_provider_bitrix24.exceptions import Bitrix24Error, ConfigurationErr
 from airflow_provider_bitrix24.operators.arguments import names, parameters, positive_id
 from airflow_provider_bitrix24.operators.base import Bitrix24BaseOperator
 from airflow_provider_bitrix24.operators.entities import FIRST_SMART_PROCESS, entity_type_id
+from airflow_provider_bitrix24.operators.once import once
 
 if TYPE_CHECKING:
     from airflow_provider_bitrix24.operators.crm_fields import ItemFields, Written
@@ -151,7 +152,9 @@ class Bitrix24AddItemOperator(Bitrix24BaseOperator):
     Add a CRM item, and return its id, a number.
 
     An add is never repeated by us: when its answer is lost, the task fails without retry, since the item may be there.
-    Where items have a key of their own, :class:`Bitrix24UpsertItemOperator` looks first.
+    So does the next try of a task that was killed while it added; but before Airflow 3.3 nothing remembers that, and
+    the next try adds: set ``retries=0`` there. Where items have a key of their own,
+    :class:`Bitrix24UpsertItemOperator` looks first.
 
     :param entity_type_id: ``"deal"``, ``"lead"``, ``"contact"``, ``"company"``, ``"quote"``, ``"invoice"``, or a
         number, e.g. of a smart process; templated.
@@ -188,7 +191,8 @@ class Bitrix24AddItemOperator(Bitrix24BaseOperator):
         given = some_fields(self.fields)
         known = fields_of(client, type_id)
         sent = known.written(given, "add")
-        item_id = added_id(client.call(ADD, {"entityTypeId": type_id, "fields": sent.params("add")}))
+        params = {"entityTypeId": type_id, "fields": sent.params("add")}
+        item_id = once(context, ADD, lambda: added_id(client.call(ADD, params)))
         self.log.info("%s: %s %d added", ADD, known.kind, item_id)
         if self.read_back:
             check_taken(client, known, item_id, sent)

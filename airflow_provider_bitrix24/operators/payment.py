@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_bitrix24.exceptions import (
@@ -17,11 +18,13 @@ from airflow_provider_bitrix24.exceptions import (
 from airflow_provider_bitrix24.operators.arguments import parameters, positive_id, shown
 from airflow_provider_bitrix24.operators.base import Bitrix24BaseOperator
 from airflow_provider_bitrix24.operators.entities import WITH_PAYMENTS, entity_type_id
+from airflow_provider_bitrix24.operators.once import once
 from airflow_provider_bitrix24.operators.payment_rows import id_in, payment_row
 
 if TYPE_CHECKING:
     from airflow_provider_bitrix24.rest.client import Client
 
+ADD = "crm.item.payment.add"
 FIND_PAYMENT_ID = (
     "the id is not the number that the portal shows (3653/1): "
     "crm.item.payment.list with entityTypeId and entityId of the deal gives id and accountNumber of its payments"
@@ -133,13 +136,14 @@ class Bitrix24AddPaymentOperator(Bitrix24BaseOperator):
     Add an empty payment (sum 0, unpaid) to a deal or an invoice, and return its id, a number.
 
     An add is never repeated by us: when its answer is lost, the task fails without retry, since the payment may be
-    there. Products and deliveries are added by operators of their own.
+    there. So does the next try of a task that was killed while it added; but before Airflow 3.3 nothing remembers that,
+    and the next try adds: set ``retries=0`` there. Products and deliveries are added by operators of their own.
 
     :param entity_type_id: ``"deal"``, ``"invoice"``, ``2`` or ``31``; templated.
     :param entity_id: the id of the deal or invoice; templated.
     :param pay_system_id: id of the payment system (``sale.paysystem.list``); the portal's own choice by default;
         templated.
-    :param deduplicate: when the answer is lost, compare the object's payments before and after, and return the one that
+    :param deduplicate: in both cases, compare the object's payments before and after, and return the one that
         appeared. If somebody else adds one at the same moment, it cannot be told which is ours, and the task fails.
     :raises AirflowFailException: no right, no such object, a plan without more payments, or a lost answer.
 
@@ -166,14 +170,18 @@ class Bitrix24AddPaymentOperator(Bitrix24BaseOperator):
     def run(self, client: Client, context: Any) -> int:
         owner = payment_owner(self.entity_type_id, self.entity_id)
         pay_system_id = None if self.pay_system_id is None else positive_id(self.pay_system_id, "pay_system_id")
-        before = _ids(client, owner) if self.deduplicate else set()
-        try:
-            payment_id = added(client, "crm.item.payment.add", owner)
-        except (AnswerLost, ServerFault) as error:
-            payment_id = self._appeared(client, owner, before, error)
+        before = sorted(_ids(client, owner)) if self.deduplicate else []
+
+        def add() -> int:
+            try:
+                return added(client, ADD, owner)
+            except (AnswerLost, ServerFault) as error:
+                return self._appeared(client, owner, before, error)
+
+        payment_id = once(context, ADD, add, before=before, find=partial(self._appeared, client, owner))
         if pay_system_id is not None:
             self._set_pay_system(client, payment_id, pay_system_id)
-        self.log.info("crm.item.payment.add: payment %d added", payment_id)
+        self.log.info("%s: payment %d added", ADD, payment_id)
         return payment_id
 
     def _set_pay_system(self, client: Client, payment_id: int, pay_system_id: int) -> None:
@@ -187,15 +195,15 @@ class Bitrix24AddPaymentOperator(Bitrix24BaseOperator):
                 f"payment {payment_id} was added all the same: set its payment system, or delete it before another try"
             ) from None
 
-    def _appeared(self, client: Client, owner: dict[str, Any], before: set[int], lost: Bitrix24Error) -> int:
+    def _appeared(self, client: Client, owner: dict[str, Any], before: list[int], lost: Bitrix24Error) -> int:
         if not self.deduplicate:
             raise lost
-        new = _ids(client, owner) - before
+        new = _ids(client, owner).difference(before)
         if len(new) != 1:
             found = "no payment has" if not new else f"{len(new)} payments have"
             raise lost.advise(f"({found} appeared meanwhile)")
         payment_id = new.pop()
-        self.log.info("The answer to crm.item.payment.add was lost, and payment %d has appeared.", payment_id)
+        self.log.info("%s, and payment %d has appeared.", lost.reason.capitalize(), payment_id)
         return payment_id
 
 

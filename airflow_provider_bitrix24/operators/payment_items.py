@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_bitrix24.exceptions import Blocked
 from airflow_provider_bitrix24.operators.arguments import parameters, positive_id
 from airflow_provider_bitrix24.operators.base import Bitrix24BaseOperator
+from airflow_provider_bitrix24.operators.once import once
 from airflow_provider_bitrix24.operators.payment import FIND_PAYMENT_ID, added
 from airflow_provider_bitrix24.operators.payment_rows import payment_row
 
@@ -24,7 +26,8 @@ class Bitrix24AddPaymentProductOperator(Bitrix24BaseOperator):
     Add a product row of the deal or invoice to a payment, and return the id of the payment's item, a number.
 
     The payment's sum follows. The change is not written back to the deal's product rows. A paid payment refuses it:
-    unpay first. Not repeated by us: after a lost answer the task fails without retry, since the item may be there.
+    unpay first. Not repeated by us: after a lost answer the task fails without retry, since the item may be there; for
+    a task that is killed, what :class:`Bitrix24AddPaymentOperator` says holds here.
 
     :param payment_id: the payment's id; templated.
     :param row_id: id of a product row of the deal; templated.
@@ -42,23 +45,22 @@ class Bitrix24AddPaymentProductOperator(Bitrix24BaseOperator):
         self.quantity = quantity
 
     def run(self, client: Client, context: Any) -> int:
-        return added(
-            client,
-            "crm.item.payment.product.add",
-            {
-                "paymentId": positive_id(self.payment_id, "payment_id", FIND_PAYMENT_ID),
-                "rowId": positive_id(self.row_id, "row_id", FIND_ROW_ID),
-                # The page says «double»; the server cuts or refuses fractions («payments: methods»).
-                "quantity": positive_id(self.quantity, "quantity", "the portal takes whole numbers only"),
-            },
-        )
+        method = "crm.item.payment.product.add"
+        params = {
+            "paymentId": positive_id(self.payment_id, "payment_id", FIND_PAYMENT_ID),
+            "rowId": positive_id(self.row_id, "row_id", FIND_ROW_ID),
+            # The page says «double»; the server cuts or refuses fractions («payments: methods»).
+            "quantity": positive_id(self.quantity, "quantity", "the portal takes whole numbers only"),
+        }
+        return once(context, method, partial(added, client, method, params))
 
 
 class Bitrix24AddPaymentDeliveryOperator(Bitrix24BaseOperator):
     """
     Add a delivery to a payment, and return the id of the payment's item, a number.
 
-    What :class:`Bitrix24AddPaymentProductOperator` says of sums, paid payments and lost answers holds here too.
+    What :class:`Bitrix24AddPaymentProductOperator` says of sums, paid payments, lost answers and killed tasks holds
+    here too.
 
     :param payment_id: the payment's id; templated.
     :param delivery_id: id of a delivery of the deal; templated.
@@ -74,14 +76,12 @@ class Bitrix24AddPaymentDeliveryOperator(Bitrix24BaseOperator):
         self.delivery_id = delivery_id
 
     def run(self, client: Client, context: Any) -> int:
-        return added(
-            client,
-            "crm.item.payment.delivery.add",
-            {
-                "paymentId": positive_id(self.payment_id, "payment_id", FIND_PAYMENT_ID),
-                "deliveryId": positive_id(self.delivery_id, "delivery_id", FIND_DELIVERY_ID),
-            },
-        )
+        method = "crm.item.payment.delivery.add"
+        params = {
+            "paymentId": positive_id(self.payment_id, "payment_id", FIND_PAYMENT_ID),
+            "deliveryId": positive_id(self.delivery_id, "delivery_id", FIND_DELIVERY_ID),
+        }
+        return once(context, method, partial(added, client, method, params))
 
 
 class Bitrix24ListPaymentProductsOperator(Bitrix24BaseOperator):

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow_provider_bitrix24.exceptions import Bitrix24Error, ConfigurationError
 from airflow_provider_bitrix24.operators.arguments import one_of, parameters
 from airflow_provider_bitrix24.operators.base import Bitrix24BaseOperator
+from airflow_provider_bitrix24.operators.once import once
 
 if TYPE_CHECKING:
+    from airflow_provider_bitrix24.rest.batch import BatchResult
     from airflow_provider_bitrix24.rest.client import Client
 
 #: Largest result that a list puts into XCom: MySQL keeps 64 KiB there.
@@ -22,13 +24,17 @@ class Bitrix24Operator(Bitrix24BaseOperator):
     """
     Call any method and return its result, or a part of it, to XCom.
 
+    A method that must not be repeated, such as an add, is not called again after a lost answer, nor by the next try of
+    a task that was killed meanwhile; but before Airflow 3.3 nothing remembers that: set ``retries=0`` there.
+
     :param method: e.g. ``"crm.item.get"``; templated.
     :param method_params: what the method is given, an object or its JSON text; templated.
     :param version: 3 for a method of REST 3.0.
     :param result_path: the part of the result to return, e.g. ``"item.id"`` or ``"items.0"``; templated.
     :param response_check: called with the result (after ``result_path``); the task fails unless it returns something
         true. Without retry if the method is one that must not be repeated, since it has been done.
-    :param response_filter: called with the result (after ``result_path``); what it returns goes to XCom.
+    :param response_filter: called with the result (after ``result_path``); what it returns goes to XCom. If it raises,
+        a method that must not be repeated is not tried again either.
     :raises AirflowFailException: no retry would help, or repeating could do the work twice.
     :raises Bitrix24Error: a limit, the network, a fault of the portal: the task's ``retries`` apply.
 
@@ -61,20 +67,36 @@ class Bitrix24Operator(Bitrix24BaseOperator):
         params = parameters(self.method_params, "method_params")
         version = one_of(self.version, "version", (2, 3))
         name, known = client.known(self.method, version)
-        reply = client.ask(name, params, version=version)
-        self.log.info("%s: done (request %s)", name, reply.request_id)
-        result = reply.result
         again = known.repeat_for(params) != "never"
+
+        def ask() -> Any:
+            reply = client.ask(name, params, version=version)
+            self.log.info("%s: done (request %s)", name, reply.request_id)
+            return reply.result
+
+        result = ask() if again else once(context, name, ask)
         if self.result_path:
             result = _part(result, self.result_path, name, retryable=False)
         if self.response_check is not None and not self.response_check(result):
             raise Bitrix24Error("response_check refused the result", method=name, ran="yes", retryable=again)
-        return result if self.response_filter is None else self.response_filter(result)
+        if self.response_filter is None:
+            return result
+        try:
+            return self.response_filter(result)
+        except Exception as error:
+            if again:
+                raise
+            raise Bitrix24Error(
+                f"response_filter raised {type(error).__name__}", method=name, ran="yes", retryable=False
+            ) from error
 
 
 class Bitrix24BatchOperator(Bitrix24BaseOperator):
     """
     Call many methods, 50 to a request.
+
+    With a command that must not be repeated, the next try of a task that was killed meanwhile fails instead of sending
+    it again; but before Airflow 3.3 nothing remembers that: set ``retries=0`` there.
 
     Returns ``{"results": {"a": …}, "errors": {"b": {"error": "NotFound", "code": "NOT_FOUND", "message": "…"}},
     "not_run": []}``, each command under its name. Keep it small: use the list and bulk operators for many rows.
@@ -111,25 +133,35 @@ class Bitrix24BatchOperator(Bitrix24BaseOperator):
     def run(self, client: Client, context: Any) -> dict[str, Any]:
         on_error = one_of(self.on_error, "on_error", ("fail", "continue"))
         commands = {name: _command(name, one) for name, one in parameters(self.commands, "commands").items()}
-        done = client.batch(commands, halt=self.halt, references=self.references)
-        self.log.info("batch: %d done, %d failed, %d not run", len(done.replies), len(done.errors), len(done.not_run))
-        outcome = {
-            "results": done.results,
-            "errors": {name: error_summary(error) for name, error in done.errors.items()},
-            "not_run": list(done.not_run),
-        }
-        if on_error == "fail" and (done.errors or done.not_run):
-            context["ti"].xcom_push(key="bitrix24_batch", value=outcome)
-            try:
-                done.all_results()
-            except Bitrix24Error as error:
-                failure = error
-            once = [name for name in done.replies if _once(client, *commands[name])]
-            if once:
-                failure.retryable = False
-                failure.advise(f"done, and not to be done twice: {', '.join(once)}; send the others by themselves")
-            raise failure
-        return outcome
+        unrepeatable = [name for name, command in commands.items() if _is_unrepeatable(client, *command)]
+
+        def send() -> dict[str, Any]:
+            done = client.batch(commands, halt=self.halt, references=self.references)
+            self.log.info(
+                "batch: %d done, %d failed, %d not run", len(done.replies), len(done.errors), len(done.not_run)
+            )
+            outcome = {
+                "results": done.results,
+                "errors": {name: error_summary(error) for name, error in done.errors.items()},
+                "not_run": list(done.not_run),
+            }
+            if on_error == "fail" and (done.errors or done.not_run):
+                context["ti"].xcom_push(key="bitrix24_batch", value=outcome)
+                raise self._failure(done, [name for name in unrepeatable if name in done.replies])
+            return outcome
+
+        return once(context, "batch", send) if unrepeatable else send()
+
+    def _failure(self, done: BatchResult[str], unrepeatable: list[str]) -> Bitrix24Error:
+        """What the task fails of; without retry where that would do something twice."""
+        try:
+            done.all_results()
+        except Bitrix24Error as error:
+            failure = error
+        if unrepeatable:
+            failure.retryable = False
+            failure.advise(f"done, and not to be done twice: {', '.join(unrepeatable)}; send the others by themselves")
+        return failure
 
 
 class Bitrix24ListOperator(Bitrix24BaseOperator):
@@ -230,7 +262,7 @@ def _command(name: str, one: Any) -> tuple[str, Mapping[str, Any]]:
     )
 
 
-def _once(client: Client, method: str, params: Mapping[str, Any]) -> bool:
+def _is_unrepeatable(client: Client, method: str, params: Mapping[str, Any]) -> bool:
     return client.known(method)[1].repeat_for(params) == "never"
 
 
