@@ -36,8 +36,12 @@ def once(
         result: Result = done["result"]
         return result
     if (intent := memory.get("intent")) is not None:
-        lost = AnswerLost("an earlier try of this task was killed or timed out while it called this method", method=method,
-                          retryable=False, next_step="look whether it was done before you clear the task")  # fmt: skip
+        lost = AnswerLost(
+            "an earlier try of this task was killed or timed out while it called this method",
+            method=method,
+            retryable=False,
+            next_step="look whether it was done before you clear the task",
+        )
         if find is None:
             raise lost
         result = find(intent["before"], lost)
