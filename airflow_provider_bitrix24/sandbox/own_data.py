@@ -64,8 +64,15 @@ def read(data: Data) -> Mapping[str, Any]:
             found = json.loads(Path(data).read_text(encoding="utf-8-sig"))
         except ValueError as problem:
             raise ValueError(f"{data} is not JSON: {problem}.") from None
+    try:
+        # Python reads and writes NaN, which no portal can send.
+        json.dumps(found, allow_nan=False)
+    except (TypeError, ValueError) as problem:
+        raise ValueError(f"The data is not JSON: {problem}.") from None
     if not isinstance(found, Mapping):
         raise ValueError('The data is no object: write {"deals": [{"id": 13, "title": "Oak door"}]}.')
+    if "payments" in found:
+        raise ValueError('Payments stand in their deal or invoice: write {"deals": [{"payments": [{"sum": 90.5}]}]}.')
     _check_names(found, (*_KINDS, "tasks", "users"), "The data")
     return found
 

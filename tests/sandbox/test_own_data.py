@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 import sys
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -97,6 +99,9 @@ def test_what_is_made_without_data_of_ones_own_stays_as_it_was():
 WRONG = [
     ([], 'is no object: write {"deals"'),
     ({"deal": []}, "The data has an unknown 'deal': write deals."),
+    ({"payments": [{"dealId": 13}]}, 'Payments stand in their deal or invoice: write {"deals"'),
+    ({"deals": [{"payments": [{"sum": math.nan}]}]}, "The data is not JSON: Out of range float"),
+    ({"deals": [{"createdTime": datetime(2026, 1, 31)}]}, "The data is not JSON: Object of type datetime"),
     ({"deals": {}}, "deals is no list"),
     ({"deals": [7]}, r"deals\[0\] is no object"),
     ({"deals": [{"id": "7"}]}, r"deals\[0\].id is '7': write a whole number above 0"),
