@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 from airflow_provider_bitrix24.exceptions import AnswerLost, Bitrix24Error
 
+log = logging.getLogger(__name__)
 Result = TypeVar("Result")
 
 
@@ -22,14 +24,15 @@ def once(
     Do ``work`` and return its result, a JSON value; or what an earlier try of this task has got for it.
 
     Airflow tries a task again whose process was killed or timed out, and such a try may have been at the portal. The
-    task state store of Airflow 3.3 remembers that; elsewhere nothing outlives a try, and the next one begins anew.
+    task state store of Airflow 3.3 remembers that; elsewhere nothing outlives a try, and the next one begins anew, with
+    a warning in its log.
 
     :param method: for messages.
     :param before: what ``find`` needs to know of the time before the work, a JSON value.
     :param find: called with ``before`` and the error to raise, where an earlier try may have done the work.
     :raises AnswerLost: an earlier try may have done it, and nothing tells; not retryable.
     """
-    from airflow_provider_bitrix24.operators.checkpoint import checkpoint
+    from airflow_provider_bitrix24.operators.checkpoint import checkpoint, is_repeated
 
     memory = checkpoint(context)
     if (done := memory.get("done")) is not None:
@@ -46,6 +49,10 @@ def once(
             raise lost
         result = find(intent["before"], lost)
     else:
+        if is_repeated(context) and not memory.lasting:
+            log.warning(
+                "%s: if an earlier try of this task was killed, it may have been done already: look there.", method
+            )
         memory.put("intent", {"before": before})
         try:
             result = work()

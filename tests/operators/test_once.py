@@ -144,6 +144,14 @@ def test_a_payment_that_a_killed_try_did_not_add_is_not_guessed(portal, connecti
     assert portal.executed("crm.item.payment.add") == 0
 
 
+def test_where_nothing_remembers_the_next_try_warns(portal, connection, caplog):
+    operator = Bitrix24Operator(task_id="t", method="crm.item.add", method_params=ADD_DEAL)
+    operator.execute(context())
+    assert "may have been done already" not in caplog.text
+    operator.execute(context(try_number=2))
+    assert "crm.item.add: if an earlier try of this task was killed, it may have been done already" in caplog.text
+
+
 def test_what_may_be_repeated_is_not_remembered(portal, connection):
     store = StateStore()
     Bitrix24Operator(task_id="t", method="crm.item.get", method_params={"entityTypeId": 2, "id": 1}).execute(
