@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import fields
-from itertools import combinations, product
 from typing import Any
 
 import pytest
@@ -21,36 +20,11 @@ from airflow_provider_bitrix24.sandbox.state import Settings, User
 from tests.rest.applications import MemoryStore, application_client
 from tests.rest.clients import Naps, client_of
 from tests.rest.deletes import DELETE
+from tests.rest.readings import READINGS, named, pairwise
 
-#: Setting of the sandbox -> its readings. «Server source» and «documentation» as far as one of them says so.
-READINGS: dict[str, tuple[Any, ...]] = {
-    "auth_status": (401, 403),
-    "zero_code": ("0", 0),
-    "batch_billing": ("commands", "batch", "none"),
-    "operating_shared": (True, False),
-    "operating_limit": (420.0, 480.0),
-    "generation": ("current", "middle", "old"),
-    "offline_queue": ("source", "documentation"),
-    "notify_tags": ("source", "documentation"),
-}
 DEALS = 120
 #: Takes some of the ten minutes' running time at every call.
 BUSY = "crm.lead.get"
-
-
-def pairs(reading: dict[str, Any]) -> set[Any]:
-    return set(combinations(reading.items(), 2))
-
-
-def pairwise() -> list[dict[str, Any]]:
-    """Combinations in which any two readings of two settings meet, by always taking the one with most new pairs."""
-    every = [dict(zip(READINGS, values, strict=True)) for values in product(*READINGS.values())]
-    missing = set().union(*map(pairs, every))
-    chosen = []
-    while missing:
-        chosen.append(max(every, key=lambda reading: len(pairs(reading) & missing)))
-        missing -= pairs(chosen[-1])
-    return chosen
 
 
 def test_a_new_reading_of_the_sandbox_comes_under_test() -> None:
@@ -58,7 +32,7 @@ def test_a_new_reading_of_the_sandbox_comes_under_test() -> None:
     assert {field.name for field in fields(Settings)} - tastes == READINGS.keys() - {"operating_limit"}
 
 
-@pytest.fixture(scope="module", params=pairwise(), ids=lambda reading: "-".join(map(str, reading.values())))
+@pytest.fixture(scope="module", params=pairwise(), ids=named)
 def portal(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
     with Sandbox(deals=DEALS, seed=3, method_seconds={BUSY: 6.0}, **request.param) as portal:
         yield portal
