@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 import subprocess
@@ -71,6 +72,30 @@ def test_the_readme_names_every_hook_and_operator_with_its_module(readme):
         )
     }
     assert told == there
+
+
+def _operators() -> list[type]:
+    modules = [import_module(f"{PACKAGE.name}.operators.{path.stem}") for path in PACKAGE.glob("operators/*.py")]
+    return [
+        one
+        for module in modules
+        for name, one in vars(module).items()
+        if re.fullmatch(r"Bitrix24(?!Base)\w*Operator", name) and one.__module__ == module.__name__
+    ]
+
+
+@pytest.mark.parametrize("operator", _operators(), ids=lambda one: one.__name__)
+def test_the_docstring_of_an_operator_tells_its_parameters_its_errors_and_its_source(operator):
+    told = operator.__doc__
+    own = [one.__init__ for one in operator.__mro__ if one.__module__.startswith(f"{PACKAGE.name}.operators")]
+    parameters = {name for init in own for name in inspect.signature(init).parameters}
+    known = {"self", "args", "kwargs", "bitrix24_conn_id"}
+    assert {name for name in parameters - known if f":param {name}:" not in told} == set()
+    assert re.search(r"(?i)\breturns?\b|\blist\b", told)
+    assert ":raises AirflowFailException:" in told
+    assert ":raises Bitrix24Error:" in told
+    assert "Source: Bitrix24 REST docs," in told
+    assert {name for name in operator.template_fields if name not in parameters} == set()
 
 
 def test_the_version_is_written_in_one_place():

@@ -46,6 +46,8 @@ class Bitrix24BulkWriteOperator(Bitrix24BaseOperator):
     :param dry_run: send nothing; return ``{"rows": 5000, "failed": 0, "examples": [params of the first three], …}``.
     :param report: an ``ObjectStoragePath`` for the outcome of every row, JSON lines ``{"row": 0, "outcome": "written",
         "result": 17}``; templated.
+    :raises AirflowFailException: more rows failed for good, or may be there already, than may; a wrong argument.
+    :raises Bitrix24Error: a limit, the network, a fault of the portal: the task's ``retries`` apply.
 
     Source: Bitrix24 REST docs, «How to Execute a Batch Request», ``crm.item.add``, ``crm.item.update``.
     """

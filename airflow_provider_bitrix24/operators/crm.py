@@ -36,6 +36,7 @@ class Bitrix24GetItemOperator(Bitrix24BaseOperator):
     :param typed: each value in the JSON type of its field: ids and whole numbers int, amounts float, booleans true and
         false, days ``"2026-01-31"``, money of user fields ``{"amount": "300", "currency": "EUR"}``.
     :raises AirflowFailException: no right, no such item or smart process.
+    :raises Bitrix24Error: a limit, the network, a fault of the portal: the task's ``retries`` apply.
 
     Source: Bitrix24 REST docs, ``crm.item.get``.
     """
@@ -90,6 +91,7 @@ class Bitrix24ListItemsOperator(Bitrix24BaseOperator):
     :param destination: an ``ObjectStoragePath``, ``s3://conn_id@bucket/{{ ds }}.jsonl``; overwritten; templated.
     :param typed: each value in the JSON type of its field, see :class:`Bitrix24GetItemOperator`.
     :raises AirflowFailException: the arguments, a right, a list that cannot be proven whole, or too large for XCom.
+    :raises Bitrix24Error: a limit, the network, a fault of the portal: the task's ``retries`` apply.
 
     Source: Bitrix24 REST docs, ``crm.item.list``.
     """
@@ -166,6 +168,7 @@ class Bitrix24AddItemOperator(Bitrix24BaseOperator):
     :param read_back: read the item afterwards, and fail without retry, naming them, if fields were not taken: the
         portal drops some values without a word.
     :raises AirflowFailException: no right, fields that the portal would refuse or drop, or a lost answer.
+    :raises Bitrix24Error: a limit, the network, a fault of the portal: the task's ``retries`` apply.
 
     Source: Bitrix24 REST docs, ``crm.item.add``, ``crm.item.fields``.
     """
@@ -212,6 +215,7 @@ class Bitrix24UpdateItemOperator(Bitrix24BaseOperator):
     :param fields: see :class:`Bitrix24AddItemOperator`; None, ``""`` and ``[]`` clear a field; templated.
     :param read_back: see :class:`Bitrix24AddItemOperator`.
     :raises AirflowFailException: no right, no such item, or fields that the portal would refuse or drop.
+    :raises Bitrix24Error: a limit, the network, a fault of the portal: the task's ``retries`` apply.
 
     Source: Bitrix24 REST docs, ``crm.item.update``, ``crm.item.fields``.
     """
@@ -262,6 +266,7 @@ class Bitrix24DeleteItemOperator(Bitrix24BaseOperator):
     :param item_id: the item's id; templated.
     :param missing_ok: return ``False`` instead of failing when there is no such item.
     :raises AirflowFailException: no right, no such item or smart process.
+    :raises Bitrix24Error: a limit, the network, a fault of the portal: the task's ``retries`` apply.
 
     Source: Bitrix24 REST docs, ``crm.item.delete``.
     """

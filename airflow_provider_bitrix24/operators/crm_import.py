@@ -49,6 +49,7 @@ class Bitrix24ImportItemsOperator(Bitrix24BaseItemRowsOperator):
     :param dry_run: import nothing; return ``{"rows": 500, "failed": 0, "examples": [fields of the first three], …}``.
     :param report: an ``ObjectStoragePath`` for the outcome of every row, as JSON lines; templated.
     :raises AirflowFailException: the arguments, a right, or more rows failed than may.
+    :raises Bitrix24Error: a limit, the network, a fault of the portal: the task's ``retries`` apply.
 
     Source: Bitrix24 REST docs, ``crm.item.batchImport``, ``crm.item.import``.
     """

@@ -52,6 +52,7 @@ class Bitrix24UpsertItemOperator(Bitrix24BaseOperator):
     :param read_back: read the item afterwards, and fail without retry, naming them, if fields were not taken.
     :raises AirflowFailException: no right, fields that the portal would refuse or drop, more than one item with this
         key, or a lost answer.
+    :raises Bitrix24Error: a limit, the network, a fault of the portal: the task's ``retries`` apply.
 
     Source: Bitrix24 REST docs, ``crm.item.list``, ``crm.item.add``, ``crm.item.update``.
     """
@@ -113,6 +114,7 @@ class Bitrix24UpsertItemsOperator(Bitrix24BaseItemRowsOperator):
     :param dry_run: write nothing; return ``{"rows": 500, "failed": 0, "examples": [fields of the first three], …}``.
     :param report: an ``ObjectStoragePath`` for the outcome of every row, as JSON lines; templated.
     :raises AirflowFailException: the arguments, a right, or more rows failed than may.
+    :raises Bitrix24Error: a limit, the network, a fault of the portal: the task's ``retries`` apply.
 
     Source: Bitrix24 REST docs, ``crm.item.list``, ``crm.item.add``, ``crm.item.update``.
     """

@@ -41,6 +41,8 @@ class Bitrix24GetPaymentOperator(Bitrix24BaseOperator):
 
     :param payment_id: the payment's id; templated.
     :param missing_ok: return None instead of failing when there is no such payment.
+    :raises AirflowFailException: no right, no such payment, a wrong id.
+    :raises Bitrix24Error: a limit, the network, a fault of the portal: the task's ``retries`` apply.
 
     Source: Bitrix24 REST docs, ``crm.item.payment.get``.
     """
@@ -74,6 +76,8 @@ class Bitrix24ListPaymentsOperator(Bitrix24BaseOperator):
     :param entity_id: the id of the deal or invoice; templated.
     :param payment_filter: the method's own filter, e.g. ``{"=paid": "N"}``, or the same as JSON text; templated.
     :param ids_only: return the payments' ids alone, ``[1035, 1036]``, as dynamic mapping wants them.
+    :raises AirflowFailException: no right, a wrong id, word or filter.
+    :raises Bitrix24Error: a limit, the network, a fault of the portal: the task's ``retries`` apply.
 
     Source: Bitrix24 REST docs, ``crm.item.payment.list``.
     """
@@ -146,6 +150,7 @@ class Bitrix24AddPaymentOperator(Bitrix24BaseOperator):
     :param deduplicate: in both cases, compare the object's payments before and after, and return the one that
         appeared. If somebody else adds one at the same moment, it cannot be told which is ours, and the task fails.
     :raises AirflowFailException: no right, no such object, a plan without more payments, or a lost answer.
+    :raises Bitrix24Error: a limit, the network, a fault of the portal: the task's ``retries`` apply.
 
     Source: Bitrix24 REST docs, ``crm.item.payment.add``.
     """
@@ -214,6 +219,8 @@ class Bitrix24UpdatePaymentOperator(Bitrix24BaseOperator):
     :param payment_id: the payment's id; templated.
     :param paid: True or False, or ``"Y"`` or ``"N"``; unchanged by default; templated.
     :param pay_system_id: id of the payment system (``sale.paysystem.list``); unchanged by default; templated.
+    :raises AirflowFailException: no right, no such payment, a wrong argument.
+    :raises Bitrix24Error: a limit, the network, a fault of the portal: the task's ``retries`` apply.
 
     Source: Bitrix24 REST docs, ``crm.item.payment.update``.
     """
@@ -259,6 +266,8 @@ class Bitrix24PayPaymentOperator(Bitrix24BaseOperator):
     portal's answer was lost on the way, or when an earlier try of the task may have done it.
 
     :param payment_id: the payment's id; templated.
+    :raises AirflowFailException: no right, no such payment, a wrong id.
+    :raises Bitrix24Error: a limit, the network, a fault of the portal: the task's ``retries`` apply.
 
     Source: Bitrix24 REST docs, ``crm.item.payment.pay``.
     """
@@ -290,6 +299,10 @@ class Bitrix24PayPaymentOperator(Bitrix24BaseOperator):
 class Bitrix24UnpayPaymentOperator(Bitrix24PayPaymentOperator):
     """
     Mark a payment as unpaid; returns what :class:`Bitrix24PayPaymentOperator` returns.
+
+    :param payment_id: the payment's id; templated.
+    :raises AirflowFailException: no right, no such payment, a wrong id.
+    :raises Bitrix24Error: a limit, the network, a fault of the portal: the task's ``retries`` apply.
 
     Source: Bitrix24 REST docs, ``crm.item.payment.unpay``.
     """

@@ -32,6 +32,8 @@ class Bitrix24AddPaymentProductOperator(Bitrix24BaseOperator):
     :param payment_id: the payment's id; templated.
     :param row_id: id of a product row of the deal; templated.
     :param quantity: a whole number above 0, at most what is left to pay; templated.
+    :raises AirflowFailException: no right, a paid payment, more than is left to pay, a lost answer.
+    :raises Bitrix24Error: a limit, the network, a fault of the portal: the task's ``retries`` apply.
 
     Source: Bitrix24 REST docs, ``crm.item.payment.product.add``.
     """
@@ -64,6 +66,8 @@ class Bitrix24AddPaymentDeliveryOperator(Bitrix24BaseOperator):
 
     :param payment_id: the payment's id; templated.
     :param delivery_id: id of a delivery of the deal; templated.
+    :raises AirflowFailException: no right, a paid payment, no such delivery, a lost answer.
+    :raises Bitrix24Error: a limit, the network, a fault of the portal: the task's ``retries`` apply.
 
     Source: Bitrix24 REST docs, ``crm.item.payment.delivery.add``.
     """
@@ -90,6 +94,8 @@ class Bitrix24ListPaymentProductsOperator(Bitrix24BaseOperator):
 
     :param payment_id: the payment's id; templated.
     :param item_filter: the method's own filter, e.g. ``{">=quantity": 2}``; templated.
+    :raises AirflowFailException: no right, a wrong id or filter.
+    :raises Bitrix24Error: a limit, the network, a fault of the portal: the task's ``retries`` apply.
 
     Source: Bitrix24 REST docs, ``crm.item.payment.product.list``.
     """
@@ -116,6 +122,11 @@ class Bitrix24ListPaymentDeliveriesOperator(Bitrix24ListPaymentProductsOperator)
     """
     List the deliveries in a payment: ``[{"id": 1199, "paymentId": 1039, "quantity": 1, "deliveryId": 4072}, …]``.
 
+    :param payment_id: the payment's id; templated.
+    :param item_filter: the method's own filter, e.g. ``{"=deliveryId": 4072}``; templated.
+    :raises AirflowFailException: no right, a wrong id or filter.
+    :raises Bitrix24Error: a limit, the network, a fault of the portal: the task's ``retries`` apply.
+
     Source: Bitrix24 REST docs, ``crm.item.payment.delivery.list``.
     """
 
@@ -128,6 +139,8 @@ class Bitrix24SetPaymentProductQuantityOperator(Bitrix24BaseOperator):
 
     :param item_id: id of the payment's item, not of the product; templated.
     :param quantity: a whole number above 0; templated.
+    :raises AirflowFailException: no right, no such item, a paid payment, more than is left to pay.
+    :raises Bitrix24Error: a limit, the network, a fault of the portal: the task's ``retries`` apply.
 
     Source: Bitrix24 REST docs, ``crm.item.payment.product.setQuantity``.
     """
@@ -155,6 +168,8 @@ class Bitrix24SetPaymentDeliveryOperator(Bitrix24BaseOperator):
 
     :param item_id: id of the payment's item, not of the delivery; templated.
     :param delivery_id: id of a delivery of the deal; templated.
+    :raises AirflowFailException: no right, no such item, a paid payment.
+    :raises Bitrix24Error: a limit, the network, a fault of the portal: the task's ``retries`` apply.
 
     Source: Bitrix24 REST docs, ``crm.item.payment.delivery.setDelivery``.
     """
@@ -179,6 +194,8 @@ class Bitrix24DeletePaymentProductOperator(Bitrix24BaseOperator):
     Take a product out of a payment, and return ``True``. The deal's product rows stay as they are.
 
     :param item_id: id of the payment's item, not of the product; templated.
+    :raises AirflowFailException: no right, no such item, a paid payment.
+    :raises Bitrix24Error: a limit, the network, a fault of the portal: the task's ``retries`` apply.
 
     Source: Bitrix24 REST docs, ``crm.item.payment.product.delete``.
     """
@@ -198,6 +215,10 @@ class Bitrix24DeletePaymentDeliveryOperator(Bitrix24DeletePaymentProductOperator
     """
     Take a delivery out of a payment, and return ``True``.
 
+    :param item_id: id of the payment's item, not of the delivery; templated.
+    :raises AirflowFailException: no right, no such item, a paid payment.
+    :raises Bitrix24Error: a limit, the network, a fault of the portal: the task's ``retries`` apply.
+
     Source: Bitrix24 REST docs, ``crm.item.payment.delivery.delete``.
     """
 
@@ -214,6 +235,7 @@ class Bitrix24GetPaymentPublicUrlOperator(Bitrix24BaseOperator):
     :param payment_id: the payment's id; templated.
     :param qr: return the link's QR code too, a PNG in base64.
     :raises AirflowFailException: the portal has no public site for payments, or its phone is not confirmed.
+    :raises Bitrix24Error: a limit, the network, a fault of the portal: the task's ``retries`` apply.
 
     Source: Bitrix24 REST docs, ``salescenter.payment.getPublicUrl``.
     """

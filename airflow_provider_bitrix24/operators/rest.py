@@ -108,6 +108,8 @@ class Bitrix24BatchOperator(Bitrix24BaseOperator):
     :param on_error: ``"fail"`` fails the task when a command failed (the outcome is in XCom under the key
         ``bitrix24_batch`` all the same), without retry if commands were done that must not be done twice;
         ``"continue"`` returns the outcome.
+    :raises AirflowFailException: a command failed that no retry can heal, or one was done that must not be done twice.
+    :raises Bitrix24Error: a limit, the network, a fault of the portal: the task's ``retries`` apply.
 
     Source: Bitrix24 REST docs, «How to Execute a Batch Request».
     """
@@ -178,6 +180,7 @@ class Bitrix24ListOperator(Bitrix24BaseOperator):
     :param destination: an ``ObjectStoragePath``, ``s3://conn_id@bucket/{{ ds }}.jsonl``; overwritten; templated.
     :param version: 3 for a method of REST 3.0.
     :raises AirflowFailException: the arguments, a right, a list that cannot be proven whole, or too large for XCom.
+    :raises Bitrix24Error: a limit, the network, a fault of the portal: the task's ``retries`` apply.
 
     Source: Bitrix24 REST docs, «How to Retrieve Large Volumes of Data».
     """
