@@ -21,36 +21,13 @@ from airflow_provider_bitrix24.exceptions import (
 from airflow_provider_bitrix24.rest.client import Client
 from airflow_provider_bitrix24.sandbox import Sandbox
 from tests.rest.clients import Naps, client_of
-
-GET, ADD, UPDATE, DELETE = "crm.item.get", "crm.item.add", "crm.item.update", "crm.item.delete"
-PAYMENT_DELETE = "crm.item.payment.delete"
-DEAL = 2
+from tests.rest.commands import ADD, DEAL, GET, PAYMENT_DELETE, add, delete, get, titles, update
 
 
 @pytest.fixture
 def client(portal: Sandbox) -> Iterator[Client]:
     with client_of(portal) as client:
         yield client
-
-
-def get(number: int) -> tuple[str, dict[str, Any]]:
-    return GET, {"entityTypeId": DEAL, "id": number}
-
-
-def add(title: str) -> tuple[str, dict[str, Any]]:
-    return ADD, {"entityTypeId": DEAL, "fields": {"title": title}}
-
-
-def update(number: int, title: str) -> tuple[str, dict[str, Any]]:
-    return UPDATE, {"entityTypeId": DEAL, "id": number, "fields": {"title": title}}
-
-
-def delete(number: int) -> tuple[str, dict[str, Any]]:
-    return DELETE, {"entityTypeId": DEAL, "id": number}
-
-
-def titles(portal: Sandbox) -> list[str]:
-    return [str(deal["title"]) for deal in portal.items(DEAL)]
 
 
 # Lost answers.
