@@ -5,22 +5,26 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from airflow_provider_bitrix24.exceptions import AnswerLost, Bitrix24Error, ConfigurationError
-from airflow_provider_bitrix24.operators.arguments import number_from_zero, one_of, parameters
+from airflow_provider_bitrix24.operators.arguments import number_from_zero, one_of, parameters, positive_id
 from airflow_provider_bitrix24.operators.base import Bitrix24BaseOperator
+from airflow_provider_bitrix24.operators.crm import fields_of
 from airflow_provider_bitrix24.operators.entities import entity_type_id
 from airflow_provider_bitrix24.operators.mapping import WHOLE_ROW, filled
 
 if TYPE_CHECKING:
     from airflow_provider_bitrix24.operators.checkpoint import Checkpoint
+    from airflow_provider_bitrix24.operators.crm_fields import ItemFields
     from airflow_provider_bitrix24.rest.client import Client
 
 #: Rows written by one request, and remembered as one step.
 STEP = 50
+#: Gives the params of a row, or what is wrong with it.
+_Made: TypeAlias = "Callable[[Mapping[str, Any]], dict[str, Any] | ConfigurationError]"
 
 
 class Bitrix24BulkWriteOperator(Bitrix24BaseOperator):
@@ -35,7 +39,8 @@ class Bitrix24BulkWriteOperator(Bitrix24BaseOperator):
     and the task fails without retry and names the report.
 
     :param method: what to call for each row, e.g. ``"crm.contact.add"``; templated. Either this or ``entity_type_id``.
-    :param entity_type_id: kind of CRM item, ``"company"`` or ``4``; templated.
+    :param entity_type_id: kind of CRM item, ``"company"`` or ``4``; templated. Names and values of its fields are taken
+        and checked as by :class:`Bitrix24AddItemOperator`: what the portal would drop without a word fails the row.
     :param operation: ``"add"`` or ``"update"`` for CRM items; an update takes the item's id from the column ``id``.
     :param rows: a list of objects (an XCom), or the address of a file ``.jsonl``, ``.csv`` or ``.parquet``; templated.
     :param sql: a query instead, ordered by something unique; templated.
@@ -43,7 +48,7 @@ class Bitrix24BulkWriteOperator(Bitrix24BaseOperator):
     :param mapping: the method's params, or the item's fields, in which ``"$column"`` stands for a row's value and
         ``"$$"`` for a dollar sign, e.g. ``{"title": "$name", "opened": "Y"}``; the whole row by default; templated.
     :param max_failures: so many rows may fail before the task stops and fails; None for any number.
-    :param dry_run: send nothing; return ``{"rows": 5000, "failed": 0, "examples": [params of the first three], …}``.
+    :param dry_run: write nothing; return ``{"rows": 5000, "failed": 0, "examples": [params of the first three], …}``.
     :param report: an ``ObjectStoragePath`` for the outcome of every row, JSON lines ``{"row": 0, "outcome": "written",
         "result": 17}``; templated.
     :raises AirflowFailException: more rows failed for good, or may be there already, than may; a wrong argument.
@@ -97,12 +102,12 @@ class Bitrix24BulkWriteOperator(Bitrix24BaseOperator):
         from airflow_provider_bitrix24.operators.row_sources import rows_of
         from airflow_provider_bitrix24.operators.storage import storage_path, write_json_lines
 
-        method, shape = self._method()
+        method, ask = self._method()
         most = None if self.max_failures is None else number_from_zero(self.max_failures, "max_failures")
         report = None if self.report is None else storage_path(self.report, "report")
         rows = rows_of(self.rows, self.sql, self.sql_conn_id)
         if self.only_check:
-            return self._checked(client, method, shape, rows)
+            return self._checked(client, method, ask(client), rows)
         memory = checkpoint(context, report)
         if (done := memory.get("done")) is not None:
             self.log.info("An earlier try of this task has written all.")
@@ -113,11 +118,12 @@ class Bitrix24BulkWriteOperator(Bitrix24BaseOperator):
                 method=method,
                 next_step="look at the portal before you clear the task; with report, a retry goes on safely",
             )
+        made = ask(client)
         counts: Counter[str] = Counter()
         steps = 0
         failure: Bitrix24Error | None = None
         while some := list(islice(rows, STEP)):
-            outcomes, error = self._step(client, memory, steps, method, [_filled(method, shape, row) for row in some])
+            outcomes, error = self._step(client, memory, steps, method, [made(row) for row in some])
             steps += 1
             failure = failure or error
             counts.update(outcome["outcome"] for outcome in outcomes)
@@ -140,20 +146,25 @@ class Bitrix24BulkWriteOperator(Bitrix24BaseOperator):
         memory.finish(summary)
         return summary
 
-    def _method(self) -> tuple[str, Any]:
-        """The method of each row, and the params in which the row's values are put."""
+    def _method(self) -> tuple[str, Callable[[Client], _Made]]:
+        """The method of each row, and what makes, once there is a client, the params of a row."""
         if (self.method is None) == (self.entity_type_id is None):
             raise ConfigurationError(
                 "give either method or entity_type_id", next_step="one of the two is what to write"
             )
         mapping = parameters(self.mapping, "mapping") if self.mapping else None
+        shape = WHOLE_ROW if mapping is None else mapping
         if self.method is not None:
-            return self.method, mapping
+            name = self.method
+            return name, lambda client: _made_by(client.known(name)[0], lambda row: filled(shape, row))
         operation = one_of(self.operation, "operation", ("add", "update"))
-        params: dict[str, Any] = {"entityTypeId": entity_type_id(self.entity_type_id)}
-        if operation == "update":
-            params["id"] = "$id"
-        return f"crm.item.{operation}", {**params, "fields": mapping if mapping is not None else WHOLE_ROW}
+        type_id, method = entity_type_id(self.entity_type_id), f"crm.item.{operation}"
+
+        def ask(client: Client) -> _Made:
+            known = fields_of(client, type_id)
+            return _made_by(method, lambda row: _item(known, operation, shape, row))
+
+        return method, ask
 
     def _step(
         self, client: Client, memory: Checkpoint, number: int, method: str, made: list[Any]
@@ -204,13 +215,13 @@ class Bitrix24BulkWriteOperator(Bitrix24BaseOperator):
         # One that no retry heals decides: a retry must not begin while a row may have been written.
         return answer, next((error for error in errors if not error.retryable), errors[0] if errors else None)
 
-    def _checked(self, client: Client, method: str, shape: Any, rows: Iterator[dict[str, Any]]) -> dict[str, Any]:
+    def _checked(self, client: Client, method: str, made: _Made, rows: Iterator[dict[str, Any]]) -> dict[str, Any]:
         name, _ = client.known(method)
         examples: list[Any] = []
         count = failed = 0
         for row in rows:
             count += 1
-            params = _filled(name, shape, row)
+            params = made(row)
             if isinstance(params, Bitrix24Error):
                 failed += 1
                 self.log.warning("Row %d cannot be written: %s", count - 1, params)
@@ -220,14 +231,30 @@ class Bitrix24BulkWriteOperator(Bitrix24BaseOperator):
         return {"rows": count, "failed": failed, "method": name, "examples": examples, "dry_run": True}
 
 
-def _filled(method: str, shape: Any, row: Mapping[str, Any]) -> Any:
-    """The params of one row, in plain values; an error where the mapping or a value does not fit."""
+def _made_by(method: str, params_of: Callable[[Mapping[str, Any]], Any]) -> _Made:
+    """Gives the params of a row, in plain values; an error where the mapping or a value does not fit."""
     from airflow_provider_bitrix24.rest.encoding import plain
 
-    try:
-        return plain(dict(row) if shape is None else filled(shape, row), method=method)
-    except ConfigurationError as error:
-        return error
+    def made(row: Mapping[str, Any]) -> Any:
+        try:
+            return plain(params_of(row), method=method)
+        except ConfigurationError as error:
+            return error
+
+    return made
+
+
+def _item(known: ItemFields, operation: Any, shape: Any, row: Mapping[str, Any]) -> dict[str, Any]:
+    params: dict[str, Any] = {"entityTypeId": known.entity_type_id}
+    given = filled(shape, row)
+    if operation == "update":
+        item_id = filled("$id", row)
+        # Parquet files and data frames keep a column of whole numbers as fractions where one is missing.
+        whole = isinstance(item_id, float) and item_id.is_integer()
+        params["id"] = positive_id(int(item_id) if whole else item_id, "the column id")
+        if shape is WHOLE_ROW:
+            given.pop("id")
+    return {**params, "fields": known.written(given, operation, place="the row").params(operation)}
 
 
 def _brief(result: Any) -> Any:

@@ -51,14 +51,14 @@ def titles(portal: Any) -> list[str]:
 def test_rows_are_written_fifty_to_a_request_in_their_order(portal, connection):
     told = write(entity_type_id="company", rows=firms(120), mapping={"title": "$name", "opened": "Y"})
     assert told == {"rows": 120, "written": 120, "failed": 0, "unknown": 0, "report": None}
-    assert portal.requests == 3
+    assert [call.method for call in portal.calls] == ["crm.item.fields", "batch", "batch", "batch"]
     assert titles(portal) == [f"Firm {index}" for index in range(120)]
 
 
 def test_an_update_takes_the_id_from_its_column(portal, connection):
     rows = [{"id": 1, "name": "one"}, {"id": 2, "name": "two"}]
     write(entity_type_id="deal", operation="update", rows=rows, mapping={"title": "$name"})
-    assert [one.params for one in portal.calls[0].commands] == [
+    assert [one.params for one in portal.calls[-1].commands] == [
         {"entityTypeId": "2", "id": "1", "fields": {"title": "one"}},
         {"entityTypeId": "2", "id": "2", "fields": {"title": "two"}},
     ]
@@ -91,15 +91,45 @@ def test_more_failures_than_allowed_stop_the_task_after_their_step(portal, conne
     rows = [{"id": 99999 + index} for index in range(120)]
     told = failure_of(entity_type_id="deal", operation="update", rows=rows, mapping={"title": "x"}, max_failures=10)
     assert "more than max_failures, 10" in told
-    assert portal.requests == 1
+    assert portal.count("batch") == 1
 
 
-def test_a_dry_run_sends_nothing_and_names_rows_that_cannot_be_written(portal, connection):
+def test_a_dry_run_writes_nothing_and_names_rows_that_cannot_be_written(portal, connection):
     rows = [{"t": "fine"}, {"t": datetime.datetime(2026, 1, 1)}, {"u": 1}]
     told = write(entity_type_id="company", rows=rows, mapping={"title": "$t"}, dry_run=True)
     assert (told["rows"], told["failed"], told["dry_run"]) == (3, 2, True)
     assert told["examples"] == [{"entityTypeId": 4, "fields": {"title": "fine"}}]
-    assert portal.requests == 0
+    assert [call.method for call in portal.calls] == ["crm.item.fields"]
+
+
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [
+        ({"titel": "Acme"}, "the row names 'titel', which is no field of a company: did you mean title?"),
+        ({"id;title": "1;Acme"}, "the row names 'id;title', which is no field"),
+        ({"title": "Acme", "revenue": "12,50"}, "write it without separators"),
+        ({"title": "Acme", "createdTime": "2026-01-01T00:00:00+03:00"}, "read only: the portal would drop it"),
+    ],
+)
+def test_fields_that_the_portal_would_drop_fail_their_row(row, told, portal, connection):
+    assert told in failure_of(entity_type_id="company", rows=[row])
+    assert portal.executed(ADD) == 0
+
+
+def test_names_and_values_of_fields_are_put_as_the_portal_wants_them(portal, connection):
+    row = {"TITLE": "Acme", "OPENED": True, "PHONE": "+4930123", "revenue": Decimal("12.50")}
+    write(entity_type_id="company", rows=[row])
+    (sent,) = portal.calls[-1].commands or portal.calls[-1:]
+    assert sent.params["fields"].pop("fm")
+    assert sent.params["fields"] == {"title": "Acme", "opened": "Y", "revenue": "12.50"}
+
+
+def test_a_whole_row_updates_the_item_of_its_id_as_parquet_keeps_it(portal, connection):
+    assert write(entity_type_id="deal", operation="update", rows=[{"id": 1.0, "title": "one"}])["written"] == 1
+    assert portal.item(2, 1)["title"] == "one"
+    for wrong in (1.5, "None", None):
+        told = failure_of(entity_type_id="deal", operation="update", rows=[{"id": wrong, "title": "x"}])
+        assert "the column id must be a whole number above 0" in told
 
 
 @pytest.mark.parametrize(
@@ -177,7 +207,7 @@ def test_a_killed_update_is_simply_repeated(portal, connection, monkeypatch):
     monkeypatch.undo()
     connect_again(portal, monkeypatch)
     assert write(given=context(try_number=2, store=store), **arguments)["written"] == 100
-    assert portal.requests == 3
+    assert portal.count("batch") == 3
 
 
 def test_rows_that_a_second_try_repeated_before_it_was_killed_are_not_written_again(portal, connection, monkeypatch):
