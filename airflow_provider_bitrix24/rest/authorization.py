@@ -131,7 +131,8 @@ class AuthorizationServer:
             # A file of the portal's own authorities says nothing of Bitrix24's servers.
             verify=True if official and self._portal.verify is not None else self._portal.verify,
         )
-        with Transport(server, secret_path="") as transport:
+        address_in = "the extra oauth_url" if self._app.oauth_url else None
+        with Transport(server, secret_path="", address_in=address_in) as transport:
             answer = transport.exchange(
                 url, body.encode(), content_type="application/x-www-form-urlencoded", what=METHOD,
                 request_id=request_id,

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import logging
-import os
 import re
-import ssl
 from collections.abc import Mapping
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError
+from airflow_provider_bitrix24.rest import authorities
 from airflow_provider_bitrix24.rest.limits import Bucket, bucket_from, pods_warning
 from airflow_provider_bitrix24.rest.portal import OAuthApp
 
@@ -97,7 +96,7 @@ class Extras:
         except (TypeError, ValueError, OverflowError):
             number = float("nan")
         if not 0 < number < 1e6:
-            self.fail(key, "it must be a number above 0")
+            self.fail(key, "it must be a number above 0 and below 1000000")
         return number
 
     def verify(self) -> bool | str | None:
@@ -108,14 +107,11 @@ class Extras:
         if str(value).strip().lower() in _TRUE | _FALSE:
             return self._warned(self._word("verify", value, ""))
         path = value.strip() if isinstance(value, str) else ""
-        if not os.path.isdir(path):
-            try:
-                ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
-            except (OSError, ValueError):
-                self.fail(
-                    "verify",
-                    "it must be true, false or the path of a file of certificate authorities (PEM) that exists here",
-                )
+        if not authorities.can_be_read(path):
+            self.fail(
+                "verify",
+                "it must be true, false or the path of a file of certificate authorities (PEM) that exists here",
+            )
         return path
 
     def _warned(self, verify: bool | None) -> bool | None:
@@ -134,7 +130,8 @@ class Extras:
             return None
         try:
             url = urlsplit(value if "://" in value else f"http://{value}")
-            usable = bool(url.hostname) and url.scheme in ("http", "https", "socks5", "socks5h") and (url.port or True)
+            usable = is_host(url.hostname or "") and url.scheme in ("http", "https", "socks5", "socks5h")
+            usable = usable and url.port != 0
         except ValueError:
             usable = False
         if not usable:
@@ -146,8 +143,9 @@ class Extras:
         if warning and (self.name, "pods") not in _already_warned:
             _already_warned.add((self.name, "pods"))
             log.warning("Connection %r: %s", self.name, warning)
+        plan = self.text("plan")
         try:
-            return bucket_from(self.text("plan"), self.get("rate"), self.get("burst"))
+            return bucket_from(plan, self.get("rate"), self.get("burst"))
         except ConfigurationError as error:
             # Without the value: whatever stands in an extra may be the webhook.
             which = error.reason.partition(" is ")[0]
@@ -197,7 +195,7 @@ class Extras:
             return None
         try:
             url = urlsplit(value if "://" in value else f"https://{value}")
-            usable = url.scheme == "https" and bool(url.hostname) and not url.username and (url.port or True)
+            usable = url.scheme == "https" and is_host(url.hostname or "") and not url.username and url.port != 0
         except ValueError:
             usable = False
         if not usable:
@@ -225,3 +223,9 @@ def trimmed(value: str | None) -> str | None:
     """Text without the blanks and quotes that pasting brings; None where nothing is left."""
     text = (value or "").strip().strip("\"'<>").strip()
     return text or None
+
+
+def is_host(name: str) -> bool:
+    """Whether a name can be looked up: labels of 1 to 63 characters, 253 in all (RFC 1035, 2.3.4); or an address."""
+    labels = name.removesuffix(".").split(".")
+    return len(name) <= 253 and (":" in name or all(0 < len(label) <= 63 for label in labels))

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 from urllib.parse import unquote, urlsplit
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError
-from airflow_provider_bitrix24.rest.extras import Extras, trimmed
+from airflow_provider_bitrix24.rest.extras import Extras, is_host, trimmed
 from airflow_provider_bitrix24.rest.operating import OPERATING_BUDGET_SECONDS
 from airflow_provider_bitrix24.rest.portal import MAX_RESPONSE_MIB, READ_TIMEOUT_SECONDS, Portal, Webhook
 
@@ -221,8 +221,14 @@ class _Reader:
             self.fail(f"the address in {label} cannot be read", f"it must look like {SPECIMEN}")
         if not host:
             self.fail(f"{label} holds no host", f"it must look like {SPECIMEN}")
+        if host in ("http", "https"):
+            self.fail(f"{label} begins with {host} and no colon", "write https://")
         if re.search(r"[^\w.:-]", host):
             self.fail(f"the host name in {label} has a character that no host has", "write e.g. my.bitrix24.com")
+        if not is_host(host):
+            self.fail(f"the host name in {label} has a part that is empty or too long", "write e.g. my.bitrix24.com")
+        if port == 0:
+            self.fail(f"the port in {label} is not one", "write a number from 1 to 65535, or leave it out")
         folder, user_id, code = self.path(label, url.path)
         if url.username and url.password and not user_id:
             user_id, code = unquote(url.username), self.code(label, url.password)

@@ -7,10 +7,7 @@ connection errors, and ``response.url`` holds it. So all of them know only ``/re
 
 from __future__ import annotations
 
-import errno
 import os
-import socket
-import ssl
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -20,10 +17,11 @@ from typing import Any
 import requests
 from requests.adapters import HTTPAdapter
 from requests.utils import get_environ_proxies
-from urllib3.exceptions import HTTPError, NameResolutionError, ProxyError
+from urllib3.exceptions import HTTPError
 
 from airflow_provider_bitrix24 import __version__
-from airflow_provider_bitrix24.exceptions import AnswerLost, NotSent, TransportError
+from airflow_provider_bitrix24.exceptions import AnswerLost, TransportError
+from airflow_provider_bitrix24.rest.not_sent import causes_of, not_sent
 from airflow_provider_bitrix24.rest.portal import Portal
 
 #: Seconds to wait for a connection.
@@ -56,12 +54,21 @@ class Transport:
     A keep-alive session with one portal, or with another server by the same settings.
 
     Redirects are off: a POST would become a GET without its body, and the secret would go wherever the answer says.
+
+    :param secret_path: what the path of each request has in it; the portal's own by default.
+    :param address_in: where the user has written the address, for messages; None where nobody did.
     """
 
-    def __init__(self, portal: Portal, secret_path: str | None = None) -> None:
+    def __init__(
+        self,
+        portal: Portal,
+        secret_path: str | None = None,
+        *,
+        address_in: str | None = "the connection's host and port",
+    ) -> None:
         self.portal = portal
         self._wire = threading.local()
-        self._scrub = portal.scrubber()
+        self._scrub, self._address_in = portal.scrubber(), address_in
         self._secret_path = portal.credentials.path if secret_path is None else secret_path
         self._options = _options(portal)
         self._sessions = {os.getpid(): self._new_session()}
@@ -164,32 +171,10 @@ class Transport:
         return b"".join(chunks)
 
     def _failure(self, error: Exception, *, answering: bool) -> TransportError:
-        causes = list(_causes(error))
+        causes = list(causes_of(error))
         if self._wire.sent:
             return AnswerLost(_how_lost(causes, self.portal.timeout_seconds, answering=answering))
-        where_to = f"{self.portal.host}{f':{self.portal.port}' if self.portal.port else ''}"
-        if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes):
-            reason = next(cause.verify_message for cause in causes if isinstance(cause, ssl.SSLCertVerificationError))
-            return NotSent(
-                f"the certificate of {where_to} is not trusted ({reason})",
-                retryable=False,
-                next_step="set the extra verify to the file of your certificate authority",
-            )
-        if any(isinstance(cause, ProxyError) for cause in causes):
-            return NotSent(
-                f"no way to {where_to} through the proxy ({self._scrub(_last_word(causes))})",
-                next_step="look at the extra proxy, or at HTTPS_PROXY of the environment",
-            )
-        if any(isinstance(cause, (NameResolutionError, socket.gaierror)) for cause in causes):
-            return NotSent(f"the host name {where_to} cannot be resolved", next_step="look at the connection's host")
-        if any(isinstance(cause, (requests.ConnectTimeout, TimeoutError)) for cause in causes):
-            return NotSent(f"no connection to {where_to} within {_connect_timeout_seconds(self.portal):g} s")
-        if any(isinstance(cause, ssl.SSLError) for cause in causes):
-            return NotSent(
-                f"no TLS connection to {where_to} ({self._scrub(_last_word(causes))})",
-                next_step="look at the connection's host and port, and at the extra verify",
-            )
-        return NotSent(f"no connection to {where_to} ({self._scrub(_last_word(causes))})")
+        return not_sent(causes, self.portal, self._options, address_in=self._address_in, scrub=self._scrub)
 
 
 class _TooLarge(Exception):
@@ -206,21 +191,6 @@ def _arriving(response: requests.Response) -> Iterator[bytes]:
         yield chunk
 
 
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    """``error`` and what it wraps, outermost first: requests wraps urllib3, which wraps the socket's error."""
-    seen: set[int] = set()
-    waiting = [error]
-    while waiting:
-        cause = waiting.pop(0)
-        if cause is None or id(cause) in seen:
-            continue
-        seen.add(id(cause))
-        yield cause
-        waiting += [cause.__cause__, cause.__context__, getattr(cause, "reason", None)]
-        waiting += [part for part in cause.args if isinstance(part, BaseException)]
-        waiting = [each for each in waiting if isinstance(each, BaseException)]
-
-
 def _how_lost(causes: list[BaseException], timeout_seconds: float, *, answering: bool) -> str:
     if any(isinstance(cause, (requests.Timeout, TimeoutError)) for cause in causes):
         return f"no answer within {timeout_seconds:g} s"
@@ -230,18 +200,6 @@ def _how_lost(causes: list[BaseException], timeout_seconds: float, *, answering:
     if any(isinstance(cause, ConnectionResetError) and cause.errno is not None for cause in causes):
         return "the connection was reset before the answer"
     return "the connection was closed before the answer"
-
-
-def _last_word(causes: list[BaseException]) -> str:
-    """The system's own name for what happened: the texts of the libraries hold addresses."""
-    for cause in reversed(causes):
-        if isinstance(cause, ssl.SSLError):
-            # Its errno counts in OpenSSL's own way.
-            return (cause.reason or str(cause)).replace("_", " ").lower()
-        if isinstance(cause, OSError) and cause.errno is not None and cause.errno in errno.errorcode:
-            return os.strerror(cause.errno).lower()
-    innermost = causes[-1]
-    return f"{type(innermost).__name__}: {innermost}"
 
 
 def _options(portal: Portal) -> dict[str, Any]:
@@ -254,7 +212,7 @@ def _options(portal: Portal) -> dict[str, Any]:
     if verify is None:
         verify = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
     return {
-        "timeout": (_connect_timeout_seconds(portal), portal.timeout_seconds),
+        "timeout": (min(CONNECT_TIMEOUT_SECONDS, portal.timeout_seconds), portal.timeout_seconds),
         "verify": verify,
         "proxies": (
             {"http": portal.proxy, "https": portal.proxy}
@@ -262,10 +220,6 @@ def _options(portal: Portal) -> dict[str, Any]:
             else get_environ_proxies(portal.address, no_proxy=None)
         ),
     }
-
-
-def _connect_timeout_seconds(portal: Portal) -> float:
-    return min(CONNECT_TIMEOUT_SECONDS, portal.timeout_seconds)
 
 
 class _Session(requests.Session):

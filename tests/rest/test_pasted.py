@@ -163,6 +163,14 @@ def test_a_portal_of_ones_own_may_have_a_port_a_folder_and_any_name(fields, addr
 #: Mistake -> fields, what the message names, what it tells to do.
 MISTAKES: dict[str, tuple[dict[str, Any], str, str]] = {
     "nothing at all": ({}, "the host is missing", "into Host"),
+    "a scheme without its colon": ({"host": WEBHOOK.replace(":", "", 1)}, "begins with https and no colon", "https://"),
+    "two dots in the host": (
+        {**CANONICAL, "host": "my..bitrix24.com"},
+        "a part that is empty or too long",
+        "write e.g.",
+    ),
+    "a text in the host": ({**CANONICAL, "host": "a" * 64}, "a part that is empty or too long", "write e.g."),
+    "port 0 in the host": ({**CANONICAL, "host": f"{HOST}:0"}, "the port in the host", "from 1 to 65535"),
     "no host": ({"login": "1", "password": CODE}, "the host is missing", "my.bitrix24.com"),
     "no user id": ({"host": HOST, "password": CODE}, "user id is missing", "into Login"),
     "no code": ({"host": HOST, "login": "1"}, "code is missing", "into Password"),
@@ -283,6 +291,7 @@ def test_an_extra_is_understood_as_forms_send_it(key, value, attribute, meaning)
     assert type(getattr(portal, attribute)) is type(meaning)
 
 
+PROXIES = ("ftp://proxy", "http://", "http://proxy:x", "http://proxy:0", "http://proxy..example.com:3128")
 REFUSED: list[tuple[str, Any, str]] = [
     *(
         ("verify", value, "true, false or the path")
@@ -290,7 +299,8 @@ REFUSED: list[tuple[str, Any, str]] = [
     ),
     *(("timeout", value, "a number above 0") for value in (0, -1, "soon", True, "nan", "inf", [], {}, 10**400)),
     *(("max_response_mib", value, "a number above 0") for value in (0, "much", False)),
-    *(("proxy", value, "http://proxy.example.com:3128") for value in ("ftp://proxy", "http://", "http://proxy:x")),
+    ("max_response_mib", 1e9, "below 1000000"),
+    *(("proxy", value, "http://proxy.example.com:3128") for value in PROXIES),
     ("proxy", 3128, "text"),
     *(
         ("allowed_domains", value, "new.bitrix24.com")
@@ -315,6 +325,12 @@ def test_an_extra_that_makes_no_sense_is_named_with_its_cure(key, value, cure):
     assert re.search(rf"\b{key}\b", message)
     assert cure in message.partition(key)[2]
     assert CODE not in message
+
+
+def test_a_connection_is_named_once():
+    with pytest.raises(ConfigurationError) as caught:
+        portal_from_parts("pasted", **CANONICAL, extra={"plan": 5})
+    assert str(caught.value) == "connection 'pasted': the extra \"plan\" is wrong: it must be text"
 
 
 def test_an_unknown_extra_is_warned_about_once_and_names_the_known_ones(caplog):

@@ -456,6 +456,7 @@ def test_an_authorization_server_that_is_away_is_tried_again_and_the_method_did_
     client = connected(access_token=None, oauth_url=f"https://127.0.0.1:{unused_port()}/oauth/token/")
     with pytest.raises(NotSent, match=r"no token: no connection to 127\.0\.0\.1") as caught:
         client.call("crm.item.add", {"entityTypeId": 2, "fields": {"title": "never"}})
+    assert "look at the extra oauth_url" in caught.value.next_step
     assert (caught.value.retryable, caught.value.ran) == (True, "no")
     assert portal.requests == 0
 

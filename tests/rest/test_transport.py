@@ -144,6 +144,7 @@ def _closed_by(server: RawServer) -> None:
 def test_nothing_listens_there(all_output):
     error = failure_of(settings(unused_port()), all_output, NotSent)
     assert re.search(r"no connection to 127\.0\.0\.1:\d+ \(connection refused\)", str(error))
+    assert "look at the connection's host and port" in error.next_step
     assert error.retryable
     assert error.ran == "no"
 

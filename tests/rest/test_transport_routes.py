@@ -57,29 +57,42 @@ def test_a_certificate_of_the_named_authority_is_trusted(host, authority):
 
 
 @pytest.mark.parametrize(
-    ("names", "dates", "verify", "why"),
+    ("names", "dates", "verify", "why", "cure"),
     [
-        (["localhost"], {}, True, "self-signed certificate|unable to get local issuer certificate"),
-        (["localhost"], {}, None, "self-signed certificate|unable to get local issuer certificate"),
-        (["localhost"], {}, certifi.where(), "self-signed certificate|unable to get local issuer certificate"),
-        (["other.example.com"], {}, "ours", "Hostname mismatch"),
+        (
+            ["localhost"],
+            {},
+            True,
+            "self-signed certificate|unable to get local issuer certificate",
+            "set the extra verify",
+        ),
+        (["localhost"], {}, None, "self-signed certificate|unable to get local issuer certificate", "the extra verify"),
+        (
+            ["localhost"],
+            {},
+            certifi.where(),
+            "self-signed certificate|unable to get local issuer certificate",
+            "the extra verify",
+        ),
+        (["other.example.com"], {}, "ours", "Hostname mismatch", "the connection's host"),
         (
             ["localhost"],
             {"not_after": datetime.now(timezone.utc) - timedelta(days=1)},
             "ours",
             "certificate has expired",
+            "renewed at the portal",
         ),
     ],
     ids=["unknown authority", "unknown, by default", "another authority", "another name", "expired"],
 )
-def test_a_certificate_that_is_not_trusted_gets_no_request(names, dates, verify, why, authority, all_output):
+def test_a_certificate_that_is_not_trusted_gets_no_request(names, dates, verify, why, cure, authority, all_output):
     ca, ca_file = authority
     heard: list[str] = []
     with RawServer(lambda connection: heard.append(read_request(connection)), tls_of(ca, *names, **dates)) as server:
         portal = settings(server.port, host="localhost", verify=ca_file if verify == "ours" else verify)
         error = failure_of(portal, all_output, NotSent)
     assert re.search(rf"the certificate of localhost:\d+ is not trusted \((.*{why}.*)\)", error.reason)
-    assert "set the extra verify to the file of your certificate authority" in error.next_step
+    assert cure in error.next_step
     assert not error.retryable
     assert heard == []
 
@@ -92,8 +105,9 @@ def test_verify_false_takes_any_certificate(authority):
 def test_a_file_without_certificates_gets_no_request(portal, all_output, tmp_path):
     (tmp_path / "ca.pem").write_text("no certificate")
     error = failure_of(sandbox_settings(portal, verify=str(tmp_path / "ca.pem")), all_output, NotSent)
-    assert "no certificate or crl found" in str(error)
+    assert f"the certificate authorities cannot be read from {tmp_path / 'ca.pem'}" in str(error)
     assert "the extra verify" in str(error)
+    assert not error.retryable
     assert portal.requests == 0
 
 
@@ -126,6 +140,40 @@ def _hash_of(ca_file: Path) -> str:
 def test_without_the_extra_the_environment_names_the_authorities(name, portal, monkeypatch):
     monkeypatch.setenv(name, portal.ca_file)
     assert post(sandbox_settings(portal, verify=None)).status == 200
+
+
+@pytest.mark.parametrize("name", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+@pytest.mark.parametrize("text", [None, "no certificate"], ids=["no file", "no certificates"])
+def test_authorities_of_the_environment_that_cannot_be_read_are_named(
+    text, name, portal, monkeypatch, all_output, tmp_path
+):
+    file = tmp_path / "ca.pem"
+    if text is not None:
+        file.write_text(text)
+    monkeypatch.setenv(name, str(file))
+    error = failure_of(sandbox_settings(portal, verify=None), all_output, NotSent)
+    assert f"the certificate authorities cannot be read from {file}" in str(error)
+    assert f"{name}" in error.next_step
+    assert not error.retryable
+    assert portal.requests == 0
+
+
+@pytest.mark.parametrize("address", ["http://proxy..example.com:3128", "socks9://proxy.example.com", "http://:::"])
+def test_a_proxy_of_the_environment_that_is_none_is_named(address, portal, monkeypatch, all_output):
+    monkeypatch.setenv("HTTPS_PROXY", address)
+    error = failure_of(sandbox_settings(portal), all_output, NotSent)
+    assert error.reason == f"no way to 127.0.0.1:{portal.port}: the address of the proxy is not one"
+    assert "HTTPS_PROXY" in error.next_step
+    assert not error.retryable
+
+
+def test_a_socks_proxy_without_its_package_is_told_which(portal, all_output):
+    error = failure_of(
+        sandbox_settings(portal, proxy=f"socks5h://me:{QUOTED_PASSWORD}@127.0.0.1:9"), all_output, NotSent
+    )
+    assert "needs the package PySocks" in error.reason
+    assert error.next_step == "pip install pysocks"
+    assert not error.retryable
 
 
 @pytest.mark.parametrize("name", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
