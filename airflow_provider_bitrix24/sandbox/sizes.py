@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-_Check = tuple[Callable[[Any], bool], str]
+_Check = tuple[Callable[[Any], object], str]
 
 
 def _is_count(value: Any) -> bool:
@@ -28,9 +28,9 @@ _CHECKS: Mapping[str, _Check] = {
     "rate": (lambda value: _is_amount(value) and value > 0, "requests per second, above 0"),
     "burst": (lambda value: _is_count(value) and value > 0, "a number of requests, above 0"),
     "gaps": (lambda value: _is_amount(value) and value < 1, "a chance from 0 to below 1"),
-    # It becomes a part of the webhook's address.
+    # It becomes a segment of the webhook's path, percent-encoded where it is odd.
     "code": (
-        lambda value: isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9_-]+", value) is not None,
+        lambda value: isinstance(value, str) and re.fullmatch(r"[ -~]+", value) and not set(value) & set("/?#%\\"),
         "letters and digits",
     ),
 }

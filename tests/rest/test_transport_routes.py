@@ -158,7 +158,7 @@ def test_authorities_of_the_environment_that_cannot_be_read_are_named(
     assert portal.requests == 0
 
 
-@pytest.mark.parametrize("address", ["http://proxy..example.com:3128", "socks9://proxy.example.com", "http://:::"])
+@pytest.mark.parametrize("address", ["http://proxy..example.com:3128", "ftp://proxy.example.com:21", "http://:::"])
 def test_a_proxy_of_the_environment_that_is_none_is_named(address, portal, monkeypatch, all_output):
     monkeypatch.setenv("HTTPS_PROXY", address)
     error = failure_of(sandbox_settings(portal), all_output, NotSent)
