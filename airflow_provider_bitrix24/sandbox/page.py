@@ -98,7 +98,8 @@ class _Page:
         secrets = {user.code for user in portal.users.values() if user.code}
         for application in portal.applications.values():
             secrets |= application.secrets()
-        self._secret = re.compile("|".join(map(re.escape, secrets)) or "(?!)")
+        # The longest first: of two that begin alike, the rest of the longer one would stay.
+        self._secret = re.compile("|".join(map(re.escape, sorted(secrets, key=len, reverse=True))) or "(?!)")
 
     def render(self) -> str:
         portal = self._portal

@@ -115,6 +115,15 @@ def test_the_page_never_shows_a_token(portal, ask, http):
     assert not [secret for secret in app.secrets() if secret in text]
 
 
+def test_a_code_that_another_one_begins_with_hides_nothing_of_it(http):
+    longer = "0123456789abcdef"
+    for code in (longer[:4], longer[:8], longer[:12]):
+        with Sandbox(deals=1, code=code) as portal:
+            portal.clerk.code = longer
+            portal.add_deals(1, title=longer)
+            assert objects(page(portal, http))["Deals"][2] == "2 …"
+
+
 def test_the_page_needs_nothing_from_elsewhere_and_renews_itself(portal, http):
     text = page(portal, http)
     assert '<meta http-equiv="refresh" content="2">' in text
