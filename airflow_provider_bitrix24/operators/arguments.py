@@ -5,9 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
+from decimal import Decimal
 from typing import Any
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError
+
+#: What a template makes of nothing.
+_NOTHING = frozenset({"", "None", "null", "nan", "NaN", "NaT"})
 
 
 def positive_id(value: Any, name: str, hint: str = "") -> int:
@@ -17,30 +21,12 @@ def positive_id(value: Any, name: str, hint: str = "") -> int:
     :param hint: how to find the id, for the message.
     :raises ConfigurationError: anything else, booleans and ``1035.0`` included.
     """
-    number = value if isinstance(value, int) and not isinstance(value, bool) else None
-    if isinstance(value, str) and re.fullmatch(r"\s*[0-9]{1,18}\s*", value, re.ASCII):
-        number = int(value)
+    number = _whole(value)
     if number is None or not 0 < number < 10**18:
-        raise ConfigurationError(f"{name} must be a whole number above 0, not {shown(value)}", next_step=hint)
+        raise ConfigurationError(
+            f"{name} must be a whole number above 0, not {shown(value)}", next_step=_cure_of_number(value) or hint
+        )
     return number
-
-
-def parameters(value: Any, name: str) -> dict[str, Any]:
-    """
-    ``value`` as the parameters of a method: an object, or its JSON text, which templates make of objects.
-
-    :raises ConfigurationError: anything else.
-    """
-    if isinstance(value, str) and value.strip():
-        try:
-            value = json.loads(value)
-        except ValueError:
-            value = ()
-    if value is None or value == "":
-        return {}
-    if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
-        raise ConfigurationError(f"{name} is not an object", next_step='write e.g. {"id": 7}, or the same as JSON text')
-    return dict(value)
 
 
 def number_from_zero(value: Any, name: str) -> int:
@@ -49,7 +35,47 @@ def number_from_zero(value: Any, name: str) -> int:
 
     :raises ConfigurationError: anything else.
     """
-    return 0 if value == 0 and not isinstance(value, bool) else positive_id(value, name)
+    number = _whole(value)
+    if number is None or not 0 <= number < 10**18:
+        raise ConfigurationError(
+            f"{name} must be a whole number, 0 or above, not {shown(value)}", next_step=_cure_of_number(value)
+        )
+    return number
+
+
+def _whole(value: Any) -> int | None:
+    if isinstance(value, str) and re.fullmatch(r"\s*[0-9]{1,18}\s*", value, re.ASCII):
+        return int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _cure_of_number(value: Any) -> str:
+    """What to do about what data frames, databases and templates make of a number, or of none."""
+    if isinstance(value, (str, float, Decimal)) and re.fullmatch(r"\s*[0-9]{1,17}\.0*\s*|[0-9]{1,17}", str(value)):
+        return "make it whole with int(…), in a template with | float | int"
+    return _cure_of_nothing(value)
+
+
+def _cure_of_nothing(value: Any) -> str:
+    nothing = str(value).strip() in _NOTHING if isinstance(value, (str, float)) else value is None
+    return "nothing was found for it: look at the template, or at what the other task returned" if nothing else ""
+
+
+def parameters(value: Any, name: str) -> dict[str, Any]:
+    """
+    ``value`` as the parameters of a method: an object, or its JSON text, which templates make of objects.
+
+    :raises ConfigurationError: anything else; also empty text, which may be a filter that a template has lost.
+    """
+    if value is None:
+        return {}
+    found = _read(value)
+    if not isinstance(found, Mapping) or not all(isinstance(key, str) for key in found):
+        # What else it holds may be a secret.
+        told = f", but {shown(value)}" if _cure_of_nothing(value) else ""
+        cure = _cure_of_text(value) or 'write e.g. {"id": 7}, or the same as JSON text'
+        raise ConfigurationError(f"{name} is not an object{told}", next_step=cure)
+    return dict(found)
 
 
 def ids(value: Any, name: str, hint: str = "") -> list[int]:
@@ -58,14 +84,28 @@ def ids(value: Any, name: str, hint: str = "") -> list[int]:
 
     :raises ConfigurationError: anything else.
     """
-    if isinstance(value, str):
-        try:
-            value = json.loads(value)
-        except ValueError:
-            value = None
-    if isinstance(value, (str, bytes, Mapping)) or not isinstance(value, Iterable):
-        raise ConfigurationError(f"{name} is not a list of ids", next_step=hint or "write e.g. [7, 9]")
-    return list(dict.fromkeys(positive_id(one, f"an id in {name}", hint) for one in value))
+    found = _read(value)
+    if isinstance(found, (str, bytes, Mapping)) or not isinstance(found, Iterable):
+        cure = _cure_of_text(value) or hint or "write e.g. [7, 9]"
+        raise ConfigurationError(f"{name} is not a list of ids, but {shown(value)}", next_step=cure)
+    return list(dict.fromkeys(positive_id(one, f"an id in {name}", hint) for one in found))
+
+
+def _read(value: Any) -> Any:
+    """What JSON text says; anything else as it is."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value
+
+
+def _cure_of_text(value: Any) -> str:
+    """What to do where a template has made text of an object or a list, or of nothing."""
+    if isinstance(value, str) and value.strip()[:1] in ("{", "[", "(") and _read(value) is value:
+        return "if a template wrote it, add | tojson to it, or set render_template_as_native_obj=True in the DAG"
+    return _cure_of_nothing(value)
 
 
 def one_of(value: Any, name: str, allowed: tuple[Any, ...]) -> Any:

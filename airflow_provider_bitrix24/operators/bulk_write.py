@@ -152,8 +152,7 @@ class Bitrix24BulkWriteOperator(Bitrix24BaseOperator):
             raise ConfigurationError(
                 "give either method or entity_type_id", next_step="one of the two is what to write"
             )
-        mapping = parameters(self.mapping, "mapping") if self.mapping else None
-        shape = WHOLE_ROW if mapping is None else mapping
+        shape = parameters(self.mapping, "mapping") or WHOLE_ROW
         if self.method is not None:
             name = self.method
             return name, lambda client: _made_by(client.known(name)[0], lambda row: filled(shape, row))

@@ -169,7 +169,7 @@ class Bitrix24BaseItemRowsOperator(Bitrix24BaseOperator):
         type_id = entity_type_id(self.entity_type_id)
         most = None if self.max_failures is None else number_from_zero(self.max_failures, "max_failures")
         report = None if self.report is None else storage_path(self.report, "report")
-        shape = parameters(self.mapping, "mapping") if self.mapping else WHOLE_ROW
+        shape = parameters(self.mapping, "mapping") or WHOLE_ROW
         rows = rows_of(self.rows, self.sql, self.sql_conn_id)
         memory = Checkpoint() if self.only_check else self.memory(context, report)
         if (done := memory.get("done")) is not None:

@@ -52,8 +52,8 @@ class Bitrix24DeletePaymentsOperator(Bitrix24BaseOperator):
     :param payment_ids: ids of payments, a list or its JSON text; templated. Either this or ``entity_ids``.
     :param entity_ids: ids of deals or invoices whose payments go; templated.
     :param entity_type_id: their kind, ``"deal"`` or ``"invoice"``, ``2`` or ``31``; templated.
-    :param payment_filter: which of their payments, in the form of ``crm.item.payment.list``, e.g. ``{"=paid": "N"}``;
-        templated.
+    :param payment_filter: which of the payments of ``entity_ids``, in the form of ``crm.item.payment.list``, e.g.
+        ``{"=paid": "N"}``; templated.
     :param missing_ok: a payment that is not there is no failure.
     :param on_error: ``"fail"`` stops after the step with the first failure and fails the task, with the counts in the
         XCom ``bitrix24_deletions``; ``"continue"`` goes on and returns the counts. What is wrong with the portal and
@@ -165,6 +165,11 @@ class Bitrix24DeletePaymentsOperator(Bitrix24BaseOperator):
                 "give either payment_ids or entity_ids", next_step="one of the two names what goes"
             )
         if self.payment_ids is not None:
+            if self.payment_filter is not None:
+                raise ConfigurationError(
+                    "payment_filter does not choose among payment_ids, and all of them would go",
+                    next_step="give entity_ids with the filter, or only the payment_ids that are to go",
+                )
             return ids(self.payment_ids, "payment_ids", FIND_PAYMENT_ID)
         return self._listed(client, parameters(self.payment_filter, "payment_filter"))
 

@@ -144,7 +144,7 @@ def test_a_limit_is_left_to_the_retries(operator, arguments, portal, connection)
         (Bitrix24AddPaymentProductOperator, {"row_id": 1, "quantity": 1.5}, "the portal takes whole numbers only"),
         (Bitrix24AddPaymentProductOperator, {"row_id": 1, "quantity": 0}, "the portal takes whole numbers only"),
         (Bitrix24AddPaymentProductOperator, {"row_id": "Oak door"}, "crm.item.productrow.getAvailableForPayment"),
-        (Bitrix24AddPaymentDeliveryOperator, {"delivery_id": ""}, "crm.item.delivery.list gives"),
+        (Bitrix24AddPaymentDeliveryOperator, {"delivery_id": "door"}, "crm.item.delivery.list gives"),
         (Bitrix24ListPaymentProductsOperator, {"item_filter": "quantity"}, "item_filter is not an object"),
     ],
 )
