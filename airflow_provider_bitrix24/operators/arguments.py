@@ -51,7 +51,8 @@ def _whole(value: Any) -> int | None:
 
 def _cure_of_number(value: Any) -> str:
     """What to do about what data frames, databases and templates make of a number, or of none."""
-    if isinstance(value, (str, float, Decimal)) and re.fullmatch(r"\s*[0-9]{1,17}\.0*\s*|[0-9]{1,17}", str(value)):
+    text = f"{value}." if isinstance(value, Decimal) else str(value)
+    if isinstance(value, (str, float, Decimal)) and re.fullmatch(r"\s*[1-9][0-9]*\.[0.]*\s*", text):
         return "make it whole with int(…), in a template with | float | int"
     return _cure_of_nothing(value)
 

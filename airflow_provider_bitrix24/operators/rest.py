@@ -33,8 +33,8 @@ class Bitrix24Operator(Bitrix24BaseOperator):
     :param result_path: the part of the result to return, e.g. ``"item.id"`` or ``"items.0"``; templated.
     :param response_check: called with the result (after ``result_path``); the task fails unless it returns something
         true. Without retry if the method is one that must not be repeated, since it has been done.
-    :param response_filter: called with the result (after ``result_path``); what it returns goes to XCom. If it raises,
-        a method that must not be repeated is not tried again either.
+    :param response_filter: called with the result (after ``result_path``); what it returns goes to XCom. If one of the
+        two raises, a method that must not be repeated is not tried again either.
     :raises AirflowFailException: no retry would help, or repeating could do the work twice.
     :raises Bitrix24Error: a limit, the network, a fault of the portal: the task's ``retries`` apply.
 
@@ -77,18 +77,11 @@ class Bitrix24Operator(Bitrix24BaseOperator):
         result = ask() if again else once(context, name, ask)
         if self.result_path:
             result = _part(result, self.result_path, name, retryable=False)
-        if self.response_check is not None and not self.response_check(result):
+        if self.response_check is not None and not _of_user("response_check", self.response_check, result, name, again):
             raise Bitrix24Error("response_check refused the result", method=name, ran="yes", retryable=again)
         if self.response_filter is None:
             return result
-        try:
-            return self.response_filter(result)
-        except Exception as error:
-            if again:
-                raise
-            raise Bitrix24Error(
-                f"response_filter raised {type(error).__name__}", method=name, ran="yes", retryable=False
-            ) from error
+        return _of_user("response_filter", self.response_filter, result, name, again)
 
 
 class Bitrix24BatchOperator(Bitrix24BaseOperator):
@@ -162,7 +155,8 @@ class Bitrix24BatchOperator(Bitrix24BaseOperator):
             failure = error
         if unrepeatable:
             failure.retryable = False
-            failure.advise(f"done, and not to be done twice: {', '.join(unrepeatable)}; send the others by themselves")
+            some = ", ".join(unrepeatable[:10]) + (f", … ({len(unrepeatable)})" if len(unrepeatable) > 10 else "")
+            failure.advise(f"done, and not to be done twice: {some}; send the others by themselves")
         return failure
 
 
@@ -252,6 +246,22 @@ def error_summary(error: Bitrix24Error) -> dict[str, Any]:
         "ran": error.ran,
         "retryable": error.retryable,
     }
+
+
+def _of_user(argument: str, function: Callable[[Any], Any], result: Any, method: str, again: bool) -> Any:
+    """What a function of the DAG's author makes of the result; if it raises, nothing is done twice for that."""
+    try:
+        return function(result)
+    except Exception as error:
+        if again:
+            raise
+        raise Bitrix24Error(
+            f"{argument} raised {type(error).__name__}, and the method has been done",
+            method=method,
+            ran="yes",
+            retryable=False,
+            next_step=f"mend {argument}, and do not run this again as it is",
+        ) from error
 
 
 def _command(name: str, one: Any) -> tuple[str, Mapping[str, Any]]:

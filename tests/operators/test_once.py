@@ -161,13 +161,14 @@ def test_what_may_be_repeated_is_not_remembered(portal, connection):
     assert store.values == {}
 
 
-def test_a_filter_that_raises_after_an_add_is_no_reason_to_add_again(portal, connection):
+@pytest.mark.parametrize("argument", ["response_filter", "response_check"])
+def test_a_function_of_the_author_that_raises_after_an_add_is_no_reason_to_add_again(argument, portal, connection):
     def broken(result: Any) -> Any:
         raise KeyError("no_such_key")
 
-    adding = Bitrix24Operator(task_id="t", method="crm.item.add", method_params=ADD_DEAL, response_filter=broken)
-    with pytest.raises(AirflowFailException, match="response_filter raised KeyError"):
+    adding = Bitrix24Operator(task_id="t", method="crm.item.add", method_params=ADD_DEAL, **{argument: broken})
+    with pytest.raises(AirflowFailException, match=f"{argument} raised KeyError, and the method has been done"):
         adding.execute(context())
-    reading = Bitrix24Operator(task_id="t", method="profile", response_filter=broken)
+    reading = Bitrix24Operator(task_id="t", method="profile", **{argument: broken})
     with pytest.raises(KeyError):
         reading.execute(context())
