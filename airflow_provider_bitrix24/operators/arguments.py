@@ -122,6 +122,19 @@ def one_of(value: Any, name: str, allowed: tuple[Any, ...]) -> Any:
     return value
 
 
+def flag(value: Any, name: str) -> bool:
+    """
+    ``value``, if it is True or False.
+
+    :raises ConfigurationError: anything else: a text such as ``"false"`` would count as true.
+    """
+    if not isinstance(value, bool):
+        raise ConfigurationError(
+            f"{name} must be True or False, not {shown(value)}", next_step="write it without quotes; it is no template"
+        )
+    return value
+
+
 def names(value: Any, name: str) -> list[str]:
     """
     ``value`` as a list of names: a list of texts, its JSON text, or one name.

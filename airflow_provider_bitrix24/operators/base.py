@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_bitrix24._compat import BaseOperator
+from airflow_provider_bitrix24.operators.arguments import flag
 from airflow_provider_bitrix24.operators.outcome import airflow_outcome
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ class Bitrix24BaseOperator(BaseOperator):
     """
 
     template_fields: Sequence[str] = ("bitrix24_conn_id",)
+    #: Arguments that are True or False, and the attributes that hold them.
+    flags: ClassVar[Mapping[str, str]] = {}
     ui_color = "#d6f0fb"
 
     def __init__(self, *, bitrix24_conn_id: str = "bitrix24_default", **kwargs: Any) -> None:
@@ -51,6 +54,8 @@ class Bitrix24BaseOperator(BaseOperator):
         if "ti" not in context:
             context = {**context, "ti": _ByHand(self.task_id)}
         with airflow_outcome():
+            for name, attribute in self.flags.items():
+                flag(getattr(self, attribute), name)
             self._client = self.hook.get_conn()
             try:
                 return self.run(self._client, context)

@@ -68,6 +68,7 @@ class Bitrix24BulkWriteOperator(Bitrix24BaseOperator):
         "bitrix24_conn_id",
     )
     template_fields_renderers: ClassVar[dict[str, str]] = {"sql": "sql", "mapping": "json"}
+    flags: ClassVar[Mapping[str, str]] = {"dry_run": "only_check"}
 
     def __init__(
         self,

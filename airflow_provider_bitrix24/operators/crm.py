@@ -42,6 +42,7 @@ class Bitrix24GetItemOperator(Bitrix24BaseOperator):
     """
 
     template_fields: Sequence[str] = ("entity_type_id", "item_id", "bitrix24_conn_id")
+    flags: ClassVar[Mapping[str, str]] = {"missing_ok": "missing_ok", "typed": "typed"}
 
     def __init__(
         self,
@@ -105,6 +106,7 @@ class Bitrix24ListItemsOperator(Bitrix24BaseOperator):
         "bitrix24_conn_id",
     )
     template_fields_renderers: ClassVar[dict[str, str]] = {"item_filter": "json", "select": "json"}
+    flags: ClassVar[Mapping[str, str]] = {"typed": "typed"}
 
     def __init__(
         self,
@@ -175,6 +177,7 @@ class Bitrix24AddItemOperator(Bitrix24BaseOperator):
 
     template_fields: Sequence[str] = ("entity_type_id", "fields", "bitrix24_conn_id")
     template_fields_renderers: ClassVar[dict[str, str]] = {"fields": "json"}
+    flags: ClassVar[Mapping[str, str]] = {"read_back": "read_back"}
 
     def __init__(
         self,
@@ -222,6 +225,7 @@ class Bitrix24UpdateItemOperator(Bitrix24BaseOperator):
 
     template_fields: Sequence[str] = ("entity_type_id", "item_id", "fields", "bitrix24_conn_id")
     template_fields_renderers: ClassVar[dict[str, str]] = {"fields": "json"}
+    flags: ClassVar[Mapping[str, str]] = {"read_back": "read_back"}
 
     def __init__(
         self,
@@ -272,6 +276,7 @@ class Bitrix24DeleteItemOperator(Bitrix24BaseOperator):
     """
 
     template_fields: Sequence[str] = ("entity_type_id", "item_id", "bitrix24_conn_id")
+    flags: ClassVar[Mapping[str, str]] = {"missing_ok": "missing_ok"}
 
     def __init__(
         self, *, entity_type_id: int | str, item_id: int | str, missing_ok: bool = False, **kwargs: Any

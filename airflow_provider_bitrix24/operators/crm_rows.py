@@ -124,6 +124,7 @@ class Bitrix24BaseItemRowsOperator(Bitrix24BaseOperator):
     #: Outcomes of rows that were written.
     done: ClassVar[tuple[str, ...]] = ()
     purpose: ClassVar[Purpose]
+    flags: ClassVar[Mapping[str, str]] = {"dry_run": "only_check"}
 
     def __init__(
         self,

@@ -59,6 +59,7 @@ class Bitrix24UpsertItemOperator(Bitrix24BaseOperator):
 
     template_fields: Sequence[str] = ("entity_type_id", "key", "fields", "bitrix24_conn_id")
     template_fields_renderers: ClassVar[dict[str, str]] = {"fields": "json"}
+    flags: ClassVar[Mapping[str, str]] = {"read_back": "read_back"}
 
     def __init__(
         self,

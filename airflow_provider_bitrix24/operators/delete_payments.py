@@ -79,6 +79,7 @@ class Bitrix24DeletePaymentsOperator(Bitrix24BaseOperator):
         "bitrix24_conn_id",
     )
     template_fields_renderers: ClassVar[dict[str, str]] = {"payment_filter": "json"}
+    flags: ClassVar[Mapping[str, str]] = {"missing_ok": "missing_ok", "dry_run": "only_plan"}
 
     def __init__(
         self,

@@ -48,6 +48,7 @@ class Bitrix24GetPaymentOperator(Bitrix24BaseOperator):
     """
 
     template_fields: Sequence[str] = ("payment_id", "bitrix24_conn_id")
+    flags: ClassVar[Mapping[str, str]] = {"missing_ok": "missing_ok"}
 
     def __init__(self, *, payment_id: int | str, missing_ok: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -84,6 +85,7 @@ class Bitrix24ListPaymentsOperator(Bitrix24BaseOperator):
 
     template_fields: Sequence[str] = ("entity_type_id", "entity_id", "payment_filter", "bitrix24_conn_id")
     template_fields_renderers: ClassVar[dict[str, str]] = {"payment_filter": "json"}
+    flags: ClassVar[Mapping[str, str]] = {"ids_only": "ids_only"}
 
     def __init__(
         self,
@@ -156,6 +158,7 @@ class Bitrix24AddPaymentOperator(Bitrix24BaseOperator):
     """
 
     template_fields: Sequence[str] = ("entity_type_id", "entity_id", "pay_system_id", "bitrix24_conn_id")
+    flags: ClassVar[Mapping[str, str]] = {"deduplicate": "deduplicate"}
 
     def __init__(
         self,
@@ -330,6 +333,7 @@ class Bitrix24DeletePaymentOperator(Bitrix24BaseOperator):
     """
 
     template_fields: Sequence[str] = ("payment_id", "bitrix24_conn_id")
+    flags: ClassVar[Mapping[str, str]] = {"missing_ok": "missing_ok"}
 
     def __init__(self, *, payment_id: int | str, missing_ok: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)

@@ -241,6 +241,7 @@ class Bitrix24GetPaymentPublicUrlOperator(Bitrix24BaseOperator):
     """
 
     template_fields: Sequence[str] = ("payment_id", "bitrix24_conn_id")
+    flags: ClassVar[Mapping[str, str]] = {"qr": "qr"}
 
     def __init__(self, *, payment_id: int | str, qr: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)

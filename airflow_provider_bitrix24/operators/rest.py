@@ -109,6 +109,7 @@ class Bitrix24BatchOperator(Bitrix24BaseOperator):
 
     template_fields: Sequence[str] = ("commands", "bitrix24_conn_id")
     template_fields_renderers: ClassVar[dict[str, str]] = {"commands": "json"}
+    flags: ClassVar[Mapping[str, str]] = {"halt": "halt", "references": "references"}
 
     def __init__(
         self,
