@@ -7,14 +7,14 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from airflow_provider_bitrix24.exceptions import AnswerLost, Bitrix24Error, ConfigurationError
-from airflow_provider_bitrix24.operators.arguments import number_from_zero, one_of, parameters, positive_id
-from airflow_provider_bitrix24.operators.base import Bitrix24BaseOperator
+from airflow_provider_bitrix24.operators.arguments import one_of, parameters, positive_id
 from airflow_provider_bitrix24.operators.crm import fields_of
 from airflow_provider_bitrix24.operators.entities import entity_type_id
 from airflow_provider_bitrix24.operators.mapping import WHOLE_ROW, filled
+from airflow_provider_bitrix24.operators.rows import Bitrix24BaseRowsOperator
 
 if TYPE_CHECKING:
     from airflow_provider_bitrix24.operators.checkpoint import Checkpoint
@@ -27,7 +27,7 @@ STEP = 50
 _Made: TypeAlias = "Callable[[Mapping[str, Any]], dict[str, Any] | ConfigurationError]"
 
 
-class Bitrix24BulkWriteOperator(Bitrix24BaseOperator):
+class Bitrix24BulkWriteOperator(Bitrix24BaseRowsOperator):
     """
     Write many rows: one call of a method for each, 50 to a request.
 
@@ -57,56 +57,20 @@ class Bitrix24BulkWriteOperator(Bitrix24BaseOperator):
     Source: Bitrix24 REST docs, «How to Execute a Batch Request», ``crm.item.add``, ``crm.item.update``.
     """
 
-    template_fields: Sequence[str] = (
-        "method",
-        "entity_type_id",
-        "rows",
-        "sql",
-        "sql_conn_id",
-        "mapping",
-        "report",
-        "bitrix24_conn_id",
-    )
-    template_fields_renderers: ClassVar[dict[str, str]] = {"sql": "sql", "mapping": "json"}
-    flags: ClassVar[Mapping[str, str]] = {"dry_run": "only_check"}
+    template_fields: Sequence[str] = ("method", *Bitrix24BaseRowsOperator.template_fields)
 
-    def __init__(
-        self,
-        *,
-        method: str | None = None,
-        entity_type_id: int | str | None = None,
-        operation: str = "add",
-        rows: Any = None,
-        sql: str | None = None,
-        sql_conn_id: str | None = None,
-        mapping: Mapping[str, Any] | str | None = None,
-        max_failures: int | None = 0,
-        dry_run: bool = False,
-        report: str | None = None,
-        **kwargs: Any,
-    ) -> None:
+    def __init__(self, *, method: str | None = None, operation: str = "add", **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.method = method
-        self.entity_type_id = entity_type_id
         self.operation = operation
-        self.rows = rows
-        self.sql = sql
-        self.sql_conn_id = sql_conn_id
-        self.mapping = mapping
-        self.max_failures = max_failures
-        # BaseOperator has a method of the name dry_run.
-        self.only_check = dry_run
-        self.report = report
 
     def run(self, client: Client, context: Any) -> dict[str, Any]:
         from airflow_provider_bitrix24.operators.checkpoint import checkpoint, is_repeated
-        from airflow_provider_bitrix24.operators.row_sources import rows_of
-        from airflow_provider_bitrix24.operators.storage import storage_path, write_json_lines
+        from airflow_provider_bitrix24.operators.storage import write_json_lines
 
         method, ask = self._method()
-        most = None if self.max_failures is None else number_from_zero(self.max_failures, "max_failures")
-        report = None if self.report is None else storage_path(self.report, "report")
-        rows = rows_of(self.rows, self.sql, self.sql_conn_id)
+        given = self.given()
+        rows, most, report = given.rows, given.most, given.report
         if self.only_check:
             return self._checked(client, method, ask(client), rows)
         memory = checkpoint(context, report)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from abc import abstractmethod
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
@@ -19,11 +19,11 @@ from airflow_provider_bitrix24.exceptions import (
     QueryLimitExceeded,
     Unauthorized,
 )
-from airflow_provider_bitrix24.operators.arguments import number_from_zero, parameters
-from airflow_provider_bitrix24.operators.base import Bitrix24BaseOperator
+from airflow_provider_bitrix24.operators.arguments import parameters
 from airflow_provider_bitrix24.operators.crm import fields_of
 from airflow_provider_bitrix24.operators.entities import entity_type_id
 from airflow_provider_bitrix24.operators.mapping import WHOLE_ROW, filled
+from airflow_provider_bitrix24.operators.rows import Bitrix24BaseRowsOperator
 
 if TYPE_CHECKING:
     from airflow_provider_bitrix24.operators.checkpoint import Checkpoint
@@ -108,47 +108,15 @@ class Tally:
         return self._for_all and self._for_all.advise(f"({dict(self.counts)})")
 
 
-class Bitrix24BaseItemRowsOperator(Bitrix24BaseOperator):
+class Bitrix24BaseItemRowsOperator(Bitrix24BaseRowsOperator):
     """Base of the operators that write many CRM items; a subclass writes them in ``steps``."""
 
-    template_fields: Sequence[str] = (
-        "entity_type_id",
-        "rows",
-        "sql",
-        "sql_conn_id",
-        "mapping",
-        "report",
-        "bitrix24_conn_id",
-    )
-    template_fields_renderers: ClassVar[dict[str, str]] = {"sql": "sql", "mapping": "json"}
     #: Outcomes of rows that were written.
     done: ClassVar[tuple[str, ...]] = ()
     purpose: ClassVar[Purpose]
-    flags: ClassVar[Mapping[str, str]] = {"dry_run": "only_check"}
 
-    def __init__(
-        self,
-        *,
-        entity_type_id: int | str,
-        rows: Any = None,
-        sql: str | None = None,
-        sql_conn_id: str | None = None,
-        mapping: Mapping[str, Any] | str | None = None,
-        max_failures: int | None = 0,
-        dry_run: bool = False,
-        report: str | None = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        self.entity_type_id = entity_type_id
-        self.rows = rows
-        self.sql = sql
-        self.sql_conn_id = sql_conn_id
-        self.mapping = mapping
-        self.max_failures = max_failures
-        # BaseOperator has a method of the name dry_run.
-        self.only_check = dry_run
-        self.report = report
+    def __init__(self, *, entity_type_id: int | str, **kwargs: Any) -> None:
+        super().__init__(entity_type_id=entity_type_id, **kwargs)
 
     def memory(self, context: Any, report: Any) -> Checkpoint:
         """What outlives a try; nothing, where it does no harm to begin anew."""
@@ -164,25 +132,24 @@ class Bitrix24BaseItemRowsOperator(Bitrix24BaseOperator):
 
     def run(self, client: Client, context: Any) -> dict[str, Any]:
         from airflow_provider_bitrix24.operators.checkpoint import Checkpoint
-        from airflow_provider_bitrix24.operators.row_sources import rows_of
-        from airflow_provider_bitrix24.operators.storage import storage_path, write_json_lines
+        from airflow_provider_bitrix24.operators.storage import write_json_lines
 
         type_id = entity_type_id(self.entity_type_id)
-        most = None if self.max_failures is None else number_from_zero(self.max_failures, "max_failures")
-        report = None if self.report is None else storage_path(self.report, "report")
+        given = self.given()
         shape = parameters(self.mapping, "mapping") or WHOLE_ROW
-        rows = rows_of(self.rows, self.sql, self.sql_conn_id)
-        memory = Checkpoint() if self.only_check else self.memory(context, report)
+        memory = Checkpoint() if self.only_check else self.memory(context, given.report)
         if (done := memory.get("done")) is not None:
             self.log.info("An earlier try of this task has written all.")
             return dict(done)
         known = fields_of(client, type_id)
-        made = ((number, _made(known, shape, row, self.purpose)) for number, row in enumerate(rows))
+        made = ((number, _made(known, shape, row, self.purpose)) for number, row in enumerate(given.rows))
         if self.only_check:
             return self._checked(made)
-        tally = Tally(most)
+        tally = Tally(given.most)
         told = self._told(self.steps(client, known, made, tally, memory), tally)
-        outcomes, written = (small(told), None) if report is None else (None, write_json_lines(report, told))
+        outcomes, written = (
+            (small(told), None) if given.report is None else (None, write_json_lines(given.report, told))
+        )
         summary = {
             "rows": tally.counts.total(),
             **{word: tally.counts[word] for word in (*self.done, *_FAILED)},
