@@ -87,7 +87,17 @@ class Bitrix24BulkWriteOperator(Bitrix24BaseRowsOperator):
         counts: Counter[str] = Counter()
         steps = 0
         failure: Bitrix24Error | None = None
-        while some := list(islice(rows, STEP)):
+        unread: Bitrix24Error | None = None
+        while unread is None:
+            try:
+                some = list(islice(rows, STEP))
+            except ConfigurationError as one:
+                if not steps:
+                    raise
+                # What was written before is told all the same.
+                unread, some = one, []
+            if not some:
+                break
             outcomes, error = self._step(client, memory, steps, method, [made(row) for row in some])
             steps += 1
             failure = failure or error
@@ -103,6 +113,9 @@ class Bitrix24BulkWriteOperator(Bitrix24BaseRowsOperator):
             "unknown": counts["unknown"],
             "report": written or None,
         }
+        if unread is not None:
+            context["ti"].xcom_push(key="bitrix24_writes", value=summary)
+            raise unread.advise(f"({dict(counts)} before; nothing behind them was written)")
         if failure is not None and most is not None and counts["failed"] + counts["unknown"] > most:
             context["ti"].xcom_push(key="bitrix24_writes", value=summary)
             # Only with what earlier tries did in mind may another try begin.

@@ -35,8 +35,14 @@ Made: TypeAlias = "tuple[int, Written | ConfigurationError]"
 #: Where a task that fails leaves its summary in XCom.
 SUMMARY_KEY = "bitrix24_rows"
 _FAILED = ("failed", "unknown")
+
+
+class _NoMoreRows(ConfigurationError):
+    """The source of the rows cannot be read further."""
+
+
 #: What befell one row befalls the next: not the row's failure, and however many may fail, the task stops.
-_FOR_ALL = (NotSent, PortalMoved, QueryLimitExceeded, OperationTimeLimit, Unauthorized, Blocked)
+_FOR_ALL = (NotSent, PortalMoved, QueryLimitExceeded, OperationTimeLimit, Unauthorized, Blocked, _NoMoreRows)
 #: Failed rows that are logged one by one.
 _LOGGED = 20
 
@@ -142,7 +148,7 @@ class Bitrix24BaseItemRowsOperator(Bitrix24BaseRowsOperator):
             self.log.info("An earlier try of this task has written all.")
             return dict(done)
         known = fields_of(client, type_id)
-        made = ((number, _made(known, shape, row, self.purpose)) for number, row in enumerate(given.rows))
+        made = _all_made(known, shape, given.rows, self.purpose)
         if self.only_check:
             return self._checked(made)
         tally = Tally(given.most)
@@ -176,6 +182,8 @@ class Bitrix24BaseItemRowsOperator(Bitrix24BaseRowsOperator):
         tally = Tally(None)
         examples: list[dict[str, Any]] = []
         for number, one in made:
+            if isinstance(one, _NoMoreRows):
+                raise one
             if isinstance(one, ConfigurationError):
                 tally.add(Outcome.of(number, one))
                 self.log.warning("Row %d cannot be written: %s", number, one)
@@ -197,6 +205,23 @@ def small(told: Iterable[dict[str, Any]]) -> list[dict[str, Any]] | None:
         if size <= MAX_XCOM_KIB * 1024:
             kept.append(outcome)
     return kept if size <= MAX_XCOM_KIB * 1024 else None
+
+
+def _all_made(known: ItemFields, shape: Any, rows: Iterator[dict[str, Any]], purpose: Purpose) -> Iterator[Made]:
+    """All rows; where they cannot be read further, that is the last one, so that what was written before is told."""
+    number = 0
+    while True:
+        try:
+            row = next(rows, None)
+        except ConfigurationError as error:
+            if number == 0:
+                raise
+            yield number, _NoMoreRows(error.reason, next_step=error.next_step)
+            return
+        if row is None:
+            return
+        yield number, _made(known, shape, row, purpose)
+        number += 1
 
 
 def _made(known: ItemFields, shape: Any, row: Mapping[str, Any], purpose: Purpose) -> Written | ConfigurationError:

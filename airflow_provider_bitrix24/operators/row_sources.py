@@ -5,10 +5,12 @@ from __future__ import annotations
 import csv
 import json
 import math
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError
+from airflow_provider_bitrix24.operators.arguments import shown
 from airflow_provider_bitrix24.operators.storage import storage_path
 
 #: Rows fetched from a database at once.
@@ -77,7 +79,10 @@ def _lines(path: Any) -> Iterator[str]:
             try:
                 yield line.decode("utf-8-sig" if number == 0 else "utf-8")
             except UnicodeDecodeError:
-                raise ConfigurationError(f"line {number + 1} of {path.name} is not UTF-8") from None
+                raise ConfigurationError(
+                    f"line {number + 1} of {path.name} is not UTF-8",
+                    next_step="write the file in UTF-8 (Excel: save as «CSV UTF-8»)",
+                ) from None
 
 
 def _json_lines(path: Any) -> Iterator[Any]:
@@ -86,26 +91,67 @@ def _json_lines(path: Any) -> Iterator[Any]:
             try:
                 yield json.loads(line)
             except ValueError:
-                raise ConfigurationError(f"line {number + 1} of {path.name} is not JSON") from None
+                raise ConfigurationError(
+                    f"line {number + 1} of {path.name} is not JSON", next_step="write one object to a line"
+                ) from None
 
 
 def _csv(path: Any) -> Iterator[Any]:
-    for number, row in enumerate(csv.DictReader(_lines(path))):
-        if None in row or None in row.values():
-            raise ConfigurationError(f"row {number + 1} of {path.name} has not as many values as its header")
-        yield row
+    reader = csv.reader(_lines(path))
+    header: list[str] = []
+    try:
+        header = next(reader, [])
+        _check_columns(header, f"the header of {path.name}")
+        for number, values in enumerate(filter(None, reader), 1):
+            if len(values) != len(header):
+                raise ConfigurationError(
+                    f"row {number} of {path.name} has not as many values as its header",
+                    next_step='put values with commas or line breaks in quotes: "Acme, Ltd"',
+                )
+            yield dict(zip(header, values, strict=True))
+    except csv.Error as error:
+        failure = ConfigurationError(
+            f"{path.name} cannot be read as CSV behind line {reader.line_num} ({error})",
+            next_step="look for a quote that is not closed there, or write JSON lines",
+        )
+    else:
+        return
+    raise failure
+
+
+def _check_columns(columns: list[str], place: str) -> None:
+    if len(columns) == 1 and (separator := next((one for one in ";\t|" if one in columns[0]), None)):
+        raise ConfigurationError(
+            f"{place} is one column, {shown(columns[0])}",
+            next_step=f"write the file with commas in place of {separator!r}",
+        )
+    twice = [column for column, times in Counter(columns).items() if times > 1 and column]
+    if twice:
+        raise ConfigurationError(
+            f"{place} has the column {shown(twice[0])} more than once, and only one of them could be written",
+            next_step="give each column a name of its own",
+        )
 
 
 def _parquet(path: Any) -> Iterator[Any]:
     try:
+        from pyarrow import ArrowException
         from pyarrow.parquet import ParquetFile
     except ImportError:
         raise ConfigurationError(
             "reading Parquet needs the package pyarrow", next_step="pip install 'airflow-provider-bitrix24[parquet]'"
         ) from None
-    with path.open("rb") as stream:
-        for group in ParquetFile(stream).iter_batches(batch_size=_FETCH):
-            yield from group.to_pylist()
+    try:
+        with path.open("rb") as stream:
+            for group in ParquetFile(stream).iter_batches(batch_size=_FETCH):
+                yield from group.to_pylist()
+    except ArrowException as error:
+        failure = ConfigurationError(
+            f"{path.name} cannot be read as Parquet ({error})", next_step="look whether it was written whole"
+        )
+    else:
+        return
+    raise failure
 
 
 def _from_sql(sql: str | None, sql_conn_id: str | None) -> Iterator[Any]:
@@ -121,6 +167,7 @@ def _from_sql(sql: str | None, sql_conn_id: str | None) -> Iterator[Any]:
         cursor = connection.cursor()
         cursor.execute(sql)
         columns = [column[0] for column in cursor.description or ()]
+        _check_columns(columns, "the result of sql")
         while some := cursor.fetchmany(_FETCH):
             for values in some:
                 yield dict(zip(columns, values, strict=True))

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_bitrix24._compat import AirflowFailException
-from airflow_provider_bitrix24.exceptions import Bitrix24Error
+from airflow_provider_bitrix24.exceptions import Bitrix24Error, ConfigurationError
 from airflow_provider_bitrix24.operators.bulk_write import Bitrix24BulkWriteOperator
 from airflow_provider_bitrix24.operators.row_sources import rows_of
 from tests.operators.context import StateStore, context
@@ -302,6 +302,46 @@ def test_a_csv_row_of_another_length_is_refused(text, tmp_path):
     (tmp_path / "r.csv").write_text(text)
     with pytest.raises(Bitrix24Error, match=r"row 1 of r\.csv has not as many values"):
         list(rows_of(str(tmp_path / "r.csv"), None, None))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("r.csv", b"a;b\n1;2\n", "the header of r.csv is one column, 'a;b': write the file with commas"),
+        ("r.csv", b"a,a\n1,2\n", "has the column 'a' more than once"),
+        ("r.csv", "a\nЗавод\n".encode("cp1251"), "line 2 of r.csv is not UTF-8: write the file in UTF-8"),
+        ("r.csv", "a\nЗавод\n".encode("utf-16"), "line 1 of r.csv is not UTF-8: write the file in UTF-8"),
+        ("r.csv", b"a\n" + b"x" * 140_000 + b"\n", "r.csv cannot be read as CSV behind line 2 (field larger"),
+        ("r.jsonl", b'{"a": 1}\nb\n', "line 2 of r.jsonl is not JSON: write one object to a line"),
+        ("r.parquet", b"", "r.parquet cannot be read as Parquet (Parquet file size is 0 bytes)"),
+        ("r.parquet", b"PAR1 and then nothing", "r.parquet cannot be read as Parquet"),
+    ],
+    ids=["semicolons", "column twice", "cp1251", "utf-16", "long field", "no JSON", "empty Parquet", "cut Parquet"],
+)
+def test_a_file_that_cannot_be_read_is_told_with_its_cure(name, content, told, tmp_path):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ConfigurationError) as caught:
+        list(rows_of(str(tmp_path / name), None, None))
+    assert told in str(caught.value)
+
+
+def test_rows_that_end_in_the_middle_fail_the_task_and_what_was_written_is_told(portal, connection, tmp_path):
+    given, report = context(), tmp_path / "r.jsonl"
+    rows = iter([*firms(70), "not a row"])
+    told = failure_of(
+        given=given, entity_type_id="company", rows=rows, mapping={"title": "$name"}, max_failures=None,
+        report=str(report),
+    )  # fmt: skip
+    assert "row 70 is not an object" in told
+    assert "({'written': 50} before; nothing behind them was written)" in told
+    assert len(titles(portal)) == given["ti"].pushed["bitrix24_writes"]["written"] == 50
+    assert len(report.read_text().splitlines()) == 50
+
+
+def test_a_query_with_two_columns_of_one_name_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("AIRFLOW_CONN_FIRMS", json.dumps({"conn_type": "sqlite", "host": str(tmp_path / "firms.db")}))
+    with pytest.raises(ConfigurationError, match="the result of sql has the column 'id' more than once"):
+        list(rows_of(None, "SELECT 1 AS id, 2 AS id", "firms"))
 
 
 def test_rows_come_from_a_database_by_its_connection(tmp_path, portal, connection, monkeypatch):

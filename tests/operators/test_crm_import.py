@@ -276,6 +276,22 @@ def test_rows_in_another_order_than_in_the_try_before_are_refused(portal, connec
     assert "the rows from 0 on are others than in the try before: keep the rows in a fixed order" in told
 
 
+@pytest.mark.parametrize("max_failures", [0, None])
+def test_rows_that_end_in_the_middle_fail_the_task_and_what_was_imported_is_told(
+    max_failures, portal, connection, tmp_path
+):
+    given, report = context(), tmp_path / "r.jsonl"
+    arguments = {"max_failures": max_failures, "report": str(report)}
+    told = failure_of(given=given, rows=iter([*firms(25), "not a row"]), **arguments)
+    assert "row 25 is not an object" in told
+    rows = [json.loads(line) for line in report.read_text().splitlines()]
+    assert [row["row"] for row in rows if row["outcome"] == "imported"] == list(range(len(imported(portal))))
+    assert len(imported(portal)) >= 20
+    assert "row 25 is not an object" in rows[-1]["message"]
+    with pytest.raises(AirflowFailException, match="row 25 is not an object"):
+        import_items(rows=iter([*firms(25), "not a row"]), dry_run=True)
+
+
 def test_a_dry_run_imports_nothing_and_shows_what_would_be_sent(portal, connection):
     rows = [{"title": "x", "PHONE": "+1"}, {"titel": "x"}]
     told = import_items(rows=rows, dry_run=True)
