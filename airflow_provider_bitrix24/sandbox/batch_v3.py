@@ -31,7 +31,7 @@ def run_batch(params: Params, method_not_found: Refusal, run_call: RunCall) -> l
     if not calls:
         raise invalid("method", "Required field `method` is not specified")
     for call in calls:
-        if call.get("method") not in METHODS_V3:
+        if not isinstance(call.get("method"), str) or call["method"] not in METHODS_V3:
             raise method_not_found
     named: dict[str, Any] = {}
     results = []

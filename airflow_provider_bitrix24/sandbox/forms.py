@@ -10,6 +10,11 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import quote, unquote_plus
 
+#: As `max_input_nesting_level` of PHP: what is nested deeper is dropped.
+_MAX_DEPTH = 64
+#: Whole numbers of PHP have 64 bits; longer keys are texts.
+_INDEX_DIGITS = 18
+
 
 def parse_query(query: str) -> dict[str, Any]:
     """Nested parameters of one query string; of two values for one name the later one stays."""
@@ -19,7 +24,7 @@ def parse_query(query: str) -> dict[str, Any]:
             continue
         name, _, value = pair.partition("=")
         path = _path_of(unquote_plus(name, errors="replace"))
-        if path:
+        if 0 < len(path) <= _MAX_DEPTH:
             _put(tree, path, unquote_plus(value, errors="replace"))
     return {key: _as_php_array(value) for key, value in tree.items()}
 
@@ -56,7 +61,7 @@ def _next_index(tree: dict[str, Any]) -> str:
 
 
 def _is_index(key: str) -> bool:
-    return key == "0" or (key.isascii() and key.isdigit() and key[0] != "0")
+    return key == "0" or (key.isascii() and key.isdigit() and key[0] != "0" and len(key) <= _INDEX_DIGITS)
 
 
 def _as_php_array(value: Any) -> Any:

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 from dataclasses import dataclass
+from typing import Any
 
 from airflow_provider_bitrix24.sandbox.forms import as_map, parse_query
 from airflow_provider_bitrix24.sandbox.methods.registry import Params
+
+#: PHP reads 512 levels; no request has as many, and Python would not get through them.
+_MAX_DEPTH = 100
+_BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*"|[\[{\]}]', re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +36,39 @@ def params_of(request: HttpRequest) -> Params:
     params: Params = parse_query(request.query)
     content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if content_type == "application/json" or content_type.endswith("+json"):
-        # Broken JSON is no error in REST v2: the method runs without parameters. NaN is broken JSON in PHP.
+        # Broken JSON is no error in REST v2: the method runs without parameters.
         with contextlib.suppress(ValueError):
-            params.update(as_map(json.loads(request.body or b"null", parse_constant=not_json)))
+            params.update(as_map(read_json(request.body or b"null")))
     elif content_type == "application/x-www-form-urlencoded":
         params.update(parse_query(request.body.decode("utf-8", errors="replace")))
     return params
 
 
-def not_json(constant: str) -> None:
-    """For ``json.loads``: refuses NaN and the infinities, which Python would read."""
+def read_json(body: bytes) -> Any:
+    """
+    A body as PHP's ``json_decode`` reads it.
+
+    :raises ValueError: broken JSON, or what Python would read but PHP does not: NaN and the infinities, UTF-16, a byte
+        order mark, halves of surrogate pairs (how Python spells bytes of a wrong encoding), endless nesting.
+    """
+    text = body.decode("utf-8")
+    if text.count("[") + text.count("{") > _MAX_DEPTH and _depth(text) > _MAX_DEPTH:
+        raise ValueError("too deep")
+    value = json.loads(text, parse_constant=_not_json)
+    if "\\ud" in text or "\\uD" in text:
+        json.dumps(value, ensure_ascii=False).encode("utf-8")
+    return value
+
+
+def _depth(text: str) -> int:
+    """How deep brackets are nested; those inside of strings do not count."""
+    depth = deepest = 0
+    for bracket in _BRACKETS.findall(text):
+        if bracket[0] != '"':
+            depth += 1 if bracket in "[{" else -1
+            deepest = max(deepest, depth)
+    return deepest
+
+
+def _not_json(constant: str) -> None:
     raise ValueError(constant)

@@ -7,7 +7,6 @@ Source: Bitrix24 REST docs, «REST 3.0», and public copies of the server.
 from __future__ import annotations
 
 import dataclasses
-import json
 from typing import Any
 
 from airflow_provider_bitrix24.sandbox import dispatch
@@ -16,7 +15,7 @@ from airflow_provider_bitrix24.sandbox.batch_v3 import run_batch
 from airflow_provider_bitrix24.sandbox.calls import Call
 from airflow_provider_bitrix24.sandbox.fault_answers import as_refusal
 from airflow_provider_bitrix24.sandbox.forms import as_map
-from airflow_provider_bitrix24.sandbox.http_request import not_json
+from airflow_provider_bitrix24.sandbox.http_request import read_json
 from airflow_provider_bitrix24.sandbox.limits import Bill
 from airflow_provider_bitrix24.sandbox.methods import METHODS_V3, Refusal
 from airflow_provider_bitrix24.sandbox.methods.registry import Method, Params, Whole
@@ -149,7 +148,7 @@ def _params_of(call: Call, body: bytes) -> Params:
     if call.verb == "GET" or not body:
         return {}
     try:
-        params: Any = json.loads(body, parse_constant=not_json)
+        params: Any = read_json(body)
     except ValueError:
         raise Refusal(f"{PREFIX}INVALIDJSONEXCEPTION", "Invalid JSON in the request body") from None
     return {name: value for name, value in as_map(params).items() if name not in ("auth", "access_token")}

@@ -59,6 +59,11 @@ def test_an_unknown_method_keeps_all_from_running(portal, ask_v3):
     assert "first" not in titles(portal)
 
 
+@pytest.mark.parametrize("method", [None, {"a": 1}, ["tasks.task.get"]])
+def test_a_method_that_is_no_text_is_unknown(portal, ask_v3, method):
+    assert code_of(ask_v3(portal, "batch", [{"method": method}])) == (404, "METHODNOTFOUNDEXCEPTION")
+
+
 def test_later_calls_use_results_of_named_ones(portal, ask_v3):
     new = {**add("new"), "as": "new"}
     rows = {"method": "tasks.task.list", "query": {"filter": [["id", [3, 5]]]}, "as": "rows"}

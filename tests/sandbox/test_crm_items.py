@@ -190,6 +190,13 @@ def test_deleting_a_deal_takes_its_payments_along(portal, ask):
     ("fields", "code"),
     [
         ({"opportunity": "much"}, "CRM_FIELD_ERROR_VALUE_NOT_VALID"),
+        # What pandas writes for no value; Python reads all of these as numbers, a portal none.
+        ({"opportunity": "NaN"}, "CRM_FIELD_ERROR_VALUE_NOT_VALID"),
+        ({"opportunity": "1e400"}, "CRM_FIELD_ERROR_VALUE_NOT_VALID"),
+        ({"opportunity": 10**400}, "CRM_FIELD_ERROR_VALUE_NOT_VALID"),
+        ({"opportunity": "1_000"}, "CRM_FIELD_ERROR_VALUE_NOT_VALID"),
+        ({"companyId": "Infinity"}, "CRM_FIELD_ERROR_VALUE_NOT_VALID"),
+        ({"observers": ["nan"]}, "CRM_FIELD_ERROR_VALUE_NOT_VALID"),
         ({"title": ["a"]}, "CRM_FIELD_ERROR_VALUE_NOT_VALID"),
         ({"contactIds": "3"}, "100"),
         (None, "100"),

@@ -24,6 +24,8 @@ from airflow_provider_bitrix24.sandbox.forms import as_list_if_counted, as_map, 
         ("a[b=1", {"a_b": "1"}),
         ("=1&[x]=2", {}),
         ("d=%D0%BB", {"d": "л"}),
+        ("a" + "[b]" * 64 + "=1&c=2", {"c": "2"}),
+        ("a[" + "9" * 5000 + "]=x&a[]=y", {"a": {"9" * 5000: "x", "0": "y"}}),
     ],
 )
 def test_query_strings_are_read_as_php_reads_them(query, params):

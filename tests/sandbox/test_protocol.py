@@ -107,12 +107,38 @@ def test_query_and_body_are_merged_and_the_body_wins(portal, http):
     assert portal.calls[0].params["extra"] == {"a": ["x"]}
 
 
-@pytest.mark.parametrize("text", ['{"id": 1001', '{"id": NaN}', "[", "5", '"id"'])
+BROKEN_JSON = {
+    "cut off": b'{"id": 1001',
+    "NaN": b'{"id": NaN}',
+    "half of a pair": rb'{"id": "\ud800"}',
+    "cp1251": '{"id": "Дуб"}'.encode("cp1251"),
+    "UTF-16": '{"id": 1001}'.encode("utf-16"),
+    "byte order mark": '\ufeff{"id": 1001}'.encode(),
+    "endless": b"[" * 100_000,
+    "deep": b'{"a":' * 900 + b"1" + b"}" * 900,
+    "long number": b'{"id": ' + b"9" * 5_000 + b"}",
+}
+
+
+@pytest.mark.parametrize("text", [*BROKEN_JSON.values(), b"5", b'"id"'], ids=[*BROKEN_JSON, "number", "text"])
 def test_a_body_that_is_not_json_is_dropped_and_the_method_runs_without_it(portal, http, text):
     headers = {"Content-Type": "application/json"}
     response = http.post(portal.webhook() + "profile", data=text, headers=headers, verify=portal.ca_file)
     assert response.json()["result"]["ID"] == "1"
     assert portal.calls[0].params == {}
+
+
+def test_a_whole_pair_and_brackets_in_a_text_are_json(portal, ask):
+    title = "😀" + "[{" * 200
+    deal_id = ask(portal, "crm.deal.add", {"fields": {"TITLE": title}}).json()["result"]
+    assert portal.item(2, deal_id)["title"] == title
+
+
+@pytest.mark.parametrize("number", ["9" * 5_000, 2**63, 1e300], ids=["digits", "integer", "float"])
+def test_a_number_that_no_computer_counts_to_is_no_id(portal, ask, number):
+    answer = ask(portal, "crm.item.payment.get", {"id": number})
+    assert (answer.status_code, answer.json()["error"]) == (400, "100")
+    assert ask(portal, "crm.deal.get", {"id": number}).status_code == 400
 
 
 def test_json_without_its_content_type_is_not_read(portal, http):

@@ -119,7 +119,8 @@ def test_common_refusals_have_their_own_names(portal, http, ask_v3):
     wrong = http.post(f"{portal.url}/rest/api/1/wrong/tasks.task.list", verify=portal.ca_file)
     assert code_of(wrong) == (401, "ACCESSDENIEDEXCEPTION")
     url = portal.webhook().replace("/rest/", "/rest/api/") + "tasks.task.list"
-    assert code_of(http.post(url, data="{", verify=portal.ca_file)) == (400, "INVALIDJSONEXCEPTION")
+    for text in ("{", "[" * 100_000, r'{"filter": "\ud800"}'):
+        assert code_of(http.post(url, data=text, verify=portal.ca_file)) == (400, "INVALIDJSONEXCEPTION")
     portal.fault("operation_time_limit")
     assert code_of(ask_v3(portal, "tasks.task.list")) == (429, "RATELIMITEXCEPTION")
     portal.plan_has_rest = False

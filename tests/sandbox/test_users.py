@@ -27,6 +27,12 @@ def test_users_are_sorted_by_plain_words_and_paged(ask):
         assert ids(ask(portal, "user.get", keyset).json()) == list(range(61, 71))
 
 
+@pytest.mark.parametrize("word", [["ID"], {"ID": "ASC"}, [None]])
+def test_words_that_are_no_text_are_unknown_words(portal, ask, word):
+    assert ids(ask(portal, "user.get", {"SORT": word}).json()) == ids(ask(portal, "user.get").json())
+    assert ask(portal, "feature.get", {"CODE": word}).json()["result"] == {"value": "N"}
+
+
 def test_an_employee_without_a_webhook_cannot_call(portal, http):
     answer = http.post(f"{portal.url}/rest/11/code/profile", verify=portal.ca_file).json()
     assert answer["error"] == "INVALID_CREDENTIALS"

@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any
 
 from airflow_provider_bitrix24.sandbox.forms import as_map
-from airflow_provider_bitrix24.sandbox.methods.arguments import as_integer
+from airflow_provider_bitrix24.sandbox.methods.arguments import as_integer, as_number
 from airflow_provider_bitrix24.sandbox.methods.crm_fields import (
     CHOICES,
     FLAT_MULTI_FIELDS,
@@ -226,10 +226,9 @@ def _single(field: ItemField, value: Any, *, strict: bool) -> Any:
 
 
 def _as_number(field: ItemField, value: Any) -> float | int:
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        raise BadValue from None
+    number = as_number(value)
+    if number is None:
+        raise BadValue
     return number if field.kind == "double" and not number.is_integer() else int(number)
 
 

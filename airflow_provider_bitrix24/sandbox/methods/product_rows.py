@@ -8,7 +8,7 @@ from typing import Any
 
 from airflow_provider_bitrix24.sandbox.forms import as_map
 from airflow_provider_bitrix24.sandbox.methods import crm_changes as changes
-from airflow_provider_bitrix24.sandbox.methods.arguments import array, as_integer, integer, required
+from airflow_provider_bitrix24.sandbox.methods.arguments import array, as_integer, as_number, integer, required
 from airflow_provider_bitrix24.sandbox.methods.crm_items import invalid_list
 from airflow_provider_bitrix24.sandbox.methods.crm_old import denied, found_old
 from airflow_provider_bitrix24.sandbox.methods.listing import page_of
@@ -32,10 +32,9 @@ _WRITABLE = frozenset(_FIELDS) - {"id", "ownerId", "ownerType"}
 
 
 def _number(value: Any) -> float | int:
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        raise BadValue from None
+    number = as_number(value)
+    if number is None:
+        raise BadValue
     return int(number) if number.is_integer() else number
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from airflow_provider_bitrix24.sandbox.event_names import PAYMENT_DELETED, PAYMENT_SAVED
 from airflow_provider_bitrix24.sandbox.forms import as_map
-from airflow_provider_bitrix24.sandbox.methods.arguments import array, as_integer, integer, required
+from airflow_provider_bitrix24.sandbox.methods.arguments import array, as_integer, as_number, integer, required
 from airflow_provider_bitrix24.sandbox.methods.crm_changes import announce_payment
 from airflow_provider_bitrix24.sandbox.methods.crm_items import invalid_list
 from airflow_provider_bitrix24.sandbox.methods.listing import page_of
@@ -157,12 +157,10 @@ def update(portal: PortalState, user: User, params: Params) -> Any:
 
 def _write(portal: PortalState, user: User, payment: Row, fields: dict[str, Any]) -> None:
     if "sum" in fields:
-        try:
-            payment["sum"] = float(fields["sum"])
-        except (TypeError, ValueError):
-            raise Refusal(
-                "100", "Invalid value to match with parameter {sum}. Should be value of type float."
-            ) from None
+        amount = as_number(fields["sum"])
+        if amount is None:
+            raise Refusal("100", "Invalid value to match with parameter {sum}. Should be value of type float.")
+        payment["sum"] = amount
     payment["paySystemId"] = as_integer(fields["paySystemId"])
     for name in ("comments", "xmlId"):
         if name in fields:

@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 
 from airflow_provider_bitrix24.sandbox.forms import as_map
 from airflow_provider_bitrix24.sandbox.limits import SERVER_ZONE
+from airflow_provider_bitrix24.sandbox.methods.arguments import as_number
 from airflow_provider_bitrix24.sandbox.store import Row
 
 _KEY = re.compile(r"(!=%|!%=|!><|><|=%|%=|!%|!@|>=|<=|!=|[%@><=!])?(.*)", re.DOTALL)
@@ -205,10 +206,10 @@ def _comparable(field: Field, value: Any, lenient: bool) -> Any:
 
 
 def _number(value: Any) -> float:
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        raise BadValue from None
+    number = as_number(value)
+    if number is None:
+        raise BadValue
+    return number
 
 
 def _php_number(value: Any) -> float:

@@ -105,4 +105,4 @@ def user_access(portal: PortalState, user: User, params: Params) -> Any:
 def feature(portal: PortalState, user: User, params: Params) -> Any:
     if not params.get("CODE"):
         raise Refusal("CODE_EMPTY", "CODE can't be empty")
-    return {"value": "Y" if params["CODE"] in portal.plan_features else "N"}
+    return {"value": "Y" if str(params["CODE"]) in portal.plan_features else "N"}
