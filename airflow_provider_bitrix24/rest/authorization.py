@@ -23,12 +23,17 @@ OFFICIAL_HOSTS = ("oauth.bitrix.info", "oauth.bitrix24.tech")
 DEFAULT_URL = "https://oauth.bitrix.info/oauth/token/"
 #: What errors of the authorization server carry as their ``method``.
 METHOD = "oauth/token"
+_ELSEWHERE = "no authorization server answered: look at the extra oauth_url"
 _SCOPES = "tick the scopes in the application's card at the portal, then authorize it again"
 #: What a person does about a refusal, where the same code means something else for a method.
 _NEXT_STEPS = {
     "insufficient_scope": _SCOPES,
     "invalid_scope": _SCOPES,
     "invalid_request": "look at the extras client_id, client_secret and refresh_token of the connection",
+    # What a portal's REST says to all who bring neither method nor webhook.
+    "error_method_not_found": _ELSEWHERE,
+    "no_auth_found": _ELSEWHERE,
+    "invalid_credentials": _ELSEWHERE,
 }
 
 
@@ -153,6 +158,7 @@ class AuthorizationServer:
                 method=METHOD,
                 status=answer.status,
                 request_id=request_id,
+                next_step=f"look at {address_in}" if address_in else "see what answers in its place, e.g. a proxy",
             )
         return granted
 

@@ -28,6 +28,7 @@ from airflow_provider_bitrix24.rest.encoding import as_params, has_reference
 from airflow_provider_bitrix24.rest.explain import deletes, explained, identifying, needs_a_look
 from airflow_provider_bitrix24.rest.reply import Reply, read_error, reply_of
 from airflow_provider_bitrix24.rest.retry import LOST_ANSWER
+from airflow_provider_bitrix24.rest.signing import check_unsigned
 from airflow_provider_bitrix24.rest.types import Params
 
 if TYPE_CHECKING:
@@ -83,6 +84,7 @@ class BatchCall(Generic[Key]):
                 )
             method, known = self.client.known(command[0])
             params = as_params(command[1], method=method)
+            check_unsigned(params, self.client.tokens, method=method)
             one = batch.command(key, known, method, params, references=self.references)
             if one.text is None and (self.halt or (self.references and has_reference(one.params))):
                 raise ConfigurationError(

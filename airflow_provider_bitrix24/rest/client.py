@@ -40,7 +40,7 @@ from airflow_provider_bitrix24.rest.portal import Portal
 from airflow_provider_bitrix24.rest.reply import Reply
 from airflow_provider_bitrix24.rest.retry import CALL_SECONDS, PATIENCE_SECONDS, delay_before_retry
 from airflow_provider_bitrix24.rest.sender import Sender
-from airflow_provider_bitrix24.rest.signing import Signing
+from airflow_provider_bitrix24.rest.signing import Signing, check_unsigned
 from airflow_provider_bitrix24.rest.tokens import Tokens
 from airflow_provider_bitrix24.rest.types import Params, Row
 
@@ -214,6 +214,7 @@ class Client:
         :param lost: an earlier attempt that may have run.
         :param explain: False leaves it to the caller to say what a failure means: a batch has many commands.
         """
+        check_unsigned(params, self.tokens, method=method)
         writes = known.repeat_for(params) != "read"
         # REST 3.0 replays the stored answer of a write that comes again under its key; version 2 ignores the header.
         headers = {"Idempotency-Key": str(uuid.uuid4())} if writes and known.version == 3 else {}

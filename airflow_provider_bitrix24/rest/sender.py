@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 
 from airflow_provider_bitrix24.exceptions import (
     Bitrix24Error,
-    ConfigurationError,
     OperationTimeLimit,
     PortalMoved,
     QueryLimitExceeded,
@@ -81,7 +80,7 @@ class Sender:
         :param patience: what the call may sleep.
         :raises Bitrix24Error: it came to nothing; its ``ran`` tells whether the method may have run.
         """
-        pair = self._pair(signing, params, method)
+        pair = self._pair(signing)
         body = json_body(params if pair is None else {**params, "auth": pair.access_token}, method=method)
         delay = self.operating.delay(method, now=self._clock())
         if delay > 0:
@@ -128,12 +127,8 @@ class Sender:
         self.operating.learn(method, reply.time, now=self._clock())
         return reply
 
-    def _pair(self, signing: Signing, params: Params, method: str) -> TokenPair | None:
+    def _pair(self, signing: Signing) -> TokenPair | None:
         """The token that goes with the parameters; None for a webhook, which signs in the path."""
-        if signing.is_needed and "auth" in params:
-            raise ConfigurationError(
-                "the parameter auth is set by the connection", method=method, next_step="leave it out"
-            )
         pair = signing.pair()
         if pair is not None and not {pair.access_token, pair.refresh_token} <= self._secrets:
             self._secrets |= {pair.access_token, pair.refresh_token}

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from airflow_provider_bitrix24.exceptions import Bitrix24Error
+from airflow_provider_bitrix24.exceptions import Bitrix24Error, ConfigurationError
 from airflow_provider_bitrix24.rest.authorization import away
 from airflow_provider_bitrix24.rest.token_pair import TokenPair
 from airflow_provider_bitrix24.rest.tokens import Tokens
+from airflow_provider_bitrix24.rest.types import Params
 
 #: How many pairs that somebody else has stored a call tries, before it gives up.
 _OTHERS_PAIRS = 3
@@ -58,11 +59,6 @@ class Signing:
         return None
 
     @property
-    def is_needed(self) -> bool:
-        """Whether calls carry a token."""
-        return self._tokens is not None
-
-    @property
     def is_signed(self) -> bool:
         """Whether the last attempt was signed with a token."""
         return self._pair is not None
@@ -71,3 +67,13 @@ class Signing:
         if self._tokens is not None:
             is_new = self._tokens.renew(refused)
             self._others_pairs_left = 0 if is_new else self._others_pairs_left - 1
+
+
+def check_unsigned(params: Params, tokens: Tokens | None, *, method: str) -> None:
+    """
+    See that the parameters bring no token of their own where the connection does.
+
+    :raises ConfigurationError: they do.
+    """
+    if tokens is not None and "auth" in params:
+        raise ConfigurationError("the parameter auth is set by the connection", method=method, next_step="leave it out")

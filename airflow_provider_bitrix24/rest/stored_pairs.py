@@ -25,6 +25,8 @@ AUTHORIZE_AGAIN = (
 )
 #: Seconds between attempts to store a renewed pair: there is no other copy of it.
 WRITE_PAUSES_SECONDS = (0.1, 0.5, 2.0, 5.0)
+#: A path that leads to something else will do so the next time.
+_LASTING = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +177,7 @@ class StoredPairs:
                 f"the token store cannot be read ({_cause(error)})",
                 next_step="look at the extra token_store",
                 # What is not there, or may not be read, stays so.
-                retryable=not isinstance(error, (FileNotFoundError, PermissionError)),
+                retryable=not isinstance(error, _LASTING),
             )
         raise failure
 

@@ -118,10 +118,12 @@ def test_a_server_without_https_or_sense_is_refused(portal, oauth_url):
     "answer",
     [b"", b"null", b"[]", b"<html>", b"{}", b'{"access_token": "a"}', b'{"access_token": "a", "refresh_token": ""}',
      b'{"access_token": "a", "refresh_token": true}', b'{"result": {}}', b"[" * 100_000],
+    ids=lambda answer: answer[:40].decode(),
 )  # fmt: skip
 def test_an_answer_without_both_tokens_is_a_lost_one(portal, answer):
     portal.fault("body", "oauth/token", body=answer, status=200)
-    with pytest.raises(AnswerLost, match="HTTP 200 without tokens from the authorization server 127"):
+    expected = r"HTTP 200 without tokens from the authorization server 127\.0\.0\.1: look at the extra oauth_url"
+    with pytest.raises(AnswerLost, match=expected):
         server_of(portal.oauth_connection()).renew("refresh", None)
 
 

@@ -239,13 +239,16 @@ def test_what_is_no_whole_path_of_a_file_is_refused(address):
         store_at(address)
 
 
-def test_a_directory_that_is_not_there_is_told_and_nothing_is_sent(portal):
-    store = store_at("file:/no/such/directory/tokens.json")
+@pytest.mark.parametrize(
+    ("path", "cause"),
+    [("no/such/tokens.json", "no such file or directory"), ("", "is a directory"), ("file/x", "not a directory")],
+)
+def test_a_path_of_no_file_is_told_and_nothing_is_sent(path, cause, portal, tmp_path):
+    (tmp_path / "file").touch()
+    store = store_at(f"file:{tmp_path / path}")
     with (
         application_client(portal.oauth_connection(), store) as client,
-        pytest.raises(
-            NotSent, match=r"cannot be read \(no such file or directory\): look at the extra token_store"
-        ) as told,
+        pytest.raises(NotSent, match=rf"cannot be read \({cause}\): look at the extra token_store") as told,
     ):
         client.call("profile")
     assert not told.value.retryable

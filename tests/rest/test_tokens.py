@@ -169,6 +169,8 @@ def test_rest_3_that_refuses_a_good_token_is_not_answered_with_a_renewal(portal,
 def test_the_parameter_auth_belongs_to_the_connection(portal, connected):
     with pytest.raises(ConfigurationError, match="the parameter auth is set by the connection"):
         connected().call("profile", {"auth": "mine"})
+    with pytest.raises(ConfigurationError, match="the parameter auth is set by the connection"):
+        connected().batch({"a": ("profile", None), "b": ("profile", {"auth": "mine"})})
     assert portal.requests == 0
 
 
@@ -322,6 +324,8 @@ def test_a_portal_that_the_server_does_not_name_is_the_one_of_the_connection(por
         ("insufficient_scope", 403, Forbidden, "tick the scopes in the application's card"),
         ("invalid_scope", 400, Forbidden, "tick the scopes in the application's card"),
         ("invalid_request", 400, Exception, "look at the extras client_id"),
+        ("ERROR_METHOD_NOT_FOUND", 404, Exception, "no authorization server answered: look at the extra oauth_url"),
+        ("NO_AUTH_FOUND", 401, Exception, "no authorization server answered: look at the extra oauth_url"),
     ],
 )
 def test_a_refusal_of_the_authorization_server_is_not_repeated(portal, app, connected, code, status, kind, next_step):
