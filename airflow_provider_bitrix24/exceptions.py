@@ -3,6 +3,7 @@ Everything that goes wrong, as one tree. The first question each branch answers 
 
     Bitrix24Error
     ├── ConfigurationError (ValueError)   connection or arguments are wrong; nothing was sent
+    ├── TaskStopped                       the task is being stopped; nothing was sent
     ├── PortalMoved                       redirected to where a secret must not go, or to a page of the portal
     ├── TransportError                    no usable answer
     │   ├── NotSent                       no connection: the method surely did not run
@@ -106,6 +107,12 @@ def _restored(kind: type[Bitrix24Error], args: tuple[Any, ...], state: dict[str,
 
 class ConfigurationError(Bitrix24Error, ValueError):
     """A connection or an argument is wrong. Nothing was sent."""
+
+
+class TaskStopped(Bitrix24Error):
+    """The task was killed, and sends no request from then on. Nothing was sent; a retry of the task may go on."""
+
+    retryable = True
 
 
 class PortalMoved(Bitrix24Error):

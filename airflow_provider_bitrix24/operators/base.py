@@ -43,6 +43,7 @@ class Bitrix24BaseOperator(BaseOperator):
         super().__init__(**kwargs)
         self.bitrix24_conn_id = bitrix24_conn_id
         self._client: Client | None = None
+        self._killed = False
 
     @property
     def hook(self) -> Bitrix24Hook:
@@ -57,6 +58,8 @@ class Bitrix24BaseOperator(BaseOperator):
             for name, attribute in self.flags.items():
                 flag(getattr(self, attribute), name)
             self._client = self.hook.get_conn()
+            if self._killed:
+                self._client.stop()
             try:
                 return self.run(self._client, context)
             finally:
@@ -69,5 +72,7 @@ class Bitrix24BaseOperator(BaseOperator):
 
     def on_kill(self) -> None:
         """Send nothing more; a request that is under way is not called back."""
+        # Airflow 3 lets the task go on after a signal that came while the connection was looked up.
+        self._killed = True
         if self._client is not None:
             self._client.stop()

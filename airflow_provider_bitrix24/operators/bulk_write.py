@@ -14,6 +14,7 @@ from airflow_provider_bitrix24.operators.arguments import one_of, parameters, po
 from airflow_provider_bitrix24.operators.crm import fields_of
 from airflow_provider_bitrix24.operators.entities import entity_type_id
 from airflow_provider_bitrix24.operators.mapping import WHOLE_ROW, filled
+from airflow_provider_bitrix24.operators.outcome import befalls_all
 from airflow_provider_bitrix24.operators.rows import Bitrix24BaseRowsOperator
 
 if TYPE_CHECKING:
@@ -47,7 +48,8 @@ class Bitrix24BulkWriteOperator(Bitrix24BaseRowsOperator):
     :param sql_conn_id: the database's connection; templated.
     :param mapping: the method's params, or the item's fields, in which ``"$column"`` stands for a row's value and
         ``"$$"`` for a dollar sign, e.g. ``{"title": "$name", "opened": "Y"}``; the whole row by default; templated.
-    :param max_failures: so many rows may fail before the task stops and fails; None for any number.
+    :param max_failures: so many rows may fail before the task stops and fails; None for any number. What befalls all
+        rows, such as a limit, stops it in any case.
     :param dry_run: write nothing; return ``{"rows": 5000, "failed": 0, "examples": [params of the first three], …}``.
     :param report: an ``ObjectStoragePath`` for the outcome of every row, JSON lines ``{"row": 0, "outcome": "written",
         "result": 17}``; templated.
@@ -85,8 +87,9 @@ class Bitrix24BulkWriteOperator(Bitrix24BaseRowsOperator):
             )
         made = ask(client)
         counts: Counter[str] = Counter()
-        steps = 0
+        steps, too_many = 0, False
         failure: Bitrix24Error | None = None
+        hindrance: Bitrix24Error | None = None
         unread: Bitrix24Error | None = None
         while unread is None:
             try:
@@ -98,12 +101,15 @@ class Bitrix24BulkWriteOperator(Bitrix24BaseRowsOperator):
                 unread, some = one, []
             if not some:
                 break
-            outcomes, error = self._step(client, memory, steps, method, [made(row) for row in some])
+            outcomes, errors = self._step(client, memory, steps, method, [made(row) for row in some])
             steps += 1
-            failure = failure or error
+            # One that no retry heals decides: a retry must not begin while a row may have been written.
+            failure = failure or next((error for error in errors if not error.retryable), next(iter(errors), None))
+            hindrance = hindrance or next(filter(befalls_all, errors), None)
             counts.update(outcome["outcome"] for outcome in outcomes)
             self.log.info("%d rows: %s", counts.total(), dict(counts))
-            if most is not None and counts["failed"] + counts["unknown"] > most:
+            too_many = most is not None and counts["failed"] + counts["unknown"] > most
+            if too_many or hindrance is not None:
                 break
         written = report and write_json_lines(report, _remembered(memory, steps))
         summary = {
@@ -116,11 +122,11 @@ class Bitrix24BulkWriteOperator(Bitrix24BaseRowsOperator):
         if unread is not None:
             context["ti"].xcom_push(key="bitrix24_writes", value=summary)
             raise unread.advise(f"({dict(counts)} before; nothing behind them was written)")
-        if failure is not None and most is not None and counts["failed"] + counts["unknown"] > most:
+        if ended := failure if too_many else hindrance:
             context["ti"].xcom_push(key="bitrix24_writes", value=summary)
             # Only with what earlier tries did in mind may another try begin.
-            failure.retryable = failure.retryable and memory.lasting
-            raise failure.advise(f"({dict(counts)}; more than max_failures, {most})")
+            ended.retryable = ended.retryable and memory.lasting
+            raise ended.advise(f"({dict(counts)}{f'; more than max_failures, {most}' if too_many else ''})")
         memory.finish(summary)
         return summary
 
@@ -145,8 +151,8 @@ class Bitrix24BulkWriteOperator(Bitrix24BaseRowsOperator):
 
     def _step(
         self, client: Client, memory: Checkpoint, number: int, method: str, made: list[Any]
-    ) -> tuple[list[dict[str, Any]], Bitrix24Error | None]:
-        """Write up to 50 rows, or tell what an earlier try did with them."""
+    ) -> tuple[list[dict[str, Any]], list[Bitrix24Error]]:
+        """Write up to 50 rows, or tell what an earlier try did with them; and what went wrong."""
         first = number * STEP
         mark = _fingerprint(made)
         known, intent = memory.get(f"outcome_{number}"), memory.get(f"intent_{number}")
@@ -189,8 +195,7 @@ class Bitrix24BulkWriteOperator(Bitrix24BaseRowsOperator):
         errors += done.errors.values()
         answer = [outcomes[index] for index in sorted(outcomes)]
         memory.put(f"outcome_{number}", answer)
-        # One that no retry heals decides: a retry must not begin while a row may have been written.
-        return answer, next((error for error in errors if not error.retryable), errors[0] if errors else None)
+        return answer, errors
 
     def _checked(self, client: Client, method: str, made: _Made, rows: Iterator[dict[str, Any]]) -> dict[str, Any]:
         name, _ = client.known(method)

@@ -11,18 +11,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from airflow_provider_bitrix24.exceptions import (
     Bitrix24Error,
-    Blocked,
     ConfigurationError,
-    NotSent,
-    OperationTimeLimit,
-    PortalMoved,
-    QueryLimitExceeded,
-    Unauthorized,
 )
 from airflow_provider_bitrix24.operators.arguments import parameters
 from airflow_provider_bitrix24.operators.crm import fields_of
 from airflow_provider_bitrix24.operators.entities import entity_type_id
 from airflow_provider_bitrix24.operators.mapping import WHOLE_ROW, filled
+from airflow_provider_bitrix24.operators.outcome import befalls_all
 from airflow_provider_bitrix24.operators.rows import Bitrix24BaseRowsOperator
 
 if TYPE_CHECKING:
@@ -41,8 +36,6 @@ class _NoMoreRows(ConfigurationError):
     """The source of the rows cannot be read further."""
 
 
-#: What befell one row befalls the next: not the row's failure, and however many may fail, the task stops.
-_FOR_ALL = (NotSent, PortalMoved, QueryLimitExceeded, OperationTimeLimit, Unauthorized, Blocked, _NoMoreRows)
 #: Failed rows that are logged one by one.
 _LOGGED = 20
 
@@ -94,7 +87,7 @@ class Tally:
         error = outcome.error
         if error is None:
             return
-        if error.retryable or isinstance(error, _FOR_ALL):
+        if befalls_all(error) or isinstance(error, _NoMoreRows):
             self._for_all = self._for_all or error
         else:
             self.failed += 1

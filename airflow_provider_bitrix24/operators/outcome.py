@@ -6,7 +6,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from airflow_provider_bitrix24._compat import AirflowFailException
-from airflow_provider_bitrix24.exceptions import Bitrix24Error
+from airflow_provider_bitrix24.exceptions import (
+    Bitrix24Error,
+    Blocked,
+    NotSent,
+    OperationTimeLimit,
+    PortalMoved,
+    QueryLimitExceeded,
+    Unauthorized,
+)
+
+_FOR_ALL = (NotSent, PortalMoved, QueryLimitExceeded, OperationTimeLimit, Unauthorized, Blocked)
 
 
 @contextmanager
@@ -28,3 +38,12 @@ def airflow_outcome() -> Iterator[None]:
     if failure is not None:
         # The message says it all, and a chain would print it twice.
         raise failure from None
+
+
+def befalls_all(error: Bitrix24Error) -> bool:
+    """
+    Whether what befell one of many rows befalls the next, or may be healed by a retry of the task.
+
+    That is no failure of the row: the task stops and fails, however many rows may fail.
+    """
+    return error.retryable or isinstance(error, _FOR_ALL)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_bitrix24.exceptions import Bitrix24Error, ConfigurationError
+from airflow_provider_bitrix24.exceptions import Bitrix24Error, ConfigurationError, TaskStopped
 from airflow_provider_bitrix24.operators.arguments import one_of, parameters
 from airflow_provider_bitrix24.operators.base import Bitrix24BaseOperator
 from airflow_provider_bitrix24.operators.once import once
@@ -141,7 +141,8 @@ class Bitrix24BatchOperator(Bitrix24BaseOperator):
                 "errors": {name: error_summary(error) for name, error in done.errors.items()},
                 "not_run": list(done.not_run),
             }
-            if on_error == "fail" and (done.errors or done.not_run):
+            stopped = any(isinstance(error, TaskStopped) for error in done.errors.values())
+            if stopped or (on_error == "fail" and (done.errors or done.not_run)):
                 context["ti"].xcom_push(key="bitrix24_batch", value=outcome)
                 raise self._failure(done, [name for name in unrepeatable if name in done.replies])
             return outcome

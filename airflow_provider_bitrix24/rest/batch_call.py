@@ -20,6 +20,7 @@ from airflow_provider_bitrix24.exceptions import (
     QueryLimitExceeded,
     RestError,
     ServerFault,
+    TaskStopped,
     Unauthorized,
 )
 from airflow_provider_bitrix24.rest import batch
@@ -40,7 +41,7 @@ Key = TypeVar("Key", bound=Hashable)
 #: How often commands whose answer was lost are sent again.
 ATTEMPTS = 3
 #: What befell one request befalls the next: the commands behind it are not sent.
-_FOR_ALL = (NotSent, PortalMoved, Unauthorized, Blocked, QueryLimitExceeded)
+_FOR_ALL = (TaskStopped, NotSent, PortalMoved, Unauthorized, Blocked, QueryLimitExceeded)
 
 
 class BatchCall(Generic[Key]):

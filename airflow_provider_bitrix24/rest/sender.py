@@ -12,6 +12,7 @@ from airflow_provider_bitrix24.exceptions import (
     OperationTimeLimit,
     PortalMoved,
     QueryLimitExceeded,
+    TaskStopped,
 )
 from airflow_provider_bitrix24.rest.bucket_stores import BucketStore
 from airflow_provider_bitrix24.rest.encoding import json_body
@@ -89,7 +90,7 @@ class Sender:
         if wait > 0:
             patience.wait_or_raise(wait, QueryLimitExceeded, method)
         if self._stopped:
-            raise Bitrix24Error("not sent: the task is being stopped", method=method, retryable=True)
+            raise TaskStopped("not sent: the task is being stopped", method=method)
         request_id = str(uuid.uuid4())
         began = time.monotonic()
         for _ in range(MAX_REDIRECTS + 1):

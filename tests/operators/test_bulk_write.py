@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_bitrix24._compat import AirflowFailException
-from airflow_provider_bitrix24.exceptions import Bitrix24Error, ConfigurationError
+from airflow_provider_bitrix24.exceptions import Bitrix24Error, ConfigurationError, OperationTimeLimit
 from airflow_provider_bitrix24.operators.bulk_write import Bitrix24BulkWriteOperator
 from airflow_provider_bitrix24.operators.row_sources import rows_of
 from tests.operators.context import StateStore, context
@@ -92,6 +92,20 @@ def test_more_failures_than_allowed_stop_the_task_after_their_step(portal, conne
     told = failure_of(entity_type_id="deal", operation="update", rows=rows, mapping={"title": "x"}, max_failures=10)
     assert "more than max_failures, 10" in told
     assert portal.count("batch") == 1
+
+
+def test_a_limit_is_no_failure_of_its_rows_and_the_next_try_writes_them(portal, connection, tmp_path):
+    portal.fault("operation_time_limit", "crm.item.add", after=50, times=None)
+    arguments = {
+        "entity_type_id": "company", "rows": firms(120), "mapping": {"title": "$name"}, "max_failures": None,
+        "report": str(tmp_path / "r.jsonl"),
+    }  # fmt: skip
+    with pytest.raises(OperationTimeLimit):
+        write(**arguments)
+    portal.clear_faults()
+    told = write(given=context(try_number=2), **arguments)
+    assert (told["written"], told["failed"]) == (120, 0)
+    assert titles(portal) == [f"Firm {index}" for index in range(120)]
 
 
 def test_a_dry_run_writes_nothing_and_names_rows_that_cannot_be_written(portal, connection):
