@@ -19,6 +19,7 @@ from airflow_provider_bitrix24.exceptions import (
     OperationTimeLimit,
     QueryLimitExceeded,
     ServerFault,
+    TaskStopped,
 )
 from airflow_provider_bitrix24.operators.delete_payments import Bitrix24DeletePaymentsOperator
 from airflow_provider_bitrix24.operators.payment import Bitrix24DeletePaymentOperator
@@ -298,4 +299,6 @@ def test_the_connection_is_closed_when_the_task_has_ended(portal, connection):
 def test_a_killed_task_sends_nothing_more(portal, connection):
     operator = SleeplessDelete(task_id="delete", payment_id=1)
     operator.on_kill()
+    with pytest.raises(TaskStopped):
+        operator.execute({})
     assert portal.connections == 0
