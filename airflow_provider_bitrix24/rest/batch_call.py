@@ -55,6 +55,15 @@ class BatchCall(Generic[Key]):
         self._stopped_by: Bitrix24Error | None = None
 
     def run(self, commands: Mapping[Key, tuple[str, Params | None]]) -> BatchResult[Key]:
+        for name, value in (("halt", self.halt), ("references", self.references)):
+            if value not in (True, False):
+                # Any text is true, "false" too.
+                raise ConfigurationError(f"{name} of a batch is neither True nor False", next_step="write one of them")
+        if not isinstance(commands, Mapping):
+            raise ConfigurationError(
+                "the commands of a batch are not an object",
+                next_step='write {"a": ("crm.item.get", {"entityTypeId": 2, "id": 7})}, each command under a key',
+            )
         made = self._made(commands)
         batched = [one for one in made if one.text is not None]
         if self.halt or self.references:

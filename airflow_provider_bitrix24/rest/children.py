@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
-from airflow_provider_bitrix24.exceptions import IncompleteList
+from airflow_provider_bitrix24.exceptions import ConfigurationError, IncompleteList
 from airflow_provider_bitrix24.rest.batch import MAX_COMMANDS
 from airflow_provider_bitrix24.rest.filter_check import check_filter
 from airflow_provider_bitrix24.rest.listing import Listing
@@ -44,8 +44,14 @@ def children(
 
 def _once(parents: Iterable[Parent]) -> Iterator[Parent]:
     """Each parent once, taken only when it is needed: parents may be a list that is being read."""
+    if isinstance(parents, (str, bytes)) or not isinstance(parents, Iterable):
+        raise ConfigurationError("the parents are not a list", next_step="write e.g. [7, 9]")
     seen: set[Parent] = set()
     for parent in parents:
+        if not isinstance(parent, Hashable):
+            raise ConfigurationError(
+                f"a parent is a {type(parent).__name__}", next_step="give ids, numbers or texts, e.g. [7, 9]"
+            )
         if parent not in seen:
             seen.add(parent)
             yield parent

@@ -75,6 +75,21 @@ def test_what_cannot_be_a_command_is_refused_before_anything_is_sent(
     assert portal.requests == 0
 
 
+@pytest.mark.parametrize("commands", [None, [], "profile", [("profile", {})]])
+def test_what_is_no_object_of_commands_is_refused(portal: Sandbox, client: Client, commands: Any) -> None:
+    with pytest.raises(ConfigurationError, match=r"the commands of a batch are not an object: write \{"):
+        client.batch(commands)
+    assert portal.requests == 0
+
+
+@pytest.mark.parametrize("name", ["halt", "references"])
+@pytest.mark.parametrize("value", ["false", None, []])
+def test_halt_and_references_are_true_or_false(portal: Sandbox, client: Client, name: str, value: Any) -> None:
+    with pytest.raises(ConfigurationError, match=f"{name} of a batch is neither True nor False"):
+        client.batch({"a": get(1)}, **{name: value})
+    assert portal.requests == 0
+
+
 @pytest.mark.parametrize("text", ["\ud800", "a\udfffb"])
 def test_half_a_character_is_refused_before_anything_is_sent(portal: Sandbox, client: Client, text: str) -> None:
     for commands in ({"add": add(text)}, {"x": add("fine"), "add": (ADD, {text: 1})}):

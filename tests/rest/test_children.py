@@ -138,6 +138,13 @@ def test_what_cannot_be_read_exactly_is_refused_before_anything_is_sent(
     assert portal.requests == 0
 
 
+@pytest.mark.parametrize("parents", [None, 5, "12", [{"id": 1}], [[1]]])
+def test_what_are_no_parents_is_refused(portal: Sandbox, client: Client, parents: Any) -> None:
+    with pytest.raises(ConfigurationError, match=r"parents? (are|is) .*: (write|give) "):
+        next(client.children(COMMENTS, parents, comments_of))
+    assert portal.requests == 0
+
+
 def test_a_misspelt_parent_in_the_filter_does_not_give_every_row_to_every_parent(
     portal: Sandbox, client: Client
 ) -> None:
