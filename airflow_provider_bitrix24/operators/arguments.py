@@ -10,8 +10,8 @@ from typing import Any
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError
 
-#: What a template makes of nothing.
-_NOTHING = frozenset({"", "None", "null", "nan", "NaN", "NaT"})
+#: Texts that templates and data frames make of nothing.
+NOTHING = frozenset({"", "None", "null", "nan", "NaN", "NaT"})
 
 
 def positive_id(value: Any, name: str, hint: str = "") -> int:
@@ -58,7 +58,7 @@ def _cure_of_number(value: Any) -> str:
 
 
 def _cure_of_nothing(value: Any) -> str:
-    nothing = str(value).strip() in _NOTHING if isinstance(value, (str, float)) else value is None
+    nothing = str(value).strip() in NOTHING if isinstance(value, (str, float)) else value is None
     return "nothing was found for it: look at the template, or at what the other task returned" if nothing else ""
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_bitrix24.exceptions import Bitrix24Error, ConfigurationError
-from airflow_provider_bitrix24.operators.arguments import names
+from airflow_provider_bitrix24.operators.arguments import NOTHING, names
 from airflow_provider_bitrix24.operators.base import Bitrix24BaseOperator
 from airflow_provider_bitrix24.operators.crm import (
     ADD,
@@ -165,14 +165,29 @@ class Upserts:
         """
         A row's key as text.
 
-        :raises ConfigurationError: it is empty: every item without a key would be meant.
+        :raises ConfigurationError: it is empty, or a text such as ``None`` that a template or a data frame makes of
+            nothing: every item without a key would be meant.
         """
-        key = tuple(str(sent.fields.get(name, "")).strip() for name in self.key)
-        if not all(key):
-            raise ConfigurationError(
-                f"the fields have no value for the key {self.key[key.index('')]}", next_step="give each item its own"
-            )
+        key = self._key_in({name: sent.fields.get(name, "") for name in self.key})
+        for name, value in zip(self.key, key, strict=True):
+            if value in NOTHING:
+                raise ConfigurationError(
+                    f"the fields have no value for the key {name}{f', but the text {value!r}' if value else ''}",
+                    next_step="give each item its own",
+                )
         return key
+
+    def _key_in(self, fields: Mapping[str, Any]) -> tuple[str, ...]:
+        """A key as text. ``77.50`` and ``77.5`` are one number, and so one key where the field has numbers."""
+        from airflow_provider_bitrix24.operators.crm_values import decimal_of
+
+        texts = []
+        for name in self.key:
+            text = str(fields.get(name)).strip()
+            if self.known.fields[name].type == "double" and (number := decimal_of(text)) is not None:
+                text = f"{number.normalize():f}"
+            texts.append(text)
+        return tuple(texts)
 
     def packs(self, made: Iterator[Made]) -> Iterator[list[Made]]:
         """Up to 50 rows, no key among them twice: the later of two must find what the earlier has added."""
@@ -269,7 +284,7 @@ class Upserts:
         # As the list of one parent: where it fits into a page, that is one request, and a list of its own is two.
         for _, item in self.client.children(LIST, [0], lambda _: params):
             # By the whole key as it is: the portal compares without case, and each part by itself.
-            found.setdefault(tuple(str(item.get(name)).strip() for name in self.key), []).append(item)
+            found.setdefault(self._key_in(item), []).append(item)
         return found
 
     def _ambiguous(self, row: Written, items: Sequence[Mapping[str, Any]]) -> Bitrix24Error:

@@ -32,6 +32,8 @@ _NO = frozenset({"n", "no", "false", "0"})
 _MONEY = re.compile(r"\s*([+-]?\d+(?:\.\d+)?)\s*\|\s*([A-Za-z]{3})\s*", re.ASCII)
 #: Amounts closer than this are the same: the portal rounds to hundredths.
 _HUNDREDTH = 0.005
+#: Below this a float holds every whole number as it is.
+_EXACT = 2**53
 
 
 @dataclass(frozen=True)
@@ -127,13 +129,17 @@ def _yes(known: ItemField, value: Any) -> bool:
 def _text(known: ItemField, value: Any) -> Any:
     if isinstance(value, bool):
         raise _misfit(known, value, "text")
-    return (
-        format(value, "f") if isinstance(value, Decimal) else str(value) if isinstance(value, (int, float)) else value
-    )
+    if isinstance(value, float) and value.is_integer() and abs(value) < _EXACT:
+        # Parquet files and data frames keep a column of whole numbers as fractions where one is missing: the key 12
+        # must not become 12.0, another key.
+        return str(int(value))
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    return str(value) if isinstance(value, (int, float)) else value
 
 
 def _number(known: ItemField, value: Any) -> Any:
-    number = _decimal(value)
+    number = decimal_of(value)
     if number is None:
         cure = "write it without separators, with a point: 1234.5" if known.type == "double" else ""
         raise _misfit(known, value, "a number", cure)
@@ -144,7 +150,8 @@ def _number(known: ItemField, value: Any) -> Any:
     return value if isinstance(value, (int, float)) else format(number, "f")
 
 
-def _decimal(value: Any) -> Decimal | None:
+def decimal_of(value: Any) -> Decimal | None:
+    """A number, or its text, exactly; None for anything else."""
     if isinstance(value, bool) or not isinstance(value, (int, float, str, Decimal)):
         return None
     try:
@@ -158,7 +165,7 @@ def _money(known: ItemField, value: Any) -> str:
     """``300|EUR``, out of that or of ``{"amount": 300, "currency": "EUR"}``."""
     text = value
     if isinstance(value, Mapping) and set(value) == {"amount", "currency"}:
-        amount = _decimal(value["amount"])
+        amount = decimal_of(value["amount"])
         text = None if amount is None else f"{amount:f}|{value['currency']}"
     match = _MONEY.fullmatch(text) if isinstance(text, str) else None
     if match is None:
@@ -170,7 +177,7 @@ def _money(known: ItemField, value: Any) -> str:
 
 def _choice(known: ItemField, value: Any) -> Any:
     """The id of a value of an enumeration; the portal drops, without a word, what is none."""
-    number = _decimal(value)
+    number = decimal_of(value)
     word = str(int(number)) if number is not None and number == number.to_integral_value() else str(value).strip()
     if not known.choices or word in known.choices:
         return int(word) if word.isascii() and word.isdecimal() else word
@@ -205,7 +212,7 @@ def _typed(known: ItemField, value: Any) -> Any:
         word = str(value).strip().lower()
         return True if word in _YES else False if word in _NO else value
     if known.type in _WHOLE or known.type in ("double", "enumeration"):
-        number = _decimal(value)
+        number = decimal_of(value)
         if number is None or (known.type != "double" and number != number.to_integral_value()):
             return value
         return float(number) if known.type == "double" else int(number)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -90,6 +91,18 @@ def test_keys_that_differ_only_in_case_are_two_keys(portal, connection):
     assert by_origin(portal) == {"001xA": ["small"], "001XA": ["large"]}
 
 
+def test_a_whole_number_is_one_key_however_a_data_frame_keeps_it(portal, connection):
+    told = upsert_rows(rows=[{"originId": key, "title": str(key)} for key in (12, 12.0, "12", Decimal(12))])
+    assert (told["created"], told["updated"]) == (1, 3)
+    assert by_origin(portal) == {"12": ["12"]}
+
+
+def test_a_fraction_is_one_key_however_it_is_written(portal, connection):
+    rows = [{"revenue": key, "title": str(key)} for key in (77.5, "77.50", Decimal("77.500"), 78, 78.0, "78.0")]
+    told = upsert_rows(key="revenue", rows=rows)
+    assert (told["created"], told["updated"]) == (2, 4)
+
+
 def test_more_than_one_item_with_the_key_is_an_error_and_nothing_is_written(portal, connection):
     ids = portal.add_items(4, 2, originId="A-1", title="twin")
     told = failure_of(Bitrix24UpsertItemOperator, fields={"originId": "A-1", "title": "x"})
@@ -103,6 +116,8 @@ def test_more_than_one_item_with_the_key_is_an_error_and_nothing_is_written(port
         ({"fields": {"title": "x"}}, "no value for the key originId"),
         ({"fields": {"title": "x", "originId": None}}, "no value for the key originId"),
         ({"fields": {"title": "x", "originId": "  "}}, "no value for the key originId"),
+        ({"fields": {"title": "x", "originId": "None"}}, "no value for the key originId, but the text 'None'"),
+        ({"fields": {"title": "x", "originId": "nan"}}, "no value for the key originId, but the text 'nan'"),
         ({"fields": {"title": "x"}, "key": "orignId"}, "key names 'orignId', which is no field of a company"),
         ({"fields": {"opened": True}, "key": "opened"}, "key names opened, which cannot be a key here"),
         ({"fields": {"observers": 1}, "key": "observers"}, "key names observers, which cannot be a key here"),
