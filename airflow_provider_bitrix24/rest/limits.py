@@ -16,6 +16,10 @@ from dataclasses import dataclass
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError
 
+#: A longer queue than so many seconds and slots was left under other limits, such as a higher ``rate`` that a
+#: connection to the same portal had before: it must not hold everybody up for hours.
+LONGEST_WAIT_SECONDS, LONGEST_QUEUE = 600.0, 100.0
+
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
@@ -53,6 +57,7 @@ class Bucket:
         return max(self._leaked(level, at, now), self.burst + self.rate * pause_seconds), now
 
     def _leaked(self, level: float, at: float, now: float) -> float:
+        level = min(level, self.burst + self.rate * LONGEST_WAIT_SECONDS + LONGEST_QUEUE)
         return max(0.0, level - self.rate * max(0.0, now - at))
 
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_bitrix24.rest.limits import Bucket
+from airflow_provider_bitrix24.rest.limits import LONGEST_QUEUE, LONGEST_WAIT_SECONDS, Bucket
 from airflow_provider_bitrix24.rest.redis_client import redis_client
 from airflow_provider_bitrix24.rest.scrub import scrubber
 
@@ -25,12 +25,13 @@ REDIS_REST_SECONDS = 30.0
 
 # Bucket.take and Bucket.fill in one atomic step, on the server's clock. That clock may be set back: then nothing has
 # leaked, once. Numbers travel as %.17g, because Lua's own text of a number drops the microseconds of a Unix time.
-_LEVEL = """
+_LEVEL = f"""
 local rate, burst = tonumber(ARGV[1]), tonumber(ARGV[2])
 local time = redis.call('TIME')
 local now = tonumber(time[1]) + tonumber(time[2]) / 1000000
 local state = redis.call('HMGET', KEYS[1], 'level', 'at')
 local level, at = tonumber(state[1] or 0) or burst, tonumber(state[2] or now) or now
+level = math.min(level, burst + rate * {LONGEST_WAIT_SECONDS} + {LONGEST_QUEUE})
 level = math.max(0, level - rate * math.max(0, now - at))
 local function keep(new)
   redis.call('HSET', KEYS[1], 'level', string.format('%.17g', new), 'at', string.format('%.17g', now))

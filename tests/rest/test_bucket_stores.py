@@ -17,7 +17,7 @@ from time import monotonic, sleep
 import pytest
 
 from airflow_provider_bitrix24.rest.bucket_stores import FileBucket, LocalBucket
-from airflow_provider_bitrix24.rest.limits import PLANS
+from airflow_provider_bitrix24.rest.limits import PLANS, Bucket
 
 BUCKET = PLANS["standard"]
 FOREVER = 1e9
@@ -262,6 +262,16 @@ def test_a_bucket_from_before_the_host_started_has_leaked_since_then(
     long_ago = FileBucket("portal", directory, clock=HandClock(5e6))
     take(long_ago, 54)
     assert take(FileBucket("portal", directory, clock=HandClock(up_seconds)), 1) == [wait_seconds]
+
+
+def test_what_was_sent_under_other_limits_holds_nobody_up_for_hours(directory: str, clock: HandClock) -> None:
+    fast = Bucket(rate=1000.0, burst=100_000.0)
+    for _ in range(5_000):
+        FileBucket("portal", directory, clock=clock).reserve(fast, FOREVER)
+    store = FileBucket("portal", directory, clock=clock)
+    assert store.reserve(BUCKET, 30.0) == 650.5
+    clock.now += 650
+    assert store.reserve(BUCKET, 30.0) == 0.5
 
 
 def test_a_cleaner_may_take_file_and_directory_away(directory: str, clock: HandClock) -> None:

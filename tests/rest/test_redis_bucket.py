@@ -98,10 +98,15 @@ def test_a_wait_beyond_patience_takes_no_slot(server: Server) -> None:
 
 def test_a_refusal_that_one_host_met_slows_the_others(server: Server) -> None:
     fallback = alone()
-    RedisBucket(f"unix://localhost{server.socket}", "bucket", fallback).report_full(BUCKET, 1000.0)
+    RedisBucket(f"unix://localhost{server.socket}", "bucket", fallback).report_full(BUCKET, 500.0)
     assert fallback.reserve(BUCKET, 0.0) == 0.0
-    in_redis(server).report_full(BUCKET, 1000.0)
-    assert in_redis(server).reserve(BUCKET, FOREVER) == pytest.approx(1000.5, abs=0.4)
+    in_redis(server).report_full(BUCKET, 500.0)
+    assert in_redis(server).reserve(BUCKET, FOREVER) == pytest.approx(500.5, abs=0.4)
+
+
+def test_what_was_sent_under_other_limits_holds_nobody_up_for_hours(server: Server) -> None:
+    in_redis(server).report_full(Bucket(rate=1000.0, burst=100_000.0), 0.0)
+    assert in_redis(server).reserve(BUCKET, 30.0) == pytest.approx(650.5, abs=0.4)
 
 
 def test_the_server_decides_exactly_as_the_arithmetic_does(server: Server) -> None:
