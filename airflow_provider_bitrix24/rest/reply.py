@@ -93,9 +93,21 @@ def read_reply(
         method=method,
         status=status,
         request_id=request_id,
-        retryable=not (400 <= status < 500 and status not in _PASSING),
-        next_step="" if status not in (401, 403, 404) else "look at the connection's host and at proxies on the way",
+        retryable=_passes(status),
+        next_step=_whom_to_ask(status),
     )
+
+
+def _passes(status: int) -> bool:
+    return not 400 <= status < 500 or status in _PASSING
+
+
+def _whom_to_ask(status: int) -> str:
+    if status == 413:
+        return "send less at once: a server on the way takes no request of this size"
+    if not _passes(status):
+        return "look at the connection's host and at proxies on the way"
+    return "if it stays so, open the portal in a browser: it may be under maintenance, or a proxy answers in its place"
 
 
 def reply_of(

@@ -173,7 +173,10 @@ class Transport:
     def _failure(self, error: Exception, *, answering: bool) -> TransportError:
         causes = list(causes_of(error))
         if self._wire.sent:
-            return AnswerLost(_how_lost(causes, self.portal.timeout_seconds, answering=answering))
+            lost = AnswerLost(_how_lost(causes, self.portal.timeout_seconds, answering=answering))
+            if _is_timeout(causes):
+                lost.next_step = "raise the extra timeout, or ask for less at once"
+            return lost
         return not_sent(causes, self.portal, self._options, address_in=self._address_in, scrub=self._scrub)
 
 
@@ -191,8 +194,12 @@ def _arriving(response: requests.Response) -> Iterator[bytes]:
         yield chunk
 
 
+def _is_timeout(causes: list[BaseException]) -> bool:
+    return any(isinstance(cause, (requests.Timeout, TimeoutError)) for cause in causes)
+
+
 def _how_lost(causes: list[BaseException], timeout_seconds: float, *, answering: bool) -> str:
-    if any(isinstance(cause, (requests.Timeout, TimeoutError)) for cause in causes):
+    if _is_timeout(causes):
         return f"no answer within {timeout_seconds:g} s"
     if answering:
         return "the answer broke off"

@@ -213,7 +213,7 @@ def test_a_reset_connection_proves_nothing(kind, portal, all_output):
 def test_an_answer_that_takes_too_long_is_lost(kind, options, portal, all_output):
     portal.fault(kind, **options)
     error = failure_of(sandbox_settings(portal, timeout_seconds=0.2), all_output, AnswerLost)
-    assert "no answer within 0.2 s" in str(error)
+    assert "no answer within 0.2 s: raise the extra timeout" in str(error)
 
 
 def test_chunks_that_drip_in_for_ever_are_given_up(all_output):
