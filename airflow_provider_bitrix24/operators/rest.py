@@ -27,7 +27,7 @@ class Bitrix24Operator(Bitrix24BaseOperator):
     A method that must not be repeated, such as an add, is not called again after a lost answer, nor by the next try of
     a task that was killed meanwhile; but before Airflow 3.3 nothing remembers that: set ``retries=0`` there.
 
-    :param method: e.g. ``"crm.item.get"``; templated.
+    :param method: e.g. ``"crm.item.get"``, but not ``"batch"``; templated.
     :param method_params: what the method is given, an object or its JSON text; templated.
     :param version: 3 for a method of REST 3.0.
     :param result_path: the part of the result to return, e.g. ``"item.id"`` or ``"items.0"``; templated.
@@ -67,6 +67,10 @@ class Bitrix24Operator(Bitrix24BaseOperator):
         params = parameters(self.method_params, "method_params")
         version = one_of(self.version, "version", (2, 3))
         name, known = client.known(self.method, version)
+        if name.lower() == "batch":
+            raise ConfigurationError(
+                "method is batch, whose failed commands would go unseen here", next_step="use Bitrix24BatchOperator"
+            )
         again = known.repeat_for(params) != "never"
 
         def ask() -> Any:

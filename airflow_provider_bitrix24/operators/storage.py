@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError
+from airflow_provider_bitrix24.operators.arguments import NOTHING
 
 
 def storage_path(address: Any, name: str) -> Any:
@@ -20,9 +21,9 @@ def storage_path(address: Any, name: str) -> Any:
     from airflow_provider_bitrix24._compat import ObjectStoragePath
 
     text = str(address).strip() if address is not None else ""
-    if not text or text.endswith("/"):
+    if text in NOTHING or text.endswith("/"):
         raise ConfigurationError(
-            f"{name} does not name a file",
+            f"{name} does not name a file{f', but {text!r}' if text else ''}",
             next_step="write e.g. s3://conn_id@bucket/deals.jsonl or file:///data/deals.jsonl",
         )
     try:

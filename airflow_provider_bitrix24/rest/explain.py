@@ -117,6 +117,6 @@ def _scopes(known: Method, ask: Ask) -> str:
 
 
 def _look_first(known: Method, methods: Methods) -> str:
-    place = f"{known.name.rpartition('.')[0]}.list"
-    where = f"with {place}" if methods.find(place).rows else "at the portal"
+    family, _, _ = known.name.rpartition(".")
+    where = f"with {family}.list" if family and methods.find(f"{family}.list").rows else "at the portal"
     return f"it may have been done: look {where} before you run this again"

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from airflow_provider_bitrix24._compat import AirflowFailException
-from airflow_provider_bitrix24.exceptions import Bitrix24Error, OperationTimeLimit
+from airflow_provider_bitrix24.exceptions import AnswerLost, Bitrix24Error, OperationTimeLimit
+from airflow_provider_bitrix24.hooks.bitrix24 import Bitrix24Hook
 from airflow_provider_bitrix24.operators.rest import (
     Bitrix24BatchOperator,
     Bitrix24ListOperator,
@@ -35,6 +36,18 @@ def test_the_result_of_any_method_goes_to_xcom(portal, connection):
     item = run(Bitrix24Operator, method="crm.item.get", method_params={"entityTypeId": 2, "id": 1})["item"]
     assert item["id"] == 1
     assert portal.calls[-1].params == {"entityTypeId": 2, "id": 1}
+
+
+def test_a_batch_as_any_method_is_refused_since_nobody_would_see_its_failed_commands(portal, connection):
+    told = failure_of(Bitrix24Operator, method="batch", method_params={"cmd": {"a": "crm.item.get?id=0"}})
+    assert told == "method is batch, whose failed commands would go unseen here: use Bitrix24BatchOperator"
+    assert portal.requests == 0
+
+
+def test_a_lost_answer_of_a_method_without_a_family_says_to_look_at_the_portal(portal, connection):
+    portal.fault("reset_after", "batch")
+    with pytest.raises(AnswerLost, match="it may have been done: look at the portal before you run this again"):
+        Bitrix24Hook().call("batch", {"cmd": {"a": "crm.item.add?entityTypeId=2"}})
 
 
 def test_params_may_be_json_text_since_templates_make_text_of_objects(portal, connection):
