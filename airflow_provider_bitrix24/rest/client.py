@@ -60,7 +60,7 @@ class Client:
     :param bucket: where the portal's request bucket is kept; by default all processes of this host share it, or all
         hosts that name the same ``limiter``.
     :param patience_seconds: most seconds that one call sleeps in all; longer waits are raised.
-    :param sleep: how to wait.
+    :param sleep: how to wait; by default, until :meth:`stop`.
     :param clock: Unix seconds.
     :param jitter: a factor for each wait before a repetition.
     """
@@ -73,7 +73,7 @@ class Client:
         tokens: Tokens | None = None,
         bucket: BucketStore | None = None,
         patience_seconds: float = PATIENCE_SECONDS,
-        sleep: Callable[[float], object] = time.sleep,
+        sleep: Callable[[float], object] | None = None,
         clock: Callable[[], float] = time.time,
         jitter: Callable[[], float] = lambda: random.uniform(1.0, 1.25),  # noqa: S311 - spreads waits, guards nothing
     ) -> None:
@@ -81,8 +81,9 @@ class Client:
         self.measured = Measured()
         self.tokens = tokens
         self._patience_seconds = patience_seconds
-        self._sleep, self._clock, self._jitter = sleep, clock, jitter
+        self._clock, self._jitter = clock, jitter
         self._sender = Sender(portal, bucket or bucket_store(portal.source, portal.limiter), clock)
+        self._sleep = sleep or self._sender.sleep
 
     def scrub(self, text: str) -> str:
         """Take the secrets out of a text of the portal."""

@@ -31,6 +31,8 @@ log = logging.getLogger(__name__)
 
 #: Most redirects that one request follows: a renamed portal needs one.
 MAX_REDIRECTS = 3
+#: How long a task that is being killed may sleep on.
+_NAP_SECONDS = 0.5
 
 
 class Sender:
@@ -61,6 +63,13 @@ class Sender:
     def stop(self) -> None:
         """Send nothing from now on: every attempt raises."""
         self._stopped = True
+
+    def sleep(self, seconds: float) -> None:
+        """Sleep so long, or until a moment after :meth:`stop`."""
+        until = time.monotonic() + seconds
+        # In short parts: an event that a signal handler sets while its own thread waits for it may lock up.
+        while not self._stopped and (left := until - time.monotonic()) > 0:
+            time.sleep(min(left, _NAP_SECONDS))
 
     def close(self) -> None:
         """Close the connection. A later attempt opens a new one."""

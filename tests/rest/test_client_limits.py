@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from airflow_provider_bitrix24.exceptions import AnswerLost, Bitrix24Error, OperationTimeLimit, QueryLimitExceeded
+from airflow_provider_bitrix24.exceptions import (
+    AnswerLost,
+    Bitrix24Error,
+    OperationTimeLimit,
+    QueryLimitExceeded,
+    TaskStopped,
+)
 from airflow_provider_bitrix24.rest.bucket_stores import LocalBucket
 from airflow_provider_bitrix24.rest.client import Client
 from airflow_provider_bitrix24.rest.limits import PLANS, Bucket
 from airflow_provider_bitrix24.sandbox import Sandbox
-from tests.rest.clients import Naps, client_of
+from tests.rest.clients import Naps, client_of, portal_at
 
 GET, ADD, UPDATE = "crm.item.get", "crm.item.add", "crm.item.update"
 STANDARD = PLANS["standard"]
@@ -27,6 +35,21 @@ def refused(portal: Sandbox, code: str) -> int:
 
 
 # The request bucket.
+
+
+def test_a_client_that_is_stopped_while_it_waits_for_its_turn_waits_no_longer(portal: Sandbox) -> None:
+    one_in_25_seconds = Bucket(rate=0.04, burst=1)
+    settings = portal_at(portal, 1, portal.admin.code, bucket=one_in_25_seconds)
+    with Client(settings, bucket=LocalBucket()) as client:
+        client.call("profile")
+        stop = threading.Timer(0.1, client.stop)
+        stop.start()
+        began = time.monotonic()
+        with pytest.raises(TaskStopped):
+            client.call("profile")
+        assert time.monotonic() - began < 12
+        stop.join()
+    assert portal.requests == 1
 
 
 def test_calls_go_out_as_fast_as_the_bucket_allows_and_none_is_refused() -> None:
