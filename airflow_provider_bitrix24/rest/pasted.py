@@ -268,7 +268,7 @@ class _Reader:
         if set(code) <= {"*"}:
             self.fail(f"the code in {label} is masked (***)", "paste the code itself, as the portal shows it")
         # Codes are letters and digits; an unseen character comes along when copying from a chat or a document.
-        if not re.fullmatch(r"[!-~]+", code) or re.search(r"[/?#\\]", code):
+        if not re.fullmatch(r"[!-~]+", code) or re.search(r"[/?#\\:;,]", code):
             self.fail(
                 f"the code in {label} has a character that no code has", "paste only the code, or the whole address"
             )

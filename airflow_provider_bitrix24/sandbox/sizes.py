@@ -30,7 +30,7 @@ _CHECKS: Mapping[str, _Check] = {
     "gaps": (lambda value: _is_amount(value) and value < 1, "a chance from 0 to below 1"),
     # It becomes a segment of the webhook's path, percent-encoded where it is odd.
     "code": (
-        lambda value: isinstance(value, str) and re.fullmatch(r"[ -~]+", value) and not set(value) & set("/?#%\\"),
+        lambda value: isinstance(value, str) and re.fullmatch(r"[ -~]+", value) and not set(value) & set("/?#%\\:;,"),
         "letters and digits",
     ),
 }

@@ -163,6 +163,12 @@ def test_a_portal_of_ones_own_may_have_a_port_a_folder_and_any_name(fields, addr
 #: Mistake -> fields, what the message names, what it tells to do.
 MISTAKES: dict[str, tuple[dict[str, Any], str, str]] = {
     "nothing at all": ({}, "the host is missing", "into Host"),
+    "user id and code with a colon": (
+        {**CANONICAL, "password": f"1:{CODE}"},
+        "a character that no code has",
+        "the code",
+    ),
+    "the rest of a sentence": ({"host": f"{WEBHOOK[:-1]};"}, "a character that no code has", "paste only the code"),
     "a scheme without its colon": ({"host": WEBHOOK.replace(":", "", 1)}, "begins with https and no colon", "https://"),
     "two dots in the host": (
         {**CANONICAL, "host": "my..bitrix24.com"},
