@@ -16,6 +16,7 @@ from airflow_provider_bitrix24.exceptions import (
     OperationTimeLimit,
     QueryLimitExceeded,
     RestError,
+    TaskStopped,
     Unauthorized,
 )
 from airflow_provider_bitrix24.operators.arguments import ids, one_of, parameters, positive_id
@@ -211,6 +212,10 @@ class Bitrix24DeletePaymentsOperator(Bitrix24BaseOperator):
             error = done.errors.get(one)
             if error is None:
                 rows[one] = {"payment_id": one, "outcome": "deleted"}
+                continue
+            if isinstance(error, TaskStopped):
+                # Not sent, and so without an outcome.
+                failures.append(error)
                 continue
             outcome = _outcome(error)
             if one in maybe_sent and (outcome == "missing" or (left is not None and one not in left)):

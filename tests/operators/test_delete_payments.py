@@ -172,9 +172,13 @@ def test_a_portal_that_does_not_know_the_webhook_fails_the_task_whatever_on_erro
     assert portal.requests == 1
 
 
-def test_a_task_that_is_being_killed_sends_nothing_more(portal, connection, monkeypatch):
-    payments = unpaid(portal, 200)
-    operator = Bitrix24DeletePaymentsOperator(task_id="delete", payment_ids=payments, on_error="continue")
+def test_a_task_that_is_being_killed_sends_nothing_more_and_tells_what_it_had_done(
+    portal, connection, monkeypatch, tmp_path
+):
+    payments, report, given = unpaid(portal, 200), tmp_path / "report.jsonl", context()
+    operator = Bitrix24DeletePaymentsOperator(
+        task_id="delete", payment_ids=payments, on_error="continue", report=str(report)
+    )
     real = Client.batch
 
     def batch(self: Client, *arguments: Any, **options: Any) -> Any:
@@ -184,8 +188,11 @@ def test_a_task_that_is_being_killed_sends_nothing_more(portal, connection, monk
 
     monkeypatch.setattr(Client, "batch", batch)
     with pytest.raises(Bitrix24Error, match="the task is being stopped"):
-        operator.execute(context())
+        operator.execute(given)
     assert portal.executed(DELETE) == 50
+    assert rows_of(report) == dict.fromkeys(payments[:50], "deleted")
+    summary = given["ti"].pushed["bitrix24_deletions"]
+    assert (summary["deleted"], summary["failed"]) == (50, 0)
 
 
 # Guards
