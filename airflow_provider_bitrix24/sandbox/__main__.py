@@ -19,6 +19,9 @@ from pathlib import Path
 from airflow_provider_bitrix24.sandbox.portal import Sandbox
 from airflow_provider_bitrix24.sandbox.scenarios import SCENARIOS
 
+#: How a file of `--env-file` begins.
+_FIRST_WORDS = b"export AIRFLOW_CONN_BITRIX24_DEFAULT="
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     settings = vars(_parser().parse_args(arguments))
@@ -26,15 +29,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
-    try:
-        portal = Sandbox(**settings).start()
-    except (ImportError, OSError, ValueError) as problem:
-        sys.stderr.write(f"The sandbox cannot start: {problem}\n")
-        return 1
     with contextlib.ExitStack() as ending:
-        ending.callback(portal.stop)
-        variables = _environment(portal)
-        ending.enter_context(_written(env_file, variables))
+        try:
+            portal = Sandbox(**settings).start()
+            ending.callback(portal.stop)
+            variables = _environment(portal)
+            ending.enter_context(_written(env_file, variables))
+        except (ImportError, OSError, ValueError) as problem:
+            sys.stderr.write(f"The sandbox cannot start: {problem}\n")
+            return 1
         sys.stdout.write(_greeting(portal, variables, env_file) + "\n")
         sys.stdout.flush()
         stopped.wait()
@@ -99,20 +102,33 @@ def _greeting(portal: Sandbox, variables: Mapping[str, str], env_file: Path | No
 
 @contextlib.contextmanager
 def _written(env_file: Path | None, variables: Mapping[str, str]) -> Iterator[None]:
-    """The variables in a file that only its owner can read, complete from the moment it exists."""
+    """
+    The variables in a file that only its owner can read, complete from the moment it exists.
+
+    :raises ValueError: the file cannot be written, or is one that no sandbox has written.
+    """
     if env_file is None:
         yield
         return
-    lines = [f"export {name}={shlex.quote(value)}\n" for name, value in variables.items()]
+    text = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in variables.items())
     draft = env_file.with_name(f"{env_file.name}.{os.getpid()}")
     try:
+        # A sandbox that was killed leaves its file behind.
+        if env_file.exists() and not (env_file.is_file() and env_file.read_bytes().startswith(_FIRST_WORDS)):
+            raise ValueError(f"--env-file {env_file} is there and would be lost: name a new file.")
         with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-            file.writelines(lines)
+            file.write(text)
         draft.replace(env_file)
+    except OSError as problem:
+        draft.unlink(missing_ok=True)
+        raise ValueError(f"--env-file {env_file} cannot be written: {problem.strerror}. Name another one.") from None
+    try:
         yield
     finally:
-        draft.unlink(missing_ok=True)
-        env_file.unlink(missing_ok=True)
+        # Another sandbox may have taken the name since.
+        with contextlib.suppress(OSError):
+            if env_file.read_bytes() == text.encode():
+                env_file.unlink()
 
 
 if __name__ == "__main__":

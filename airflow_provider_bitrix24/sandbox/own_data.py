@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 from airflow_provider_bitrix24.sandbox.methods import crm_changes as changes
 from airflow_provider_bitrix24.sandbox.methods.crm_fields import WITH_CONTACTS, by_item_name
 from airflow_provider_bitrix24.sandbox.methods.crm_items import IMPORTED
-from airflow_provider_bitrix24.sandbox.methods.crm_values import written_item
+from airflow_provider_bitrix24.sandbox.methods.crm_values import MULTI_FIELD_TYPES, written_item
 from airflow_provider_bitrix24.sandbox.methods.registry import Refusal
 from airflow_provider_bitrix24.sandbox.methods.selection import BadValue, as_server_time
 from airflow_provider_bitrix24.sandbox.state import RIGHTS, PortalState, User, new_code
@@ -46,6 +46,7 @@ _KINDS = {
 _USER_FIELDS = {"name": str, "lastName": str, "email": str, "active": bool, "admin": bool, "rights": list,
                 "seesOnlyOwn": bool}  # fmt: skip
 _PAYMENT_FIELDS = {"sum": (int, float), "paid": bool, "paySystemId": int, "currency": str}
+_MULTI_FIELDS = {"typeId": str, "valueType": str, "value": str}
 _TASK_FIELDS = {"title": str, "description": str, "status": int, "priority": int, "responsibleId": int,
                 "createdBy": int, "groupId": int, "createdDate": str, "changedDate": str, "deadline": str}  # fmt: skip
 _TASK_TIMES = ("createdDate", "changedDate", "deadline")
@@ -133,7 +134,13 @@ def _add_item(portal: PortalState, entity_type_id: int, given: Row, place: str, 
         raise ValueError(f"{place}: {refusal.description}") from None
     for name in own.keys() - written.keys() - imported.keys():
         raise ValueError(f"{place}.{name} is {own[name]!r}, which its type {fields[name].kind} cannot hold.")
-    multi_fields = {f"n{number}": entry for number, (_, entry) in enumerate(_objects(given, "fm", place))}
+    multi_fields = {}
+    for number, (entry_place, entry) in enumerate(_objects(given, "fm", place)):
+        _check_values(entry, _MULTI_FIELDS, entry_place)
+        if entry.get("typeId") not in MULTI_FIELD_TYPES:
+            wanted = ", ".join(MULTI_FIELD_TYPES)
+            raise ValueError(f"{entry_place}.typeId is {entry.get('typeId')!r}: choose one of {wanted}.")
+        multi_fields[f"n{number}"] = entry
     row = changes.add(portal, creator, entity_type_id, {**_id_of(given), **written}, multi_fields)
     row.update(imported)
     return row

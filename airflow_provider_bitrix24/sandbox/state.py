@@ -67,6 +67,7 @@ class Settings:
         _check("batch_billing", self.batch_billing, ("commands", "batch", "none"))
         _check("auth_status", self.auth_status, (401, 403))
         _check("zero_code", self.zero_code, ("0", 0))
+        _check("operating_shared", self.operating_shared, (True, False))
         for name in ("offline_queue", "notify_tags"):
             _check(name, getattr(self, name), ("source", "documentation"))
 
@@ -76,7 +77,8 @@ class Settings:
 
 
 def _check(name: str, value: object, allowed: tuple[object, ...]) -> None:
-    if value not in allowed:
+    # 0 and False are equal, and an unhashable value is as wrong as any.
+    if not any(value == one and type(value) is type(one) for one in allowed):
         raise ValueError(f"{name}={value!r} is not known: choose one of {', '.join(map(repr, allowed))}.")
 
 

@@ -248,6 +248,14 @@ def test_phones_and_mails_are_changed_by_entry(portal, ask):
     assert (item["hasPhone"], item["hasEmail"]) == ("Y", "N")
 
 
+@pytest.mark.parametrize("type_id", ["TEL", {"a": 1}, 5])
+def test_contact_data_of_an_unknown_type_is_dropped(portal, ask, type_id):
+    before = portal.item(CONTACT, 1)["fm"]
+    change = {"n0": {"typeId": type_id, "value": "+1"}}
+    ask(portal, "crm.item.update", {"entityTypeId": CONTACT, "id": 1, "fields": {"fm": change}})
+    assert portal.item(CONTACT, 1)["fm"] == before
+
+
 @pytest.mark.parametrize("entity_type_id", [1, DEAL, CONTACT, COMPANY, 7, INVOICE, SMART_PROCESS])
 def test_every_kind_has_items_and_fields(portal, ask, entity_type_id):
     answer = items(ask, portal, entityTypeId=entity_type_id)

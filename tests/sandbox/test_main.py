@@ -57,6 +57,44 @@ def test_a_port_in_use_is_one_sentence(portal):
     assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("taken.env", "is there and would be lost: name a new file."),
+        ("nowhere/sandbox.env", "cannot be written: No such file or directory. Name another one."),
+        ("", "is there and would be lost: name a new file."),
+    ],
+    ids=["a file of the user", "no directory", "a directory"],
+)
+def test_an_env_file_that_cannot_be_is_one_sentence_and_nothing_is_lost(tmp_path, name, said):
+    (tmp_path / "taken.env").write_text("export MINE=1\n")
+    env_file, temporary = tmp_path / name, tmp_path / "temporary"
+    temporary.mkdir()
+    command = [*COMMAND, "--env-file", str(env_file)]
+    environment = {**os.environ, "TMPDIR": str(temporary)}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, timeout=20)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"The sandbox cannot start: --env-file {env_file} {said}\n"
+    assert (tmp_path / "taken.env").read_text() == "export MINE=1\n"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["taken.env", "temporary"]
+    assert list(temporary.iterdir()) == []
+
+
+def test_the_end_of_a_sandbox_leaves_the_file_of_the_next_one_alone(sandbox_command, tmp_path):
+    with sandbox_command("--deals", "1"):
+        with sandbox_command("--deals", "1") as second:
+            pass
+        assert not (tmp_path / "sandbox.env").exists()
+        # One that was killed has left its file behind; it is written over.
+        (tmp_path / "sandbox.env").write_text(
+            f"export AIRFLOW_CONN_BITRIX24_DEFAULT={second['BITRIX24_SANDBOX_URL']}\n"
+        )
+        with sandbox_command("--deals", "1") as third:
+            assert third["BITRIX24_SANDBOX_URL"] != second["BITRIX24_SANDBOX_URL"]
+        (tmp_path / "sandbox.env").write_text("of another sandbox")
+    assert (tmp_path / "sandbox.env").read_text() == "of another sandbox"
+
+
 def test_a_missing_library_is_named_with_its_cure(tmp_path):
     (tmp_path / "trustme.py").write_text("raise ImportError('gone', name='trustme')")
     environment = {**os.environ, "PYTHONPATH": str(tmp_path)}

@@ -124,6 +124,8 @@ WRONG = [
         {"deals": [{"payments": [{"id": 3}]}, {"payments": [{"id": 3}]}]},
         r"deals\[1\].payments\[0\] and deals\[0\].payments\[0\] have the same id 3",
     ),
+    ({"contacts": [{"fm": [{"typeId": "TEL"}]}]}, r"contacts\[0\].fm\[0\].typeId is 'TEL': choose one of PHONE"),
+    ({"contacts": [{"fm": [{"type": "PHONE"}]}]}, r"contacts\[0\].fm\[0\] has an unknown 'type': write typeId"),
     ({"tasks": [{"title": 5}]}, r"tasks\[0\].title is 5: write a text"),
     ({"tasks": [{"deadline": "soon"}]}, r"tasks\[0\].deadline is 'soon', which is no time"),
     ({"users": [{"name": "Ada"}]}, r"users\[0\] needs an id other than 1"),

@@ -25,6 +25,9 @@ from airflow_provider_bitrix24.sandbox.methods.selection import BadValue, Field,
 from airflow_provider_bitrix24.sandbox.store import LEAD, Row
 from airflow_provider_bitrix24.sandbox.texts import text
 
+#: Kinds of contact data that an object can have any number of.
+MULTI_FIELD_TYPES = ("PHONE", "EMAIL", "WEB", "IM")
+
 
 class Ignored(Exception):
     """A value that the server drops without a word, such as a date it cannot read."""
@@ -236,7 +239,7 @@ def imported_multi_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
     """``{"PHONE": [{"VALUE": …, "VALUE_TYPE": …}]}`` of an import as the ``fm`` of an add."""
     new = [
         {"typeId": name, "value": entry.get("VALUE"), "valueType": entry.get("VALUE_TYPE", "WORK")}
-        for name in ("PHONE", "EMAIL", "WEB", "IM")
+        for name in MULTI_FIELD_TYPES
         for entry in map(as_map, as_map(fields.get(name)).values())
     ]
     return {f"n{number}": entry for number, entry in enumerate(new)}
@@ -245,7 +248,8 @@ def imported_multi_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
 def written_multi_fields(row: Row, values: Mapping[str, Any], next_id: int) -> int:
     """
     Change phones and e-mails of ``row``: ``values`` by entry id, or ``n0``, ``n1`` … for new ones, each with
-    ``typeId``, ``valueType`` and ``value``; an empty value removes. Returns the next free id.
+    ``typeId``, ``valueType`` and ``value``; an empty value removes, an unknown type is dropped.
+    Returns the next free id.
     """
     entries = {str(entry["id"]): entry for entry in row.get("fm", [])}
     for key, value in values.items():
@@ -253,9 +257,10 @@ def written_multi_fields(row: Row, values: Mapping[str, Any], next_id: int) -> i
         if key in entries and not entry.get("value"):
             del entries[key]
         elif key in entries:
-            entries[key] = {**entries[key], **entry}
-        elif entry.get("value"):
-            shown = {"id": next_id, "valueType": entry.get("valueType", "WORK"), "value": str(entry["value"])}
+            changed = {name: str(entry[name]) for name in ("valueType", "value") if name in entry}
+            entries[key] = {**entries[key], **changed}
+        elif entry.get("value") and entry.get("typeId", "PHONE") in MULTI_FIELD_TYPES:
+            shown = {"id": next_id, "valueType": str(entry.get("valueType", "WORK")), "value": str(entry["value"])}
             entries[str(next_id)] = {**shown, "typeId": entry.get("typeId", "PHONE")}
             next_id += 1
     row["fm"] = list(entries.values())
