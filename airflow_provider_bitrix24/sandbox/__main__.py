@@ -9,10 +9,10 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import queue
 import shlex
 import signal
 import sys
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -26,9 +26,10 @@ _FIRST_WORDS = b"export AIRFLOW_CONN_BITRIX24_DEFAULT="
 def main(arguments: Sequence[str] | None = None) -> int:
     settings = vars(_parser().parse_args(arguments))
     env_file: Path | None = settings.pop("env_file", None)
-    stopped = threading.Event()
+    # Not an Event: its set() in a signal handler waits for ever if the signal comes just as wait() begins.
+    stopped: queue.SimpleQueue[int] = queue.SimpleQueue()
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stopped.set())
+        signal.signal(number, lambda got, _: stopped.put(got))
     with contextlib.ExitStack() as ending:
         try:
             portal = Sandbox(**settings).start()
@@ -40,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 1
         sys.stdout.write(_greeting(portal, variables, env_file) + "\n")
         sys.stdout.flush()
-        stopped.wait()
+        stopped.get()
     return 0
 
 
