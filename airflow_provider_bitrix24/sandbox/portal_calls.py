@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
 from abc import ABC
 from collections.abc import Iterator
 from itertools import groupby
 from typing import Any
 
 from airflow_provider_bitrix24.sandbox.calls import Call
+from airflow_provider_bitrix24.sandbox.methods import METHODS, METHODS_V3
 from airflow_provider_bitrix24.sandbox.state import PortalState
 
 #: So many lines name the calls when an assertion fails.
@@ -65,9 +67,15 @@ class ReceivedCalls(ABC):
         No call of a method came, not even one that was refused.
 
         :raises AssertionError: with the calls that there were.
+        :raises ValueError: a name much like those of methods, which would never be called: a slip.
         """
         if self.count(method):
             raise AssertionError(f"{method} should not have been called. {self._told(method)}")
+        known = {name.lower(): name for name in (entry.name for entry in (*METHODS.values(), *METHODS_V3.values()))}
+        if method.lower() not in (*known, "batch"):
+            near = difflib.get_close_matches(method.lower(), known, n=3, cutoff=0.9)
+            if near:
+                raise ValueError(f"There is no method {method!r}: write {' or '.join(known[name] for name in near)}.")
 
     def _calls_of(self, method: str) -> Iterator[Call]:
         for request in self.calls:

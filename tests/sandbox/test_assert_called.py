@@ -87,3 +87,10 @@ def test_calls_that_are_alike_are_one_line_and_the_last_ones_are_told(portal, as
     assert lines[1:3] == ["  4 others, and", "  {'id': 5}: done (9 times)"]
     assert len(lines) == 12
     assert lines[-1] == "  {'id': 14}: refused with ''"
+
+
+def test_a_slip_in_the_name_of_a_method_does_not_pass_for_not_called(portal):
+    with pytest.raises(ValueError, match=r"no method 'crm\.item\.payment\.delette': write crm\.item\.payment\.delete"):
+        portal.assert_not_called("crm.item.payment.delette")
+    for name in ("CRM.Item.Payment.Delete", "batch", "disk.folder.getchildren"):
+        portal.assert_not_called(name)
