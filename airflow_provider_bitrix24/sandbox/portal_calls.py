@@ -72,7 +72,9 @@ class ReceivedCalls(ABC):
         if self.count(method):
             raise AssertionError(f"{method} should not have been called. {self._told(method)}")
         known = {name.lower(): name for name in (entry.name for entry in (*METHODS.values(), *METHODS_V3.values()))}
-        if method.lower() not in (*known, "batch"):
+        # A portal has more methods than the sandbox: crm.lead.productrows.set is none of its own, and no slip.
+        words = {word for name in (*known, "batch") for word in name.split(".")}
+        if not words.issuperset(method.lower().split(".")):
             near = difflib.get_close_matches(method.lower(), known, n=3, cutoff=0.9)
             if near:
                 raise ValueError(f"There is no method {method!r}: write {' or '.join(known[name] for name in near)}.")
