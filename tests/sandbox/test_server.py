@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import gc
 import http.client
 import socket
@@ -29,8 +30,9 @@ def test_nothing_is_left_behind(caplog):
             requests.post(portal.webhook() + "profile", verify=portal.ca_file, timeout=0.05)
     assert idle.recv(1) == b""
     idle.close()
-    with pytest.raises((ConnectionError, ssl.SSLError)):
-        kept_alive.sock.unwrap()
+    # Closed in good order or cut off, as the moment has it; one that stays open times out.
+    with contextlib.suppress(ConnectionError, ssl.SSLError):
+        assert kept_alive.sock.recv(1) == b""
     kept_alive.close()
     assert set(threading.enumerate()) == threads
     assert not directory.exists()
