@@ -143,7 +143,7 @@ def _unfit(name: str, value: Any) -> str | None:
     is_count = isinstance(value, int) and not isinstance(value, bool) and value >= 0
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
     match name:
-        case "times" if value is not None and not is_count:
+        case "times" if value is not None and not (is_count and value):
             return "a number of calls, or None for ever"
         case "after" if not is_count:
             return "a number of calls to let pass"

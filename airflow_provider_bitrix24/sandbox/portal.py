@@ -13,6 +13,7 @@ from airflow_provider_bitrix24.sandbox import seed as seeding
 from airflow_provider_bitrix24.sandbox.app import application
 from airflow_provider_bitrix24.sandbox.faults import Fault
 from airflow_provider_bitrix24.sandbox.limits import Clock
+from airflow_provider_bitrix24.sandbox.method_names import check_name
 from airflow_provider_bitrix24.sandbox.portal_applications import Applications
 from airflow_provider_bitrix24.sandbox.portal_calls import ReceivedCalls
 from airflow_provider_bitrix24.sandbox.portal_objects import Objects
@@ -302,8 +303,9 @@ class Sandbox(Applications, ReceivedCalls, Objects):
         :param method: a pattern such as ``crm.item.payment.*``.
         :param times: so many calls, ``None`` for ever.
         :param after: let this many matching calls pass first.
-        :raises ValueError: an unknown kind or option.
+        :raises ValueError: an unknown kind or option, or a slip in the method's name.
         """
+        check_name(method)
         with self._state.lock:
             return self._state.faults.add(
                 kind, method, times=times, after=after, probability=probability, seed=seed, **options

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from abc import ABC
 from collections.abc import Iterator
 from itertools import groupby
 from typing import Any
 
 from airflow_provider_bitrix24.sandbox.calls import Call
-from airflow_provider_bitrix24.sandbox.methods import METHODS, METHODS_V3
+from airflow_provider_bitrix24.sandbox.method_names import check_name
 from airflow_provider_bitrix24.sandbox.state import PortalState
 
 #: So many lines name the calls when an assertion fails.
@@ -33,11 +32,13 @@ class ReceivedCalls(ABC):
         return self._state.log.requests
 
     def count(self, method: str) -> int:
-        """Calls of a method received, alone and in batches."""
+        """Calls of a method received, alone and in batches. :raises ValueError: a slip in its name."""
+        check_name(method)
         return self._state.log.received(method)
 
     def executed(self, method: str) -> int:
-        """How often a method ran and took effect, alone and in batches."""
+        """How often a method ran and took effect, alone and in batches. :raises ValueError: a slip in its name."""
+        check_name(method)
         return self._state.log.executed(method)
 
     def reset_calls(self) -> None:
@@ -67,17 +68,10 @@ class ReceivedCalls(ABC):
         No call of a method came, not even one that was refused.
 
         :raises AssertionError: with the calls that there were.
-        :raises ValueError: a name much like those of methods, which would never be called: a slip.
+        :raises ValueError: a slip in its name.
         """
         if self.count(method):
             raise AssertionError(f"{method} should not have been called. {self._told(method)}")
-        known = {name.lower(): name for name in (entry.name for entry in (*METHODS.values(), *METHODS_V3.values()))}
-        # A portal has more methods than the sandbox: crm.lead.productrows.set is none of its own, and no slip.
-        words = {word for name in (*known, "batch") for word in name.split(".")}
-        if not words.issuperset(method.lower().split(".")):
-            near = difflib.get_close_matches(method.lower(), known, n=3, cutoff=0.9)
-            if near:
-                raise ValueError(f"There is no method {method!r}: write {' or '.join(known[name] for name in near)}.")
 
     def _calls_of(self, method: str) -> Iterator[Call]:
         for request in self.calls:

@@ -12,7 +12,7 @@ from airflow_provider_bitrix24.sandbox.methods.crm_values import completed
 from airflow_provider_bitrix24.sandbox.methods.payments import payment_fields
 from airflow_provider_bitrix24.sandbox.methods.product_rows import new_row
 from airflow_provider_bitrix24.sandbox.state import PortalState, User
-from airflow_provider_bitrix24.sandbox.store import DEAL, Row, set_paid
+from airflow_provider_bitrix24.sandbox.store import DEAL, Row, Table, set_paid
 
 
 class Objects(ABC):
@@ -76,26 +76,38 @@ class Objects(ABC):
     def add_items(self, entity_type_id: int, count: int, **fields: Any) -> list[int]:
         """``count`` more objects of a kind (1, 2, 3, 4, 7, 31, 128), alike but for ``{number}`` in texts; their ids."""
         with self._state.lock:
+            self._table(entity_type_id)
             return seeding.add_items(self._state.store, entity_type_id, count, **fields)
 
     def items(self, entity_type_id: int) -> list[dict[str, Any]]:
-        """All CRM objects of a kind now, by id, in the form of ``crm.item.get``."""
+        """All CRM objects of a kind now, by id, in the form of ``crm.item.get``. :raises LookupError: no such kind."""
         with self._state.lock:
-            return [completed(entity_type_id, row) for row in self._state.store.items[entity_type_id]]
+            return [completed(entity_type_id, row) for row in self._table(entity_type_id)]
 
     def item(self, entity_type_id: int, item_id: int) -> dict[str, Any] | None:
-        """One CRM object in the form of ``crm.item.get``, ``None`` if there is none."""
+        """
+        One CRM object in the form of ``crm.item.get``, ``None`` if there is none.
+
+        :raises LookupError: there is no such kind.
+        """
         with self._state.lock:
-            row = self._state.store.items[entity_type_id].get(item_id)
+            row = self._table(entity_type_id).get(item_id)
             return None if row is None else completed(entity_type_id, row)
 
     def remove_item(self, entity_type_id: int, item_id: int) -> None:
         """Take a CRM object away behind everybody's back. :raises LookupError: there is none."""
         with self._state.lock:
-            row = self._state.store.items[entity_type_id].get(item_id)
+            row = self._table(entity_type_id).get(item_id)
             if row is None:
                 raise LookupError(f"There is no object {item_id} of kind {entity_type_id}.")
             changes.remove(self._state, entity_type_id, row)
+
+    def _table(self, entity_type_id: int) -> Table:
+        table = self._state.store.items.get(entity_type_id)
+        if table is None:
+            kinds = ", ".join(map(str, self._state.store.items))
+            raise LookupError(f"There is no kind {entity_type_id!r} of CRM objects: choose one of {kinds}.")
+        return table
 
     def tasks(self) -> list[dict[str, Any]]:
         """All tasks now, by id, typed as in REST 3.0 but under the REST v2 names."""

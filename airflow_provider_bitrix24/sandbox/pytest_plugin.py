@@ -32,6 +32,8 @@ def bitrix24_portal(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
     from airflow_provider_bitrix24.sandbox.portal import Sandbox
 
     marker = request.node.get_closest_marker("bitrix24")
+    if marker and marker.args:
+        raise pytest.UsageError("@pytest.mark.bitrix24 takes settings by name, such as deals=500.")
     with Sandbox(**(marker.kwargs if marker else {})) as portal:
         yield portal
 

@@ -89,8 +89,22 @@ def test_calls_that_are_alike_are_one_line_and_the_last_ones_are_told(portal, as
     assert lines[-1] == "  {'id': 14}: refused with ''"
 
 
+@pytest.mark.parametrize("asked", ["count", "executed", "assert_not_called", "fault"])
+def test_a_slip_in_the_name_of_a_method_is_named_wherever_it_would_pass_unseen(portal, asked):
+    slip = ("reset_after", "crm.itm.delete") if asked == "fault" else ("crm.itm.delete",)
+    with pytest.raises(ValueError, match=r"no method 'crm\.itm\.delete': write crm\.item\.delete"):
+        getattr(portal, asked)(*slip)
+
+
 def test_a_slip_in_the_name_of_a_method_does_not_pass_for_not_called(portal):
     with pytest.raises(ValueError, match=r"no method 'crm\.item\.payment\.delette': write crm\.item\.payment\.delete"):
         portal.assert_not_called("crm.item.payment.delette")
     for name in ("CRM.Item.Payment.Delete", "batch", "disk.folder.getchildren", "crm.lead.productrows.set"):
         portal.assert_not_called(name)
+
+
+@pytest.mark.parametrize("asked", ["items", "item", "remove_item", "add_items"])
+def test_a_kind_of_objects_that_is_not_there_is_named(portal, asked):
+    more = () if asked == "items" else (1,)
+    with pytest.raises(LookupError, match="no kind 'deal' of CRM objects: choose one of 1, 2, 3, 4, 7, 31, 128"):
+        getattr(portal, asked)("deal", *more)

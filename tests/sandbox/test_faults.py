@@ -174,6 +174,7 @@ def test_a_portal_that_stops_listening_refuses_new_connections(portal, ask):
         ("slow", {"probability": 2}, r"'slow' cannot have probability=2: give a number from 0 to 1\."),
         ("slow", {"probability": "often"}, "a number from 0 to 1"),
         ("slow", {"times": -1}, "a number of calls, or None for ever"),
+        ("slow", {"times": 0}, "a number of calls, or None for ever"),
         ("slow", {"after": -1}, "a number of calls to let pass"),
         ("slow", {"seconds": "1"}, "a number of seconds"),
         ("slow", {"seconds": -1}, "a number of seconds"),

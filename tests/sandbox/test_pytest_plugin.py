@@ -45,6 +45,19 @@ def test_it(bitrix24_portal):
     assert "1 passed" in run(tmp_path, text, "--strict-markers").stdout
 
 
+def test_settings_without_a_name_are_refused(tmp_path):
+    text = """
+import pytest
+
+@pytest.mark.bitrix24(500)
+def test_it(bitrix24_portal):
+    pass
+"""
+    said = run(tmp_path, text).stdout
+    assert "@pytest.mark.bitrix24 takes settings by name, such as deals=500." in said
+    assert "1 error" in said
+
+
 def test_a_run_that_uses_no_fixture_imports_nothing_of_ours_but_the_plugin(tmp_path):
     text = """
 import sys
