@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from airflow_provider_bitrix24.exceptions import BatchError, Bitrix24Error, ConfigurationError
 from airflow_provider_bitrix24.rest.encoding import has_reference, plain, query, variables
@@ -178,8 +178,7 @@ def body(pack: Sequence[Command[Any]], *, halt: bool) -> dict[str, Any]:
     return {"halt": int(halt), "cmd": {f"c{index}": one.text for index, one in enumerate(pack)}}
 
 
-@dataclass(frozen=True)
-class Part:
+class Part(NamedTuple):
     """What a batch answered to one command; all None where its key did not come back."""
 
     result: tuple[Any] | None

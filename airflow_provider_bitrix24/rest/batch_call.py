@@ -85,14 +85,18 @@ class BatchCall(Generic[Key]):
         return self.outcome.in_order_of(commands)
 
     def _made(self, commands: Mapping[Key, tuple[str, Params | None]]) -> list[Command[Key]]:
-        made = []
+        made, names = [], {}
         for key, command in commands.items():
             if not isinstance(command, (tuple, list)) or len(command) != 2:
                 raise ConfigurationError(
                     f"the command {key!r} is not a method with its params",
                     next_step='write ("crm.item.get", {"entityTypeId": 2, "id": 7})',
                 )
-            method, known = self.client.known(command[0])
+            name = command[0]
+            if not isinstance(name, str) or name not in names:
+                # Most batches call one method many times.
+                names[name] = self.client.known(name)
+            method, known = names[name]
             params = as_params(command[1], method=method)
             check_unsigned(params, self.client.tokens, method=method)
             one = batch.command(key, known, method, params, references=self.references)

@@ -9,6 +9,7 @@ import math
 import re
 import uuid
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
@@ -166,9 +167,15 @@ def query(params: Any) -> str | None:
     return None
 
 
+@lru_cache(maxsize=1024)
+def _quoted(name: str) -> str:
+    """Names come again in each command of a batch."""
+    return quote(name, safe="")
+
+
 def _pairs(items: Iterable[tuple[Any, Any]], place: str, pairs: list[str]) -> bool:
     for key, value in items:
-        name = quote(str(key), safe="")
+        name = _quoted(str(key))
         if place:
             # An empty key means «append», a bracket ends the key, and a zero byte ends the name.
             if name == "" or any(sign in str(key) for sign in "[]\0"):
