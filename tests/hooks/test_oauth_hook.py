@@ -356,10 +356,10 @@ def airflow_task_timeout():
 def test_a_task_that_times_out_while_its_token_is_renewed_loses_no_pair(portal, app, connect_app, variables, run_dag):
     connect_app()
     app.expire_access_tokens()
-    portal.fault("slow", "oauth/token", seconds=1.0)
+    portal.fault("slow", "oauth/token", seconds=3.0)
     # In Airflow 2 the timeout ends `dag.test()` as well.
     with contextlib.suppress(airflow_task_timeout()):
-        assert run_dag(dag_of(Profile, "oauth_late", execution_timeout=timedelta(seconds=0.4))).state == "failed"
+        assert run_dag(dag_of(Profile, "oauth_late", execution_timeout=timedelta(seconds=1.5))).state == "failed"
     assert (portal.renewals, portal.executed("profile")) == (1, 0)
     assert run_dag(dag_of(Profile, "oauth_later")).state == "success"
     assert (portal.renewals, portal.refused_renewals) == (1, 0)
