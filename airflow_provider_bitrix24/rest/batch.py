@@ -29,7 +29,7 @@ AIM_RESPONSE_BYTES = 4 * 1024 * 1024
 _LONGEST_SECONDS = 3600.0
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Command(Generic[Key]):
     """One entry of a batch. ``text`` is ``method?query``; None where it must go as a direct call."""
 
@@ -151,11 +151,13 @@ def packs(commands: Iterable[Command[Key]], measured: Measured) -> Iterator[list
     pack: list[Command[Key]] = []
     seconds = answer = request = 0.0
     for one in commands:
+        # Room in the request: with the command's key and quotes.
+        room = len(one.text or "") + 16
         full = (
             len(pack) >= MAX_COMMANDS
             or seconds + measured.seconds(one.method) > AIM_SECONDS
             or answer + measured.size(one.method) > AIM_RESPONSE_BYTES
-            or request + _request_bytes(one) > MAX_REQUEST_BYTES
+            or request + room > MAX_REQUEST_BYTES
         )
         if pack and full:
             yield pack
@@ -163,14 +165,9 @@ def packs(commands: Iterable[Command[Key]], measured: Measured) -> Iterator[list
         pack.append(one)
         seconds += measured.seconds(one.method)
         answer += measured.size(one.method)
-        request += _request_bytes(one)
+        request += room
     if pack:
         yield pack
-
-
-def _request_bytes(one: Command[Any]) -> int:
-    """Room in the request, with the command's key and quotes."""
-    return len(one.text or "") + 16
 
 
 def body(pack: Sequence[Command[Any]], *, halt: bool) -> dict[str, Any]:
@@ -196,29 +193,27 @@ def parts(result: Any, number: int) -> list[Part] | None:
     """
     if not isinstance(result, dict) or "result" not in result:
         return None
-    maps = [
+    results, errors, totals, following, times = (
         _by_key(result.get(name)) for name in ("result", "result_error", "result_total", "result_next", "result_time")
-    ]
+    )
     answers = []
     for index in range(number):
-        value, error, total, following, time = (part.get(f"c{index}", _NONE) for part in maps)
+        key = f"c{index}"
+        time = times.get(key)
         answers.append(
             Part(
-                None if value is _NONE else (value,),
-                None
-                if error is _NONE
-                else error
-                if isinstance(error, Mapping) and "error" in error
-                else {"error": error},
-                None if total is _NONE else total,
-                None if following is _NONE else following,
-                time if isinstance(time, Mapping) else {},
+                (results[key],) if key in results else None,
+                _error(errors[key]) if key in errors else None,
+                totals.get(key),
+                following.get(key),
+                time if isinstance(time, dict) else {},
             )
         )
     return answers
 
 
-_NONE = object()
+def _error(error: Any) -> Mapping[str, Any]:
+    return error if isinstance(error, dict) and "error" in error else {"error": error}
 
 
 def _by_key(part: Any) -> Mapping[str, Any]:

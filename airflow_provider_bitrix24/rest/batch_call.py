@@ -189,22 +189,24 @@ class BatchCall(Generic[Key]):
         return self.client.exchange_batch(pack, halt=self.halt, repeatable=repeatable)
 
     def _read(self, one: Command[Key], part: batch.Part, reply: Reply) -> Reply:
-        told: dict[str, Any] = {"method": one.method, "request_id": reply.request_id}
         if part.error is not None:
-            error = read_error(part.error, status=None, scrub=self.client.scrub, **told)
+            error = read_error(
+                part.error, method=one.method, status=None, request_id=reply.request_id, scrub=self.client.scrub
+            )
             self.client.refused(error, one.method, batched=True)
             raise error
         if part.result is None:
             # «A command is done only if its key is in one of the two maps» («batch»).
-            raise AnswerLost("the batch came back without this command", **told)
+            raise AnswerLost("the batch came back without this command", method=one.method, request_id=reply.request_id)
         return reply_of(
             part.result[0],
             part.total,
             part.next,
             part.time,
+            method=one.method,
             status=None,
+            request_id=reply.request_id,
             must_be_true=one.known.must_be_true,
-            **told,
         )
 
     def _ended_badly(self, one: Command[Key], error: Bitrix24Error, lost: Bitrix24Error | None) -> None:

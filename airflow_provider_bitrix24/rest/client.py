@@ -295,7 +295,7 @@ class Client:
 
         :param repeatable: whether the whole of it may be repeated when its answer is lost.
         """
-        known = replace(self.methods.find("batch"), repeat="read" if repeatable else "never")
+        known = Method("batch", repeat="read" if repeatable else "never")
         patience = self.patience()
         delay = self._sender.operating.delay_of_batch([one.method for one in pack], now=self._clock())
         if delay > 0:
@@ -304,12 +304,23 @@ class Client:
         answers = batch_parts(reply.result, len(pack))
         if answers is None:
             raise AnswerLost("the answer is not one of a batch", method="batch", request_id=reply.request_id)
-        now = self._clock()
-        for one, part in zip(pack, answers, strict=True):
-            self._sender.operating.learn(one.method, part.time, batched=True, now=now)
-            if part.result is not None:
-                self.measured.learn(one.method, seconds_of(part.time), reply.size / len(pack))
+        self._learn_from(pack, answers, reply.size / len(pack))
         return answers, reply
+
+    def _learn_from(self, pack: Sequence[Command[Any]], answers: Sequence[Part], bytes_each: float) -> None:
+        times: dict[str, Mapping[str, Any]] = {}
+        seconds: dict[str, list[float]] = {}
+        for one, part in zip(pack, answers, strict=True):
+            if part.time:
+                times[one.method] = part.time
+            if part.result is not None:
+                seconds.setdefault(one.method, []).append(seconds_of(part.time))
+        now = self._clock()
+        for method, time_told in times.items():
+            # A running total: the last command's counts.
+            self._sender.operating.learn(method, time_told, batched=True, now=now)
+        for method, each in seconds.items():
+            self.measured.learn(method, sum(each) / len(each), bytes_each)
 
     def refused(self, error: Bitrix24Error, method: str, *, batched: bool) -> None:
         """Learn from a refusal: all who share a limit slow down, and the error tells until when."""

@@ -17,6 +17,10 @@ from airflow_provider_bitrix24.exceptions import ConfigurationError
 
 #: PHP turns blanks and dots of the outermost names into underscores, and trims blanks in front.
 _OUTERMOST_NAME = re.compile(r"[A-Za-z0-9_-]+")
+#: A dict is known at once, any other mapping by asking.
+_OBJECT = (dict, Mapping)
+#: The keys that lead to a value; written out where it has no form.
+_Place = tuple[Any, ...]
 #: Deeper parameters are a mistake, or refer to themselves.
 _DEPTH = 64
 #: Python refuses to write much longer numbers; no portal reads more than 64.
@@ -32,7 +36,7 @@ def as_params(params: Any, *, method: str) -> Mapping[str, Any]:
     """
     if not params:
         return {}
-    if not isinstance(params, Mapping):
+    if not isinstance(params, _OBJECT):
         raise ConfigurationError("the parameters are not an object", method=method, next_step='write e.g. {"id": 7}')
     no_two_spellings(params, method=method)
     return params
@@ -63,7 +67,7 @@ def plain(value: Any, *, method: str) -> Any:
 
     :raises ConfigurationError: a value that has no form; its place is named, e.g. ``filter[>id]``.
     """
-    return _plain(value, "", method, 0)
+    return _plain(value, (), method)
 
 
 def json_body(params: Any, *, method: str) -> bytes:
@@ -71,7 +75,7 @@ def json_body(params: Any, *, method: str) -> bytes:
     return json.dumps(plain(params, method=method), ensure_ascii=False, allow_nan=False).encode()
 
 
-def _plain(value: Any, place: str, method: str, depth: int) -> Any:
+def _plain(value: Any, place: _Place, method: str) -> Any:
     if isinstance(value, str):
         return _text(value, place, method)
     if value is None or isinstance(value, bool):
@@ -85,12 +89,12 @@ def _plain(value: Any, place: str, method: str, depth: int) -> Any:
         if not math.isfinite(value):
             raise _bad(place, method, f"is {value}, which JSON has no form for", "send None for a missing number")
         return value
-    if depth > _DEPTH:
+    if len(place) > _DEPTH:
         raise _bad(place, method, "is nested too deeply", "flatten it")
-    if isinstance(value, Mapping):
-        return {_key(key, place, method): _plain(one, _at(place, key), method, depth + 1) for key, one in value.items()}
+    if isinstance(value, _OBJECT):
+        return {_key(key, place, method): _plain(one, (*place, key), method) for key, one in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(one, _at(place, index), method, depth + 1) for index, one in enumerate(value)]
+        return [_plain(one, (*place, index), method) for index, one in enumerate(value)]
     if isinstance(value, datetime.datetime):
         if value.tzinfo is None:
             raise _bad(
@@ -108,7 +112,7 @@ def _plain(value: Any, place: str, method: str, depth: int) -> Any:
     raise _bad(place, method, f"is a {type(value).__name__}", "send text, numbers, booleans, None, lists or dicts")
 
 
-def _text(value: str, place: str, method: str) -> str:
+def _text(value: str, place: _Place, method: str) -> str:
     # Also of enumerations and of Airflow's own texts.
     text = str.__str__(value)
     if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
@@ -121,7 +125,7 @@ def _text(value: str, place: str, method: str) -> str:
     return text
 
 
-def _key(key: Any, place: str, method: str) -> str:
+def _key(key: Any, place: _Place, method: str) -> str:
     if isinstance(key, str):
         return _text(key, place, method)
     if isinstance(key, int) and not isinstance(key, bool):
@@ -129,12 +133,9 @@ def _key(key: Any, place: str, method: str) -> str:
     raise _bad(place, method, f"has a key of type {type(key).__name__}", "use text as keys")
 
 
-def _at(place: str, key: Any) -> str:
-    return f"{place}[{key}]" if place else str(key)
-
-
-def _bad(place: str, method: str, what: str, cure: str) -> ConfigurationError:
-    return ConfigurationError(f"the parameter {place or 'value'} {what}", method=method, next_step=cure)
+def _bad(place: _Place, method: str, what: str, cure: str) -> ConfigurationError:
+    name = "".join(f"[{key}]" if depth else str(key) for depth, key in enumerate(place))
+    return ConfigurationError(f"the parameter {name or 'value'} {what}", method=method, next_step=cure)
 
 
 #: What the portal replaces inside a batch by results of other commands; there is no way to escape it.
@@ -150,7 +151,7 @@ def has_reference(value: Any) -> bool:
     return isinstance(value, (list, tuple)) and any(has_reference(one) for one in value)
 
 
-def query(params: Any) -> str | None:
+def query(params: dict[str, Any]) -> str | None:
     """
     Parameters as the query string of a batch command, ``filter%5B%3EID%5D=5&select%5B0%5D=ID``.
 
@@ -160,40 +161,40 @@ def query(params: Any) -> str | None:
     :param params: plain values, see :func:`plain`.
     """
     pairs: list[str] = []
-    if isinstance(params, Mapping):
-        if all(_OUTERMOST_NAME.fullmatch(key) for key in params) and _pairs(params.items(), "", pairs):
-            return "&".join(pairs)
-        return None if params else ""
-    return None
+    for name, value in params.items():
+        if not (_OUTERMOST_NAME.fullmatch(name) and _put(name, value, pairs)):
+            return None
+    return "&".join(pairs)
+
+
+def _put(name: str, value: Any, pairs: list[str]) -> bool:
+    """Add ``name=value``, or the like for all inside of it; False where it has no form."""
+    if isinstance(value, str):
+        pairs.append(f"{name}={quote(value, safe='')}")
+        return True
+    if value is None or isinstance(value, bool):
+        return False
+    if isinstance(value, int):
+        pairs.append(f"{name}={value}")
+        return True
+    if isinstance(value, float):
+        pairs.append(f"{name}={quote(json.dumps(value), safe='')}")
+        return True
+    for key, one in value.items() if isinstance(value, dict) else enumerate(value):
+        inner = _quoted(str(key))
+        if inner is None or not _put(f"{name}%5B{inner}%5D", one, pairs):
+            return False
+    return bool(value)
 
 
 @lru_cache(maxsize=1024)
-def _quoted(name: str) -> str:
-    """Names come again in each command of a batch."""
-    return quote(name, safe="")
+def _quoted(key: str) -> str | None:
+    """
+    A key as it stands in brackets; keys come again in each command of a batch.
 
-
-def _pairs(items: Iterable[tuple[Any, Any]], place: str, pairs: list[str]) -> bool:
-    for key, value in items:
-        name = _quoted(str(key))
-        if place:
-            # An empty key means «append», a bracket ends the key, and a zero byte ends the name.
-            if name == "" or any(sign in str(key) for sign in "[]\0"):
-                return False
-            name = f"{place}%5B{name}%5D"
-        if isinstance(value, bool) or value is None or (isinstance(value, (dict, list)) and not value):
-            return False
-        if isinstance(value, dict):
-            if not _pairs(value.items(), name, pairs):
-                return False
-        elif isinstance(value, list):
-            if not _pairs(enumerate(value), name, pairs):
-                return False
-        elif isinstance(value, int):
-            pairs.append(f"{name}={value}")
-        else:
-            pairs.append(f"{name}={quote(value if isinstance(value, str) else json.dumps(value), safe='')}")
-    return True
+    None: an empty key means «append», a bracket ends the key, and a zero byte ends the name.
+    """
+    return None if not key or any(sign in key for sign in "[]\0") else quote(key, safe="")
 
 
 def variables(encoded: str) -> int:

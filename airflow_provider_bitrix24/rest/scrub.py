@@ -6,6 +6,7 @@ import html
 import json
 import re
 from collections.abc import Callable, Iterable
+from functools import cache
 from urllib.parse import quote, quote_plus
 
 #: What stands where a secret stood.
@@ -21,11 +22,15 @@ def scrubber(secrets: Iterable[str]) -> Scrub:
 
     Case is ignored, since percent-encoding may be in either, and host names come back in lower case.
     """
-    forms = {form for secret in secrets if secret for form in spellings(secret)}
-    if not forms:
-        return lambda text: text
-    pattern = re.compile("|".join(re.escape(form) for form in sorted(forms, key=len, reverse=True)), re.IGNORECASE)
-    return lambda text: pattern.sub(MASK, text)
+    known = tuple(secret for secret in secrets if secret)
+
+    @cache
+    def pattern() -> re.Pattern[str]:
+        forms = {form for secret in known for form in spellings(secret)}
+        return re.compile("|".join(re.escape(form) for form in sorted(forms, key=len, reverse=True)), re.IGNORECASE)
+
+    # Made with the first text: most clients never meet an error.
+    return lambda text: pattern().sub(MASK, text) if known else text
 
 
 def spellings(secret: str) -> set[str]:

@@ -124,20 +124,22 @@ class Transport:
         """
         self._wire.sent = answering = False
         try:
-            # Prepared without the session: a ``default`` entry in .netrc would add an Authorization header.
-            request = requests.Request(
-                "POST",
-                url,
-                data=body,
-                headers={
+            # Prepared without the session: a ``default`` entry in .netrc would add an Authorization header. And not as
+            # a whole, which looks for cookies, files and passwords too, and so takes three times as long.
+            request = requests.PreparedRequest()
+            request.prepare_method("POST")
+            request.prepare_url(url, None)
+            request.prepare_headers(
+                {
                     "Content-Type": content_type,
                     "Accept": "application/json",
                     "Accept-Encoding": "gzip, deflate",
                     "User-Agent": f"airflow-provider-bitrix24/{__version__}",
                     "X-Request-ID": request_id,
                     **(headers or {}),
-                },
-            ).prepare()
+                }
+            )
+            request.prepare_body(body, None)
             response = self._session().send(request, stream=True, allow_redirects=False, **self._options)
             answering = True
             try:

@@ -16,6 +16,7 @@ from airflow_provider_bitrix24.rest.client import Client
 from airflow_provider_bitrix24.sandbox import Sandbox
 from tests.rest.clients import client_of
 from tests.rest.commands import ADD, DEAL, GET, UPDATE, add, get, titles, update
+from tests.rest.hostile import Hostile, client_of_hostile
 
 
 @pytest.fixture
@@ -46,6 +47,20 @@ def test_results_come_under_the_callers_keys_in_the_callers_order(client: Client
     assert list(outcome.results) == ["none", 0, ("a", 2), "c0", "0"]
     assert [result["item"]["id"] for result in outcome.results.values()] == [3, 1, 2, 4, 5]
     assert isinstance(outcome.errors[1], NotFound)
+
+
+@pytest.mark.parametrize("place", [0, 25, 49])
+@pytest.mark.parametrize(("slow", "sizes"), [(5.0, [50, 50]), (75.0, [50, 25, 25])])
+def test_the_next_batch_is_sized_by_what_all_commands_took_whichever_was_slow(
+    place: int, slow: float, sizes: list[int]
+) -> None:
+    def spoil(body: dict[str, Any], method: str) -> None:
+        for number, time in enumerate(body["result"]["result_time"].values()):
+            time["duration"] = slow if number == place and len(portal.asked) == 1 else 0.1
+
+    with Hostile(lambda method, params: True, spoil=spoil) as portal, client_of_hostile(portal) as client:
+        client.batch({number: get(number) for number in range(100)})
+    assert [len(params["cmd"]) for _, params in portal.asked] == sizes
 
 
 @pytest.mark.parametrize("failed", [[], [0], [1], [0, 1, 2]])
