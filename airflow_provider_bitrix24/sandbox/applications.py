@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
+from airflow_provider_bitrix24.sandbox.known_words import Scopes
+
 if TYPE_CHECKING:
     from airflow_provider_bitrix24.sandbox.state import PortalState, User
 
@@ -63,7 +65,7 @@ class Application:
     ) -> None:
         self._portal = portal
         self.user = user
-        self.scopes = set(scopes)
+        self._scopes = Scopes(scopes)
         self.redirect_to = redirect_to
         self.access_seconds, self.refresh_seconds = access_seconds, refresh_seconds
         self.client_id = f"local.{secrets.token_hex(7)}.{secrets.randbelow(90_000_000) + 10_000_000}"
@@ -79,6 +81,15 @@ class Application:
 
     def __repr__(self) -> str:
         return f"Application({self.client_id})"
+
+    @property
+    def scopes(self) -> Scopes:
+        """What its card allows."""
+        return self._scopes
+
+    @scopes.setter
+    def scopes(self, scopes: Iterable[str]) -> None:
+        self._scopes = Scopes(scopes)
 
     @property
     def member_id(self) -> str:

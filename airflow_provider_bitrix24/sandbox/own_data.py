@@ -9,13 +9,14 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from airflow_provider_bitrix24.sandbox.known_words import RIGHTS
 from airflow_provider_bitrix24.sandbox.methods import crm_changes as changes
 from airflow_provider_bitrix24.sandbox.methods.crm_fields import WITH_CONTACTS, by_item_name
 from airflow_provider_bitrix24.sandbox.methods.crm_items import IMPORTED
 from airflow_provider_bitrix24.sandbox.methods.crm_values import MULTI_FIELD_TYPES, written_item
 from airflow_provider_bitrix24.sandbox.methods.registry import Refusal
 from airflow_provider_bitrix24.sandbox.methods.selection import BadValue, as_server_time
-from airflow_provider_bitrix24.sandbox.state import RIGHTS, PortalState, User, new_code
+from airflow_provider_bitrix24.sandbox.state import PortalState, User, new_code
 from airflow_provider_bitrix24.sandbox.store import (
     COMPANY,
     CONTACT,

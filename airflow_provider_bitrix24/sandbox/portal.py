@@ -12,6 +12,7 @@ from airflow_provider_bitrix24.sandbox import own_data
 from airflow_provider_bitrix24.sandbox import seed as seeding
 from airflow_provider_bitrix24.sandbox.app import application
 from airflow_provider_bitrix24.sandbox.faults import Fault
+from airflow_provider_bitrix24.sandbox.known_words import RIGHTS, Rights, Scopes, check_attribute, check_bool
 from airflow_provider_bitrix24.sandbox.limits import Clock
 from airflow_provider_bitrix24.sandbox.method_names import check_name
 from airflow_provider_bitrix24.sandbox.portal_applications import Applications
@@ -21,7 +22,6 @@ from airflow_provider_bitrix24.sandbox.scenarios import scenario_named
 from airflow_provider_bitrix24.sandbox.server import HOST, Certificate, Server
 from airflow_provider_bitrix24.sandbox.sizes import check
 from airflow_provider_bitrix24.sandbox.state import (
-    RIGHTS,
     BatchBilling,
     Generation,
     PortalState,
@@ -115,7 +115,7 @@ class Sandbox(Applications, ReceivedCalls, Objects):
         self._seed = 1 if seed is None else seed
         codes = None if seed is None else random.Random(f"codes {seed}")
         self.admin = User(1, "Anna", "Admin", "anna@example.com", code or new_code(codes), is_admin=True)
-        self.admin.rights = set(RIGHTS)
+        self.admin.rights = Rights(RIGHTS)
         self.clerk = User(7, "Karl", "Clerk", "karl@example.com", new_code(codes))
         if own is not None:
             people = own_data.users(own, codes)
@@ -142,6 +142,11 @@ class Sandbox(Applications, ReceivedCalls, Objects):
         self._certificate: Certificate | None = None
         self._server: Server | None = None
         self._served_connections = 0
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not name.startswith("_"):
+            check_attribute("The portal", name, [*dir(type(self)), "admin", "clerk"])
+        super().__setattr__(name, value)
 
     # Life
 
@@ -265,9 +270,7 @@ class Sandbox(Applications, ReceivedCalls, Objects):
 
     @scopes.setter
     def scopes(self, scopes: set[str]) -> None:
-        if isinstance(scopes, str):
-            raise ValueError(f"scopes={scopes!r} cannot be: give a set, such as {{'crm', 'user'}}.")
-        self._state.scopes = set(scopes)
+        self._state.scopes = Scopes(scopes)
 
     @property
     def plan_has_rest(self) -> bool:
@@ -276,6 +279,7 @@ class Sandbox(Applications, ReceivedCalls, Objects):
 
     @plan_has_rest.setter
     def plan_has_rest(self, value: bool) -> None:
+        check_bool("plan_has_rest", value)
         self._state.plan_has_rest = value
 
     @property
@@ -285,6 +289,7 @@ class Sandbox(Applications, ReceivedCalls, Objects):
 
     @payment_site_phone_confirmed.setter
     def payment_site_phone_confirmed(self, value: bool) -> None:
+        check_bool("payment_site_phone_confirmed", value)
         self._state.payment_site_phone_confirmed = value
 
     def fault(

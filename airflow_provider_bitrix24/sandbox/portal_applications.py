@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from airflow_provider_bitrix24.sandbox.applications import REFRESH_SECONDS, Application
-from airflow_provider_bitrix24.sandbox.state import ALL_SCOPES, PortalState, User
+from airflow_provider_bitrix24.sandbox.known_words import ALL_SCOPES, PlanFeatures
+from airflow_provider_bitrix24.sandbox.state import PortalState, User
 
 
 class Applications(ABC):
@@ -95,7 +96,7 @@ class Applications(ABC):
 
     @plan_features.setter
     def plan_features(self, features: set[str]) -> None:
-        self._state.plan_features = set(features)
+        self._state.plan_features = PlanFeatures(features)
 
     @property
     def renewals(self) -> int:

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from airflow_provider_bitrix24.sandbox.applications import ACCESS_SECONDS
-from airflow_provider_bitrix24.sandbox.state import ALL_SCOPES, Generation, PortalState
+from airflow_provider_bitrix24.sandbox.known_words import ALL_SCOPES, Scopes
+from airflow_provider_bitrix24.sandbox.state import Generation, PortalState
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Scenario:
 
     def befall(self, portal: PortalState) -> None:
         """Give a new portal what is no setting: its scopes, its plan, the life of its tokens and its faults."""
-        portal.scopes = set(self.scopes)
+        portal.scopes = Scopes(self.scopes)
         portal.plan_has_rest = self.plan_has_rest
         portal.access_seconds = self.access_seconds
         for seed, (kind, chance) in enumerate(self.faults.items()):

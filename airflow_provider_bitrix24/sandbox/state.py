@@ -16,6 +16,15 @@ from airflow_provider_bitrix24.sandbox.applications import ACCESS_SECONDS
 from airflow_provider_bitrix24.sandbox.calls import CallLog
 from airflow_provider_bitrix24.sandbox.events import Events
 from airflow_provider_bitrix24.sandbox.faults import Faults
+from airflow_provider_bitrix24.sandbox.known_words import (
+    ALL_SCOPES,
+    PLAN_FEATURES,
+    PlanFeatures,
+    Rights,
+    Scopes,
+    check_attribute,
+    check_bool,
+)
 from airflow_provider_bitrix24.sandbox.limits import Clock, OperatingTime, RequestBucket
 from airflow_provider_bitrix24.sandbox.store import Store
 
@@ -29,15 +38,6 @@ Reading: TypeAlias = Literal["source", "documentation"]
 
 #: What the pages print where they do not print 403 for a refused caller («System errors»).
 _DOCUMENTED_STATUSES = {"OVERLOAD_LIMIT": 503, "INVALID_REQUEST": 400}
-
-#: Scopes that a new webhook has.
-ALL_SCOPES = ("crm", "sale", "salescenter", "pay_system", "task", "tasks", "user", "department", "im")
-
-#: Features of the offline queue: reserving rows, and queues by ``auth_connector``.
-PLAN_FEATURES = ("rest_offline_extended", "rest_auth_connector")
-
-#: Read CRM objects, change CRM objects, change orders (and so payments).
-RIGHTS = ("read", "change", "change_orders")
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def _check(name: str, value: object, allowed: tuple[object, ...]) -> None:
         raise ValueError(f"{name}={value!r} is not known: choose one of {', '.join(map(repr, allowed))}.")
 
 
-@dataclass
+@dataclass(slots=True)
 class User:
     """One employee; ``code`` is the secret in the URL of the own webhook, empty for none."""
 
@@ -93,11 +93,19 @@ class User:
     code: str = field(repr=False)
     is_admin: bool = False
     active: bool = True
-    rights: set[str] = field(default_factory=lambda: {"read"})
+    rights: set[str] = field(default_factory=lambda: Rights({"read"}))
     #: CRM lists and gets show only objects this user is responsible for.
     sees_only_own: bool = False
     #: The application through which the user calls; ``None`` for the own webhook.
     application: Application | None = None
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name == "rights" and not isinstance(value, Rights):
+            value = Rights(value)
+        if name in ("is_admin", "active", "sees_only_own"):
+            check_bool(name, value)
+        check_attribute("A user", name, self.__slots__)
+        object.__setattr__(self, name, value)
 
     @property
     def name(self) -> str:
@@ -136,14 +144,14 @@ class PortalState:
         self.settings = settings
         self.users = {user.id: user for user in users}
         self.store = store
-        self.scopes = set(ALL_SCOPES)
+        self.scopes = Scopes(ALL_SCOPES)
         self.applications: dict[str, Application] = {}
         #: Life of the access tokens of new applications.
         self.access_seconds = ACCESS_SECONDS
         self.member_id = secrets.token_hex(16)
         self.plan_has_rest = True
         #: What the plan includes beside REST; ``feature.get`` tells.
-        self.plan_features = set(PLAN_FEATURES)
+        self.plan_features = PlanFeatures(PLAN_FEATURES)
         #: Whether the site where customers pay has a confirmed phone: without, there are no links to payments.
         self.payment_site_phone_confirmed = True
         #: ``https://127.0.0.1:PORT``, known when the portal listens.
@@ -171,7 +179,7 @@ class PortalState:
         """Name of the portal without scheme and port, as ``domain`` of token answers has it."""
         return urlsplit(self.url).hostname or ""
 
-    def scopes_of(self, user: User) -> set[str]:
+    def scopes_of(self, user: User) -> Scopes:
         """What the webhook may do, or the application through which the user calls."""
         return self.scopes if user.application is None else user.application.scopes
 

@@ -41,11 +41,6 @@ def test_a_code_that_is_no_part_of_an_address_is_refused_and_not_shown():
         Sandbox(code="q1w2/e3r4")
 
 
-def test_scopes_are_a_set_and_no_text(portal):
-    with pytest.raises(ValueError, match="scopes='crm' cannot be: give a set"):
-        portal.scopes = "crm"
-
-
 def test_the_command_line_says_so_in_one_sentence():
     command = [sys.executable, "-m", "airflow_provider_bitrix24.sandbox", "--port", "70000"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)

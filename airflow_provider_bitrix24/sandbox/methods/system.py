@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from airflow_provider_bitrix24.sandbox.forms import as_map
+from airflow_provider_bitrix24.sandbox.known_words import ALL_SCOPES
 from airflow_provider_bitrix24.sandbox.methods.registry import METHODS, Params, Refusal, method
-from airflow_provider_bitrix24.sandbox.state import ALL_SCOPES, PortalState, User
+from airflow_provider_bitrix24.sandbox.state import PortalState, User
 
 
 @method("profile")
