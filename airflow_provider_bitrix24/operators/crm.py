@@ -10,7 +10,7 @@ from airflow_provider_bitrix24.exceptions import Bitrix24Error, ConfigurationErr
 from airflow_provider_bitrix24.operators.arguments import names, parameters, positive_id
 from airflow_provider_bitrix24.operators.base import Bitrix24BaseOperator
 from airflow_provider_bitrix24.operators.entities import FIRST_SMART_PROCESS, entity_type_id
-from airflow_provider_bitrix24.operators.once import once
+from airflow_provider_bitrix24.operators.once import after, once
 
 if TYPE_CHECKING:
     from airflow_provider_bitrix24.operators.crm_fields import ItemFields, Written
@@ -201,7 +201,8 @@ class Bitrix24AddItemOperator(Bitrix24BaseOperator):
         item_id = once(context, ADD, lambda: added_id(client.call(ADD, params)))
         self.log.info("%s: %s %d added", ADD, known.kind, item_id)
         if self.read_back:
-            check_taken(client, known, item_id, sent)
+            with after(context, f"{known.kind} {item_id} was added", "look at it before another try adds another"):
+                check_taken(client, known, item_id, sent)
         return item_id
 
 

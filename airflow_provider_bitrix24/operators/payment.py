@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_bitrix24.exceptions import (
-    AnswerLost,
-    Bitrix24Error,
-    ConfigurationError,
-    NotFound,
-    RestError,
-    ServerFault,
-)
+from airflow_provider_bitrix24.exceptions import Bitrix24Error, ConfigurationError, NotFound, RestError
 from airflow_provider_bitrix24.operators.arguments import parameters, positive_id, shown
 from airflow_provider_bitrix24.operators.base import Bitrix24BaseOperator
 from airflow_provider_bitrix24.operators.entities import WITH_PAYMENTS, entity_type_id
-from airflow_provider_bitrix24.operators.once import once
+from airflow_provider_bitrix24.operators.once import after, once
 from airflow_provider_bitrix24.operators.payment_rows import id_in, payment_row
 
 if TYPE_CHECKING:
     from airflow_provider_bitrix24.rest.client import Client
+
+log = logging.getLogger(__name__)
 
 ADD = "crm.item.payment.add"
 FIND_PAYMENT_ID = (
@@ -147,8 +143,9 @@ class Bitrix24AddPaymentOperator(Bitrix24BaseOperator):
 
     :param entity_type_id: ``"deal"``, ``"invoice"``, ``2`` or ``31``; templated.
     :param entity_id: the id of the deal or invoice; templated.
-    :param pay_system_id: id of the payment system (``sale.paysystem.list``); the portal's own choice by default;
-        templated.
+    :param pay_system_id: id of the payment system (``sale.paysystem.list``), set once the payment is added; the
+        portal's own choice by default; templated. Where that meets a limit or the network, a retry sets it on the same
+        payment in Airflow 3.3; before, the task fails without retry and names the payment.
     :param deduplicate: in both cases, compare the object's payments before and after, and return the one that
         appeared. If somebody else adds one at the same moment, it cannot be told which is ours, and the task fails.
     :raises AirflowFailException: no right, no such object, a plan without more payments, or a lost answer.
@@ -180,38 +177,15 @@ class Bitrix24AddPaymentOperator(Bitrix24BaseOperator):
         pay_system_id = None if self.pay_system_id is None else positive_id(self.pay_system_id, "pay_system_id")
         before = sorted(_ids(client, owner)) if self.deduplicate else []
 
-        def add() -> int:
-            try:
-                return added(client, ADD, owner)
-            except (AnswerLost, ServerFault) as error:
-                return self._appeared(client, owner, before, error)
-
-        payment_id = once(context, ADD, add, before=before, find=partial(self._appeared, client, owner))
+        find = partial(_appeared, client, owner) if self.deduplicate else None
+        payment_id = once(context, ADD, partial(added, client, ADD, owner), before=before, find=find)
         if pay_system_id is not None:
-            self._set_pay_system(client, payment_id, pay_system_id)
+            # ``fields`` of add is documented nowhere, so the payment system is set by what is documented.
+            fields = {"id": payment_id, "fields": {"paySystemId": pay_system_id}}
+            cure = "set its payment system, or delete it before another try"
+            with after(context, f"payment {payment_id} was added", cure):
+                client.call("crm.item.payment.update", fields)
         self.log.info("%s: payment %d added", ADD, payment_id)
-        return payment_id
-
-    def _set_pay_system(self, client: Client, payment_id: int, pay_system_id: int) -> None:
-        """``fields`` of add is documented nowhere, so the payment system is set by what is documented."""
-        try:
-            client.call("crm.item.payment.update", {"id": payment_id, "fields": {"paySystemId": pay_system_id}})
-        except Bitrix24Error as error:
-            # Another try would add another payment.
-            error.retryable = False
-            raise error.advise(
-                f"payment {payment_id} was added all the same: set its payment system, or delete it before another try"
-            ) from None
-
-    def _appeared(self, client: Client, owner: dict[str, Any], before: list[int], lost: Bitrix24Error) -> int:
-        if not self.deduplicate:
-            raise lost
-        new = _ids(client, owner).difference(before)
-        if len(new) != 1:
-            found = "no payment has" if not new else f"{len(new)} payments have"
-            raise lost.advise(f"({found} appeared meanwhile)")
-        payment_id = new.pop()
-        self.log.info("%s, and payment %d has appeared.", lost.reason.capitalize(), payment_id)
         return payment_id
 
 
@@ -383,6 +357,21 @@ def added(client: Client, method: str, params: dict[str, Any]) -> int:
             next_step=f"look with {method.rpartition('.')[0]}.list before you run this again",
         )
     return added_id
+
+
+def _appeared(client: Client, owner: dict[str, Any], before: list[int], lost: Bitrix24Error) -> int:
+    """
+    The one payment that is there now and was not before.
+
+    :raises Bitrix24Error: ``lost``, where that does not tell.
+    """
+    new = _ids(client, owner).difference(before)
+    if len(new) != 1:
+        found = "no payment has" if not new else f"{len(new)} payments have"
+        raise lost.advise(f"({found} appeared meanwhile)")
+    payment_id = new.pop()
+    log.info("%s, and payment %d has appeared.", lost.reason.capitalize(), payment_id)
+    return payment_id
 
 
 def _ids(client: Client, owner: dict[str, Any]) -> set[int]:

@@ -197,6 +197,22 @@ def test_a_limit_passes_with_a_retry(name, operator, told, portal, connection, r
     assert task_instance(run, "task").try_number == 2
 
 
+def test_a_limit_between_the_add_and_its_payment_system_adds_no_second_payment(
+    portal, connection, run_dag, xcom, task_instance
+):
+    before = {row["id"] for row in portal.payments()}
+    portal.fault("operation_time_limit", f"{PAYMENT}.update")
+    run = run_dag(dag_of("payment_system", Bitrix24AddPaymentOperator, entity_id=1, pay_system_id=110))
+    (added,) = {row["id"] for row in portal.payments()} - before
+    task = task_instance(run, "task")
+    if HAS_STATE_STORE:
+        assert (task.state, task.try_number, xcom(run, "task")) == ("success", 2, added)
+        assert portal.payment(added)["paySystemId"] == 110
+    else:
+        assert (task.state, task.try_number) == ("failed", 1)
+    assert portal.executed(f"{PAYMENT}.add") == 1
+
+
 # In bulk
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_bitrix24._compat import AirflowFailException
-from airflow_provider_bitrix24.exceptions import Bitrix24Error
+from airflow_provider_bitrix24.exceptions import Bitrix24Error, OperationTimeLimit
 from airflow_provider_bitrix24.operators.crm import Bitrix24AddItemOperator
 from airflow_provider_bitrix24.operators.payment import Bitrix24AddPaymentOperator
 from airflow_provider_bitrix24.operators.payment_items import (
@@ -142,6 +142,22 @@ def test_a_payment_that_a_killed_try_did_not_add_is_not_guessed(portal, connecti
     with pytest.raises(AirflowFailException, match="no payment has appeared meanwhile"):
         operator.execute(context(store=store, try_number=2))
     assert portal.executed("crm.item.payment.add") == 0
+
+
+@pytest.mark.parametrize("remembered", [True, False])
+def test_an_item_that_could_not_be_read_back_is_not_added_again_by_a_retry(remembered, portal, connection):
+    store = StateStore() if remembered else None
+    portal.fault("operation_time_limit", "crm.item.get", times=None)
+    operator = Bitrix24AddItemOperator(task_id="t", entity_type_id=2, fields={"title": "Oak door"}, read_back=True)
+    expected, told = (
+        (OperationTimeLimit, "a retry goes on with it") if remembered else (AirflowFailException, "look at it before")
+    )
+    with pytest.raises(expected, match=rf"deal \d+ was added all the same: {told}"):
+        operator.execute(context(store=store))
+    portal.clear_faults()
+    if remembered:
+        assert operator.execute(context(store=store, try_number=2)) == max(item["id"] for item in portal.items(2))
+    assert portal.executed("crm.item.add") == 1
 
 
 def test_where_nothing_remembers_the_next_try_warns(portal, connection, caplog):

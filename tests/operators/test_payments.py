@@ -18,7 +18,7 @@ from airflow_provider_bitrix24.operators.payment import (
     Bitrix24UpdatePaymentOperator,
 )
 from airflow_provider_bitrix24.sandbox import Sandbox
-from tests.operators.context import context
+from tests.operators.context import StateStore, context
 from tests.sleepless import sleepless
 
 ADD, GET, LIST, UPDATE = (f"crm.item.payment.{name}" for name in ("add", "get", "list", "update"))
@@ -116,7 +116,21 @@ def test_a_payment_whose_system_could_not_be_set_is_named_and_not_added_twice_by
     portal.fault(kind, UPDATE, times=None)
     told = failure_of(Bitrix24AddPaymentOperator, entity_id=1, pay_system_id=110)
     (added,) = set(ids_of(portal, 1)) - before
-    assert f"payment {added} was added all the same" in told
+    assert f"payment {added} was added all the same: set its payment system" in told
+
+
+@pytest.mark.parametrize("kind", ["operation_time_limit", "close_before"])
+def test_a_retry_sets_the_payment_system_of_the_same_payment_where_that_is_remembered(kind, portal, connection):
+    before, store = set(ids_of(portal, 1)), StateStore()
+    portal.fault(kind, UPDATE, times=None)
+    operator = sleepless(Bitrix24AddPaymentOperator)(task_id="task", entity_id=1, pay_system_id=110)
+    with pytest.raises(Bitrix24Error, match="a retry goes on with it and adds no other") as limited:
+        operator.execute(context(store=store))
+    assert limited.value.retryable
+    portal.clear_faults()
+    added = operator.execute(context(store=store, try_number=2))
+    assert set(ids_of(portal, 1)) - before == {added}
+    assert portal.payment(added)["paySystemId"] == 110
 
 
 def test_an_unknown_payment_system_says_where_they_are(portal, connection):
@@ -143,18 +157,47 @@ def test_deduplicate_finds_what_a_lost_add_made(portal, connection):
     assert portal.count(ADD) == 1
 
 
+class StoreAtTheMoment(StateStore):
+    """Lets something happen at the portal right before the add."""
+
+    def __init__(self, happen: Any) -> None:
+        super().__init__()
+        self.happen = happen
+
+    def set(self, key: str, value: Any) -> None:
+        super().set(key, value)
+        if key == "bitrix24_intent":
+            self.happen()
+
+
 @pytest.mark.parametrize(("executed", "others", "found"), [(False, 0, "no payment has"), (True, 1, "2 payments have")])
-def test_deduplicate_does_not_guess(executed, others, found, portal, connection, monkeypatch):
+def test_deduplicate_does_not_guess(executed, others, found, portal, connection):
     portal.fault("close_after" if executed else "close_before", ADD)
-    real = Bitrix24AddPaymentOperator._appeared
+    store = StoreAtTheMoment(lambda: [portal.add_payment(1) for _ in range(others)])
+    operator = Bitrix24AddPaymentOperator(task_id="task", entity_id=1, deduplicate=True)
+    with pytest.raises(AirflowFailException, match=f"{found} appeared meanwhile"):
+        operator.execute(context(store=store))
 
-    def appeared(self: Any, *arguments: Any) -> int:
-        for _ in range(others):
-            portal.add_payment(1)
-        return real(self, *arguments)
 
-    monkeypatch.setattr(Bitrix24AddPaymentOperator, "_appeared", appeared)
-    assert f"{found} appeared meanwhile" in failure_of(Bitrix24AddPaymentOperator, entity_id=1, deduplicate=True)
+def test_a_lost_add_that_cannot_be_looked_for_is_not_added_again_by_a_retry(portal, connection):
+    before = set(ids_of(portal, 1))
+    portal.fault("close_after", ADD)
+    portal.fault("operation_time_limit", LIST, after=1, times=None)
+    told = failure_of(Bitrix24AddPaymentOperator, entity_id=1, deduplicate=True)
+    assert "it could not be looked for" in told
+    assert len(set(ids_of(portal, 1)) - before) == 1
+
+
+def test_a_lost_add_that_cannot_be_looked_for_is_found_by_the_next_try_where_one_is_remembered(portal, connection):
+    before, store = set(ids_of(portal, 1)), StateStore()
+    portal.fault("close_after", ADD)
+    portal.fault("operation_time_limit", LIST, after=1, times=None)
+    operator = Bitrix24AddPaymentOperator(task_id="task", entity_id=1, deduplicate=True)
+    with pytest.raises(OperationTimeLimit):
+        operator.execute(context(store=store))
+    portal.clear_faults()
+    added = operator.execute(context(store=store, try_number=2))
+    assert set(ids_of(portal, 1)) - before == {added}
 
 
 def test_an_add_is_refused_for_what_is_not_there_or_may_not_be_changed(portal, connect):
