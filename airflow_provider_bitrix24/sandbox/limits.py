@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
 from fnmatch import fnmatchcase
+from functools import lru_cache
 
 #: Seconds of running time that a method may use per request without being counted (server source).
 UNCOUNTED_SECONDS = 0.1
@@ -38,8 +39,13 @@ class Clock:
 
     def iso(self, at: float | None = None) -> str:
         """``at`` (default: now) as the portal writes it, e.g. ``2026-01-31T12:00:00+03:00``."""
-        moment = datetime.fromtimestamp(self.now() if at is None else at, SERVER_ZONE)
-        return moment.isoformat(timespec="seconds")
+        return _iso(int(self.now() if at is None else at))
+
+
+@lru_cache(maxsize=64)
+def _iso(second: int) -> str:
+    # Every answer tells two moments, and those of a batch are all of the same second.
+    return datetime.fromtimestamp(second, SERVER_ZONE).isoformat()
 
 
 class RequestBucket:
