@@ -18,6 +18,8 @@ ROUNDS = 5
 CALLS = 200
 DEALS, MANY_DEALS = 50_000, 500_000
 PAYMENTS = 2_000
+#: How much later a portal far away answers.
+LATENCY_SECONDS = 0.1
 #: Under the limit: so many deals are listed, then so many calls made in all.
 LIMITED_DEALS, LIMITED_CALLS = 10_000, 180
 RATE, BURST = 2.0, 50
@@ -116,14 +118,22 @@ def limited(bench: Bench) -> Table:
 
 def delete(bench: Bench) -> Table:
     table = Table(f"{PAYMENTS:,} payments deleted by batch", ("client", "seconds", "client's CPU s", "requests"))
-    with Portal(deals=30, seed=1) as portal:
-        runs = _rounds(
+
+    def runs_at(portal: Portal, rounds: int) -> dict[str, list[Run]]:
+        return _rounds(
             SUBJECTS,
             lambda subject: bench.run(portal, subject, "delete", payment_ids=portal.add_payments(PAYMENTS)),
+            rounds,
         )
-    for subject, name in SUBJECTS.items():
-        requests = max(run.seen.requests for run in runs[subject])
-        table.lines.append((name, _seconds(runs[subject]), _cpu(runs[subject]), str(requests)))
+
+    with Portal(deals=30, seed=1) as portal:
+        runs = runs_at(portal, ROUNDS)
+    with Portal(deals=30, seed=1, latency=LATENCY_SECONDS) as portal:
+        late = runs_at(portal, 1)
+    for some, words in ((runs, ""), (late, f", each answer {LATENCY_SECONDS:g} s later")):
+        for subject, name in SUBJECTS.items():
+            requests = max(run.seen.requests for run in some[subject])
+            table.lines.append((f"{name}{words}", _seconds(some[subject]), _cpu(some[subject]), str(requests)))
     requests = max(run.seen.requests for run in runs["ours"])
     table.promise(f"{PAYMENTS // 50} requests", str(requests), requests == PAYMENTS // 50)
     ours, fastest = _median(runs["ours"]), min(_median(runs[peer]) for peer in PEERS)
@@ -148,10 +158,10 @@ def imports(bench: Bench) -> Table:
 CASES: dict[str, Callable[[Bench], Table]] = {case.__name__: case for case in (calls, rows, limited, delete, imports)}
 
 
-def _rounds(subjects: Iterable[str], run: Callable[[str], Run]) -> dict[str, list[Run]]:
+def _rounds(subjects: Iterable[str], run: Callable[[str], Run], rounds: int = ROUNDS) -> dict[str, list[Run]]:
     """Each subject in turn, and that several times: what disturbs the computer meanwhile disturbs all of them."""
     runs: dict[str, list[Run]] = {subject: [] for subject in subjects}
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         for subject, some in runs.items():
             some.append(run(subject))
             if some[-1].failure:

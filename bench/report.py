@@ -23,7 +23,8 @@ Each client runs in a process of its own and talks HTTPS over loopback to the sa
 one thread. Seconds are medians of {rounds} runs (fastest and slowest in brackets) from the first line that uses the
 client to its last, without starting Python and importing; the clients take turns. Except under the limit, each
 client's own limit is opened wide. The sandbox answers within a millisecond where a real portal takes 50 to 500, so
-what differs here is what the clients themselves take: with a real portal the number of requests decides.
+what differs here is what the clients themselves take. With a real portal the number of requests decides, and how many
+are under way at once, up to the 50 that it takes: the last table but one shows both.
 
 - **requests.Session** is no client but the yardstick: written by hand for the task, without checks, limits and
   repetition. It lists page by page.
