@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError, IncompleteList
 from airflow_provider_bitrix24.rest.batch import MAX_COMMANDS
-from airflow_provider_bitrix24.rest.filter_check import check_filter
+from airflow_provider_bitrix24.rest.field_check import check_fields
 from airflow_provider_bitrix24.rest.listing import Listing
 from airflow_provider_bitrix24.rest.reply import Reply
 from airflow_provider_bitrix24.rest.rows import Seen, rows_in
@@ -29,7 +29,7 @@ def children(
     while some := list(islice(waiting, MAX_COMMANDS)):
         listings = {parent: Listing(name, known, params_of(parent)) for parent in some}
         for listing in listings.values():
-            check_filter(client, listing)
+            check_fields(client, listing)
         first_pages = client.batch({parent: (name, one.first()) for parent, one in listings.items()})
         for parent, listing in listings.items():
             if parent in first_pages.errors:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -207,19 +206,10 @@ class Listing:
         user_filter = self.params.get(self.rows.filter or "")
         return [_OPERATORS.sub("", name) for name in user_filter] if isinstance(user_filter, dict) else []
 
-    def check_filter(self, fields: Iterable[str]) -> None:
-        """
-        :raises ConfigurationError: a name that the method does not know, and would drop: everything would come back.
-        """
-        known = set(fields)
-        for name in self.filter_names():
-            if name not in known:
-                near = difflib.get_close_matches(name.upper(), known, n=3, cutoff=0.6)
-                raise self._fail(
-                    f"the filter names {name!r}, which {self.rows.fields_method} does not know; the portal would "
-                    "drop it without a word and return every row",
-                    f"did you mean {' or '.join(near)}?" if near else f"see {self.rows.fields_method} for the names",
-                )
+    def select_names(self) -> list[str]:
+        """Names of the caller's ``select`` and the id, where that was added."""
+        select = self.params.get(self.rows.select or "")
+        return select if isinstance(select, list) else []
 
 
 def _shouting(value: Any) -> Any:

@@ -76,7 +76,8 @@ class Rows:
     total_is_true: bool = True
     #: Controllers read only the exact spelling of a parameter; old modules read any case.
     case_sensitive: bool = False
-    #: A filter key that the method does not know is dropped without a word: everything comes back.
+    #: A filter key that the method does not know is dropped without a word: everything comes back. So is a name in
+    #: ``select``: rows come back without it. Both are checked by ``fields_method`` where there is one.
     drops_unknown_filters: bool = False
     #: Method that describes the fields for ``filter`` and ``select``.
     fields_method: str | None = None

@@ -18,7 +18,7 @@ from airflow_provider_bitrix24.exceptions import (
 )
 from airflow_provider_bitrix24.rest.batch import MAX_COMMANDS, command, seconds_of
 from airflow_provider_bitrix24.rest.encoding import has_reference, query
-from airflow_provider_bitrix24.rest.filter_check import check_filter
+from airflow_provider_bitrix24.rest.field_check import check_fields
 from airflow_provider_bitrix24.rest.listing import Listing
 from airflow_provider_bitrix24.rest.reply import Reply, read_error, whole
 from airflow_provider_bitrix24.rest.rows import Cursor, Seen, SeenPages, id_of, rows_in
@@ -89,7 +89,7 @@ class RowList(Iterator[Row]):
     def _rows(self) -> Iterator[Row]:
         report, rows = self.report, self._listing.rows
         try:
-            check_filter(self._client, self._listing)
+            check_fields(self._client, self._listing)
             for page in self._pages():
                 report.pages += 1
                 for row in page:

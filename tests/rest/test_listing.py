@@ -220,25 +220,6 @@ def test_an_or_beside_which_the_cursor_would_be_one_more_alternative_is_refused(
         listing(method, {"filter": {name: "OR", "TITLE": "x"}})
 
 
-# Names in the filter.
-
-
-def test_names_of_the_filter_are_checked_without_their_operators() -> None:
-    one = listing(DEALS, {"filter": {"!=%TITLE": "x", ">=DATE_CREATE": 1, "!@STAGE_ID": ["NEW"], "><ID": [1, 2]}})
-    assert one.filter_names() == ["TITLE", "DATE_CREATE", "STAGE_ID", "ID"]
-    one.check_filter(["TITLE", "DATE_CREATE", "STAGE_ID", "ID"])
-
-
-@pytest.mark.parametrize(
-    ("name", "near"),
-    [("TITEL", "TITLE"), (">id", "ID"), ("stageId", "STAGE_ID"), ("=Title", "TITLE"), ("0", "crm.deal.fields")],
-)
-def test_a_name_that_the_portal_would_drop_is_refused_with_the_nearest(name: str, near: str) -> None:
-    with pytest.raises(ConfigurationError, match="would drop it without a word") as refused:
-        listing(DEALS, {"filter": {name: "x"}}).check_filter(["ID", "TITLE", "STAGE_ID"])
-    assert near in refused.value.next_step
-
-
 def test_the_callers_parameters_are_left_as_they_are() -> None:
     params = {"filter": {">ID": 5, "STAGE_ID": "NEW"}, "select": ["TITLE"], "order": {"ID": "ASC"}}
     before = repr(params)

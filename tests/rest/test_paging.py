@@ -251,25 +251,6 @@ def test_what_cannot_be_read_exactly_is_refused_before_anything_is_sent(
     assert many.requests == 0
 
 
-@pytest.mark.parametrize(("name", "near"), [(">id", "ID"), ("TITEL", "TITLE"), ("stageId", "STAGE_ID")])
-def test_a_misspelt_filter_is_refused_with_the_nearest_name_instead_of_reading_everything(
-    many: Sandbox, reader: Client, name: str, near: str
-) -> None:
-    rows = reader.list(DEALS, {"filter": {name: 100}})
-    with pytest.raises(ConfigurationError, match=f"did you mean .*{near}"):
-        next(rows)
-    assert many.count(DEALS) == 0
-
-
-def test_the_fields_are_asked_for_once_and_again_for_a_new_name(many: Sandbox, reader: Client) -> None:
-    for _ in range(3):
-        list(reader.list("crm.lead.list", {"filter": {"TITLE": "none"}}))
-    assert many.count("crm.lead.fields") == 1
-    with pytest.raises(ConfigurationError):
-        list(reader.list("crm.lead.list", {"filter": {"UF_CRM_MADE_TODAY": 1}}))
-    assert many.count("crm.lead.fields") == 2
-
-
 def test_a_filter_that_a_controller_does_not_know_is_its_own_error(many: Sandbox, reader: Client) -> None:
     with pytest.raises(Invalid, match="nonsense"):
         next(reader.list(ITEMS, {"entityTypeId": DEAL, "filter": {"nonsense": 1}}))
