@@ -6,6 +6,7 @@ import datetime
 import decimal
 import json
 import math
+import numbers
 import re
 import uuid
 from collections.abc import Iterable, Mapping
@@ -19,12 +20,15 @@ from airflow_provider_bitrix24.exceptions import ConfigurationError
 _OUTERMOST_NAME = re.compile(r"[A-Za-z0-9_-]+")
 #: A dict is known at once, any other mapping by asking.
 _OBJECT = (dict, Mapping)
+_NONE = type(None)
 #: The keys that lead to a value; written out where it has no form.
 _Place = tuple[Any, ...]
 #: Deeper parameters are a mistake, or refer to themselves.
 _DEPTH = 64
 #: Python refuses to write much longer numbers; no portal reads more than 64.
 _BITS = 1024
+#: A Decimal of a few characters, ``1E+999999999``, would be written in a thousand million digits.
+_EXPONENT = 308
 
 
 def as_params(params: Any, *, method: str) -> Mapping[str, Any]:
@@ -34,7 +38,8 @@ def as_params(params: Any, *, method: str) -> Mapping[str, Any]:
     :raises ConfigurationError: they are no object: the portal would not read them, and run without any; or they name
         one parameter twice.
     """
-    if not params:
+    # An empty list is how PHP writes an empty object. An empty text may be a template that found nothing.
+    if params is None or (isinstance(params, (list, tuple)) and not params):
         return {}
     if not isinstance(params, _OBJECT):
         raise ConfigurationError("the parameters are not an object", method=method, next_step='write e.g. {"id": 7}')
@@ -82,25 +87,30 @@ def _plain(value: Any, place: _Place, method: str) -> Any:
     if isinstance(value, int):
         if value.bit_length() > _BITS:
             raise _bad(place, method, "is a number of too many digits", "send it as text")
-        # Subclasses such as enumerations become what they stand for.
-        return value if isinstance(value, bool) else int(value)
-    if value is None:
+        # Subclasses such as enumerations, and lazy values, become what they stand for.
+        return bool(value) if isinstance(value, bool) else int(value)
+    if isinstance(value, _NONE):
         return None
     if isinstance(value, float):
         if not math.isfinite(value):
             raise _bad(place, method, f"is {value}, which JSON has no form for", "send None for a missing number")
-        return value
+        return float(value)
     if len(place) > _DEPTH:
         raise _bad(place, method, "is nested too deeply", "flatten it")
     if isinstance(value, _OBJECT):
         made = {}
         for key, one in value.items():
             made[_key(key, place, method)] = _plain(one, (*place, key), method)
+        if len(made) < len(value):
+            raise _bad(place, method, "has two keys that are the same as text", "keep one")
         return made
     if isinstance(value, (list, tuple)):
         return [_plain(one, (*place, index), method) for index, one in enumerate(value)]
     if isinstance(value, datetime.datetime):
-        if value.tzinfo is None:
+        # The missing time of pandas is a datetime too, and like nan not even itself.
+        if value != value:  # noqa: PLR0124
+            raise _bad(place, method, f"is {value}, which JSON has no form for", "send None for a missing time")
+        if value.utcoffset() is None:
             raise _bad(
                 place, method, f"is {value.isoformat()}, a time without a zone", "give it one, e.g. with pendulum"
             )
@@ -110,15 +120,25 @@ def _plain(value: Any, place: _Place, method: str) -> Any:
     if isinstance(value, decimal.Decimal):
         if not value.is_finite():
             raise _bad(place, method, f"is {value}, which JSON has no form for", "send None for a missing number")
+        if abs(int(value.as_tuple().exponent)) > _EXPONENT:
+            raise _bad(place, method, "is a number of too many digits", "send it as text")
         return format(value, "f")
     if isinstance(value, uuid.UUID):
         return str(value)
-    raise _bad(place, method, f"is a {type(value).__name__}", "send text, numbers, booleans, None, lists or dicts")
+    if isinstance(value, numbers.Integral):
+        # Those of numpy are no int.
+        return _plain(int(value), place, method)
+    raise _bad(place, method, f"is a {_name_of(type(value))}", "send text, numbers, booleans, None, lists or dicts")
+
+
+def _name_of(kind: type) -> str:
+    """``set``, and ``numpy.bool``: a name of its own would be taken for Python's."""
+    return kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
 
 
 def _text(value: str, place: _Place, method: str) -> str:
-    # Also of enumerations and of Airflow's own texts.
-    text = str.__str__(value)
+    # The text itself also of enumerations, of Airflow's own texts and of its lazy values.
+    text = value[:]
     if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
         raise _bad(
             place,
@@ -132,9 +152,9 @@ def _text(value: str, place: _Place, method: str) -> str:
 def _key(key: Any, place: _Place, method: str) -> str:
     if isinstance(key, str):
         return _text(key, place, method)
-    if isinstance(key, int) and not isinstance(key, bool):
-        return str(key)
-    raise _bad(place, method, f"has a key of type {type(key).__name__}", "use text as keys")
+    if isinstance(key, numbers.Integral) and not isinstance(key, bool):
+        return str(int(key))
+    raise _bad(place, method, f"has a key of type {_name_of(type(key))}", "use text as keys")
 
 
 def _bad(place: _Place, method: str, what: str, cure: str) -> ConfigurationError:

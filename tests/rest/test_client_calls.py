@@ -178,7 +178,16 @@ def test_a_user_says_what_may_be_repeated(portal: Sandbox) -> None:
     assert portal.requests == 3
 
 
-@pytest.mark.parametrize("params", ["{}", "id=1", 5, [1], [("id", 1)], ({"id": 1},), {"id"}])
+class NoTruth:
+    """As arrays and tables of numpy and pandas: neither true nor false."""
+
+    def __bool__(self) -> bool:
+        raise ValueError("ambiguous")
+
+
+@pytest.mark.parametrize(
+    "params", ["{}", "", "id=1", 5, 0, False, [1], [("id", 1)], ({"id": 1},), {"id"}, set(), NoTruth()]
+)
 def test_parameters_that_are_no_object_are_refused_before_anything_is_sent(
     portal: Sandbox, client: Client, params: Any
 ) -> None:

@@ -6,9 +6,11 @@ import datetime
 import decimal
 import enum
 import json
+import numbers
 import uuid
 from typing import Any
 
+import lazy_object_proxy
 import pendulum
 import pytest
 from hypothesis import given
@@ -31,6 +33,43 @@ class Kind(enum.IntEnum):
 
 class Rendered(str):
     """What a template engine may give."""
+
+
+class Int64(int):
+    """An int that shows itself as something else, as the enumerations of some Pythons do."""
+
+    def __str__(self) -> str:
+        return "Int64"
+
+
+@numbers.Integral.register
+class NumpyInt:
+    """As numpy's: a whole number that is no int."""
+
+    def __int__(self) -> int:
+        return 7
+
+
+class NotATime(datetime.datetime):
+    """As pandas' NaT: a datetime that is not even itself."""
+
+    def __ne__(self, other: object) -> bool:
+        return True
+
+    def __str__(self) -> str:
+        return "NaT"
+
+
+class Nowhere(datetime.tzinfo):
+    """A zone that does not say how far it is from UTC."""
+
+    def utcoffset(self, moment: datetime.datetime | None) -> None:
+        return None
+
+
+def lazy(value: Any) -> Any:
+    """As Airflow's context has some of its values."""
+    return lazy_object_proxy.Proxy(lambda: value)
 
 
 BERLIN = datetime.timezone(datetime.timedelta(hours=2))
@@ -57,6 +96,9 @@ BERLIN = datetime.timezone(datetime.timedelta(hours=2))
         ((1, 2), [1, 2]),
         ({1: "a", Kind.DEAL: "b", Rendered("k"): "c"}, {"1": "a", "2": "b", "k": "c"}),
         ([[], {}, ""], [[], {}, ""]),
+        ({Int64(8): Int64(8), NumpyInt(): NumpyInt()}, {"8": 8, "7": 7}),
+        ({lazy("k"): [lazy("x"), lazy(5), lazy(0.5), lazy(True), lazy(None)]}, {"k": ["x", 5, 0.5, True, None]}),
+        (lazy({"at": lazy(pendulum.datetime(2026, 1, 31))}), {"at": "2026-01-31T00:00:00+00:00"}),
     ],
 )
 def test_a_value_becomes_what_json_has_for_it(value, sent):
@@ -82,6 +124,16 @@ LOOP.append(LOOP)
             "the parameter at is 2026-01-31T00:00:00, a time without a zone",
             "give",
         ),
+        (
+            {"at": datetime.datetime(2026, 1, 31, tzinfo=Nowhere())},
+            "2026-01-31T00:00:00, a time without a zone",
+            "give",
+        ),
+        ({"at": NotATime(2026, 1, 31)}, "the parameter at is NaT", "send None for a missing time"),
+        ({"fields": {1: "a", "1": "b"}}, "the parameter fields has two keys that are the same as text", "keep one"),
+        ({"sum": decimal.Decimal("1E+999999")}, "the parameter sum is a number of too many digits", "as text"),
+        ({"sum": decimal.Decimal("1E-999999")}, "the parameter sum is a number of too many digits", "as text"),
+        ({"x": Nowhere()}, "the parameter x is a tests.rest.test_encoding.Nowhere", "send text, numbers"),
         ({"filter": {">id": {1, 2}}}, "the parameter filter[>id] is a set", "send text, numbers"),
         ({"content": b"x"}, "the parameter content is a bytes", "send text, numbers"),
         ({"x": object()}, "the parameter x is a object", "send text, numbers"),
