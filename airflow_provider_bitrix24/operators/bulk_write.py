@@ -40,6 +40,8 @@ class Bitrix24BulkWriteOperator(Bitrix24BaseRowsOperator):
     and the task fails without retry and names the report.
 
     :param method: what to call for each row, e.g. ``"crm.contact.add"``; templated. Either this or ``entity_type_id``.
+        Of CRM's methods that add and update, names in ``fields`` that the portal would drop without a word fail the
+        row; values are sent as they are.
     :param entity_type_id: kind of CRM item, ``"company"`` or ``4``; templated. Names and values of its fields are taken
         and checked as by :class:`Bitrix24AddItemOperator`: what the portal would drop without a word fails the row.
     :param operation: ``"add"`` or ``"update"`` for CRM items; an update takes the item's id from the column ``id``.
@@ -139,7 +141,7 @@ class Bitrix24BulkWriteOperator(Bitrix24BaseRowsOperator):
         shape = parameters(self.mapping, "mapping") or WHOLE_ROW
         if self.method is not None:
             name = self.method
-            return name, lambda client: _made_by(client.known(name)[0], lambda row: filled(shape, row))
+            return name, lambda client: _called(client, client.known(name)[0], shape)
         operation = one_of(self.operation, "operation", ("add", "update"))
         type_id, method = entity_type_id(self.entity_type_id), f"crm.item.{operation}"
 
@@ -211,6 +213,20 @@ class Bitrix24BulkWriteOperator(Bitrix24BaseRowsOperator):
                 examples.append(params)
         self.log.info("%d rows would be written with %s, %d cannot.", count - failed, name, failed)
         return {"rows": count, "failed": failed, "method": name, "examples": examples, "dry_run": True}
+
+
+def _called(client: Client, method: str, shape: Any) -> _Made:
+    """The params of a method, in which fields that the portal would drop without a word fail the row."""
+    from airflow_provider_bitrix24.operators.field_names import FieldNames
+
+    names = FieldNames(client, method)
+
+    def params_of(row: Mapping[str, Any]) -> Any:
+        params = filled(shape, row)
+        names.check(params)
+        return params
+
+    return _made_by(method, params_of)
 
 
 def _made_by(method: str, params_of: Callable[[Mapping[str, Any]], Any]) -> _Made:

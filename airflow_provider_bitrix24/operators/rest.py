@@ -28,7 +28,8 @@ class Bitrix24Operator(Bitrix24BaseOperator):
     a task that was killed meanwhile; but before Airflow 3.3 nothing remembers that: set ``retries=0`` there.
 
     :param method: e.g. ``"crm.item.get"``, but not ``"batch"``; templated.
-    :param method_params: what the method is given, an object or its JSON text; templated.
+    :param method_params: what the method is given, an object or its JSON text; templated. It is sent as it is: names
+        that the portal drops without a word are told by operators of their own, such as ``Bitrix24AddItemOperator``.
     :param version: 3 for a method of REST 3.0.
     :param result_path: the part of the result to return, e.g. ``"item.id"`` or ``"items.0"``; templated.
     :param response_check: called with the result (after ``result_path``); the task fails unless it returns something

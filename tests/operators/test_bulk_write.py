@@ -71,7 +71,7 @@ def test_any_method_is_written_with_a_mapping_of_its_params(portal, connection):
         rows=rows,
         mapping={"id": "$deal", "fields": {"TITLE": "$$deal", "COMMENTS": "$price"}},
     )
-    assert portal.calls[0].commands[0].params == {"id": "7", "fields": {"TITLE": "$deal", "COMMENTS": "$5"}}
+    assert portal.calls[-1].commands[0].params == {"id": "7", "fields": {"TITLE": "$deal", "COMMENTS": "$5"}}
 
 
 def test_the_report_tells_the_outcome_of_every_row(portal, connection, tmp_path):
