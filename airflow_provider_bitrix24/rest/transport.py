@@ -7,6 +7,7 @@ connection errors, and ``response.url`` holds it. So all of them know only ``/re
 
 from __future__ import annotations
 
+import http.client
 import os
 import threading
 import time
@@ -29,6 +30,8 @@ CONNECT_TIMEOUT_SECONDS = 10.0
 #: An answer that drips in for longer than this many read timeouts is given up.
 TIMEOUTS_PER_ANSWER = 2
 _CHUNK_BYTES = 65536
+#: Most interim answers before the final one.
+_MAX_INTERIM = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +156,8 @@ class Transport:
                 ran="yes",
                 next_step="ask for fewer fields, or raise the extra max_response_mib",
             )
-        except (requests.RequestException, HTTPError, OSError, UnicodeError) as error:
+        except (requests.RequestException, HTTPError, OSError, ValueError) as error:
+            # ValueError: of a host name that has no form, and of a chunk with a length below zero.
             failure = self._failure(error, answering=answering)
         failure.method, failure.request_id = what, request_id
         # Raised outside the handlers, so that no chain leads to an error of a library that holds more than it should.
@@ -274,9 +278,29 @@ class _Adapter(HTTPAdapter):
         }
 
 
+class _FinalResponse(http.client.HTTPResponse):
+    """
+    Reads on to the final answer.
+
+    An interim one («103 Early Hints») would else be taken for it, and the final one for the answer to the next request.
+    """
+
+    def begin(self) -> None:
+        super().begin()
+        interim = 0
+        while 100 <= self.status < 200:
+            interim += 1
+            if interim > _MAX_INTERIM or self.status == http.client.SWITCHING_PROTOCOLS:
+                raise http.client.HTTPException(f"an answer of status {self.status}")
+            # It begins anew where no heads have been read.
+            self.headers = self.msg = None  # type: ignore[assignment]
+            super().begin()
+
+
 class _Signed:
     """Mixin for urllib3's connections."""
 
+    response_class = _FinalResponse
     wire: threading.local
     secret_path: str
     _in_request = False

@@ -185,6 +185,9 @@ LOST: dict[str, tuple[Talk, str]] = {
     "closed within a chunk": (says(chunked(b"x" * 50)[:-20]), "the answer broke off"),
     "closed between chunks": (says(chunked(b"x" * 50, ends=False)), "the answer broke off"),
     "no chunk where one must be": (says(chunked(b"x", ends=False) + b"zz\r\n"), "the answer broke off"),
+    "a chunk of less than nothing": (says(chunked(b"x", ends=False) + b"-5\r\nabc"), "the answer broke off"),
+    "another protocol": (says(b"HTTP/1.1 101 Switching Protocols\r\n\r\n"), "closed before the answer"),
+    "interim answers without end": (says(b"HTTP/1.1 103 Early Hints\r\n\r\n" * 200), "closed before the answer"),
     "no gzip where the head says so": (says(answer(b"plain", "Content-Encoding: gzip")), "the answer broke off"),
 }
 
@@ -196,6 +199,17 @@ def test_an_answer_that_breaks_off_is_lost(talk, what, all_output):
     assert what in str(error)
     assert error.retryable
     assert error.ran == "unknown"
+
+
+@pytest.mark.parametrize("status", ["100 Continue", "102 Processing", "103 Early Hints"])
+def test_an_interim_answer_is_not_taken_for_the_final_one(status):
+    """The final one would be read as the answer to the next request."""
+    interim = f"HTTP/1.1 {status}\r\nLink: </a.css>\r\n\r\n".encode()
+    talk = says(*(interim * 2 + answer(b'{"result": %d}' % number) for number in (1, 2)))
+    with RawServer(talk) as server, Transport(plain(server)) as transport:
+        answers = [transport.post("server.time", b"{}", request_id="r") for _ in range(2)]
+    assert [(one.status, one.body) for one in answers] == [(200, b'{"result": 1}'), (200, b'{"result": 2}')]
+    assert server.connections == 1
 
 
 @pytest.mark.parametrize("kind", ["reset_before", "reset_after"])
