@@ -191,6 +191,10 @@ class Client:
             raise ConfigurationError(
                 "the method's name is not one", next_step='write it as the documentation does, e.g. "crm.item.list"'
             )
+        if not isinstance(version, int) or version not in (2, 3):
+            raise ConfigurationError(
+                f"the version {version!r} is none of the REST API", method=name, next_step="write 2 or 3"
+            )
         return name, self.methods.find(name, version)
 
     def patience(self) -> Patience:

@@ -203,6 +203,19 @@ def test_parameters_that_are_no_object_are_refused_before_anything_is_sent(
     assert portal.requests == 0
 
 
+@pytest.mark.parametrize("version", ["3", "2", 1, 4, 3.5, None, [3], NoTruth()])
+def test_a_version_that_the_api_does_not_have_is_refused_before_anything_is_sent(
+    portal: Sandbox, client: Client, version: Any
+) -> None:
+    """It would be called as version 2, which is another method."""
+    for work in (client.call, client.ask, client.list):
+        with pytest.raises(
+            ConfigurationError, match=r"tasks\.task\.list: the version .* is none of the REST API: write 2 or"
+        ):
+            work("tasks.task.list", version=version)
+    assert portal.requests == 0
+
+
 @pytest.mark.parametrize("command", ["profile", ("profile",), ("profile", {}, 1), {"method": "profile"}, None])
 def test_a_command_that_is_no_pair_is_refused_before_anything_is_sent(
     portal: Sandbox, client: Client, command: Any
