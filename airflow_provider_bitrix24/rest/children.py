@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 Parent = TypeVar("Parent", bound=Hashable)
 
+#: How lists are paged whose first page can tell that it is the last.
+_TOLD_BY_A_PAGE = frozenset({"keyset", "start", "single", "unknown"})
+
 
 def children(
     client: Client, method: str, parents: Iterable[Parent], params_of: Callable[[Parent], Params]
@@ -27,7 +30,8 @@ def children(
     name, known = client.known(method)
     waiting = _once(parents)
     while some := list(islice(waiting, MAX_COMMANDS)):
-        listings = {parent: Listing(name, known, params_of(parent)) for parent in some}
+        asked = {parent: params_of(parent) for parent in some}
+        listings = {parent: Listing(name, known, params) for parent, params in asked.items()}
         for listing in listings.values():
             check_fields(client, listing)
         first_pages = client.batch({parent: (name, one.first()) for parent, one in listings.items()})
@@ -37,7 +41,7 @@ def children(
             rows: Iterable[Row] | None = _all_on_first_page(first_pages.replies[parent], listing)
             if rows is None:
                 # It begins anew: what the first page showed may have changed since.
-                rows = client.list(method, params_of(parent))
+                rows = client.list(method, asked[parent])
             for row in rows:
                 yield parent, listing.without_added_id(row)
 
@@ -69,6 +73,12 @@ def _all_on_first_page(reply: Reply, listing: Listing) -> list[Row] | None:
     total = reply.total if listing.rows.total_is_true else None
     if reply.next is not None or (total is not None and total > len(rows)):
         return None
+    if listing.rows.paging not in _TOLD_BY_A_PAGE:
+        # Their page has the size that the portal likes, and only an empty one is the end.
+        return None if rows else []
+    if listing.rows.paging == "keyset" and rows:
+        # A page may be short because the user must not see some of its rows.
+        return rows if total == len(rows) else None
     if len(rows) >= listing.rows.page_rows and total != len(rows) and listing.rows.paging != "single":
         return None
     return rows

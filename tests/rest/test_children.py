@@ -15,9 +15,10 @@ from airflow_provider_bitrix24.exceptions import (
     NotFound,
 )
 from airflow_provider_bitrix24.rest.client import Client
+from airflow_provider_bitrix24.rest.methods import KNOWN, Method, Rows
 from airflow_provider_bitrix24.sandbox import Sandbox
 from tests.rest.clients import client_of
-from tests.rest.hostile import Hostile, Page, Refusal, bound, client_of_hostile, deals
+from tests.rest.hostile import Hostile, Page, Refusal, bound, client_of_hostile, deals, some
 
 PRODUCT_ROWS, PAYMENTS, COMMENTS = "crm.item.productrow.list", "crm.item.payment.list", "crm.timeline.comment.list"
 DEAL = 2
@@ -177,6 +178,52 @@ def test_a_full_page_is_only_the_whole_list_if_its_total_says_so(total: int | No
     with Hostile(answer) as portal, client_of_hostile(portal) as client:
         found = [int(row["ID"]) for _, row in client.children("crm.deal.list", [1], deals_of)]
     assert found == list(range(1, 121))
+
+
+@pytest.mark.parametrize("total", [None, 0, 43])
+def test_a_page_that_is_short_of_rows_the_user_must_not_see_does_not_end_a_parents_list(total: int | None) -> None:
+    """The server takes them out of a page after it has been cut."""
+
+    def answer(method: str, params: dict[str, Any]) -> Any:
+        page = [number for number in range(1, 201) if number > bound(params)][:50]
+        seen = deals(number for number in page if number % 7)
+        return Page(seen, total if total != 43 or "start" in params else 171)
+
+    with Hostile(answer) as portal, client_of_hostile(portal) as client:
+        found = [int(row["ID"]) for _, row in client.children("crm.lead.list", [1], lambda _: {})]
+    assert found == [number for number in range(1, 201) if number % 7]
+
+
+@pytest.mark.parametrize("method", ["acme.offset.list", "acme.last.list", "acme.page.list"])
+def test_lists_with_cursors_of_their_own_are_read_to_an_empty_page_for_each_parent(method: str) -> None:
+    """Without a size ``im.search.user.list`` gives 10 rows, however many there are."""
+    methods = KNOWN.adding(
+        Method("acme.offset.list", repeat="read", rows=Rows("", paging="limit-offset", limit="LIMIT", cursor="OFFSET")),
+        Method("acme.last.list", repeat="read", rows=Rows("", paging="last-id", limit="LIMIT", cursor="LAST_ID")),
+        Method("acme.page.list", repeat="read", rows=Rows("", paging="page", cursor="page")),
+    )
+
+    def answer(method: str, params: dict[str, Any]) -> Any:
+        left = [number for number in range(1, int(params["count"]) + 1) if number > params.get("LAST_ID", 0)]
+        offset = params.get("OFFSET", 10 * (params.get("page", 1) - 1))
+        return [{"id": number} for number in left[int(offset) : int(offset) + 10]]
+
+    with Hostile(answer) as portal, client_of_hostile(portal, methods=methods) as client:
+        found = [(parent, row["id"]) for parent, row in client.children(method, [30, 0, 7], lambda n: {"count": n})]
+    assert found == [(30, n) for n in range(1, 31)] + [(7, n) for n in range(1, 8)]
+
+
+def test_what_a_parent_is_asked_is_made_once() -> None:
+    """It may come from a queue."""
+    made = []
+
+    def params_of(parent: int) -> dict[str, Any]:
+        made.append(parent)
+        return {}
+
+    with Hostile(some(120)) as portal, client_of_hostile(portal) as client:
+        assert len(list(client.children("crm.lead.list", [1, 2], params_of))) == 240
+    assert made == [1, 2]
 
 
 @pytest.mark.parametrize("result", [True, None, {"ID": 1}, [1], [{"NAME": "no id"}], [{"ID": 1}, {"ID": "1"}]])
