@@ -129,13 +129,13 @@ class Bitrix24ListItemsOperator(Bitrix24BaseOperator):
 
     def run(self, client: Client, context: Any) -> Any:
         from airflow_provider_bitrix24.operators.rest import small_list
-        from airflow_provider_bitrix24.operators.storage import storage_path, write_json_lines
+        from airflow_provider_bitrix24.operators.storage import writable_path, write_json_lines
 
         type_id = entity_type_id(self.entity_type_id)
         item_filter = parameters(self.item_filter, "item_filter")
         select = names(self.select, "select") if self.select else []
         limit = None if self.limit is None else positive_id(self.limit, "limit")
-        path = None if self.destination is None else storage_path(self.destination, "destination")
+        path = None if self.destination is None else writable_path(self.destination, "destination")
         fields = fields_of(client, type_id)
         params: dict[str, Any] = {"entityTypeId": type_id, "select": fields.select(select) or ["*"]}
         if item_filter:

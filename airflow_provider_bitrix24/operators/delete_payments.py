@@ -110,11 +110,11 @@ class Bitrix24DeletePaymentsOperator(Bitrix24BaseOperator):
 
     def run(self, client: Client, context: Any) -> dict[str, Any]:
         from airflow_provider_bitrix24.operators.checkpoint import checkpoint, is_repeated
-        from airflow_provider_bitrix24.operators.storage import storage_path, write_json_lines
+        from airflow_provider_bitrix24.operators.storage import writable_path, write_json_lines
 
         one_of(self.on_error, "on_error", ("fail", "continue"))
         most = positive_id(self.max_deletions, "max_deletions")
-        report = None if self.report is None else storage_path(self.report, "report")
+        report = None if self.report is None else writable_path(self.report, "report")
         if self.only_plan:
             return self._planned(self._plan(client), most, report)
         memory = checkpoint(context, report)

@@ -208,19 +208,20 @@ class Bitrix24ListOperator(Bitrix24BaseOperator):
 
     def run(self, client: Client, context: Any) -> Any:
         from airflow_provider_bitrix24.operators.arguments import positive_id
-        from airflow_provider_bitrix24.operators.storage import storage_path, write_json_lines
+        from airflow_provider_bitrix24.operators.storage import writable_path, write_json_lines
 
+        path = None if self.destination is None else writable_path(self.destination, "destination")
         rows = client.list(
             self.method,
             parameters(self.method_params, "method_params"),
             limit=None if self.limit is None else positive_id(self.limit, "limit"),
             version=one_of(self.version, "version", (2, 3)),
         )
-        if self.destination is None:
+        if path is None:
             kept = small_list(rows, self.method)
             self.log.info("%s", rows.report)
             return kept
-        written = write_json_lines(storage_path(self.destination, "destination"), rows)
+        written = write_json_lines(path, rows)
         self.log.info("%s", rows.report)
         return {**written, "report": asdict(rows.report)}
 

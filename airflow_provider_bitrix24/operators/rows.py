@@ -67,8 +67,8 @@ class Bitrix24BaseRowsOperator(Bitrix24BaseOperator):
     def given(self) -> Given:
         """:raises ConfigurationError: an argument is wrong; rows are looked at when they are taken."""
         from airflow_provider_bitrix24.operators.row_sources import rows_of
-        from airflow_provider_bitrix24.operators.storage import storage_path
+        from airflow_provider_bitrix24.operators.storage import writable_path
 
         most = None if self.max_failures is None else number_from_zero(self.max_failures, "max_failures")
-        report = None if self.report is None else storage_path(self.report, "report")
+        report = None if self.report is None else writable_path(self.report, "report")
         return Given(rows_of(self.rows, self.sql, self.sql_conn_id), most, report)

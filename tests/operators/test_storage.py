@@ -1,0 +1,139 @@
+"""Files that cannot be written are told before the portal is asked, by every operator that writes one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from fsspec.implementations.memory import MemoryFileSystem
+
+from airflow_provider_bitrix24._compat import AirflowFailException, BaseHook
+from airflow_provider_bitrix24.operators.bulk_write import Bitrix24BulkWriteOperator
+from airflow_provider_bitrix24.operators.crm import Bitrix24ListItemsOperator
+from airflow_provider_bitrix24.operators.crm_import import Bitrix24ImportItemsOperator
+from airflow_provider_bitrix24.operators.crm_upsert import Bitrix24UpsertItemsOperator
+from airflow_provider_bitrix24.operators.delete_payments import Bitrix24DeletePaymentsOperator
+from airflow_provider_bitrix24.operators.rest import Bitrix24ListOperator
+from tests.operators.context import context
+
+ROWS = {"rows": [{"originId": "1", "title": "Acme"}], "entity_type_id": "company"}
+#: Operators that write a file: which argument names it, and what else they need.
+OPERATORS: dict[type, tuple[str, dict[str, Any]]] = {
+    Bitrix24ListOperator: ("destination", {"method": "crm.deal.list"}),
+    Bitrix24ListItemsOperator: ("destination", {"entity_type_id": "deal"}),
+    Bitrix24BulkWriteOperator: ("report", ROWS),
+    Bitrix24ImportItemsOperator: ("report", ROWS),
+    Bitrix24UpsertItemsOperator: ("report", {**ROWS, "key": "originId"}),
+    Bitrix24DeletePaymentsOperator: ("report", {"payment_ids": [1001]}),
+}
+
+
+def run(operator: type, address: Any) -> Any:
+    argument, others = OPERATORS[operator]
+    return operator(task_id="task", **{argument: address}, **others).execute(context())
+
+
+def failure_of(operator: type, address: Any) -> str:
+    with pytest.raises(AirflowFailException) as caught:
+        run(operator, address)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+@pytest.mark.parametrize(
+    ("address", "told"),
+    [
+        ("{}/file/x.jsonl", "cannot be written: in file://{}/file no file can be made (a part of it is a file"),
+        ("{}/file/more/x.jsonl", "no file can be made (a part of it is a file and no folder): give the user"),
+        ("{}/folder", "is a folder, file://{}/folder: add the name of a file to it"),
+        ("{}/" + 300 * "n", "(File name too long)"),
+        ("nosuch://bucket/x.jsonl", "cannot be used (ValueError): install the Airflow provider of this storage"),
+        ("s3:/bucket/x.jsonl", "does not name a file, but 's3:/bucket/x.jsonl': write e.g. s3://"),
+        (["x.jsonl"], "is no address of a file, but ['x.jsonl']: write e.g. s3://"),
+        (5, "is no address of a file, but 5: write e.g. s3://"),
+    ],
+)
+def test_a_file_that_cannot_be_written_is_told_before_the_portal_is_asked(
+    operator, address, told, tmp_path, portal, connection
+):
+    (tmp_path / "file").touch()
+    (tmp_path / "folder").mkdir()
+    message = failure_of(operator, address.format(tmp_path) if isinstance(address, str) else address)
+    assert message.startswith(OPERATORS[operator][0])
+    assert told.replace("{}", str(tmp_path)) in message
+    assert portal.connections == 0
+    assert {path.name for path in tmp_path.iterdir()} == {"file", "folder"}
+
+
+class Storage(MemoryFileSystem):
+    """An object storage that fails when a file is opened in it."""
+
+    cachable = False
+    failure: Exception
+
+    def _open(self, *arguments: Any, **options: Any) -> Any:
+        raise self.failure
+
+
+@pytest.fixture
+def storage() -> Storage:
+    """The storage behind addresses ``memory://…``, attached as Airflow attaches one."""
+    try:
+        from airflow.sdk.io.store import attach
+    except ImportError:
+        from airflow.io.store import attach
+    # Airflow keeps the one that was attached first.
+    return attach("memory", fs=Storage()).fs
+
+
+@pytest.mark.parametrize(
+    ("failure", "told"),
+    [
+        (PermissionError(13, "Access Denied"), "(Access Denied): give the user that Airflow's tasks run as the right"),
+        (FileNotFoundError("The specified bucket does not exist"), "(FileNotFoundError): "),
+        (NotImplementedError(), "(NotImplementedError): "),
+    ],
+)
+def test_an_object_storage_that_takes_no_file_is_told_before_the_portal_is_asked(
+    failure, told, storage, portal, connection
+):
+    storage.failure = failure
+    message = failure_of(Bitrix24ListOperator, "memory://bucket/deals.jsonl")
+    assert "destination cannot be written: in memory:" in message
+    assert f"bucket no file can be made {told}" in message
+    assert portal.connections == 0
+
+
+def test_an_object_storage_that_is_out_of_reach_is_left_to_the_retries(storage, portal, connection):
+    storage.failure = ConnectionError("no route to the storage")
+    with pytest.raises(ConnectionError):
+        run(Bitrix24ListOperator, "memory://bucket/deals.jsonl")
+    assert portal.connections == 0
+
+
+def test_a_connection_of_the_storage_that_is_not_there_is_told(portal, connection, monkeypatch):
+    try:
+        from airflow.sdk.io.fs import _register_filesystems
+    except ImportError:
+        from airflow.io import _register_filesystems
+    # As the providers of storages look their connections up.
+    monkeypatch.setitem(_register_filesystems(), "s3", lambda conn_id, options: BaseHook.get_connection(conn_id))
+    message = failure_of(Bitrix24ListOperator, "s3://nowhere@bucket/deals.jsonl")
+    assert message.startswith(
+        "the connection of destination cannot be used (The conn_id `nowhere` isn't defined): add it"
+    )
+    assert portal.connections == 0
+
+
+def test_trying_keeps_the_file_that_is_there(tmp_path, portal, connection):
+    (tmp_path / "deals.jsonl").write_text("old")
+    portal.fault("error", "crm.deal.list", code="ACCESS_DENIED", status=403, times=None)
+    failure_of(Bitrix24ListOperator, str(tmp_path / "deals.jsonl"))
+    assert (tmp_path / "deals.jsonl").read_text() == "old"
+
+
+def test_trying_leaves_no_file(tmp_path, portal, connection):
+    arguments = OPERATORS[Bitrix24BulkWriteOperator][1]
+    report = str(tmp_path / "report.jsonl")
+    Bitrix24BulkWriteOperator(task_id="task", report=report, dry_run=True, **arguments).execute(context())
+    assert list(tmp_path.iterdir()) == []
