@@ -32,6 +32,9 @@ OPERATING_BUCKET_SECONDS = 60.0
 #: Most methods to remember; the one that was heard of least recently is forgotten.
 _MOST_METHODS = 256
 
+#: Unix seconds of a time to come in 3,000 years; milliseconds are above.
+_LATEST = 1e11
+
 _BATCH = "batch"
 
 
@@ -83,7 +86,7 @@ class OperatingTime:
             return
         portal_now = self._portal_time(now)
         reset_at = _unix_seconds(time.get("operating_reset_at"))
-        if reset_at is not None and reset_at > portal_now + OPERATING_WINDOW_SECONDS + OPERATING_BUCKET_SECONDS:
+        if reset_at is not None and reset_at > portal_now and not _is_near(reset_at, portal_now):
             reset_at = None
         self._remember(method, batched, _Used(operating, portal_now, reset_at, _call_seconds(time)))
 
@@ -106,7 +109,9 @@ class OperatingTime:
         if left > 0:
             # The calls run for a part of their share of the time until then.
             pause = min(until_reset, calls * used.call_seconds * (until_reset / left - 1.0))
-        return max(0.0, used.learned_at + pause - self._portal_time(now))
+        # Never longer than the pause itself: of a portal that does not tell the time we have only our own clock, which
+        # may be set back.
+        return max(0.0, pause - max(0.0, self._portal_time(now) - used.learned_at))
 
     def delay_of_batch(self, methods: Iterable[str], *, now: float) -> float:
         """Return the seconds to wait before a batch of such commands, whoever pays for it."""
@@ -125,7 +130,7 @@ class OperatingTime:
         """
         used = self._used.get((method.lower(), batched))
         portal_now = self._portal_time(now)
-        if used is None or used.reset_at is None or portal_now - used.reset_at > OPERATING_WINDOW_SECONDS:
+        if used is None or used.reset_at is None or not _is_near(used.reset_at, portal_now):
             return None
         reset_at = used.reset_at
         if reset_at <= portal_now:
@@ -144,6 +149,12 @@ class OperatingTime:
         self._used[key] = used
         if len(self._used) > _MOST_METHODS:
             self._used.popitem(last=False)
+
+
+def _is_near(reset_at: float, portal_now: float) -> bool:
+    """Whether it can be the end of a minute that is still in the sum, or has just dropped out of it."""
+    ahead = reset_at - portal_now
+    return -OPERATING_WINDOW_SECONDS <= ahead <= OPERATING_WINDOW_SECONDS + OPERATING_BUCKET_SECONDS
 
 
 def _call_seconds(time: Mapping[str, object]) -> float:
@@ -167,7 +178,7 @@ def _seconds(value: object) -> float | None:
 
 
 def _unix_seconds(value: object) -> float | None:
-    """Unix seconds of a number, of its text or of ISO 8601 with an offset; None for anything else, and for 0."""
+    """Unix seconds of a number, of its text or of ISO 8601 with an offset; None for anything that can be none."""
     seconds = _seconds(value)
     if seconds is None and isinstance(value, str):
         try:
@@ -175,4 +186,4 @@ def _unix_seconds(value: object) -> float | None:
         except ValueError:
             return None
         seconds = moment.timestamp() if moment.tzinfo else None
-    return seconds or None
+    return seconds if seconds is not None and 0 < seconds < _LATEST else None

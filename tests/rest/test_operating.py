@@ -142,6 +142,21 @@ def test_our_clock_may_jump_between_answers() -> None:
     assert used.delay(LIST, now=an_hour_back) == pytest.approx(110.0)
 
 
+def test_our_clock_may_be_set_back_where_a_portal_does_not_tell_the_time() -> None:
+    used = OperatingTime()
+    used.learn(LIST, {"operating": 400, "operating_reset_at": PORTAL_NOW + 90}, now=PORTAL_NOW)
+    assert used.delay(LIST, now=PORTAL_NOW - 3600) == pytest.approx(90.0)
+    assert used.refused(LIST, now=PORTAL_NOW - 3600) is None
+
+
+@pytest.mark.parametrize("finish", [PORTAL_NOW * 1000, 1e308, -PORTAL_NOW, str(PORTAL_NOW * 1e6)])
+def test_a_clock_that_cannot_be_true_is_not_believed(finish: Any) -> None:
+    used = OperatingTime()
+    used.learn(LIST, told(400, 90) | {"finish": finish}, now=PORTAL_NOW)
+    assert used.delay(LIST, now=PORTAL_NOW) == pytest.approx(90.0)
+    assert used.refused(LIST, now=PORTAL_NOW) == pytest.approx(PORTAL_NOW + 90)
+
+
 def test_the_clock_is_read_from_the_date_where_finish_is_missing() -> None:
     used = OperatingTime()
     time = {"date_finish": "2025-10-09T11:53:20+03:00", "operating": 400, "operating_reset_at": PORTAL_NOW + 90}
