@@ -13,6 +13,7 @@ from airflow_provider_bitrix24.exceptions import (
     Bitrix24Error,
     Blocked,
     ConfigurationError,
+    ExpiredToken,
     NotFound,
     NotSent,
     OperationTimeLimit,
@@ -164,8 +165,9 @@ class BatchCall(Generic[Key]):
             answers, reply = self._exchange(pack, repeatable=all(_free(one) for one in pack))
         except Bitrix24Error as error:
             return self._not_sent(pack, error, {})
-        for one, part in zip(pack, answers, strict=True):
-            if part.result is None and part.error is None and self.halt and self.outcome.errors:
+        halted = self.halt and _number_run(answers)
+        for index, (one, part) in enumerate(zip(pack, answers, strict=True)):
+            if halted and index >= halted:
                 self.outcome.not_run.append(one.key)
                 continue
             try:
@@ -218,6 +220,10 @@ class BatchCall(Generic[Key]):
             if isinstance(error, RestError) and not error.cause_known:
                 self._fail(one, lost.advise(f"(asked again, the portal said {error.reason})"))
                 return
+        if isinstance(error, ExpiredToken):
+            # It ended in the middle of the batch: a call of its own renews it.
+            self._alone(one, self.client.patience(), lost=lost)
+            return
         refused = isinstance(error, (QueryLimitExceeded, OperationTimeLimit))
         lost_alone = isinstance(error, (AnswerLost, ServerFault)) and (error.ran == "no" or not _never(one))
         if refused or lost_alone:
@@ -289,6 +295,16 @@ def _copy(error: Bitrix24Error, one: Command[Any]) -> Bitrix24Error:
     own = copy.copy(error)
     own.method = one.method
     return own
+
+
+def _number_run(answers: Sequence[batch.Part]) -> int | None:
+    """
+    How many commands a batch ran before it was halted; None where the portal does not say that it was.
+
+    It says so by ending with a command that failed. One that is merely missing may have run.
+    """
+    ended = [index for index, part in enumerate(answers) if part.result is not None or part.error is not None]
+    return ended[-1] + 1 if ended and answers[ended[-1]].error is not None else None
 
 
 def _free(one: Command[Any]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -199,11 +200,32 @@ def test_halt_stops_behind_a_lost_answer(portal: Sandbox, client: Client) -> Non
 
 
 def test_a_command_that_did_not_come_back_is_not_taken_for_halted(portal: Sandbox, client: Client) -> None:
+    """Who is told that it did not run may send it again."""
     body = b'{"result": {"result": {"c1": {"item": {"id": 1}}}, "result_error": []}}'
     portal.fault("body", method="batch", body=body, executed=False)
     outcome = client.batch({"lost": add("x"), "b": get(1), "also": add("y")}, halt=True)
-    assert (list(outcome.replies), list(outcome.errors), outcome.not_run) == (["b"], ["lost"], ["also"])
-    assert isinstance(outcome.errors["lost"], AnswerLost)
+    assert (list(outcome.replies), list(outcome.errors), outcome.not_run) == (["b"], ["lost", "also"], [])
+    assert {type(error) for error in outcome.errors.values()} == {AnswerLost}
+
+
+@pytest.mark.parametrize(
+    ("came_back", "failed", "lost", "not_run"),
+    [
+        ([0], 1, [], [2, 3]),
+        ([], 1, [0], [2, 3]),
+        ([0, 3], 1, [2], []),
+    ],
+    ids=["behind a failed command", "and one missing before it", "but the portal went on"],
+)
+def test_only_what_stands_behind_a_failed_command_was_not_run(
+    portal: Sandbox, client: Client, came_back: list[int], failed: int, lost: list[int], not_run: list[int]
+) -> None:
+    parts = {"result": {f"c{n}": True for n in came_back}, "result_error": {f"c{failed}": {"error": "NOT_FOUND"}}}
+    portal.fault("body", method="batch", body=json.dumps({"result": parts}).encode(), executed=False)
+    outcome = client.batch({n: add(f"halt {n}") for n in range(4)}, halt=True)
+    assert (list(outcome.replies), outcome.not_run) == (came_back, not_run)
+    assert sorted(outcome.errors) == sorted([failed, *lost])
+    assert all(isinstance(outcome.errors[n], AnswerLost) for n in lost)
 
 
 # References.

@@ -143,6 +143,17 @@ def test_a_token_renewed_because_it_was_too_old_is_not_renewed_again_in_the_same
     assert portal.renewals == 1
 
 
+@pytest.mark.parametrize("code", ["expired_token", "invalid_token"])
+def test_a_token_that_ends_in_the_middle_of_a_batch_is_renewed_for_the_commands_behind(portal, connected, code):
+    client = connected()
+    # All three of the batch, and the first that is sent alone.
+    portal.fault("error", "crm.item.add", code=code, status=401, times=4)
+    commands = {n: ("crm.item.add", {"entityTypeId": 2, "fields": {"title": f"deal {n}"}}) for n in range(3)}
+    assert list(client.batch({"before": ("profile", None), **commands}).all_results()) == ["before", 0, 1, 2]
+    assert portal.executed("crm.item.add") == 3
+    assert portal.renewals == 1
+
+
 def test_a_batch_is_renewed_and_repeated_as_one_call(portal, app, connected):
     client = connected()
     app.expire_access_tokens()
