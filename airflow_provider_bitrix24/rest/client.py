@@ -39,6 +39,7 @@ from airflow_provider_bitrix24.rest.patience import QUIET_SECONDS, Patience
 from airflow_provider_bitrix24.rest.portal import Portal
 from airflow_provider_bitrix24.rest.reply import Reply
 from airflow_provider_bitrix24.rest.retry import CALL_SECONDS, PATIENCE_SECONDS, delay_before_retry
+from airflow_provider_bitrix24.rest.rows import Stream
 from airflow_provider_bitrix24.rest.sender import Sender
 from airflow_provider_bitrix24.rest.signing import Signing, check_unsigned
 from airflow_provider_bitrix24.rest.tokens import Tokens
@@ -180,7 +181,7 @@ class Client:
 
         :raises Bitrix24Error: the list of one parent could not be read; rows of those before it have been yielded.
         """
-        return children(self, method, parents, params_of)
+        return Stream(children(self, method, parents, params_of))
 
     # What a batch and a list are made of.
 

@@ -21,7 +21,7 @@ from airflow_provider_bitrix24.rest.encoding import has_reference, query
 from airflow_provider_bitrix24.rest.field_check import check_fields
 from airflow_provider_bitrix24.rest.listing import Listing
 from airflow_provider_bitrix24.rest.reply import Reply, read_error, whole
-from airflow_provider_bitrix24.rest.rows import Cursor, Seen, SeenPages, id_of, rows_in
+from airflow_provider_bitrix24.rest.rows import Cursor, Seen, SeenPages, Stream, id_of, rows_in
 from airflow_provider_bitrix24.rest.types import Row
 
 if TYPE_CHECKING:
@@ -67,11 +67,12 @@ class ListReport:
         )
 
 
-class RowList(Iterator[Row]):
+class RowList(Stream[Row]):
     """
     The rows of a list, one by one as they come; at most one request's rows are in memory.
 
-    ``report`` says what was read so far, and after the last row whether it is all.
+    ``report`` says what was read so far, and after the last row whether it is all. After an error every further row is
+    the same error.
     """
 
     def __init__(self, client: Client, listing: Listing, limit: int | None) -> None:
@@ -81,10 +82,7 @@ class RowList(Iterator[Row]):
         rows = listing.rows
         self.report = ListReport(listing.method, rows.paging, rows.unique_id and not rows.of_values)
         self._began = self._told = time.monotonic()
-        self._stream = self._rows()
-
-    def __next__(self) -> Row:
-        return next(self._stream)
+        super().__init__(self._rows())
 
     def _rows(self) -> Iterator[Row]:
         report, rows = self.report, self._listing.rows

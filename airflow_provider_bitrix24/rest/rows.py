@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
 from airflow_provider_bitrix24.exceptions import IncompleteList
 from airflow_provider_bitrix24.rest.methods import Rows
 from airflow_provider_bitrix24.rest.types import Row
+
+T = TypeVar("T")
 
 #: Most digits of an id: a database's largest number has 19.
 _ID_DIGITS = 19
@@ -142,3 +144,27 @@ class SeenPages:
         if digest in self._digests:
             raise IncompleteList("the same page came twice: the portal ignored the position that was asked for")
         self._digests.add(digest)
+
+
+class Stream(Iterator[T]):
+    """
+    What a generator yields. Once it has failed, it fails again and again.
+
+    A generator that is asked on after its failure seems to have come to its end: rows read around a caught error would
+    pass for the whole list.
+    """
+
+    def __init__(self, generator: Iterator[T]) -> None:
+        self._generator = generator
+        self._failure: BaseException | None = None
+
+    def __next__(self) -> T:
+        if self._failure is not None:
+            raise self._failure
+        try:
+            return next(self._generator)
+        except StopIteration:
+            raise
+        except BaseException as failure:
+            self._failure = failure
+            raise

@@ -155,6 +155,19 @@ def test_a_command_refused_once_is_asked_for_again() -> None:
         assert drain(rows) == list(range(1, 201))
 
 
+def test_a_list_that_failed_has_not_ended_for_those_who_ask_on() -> None:
+    """A loop around a caught error would take the rows so far for the whole list."""
+    with reading(failing_from(50, Refusal("ACCESS_DENIED", "Доступ запрещен", 403))) as (rows, _):
+        for _ in range(3):
+            with pytest.raises(Forbidden):
+                drain(rows)
+        assert (rows.report.rows, rows.report.complete) == (50, False)
+    with reading(some(120)) as (rows, _):
+        assert len(drain(rows)) == 120
+        assert drain(rows) == []
+        assert rows.report.complete
+
+
 def without(*keys: str) -> Callable[[dict[str, Any], str], None]:
     """Takes commands out of the answer of a batch."""
 
