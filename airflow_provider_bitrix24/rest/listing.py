@@ -13,6 +13,8 @@ from airflow_provider_bitrix24.rest.types import Params, Row
 
 #: Operators that may stand in front of a filter's field name («crm.item.list», «crm.deal.list»).
 _OPERATORS = re.compile(r"^[!=<>@%?~]+")
+#: Ids have 19 digits at most, and Python reads no text of many thousand as a number.
+_WHOLE_NUMBER = re.compile(r"\s*[0-9]{1,40}\s*")
 
 
 class Listing:
@@ -36,6 +38,7 @@ class Listing:
         self.params = self._normalised(plain(as_params(params, method=method), method=method))
         self._owned()
         self._gather_filter()
+        self._check_filter()
         self.id_was_added = self._select_id()
         self.lower_bound = self._take_bound() if self.rows.paging == "keyset" else 0
 
@@ -99,6 +102,25 @@ class Listing:
                 )
             self.params[rows.filter] = {**fields, **user_filter}
 
+    def _check_filter(self) -> None:
+        """What portals read as no filter at all, or as one without the condition: every row would come back."""
+        rows = self.rows
+        user_filter = self.params.get(rows.filter or "")
+        if user_filter is None:
+            return
+        if not isinstance(user_filter, (dict, list)):
+            example = '[["id", ">", 100]]' if self.known.version == 3 else '{">=ID": 100}'
+            raise self._fail(f"{rows.filter!r} is not an object", f"write e.g. {example}")
+        # The server source of old modules, users and tasks skips an empty list of values; controllers say what they do.
+        if rows.case_sensitive and not rows.drops_unknown_filters:
+            return
+        for name in user_filter if isinstance(user_filter, dict) else ():
+            if user_filter[name] in ([], {}):
+                raise self._fail(
+                    f"{name!r} in the filter is an empty list: the portal would drop it and return every row",
+                    "do not ask where there is nothing to ask for, or leave the condition out",
+                )
+
     def order(self) -> dict[str, Any]:
         """Parameters that sort by id."""
         rows = self.rows
@@ -156,7 +178,7 @@ class Listing:
         if len(bounds) > 1:
             raise self._fail(f"{' and '.join(map(repr, bounds))} are one parameter", "keep one")
         for key, bound in bounds.items():
-            if isinstance(bound, bool) or not re.fullmatch(r"\s*[0-9]+\s*", str(bound)):
+            if isinstance(bound, bool) or not _WHOLE_NUMBER.fullmatch(str(bound)):
                 raise self._fail(f"{key!r} in the filter is not a whole number", "write e.g. 100")
             return int(bound)
         return 0

@@ -78,7 +78,7 @@ def test_an_own_bound_is_where_the_list_begins(value: Any, bound: int) -> None:
     assert one.after(max(bound, 1)) == listing(DEALS, {"filter": {"STAGE_ID": "NEW"}}).after(max(bound, 1))
 
 
-@pytest.mark.parametrize("value", [True, -1, 1.5, "x", "", None, [1], "1000.0", "１"])
+@pytest.mark.parametrize("value", [True, -1, 1.5, "x", "", None, [1], "1000.0", "１", "9" * 5000])
 def test_a_bound_that_is_no_number_is_refused(value: Any) -> None:
     with pytest.raises(ConfigurationError, match="not a whole number"):
         listing(DEALS, {"filter": {">ID": value}})
@@ -131,10 +131,32 @@ def test_an_empty_filter_is_none() -> None:
         assert listing(DEALS, {"filter": empty}).after(7)["filter"] == {">ID": 7}
 
 
-@pytest.mark.parametrize("value", ["ID", 5, [{"ID": 1}], True])
-def test_a_filter_that_is_no_object_is_refused(value: Any) -> None:
+@pytest.mark.parametrize("value", ["ID", "", "None", "{}", 5, 0, True, False])
+@pytest.mark.parametrize("method", [DEALS, USERS, "crm.timeline.comment.list"])
+def test_a_filter_that_is_no_object_is_refused(method: str, value: Any) -> None:
+    """Portals read text as no filter, and every row comes back."""
     with pytest.raises(ConfigurationError, match="is not an object"):
-        listing(DEALS, {"filter": value})
+        listing(method, {"filter": value})
+
+
+def test_the_shape_of_a_filter_is_that_of_its_version() -> None:
+    listing(TASKS, {"filter": [["id", ">", 7]]}, 3)
+    with pytest.raises(ConfigurationError, match=r'write e\.g\. \[\["id", ">", 100\]\]'):
+        listing(TASKS, {"filter": "id > 7"}, 3)
+    with pytest.raises(ConfigurationError, match="is not an object"):
+        listing(DEALS, {"filter": [{"ID": 1}]})
+
+
+@pytest.mark.parametrize("method", [DEALS, USERS, TASKS, "lists.element.get"])
+@pytest.mark.parametrize("empty", [[], {}, ()])
+def test_an_empty_list_of_values_does_not_read_everything(method: str, empty: Any) -> None:
+    """The ids of a step before that found none: portals skip the condition."""
+    with pytest.raises(ConfigurationError, match="'@ID' in the filter is an empty list"):
+        listing(method, {"filter": {"ACTIVE": "Y", "@ID": empty}})
+
+
+def test_an_empty_list_of_values_is_left_to_controllers() -> None:
+    assert listing(ITEMS, {"entityTypeId": 2, "filter": {"@id": []}}).after(7)["filter"] == {"@id": [], ">id": 7}
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,7 @@ def test_an_uncounted_list_says_that_its_total_is_0(portal, ask):
     [
         {">id": 10},
         {"NONSENSE": 1},
+        {"@ID": []},
         {"0": {"logic": "OR", "0": {"ID": 1}}},
         {">DATE_CREATE": "2099-01-01T00:00:00 03:00"},
     ],

@@ -89,7 +89,8 @@ class Matcher:
         operator, name = (match.group(1) or "", match.group(2)) if match else ("", key)
         field = self._fields.get(name)
         try:
-            if field is None:
+            if field is None or (self._refuse is None and value in ([], {})):
+                # Old lists skip an empty list of values, too (server source).
                 raise BadValue
             if isinstance(value, (dict, list)) and operator not in _LIST_OPERATORS:
                 if self._refuse is not None:
