@@ -42,17 +42,21 @@ def _cleared(value: Any) -> Any:
     return value
 
 
+def file_named_by(rows: Any) -> str | None:
+    """The address of the file that ``rows`` names; None where it is the rows themselves."""
+    if isinstance(rows, str) and not rows.strip().startswith("["):
+        return rows.strip()
+    return str(rows) if hasattr(rows, "open") and hasattr(rows, "suffix") else None
+
+
 def _from_rows(rows: Any) -> Iterable[Any]:
+    if (address := file_named_by(rows)) is not None:
+        return _from_file(address)
     if isinstance(rows, str):
-        text = rows.strip()
-        if text.startswith("["):
-            try:
-                return json.loads(text)  # type: ignore[no-any-return]
-            except ValueError:
-                raise ConfigurationError("rows is not JSON", next_step='write e.g. [{"name": "Acme"}]') from None
-        return _from_file(text)
-    if hasattr(rows, "open") and hasattr(rows, "suffix"):
-        return _from_file(str(rows))
+        try:
+            return json.loads(rows)  # type: ignore[no-any-return]
+        except ValueError:
+            raise ConfigurationError("rows is not JSON", next_step='write e.g. [{"name": "Acme"}]') from None
     if isinstance(rows, Mapping) or not isinstance(rows, Iterable):
         raise ConfigurationError("rows is not a list", next_step="give a list of objects, or the address of a file")
     return rows

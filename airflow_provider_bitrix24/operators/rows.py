@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.operators.arguments import number_from_zero
 from airflow_provider_bitrix24.operators.base import Bitrix24BaseOperator
 
@@ -66,9 +67,14 @@ class Bitrix24BaseRowsOperator(Bitrix24BaseOperator):
 
     def given(self) -> Given:
         """:raises ConfigurationError: an argument is wrong; rows are looked at when they are taken."""
-        from airflow_provider_bitrix24.operators.row_sources import rows_of
-        from airflow_provider_bitrix24.operators.storage import writable_path
+        from airflow_provider_bitrix24.operators.row_sources import file_named_by, rows_of
+        from airflow_provider_bitrix24.operators.storage import storage_path, writable_path
 
         most = None if self.max_failures is None else number_from_zero(self.max_failures, "max_failures")
         report = None if self.report is None else writable_path(self.report, "report")
+        source = file_named_by(self.rows)
+        if report is not None and source is not None and storage_path(source, "rows").path == report.path:
+            raise ConfigurationError(
+                "report names the file of the rows, which it would overwrite", next_step="give it another name"
+            )
         return Given(rows_of(self.rows, self.sql, self.sql_conn_id), most, report)

@@ -137,3 +137,17 @@ def test_trying_leaves_no_file(tmp_path, portal, connection):
     report = str(tmp_path / "report.jsonl")
     Bitrix24BulkWriteOperator(task_id="task", report=report, dry_run=True, **arguments).execute(context())
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "operator", [Bitrix24BulkWriteOperator, Bitrix24ImportItemsOperator, Bitrix24UpsertItemsOperator]
+)
+@pytest.mark.parametrize("scheme", ["", "file://"])
+def test_a_report_does_not_overwrite_the_rows(scheme, operator, tmp_path, portal, connection):
+    file = tmp_path / "firms.jsonl"
+    file.write_text('{"originId": "1", "title": "Acme"}\n')
+    arguments = {**OPERATORS[operator][1], "rows": str(file), "report": f"{scheme}{file}"}
+    with pytest.raises(AirflowFailException, match="report names the file of the rows, which it would overwrite: give"):
+        operator(task_id="task", **arguments).execute(context())
+    assert "Acme" in file.read_text()
+    assert portal.connections == 0
