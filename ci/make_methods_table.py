@@ -115,7 +115,7 @@ def list_line(fact: Mapping[str, Any]) -> dict[str, str]:
         "order": f"{params['order']}:{sorted_by}" if params["order"] else "-",
         "sort": "-",
         "select": params["select"] or "-",
-        "limit": others.get("limit", "-") if paging in ("limit-offset", "last-id", "unknown") else "-",
+        "limit": others.get("limit", "-") if paging in ("start", "limit-offset", "last-id", "unknown") else "-",
         "cursor": cursor or "-",
         "paging": paging,
         "page": str(fact["page_size"] or 50),
