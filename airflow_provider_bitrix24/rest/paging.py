@@ -16,7 +16,7 @@ from airflow_provider_bitrix24.exceptions import (
     ServerFault,
     TransportError,
 )
-from airflow_provider_bitrix24.rest.batch import MAX_COMMANDS, command, seconds_of
+from airflow_provider_bitrix24.rest.batch import MAX_COMMANDS, MAX_REQUEST_BYTES, command, seconds_of
 from airflow_provider_bitrix24.rest.encoding import has_reference, query
 from airflow_provider_bitrix24.rest.field_check import check_fields
 from airflow_provider_bitrix24.rest.listing import Listing
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from airflow_provider_bitrix24.rest.client import Client
 
 log = logging.getLogger(__name__)
+
+#: What a command has beside its parameters: its key, the method's name, the reference to the page before it.
+_ROOM_BYTES = 256
 
 #: A long list tells this often how far it is.
 PROGRESS_SECONDS = 10.0
@@ -157,6 +160,13 @@ class RowList(Stream[Row]):
             return fit
         return min(fit, -(-(self._limit - self.report.rows) // self._listing.rows.page_rows))
 
+    def _pages_in_a_request(self, page: dict[str, Any]) -> int:
+        """How many pages such as this one request has room for; 0 where it has no form in a batch."""
+        text = None if has_reference(self._listing.params) else query(page)
+        if text is None:
+            return 0
+        return min(MAX_COMMANDS, MAX_REQUEST_BYTES // (len(text) + _ROOM_BYTES))
+
     # By id: one page first, then chains of pages in a batch. Only the empty page behind the last id is the end:
     # a page may be short because the user must not see some of its rows.
 
@@ -175,10 +185,12 @@ class RowList(Stream[Row]):
     def _behind(self, cursor: Cursor) -> Generator[list[Row], None, bool]:
         """Pages behind the cursor up to an empty one; return whether that came behind a full page."""
         listing, rows = self._listing, self._listing.rows
-        chained = not has_reference(listing.params) and query(listing.after(1)) is not None
+        # References need to know where the id of the last row is.
+        known_place = rows.at is not None and rows.id_key is not None
+        most = self._pages_in_a_request(listing.after(1)) if known_place else 0
         full = chain_next = False
         while True:
-            results, wanted = self._chain(cursor.at) if chain_next else ([], 0)
+            results, wanted = self._chain(cursor.at, most) if chain_next else ([], 0)
             for result in results or [self._one_behind(cursor)]:
                 page = rows_in(result, rows)
                 cursor.pass_over(page, rows)
@@ -190,7 +202,7 @@ class RowList(Stream[Row]):
                     # The commands behind it refer to a row that is not there, or that is not the last one.
                     break
             # Where a chain broke off, the next page is asked for by itself, which waits, repeats or raises.
-            chain_next = chained and full and len(results) == wanted
+            chain_next = most > 1 and full and len(results) == wanted
             # Before the next request, so that the rows of one request at most are in memory.
             results = []
 
@@ -201,14 +213,14 @@ class RowList(Stream[Row]):
             self._count(reply.total)
         return reply.result
 
-    def _chain(self, after: int) -> tuple[list[Any], int]:
+    def _chain(self, after: int, most: int) -> tuple[list[Any], int]:
         """Results of the pages behind an id, up to the first that failed, and how many were asked for."""
         listing, rows = self._listing, self._listing.rows
         path = "".join(
             f"[{key}]" for key in (*(rows.at or "").split("."), rows.page_rows - 1, rows.id_key) if key != ""
         )
         pages = [listing.after(after)]
-        for index in range(1, min(MAX_COMMANDS, max(1, self._pages_wanted()))):
+        for index in range(1, min(most, max(1, self._pages_wanted()))):
             pages.append(listing.after(f"$result[c{index - 1}]{path}"))
         return [reply.result for reply in self._ask_many(pages)], len(pages)
 
@@ -243,9 +255,8 @@ class RowList(Stream[Row]):
         """The page at an offset, and those behind it that one batch brings."""
         size, total = self._listing.rows.page_rows, self.report.total
         left = -(-(total - offset) // size) if total is not None else 1
-        number = min(left, self._pages_wanted(), MAX_COMMANDS)
-        batched = number > 1 and offset and not has_reference(self._listing.params)
-        offsets = [offset + index * size for index in range(number)] if batched else []
+        number = min(left, self._pages_wanted(), self._pages_in_a_request(self._listing.at(offset)))
+        offsets = [offset + index * size for index in range(number)] if number > 1 and offset else []
         return self._ask_many([self._listing.at(one) for one in offsets]) or [self._ask(self._listing.at(offset))]
 
     def _order_check(self) -> Callable[[list[Row]], None]:
@@ -290,7 +301,8 @@ class RowList(Stream[Row]):
         except (TransportError, ServerFault, OperationTimeLimit, QueryLimitExceeded) as error:
             log.info("%s: the rows could not be counted (%s).", self.report.method, error.reason)
             return self._lacks_rows()
-        self.report.total = total if self._listing.rows.total_is_true else None
+        if total is not None and total >= 0 and self._listing.rows.total_is_true:
+            self.report.total = total
         return self._lacks_rows()
 
     def _check_total(self) -> None:

@@ -60,6 +60,25 @@ def test_fewer_rows_than_the_total_are_an_error() -> None:
     assert "50 of 753128" in incomplete(answer, UNKNOWN).reason
 
 
+@pytest.mark.parametrize("again", [None, -1, "many"])
+def test_a_count_that_is_none_the_second_time_does_not_take_the_first_one_back(again: Any) -> None:
+    counted = []
+
+    def answer(method: str, params: dict[str, Any]) -> Page:
+        if start_of(params) > 0:
+            return Page([])
+        counted.append(params)
+        rows = [{"id": number} for number in range(1, 51)]
+        return Page(rows, 753128 if len(counted) == 1 else None, 50 if len(counted) == 1 else None)
+
+    def spoil(body: dict[str, Any], method: str) -> None:
+        if len(counted) == 2 and again is not None:
+            body["total"] = again
+
+    assert "50 of 753128" in incomplete(answer, UNKNOWN, spoil=spoil).reason
+    assert len(counted) == 2
+
+
 @pytest.mark.parametrize("following", [0, 30, 49, 51, 100, -50])
 def test_a_next_that_does_not_grow_by_a_page_is_an_error(following: int) -> None:
     incomplete(by_start(120, following=following), UNKNOWN)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable
 from typing import Any
@@ -14,6 +15,7 @@ from airflow_provider_bitrix24.exceptions import (
     Forbidden,
     OperationTimeLimit,
 )
+from airflow_provider_bitrix24.rest.methods import KNOWN, Method, Rows
 from tests.rest.clients import Naps
 from tests.rest.hostile import (
     Hostile,
@@ -234,6 +236,37 @@ def test_rows_that_the_user_must_not_see_do_not_end_the_list() -> None:
 
     with reading(answer) as (rows, _):
         assert drain(rows) == [number for number in range(1, 401) if number % 7]
+
+
+def test_a_long_filter_leaves_room_for_what_a_request_may_carry() -> None:
+    """PHP drops a body of more than 8 MiB, and the batch would run without its commands."""
+    values = ["x" * 200 + str(number) for number in range(900)]
+
+    def answer(method: str, params: dict[str, Any]) -> Any:
+        return {"ID": {}, "TITLE": {}} if method == "crm.deal.fields" else some(1300)(method, params)
+
+    with reading(answer, params={"filter": {"@TITLE": values}}) as (rows, portal):
+        assert drain(rows) == list(range(1, 1301))
+    batches = [len(json.dumps(params)) for method, params in portal.asked if method == "batch"]
+    assert len(batches) == 2
+    assert max(batches) < 4 * 1024 * 1024
+
+
+@pytest.mark.parametrize("at", ["", "things", None])
+@pytest.mark.parametrize("id_key", ["id", None])
+def test_a_list_of_the_user_is_read_by_id_also_where_the_place_of_the_id_is_not_told(
+    at: str | None, id_key: str | None
+) -> None:
+    rows = Rows(at, id_key=id_key, filter="filter", filter_id="id", order="order", order_id="id", paging="keyset")
+    methods = KNOWN.adding(Method("acme.visit.list", repeat="read", rows=rows))
+
+    def answer(method: str, params: dict[str, Any]) -> Any:
+        page = [{"id": number} for number in range(1, 261) if number > bound(params, ">id")][:50]
+        return {"things": page} if at != "" else page
+
+    with reading(answer, "acme.visit.list", methods=methods) as (found, portal):
+        assert drain(found) == list(range(1, 261))
+    assert any(method == "batch" for method, _ in portal.asked) == (at is not None and id_key is not None)
 
 
 # What the portal's own count says.
