@@ -287,6 +287,7 @@ class BatchCall(Generic[Key]):
                 one.params,
                 methods=self.client.methods,
                 ask=partial(ask, one.key),
+                scrub=self.client.scrub,
             )
 
 

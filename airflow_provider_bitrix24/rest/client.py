@@ -285,7 +285,7 @@ class Client:
         if failure.method == authorization.METHOD:
             # The authorization server's words mean something else than the portal's.
             return failure
-        return explained(failure, known, params, methods=self.methods, ask=self.ask_once, lost=lost)
+        return explained(failure, known, params, methods=self.methods, ask=self.ask_once, scrub=self.scrub, lost=lost)
 
     def ask_once(self, method: str, params: Params) -> Any:
         """``result`` of a reading method, without repeating."""

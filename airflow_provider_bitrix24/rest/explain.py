@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -14,7 +15,11 @@ from airflow_provider_bitrix24.exceptions import (
     ServerFault,
 )
 from airflow_provider_bitrix24.rest.methods import Method, Methods
+from airflow_provider_bitrix24.rest.scrub import Scrub
 from airflow_provider_bitrix24.rest.types import Params
+
+#: The portal's list may hold anything; what is no name of a scope, or far too much, is left out.
+_SCOPE, _MOST_SCOPES = re.compile(r"[A-Za-z0-9_.-]{1,40}"), 200
 
 #: Asks the portal once, without repeating.
 Ask = Callable[[str, Params], Any]
@@ -27,6 +32,7 @@ def explained(
     *,
     methods: Methods,
     ask: Ask,
+    scrub: Scrub,
     lost: Bitrix24Error | None = None,
 ) -> Bitrix24Error:
     """
@@ -34,6 +40,7 @@ def explained(
 
     A lost answer of what must not be repeated is not retryable either.
 
+    :param scrub: takes secrets out of what the portal tells.
     :param lost: an earlier attempt of the same call that may have run: a refusal whose cause nobody can tell may come
         from that.
     """
@@ -43,7 +50,7 @@ def explained(
             return failure.advise(_look_first(known, methods))
         return failure.advise(f"the {noun(known)} may already be deleted") if deletes(known) else failure
     if isinstance(failure, Forbidden) and (failure.code or "").upper().endswith(("_SCOPE", "SCOPEEXCEPTION")):
-        return failure.advise(_scopes(known, ask))
+        return failure.advise(scrub(_scopes(known, ask)))
     if known.lookup is not None and isinstance(failure, RestError) and needs_a_look(failure, known):
         return _refused(failure, known, known.lookup, params, ask, lost)
     return failure
@@ -112,7 +119,8 @@ def _scopes(known: Method, ask: Ask) -> str:
         granted = ask("scope", {})
     except Bitrix24Error:
         granted = None
-    has = f" (it has: {', '.join(map(str, granted)) or 'none'})" if isinstance(granted, list) else ""
+    names = [name for name in map(str, granted) if _SCOPE.fullmatch(name)] if isinstance(granted, list) else []
+    has = f" (it has: {', '.join(names[:_MOST_SCOPES]) or 'none'})" if isinstance(granted, list) else ""
     return f"{tick} in the permissions of the webhook or application{has}"
 
 

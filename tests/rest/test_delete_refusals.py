@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -18,6 +19,7 @@ from airflow_provider_bitrix24.exceptions import (
 from airflow_provider_bitrix24.sandbox import Sandbox
 from tests.rest.clients import client_of
 from tests.rest.deletes import DELETE, FOR_EVER, GET, MAY_BE_DELETED, UNKNOWN, delete, unpaid
+from tests.rest.hostile import Hostile, Refusal, client_of_hostile
 from tests.secrecy import assert_untold
 
 # What portals of three generations say, in two languages
@@ -141,6 +143,23 @@ def test_a_missing_scope_is_named_beside_those_that_are_there(portal, all_output
     assert "tick «crm»" in str(outcome.error)
     assert "task, user" in str(outcome.error)
     assert outcome.requests == ["delete", "scope"]
+
+
+def test_what_the_portal_calls_its_scopes_brings_no_secret_and_no_line_break(all_output):
+    code = "hostilecode12345"
+
+    def answer(method: str, params: Any) -> Any:
+        if method == "scope":
+            return ["crm", f"of_{code}", "a\nERROR forged", {"task": 1}, "x" * 3000]
+        raise Refusal("insufficient_scope", "no", 401)
+
+    with Hostile(answer) as portal, client_of_hostile(portal) as client:
+        with pytest.raises(Forbidden) as alone:
+            client.call("tasks.task.list")
+        batched = client.batch({"a": ("tasks.task.list", {"id": 1})}).errors["a"]
+    for error in (alone.value, batched):
+        assert_untold(code, all_output, error)
+        assert "(it has: crm, of_***)" in str(error)
 
 
 def test_a_wrong_code_names_what_may_have_become_of_the_webhook(portal, all_output):
