@@ -54,10 +54,22 @@ def _cure_of_number(value: Any) -> str:
     text = f"{value}." if isinstance(value, Decimal) else str(value)
     if isinstance(value, (str, float, Decimal)) and re.fullmatch(r"\s*[1-9][0-9]*\.[0.]*\s*", text):
         return "make it whole with int(…), in a template with | float | int"
-    return _cure_of_nothing(value)
+    return cure_of_nothing(value)
 
 
-def _cure_of_nothing(value: Any) -> str:
+def something(value: Any, name: str) -> Any:
+    """
+    ``value``, if it is one.
+
+    :raises ConfigurationError: None, an empty text, or one such as ``None`` that a template makes of nothing.
+    """
+    if cure := cure_of_nothing(value):
+        raise ConfigurationError(f"{name} is {shown(value)}", next_step=cure)
+    return value
+
+
+def cure_of_nothing(value: Any) -> str:
+    """What to do about None, and about a text that a template or a data frame makes of it; empty for anything else."""
     nothing = str(value).strip() in NOTHING if isinstance(value, (str, float)) else value is None
     return "nothing was found for it: look at the template, or at what the other task returned" if nothing else ""
 
@@ -73,8 +85,8 @@ def parameters(value: Any, name: str) -> dict[str, Any]:
     found = _read(value)
     if not isinstance(found, Mapping) or not all(isinstance(key, str) for key in found):
         # What else it holds may be a secret.
-        told = f", but {shown(value)}" if _cure_of_nothing(value) else ""
-        cure = _cure_of_text(value) or 'write e.g. {"id": 7}, or the same as JSON text'
+        told = f", but {shown(value)}" if cure_of_nothing(value) else ""
+        cure = cure_of_text(value) or 'write e.g. {"id": 7}, or the same as JSON text'
         raise ConfigurationError(f"{name} is not an object{told}", next_step=cure)
     return dict(found)
 
@@ -87,7 +99,7 @@ def ids(value: Any, name: str, hint: str = "") -> list[int]:
     """
     found = _read(value)
     if isinstance(found, (str, bytes, Mapping)) or not isinstance(found, Iterable):
-        cure = _cure_of_text(value) or hint or "write e.g. [7, 9]"
+        cure = cure_of_text(value) or hint or "write e.g. [7, 9]"
         raise ConfigurationError(f"{name} is not a list of ids, but {shown(value)}", next_step=cure)
     return list(dict.fromkeys(positive_id(one, f"an id in {name}", hint) for one in found))
 
@@ -102,11 +114,11 @@ def _read(value: Any) -> Any:
         return value
 
 
-def _cure_of_text(value: Any) -> str:
+def cure_of_text(value: Any) -> str:
     """What to do where a template has made text of an object or a list, or of nothing."""
     if isinstance(value, str) and value.strip()[:1] in ("{", "[", "(") and _read(value) is value:
         return "if a template wrote it, add | tojson to it, or set render_template_as_native_obj=True in the DAG"
-    return _cure_of_nothing(value)
+    return cure_of_nothing(value)
 
 
 def one_of(value: Any, name: str, allowed: tuple[Any, ...]) -> Any:
@@ -141,14 +153,13 @@ def names(value: Any, name: str) -> list[str]:
 
     :raises ConfigurationError: anything else.
     """
-    if isinstance(value, str) and value.lstrip().startswith("["):
-        try:
-            value = json.loads(value)
-        except ValueError:
-            value = None
-    found = [value] if isinstance(value, str) else value
-    if isinstance(found, (bytes, Mapping)) or not isinstance(found, Iterable):
-        raise ConfigurationError(f"{name} is not a list of names", next_step='write e.g. ["id", "title"]')
+    found = _read(value) if isinstance(value, str) and value.lstrip().startswith("[") else value
+    cure = cure_of_text(value)
+    if isinstance(found, str) and not cure and "," not in found:
+        found = [found]
+    if isinstance(found, (str, bytes, Mapping)) or not isinstance(found, Iterable):
+        told = f", but {shown(value)}" if isinstance(value, str) else ""
+        raise ConfigurationError(f"{name} is not a list of names{told}", next_step=cure or 'write e.g. ["id", "title"]')
     found = list(found)
     if not all(isinstance(one, str) and one.strip() for one in found):
         raise ConfigurationError(f"{name} holds something that is no name", next_step='write e.g. ["id", "title"]')

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_bitrix24._compat import BaseOperator
-from airflow_provider_bitrix24.operators.arguments import flag
+from airflow_provider_bitrix24.operators.arguments import flag, something
 from airflow_provider_bitrix24.operators.outcome import airflow_outcome
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ class Bitrix24BaseOperator(BaseOperator):
         with airflow_outcome():
             for name, attribute in self.flags.items():
                 flag(getattr(self, attribute), name)
+            something(self.bitrix24_conn_id, "bitrix24_conn_id")
             self._client = self.hook.get_conn()
             if self._killed:
                 self._client.stop()

@@ -10,7 +10,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from airflow_provider_bitrix24.exceptions import AnswerLost, Bitrix24Error, ConfigurationError
-from airflow_provider_bitrix24.operators.arguments import one_of, parameters, positive_id
+from airflow_provider_bitrix24.operators.arguments import one_of, parameters, positive_id, something
 from airflow_provider_bitrix24.operators.crm import fields_of
 from airflow_provider_bitrix24.operators.entities import entity_type_id
 from airflow_provider_bitrix24.operators.mapping import WHOLE_ROW, filled
@@ -140,7 +140,7 @@ class Bitrix24BulkWriteOperator(Bitrix24BaseRowsOperator):
             )
         shape = parameters(self.mapping, "mapping") or WHOLE_ROW
         if self.method is not None:
-            name = self.method
+            name = something(self.method, "method")
             return name, lambda client: _called(client, client.known(name)[0], shape)
         operation = one_of(self.operation, "operation", ("add", "update"))
         type_id, method = entity_type_id(self.entity_type_id), f"crm.item.{operation}"

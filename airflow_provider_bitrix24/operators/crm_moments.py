@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError
-from airflow_provider_bitrix24.operators.arguments import shown
+from airflow_provider_bitrix24.operators.arguments import cure_of_nothing, shown
 
 _MOMENT = re.compile(
     r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d)(:\d\d)?(?:[.,]\d+)?\s*(Z|[+-]\d\d(?::?\d\d)?)?)?", re.ASCII | re.IGNORECASE
@@ -29,7 +29,9 @@ def day(value: Any, place: str) -> str:
         return value.isoformat()
     found = read(value) if isinstance(value, str) else None
     if found is None:
-        raise ConfigurationError(f"{place} is {shown(value)}, and no day", next_step="write e.g. 2026-01-31")
+        raise ConfigurationError(
+            f"{place} is {shown(value)}, and no day", next_step=cure_of_nothing(value) or "write e.g. 2026-01-31"
+        )
     return day_of(found)
 
 
@@ -53,7 +55,8 @@ def moment(value: Any, place: str) -> str:
     found = read(value) if isinstance(value, str) else value
     if not isinstance(found, datetime.date):
         raise ConfigurationError(
-            f"{place} is {shown(value)}, and no date with time", next_step="write e.g. 2026-01-31T09:30:00+03:00"
+            f"{place} is {shown(value)}, and no date with time",
+            next_step=cure_of_nothing(value) or "write e.g. 2026-01-31T09:30:00+03:00",
         )
     if not isinstance(found, datetime.datetime) or found.tzinfo is None:
         raise ConfigurationError(

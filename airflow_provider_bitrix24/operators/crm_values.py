@@ -16,7 +16,7 @@ from typing import Any
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.operators import crm_moments as moments
-from airflow_provider_bitrix24.operators.arguments import shown
+from airflow_provider_bitrix24.operators.arguments import cure_of_text, shown
 
 _TEXTS = frozenset({"string", "text", "url", "crm_status", "crm_currency", "char"})
 #: Types that hold the id of an object.
@@ -116,7 +116,7 @@ def _one(known: ItemField, value: Any) -> Any:
 
 
 def _misfit(known: ItemField, value: Any, takes: str, cure: str = "") -> ConfigurationError:
-    return ConfigurationError(f"{known.name} takes {takes}, not {shown(value)}", next_step=cure)
+    return ConfigurationError(f"{known.name} takes {takes}, not {shown(value)}", next_step=cure_of_text(value) or cure)
 
 
 def _yes(known: ItemField, value: Any) -> bool:

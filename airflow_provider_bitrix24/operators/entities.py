@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError
+from airflow_provider_bitrix24.operators.arguments import cure_of_nothing
 from airflow_provider_bitrix24.rest.types import EntityTypeId
 
 #: Kinds of CRM items that every portal has («CRM object types»). A smart process has a number, 128 and up.
@@ -43,6 +44,8 @@ def entity_type_id(value: Any, name: str = "entity_type_id", *, only: tuple[str,
             number = ENTITY_TYPES.get(singular)
     allowed = {word: ENTITY_TYPES[word] for word in only} if only else ENTITY_TYPES
     if number is None or (number not in allowed.values() and (only or number < FIRST_SMART_PROCESS)):
+        if cure := cure_of_nothing(value):
+            raise ConfigurationError(f"{name} is {value!r}", next_step=cure)
         near = difflib.get_close_matches(str(value).lower(), allowed, n=1)
         words = ", ".join(f"{word} ({one})" for word, one in allowed.items())
         smart = "" if only else ", or the number of a smart process (128 and up)"

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_bitrix24.exceptions import Bitrix24Error, ConfigurationError, TaskStopped
-from airflow_provider_bitrix24.operators.arguments import one_of, parameters
+from airflow_provider_bitrix24.operators.arguments import one_of, parameters, something
 from airflow_provider_bitrix24.operators.base import Bitrix24BaseOperator
 from airflow_provider_bitrix24.operators.once import once
 
@@ -67,7 +67,7 @@ class Bitrix24Operator(Bitrix24BaseOperator):
     def run(self, client: Client, context: Any) -> Any:
         params = parameters(self.method_params, "method_params")
         version = one_of(self.version, "version", (2, 3))
-        name, known = client.known(self.method, version)
+        name, known = client.known(something(self.method, "method"), version)
         if name.lower() == "batch":
             raise ConfigurationError(
                 "method is batch, whose failed commands would go unseen here", next_step="use Bitrix24BatchOperator"
@@ -133,7 +133,8 @@ class Bitrix24BatchOperator(Bitrix24BaseOperator):
 
     def run(self, client: Client, context: Any) -> dict[str, Any]:
         on_error = one_of(self.on_error, "on_error", ("fail", "continue"))
-        commands = {name: _command(name, one) for name, one in parameters(self.commands, "commands").items()}
+        given = parameters(something(self.commands, "commands"), "commands")
+        commands = {name: _command(name, one) for name, one in given.items()}
         unrepeatable = [name for name, command in commands.items() if _is_unrepeatable(client, *command)]
 
         def send() -> dict[str, Any]:
@@ -212,7 +213,7 @@ class Bitrix24ListOperator(Bitrix24BaseOperator):
 
         path = None if self.destination is None else writable_path(self.destination, "destination")
         rows = client.list(
-            self.method,
+            something(self.method, "method"),
             parameters(self.method_params, "method_params"),
             limit=None if self.limit is None else positive_id(self.limit, "limit"),
             version=one_of(self.version, "version", (2, 3)),

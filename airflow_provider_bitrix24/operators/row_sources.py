@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError
-from airflow_provider_bitrix24.operators.arguments import shown
+from airflow_provider_bitrix24.operators.arguments import cure_of_text, shown
 from airflow_provider_bitrix24.operators.storage import storage_path
 
 #: Rows fetched from a database at once.
@@ -56,7 +56,7 @@ def _from_rows(rows: Any) -> Iterable[Any]:
         try:
             return json.loads(rows)  # type: ignore[no-any-return]
         except ValueError:
-            raise ConfigurationError("rows is not JSON", next_step='write e.g. [{"name": "Acme"}]') from None
+            raise ConfigurationError("rows is not JSON", next_step=cure_of_text(rows)) from None
     if isinstance(rows, Mapping) or not isinstance(rows, Iterable):
         raise ConfigurationError("rows is not a list", next_step="give a list of objects, or the address of a file")
     return rows

@@ -11,7 +11,7 @@ from pathlib import PurePath
 from typing import Any
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError
-from airflow_provider_bitrix24.operators.arguments import NOTHING, shown
+from airflow_provider_bitrix24.operators.arguments import NOTHING, cure_of_nothing, shown
 
 _EXAMPLE = "write e.g. s3://conn_id@bucket/deals.jsonl or file:///data/deals.jsonl"
 #: What no retry heals of a file that cannot be made; the rest may be the network, or a full disk.
@@ -34,7 +34,7 @@ def storage_path(address: Any, name: str) -> Any:
     if text in NOTHING or text.endswith("/") or re.match(r"[a-z][a-z0-9+]+:(?!//)", text):
         raise ConfigurationError(
             f"{name} does not name a file{f', but {text!r}' if text else ''}",
-            next_step=_EXAMPLE,
+            next_step=cure_of_nothing(address) or _EXAMPLE,
         )
     try:
         path = ObjectStoragePath(text if "://" in text else f"file://{text}")

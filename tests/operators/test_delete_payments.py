@@ -240,7 +240,7 @@ def test_more_than_max_deletions_fail_before_the_first(most, count, portal, conn
         ({"payment_ids": [1], "on_error": "skip"}, "on_error is 'skip': write one of: 'fail', 'continue'"),
         ({"payment_ids": [1], "max_deletions": 0}, "max_deletions must be a whole number above 0"),
         ({"payment_ids": [1], "report": "file:///data/"}, "report does not name a file"),
-        ({"payment_ids": [1], "report": "None"}, "report does not name a file, but 'None': write e.g. s3://"),
+        ({"payment_ids": [1], "report": "None"}, "report does not name a file, but 'None': nothing was found for it"),
     ],
 )
 def test_wrong_arguments_fail_without_a_retry_and_nothing_is_sent(arguments, told, portal, connection):

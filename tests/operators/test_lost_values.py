@@ -1,0 +1,85 @@
+"""Arguments that a template, or another task, has left without a value: the message says so, whatever the argument."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from airflow_provider_bitrix24._compat import AirflowFailException
+from airflow_provider_bitrix24.operators.bulk_write import Bitrix24BulkWriteOperator
+from airflow_provider_bitrix24.operators.crm import (
+    Bitrix24AddItemOperator,
+    Bitrix24GetItemOperator,
+    Bitrix24ListItemsOperator,
+)
+from airflow_provider_bitrix24.operators.crm_import import Bitrix24ImportItemsOperator
+from airflow_provider_bitrix24.operators.crm_upsert import Bitrix24UpsertItemOperator
+from airflow_provider_bitrix24.operators.delete_payments import Bitrix24DeletePaymentsOperator
+from airflow_provider_bitrix24.operators.payment import Bitrix24ListPaymentsOperator
+from airflow_provider_bitrix24.operators.rest import Bitrix24BatchOperator, Bitrix24ListOperator, Bitrix24Operator
+from tests.operators.context import context
+
+NOTHING = "nothing was found for it: look at the template, or at what the other task returned"
+TEMPLATE = "add | tojson to it, or set render_template_as_native_obj=True in the DAG"
+
+
+def failure_of(operator: type, arguments: dict[str, Any]) -> str:
+    with pytest.raises(AirflowFailException) as caught:
+        operator(task_id="task", **arguments).execute(context())
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("operator", "arguments", "told"),
+    [
+        (Bitrix24Operator, {"method": "None"}, f"method is 'None': {NOTHING}"),
+        (Bitrix24Operator, {"method": None}, f"method is None: {NOTHING}"),
+        (Bitrix24Operator, {"method": "profile", "bitrix24_conn_id": "None"}, f"bitrix24_conn_id is 'None': {NOTHING}"),
+        (Bitrix24Operator, {"method": "profile", "bitrix24_conn_id": ""}, f"bitrix24_conn_id is '': {NOTHING}"),
+        (Bitrix24ListOperator, {"method": "None"}, f"method is 'None': {NOTHING}"),
+        (Bitrix24ListOperator, {"method": "crm.deal.list", "destination": "None"}, f"but 'None': {NOTHING}"),
+        (Bitrix24BatchOperator, {"commands": None}, f"commands is None: {NOTHING}"),
+        (Bitrix24BulkWriteOperator, {"method": "None", "rows": []}, f"method is 'None': {NOTHING}"),
+        (Bitrix24BulkWriteOperator, {"method": "x.add", "rows": "None"}, f"name a file, but 'None': {NOTHING}"),
+        (Bitrix24BulkWriteOperator, {"method": "x.add", "rows": "[{'a'}]"}, "rows is not JSON: if a template wrote it"),
+        (Bitrix24DeletePaymentsOperator, {"payment_ids": [1], "report": "None"}, f"but 'None': {NOTHING}"),
+        (Bitrix24ListPaymentsOperator, {"entity_id": 1, "entity_type_id": None}, f"entity_type_id is None: {NOTHING}"),
+        (Bitrix24GetItemOperator, {"entity_type_id": "None", "item_id": 1}, f"entity_type_id is 'None': {NOTHING}"),
+        (Bitrix24ImportItemsOperator, {"entity_type_id": "nan", "rows": []}, f"entity_type_id is 'nan': {NOTHING}"),
+        (Bitrix24UpsertItemOperator, {"entity_type_id": 4, "key": "None", "fields": {"title": "x"}}, NOTHING),
+    ],
+)  # fmt: skip
+def test_an_argument_without_a_value_is_told_with_its_cure_and_nothing_is_sent(
+    operator, arguments, told, portal, connection
+):
+    assert told in failure_of(operator, arguments)
+    assert portal.connections == 0
+
+
+@pytest.mark.parametrize(
+    ("argument", "told"),
+    [
+        ({"select": "None"}, f"select is not a list of names, but 'None': {NOTHING}"),
+        ({"select": "['id']"}, f"select is not a list of names, but \"['id']\": if a template wrote it, {TEMPLATE}"),
+        ({"select": "id, title"}, 'select is not a list of names, but \'id, title\': write e.g. ["id", "title"]'),
+        ({"item_filter": {"assignedById": "None"}}, f"assignedById takes a number, not 'None': {NOTHING}"),
+        ({"item_filter": {"@id": "(1, 2)"}}, f"id takes a number, not '(1, 2)': if a template wrote it, {TEMPLATE}"),
+        ({"item_filter": {">createdTime": "None"}}, f"createdTime is 'None', and no date with time: {NOTHING}"),
+        ({"item_filter": {">begindate": "None"}}, f"begindate is 'None', and no day: {NOTHING}"),
+    ],
+)
+def test_what_a_list_looks_for_is_told_where_it_has_no_value(argument, told, portal, connection):
+    assert told in failure_of(Bitrix24ListItemsOperator, {"entity_type_id": "deal", **argument})
+    assert portal.executed("crm.item.list") == 0
+
+
+def test_a_field_without_a_value_is_told(portal, connection):
+    told = failure_of(Bitrix24AddItemOperator, {"entity_type_id": "deal", "fields": {"companyId": "None"}})
+    assert told == f"companyId takes a number, not 'None': {NOTHING}"
+
+
+@pytest.mark.parametrize("select", ["id", '["id"]', ["id"], ("id",), " id "])
+def test_names_are_taken_as_text_as_a_list_and_as_its_json(select, portal, connection):
+    rows = Bitrix24ListItemsOperator(task_id="task", entity_type_id="deal", select=select).execute(context())
+    assert rows[0] == {"id": 1}
