@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
-from airflow_provider_bitrix24.exceptions import IncompleteList
+from airflow_provider_bitrix24.exceptions import Bitrix24Error, IncompleteList
 from airflow_provider_bitrix24.rest.methods import Rows
 from airflow_provider_bitrix24.rest.types import Row
 
@@ -156,15 +157,22 @@ class Stream(Iterator[T]):
 
     def __init__(self, generator: Iterator[T]) -> None:
         self._generator = generator
-        self._failure: BaseException | None = None
+        self._failure: Bitrix24Error | None = None
 
     def __next__(self) -> T:
         if self._failure is not None:
-            raise self._failure
+            raise copy.copy(self._failure)
         try:
             return next(self._generator)
         except StopIteration:
             raise
         except BaseException as failure:
-            self._failure = failure
+            # A copy has no traceback, whose frames would keep the rows of a page in memory.
+            self._failure = (
+                copy.copy(failure)
+                if isinstance(failure, Bitrix24Error)
+                else IncompleteList(
+                    f"{type(failure).__name__} ended the list before its end", retryable=True, next_step="read it again"
+                )
+            )
             raise

@@ -120,6 +120,21 @@ def test_the_error_of_one_parent_is_raised_behind_the_rows_of_those_before(porta
             next(found)
 
 
+def test_what_ends_the_parents_ends_no_list_of_children(portal: Sandbox, client: Client) -> None:
+    def parents() -> Iterator[int]:
+        for deal in portal.add_deals(50):
+            portal.add_payment(deal)
+            yield deal
+        raise KeyError("the rest of the deals")
+
+    found = client.children(PAYMENTS, parents(), payments_of)
+    with pytest.raises(KeyError):
+        list(found)
+    for _ in range(2):
+        with pytest.raises(IncompleteList, match="KeyError ended the list before its end: read it again"):
+            next(found)
+
+
 def test_a_refused_scope_is_raised(portal: Sandbox, client: Client) -> None:
     portal.scopes = {"user"}
     with pytest.raises(Forbidden, match="tick «crm»"):
