@@ -19,9 +19,9 @@ from airflow_provider_bitrix24.exceptions import (
     TaskStopped,
     Unauthorized,
 )
-from airflow_provider_bitrix24.operators.arguments import ids, one_of, parameters, positive_id
+from airflow_provider_bitrix24.operators.arguments import ids, one_of, positive_id
 from airflow_provider_bitrix24.operators.base import Bitrix24BaseOperator
-from airflow_provider_bitrix24.operators.payment import FIND_PAYMENT_ID, payment_owner
+from airflow_provider_bitrix24.operators.payment import FIND_PAYMENT_ID, chosen_payments, payment_owner
 from airflow_provider_bitrix24.operators.payment_rows import id_in
 
 if TYPE_CHECKING:
@@ -173,7 +173,7 @@ class Bitrix24DeletePaymentsOperator(Bitrix24BaseOperator):
                     next_step="give entity_ids with the filter, or only the payment_ids that are to go",
                 )
             return ids(self.payment_ids, "payment_ids", FIND_PAYMENT_ID)
-        return self._listed(client, parameters(self.payment_filter, "payment_filter"))
+        return self._listed(client, chosen_payments(self.payment_filter))
 
     def _listed(self, client: Client, wanted: dict[str, Any]) -> list[int]:
         """Ids of the payments that the objects have now."""

@@ -71,7 +71,8 @@ class Bitrix24ListPaymentsOperator(Bitrix24BaseOperator):
 
     :param entity_type_id: ``"deal"``, ``"invoice"``, ``2`` or ``31``; templated.
     :param entity_id: the id of the deal or invoice; templated.
-    :param payment_filter: the method's own filter, e.g. ``{"=paid": "N"}``, or the same as JSON text; templated.
+    :param payment_filter: the method's own filter, e.g. ``{"=paid": "N"}`` or ``{"=paid": False}``, or the same as JSON
+        text; templated.
     :param ids_only: return the payments' ids alone, ``[1035, 1036]``, as dynamic mapping wants them.
     :raises AirflowFailException: no right, a wrong id, word or filter.
     :raises Bitrix24Error: a limit, the network, a fault of the portal: the task's ``retries`` apply.
@@ -100,7 +101,7 @@ class Bitrix24ListPaymentsOperator(Bitrix24BaseOperator):
 
     def run(self, client: Client, context: Any) -> list[Any]:
         params: dict[str, Any] = payment_owner(self.entity_type_id, self.entity_id)
-        if wanted := parameters(self.payment_filter, "payment_filter"):
+        if wanted := chosen_payments(self.payment_filter):
             params["filter"] = wanted
         rows = [payment_row(row) for row in client.list("crm.item.payment.list", params)]
         return [row["id"] for row in rows] if self.ids_only else rows
@@ -344,6 +345,19 @@ def payment_owner(type_id: Any, entity_id: Any) -> dict[str, Any]:
         "entityTypeId": entity_type_id(type_id, only=WITH_PAYMENTS),
         "entityId": positive_id(entity_id, "entity_id"),
     }
+
+
+def chosen_payments(payment_filter: Any) -> dict[str, Any]:
+    """
+    A filter of payments, in which True and False are Y and N, as payments have them: ``false`` would find none.
+
+    :raises ConfigurationError: it is no object.
+    """
+    return {name: _as_flag(value) for name, value in parameters(payment_filter, "payment_filter").items()}
+
+
+def _as_flag(value: Any) -> Any:
+    return ("Y" if value else "N") if isinstance(value, bool) else value
 
 
 def added(client: Client, method: str, params: dict[str, Any]) -> int:

@@ -175,6 +175,8 @@ CODES: tuple[Known, ...] = (
     Known("ERROR_ARGUMENT", Invalid, "", _METHODS),
     Known("INTERNAL_WRONG_TRANSPORT", Invalid, "", _SERVER),
     Known("MAIN_CONTROLLER_22001", Invalid, "", _SERVER),
+    Known("100", Invalid, "check the names in filter, order and select: as the method answers them, e.g. paid",
+          _SERVER, text=r"unknown field definition .*"),
     Known("100", Invalid, "a required parameter is missing or of a wrong type", _METHODS),
     Known("ENTITY_TYPE_NOT_SUPPORTED", Invalid, "", _METHODS),
     Known("INVALID_ARG_VALUE", Invalid, "", _METHODS),

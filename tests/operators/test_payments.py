@@ -9,6 +9,7 @@ import pytest
 
 from airflow_provider_bitrix24._compat import AirflowFailException
 from airflow_provider_bitrix24.exceptions import AnswerLost, Bitrix24Error, OperationTimeLimit
+from airflow_provider_bitrix24.operators.delete_payments import Bitrix24DeletePaymentsOperator
 from airflow_provider_bitrix24.operators.payment import (
     Bitrix24AddPaymentOperator,
     Bitrix24GetPaymentOperator,
@@ -75,6 +76,21 @@ def test_a_list_may_be_filtered_and_be_of_ids_alone(payment_filter, portal, conn
     told = run(Bitrix24ListPaymentsOperator, entity_id=1, payment_filter=payment_filter, ids_only=True)
     assert paid in told
     assert {portal.payment(one)["paid"] for one in told} == {"Y"}
+
+
+@pytest.mark.parametrize("paid", [True, False])
+def test_a_filter_takes_true_and_false(paid, portal, connection):
+    there = {True: portal.add_payment(1, paid=True), False: portal.add_payment(1)}
+    told = run(Bitrix24ListPaymentsOperator, entity_id=1, payment_filter={"=paid": paid}, ids_only=True)
+    assert (there[paid] in told, there[not paid] in told) == (True, False)
+    arguments = {"entity_ids": [1], "payment_filter": json.dumps({"=paid": paid}), "dry_run": True}
+    assert run(Bitrix24DeletePaymentsOperator, **arguments)["payment_ids"] == told
+
+
+@pytest.mark.parametrize("name", ["payed", "PAID"])
+def test_a_filter_with_a_name_that_is_none_says_how_they_are_spelled(name, portal, connection):
+    told = failure_of(Bitrix24ListPaymentsOperator, entity_id=1, payment_filter={f"={name}": "N"})
+    assert "check the names in filter, order and select: as the method answers them, e.g. paid" in told
 
 
 @pytest.mark.parametrize("kind", ["deal", "Deals", 2, "2"])
