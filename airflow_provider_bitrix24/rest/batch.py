@@ -222,7 +222,7 @@ def _by_key(part: Any) -> Mapping[str, Any]:
     return part if isinstance(part, dict) else {}
 
 
-_REFERENCE_KEY = re.compile(r"(\$(?:result|next|total|time|error)\[)([^\[\]]*)(\])", re.IGNORECASE)
+_REFERENCE_KEY = re.compile(r"(\$(?:result|next|total|time|error)\[)([^\[\]]*)(\]?)", re.IGNORECASE)
 
 
 def with_our_keys(pack: list[Command[Key]]) -> list[Command[Key]]:
@@ -241,6 +241,11 @@ def with_our_keys(pack: list[Command[Key]]) -> list[Command[Key]]:
         if isinstance(value, str):
 
             def ours_for(match: re.Match[str]) -> str:
+                if not match[3]:
+                    raise ConfigurationError(
+                        f"the command {key!r} has a text with {match[1]}, and no name of a command stands behind it",
+                        next_step="write $result[name], and give the command a name without brackets",
+                    )
                 name = ours.get(match[2])
                 if name is None or int(name[1:]) >= index:
                     raise ConfigurationError(

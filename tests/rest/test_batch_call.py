@@ -253,6 +253,18 @@ def test_a_reference_that_the_request_cannot_resolve_is_refused_before_anything_
     assert portal.requests == 0
 
 
+@pytest.mark.parametrize("text", ["$result[a", "id $next[a[x]][0]", "$result[a][item][id] and $time[["])
+def test_what_only_begins_like_a_reference_is_refused_before_anything_is_sent(
+    portal: Sandbox, client: Client, text: str
+) -> None:
+    """It would be written into the object as it stands, or be replaced by something else."""
+    with pytest.raises(
+        ConfigurationError, match=r"the command 'b' has a text with \$\w+\[, and no name of a command stands"
+    ):
+        client.batch({"a": get(1), "a[x]": get(1), "b": add(text)}, references=True)
+    assert portal.requests == 0
+
+
 def test_a_key_that_is_two_commands_to_a_reference_is_refused(portal: Sandbox, client: Client) -> None:
     commands: dict[Any, Any] = {1: get(1), "1": get(2), "c": (GET, {"id": "$result[1][item][id]"})}
     with pytest.raises(ConfigurationError, match="the same key"):
