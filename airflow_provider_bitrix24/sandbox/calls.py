@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from typing import Any
 
 #: So many of the last calls are kept; the counters keep counting.
@@ -69,7 +70,12 @@ class CallLog:
         self._executed[call.method.lower()] += 1
 
     def received(self, method: str) -> int:
-        return self._received[method.lower()]
+        return _total(self._received, method)
 
     def executed(self, method: str) -> int:
-        return self._executed[method.lower()]
+        return _total(self._executed, method)
+
+
+def _total(counted: Counter[str], method: str) -> int:
+    """The count of a method, or of all that match a pattern."""
+    return sum(count for name, count in counted.items() if fnmatchcase(name, method.lower()))

@@ -8,6 +8,7 @@ matches, unless the ``batch`` request itself was hit.
 from __future__ import annotations
 
 import codecs
+import math
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -102,17 +103,23 @@ class Faults:
 
         :raises ValueError: an unknown kind or option, a missing ``location`` of a redirect, or a value that cannot be.
         """
-        if kind not in KINDS:
+        if kind not in tuple(KINDS):
             raise ValueError(f"No fault {kind!r}: choose one of {', '.join(KINDS)}.")
         unknown = set(options) - set(KINDS[kind])
         if unknown:
             takes = ", ".join(KINDS[kind]) or "no options"
             raise ValueError(f"Fault {kind!r} has no option {', '.join(sorted(unknown))}: it takes {takes}.")
-        if kind == "redirect" and not options.get("location"):
+        if kind == "redirect" and options.get("location") in (None, ""):
             raise ValueError("Fault 'redirect' needs location=, the address to send the client to.")
         if isinstance(options.get("body"), str):
             options["body"] = options["body"].encode()
-        for name, value in {"times": times, "after": after, "probability": probability, **options}.items():
+        for name, value in {
+            "times": times,
+            "after": after,
+            "probability": probability,
+            "seed": seed,
+            **options,
+        }.items():
             wanted = _unfit(name, value)
             if wanted is not None:
                 raise ValueError(f"Fault {kind!r} cannot have {name}={value!r}: give {wanted}.")
@@ -149,7 +156,7 @@ def _unfit(name: str, value: Any) -> str | None:
             return "a number of calls to let pass"
         case "probability" if not is_number or not 0 <= value <= 1:
             return "a number from 0 to 1"
-        case "seconds" if not is_number or value < 0:
+        case "seconds" if not is_number or not 0 <= value < math.inf:
             return "a number of seconds"
         case "status" if not is_count or not 200 <= value <= 599:
             return "an HTTP status from 200 to 599"
@@ -157,6 +164,16 @@ def _unfit(name: str, value: Any) -> str | None:
             return "text or bytes"
         case "charset" if not _is_charset(value):
             return "a charset that Python knows, such as 'cp1251'"
+        case "code" if isinstance(value, bool) or not isinstance(value, str | int | None):
+            return "the portal's code, a text or a number"
+        case "title" | "declared" if not isinstance(value, str | None):
+            return "a text"
+        case "location" | "description" | "content_type" if not isinstance(value, str):
+            return "a text"
+        case "executed" if not isinstance(value, bool):
+            return "True or False"
+        case "seed" if not isinstance(value, int):
+            return "a whole number"
     return None
 
 

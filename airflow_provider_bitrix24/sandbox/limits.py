@@ -6,6 +6,7 @@ Source: Bitrix24 REST docs, «Limits»; who pays for a batch differs between sou
 
 from __future__ import annotations
 
+import math
 import time
 from collections import defaultdict
 from collections.abc import Mapping
@@ -34,7 +35,13 @@ class Clock:
         return time.time() + self._ahead_seconds
 
     def advance(self, seconds: float) -> None:
-        """Move the portal's clock: request bucket, operating time and tokens age at once."""
+        """
+        Move the portal's clock: request bucket, operating time and tokens age at once.
+
+        :raises ValueError: ``seconds`` is no number, or below 0.
+        """
+        if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 <= seconds < math.inf:
+            raise ValueError(f"seconds={seconds!r} cannot be: give a number of seconds, 0 or more.")
         self._ahead_seconds += seconds
 
     def iso(self, at: float | None = None) -> str:

@@ -7,6 +7,7 @@ import random
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Any
+from urllib.parse import quote
 
 from airflow_provider_bitrix24.sandbox import own_data
 from airflow_provider_bitrix24.sandbox import seed as seeding
@@ -94,7 +95,7 @@ class Sandbox(Applications, ReceivedCalls, Objects):
     ) -> None:
         sizes = {"deals": deals, "tasks": tasks, "employees": employees, "port": port, "seed": seed, "gaps": gaps}
         limits = {"latency": latency, "rate": rate, "burst": burst, "operating_limit": operating_limit}
-        check(method_seconds, code=code, **sizes, **limits)
+        check(method_seconds, code=code, tls=tls, **sizes, **limits)
         usual = scenario_named(scenario)
         if data is not None and any(count is not None for count in (deals, tasks, employees)):
             raise ValueError(
@@ -232,7 +233,7 @@ class Sandbox(Applications, ReceivedCalls, Objects):
     def webhook(self, user: User | None = None) -> str:
         """``https://127.0.0.1:PORT/rest/1/CODE/`` of a user, the administrator's by default."""
         owner = user or self.admin
-        return f"{self.url}/rest/{owner.id}/{owner.code}/"
+        return f"{self.url}/rest/{owner.id}/{quote(owner.code)}/"
 
     def connection(self, user: User | None = None, **extra: Any) -> dict[str, Any]:
         """An Airflow connection of a user, as keyword arguments; ``extra`` is added to its extras."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from abc import ABC
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
 from itertools import groupby
 from typing import Any
 
 from airflow_provider_bitrix24.sandbox.calls import Call
-from airflow_provider_bitrix24.sandbox.method_names import check_name
+from airflow_provider_bitrix24.sandbox.method_names import check_name, is_pattern
 from airflow_provider_bitrix24.sandbox.state import PortalState
 
 #: So many lines name the calls when an assertion fails.
@@ -32,12 +33,16 @@ class ReceivedCalls(ABC):
         return self._state.log.requests
 
     def count(self, method: str) -> int:
-        """Calls of a method received, alone and in batches. :raises ValueError: a slip in its name."""
+        """Calls received of a method or pattern, alone and in batches. :raises ValueError: a slip in its name."""
         check_name(method)
         return self._state.log.received(method)
 
     def executed(self, method: str) -> int:
-        """How often a method ran and took effect, alone and in batches. :raises ValueError: a slip in its name."""
+        """
+        How often a method, or any that match a pattern, ran and took effect, alone and in batches.
+
+        :raises ValueError: a slip in its name.
+        """
         check_name(method)
         return self._state.log.executed(method)
 
@@ -53,9 +58,14 @@ class ReceivedCalls(ABC):
         Other parameters do not matter; names count in any case, ``7`` and ``"7"`` are the same, and of a dict only
         the given keys are compared. Calls that were refused do not count.
 
+        :param method: a name, or a pattern such as ``crm.item.payment.*``.
         :param times: exactly so often; at least once by default.
         :raises AssertionError: with the calls of that method that there were.
+        :raises ValueError: a slip in its name, or ``times`` is no count.
         """
+        check_name(method)
+        if times is not None and (isinstance(times, bool) or not isinstance(times, int) or times < 0):
+            raise ValueError(f"times={times!r} cannot be: give a number of calls, or leave it out for at least one.")
         found = sum(call.executed and _holds(params, call.params) for call in self._calls_of(method))
         if (found == times) if times is not None else found:
             return
@@ -65,7 +75,7 @@ class ReceivedCalls(ABC):
 
     def assert_not_called(self, method: str, /) -> None:
         """
-        No call of a method came, not even one that was refused.
+        No call of a method, or of any that match a pattern, came, not even one that was refused.
 
         :raises AssertionError: with the calls that there were.
         :raises ValueError: a slip in its name.
@@ -76,7 +86,7 @@ class ReceivedCalls(ABC):
     def _calls_of(self, method: str) -> Iterator[Call]:
         for request in self.calls:
             for call in (request, *request.commands):
-                if call.method.lower() == method.lower():
+                if fnmatchcase(call.method.lower(), method.lower()):
                     yield call
 
     def _told(self, method: str) -> str:
@@ -85,7 +95,8 @@ class ReceivedCalls(ABC):
             others = sorted({call.method for request in self.calls for call in (request, *request.commands)})
             return f"It was not called. Called were: {', '.join(others) or 'no methods'}."
         # Those in a row that are alike make one line; the last lines are the nearest to the failed assertion.
-        lines = [_line(text, len(list(alike))) for text, alike in groupby(map(_as_told, calls))]
+        texts = [f"{call.method} {_as_told(call)}" if is_pattern(method) else _as_told(call) for call in calls]
+        lines = [_line(text, len(list(alike))) for text, alike in groupby(texts)]
         more = [f"  {len(lines) - _NAMED_CALLS} others, and"] if len(lines) > _NAMED_CALLS else []
         return "\n".join(["It was called with", *more, *lines[-_NAMED_CALLS:]])
 

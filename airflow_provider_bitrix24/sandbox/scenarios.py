@@ -68,6 +68,6 @@ def scenario_named(name: str | None) -> Scenario:
     """
     if name is None:
         return Scenario("a portal without troubles")
-    if name not in SCENARIOS:
+    if name not in tuple(SCENARIOS):
         raise ValueError(f"There is no scenario {name!r}: choose one of {', '.join(SCENARIOS)}.")
     return SCENARIOS[name]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
+
+from airflow_provider_bitrix24.sandbox.method_names import check_name
 
 _Check = tuple[Callable[[Any], object], str]
 
@@ -14,10 +17,16 @@ def _is_count(value: Any) -> bool:
 
 
 def _is_amount(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and value >= 0
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < math.inf
 
 
-_COUNT: _Check = (_is_count, "a whole number, 0 or more")
+#: More would fill the memory of the computer before the portal listens.
+_MOST_OBJECTS = 1_000_000
+
+_COUNT: _Check = (
+    lambda value: _is_count(value) and value <= _MOST_OBJECTS,
+    f"a whole number from 0 to {_MOST_OBJECTS:,}",
+)
 _SECONDS: _Check = (_is_amount, "seconds, 0 or more")
 
 _CHECKS: Mapping[str, _Check] = {
@@ -33,6 +42,7 @@ _CHECKS: Mapping[str, _Check] = {
         lambda value: isinstance(value, str) and re.fullmatch(r"[ -~]+", value) and not set(value) & set("/?#%\\:;,"),
         "letters and digits",
     ),
+    "tls": (lambda value: isinstance(value, bool), "True or False"),
 }
 
 
@@ -48,6 +58,9 @@ def check(method_seconds: Mapping[str, Any] | None = None, **given: Any) -> None
             # A code is a secret, though a short-lived one.
             shown = name if name == "code" else f"{name}={value!r}"
             raise ValueError(f"{shown} cannot be: give {wanted}.")
+    if method_seconds is not None and not isinstance(method_seconds, Mapping):
+        raise ValueError(f"method_seconds={method_seconds!r} cannot be: give a dict, such as {{'crm.item.*': 0.5}}.")
     for pattern, seconds in (method_seconds or {}).items():
+        check_name(pattern)
         if not _is_amount(seconds):
             raise ValueError(f"method_seconds of {pattern!r} cannot be {seconds!r}: give {_SECONDS[1]}.")

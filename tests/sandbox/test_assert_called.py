@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from airflow_provider_bitrix24.sandbox import Sandbox
@@ -89,7 +91,7 @@ def test_calls_that_are_alike_are_one_line_and_the_last_ones_are_told(portal, as
     assert lines[-1] == "  {'id': 14}: refused with ''"
 
 
-@pytest.mark.parametrize("asked", ["count", "executed", "assert_not_called", "fault"])
+@pytest.mark.parametrize("asked", ["count", "executed", "assert_called", "assert_not_called", "fault"])
 def test_a_slip_in_the_name_of_a_method_is_named_wherever_it_would_pass_unseen(portal, asked):
     slip = ("reset_after", "crm.itm.delete") if asked == "fault" else ("crm.itm.delete",)
     with pytest.raises(ValueError, match=r"no method 'crm\.itm\.delete': write crm\.item\.delete"):
@@ -101,6 +103,42 @@ def test_a_slip_in_the_name_of_a_method_does_not_pass_for_not_called(portal):
         portal.assert_not_called("crm.item.payment.delette")
     for name in ("CRM.Item.Payment.Delete", "batch", "disk.folder.getchildren", "crm.lead.productrows.set"):
         portal.assert_not_called(name)
+
+
+@pytest.mark.parametrize(
+    ("slip", "cure"),
+    [
+        ("crm.itm.*", "write crm.item.*."),
+        ("payment.*", "write *.payment.*."),
+        ("payment.delete", "write crm.item.payment.delete or sale.payment.delete."),
+        ("", "give a name or a pattern, such as 'crm.item.payment.*'."),
+        (None, "give a name or a pattern, such as 'crm.item.payment.*'."),
+        (["profile"], "give a name or a pattern, such as 'crm.item.payment.*'."),
+    ],
+)
+def test_so_is_a_pattern_that_nothing_matches_and_the_end_of_a_name(portal, slip, cure):
+    with pytest.raises(ValueError, match=re.escape(cure)):
+        portal.fault("reset_after", slip)
+    portal.fault("reset_after", "acme.report.*")
+    portal.clear_faults()
+
+
+def test_a_pattern_is_asked_for_like_a_name(portal, ask):
+    ask(portal, "crm.deal.get", {"id": 2})
+    assert (portal.count("crm.*.update"), portal.executed("crm.*.update"), portal.count("CRM.*")) == (2, 1, 3)
+    portal.assert_called("crm.*", times=2)
+    portal.assert_called("crm.item.*", id=3)
+    portal.assert_not_called("crm.item.payment.*")
+    with pytest.raises(
+        AssertionError, match=r"(?s)crm\.item\.update \{'entityTypeId'.*crm\.deal\.get \{'id': 2\}: done"
+    ):
+        portal.assert_not_called("crm.*")
+
+
+@pytest.mark.parametrize("times", [-1, "1", True])
+def test_times_that_cannot_be_are_no_failed_assertion(portal, times):
+    with pytest.raises(ValueError, match="cannot be: give a number of calls, or leave it out for at least one"):
+        portal.assert_called(UPDATE, times=times)
 
 
 @pytest.mark.parametrize("asked", ["items", "item", "remove_item", "add_items"])

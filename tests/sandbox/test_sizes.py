@@ -13,7 +13,7 @@ from airflow_provider_bitrix24.sandbox import Sandbox
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ({"deals": -1}, r"^deals=-1 cannot be: give a whole number, 0 or more\.$"),
+        ({"deals": -1}, r"^deals=-1 cannot be: give a whole number from 0 to 1,000,000\.$"),
         ({"tasks": "5"}, "tasks='5' cannot be: give a whole number"),
         ({"employees": True}, "employees=True cannot be: give a whole number"),
         ({"port": 70_000}, "port=70000 cannot be: give a port, or 0"),
@@ -28,6 +28,12 @@ from airflow_provider_bitrix24.sandbox import Sandbox
         ({"zero_code": False}, "zero_code=False is not known: choose one of '0', 0"),
         ({"generation": ["old"]}, r"generation=\['old'\] is not known: choose one of 'current'"),
         ({"gaps": 1.0}, "gaps=1.0 cannot be: give a chance from 0 to below 1"),
+        ({"deals": 10**20}, "cannot be: give a whole number from 0 to 1,000,000"),
+        ({"latency": float("inf")}, "latency=inf cannot be: give seconds"),
+        ({"tls": "no"}, "tls='no' cannot be: give True or False"),
+        ({"scenario": ["limits"]}, r"There is no scenario \['limits'\]: choose one of limits, "),
+        ({"method_seconds": "crm"}, "method_seconds='crm' cannot be: give a dict"),
+        ({"method_seconds": {"crm.itm.*": 1}}, r"There is no method 'crm\.itm\.\*': write crm\.item\.\*\."),
         ({"method_seconds": {"crm.*": -1}}, r"method_seconds of 'crm\.\*' cannot be -1: give seconds"),
     ],
 )
@@ -36,9 +42,22 @@ def test_a_setting_that_cannot_be_is_named_with_what_can(given, words):
         Sandbox(**given)
 
 
-def test_a_code_that_is_no_part_of_an_address_is_refused_and_not_shown():
+@pytest.mark.parametrize("code", ["q1w2/e3r4", "", 5])
+def test_a_code_that_is_no_part_of_an_address_is_refused_and_not_shown(code):
     with pytest.raises(ValueError, match=r"^code cannot be: give letters and digits\.$"):
-        Sandbox(code="q1w2/e3r4")
+        Sandbox(code=code)
+
+
+def test_an_odd_code_is_encoded_in_the_webhook(http):
+    with Sandbox(deals=1, code="q1w2 e3r4") as portal:
+        assert portal.webhook().endswith("/rest/1/q1w2%20e3r4/")
+        assert http.get(portal.webhook() + "profile", verify=portal.ca_file, timeout=10).status_code == 200
+
+
+@pytest.mark.parametrize("seconds", ["600", -5, None, float("nan")])
+def test_a_clock_goes_forward_by_a_number_of_seconds(portal, seconds):
+    with pytest.raises(ValueError, match=r"cannot be: give a number of seconds, 0 or more\."):
+        portal.clock.advance(seconds)
 
 
 def test_the_command_line_says_so_in_one_sentence():
