@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_bitrix24.exceptions import Bitrix24Error, ConfigurationError, TaskStopped
-from airflow_provider_bitrix24.operators.arguments import one_of, parameters, something
+from airflow_provider_bitrix24.operators.arguments import one_of, parameters, shown, something
 from airflow_provider_bitrix24.operators.base import Bitrix24BaseOperator
 from airflow_provider_bitrix24.operators.once import once
 
@@ -51,7 +51,7 @@ class Bitrix24Operator(Bitrix24BaseOperator):
         method: str,
         method_params: Mapping[str, Any] | str | None = None,
         version: int = 2,
-        result_path: str | None = None,
+        result_path: str | int | None = None,
         response_filter: Callable[[Any], Any] | None = None,
         response_check: Callable[[Any], bool] | None = None,
         **kwargs: Any,
@@ -72,6 +72,7 @@ class Bitrix24Operator(Bitrix24BaseOperator):
             raise ConfigurationError(
                 "method is batch, whose failed commands would go unseen here", next_step="use Bitrix24BatchOperator"
             )
+        self._check_readers()
         again = known.repeat_for(params) != "never"
 
         def ask() -> Any:
@@ -80,13 +81,24 @@ class Bitrix24Operator(Bitrix24BaseOperator):
             return reply.result
 
         result = ask() if again else once(context, name, ask)
-        if self.result_path:
-            result = _part(result, self.result_path, name, retryable=False)
+        if self.result_path not in (None, ""):
+            result = _part(result, str(self.result_path), name, retryable=False)
         if self.response_check is not None and not _of_user("response_check", self.response_check, result, name, again):
             raise Bitrix24Error("response_check refused the result", method=name, ran="yes", retryable=again)
         if self.response_filter is None:
             return result
         return _of_user("response_filter", self.response_filter, result, name, again)
+
+    def _check_readers(self) -> None:
+        """What is to read the result, before there is one: a method that was done must not be done again for it."""
+        path = self.result_path
+        if isinstance(path, bool) or not isinstance(path, (str, int, type(None))):
+            raise ConfigurationError(f"result_path is {shown(path)}", next_step='write e.g. "item.id" or 0')
+        for argument, function in (("response_check", self.response_check), ("response_filter", self.response_filter)):
+            if function is not None and not callable(function):
+                raise ConfigurationError(
+                    f"{argument} is no function, but {shown(function)}", next_step="write e.g. lambda result: result"
+                )
 
 
 class Bitrix24BatchOperator(Bitrix24BaseOperator):
@@ -135,6 +147,8 @@ class Bitrix24BatchOperator(Bitrix24BaseOperator):
         on_error = one_of(self.on_error, "on_error", ("fail", "continue"))
         given = parameters(something(self.commands, "commands"), "commands")
         commands = {name: _command(name, one) for name, one in given.items()}
+        if not self.references:
+            self._warn_of_references(commands)
         unrepeatable = [name for name, command in commands.items() if _is_unrepeatable(client, *command)]
 
         def send() -> dict[str, Any]:
@@ -154,6 +168,18 @@ class Bitrix24BatchOperator(Bitrix24BaseOperator):
             return outcome
 
         return once(context, "batch", send) if unrepeatable else send()
+
+    def _warn_of_references(self, commands: Mapping[str, tuple[str, Mapping[str, Any]]]) -> None:
+        """What looks like a reference may be meant as one, or be a text of a user that must not become one."""
+        from airflow_provider_bitrix24.rest.encoding import has_reference
+
+        for name, (_, params) in commands.items():
+            if has_reference(params):
+                self.log.warning(
+                    "The command %r has a value such as $result[…], which is sent as text: "
+                    "set references=True if it refers to an earlier command.",
+                    name,
+                )
 
     def _failure(self, done: BatchResult[str], unrepeatable: list[str]) -> Bitrix24Error:
         """What the task fails of; without retry where that would do something twice."""

@@ -166,6 +166,35 @@ def test_a_small_list_goes_to_xcom_whole(portal, connection):
     assert [row["ID"] for row in rows] == [str(number) for number in range(1, 31)]
 
 
+@pytest.mark.parametrize(
+    ("argument", "told"),
+    [
+        ({"response_filter": "lambda r: r"}, "response_filter is no function, but 'lambda r: r': write e.g."),
+        ({"response_check": True}, "response_check is no function, but True"),
+        ({"result_path": ["item", "id"]}, "result_path is ['item', 'id']: write e.g."),
+    ],
+)
+def test_what_cannot_read_the_result_is_told_before_the_method_is_called(argument, told, portal, connection):
+    assert told in failure_of(Bitrix24Operator, method="profile", **argument)
+    assert portal.connections == 0
+
+
+@pytest.mark.parametrize("place", [0, "0"])
+def test_the_first_of_a_result_is_taken_by_its_place(place, portal, connection):
+    told = run(Bitrix24Operator, method="crm.deal.list", result_path=place)
+    assert told["ID"] == "1"
+
+
+@pytest.mark.parametrize(("references", "warned"), [(False, True), (True, False)])
+def test_a_reference_that_is_sent_as_text_is_warned_of(references, warned, portal, connection, all_output):
+    commands = {"me": ["profile"], "deals": ["crm.deal.list", {"filter": {"ASSIGNED_BY_ID": "$result[me][ID]"}}]}
+    told = run(Bitrix24BatchOperator, commands=commands, references=references)
+    assert bool(told["results"]["deals"]) is references
+    said = f"{all_output.records}{all_output.printed}"
+    assert ("The command 'deals' has a value such as $result[…], which is sent as text" in said) is warned
+    assert "The command 'me'" not in said
+
+
 def test_a_list_too_large_for_xcom_fails_and_names_destination(portal, connection):
     portal.add_deals(200)
     told = failure_of(Bitrix24ListOperator, method="crm.deal.list")
