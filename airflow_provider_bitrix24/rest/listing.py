@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -37,6 +38,7 @@ class Listing:
         self.rows: Rows = known.rows
         self.params = self._normalised(plain(as_params(params, method=method), method=method))
         self._owned()
+        self._no_misspelt_filter()
         self._gather_filter()
         self._check_filter()
         self.id_was_added = self._select_id()
@@ -79,6 +81,17 @@ class Listing:
                         f"{name!r} is set here to {value!r}: only in order of id can a list be proven whole",
                         "leave it out, and sort the rows afterwards",
                     )
+
+    def _no_misspelt_filter(self) -> None:
+        """Portals ignore a parameter that they do not know: without its filter a list is everything."""
+        if not self.rows.filter or self.rows.filter in self.params:
+            return
+        for name, value in self.params.items():
+            if isinstance(value, (dict, list)) and difflib.get_close_matches(name.lower(), ["filter"], cutoff=0.8):
+                raise self._fail(
+                    f"{name!r} is no parameter of it: the portal would ignore it and return every row",
+                    f"did you mean {self.rows.filter}?",
+                )
 
     def _gather_filter(self) -> None:
         """

@@ -147,6 +147,28 @@ def test_the_shape_of_a_filter_is_that_of_its_version() -> None:
         listing(DEALS, {"filter": [{"ID": 1}]})
 
 
+@pytest.mark.parametrize("name", ["filters", "FILTERS", "fliter", "filtr", "filter[]", " filter", "_filter"])
+@pytest.mark.parametrize("method", [DEALS, ITEMS, USERS, TASKS, "crm.timeline.comment.list"])
+def test_a_misspelt_filter_does_not_read_everything(method: str, name: str) -> None:
+    """Portals ignore a parameter that they do not know."""
+    for value in ({"ID": 5}, [["id", ">", 5]]):
+        with pytest.raises(ConfigurationError, match=r"did you mean (filter|FILTER)\?"):
+            listing(method, {name: value})
+
+
+@pytest.mark.parametrize(
+    ("method", "params"),
+    [
+        (DEALS, {"filter": {"ID": 5}, "filters": {"ID": 5}}),
+        (DEALS, {"params": {"ID": 5}, "filters": "x"}),
+        (USERS, {"NAME": "Iv%", "TITLE": ["a"]}),
+        ("acme.unknown.list", {"filters": {"ID": 5}}),
+    ],
+)
+def test_other_parameters_are_left_alone(method: str, params: dict[str, Any]) -> None:
+    listing(method, params)
+
+
 @pytest.mark.parametrize("method", [DEALS, USERS, TASKS, "lists.element.get"])
 @pytest.mark.parametrize("empty", [[], {}, ()])
 def test_an_empty_list_of_values_does_not_read_everything(method: str, empty: Any) -> None:
