@@ -8,6 +8,7 @@ connection errors, and ``response.url`` holds it. So all of them know only ``/re
 from __future__ import annotations
 
 import http.client
+import io
 import os
 import threading
 import time
@@ -126,6 +127,7 @@ class Transport:
         :raises AnswerLost: the request went out, and no whole answer came back.
         """
         self._wire.sent = answering = False
+        self._wire.answer_seconds = TIMEOUTS_PER_ANSWER * self.portal.timeout_seconds
         try:
             # Prepared without the session: a ``default`` entry in .netrc would add an Authorization header. And not as
             # a whole, which looks for cookies, files and passwords too, and so takes three times as long.
@@ -165,15 +167,12 @@ class Transport:
 
     def _read(self, response: requests.Response) -> bytes:
         limit = self.portal.max_response_mib * 1024 * 1024
-        deadline = time.monotonic() + TIMEOUTS_PER_ANSWER * self.portal.timeout_seconds
         chunks, size = [], 0
         for chunk in _arriving(response):
             chunks.append(chunk)
             size += len(chunk)
             if size > limit:
                 raise _TooLarge
-            if time.monotonic() > deadline:
-                raise requests.exceptions.ReadTimeout
         return b"".join(chunks)
 
     def _failure(self, error: Exception, *, answering: bool) -> TransportError:
@@ -261,6 +260,7 @@ class _Adapter(HTTPAdapter):
         return manager
 
     def _sign(self, manager: Any) -> None:
+        response = type("HTTPResponse", (_FinalResponse,), {"wire": self._wire})
         # Whatever classes the manager uses stay beneath: those of a SOCKS proxy differ.
         manager.pool_classes_by_scheme = {
             scheme: type(
@@ -270,7 +270,7 @@ class _Adapter(HTTPAdapter):
                     "ConnectionCls": type(
                         pool.ConnectionCls.__name__,
                         (_Signed, pool.ConnectionCls),
-                        {"wire": self._wire, "secret_path": self._secret_path},
+                        {"wire": self._wire, "secret_path": self._secret_path, "response_class": response},
                     )
                 },
             )
@@ -278,14 +278,36 @@ class _Adapter(HTTPAdapter):
         }
 
 
+class _InTime(io.RawIOBase):
+    """What arrives on a socket, up to a moment: each byte that drips in would begin the read timeout anew."""
+
+    def __init__(self, raw: io.RawIOBase, seconds: float) -> None:
+        self._raw, self._deadline = raw, time.monotonic() + seconds
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        if time.monotonic() > self._deadline:
+            raise TimeoutError
+        return self._raw.readinto(buffer)
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
 class _FinalResponse(http.client.HTTPResponse):
     """
-    Reads on to the final answer.
+    Reads on to the final answer, and no longer than an answer may take.
 
     An interim one («103 Early Hints») would else be taken for it, and the final one for the answer to the next request.
     """
 
+    wire: threading.local
+
     def begin(self) -> None:
+        self.fp = io.BufferedReader(_InTime(self.fp.detach(), self.wire.answer_seconds), _CHUNK_BYTES)
         super().begin()
         interim = 0
         while 100 <= self.status < 200:
@@ -300,7 +322,6 @@ class _FinalResponse(http.client.HTTPResponse):
 class _Signed:
     """Mixin for urllib3's connections."""
 
-    response_class = _FinalResponse
     wire: threading.local
     secret_path: str
     _in_request = False

@@ -230,13 +230,26 @@ def test_an_answer_that_takes_too_long_is_lost(kind, options, portal, all_output
     assert "no answer within 0.2 s: raise the extra timeout" in str(error)
 
 
-def test_chunks_that_drip_in_for_ever_are_given_up(all_output):
+@pytest.mark.parametrize(
+    ("begins", "goes_on"),
+    [
+        (b"", b"H"),
+        (b"HTTP/1.1 200 OK\r\nX: ", b"a"),
+        (b"HTTP/1.1 200 OK\r\n", b"X: a\r\n"),
+        (b"HTTP/1.1 103 Early Hints\r\n\r\n", b"HTTP/1.1 103 Early Hints\r\n\r\n"),
+        (answer(b"", length=10**6), b" "),
+        (chunked(b" ", ends=False), b"1\r\n \r\n"),
+        (chunked(b" ", ends=False) + b"fffff\r\n", b" "),
+    ],
+    ids=["first line", "line of the head", "head", "interim answers", "body", "chunks", "chunk"],
+)
+def test_an_answer_that_drips_in_for_ever_is_given_up(begins, goes_on, all_output):
     def talk(connection: Any) -> None:
         read_request(connection)
-        connection.sendall(chunked(b" ", ends=False))
+        connection.sendall(begins)
         connection.settimeout(0.02)
         while True:
-            connection.sendall(b"1\r\n \r\n")
+            connection.sendall(goes_on)
             try:
                 if not connection.recv(1):
                     return
