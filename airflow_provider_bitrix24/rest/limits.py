@@ -97,7 +97,7 @@ def _number(name: str, value: object, default: float, *, above: float = -math.in
         return default
     try:
         number = math.nan if isinstance(value, bool) else float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = math.nan
     if not (math.isfinite(number) and number > above and number >= least):
         wanted = "1 or more" if math.isfinite(least) else "above 0"

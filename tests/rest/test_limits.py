@@ -96,6 +96,7 @@ def test_extras_override_the_plan(extras: dict[str, object], bucket: Bucket) -> 
         ({"rate": "inf"}, "rate"),
         ({"rate": True}, "rate"),
         ({"rate": [2]}, "rate"),
+        ({"rate": 10**400}, "rate"),
         ({"burst": 0.5}, "burst"),
         ({"burst": "many"}, "burst"),
     ],
