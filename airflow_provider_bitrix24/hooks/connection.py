@@ -23,6 +23,8 @@ AskAirflow = Callable[..., Any]
 
 #: Airflow's masker would hide shorter texts in ordinary words too.
 _SHORTEST_MASKED = 5
+#: Types under which a Bitrix24 connection may stand: Airflow makes ``https`` of an address that is pasted as a whole.
+_OUR_TYPES = frozenset({"bitrix24", "generic", "http", "https", ""})
 
 
 def portal_from(connection: Any, name: str) -> Portal:
@@ -32,7 +34,20 @@ def portal_from(connection: Any, name: str) -> Portal:
     :param name: the id the user knows it by; Airflow's connection test runs under a random one.
     :raises ConfigurationError: a part is missing or wrong; the message names it.
     """
-    portal = portal_from_parts(
+    try:
+        portal = _read(connection, name)
+    except ConfigurationError as error:
+        if str(connection.conn_type or "").lower() in _OUR_TYPES:
+            raise
+        # What another service's connection lacks is not what is wrong; its type may be part of what was pasted.
+        raise error.advise("(its type is another than bitrix24: is it the right connection?)") from None
+    for secret in portal.secrets():
+        mask(secret)
+    return portal
+
+
+def _read(connection: Any, name: str) -> Portal:
+    return portal_from_parts(
         name,
         conn_type=connection.conn_type,
         host=connection.host,
@@ -42,9 +57,6 @@ def portal_from(connection: Any, name: str) -> Portal:
         port=connection.port,
         extra=_extra(connection, name),
     )
-    for secret in portal.secrets():
-        mask(secret)
-    return portal
 
 
 def client_for(

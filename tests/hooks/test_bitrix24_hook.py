@@ -70,6 +70,17 @@ def test_of_an_incomplete_connection_nothing_is_sent(part, portal, monkeypatch):
     assert portal.connections == 0
 
 
+@pytest.mark.parametrize(("conn_type", "asked"), [("postgres", True), ("bitrix24", False), ("https", False)])
+def test_a_connection_of_another_service_is_asked_about(conn_type, asked, monkeypatch):
+    fields = {"conn_type": conn_type, "host": "db.example", "login": "warehouse", "password": "s3cr3tp4ssw0rd"}
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps(fields))
+    with pytest.raises(ConfigurationError) as caught:
+        Bitrix24Hook("warehouse").get_conn()
+    told = "(its type is another than bitrix24: is it the right connection?)"
+    assert (told in str(caught.value)) is asked
+    assert "s3cr3t" not in str(caught.value)
+
+
 def test_a_limiter_that_makes_no_sense_is_told_with_the_connections_name(portal, connect):
     connect(limiter="redis//:s3cret@cache")
     with pytest.raises(
