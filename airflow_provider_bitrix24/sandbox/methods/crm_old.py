@@ -82,6 +82,8 @@ def _selected(entity_type_id: int, select: Any) -> tuple[frozenset[str] | None, 
     if not wanted or {"*", "UF_*"} <= wanted:
         return None, multi_fields
     known = by_old_name(entity_type_id)
+    # Names of system fields in any case, of user fields and multi-fields as they are (server source).
+    wanted |= {name.upper() for name in wanted if not name.upper().startswith("UF_")}
     if "*" in wanted:
         wanted |= {name for name in known if not name.startswith("UF_")}
     if "UF_*" in wanted:
