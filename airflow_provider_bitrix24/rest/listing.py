@@ -125,10 +125,15 @@ class Listing:
             example = '[["id", ">", 100]]' if self.known.version == 3 else '{">=ID": 100}'
             raise self._fail(f"{rows.filter!r} is not an object", f"write e.g. {example}")
         # The server source of old modules, users and tasks skips an empty list of values; controllers say what they do.
-        if rows.case_sensitive and not rows.drops_unknown_filters:
-            return
-        for name in user_filter if isinstance(user_filter, dict) else ():
-            if user_filter[name] in ([], {}):
+        skips_empty = rows.drops_unknown_filters or not rows.case_sensitive
+        for name, value in user_filter.items() if isinstance(user_filter, dict) else ():
+            for inner in value if isinstance(value, dict) else ():
+                if _OPERATORS.fullmatch(inner):
+                    raise self._fail(
+                        f"{name!r} in the filter holds its operator {inner!r}: the portal would read a list of values",
+                        f"write {inner + name!r}",
+                    )
+            if skips_empty and value in ([], {}):
                 raise self._fail(
                     f"{name!r} in the filter is an empty list: the portal would drop it and return every row",
                     "do not ask where there is nothing to ask for, or leave the condition out",

@@ -177,6 +177,24 @@ def test_an_empty_list_of_values_does_not_read_everything(method: str, empty: An
         listing(method, {"filter": {"ACTIVE": "Y", "@ID": empty}})
 
 
+@pytest.mark.parametrize("method", [DEALS, ITEMS, USERS, TASKS])
+def test_an_operator_inside_of_a_condition_is_refused_with_its_right_place(method: str) -> None:
+    """As other APIs have it: the portal would look for rows whose value is the bound itself."""
+    with pytest.raises(ConfigurationError, match="write '>=DATE_CREATE'"):
+        listing(method, {"filter": {"DATE_CREATE": {">=": "2026-01-12T10:00:00+03:00"}}})
+
+
+def test_conditions_that_hold_objects_are_left_alone() -> None:
+    """``BINDINGS`` of ``crm.activity.list``, values under numbers, and groups."""
+    either = {"logic": "OR", "0": {">=id": 5}, "1": {"stageId": ["NEW"]}}
+    for method, filter_ in (
+        ("crm.activity.list", {"BINDINGS": [{"OWNER_TYPE_ID": 2}], "TYPE_ID": {"0": 1, "1": 2}}),
+        (ITEMS, {"0": either}),
+        (ITEMS, either),
+    ):
+        listing(method, {"filter": filter_})
+
+
 def test_an_empty_list_of_values_is_left_to_controllers() -> None:
     assert listing(ITEMS, {"entityTypeId": 2, "filter": {"@id": []}}).after(7)["filter"] == {"@id": [], ">id": 7}
 
