@@ -15,21 +15,25 @@ import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from airflow_provider_bitrix24.sandbox.portal import Sandbox
-from airflow_provider_bitrix24.sandbox.scenarios import SCENARIOS
+if TYPE_CHECKING:
+    from airflow_provider_bitrix24.sandbox.portal import Sandbox
 
 #: How a file of `--env-file` begins.
 _FIRST_WORDS = b"export AIRFLOW_CONN_BITRIX24_DEFAULT="
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    settings = vars(_parser().parse_args(arguments))
-    env_file: Path | None = settings.pop("env_file", None)
     # Not an Event: its set() in a signal handler waits for ever if the signal comes just as wait() begins.
     stopped: queue.SimpleQueue[int] = queue.SimpleQueue()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda got, _: stopped.put(got))
+    # Below the signals, so that none of them meets half an import.
+    from airflow_provider_bitrix24.sandbox.portal import Sandbox
+
+    settings = vars(_parser().parse_args(arguments))
+    env_file: Path | None = settings.pop("env_file", None)
     with contextlib.ExitStack() as ending:
         try:
             portal = Sandbox(**settings).start()
@@ -46,9 +50,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
+    from airflow_provider_bitrix24.sandbox.scenarios import SCENARIOS
+
     # What is not given is not there: the portal has defaults of its own, and a scenario has others.
     parser = argparse.ArgumentParser(
-        prog="python -m airflow_provider_bitrix24.sandbox", description=__doc__, argument_default=argparse.SUPPRESS
+        prog="python -m airflow_provider_bitrix24.sandbox",
+        usage="%(prog)s [OPTION ...], with --help for the options",
+        description=__doc__,
+        argument_default=argparse.SUPPRESS,
     )
     add = parser.add_argument
     scenarios = "; ".join(f"{name}: {scenario.about}" for name, scenario in SCENARIOS.items())
@@ -70,6 +79,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _environment(portal: Sandbox) -> dict[str, str]:
+    from airflow_provider_bitrix24.sandbox.server import around_proxies
+
     return {
         "AIRFLOW_CONN_BITRIX24_DEFAULT": portal.connection_json(),
         "AIRFLOW_CONN_BITRIX24_CLERK": portal.connection_json(portal.clerk),
@@ -78,6 +89,7 @@ def _environment(portal: Sandbox) -> dict[str, str]:
         "BITRIX24_SANDBOX_CA_FILE": portal.ca_file,
         "BITRIX24_SANDBOX_WEBHOOK": portal.webhook(),
         "BITRIX24_SANDBOX_CLERK_WEBHOOK": portal.webhook(portal.clerk),
+        **around_proxies(os.environ),
     }
 
 
@@ -96,6 +108,8 @@ def _greeting(portal: Sandbox, variables: Mapping[str, str], env_file: Path | No
         ]
     application = shlex.quote(variables["AIRFLOW_CONN_BITRIX24_APP"])
     lines += ["", "An application of Anna's instead:", f"export AIRFLOW_CONN_BITRIX24_APP={application}"]
+    if "NO_PROXY" in variables:
+        lines += ["", "Past the proxy of this shell:", f"export NO_PROXY={shlex.quote(variables['NO_PROXY'])}"]
     if env_file is not None:
         lines += ["", f"The same for a shell: . {env_file}"]
     return "\n".join([*lines, "", "Ctrl-C ends it."])

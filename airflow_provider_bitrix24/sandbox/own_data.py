@@ -57,13 +57,15 @@ def read(data: Data) -> Mapping[str, Any]:
     """
     Read the file, if it is one.
 
-    :raises OSError: the file cannot be read.
-    :raises ValueError: it is not an object of JSON, or holds something else than the kinds there are.
+    :raises ValueError: the file cannot be read, is not an object of JSON, or holds something else than the kinds
+        there are.
     """
     found: Any = data
     if isinstance(data, (str, Path)):
         try:
             found = json.loads(Path(data).read_text(encoding="utf-8-sig"))
+        except OSError as problem:
+            raise ValueError(f"The data cannot be read from {data}: {problem.strerror}. Name a JSON file.") from None
         except ValueError as problem:
             raise ValueError(f"{data} is not JSON: {problem}.") from None
     try:
@@ -225,10 +227,13 @@ def _check_values(given: Row, types: Mapping[str, Any], place: str) -> None:
 
 
 def _check_names(given: Mapping[str, Any], known: Iterable[str], place: str) -> None:
+    # Bitrix24 writes STAGE_ID where crm.item has stageId.
     names = sorted(known)
+    plain = {name.lower(): name for name in names}
     for name in given:
         if name not in names:
-            near = difflib.get_close_matches(str(name), names, n=3, cutoff=0.5)
+            alike = difflib.get_close_matches(str(name).lower().replace("_", ""), plain, n=3)
+            near = [plain[one] for one in alike]
             raise ValueError(
                 f"{place} has an unknown {name!r}: write {' or '.join(near) or 'one of ' + ', '.join(names)}."
             )

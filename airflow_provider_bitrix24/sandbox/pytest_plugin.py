@@ -6,8 +6,11 @@ pytest loads this in every run of everyone who has the package installed, so it 
 
 from __future__ import annotations
 
+import difflib
+import inspect
+import os
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -22,20 +25,46 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.fixture
-def bitrix24_portal(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
+def bitrix24_portal(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
     """
     A portal on this computer, new for each test, with 30 deals of which some have payments.
 
     ``@pytest.mark.bitrix24(deals=500, language="ru")`` gives it other settings, those of
-    :class:`~airflow_provider_bitrix24.sandbox.Sandbox`. Needs the extra ``sandbox``.
+    :class:`~airflow_provider_bitrix24.sandbox.Sandbox`; a marker of the test adds to those of its class and module, and
+    wins. Needs the extra ``sandbox``. A proxy of the environment is passed by, since no proxy reaches this computer.
     """
     from airflow_provider_bitrix24.sandbox.portal import Sandbox
+    from airflow_provider_bitrix24.sandbox.server import around_proxies
 
-    marker = request.node.get_closest_marker("bitrix24")
-    if marker and marker.args:
-        raise pytest.UsageError("@pytest.mark.bitrix24 takes settings by name, such as deals=500.")
-    with Sandbox(**(marker.kwargs if marker else {})) as portal:
+    try:
+        portal = Sandbox(**_settings(request.node, tuple(inspect.signature(Sandbox).parameters))).start()
+    except (ImportError, OSError, ValueError) as problem:
+        # One sentence: nobody is helped by how it looks inside.
+        pytest.fail(str(problem), pytrace=False)
+    for name, value in around_proxies(os.environ).items():
+        monkeypatch.setenv(name, value)
+    try:
         yield portal
+    finally:
+        portal.stop()
+
+
+def _settings(node: pytest.Item, known: tuple[str, ...]) -> dict[str, Any]:
+    """
+    What the markers say, the nearest last.
+
+    :raises ValueError: a setting without a name, or with one that is not known.
+    """
+    settings: dict[str, Any] = {}
+    for marker in reversed(list(node.iter_markers("bitrix24"))):
+        if marker.args:
+            raise ValueError("@pytest.mark.bitrix24 takes settings by name, such as deals=500.")
+        settings |= marker.kwargs
+    for name in settings:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1) or known
+            raise ValueError(f"@pytest.mark.bitrix24 has no {name!r}: write {' or '.join(near)}.")
+    return settings
 
 
 @pytest.fixture

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import shutil
 import socket
 import ssl
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -43,6 +44,15 @@ def unused_port() -> int:
         return port
 
 
+def around_proxies(environment: Mapping[str, str]) -> dict[str, str]:
+    """Variables by which programs reach this computer directly where the environment names a proxy; else none."""
+    found = {name.lower(): value for name, value in environment.items() if value}
+    if not found.keys() & {"http_proxy", "https_proxy", "all_proxy"}:
+        return {}
+    passed_by = ",".join(filter(None, (found.get("no_proxy"), HOST)))
+    return {"NO_PROXY": passed_by, "no_proxy": passed_by}
+
+
 class Certificate:
     """A CA of its own, and a server certificate for this computer signed by it. The CA's file lives until close."""
 
@@ -73,7 +83,11 @@ class Server:
     def __init__(self, app: ASGIApp, *, port: int, tls: ssl.SSLContext | None) -> None:
         self._app = app
         self._tls = tls
-        self._listener = socket.create_server((HOST, port), backlog=512)
+        try:
+            self._listener = socket.create_server((HOST, port), backlog=512)
+        except OSError as problem:
+            why = os.strerror(problem.errno or 0)
+            raise OSError(f"Port {port} of {HOST} cannot be taken ({why}): name another one, or none.") from None
         self._listener.setblocking(False)
         self.port: int = self._listener.getsockname()[1]
         #: TCP connections accepted so far.

@@ -53,8 +53,10 @@ def test_the_command_prints_a_ready_connection_and_cleans_up(tmp_path, number):
 def test_a_port_in_use_is_one_sentence(portal):
     done = subprocess.run([*COMMAND, "--port", str(portal.port)], capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert done.stderr.startswith("The sandbox cannot start: ")
-    assert done.stderr.count("\n") == 1
+    assert done.stderr == (
+        f"The sandbox cannot start: Port {portal.port} of 127.0.0.1 cannot be taken (Address already in use): name "
+        "another one, or none.\n"
+    )
 
 
 @pytest.mark.parametrize(
@@ -78,6 +80,45 @@ def test_an_env_file_that_cannot_be_is_one_sentence_and_nothing_is_lost(tmp_path
     assert (tmp_path / "taken.env").read_text() == "export MINE=1\n"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["taken.env", "temporary"]
     assert list(temporary.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--data", "nowhere.json"), "read from nowhere.json: No such file or directory. Name a JSON file."),
+        (("--data", "."), "read from .: Is a directory. Name a JSON file."),
+        (("--scenario", "bad"), "argument --scenario: invalid choice: 'bad' (choose from "),
+        (("--deals", "3.5"), "argument --deals: invalid int value: '3.5'"),
+        (("--deal-count", "3"), "unrecognized arguments: --deal-count 3"),
+    ],
+)
+def test_an_option_that_cannot_be_is_told_in_two_lines_at_most(tmp_path, options, said):
+    done = subprocess.run([*COMMAND, *options], capture_output=True, text=True, check=False, cwd=tmp_path, timeout=20)
+    assert done.returncode in (1, 2)
+    assert said in done.stderr.splitlines()[-1]
+    assert len(done.stderr.splitlines()) <= 2
+
+
+def test_signals_are_heard_before_anything_of_weight_is_imported():
+    text = (
+        "import signal, sys\n"
+        "import airflow_provider_bitrix24.sandbox.__main__ as main\n"
+        "heard = []\n"
+        "signal.signal = lambda *_: heard.append('airflow_provider_bitrix24.sandbox.portal' in sys.modules)\n"
+        "try:\n    main.main(['--help'])\n"
+        "except SystemExit:\n    assert heard == [False, False], heard\n"
+    )
+    done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=False, timeout=20)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_where_a_proxy_is_set_the_file_leads_past_it(sandbox_command, monkeypatch):
+    with sandbox_command("--deals", "1") as told:
+        assert "NO_PROXY" not in told
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("NO_PROXY", "example.com")
+    with sandbox_command("--deals", "1") as told:
+        assert told["NO_PROXY"] == told["no_proxy"] == "example.com,127.0.0.1"
 
 
 def test_the_end_of_a_sandbox_leaves_the_file_of_the_next_one_alone(sandbox_command, tmp_path):

@@ -109,6 +109,8 @@ WRONG = [
     ({"deals": [{"id": True}]}, r"deals\[0\].id is True"),
     ({"deals": [{"id": 7}, {}, {"id": 7}]}, r"deals\[2\] and deals\[0\] have the same id 7"),
     ({"deals": [{"titel": "x"}]}, r"deals\[0\] has an unknown 'titel': write title"),
+    ({"deals": [{"ID": 1}]}, r"deals\[0\] has an unknown 'ID': write id\."),
+    ({"deals": [{"STAGE_ID": "WON"}]}, r"deals\[0\] has an unknown 'STAGE_ID': write stageId"),
     ({"deals": [{"updatedBi": 1}]}, r"deals\[0\] has an unknown 'updatedBi': write updatedBy"),
     ({"deals": [{"isNew": "Y"}]}, r"deals\[0\] has an unknown 'isNew'"),
     ({"deals": [{"opportunity": "much"}]}, r"deals\[0\]: .*opportunity"),

@@ -45,17 +45,59 @@ def test_it(bitrix24_portal):
     assert "1 passed" in run(tmp_path, text, "--strict-markers").stdout
 
 
-def test_settings_without_a_name_are_refused(tmp_path):
+def test_the_marker_of_a_test_adds_to_that_of_its_class_and_wins(tmp_path):
     text = """
 import pytest
 
-@pytest.mark.bitrix24(500)
-def test_it(bitrix24_portal):
-    pass
+pytestmark = pytest.mark.bitrix24(deals=9)
+
+@pytest.mark.bitrix24(deals=3, tasks=4)
+class TestMine:
+    @pytest.fixture
+    def mine(self, bitrix24_portal):
+        return bitrix24_portal
+
+    @pytest.mark.bitrix24(tasks=5)
+    def test_it(self, mine):
+        assert (len(mine.items(2)), len(mine.tasks())) == (3, 5)
+
+def test_other(bitrix24_portal):
+    assert len(bitrix24_portal.items(2)) == 9
 """
-    said = run(tmp_path, text).stdout
-    assert "@pytest.mark.bitrix24 takes settings by name, such as deals=500." in said
-    assert "1 error" in said
+    done = run(tmp_path, text)
+    assert "2 passed" in done.stdout, done.stdout
+
+
+def test_settings_that_cannot_be_are_one_sentence_each_without_a_traceback(tmp_path):
+    wrong = {
+        "500": "@pytest.mark.bitrix24 takes settings by name, such as deals=500.",
+        "deal=5": "@pytest.mark.bitrix24 has no 'deal': write deals.",
+        "deals='5'": "deals='5' cannot be: give a whole number from 0 to 1,000,000.",
+        "data='no.json'": "The data cannot be read from no.json: No such file or directory. Name a JSON file.",
+        "scenario='bad_network'": "There is no scenario 'bad_network': choose one of limits, ",
+    }
+    tests = [
+        f"@pytest.mark.bitrix24({setting})\ndef test_{number}(bitrix24_portal): pass\n"
+        for number, setting in enumerate(wrong)
+    ]
+    told = run(tmp_path, "import pytest\n\n" + "\n".join(tests)).stdout
+    assert f"{len(wrong)} errors" in told
+    for said in wrong.values():
+        assert f"\n{said}" in told
+    assert "pytest_plugin.py" not in told
+
+
+def test_a_proxy_of_the_environment_is_passed_by(tmp_path, monkeypatch):
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("no_proxy", "example.com")
+    text = """
+import requests
+
+def test_it(bitrix24_portal):
+    requests.get(bitrix24_portal.webhook() + "profile", verify=bitrix24_portal.ca_file, timeout=10).raise_for_status()
+"""
+    done = run(tmp_path, text)
+    assert "1 passed" in done.stdout, done.stdout + done.stderr
 
 
 def test_a_run_that_uses_no_fixture_imports_nothing_of_ours_but_the_plugin(tmp_path):
