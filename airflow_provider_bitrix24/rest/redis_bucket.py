@@ -74,12 +74,9 @@ class RedisBucket:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         client = redis_client(url, extra="limiter", timeout_seconds=timeout_seconds)
-        import redis
-
         settings = client.connection_pool.connection_kwargs
         self._place = f"{settings.get('host', 'localhost')}:{settings.get('port', 6379)}"
         self._scrub = scrubber([str(settings.get("password") or "")])
-        self._failures: tuple[type[Exception], ...] = (redis.RedisError, OSError, UnicodeError)
         self._key, self._fallback, self._clock = key, fallback, clock
         self._take, self._fill = client.register_script(_TAKE), client.register_script(_FILL)
         self._is_away = False
@@ -90,14 +87,14 @@ class RedisBucket:
 
     def reserve(self, bucket: Bucket, patience_seconds: float) -> float:
         answer = self._run(self._take, bucket, min(patience_seconds, 1e9))
-        return self._fallback.reserve(bucket, patience_seconds) if answer is None else float(answer)
+        return self._fallback.reserve(bucket, patience_seconds) if answer is None else answer
 
     def report_full(self, bucket: Bucket, pause_seconds: float = 0.0) -> None:
         if self._run(self._fill, bucket, pause_seconds) is None:
             self._fallback.report_full(bucket, pause_seconds)
 
-    def _run(self, script: Callable[..., Any], bucket: Bucket, seconds: float) -> Any:
-        """What the script returns; None when Redis is away."""
+    def _run(self, script: Callable[..., Any], bucket: Bucket, seconds: float) -> float | None:
+        """What the script returns; None when Redis is away, or something else answers in its place."""
         now = self._clock()
         if now < self._ask_again_at:
             return None
@@ -106,8 +103,11 @@ class RedisBucket:
             if self._is_away:
                 # What the hosts sent meanwhile, Redis does not know.
                 self._fill(keys=[self._key], args=[*arguments, 0.0])
-            answer = script(keys=[self._key], args=[*arguments, seconds])
-        except self._failures as error:
+            answer = float(script(keys=[self._key], args=[*arguments, seconds]))
+            if not 0 <= answer < math.inf:
+                raise ValueError(f"an answer of {answer}")
+        except Exception as error:
+            # Of any kind: the package trips over what something else answers in the place of Redis.
             self._went_away(bucket, error, now)
             return None
         if self._is_away:

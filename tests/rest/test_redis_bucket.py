@@ -327,6 +327,20 @@ def test_a_password_that_a_server_repeats_is_masked(caplog: pytest.LogCaptureFix
     assert "no entry for *** here" in caplog.text
 
 
+@pytest.mark.parametrize(
+    "nonsense", [b"+OK\r\n", b"$-1\r\n", b"*1\r\n:1\r\n", b"$3\r\nnan\r\n", b"$3\r\ninf\r\n", b"$2\r\n-5\r\n"], ids=repr
+)
+def test_what_answers_in_the_place_of_redis_slows_us(nonsense: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    def serve(near: socket.socket) -> None:
+        while asked := near.recv(65536):
+            near.sendall(nonsense if b"EVAL" in asked else b"+OK\r\n" * asked.count(b"*"))
+
+    with tcp(serve) as port:
+        store = RedisBucket(f"redis://127.0.0.1:{port}/0?protocol=2", "bucket", alone())
+        assert [store.reserve(BUCKET, 30.0) for _ in range(2)] == [0.5, 1.0]
+    assert len(caplog.records) == 1
+
+
 def test_an_encrypted_redis_is_used_and_an_untrusted_one_is_not(
     server: Server, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
