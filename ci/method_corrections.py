@@ -179,7 +179,12 @@ READERS = [
     Call("crm.enum.ownertype crm.enum.addresstype crm.enum.contenttype", "read", "crm"),
     Call("crm.enum.activitytype crm.enum.activitystatus crm.enum.activitypriority", "read", "crm"),
     Call("crm.enum.activitydirection crm.enum.activitynotifytype crm.enum.getorderownertypes", "read", "crm"),
+    Call("crm.status.entity.types", "read", "crm"),
     Call("tasks.task.getFields tasks.task.getAccess", "read", "task"),
+    Call("timeman.status timeman.settings", "read", "timeman"),
+    Call("calendar.event.getbyid", "read", "calendar"),
+    Call("catalog.product.getFieldsByFilter", "read", "catalog"),
+    Call("telephony.externalCall.searchCrmEntities", "read", "telephony"),
     Call(
         "crm.item.get crm.item.fields crm.item.payment.get crm.item.delivery.get crm.item.productrow.get", "read", "crm"
     ),

@@ -37,6 +37,8 @@ def rows_of(name: str, version: int = 2) -> Rows:
         *("landing.site.getList", "task.elapseditem.getlist", "sale.delivery.getlist", "disk.folder.getChildren"),
         *("crm.item.productrow.getAvailableForPayment", "crm.type.getByEntityTypeId", "bizproc.workflow.instances"),
         *("crm.deal.list", "crm.item.get", "crm.deal.fields", "sale.payment.getFields", "tasks.task.getFields"),
+        *("crm.status.entity.types", "timeman.status", "timeman.settings", "calendar.event.getbyid"),
+        *("catalog.product.getFieldsByFilter", "telephony.externalcall.searchcrmentities"),
         *("sonet_group.user.groups", "catalog.priceTypeLang.getLanguages", "sign.b2e.mysafe.tail"),
     ],
 )
