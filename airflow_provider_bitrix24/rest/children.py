@@ -79,6 +79,7 @@ def _all_on_first_page(reply: Reply, listing: Listing) -> list[Row] | None:
     if listing.rows.paging == "keyset" and rows:
         # A page may be short because the user must not see some of its rows.
         return rows if total == len(rows) else None
-    if len(rows) >= listing.rows.page_rows and total != len(rows) and listing.rows.paging != "single":
+    counted = total == len(rows) and listing.rows.at is not None
+    if len(rows) >= listing.rows.page_rows and not counted and listing.rows.paging != "single":
         return None
     return rows

@@ -243,6 +243,16 @@ def test_what_a_parent_is_asked_is_made_once() -> None:
     assert made == [1, 2]
 
 
+def test_a_total_of_an_unknown_list_does_not_end_that_of_a_parent() -> None:
+    def answer(method: str, params: dict[str, Any]) -> Any:
+        offset = int(params.get("start", 0))
+        return Page([{"id": number} for number in range(1, 121)][offset : offset + 50], 50)
+
+    with Hostile(answer) as portal, client_of_hostile(portal) as client:
+        found = [row["id"] for _, row in client.children("acme.thing.list", [1], lambda _: {})]
+    assert found == list(range(1, 121))
+
+
 @pytest.mark.parametrize("result", [True, None, {"ID": 1}, [1], [{"NAME": "no id"}], [{"ID": 1}, {"ID": "1"}]])
 def test_what_is_no_list_of_rows_is_an_error_with_the_methods_name(result: Any) -> None:
     with Hostile(lambda method, params: result) as portal, client_of_hostile(portal) as client:

@@ -50,6 +50,33 @@ def test_next_beats_a_total_that_says_less() -> None:
         assert drain(rows) == list(range(1, 121))
 
 
+@pytest.mark.parametrize("total", [0, 50, 100])
+def test_a_total_of_an_unknown_list_that_says_less_does_not_end_it(total: int) -> None:
+    """As that of ``crm.address.list``, which is 50 whatever the number."""
+    with reading(by_start(120, total=total, following=None), UNKNOWN) as (rows, _):
+        assert drain(rows) == list(range(1, 121))
+        assert rows.report.complete
+
+
+@pytest.mark.parametrize("total", [0, 20, 49])
+def test_the_first_page_again_is_no_end_where_the_total_says_less(total: int) -> None:
+    incomplete(lambda *_: Page([{"id": number} for number in range(1, 51)], total), UNKNOWN)
+
+
+@pytest.mark.parametrize("count", [50, 100, 150])
+def test_an_unknown_list_that_begins_again_behind_its_end_is_read_once(count: int) -> None:
+    """As old lists do, with ``next`` 50."""
+
+    def answer(method: str, params: dict[str, Any]) -> Page:
+        offset = start_of(params) if start_of(params) < count else 0
+        page = [{"id": number} for number in range(1, count + 1)][offset : offset + 50]
+        return Page(page, count, offset + 50 if offset + 50 < count else None)
+
+    with reading(answer, UNKNOWN) as (rows, _):
+        assert drain(rows) == list(range(1, count + 1))
+        assert rows.report.complete
+
+
 def test_fewer_rows_than_the_total_are_an_error() -> None:
     def answer(method: str, params: dict[str, Any]) -> Page:
         offset = start_of(params)
