@@ -14,8 +14,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypeAlias, cast
+from typing import Any, Literal, NamedTuple, TypeAlias, cast, get_args
 
+from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.rest.types import Params
 
 #: What a call does when it is sent twice. ``read``: changes nothing. ``harmless``: leaves the same state as once
@@ -82,6 +83,9 @@ class Rows:
     #: Method that describes the fields for ``filter`` and ``select``.
     fields_method: str | None = None
 
+    def __post_init__(self) -> None:
+        _one_of("paging", self.paging, get_args(Paging))
+
 
 @dataclass(frozen=True, slots=True)
 class Method:
@@ -106,6 +110,17 @@ class Method:
     must_be_true: bool = False
     done: object = True
     repeat_unless: Condition | None = None
+
+    def __post_init__(self) -> None:
+        # A misspelt «never» would be sent twice.
+        _one_of("repeat", self.repeat, get_args(Repeat), self.name)
+        _one_of("repeat_unless", self.repeat_unless, (None, *get_args(Condition)), self.name)
+        _one_of("version", self.version, (2, 3), self.name)
+        if not isinstance(self.name, str) or not isinstance(self.rows, (Rows, type(None))):
+            raise ConfigurationError(
+                "a method needs a name, and its rows are described by Rows",
+                next_step='write e.g. Method("acme.report.list", repeat="read", rows=Rows(at="items"))',
+            )
 
     def repeat_for(self, params: Params | None = None) -> Repeat:
         """
@@ -138,6 +153,12 @@ class Methods:
     __slots__ = ("_found", "_own")
 
     def __init__(self, *methods: Method) -> None:
+        """:raises ConfigurationError: one of them is no :class:`Method`."""
+        if not all(isinstance(method, Method) for method in methods):
+            raise ConfigurationError(
+                "what is to be known of a method is no Method",
+                next_step='write e.g. Method("acme.report.build", repeat="harmless")',
+            )
         self._own = {_key(method.name, method.version): method for method in methods}
         self._found: dict[_Key, Method] = {}
 
@@ -257,6 +278,15 @@ def _scopes() -> dict[_Key, str]:
     for key, line in _table().items():
         scopes[_Key(_family(key.name), key.version)].add(line.values[line.columns.index("scope")])
     return {family: next(iter(found)) for family, found in scopes.items() if len(found) == 1 and "-" not in found}
+
+
+def _one_of(what: str, value: object, choices: tuple[object, ...], method: str = "") -> None:
+    if value not in choices:
+        raise ConfigurationError(
+            f"{what} of a method is {value!r}",
+            method=str(method),
+            next_step=f"write one of: {', '.join(map(repr, choices))}",
+        )
 
 
 def _key(name: str, version: int) -> _Key:
