@@ -14,6 +14,7 @@ from airflow_provider_bitrix24.exceptions import (
     Blocked,
     ConfigurationError,
     ExpiredToken,
+    Forbidden,
     NotFound,
     NotSent,
     OperationTimeLimit,
@@ -54,6 +55,8 @@ class BatchCall(Generic[Key]):
         self.outcome: BatchResult[Key] = BatchResult()
         self._unexplained: list[Command[Key]] = []
         self._stopped_by: Bitrix24Error | None = None
+        #: Why the portal takes no batch at all; direct calls may go on.
+        self._no_batch: Bitrix24Error | None = None
 
     def run(self, commands: Mapping[Key, tuple[str, Params | None]]) -> BatchResult[Key]:
         for name, value in (("halt", self.halt), ("references", self.references)):
@@ -119,8 +122,9 @@ class BatchCall(Generic[Key]):
         """
         again: list[Command[Key]] = []
         for pack in batch.packs(commands, self.client.measured):
-            if self._stopped_by is not None:
-                self._not_sent(pack, self._stopped_by, lost)
+            stopped_by = self._stopped_by or self._no_batch
+            if stopped_by is not None:
+                self._not_sent(pack, stopped_by, lost)
                 continue
             try:
                 answers, reply = self._exchange(pack, repeatable=all(_free(one) for one in pack))
@@ -159,8 +163,9 @@ class BatchCall(Generic[Key]):
 
     def _send_whole(self, pack: list[Command[Key]]) -> None:
         """Send commands that belong together: in this order, in one request, and again only as a whole."""
-        if self._stopped_by is not None:
-            return self._not_sent(pack, self._stopped_by, {})
+        stopped_by = self._stopped_by or self._no_batch
+        if stopped_by is not None:
+            return self._not_sent(pack, stopped_by, {})
         try:
             answers, reply = self._exchange(pack, repeatable=all(_free(one) for one in pack))
         except Bitrix24Error as error:
@@ -184,6 +189,9 @@ class BatchCall(Generic[Key]):
         """
         if isinstance(error, _FOR_ALL):
             self._stopped_by = error
+        if isinstance(error, (OperationTimeLimit, Forbidden)) and error.status is not None:
+            # Refused by the portal, not held back by us because of one of its methods.
+            self._no_batch = error
         for one in pack:
             self._fail(one, lost.get(one.key) or _copy(error, one))
 

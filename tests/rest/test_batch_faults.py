@@ -164,6 +164,21 @@ def test_what_stops_one_request_stops_those_behind_it(
     assert portal.requests <= 6
 
 
+@pytest.mark.parametrize(("code", "status"), [("OPERATION_TIME_LIMIT", 429), ("ACCESS_DENIED", 403)])
+@pytest.mark.parametrize("references", [False, True])
+def test_a_portal_that_takes_no_batch_is_asked_once_and_direct_calls_go_on(
+    portal: Sandbox, client: Client, code: str, status: int, references: bool
+) -> None:
+    portal.fault("error", method="batch", code=code, status=status, times=None)
+    commands: dict[Any, Any] = {n: add(f"batched {n}") for n in range(200)}
+    if not references:
+        commands["alone"] = (ADD, {"entityTypeId": DEAL, "fields": {"title": None}})
+    outcome = client.batch(commands, references=references)
+    assert {(error.code, error.method, error.ran) for error in outcome.errors.values()} == {(code, ADD, "no")}
+    assert (len(outcome.errors), list(outcome.replies)) == (200, [] if references else ["alone"])
+    assert [call.method for call in portal.calls].count("batch") == 1
+
+
 def test_a_portal_that_is_away_is_not_knocked_at_for_every_request() -> None:
     with Sandbox(deals=1) as portal:
         naps = Naps()
