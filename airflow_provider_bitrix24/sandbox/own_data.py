@@ -77,7 +77,7 @@ def read(data: Data) -> Mapping[str, Any]:
         raise ValueError('The data is no object: write {"deals": [{"id": 13, "title": "Oak door"}]}.')
     if "payments" in found:
         raise ValueError('Payments stand in their deal or invoice: write {"deals": [{"payments": [{"sum": 90.5}]}]}.')
-    _check_names(found, (*_KINDS, "tasks", "users"), "The data")
+    check_names(found, (*_KINDS, "tasks", "users"), "The data")
     return found
 
 
@@ -129,7 +129,7 @@ def _add_item(portal: PortalState, entity_type_id: int, given: Row, place: str, 
     beside |= {"fm"} if entity_type_id in WITH_CONTACTS else set()
     own = {name: value for name, value in given.items() if name not in beside}
     writable = {name for name, field in fields.items() if name in IMPORTED or not field.read_only}
-    _check_names(given, (*beside, *writable), place)
+    check_names(given, (*beside, *writable), place)
     try:
         written = written_item("en", entity_type_id, own, False)
         imported = written_item("en", entity_type_id, own, False, only=IMPORTED)
@@ -218,7 +218,7 @@ def _id_of(given: Row) -> Row:
 
 
 def _check_values(given: Row, types: Mapping[str, Any], place: str) -> None:
-    _check_names(given, ("id", *types), place)
+    check_names(given, ("id", *types), place)
     for name, value in given.items():
         wanted = types.get(name, int)
         if not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool):
@@ -226,7 +226,8 @@ def _check_values(given: Row, types: Mapping[str, Any], place: str) -> None:
             raise ValueError(f"{place}.{name} is {value!r}: write {word}.")
 
 
-def _check_names(given: Mapping[str, Any], known: Iterable[str], place: str) -> None:
+def check_names(given: Mapping[str, Any], known: Iterable[str], place: str) -> None:
+    """:raises ValueError: names the first that is not known, where it stands, and what may be meant."""
     # Bitrix24 writes STAGE_ID where crm.item has stageId.
     names = sorted(known)
     plain = {name.lower(): name for name in names}

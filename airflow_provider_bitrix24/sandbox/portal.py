@@ -29,6 +29,7 @@ from airflow_provider_bitrix24.sandbox.state import (
     Reading,
     Settings,
     User,
+    check_user,
     new_code,
 )
 from airflow_provider_bitrix24.sandbox.store import Store
@@ -223,6 +224,10 @@ class Sandbox(Applications, ReceivedCalls, Objects):
             raise RuntimeError("This sandbox speaks plain HTTP: there is no CA.")
         return str(self._certificate.ca_file)
 
+    def _owner(self, user: User | None) -> User:
+        check_user(user)
+        return self.admin if user is None else user
+
     def user(self, user_id: int) -> User:
         """An employee; a change of ``rights``, ``sees_only_own`` or ``active`` holds from the next call on."""
         with self._state.lock:
@@ -232,12 +237,12 @@ class Sandbox(Applications, ReceivedCalls, Objects):
 
     def webhook(self, user: User | None = None) -> str:
         """``https://127.0.0.1:PORT/rest/1/CODE/`` of a user, the administrator's by default."""
-        owner = user or self.admin
+        owner = self._owner(user)
         return f"{self.url}/rest/{owner.id}/{quote(owner.code)}/"
 
     def connection(self, user: User | None = None, **extra: Any) -> dict[str, Any]:
         """An Airflow connection of a user, as keyword arguments; ``extra`` is added to its extras."""
-        owner = user or self.admin
+        owner = self._owner(user)
         trust: dict[str, Any] = {"verify": self.ca_file} if self._tls else {"allow_http": True}
         return {
             "conn_type": "bitrix24",

@@ -9,7 +9,8 @@ from typing import Any
 
 from airflow_provider_bitrix24.sandbox.applications import REFRESH_SECONDS, Application
 from airflow_provider_bitrix24.sandbox.known_words import ALL_SCOPES, PlanFeatures
-from airflow_provider_bitrix24.sandbox.state import PortalState, User
+from airflow_provider_bitrix24.sandbox.sizes import check
+from airflow_provider_bitrix24.sandbox.state import PortalState, User, check_user
 
 
 class Applications(ABC):
@@ -42,6 +43,8 @@ class Applications(ABC):
         :param redirect_to: where the code is sent after signing in; ``None`` shows it on a page.
         :param access_seconds: life of an access token, an hour by default (scenario ``expired-tokens``: 5 seconds).
         """
+        check_user(user)
+        check(access_seconds=access_seconds, refresh_seconds=refresh_seconds)
         with self._state.lock:
             application = Application(
                 self._state,
@@ -62,6 +65,9 @@ class Applications(ABC):
 
         :param app: a new application by default.
         """
+        if app is not None and not isinstance(app, Application):
+            raise ValueError(f"app={app!r} cannot be: give portal.application(), or a user as user=.")
+        check_user(user)
         application = app or self.application(user)
         pair = application.grant(user)
         return {

@@ -31,7 +31,7 @@ _SECONDS: _Check = (_is_amount, "seconds, 0 or more")
 
 _CHECKS: Mapping[str, _Check] = {
     **dict.fromkeys(("deals", "tasks", "employees"), _COUNT),
-    **dict.fromkeys(("latency", "operating_limit"), _SECONDS),
+    **dict.fromkeys(("latency", "operating_limit", "access_seconds", "refresh_seconds"), _SECONDS),
     "port": (lambda value: _is_count(value) and value <= 65535, "a port, or 0 for any free one"),
     "seed": (lambda value: isinstance(value, int), "a whole number"),
     "rate": (lambda value: _is_amount(value) and value > 0, "requests per second, above 0"),
@@ -64,3 +64,21 @@ def check(method_seconds: Mapping[str, Any] | None = None, **given: Any) -> None
         check_name(pattern)
         if not _is_amount(seconds):
             raise ValueError(f"method_seconds of {pattern!r} cannot be {seconds!r}: give {_SECONDS[1]}.")
+
+
+def check_count(name: str, value: object) -> None:
+    """:raises ValueError: no number of objects."""
+    if not _COUNT[0](value):
+        raise ValueError(f"{name}={value!r} cannot be: give {_COUNT[1]}.")
+
+
+def check_id(name: str, value: object) -> None:
+    """:raises ValueError: a text, say, as which an id may come out of XCom: nothing has it, whatever is there."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError(f"{name}={value!r} cannot be: give the id as a whole number.")
+
+
+def check_number(name: str, value: object) -> None:
+    """:raises ValueError: no amount of money or goods."""
+    if not _is_amount(value):
+        raise ValueError(f"{name}={value!r} cannot be: give a number, 0 or more.")

@@ -119,6 +119,12 @@ class User:
         return self.is_admin or right in self.rights
 
 
+def check_user(user: object) -> None:
+    """:raises ValueError: neither a user nor ``None``."""
+    if user is not None and not isinstance(user, User):
+        raise ValueError(f"user={user!r} cannot be: give portal.admin, portal.clerk or portal.user(ID).")
+
+
 def new_code(chance: random.Random | None = None) -> str:
     """16 small letters and digits, as in a real webhook's URL."""
     alphabet = string.ascii_lowercase + string.digits

@@ -39,7 +39,7 @@ def test_an_uncounted_list_says_that_its_total_is_0(portal, ask):
 
 
 def test_select_takes_system_fields_in_any_case(portal, ask):
-    portal.add_deals(1, title="x", UF_CRM_1700000001="Y")
+    portal.add_deals(1, title="x", ufCrm_1700000001="Y")
     row = deals(ask, portal, select=["id", "Title", "uf_crm_1700000001", "nonsense"])["result"][0]
     assert set(row) == {"ID", "TITLE"}
 
