@@ -241,6 +241,14 @@ class Listing:
         """Parameters of the page that begins at an offset."""
         return {**self.params, **self.order(), "start": offset}
 
+    def conditions(self) -> list[Any] | None:
+        """The filter of a REST 3.0 list, ``[["id", ">", 100], …]``; None where no condition on the id can be added."""
+        rows = self.rows
+        conditions = self.params.get(rows.filter or "") or []
+        if not rows.filter_id or not rows.order_id or not isinstance(conditions, list):
+            return None
+        return conditions if all(isinstance(one, list) for one in conditions) else None
+
     def filter_names(self) -> list[str]:
         """Field names of the caller's filter, without operators; groups are named as they are."""
         user_filter = self.params.get(self.rows.filter or "")

@@ -163,9 +163,7 @@ class RowList(Stream[Row]):
     def _pages_in_a_request(self, page: dict[str, Any]) -> int:
         """How many pages such as this one request has room for; 0 where it has no form in a batch."""
         text = None if has_reference(self._listing.params) else query(page)
-        if text is None:
-            return 0
-        return min(MAX_COMMANDS, MAX_REQUEST_BYTES // (len(text) + _ROOM_BYTES))
+        return 0 if text is None else min(MAX_COMMANDS, MAX_REQUEST_BYTES // (len(text) + _ROOM_BYTES))
 
     # By id: one page first, then chains of pages in a batch. Only the empty page behind the last id is the end:
     # a page may be short because the user must not see some of its rows.
@@ -323,8 +321,20 @@ class RowList(Stream[Row]):
 
     def _by_pagination(self) -> Iterator[list[Row]]:
         # Portals clamp the documented limit of 1,000, so only an empty page ends the list.
-        size = self._listing.rows.page_rows
-        return self._until_empty(lambda number, last: {"pagination": {"limit": size, "offset": number}})
+        size, conditions = self._listing.rows.page_rows, self._listing.conditions()
+        if conditions is None:
+            return self._until_empty(lambda number, last: {"pagination": {"limit": size, "offset": number}})
+        return self._by_condition(conditions)
+
+    def _by_condition(self, conditions: list[Any]) -> Iterator[list[Row]]:
+        # By id none is missed when others are deleted meanwhile.
+        listing, rows = self._listing, self._listing.rows
+        params = {**listing.params, **listing.order(), "pagination": {"limit": rows.page_rows, "offset": 0}}
+        cursor = Cursor(-1)
+        while page := rows_in(self._ask(params).result, rows):
+            cursor.pass_over(page, rows)
+            yield page
+            params = {**params, rows.filter or "filter": [*conditions, [rows.filter_id, ">", cursor.at]]}
 
     def _by_limit_and_offset(self) -> Iterator[list[Row]]:
         rows = self._listing.rows

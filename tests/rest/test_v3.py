@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -12,6 +12,7 @@ from airflow_provider_bitrix24.exceptions import (
     Bitrix24Error,
     ConfigurationError,
     Forbidden,
+    IncompleteList,
     Invalid,
     NotFound,
     OperationTimeLimit,
@@ -61,14 +62,48 @@ def test_what_moves_through_the_list_is_ours(portal: Sandbox, client: Client, pa
     assert portal.requests == 0
 
 
-@pytest.mark.parametrize("size", [7, 20, 50])
-def test_pages_of_any_size_are_read_to_their_end(size: int) -> None:
+def by_id(ids: list[int], size: int = 50) -> Callable[[str, dict[str, Any]], Any]:
+    """A list whose ids may be filtered by ``>``, as tasks; of an unknown one, only the offset moves on."""
+
     def answer(method: str, params: dict[str, Any]) -> Any:
+        bounds = [bound for name, operator, bound in params.get("filter") or [] if (name, operator) == ("id", ">")]
+        left = [number for number in ids if number > max(bounds, default=0)]
         offset = params["pagination"]["offset"]
-        return {"items": [{"id": number} for number in range(1, 101)][offset : offset + size]}
+        return {"items": [{"id": number} for number in left[offset : offset + size]]}
+
+    return answer
+
+
+@pytest.mark.parametrize("method", [LIST, "acme.thing.list"])
+@pytest.mark.parametrize("size", [7, 20, 50])
+def test_pages_of_any_size_are_read_to_their_end(size: int, method: str) -> None:
+    with Hostile(by_id(list(range(1, 101)), size)) as portal, client_of_hostile(portal) as client:
+        assert drain(client.list(method, version=3)) == list(range(1, 101))
+
+
+def test_no_row_is_missed_when_others_are_deleted_meanwhile() -> None:
+    ids = list(range(1, 201))
+
+    def answer(method: str, params: dict[str, Any]) -> Any:
+        page = by_id(ids)(method, params)
+        del ids[:5]
+        return page
 
     with Hostile(answer) as portal, client_of_hostile(portal) as client:
-        assert drain(client.list(LIST, version=3)) == list(range(1, 101))
+        assert drain(client.list(LIST, version=3)) == list(range(1, 201))
+
+
+@pytest.mark.parametrize("filter_", [["id", ">", 30], {"id": 5}])
+def test_a_filter_of_another_form_is_sent_as_it_is(filter_: Any) -> None:
+    with Hostile(lambda *_: {"items": []}) as portal, client_of_hostile(portal) as client:
+        assert drain(client.list(LIST, {"filter": filter_}, version=3)) == []
+    assert portal.commands[0][1]["filter"] == filter_
+
+
+def test_rows_out_of_the_order_of_ids_are_noticed() -> None:
+    ids = [3, 1, 2]
+    with Hostile(by_id(ids)) as portal, client_of_hostile(portal) as client, pytest.raises(IncompleteList):
+        drain(client.list(LIST, version=3))
 
 
 @pytest.mark.parametrize(
