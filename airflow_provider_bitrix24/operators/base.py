@@ -39,6 +39,17 @@ class Bitrix24BaseOperator(BaseOperator):
     flags: ClassVar[Mapping[str, str]] = {}
     ui_color = "#d6f0fb"
 
+    #: Arguments that the author gave a value, a template or another task's result.
+    _given: frozenset[str] = frozenset()
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        # Here alone are they all together, and not rendered yet.
+        operator = super().__new__(cls)
+        given = frozenset(name for name, value in kwargs.items() if value is not None)
+        # Airflow's own way of setting an attribute wants the operator to be made already.
+        object.__setattr__(operator, "_given", given)
+        return operator
+
     def __init__(self, *, bitrix24_conn_id: str = "bitrix24_default", **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.bitrix24_conn_id = bitrix24_conn_id
@@ -57,7 +68,7 @@ class Bitrix24BaseOperator(BaseOperator):
         with airflow_outcome():
             for name, attribute in self.flags.items():
                 flag(getattr(self, attribute), name)
-            something(self.bitrix24_conn_id, "bitrix24_conn_id")
+            self._check_given()
             self._client = self.hook.get_conn()
             if self._killed:
                 self._client.stop()
@@ -66,6 +77,13 @@ class Bitrix24BaseOperator(BaseOperator):
             finally:
                 self._client.close()
                 self._client = None
+
+    def _check_given(self) -> None:
+        """:raises ConfigurationError: None came of what was given: as a filter it would mean all there is."""
+        something(self.bitrix24_conn_id, "bitrix24_conn_id")
+        for name in self.template_fields:
+            if name in self._given and getattr(self, name) is None:
+                something(None, name)
 
     def run(self, client: Client, context: Any) -> Any:
         """Do the task's work and return what goes to XCom, in plain JSON types."""

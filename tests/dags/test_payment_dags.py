@@ -39,8 +39,8 @@ PAYMENT = "crm.item.payment"
 DELETE = f"{PAYMENT}.delete"
 
 
-def empty_dag(name: str) -> Any:
-    return DAG(name, start_date=datetime(2026, 1, 1, tzinfo=timezone.utc), schedule=None)
+def empty_dag(name: str, **arguments: Any) -> Any:
+    return DAG(name, start_date=datetime(2026, 1, 1, tzinfo=timezone.utc), schedule=None, **arguments)
 
 
 def dag_of(name: str, operator: type, **arguments: Any) -> Any:
@@ -214,6 +214,19 @@ def test_a_limit_between_the_add_and_its_payment_system_adds_no_second_payment(
 
 
 # In bulk
+
+
+@pytest.mark.parametrize("lost", ["the result of another task", "a native template"])
+def test_a_filter_that_came_out_as_none_deletes_nothing(lost, portal, connection, run_dag, task_instance, all_output):
+    before = portal.payments()
+    with empty_dag(f"lost_{len(lost)}", render_template_as_native_obj=True) as dag:
+        nothing = Bitrix24Operator(task_id="nothing", method="profile", response_filter=lambda result: None)
+        payment_filter = nothing.output if lost == "the result of another task" else "{{ dag_run.conf.get('filter') }}"
+        Bitrix24DeletePaymentsOperator(task_id="task", entity_ids=[1, 2], payment_filter=payment_filter, retries=2)
+    task = task_instance(run_dag(dag), "task")
+    assert (task.state, task.try_number) == ("failed", 1)
+    assert "payment_filter is None: nothing was found for it" in all_output.printed
+    assert portal.payments() == before
 
 
 def test_many_are_deleted_and_told_in_a_small_summary_and_a_report(portal, connection, run_dag, xcom, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import pytest
@@ -77,6 +78,26 @@ def test_what_a_list_looks_for_is_told_where_it_has_no_value(argument, told, por
 def test_a_field_without_a_value_is_told(portal, connection):
     told = failure_of(Bitrix24AddItemOperator, {"entity_type_id": "deal", "fields": {"companyId": "None"}})
     assert told == f"companyId takes a number, not 'None': {NOTHING}"
+
+
+@pytest.mark.parametrize(
+    ("operator", "arguments", "lost"),
+    [
+        (Bitrix24DeletePaymentsOperator, {"entity_ids": [1], "payment_filter": "{{ x }}"}, "payment_filter"),
+        (Bitrix24ListPaymentsOperator, {"entity_id": 1, "payment_filter": "{{ x }}"}, "payment_filter"),
+        (Bitrix24ListItemsOperator, {"entity_type_id": 2, "item_filter": "{{ x }}"}, "item_filter"),
+        (Bitrix24ListOperator, {"method": "crm.deal.list", "method_params": "{{ x }}"}, "method_params"),
+        (Bitrix24ListOperator, {"method": "crm.deal.list", "limit": "{{ x }}"}, "limit"),
+        (Bitrix24BulkWriteOperator, {"entity_type_id": 4, "rows": [], "mapping": "{{ x }}"}, "mapping"),
+    ],
+)
+def test_none_in_place_of_what_was_given_is_not_taken_for_all_there_is(operator, arguments, lost, portal, connection):
+    task = copy.copy(operator(task_id="task", **arguments))
+    # What Airflow does where the template, or the other task's result, is None.
+    setattr(task, lost, None)
+    with pytest.raises(AirflowFailException, match=f"{lost} is None: nothing was found for it"):
+        task.execute(context())
+    assert portal.connections == 0
 
 
 @pytest.mark.parametrize("select", ["id", '["id"]', ["id"], ("id",), " id "])
