@@ -42,6 +42,9 @@ Key = TypeVar("Key", bound=Hashable)
 
 #: How often commands whose answer was lost are sent again.
 ATTEMPTS = 3
+#: When the answers of so many requests in a row were lost, those behind them wait for the next attempt: a portal that
+#: is down would take a minute for each, and leave fewer and fewer commands certain.
+LOST_IN_A_ROW = 3
 #: What befell one request befalls the next: the commands behind it are not sent.
 _FOR_ALL = (TaskStopped, NotSent, PortalMoved, Unauthorized, Blocked, QueryLimitExceeded)
 
@@ -121,14 +124,24 @@ class BatchCall(Generic[Key]):
         :param lost: commands that may have run in an earlier attempt, with what went wrong then.
         """
         again: list[Command[Key]] = []
+        lost_in_a_row = 0
         for pack in batch.packs(commands, self.client.measured):
             stopped_by = self._stopped_by or self._no_batch
             if stopped_by is not None:
                 self._not_sent(pack, stopped_by, lost)
                 continue
+            if lost_in_a_row >= LOST_IN_A_ROW:
+                again += pack
+                continue
             try:
                 answers, reply = self._exchange(pack, repeatable=all(_free(one) for one in pack))
             except (AnswerLost, ServerFault) as error:
+                lost_in_a_row += error.retryable
+                if lost_in_a_row == LOST_IN_A_ROW and attempt == ATTEMPTS:
+                    self._stopped_by = NotSent(
+                        f"not sent: {LOST_IN_A_ROW} requests in a row got no answer ({error.reason})",
+                        next_step="see whether the portal is up",
+                    )
                 final = error.ran == "no" or not error.retryable or attempt >= ATTEMPTS or all(map(_free, pack))
                 for one in pack:
                     if final or _never(one):
@@ -140,6 +153,7 @@ class BatchCall(Generic[Key]):
             except Bitrix24Error as error:
                 self._not_sent(pack, error, lost)
                 continue
+            lost_in_a_row = 0
             # All are read before any is sent alone: until when a limit lasts is counted from now.
             for one, failure in self._failures(pack, answers, reply):
                 self._ended_badly(one, failure, lost.get(one.key))

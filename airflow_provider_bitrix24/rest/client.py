@@ -141,7 +141,8 @@ class Client:
 
         Commands that a batch has no form for (true, false, null, an empty list or object, a text such as ``$result[``)
         are sent after the others as direct calls. A command that was refused by a limit is repeated alone. After a lost
-        answer of the whole batch, each command is repeated or not by its own nature.
+        answer of the whole batch, each command is repeated or not by its own nature; a portal that loses one after the
+        other is not sent the rest, which ends as ``NotSent``.
 
         :param commands: ``{"a": ("crm.item.get", {"entityTypeId": 2, "id": 7}), …}``.
         :param halt: stop after the first command that fails; the order of the commands is kept.

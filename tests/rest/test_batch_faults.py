@@ -164,6 +164,30 @@ def test_what_stops_one_request_stops_those_behind_it(
     assert portal.requests <= 6
 
 
+@pytest.mark.parametrize("make", [add, get, delete], ids=["add", "get", "delete"])
+def test_a_portal_that_loses_every_answer_is_not_asked_for_all(portal: Sandbox, make: Any) -> None:
+    """At a minute each, many commands would take days, and nobody would know which of them were done."""
+    naps = Naps(portal)
+    portal.fault("reset_after", method="batch", times=None)
+    with client_of(portal, naps=naps) as client:
+        outcome = client.batch({n: make(n) for n in range(2_000)})
+    assert (len(outcome.errors), outcome.replies) == (2_000, {})
+    not_sent = [error for error in outcome.errors.values() if isinstance(error, NotSent)]
+    assert len(not_sent) >= 2_000 - 9 * 50
+    assert all(error.retryable and "3 requests in a row got no answer" in str(error) for error in not_sent)
+    assert portal.requests <= 9 * 4
+    assert naps.total < 120
+
+
+def test_what_was_not_sent_because_answers_were_lost_is_sent_once_they_come_again(portal: Sandbox) -> None:
+    portal.fault("reset_after", method="batch", times=3)
+    with client_of(portal, naps=Naps(portal)) as client:
+        outcome = client.batch({n: add(f"once {n}") for n in range(400)})
+    assert list(outcome.replies) == list(range(150, 400))
+    assert {(type(error), error.ran) for error in outcome.errors.values()} == {(AnswerLost, "unknown")}
+    assert portal.executed(ADD) == 400
+
+
 @pytest.mark.parametrize(("code", "status"), [("OPERATION_TIME_LIMIT", 429), ("ACCESS_DENIED", 403)])
 @pytest.mark.parametrize("references", [False, True])
 def test_a_portal_that_takes_no_batch_is_asked_once_and_direct_calls_go_on(
