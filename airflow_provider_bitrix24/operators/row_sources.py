@@ -19,7 +19,7 @@ _FETCH = 500
 
 def rows_of(rows: Any, sql: str | None, sql_conn_id: str | None) -> Iterator[dict[str, Any]]:
     """
-    Yield the rows one by one, each a dict by column, in their order.
+    The rows one by one, each a dict by column, in their order; whether there is such a source is seen at once.
 
     :param rows: a list of dicts (an XCom), its JSON text, or the address of a file ``.jsonl``, ``.csv``, ``.parquet``.
     :param sql: a query instead; its order must be fixed by ORDER BY, so that a retry goes on behind the same row.
@@ -28,7 +28,10 @@ def rows_of(rows: Any, sql: str | None, sql_conn_id: str | None) -> Iterator[dic
     """
     if (rows is None) == (sql is None):
         raise ConfigurationError("give either rows or sql", next_step="one of the two is where the rows come from")
-    found = _from_sql(sql, sql_conn_id) if sql is not None else _from_rows(rows)
+    return _by_column(_from_sql(sql, sql_conn_id) if sql is not None else _from_rows(rows))
+
+
+def _by_column(found: Iterable[Any]) -> Iterator[dict[str, Any]]:
     for number, row in enumerate(found):
         if not isinstance(row, Mapping):
             raise ConfigurationError(f"row {number} is not an object", next_step='rows look like {"name": "Acme"}')
@@ -166,6 +169,10 @@ def _from_sql(sql: str | None, sql_conn_id: str | None) -> Iterator[Any]:
     hook = BaseHook.get_hook(sql_conn_id)
     if not hasattr(hook, "get_records"):
         raise ConfigurationError(f"the connection {sql_conn_id!r} is not one of a database that takes SQL")
+    return _fetched(hook, sql)
+
+
+def _fetched(hook: Any, sql: str | None) -> Iterator[Any]:
     connection = hook.get_conn()
     try:
         cursor = connection.cursor()

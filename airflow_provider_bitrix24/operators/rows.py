@@ -66,7 +66,7 @@ class Bitrix24BaseRowsOperator(Bitrix24BaseOperator):
         self.report = report
 
     def given(self) -> Given:
-        """:raises ConfigurationError: an argument is wrong; rows are looked at when they are taken."""
+        """:raises ConfigurationError: an argument is wrong; single rows are looked at when they are taken."""
         from airflow_provider_bitrix24.operators.row_sources import file_named_by, rows_of
         from airflow_provider_bitrix24.operators.storage import storage_path, writable_path
 

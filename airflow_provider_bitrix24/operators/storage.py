@@ -43,7 +43,10 @@ def storage_path(address: Any, name: str) -> Any:
         return path
     except AirflowNotFoundException as error:
         failure = ConfigurationError(
-            f"the connection of {name} cannot be used ({error})", next_step="add it, or write the id of another one"
+            f"the connection of {name} cannot be used ({error})",
+            next_step="add it, or write the id of another one",
+            # Airflow says so too where the store of connections is out of reach.
+            retryable=True,
         )
     except (ValueError, ImportError) as error:
         failure = ConfigurationError(

@@ -8,6 +8,7 @@ import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
 from airflow_provider_bitrix24._compat import AirflowFailException, BaseHook
+from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.operators.bulk_write import Bitrix24BulkWriteOperator
 from airflow_provider_bitrix24.operators.crm import Bitrix24ListItemsOperator
 from airflow_provider_bitrix24.operators.crm_import import Bitrix24ImportItemsOperator
@@ -118,10 +119,12 @@ def test_a_connection_of_the_storage_that_is_not_there_is_told(portal, connectio
         from airflow.io import _register_filesystems
     # As the providers of storages look their connections up.
     monkeypatch.setitem(_register_filesystems(), "s3", lambda conn_id, options: BaseHook.get_connection(conn_id))
-    message = failure_of(Bitrix24ListOperator, "s3://nowhere@bucket/deals.jsonl")
-    assert message.startswith(
-        "the connection of destination cannot be used (The conn_id `nowhere` isn't defined): add it"
-    )
+    with pytest.raises(
+        ConfigurationError, match=r"the connection of destination cannot be used .*: add it, or"
+    ) as told:
+        run(Bitrix24ListOperator, "s3://nowhere@bucket/deals.jsonl")
+    # Airflow says so too where the store of connections is out of reach.
+    assert told.value.retryable
     assert portal.connections == 0
 
 
@@ -150,4 +153,30 @@ def test_a_report_does_not_overwrite_the_rows(scheme, operator, tmp_path, portal
     with pytest.raises(AirflowFailException, match="report names the file of the rows, which it would overwrite: give"):
         operator(task_id="task", **arguments).execute(context())
     assert "Acme" in file.read_text()
+    assert portal.connections == 0
+
+
+@pytest.mark.parametrize(
+    "operator", [Bitrix24BulkWriteOperator, Bitrix24ImportItemsOperator, Bitrix24UpsertItemsOperator]
+)
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [
+        ({"rows": "{}/nowhere.jsonl"}, "the file that rows names does not exist"),
+        ({"rows": "{}/firms.xlsx"}, "a file of the kind .xlsx"),
+        ({"rows": {"title": "x"}}, "rows is not a list"),
+        ({"rows": None}, "give either rows or sql"),
+        ({"rows": None, "sql": "SELECT 1"}, "sql_conn_id is missing"),
+        ({"rows": None, "sql": "SELECT 1", "sql_conn_id": "bitrix24_default"}, "is not one of a database"),
+    ],
+)
+def test_rows_that_are_not_there_are_told_before_the_portal_is_asked_and_by_every_try(
+    operator, source, told, tmp_path, portal, connection
+):
+    found = {name: value.format(tmp_path) if name == "rows" and isinstance(value, str) else value
+             for name, value in source.items()}  # fmt: skip
+    task = operator(task_id="task", **{**OPERATORS[operator][1], **found})
+    for number in (1, 2):
+        with pytest.raises(AirflowFailException, match=told):
+            task.execute(context(try_number=number))
     assert portal.connections == 0
