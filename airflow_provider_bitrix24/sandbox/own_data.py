@@ -63,15 +63,17 @@ def read(data: Data) -> Mapping[str, Any]:
     found: Any = data
     if isinstance(data, (str, Path)):
         try:
-            found = json.loads(Path(data).read_text(encoding="utf-8-sig"))
+            found = json.loads(Path(data).read_text(encoding="utf-8-sig"), object_pairs_hook=_without_twins)
         except OSError as problem:
             raise ValueError(f"The data cannot be read from {data}: {problem.strerror}. Name a JSON file.") from None
-        except ValueError as problem:
+        except UnicodeDecodeError:
+            raise ValueError(f"{data} is in another charset than UTF-8: save it in UTF-8.") from None
+        except (ValueError, RecursionError) as problem:
             raise ValueError(f"{data} is not JSON: {problem}.") from None
     try:
         # Python reads and writes NaN, which no portal can send.
         json.dumps(found, allow_nan=False)
-    except (TypeError, ValueError) as problem:
+    except (TypeError, ValueError, RecursionError) as problem:
         raise ValueError(f"The data is not JSON: {problem}.") from None
     if not isinstance(found, Mapping):
         raise ValueError('The data is no object: write {"deals": [{"id": 13, "title": "Oak door"}]}.')
@@ -184,6 +186,16 @@ def _add_task(portal: PortalState, given: Row, place: str, creator: User) -> Non
 # Reading
 
 
+def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON; of two values under one name Python would drop the first without a word."""
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise ValueError(f"the name {name!r} stands twice in one object")
+        found[name] = value
+    return found
+
+
 def _objects(holder: Mapping[str, Any], word: str, place: str = "") -> list[tuple[str, Row]]:
     """The objects of a list with where they stand, ``deals[0]``, those with ids first."""
     label = f"{place}.{word}" if place else word
@@ -233,7 +245,7 @@ def check_names(given: Mapping[str, Any], known: Iterable[str], place: str) -> N
     plain = {name.lower(): name for name in names}
     for name in given:
         if name not in names:
-            alike = difflib.get_close_matches(str(name).lower().replace("_", ""), plain, n=3)
+            alike = difflib.get_close_matches(str(name).lower().replace("_", ""), plain, n=3, cutoff=0.7)
             near = [plain[one] for one in alike]
             raise ValueError(
                 f"{place} has an unknown {name!r}: write {' or '.join(near) or 'one of ' + ', '.join(names)}."

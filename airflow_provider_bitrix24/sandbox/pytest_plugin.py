@@ -40,7 +40,7 @@ def bitrix24_portal(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPa
         portal = Sandbox(**_settings(request.node, tuple(inspect.signature(Sandbox).parameters))).start()
     except (ImportError, OSError, ValueError) as problem:
         # One sentence: nobody is helped by how it looks inside.
-        pytest.fail(str(problem), pytrace=False)
+        raise pytest.fail.Exception(str(problem), pytrace=False) from None
     for name, value in around_proxies(os.environ).items():
         monkeypatch.setenv(name, value)
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import subprocess
 import sys
 from datetime import datetime
@@ -99,6 +100,7 @@ def test_what_is_made_without_data_of_ones_own_stays_as_it_was():
 WRONG = [
     ([], 'is no object: write {"deals"'),
     ({"deal": []}, "The data has an unknown 'deal': write deals."),
+    ({"scopes": ["crm"]}, "The data has an unknown 'scopes': write one of companies, contacts, deals, "),
     ({"payments": [{"dealId": 13}]}, 'Payments stand in their deal or invoice: write {"deals"'),
     ({"deals": [{"payments": [{"sum": math.nan}]}]}, "The data is not JSON: Out of range float"),
     ({"deals": [{"createdTime": datetime(2026, 1, 31)}]}, "The data is not JSON: Object of type datetime"),
@@ -189,10 +191,20 @@ def test_the_command_refuses_wrong_data_in_one_sentence(tmp_path):
     assert done.stderr == "The sandbox cannot start: deals[0] has an unknown 'titel': write title.\n"
 
 
-def test_a_file_that_is_no_json_is_named(tmp_path):
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        (b"{deals: []}", "is not JSON: "),
+        (b"[" * 100_000, "is not JSON: "),
+        (b'{"deals": [{"id": 1}], "deals": []}', "is not JSON: the name 'deals' stands twice in one object."),
+        ('{"deals": [{"title": "Дверь"}]}'.encode("cp1251"), "is in another charset than UTF-8: save it in UTF-8."),
+    ],
+    ids=["no JSON", "too deep", "a name twice", "another charset"],
+)
+def test_a_file_that_cannot_be_read_as_json_is_named(tmp_path, written, said):
     path = tmp_path / "mine.json"
-    path.write_text("{deals: []}")
-    with pytest.raises(ValueError, match=r"mine\.json is not JSON: "):
+    path.write_bytes(written)
+    with pytest.raises(ValueError, match=re.escape(f"mine.json {said}")):
         Sandbox(data=path)
 
 

@@ -85,6 +85,7 @@ def test_settings_that_cannot_be_are_one_sentence_each_without_a_traceback(tmp_p
     for said in wrong.values():
         assert f"\n{said}" in told
     assert "pytest_plugin.py" not in told
+    assert "During handling" not in told
 
 
 def test_a_proxy_of_the_environment_is_passed_by(tmp_path, monkeypatch):
