@@ -226,7 +226,7 @@ class BatchError(Bitrix24Error):
     ran: Ran = "unknown"
 
     def __init__(
-        self, reason: str, *, errors: Mapping[str, Bitrix24Error], results: Mapping[str, Any], **kwargs: Any
+        self, reason: str, *, errors: Mapping[Any, Bitrix24Error], results: Mapping[Any, Any], **kwargs: Any
     ) -> None:
         super().__init__(reason, **kwargs)
         self.errors = dict(errors)

@@ -74,8 +74,8 @@ class BatchResult(Generic[Key]):
                 f"{len(self.errors)} commands failed and {len(self.not_run)} were not run, "
                 f"{len(self.replies)} succeeded{told}",
                 method="batch",
-                errors={str(key): error for key, error in self.errors.items()},
-                results={str(key): result for key, result in self.results.items()},
+                errors=self.errors,
+                results=self.results,
             )
         return self.results
 

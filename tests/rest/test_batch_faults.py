@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Iterator
 from typing import Any
 
@@ -263,6 +264,14 @@ def test_all_results_or_one_error_that_holds_everything(client: Client) -> None:
     error = failed.value
     assert "1 commands failed and 1 were not run, 1 succeeded, first 'b': crm.item.get: NOT_FOUND" in str(error)
     assert (list(error.errors), list(error.results), error.retryable) == (["b"], ["a"], False)
+
+
+def test_the_error_of_a_batch_holds_all_under_the_callers_keys(client: Client) -> None:
+    """The ids of payments are numbers, and a number is another key than its text."""
+    with pytest.raises(BatchError) as failed:
+        client.batch({1: get(1), "1": get(2), 998: get(998), "998": get(999)}).all_results()
+    assert (list(failed.value.errors), list(failed.value.results)) == ([998, "998"], [1, "1"])
+    assert list(pickle.loads(pickle.dumps(failed.value)).errors) == [998, "998"]
 
 
 def test_arguments_refused_by_the_portal_name_the_command(client: Client) -> None:
