@@ -49,6 +49,8 @@ log = logging.getLogger(__name__)
 Key = TypeVar("Key", bound=Hashable)
 
 _METHOD_NAME = re.compile(r"[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*")
+#: The longest names of the documentation have about 60 characters. A server cuts the line of a request at 8,000.
+_LONGEST_NAME = 200
 
 
 class Client:
@@ -189,7 +191,7 @@ class Client:
     def known(self, method: str, version: int = 2) -> tuple[str, Method]:
         """The method's name as it is sent, and what is known of it."""
         name = method.strip().removesuffix(".json") if isinstance(method, str) else ""
-        if not _METHOD_NAME.fullmatch(name):
+        if not _METHOD_NAME.fullmatch(name) or len(name) > _LONGEST_NAME:
             raise ConfigurationError(
                 "the method's name is not one", next_step='write it as the documentation does, e.g. "crm.item.list"'
             )

@@ -203,6 +203,21 @@ def test_parameters_that_are_no_object_are_refused_before_anything_is_sent(
     assert portal.requests == 0
 
 
+@pytest.mark.parametrize(
+    "method",
+    [None, "", 5, b"profile", ["profile"], "crm..get", "../profile", "profile?id=1", "crm.dеal.get", "a" * 10_000],
+)
+def test_a_name_that_no_method_has_is_refused_before_anything_is_sent(
+    portal: Sandbox, client: Client, method: Any
+) -> None:
+    for work in (lambda: client.call(method), lambda: client.batch({"a": (method, None)}), lambda: client.list(method)):
+        with pytest.raises(
+            ConfigurationError, match="the method's name is not one: write it as the documentation does"
+        ):
+            work()
+    assert portal.requests == 0
+
+
 @pytest.mark.parametrize("version", ["3", "2", 1, 4, 3.5, None, [3], NoTruth()])
 def test_a_version_that_the_api_does_not_have_is_refused_before_anything_is_sent(
     portal: Sandbox, client: Client, version: Any
