@@ -115,6 +115,7 @@ class Bitrix24BatchOperator(Bitrix24BaseOperator):
         ``{"a": ["crm.item.get", {…}]}``, or its JSON text; templated.
     :param halt: stop after the first command that fails.
     :param references: take ``$result[a][item][id]`` in a value as a reference to an earlier command of the same 50.
+        Without ``halt``, what refers to a command that failed runs all the same, with something else as its value.
     :param on_error: ``"fail"`` fails the task when a command failed (the outcome is in XCom under the key
         ``bitrix24_batch`` all the same), without retry if commands were done that must not be done twice;
         ``"continue"`` returns the outcome.

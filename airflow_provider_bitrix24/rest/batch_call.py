@@ -63,7 +63,7 @@ class BatchCall(Generic[Key]):
 
     def run(self, commands: Mapping[Key, tuple[str, Params | None]]) -> BatchResult[Key]:
         for name, value in (("halt", self.halt), ("references", self.references)):
-            if value not in (True, False):
+            if not isinstance(value, bool):
                 # Any text is true, "false" too.
                 raise ConfigurationError(f"{name} of a batch is neither True nor False", next_step="write one of them")
         if not isinstance(commands, Mapping):

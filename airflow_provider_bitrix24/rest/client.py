@@ -149,6 +149,7 @@ class Client:
         :param commands: ``{"a": ("crm.item.get", {"entityTypeId": 2, "id": 7}), …}``.
         :param halt: stop after the first command that fails; the order of the commands is kept.
         :param references: take ``$result[a][ID]`` in a value as a reference to the command ``a`` of the same request.
+            Without ``halt``, what refers to a command that failed runs all the same, with something else as its value.
         :return: how each command ended; nothing is raised for a command that failed.
         :raises ConfigurationError: a command has no form; nothing was sent.
         """

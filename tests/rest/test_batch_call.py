@@ -99,7 +99,7 @@ def test_what_is_no_object_of_commands_is_refused(portal: Sandbox, client: Clien
 
 
 @pytest.mark.parametrize("name", ["halt", "references"])
-@pytest.mark.parametrize("value", ["false", None, []])
+@pytest.mark.parametrize("value", ["false", None, [], 1])
 def test_halt_and_references_are_true_or_false(portal: Sandbox, client: Client, name: str, value: Any) -> None:
     with pytest.raises(ConfigurationError, match=f"{name} of a batch is neither True nor False"):
         client.batch({"a": get(1)}, **{name: value})
