@@ -14,7 +14,7 @@ from airflow_provider_bitrix24.operators.arguments import one_of, parameters, po
 from airflow_provider_bitrix24.operators.crm import fields_of
 from airflow_provider_bitrix24.operators.entities import entity_type_id
 from airflow_provider_bitrix24.operators.mapping import WHOLE_ROW, filled
-from airflow_provider_bitrix24.operators.outcome import befalls_all
+from airflow_provider_bitrix24.operators.outcome import MOST_LOGGED, befalls_all
 from airflow_provider_bitrix24.operators.rows import Bitrix24BaseRowsOperator
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 #: Rows written by one request, and remembered as one step.
 STEP = 50
+_FAILED = ("failed", "unknown")
 #: Gives the params of a row, or what is wrong with it.
 _Made: TypeAlias = "Callable[[Mapping[str, Any]], dict[str, Any] | ConfigurationError]"
 
@@ -108,7 +109,10 @@ class Bitrix24BulkWriteOperator(Bitrix24BaseRowsOperator):
             # One that no retry heals decides: a retry must not begin while a row may have been written.
             failure = failure or next((error for error in errors if not error.retryable), next(iter(errors), None))
             hindrance = hindrance or next(filter(befalls_all, errors), None)
-            counts.update(outcome["outcome"] for outcome in outcomes)
+            for outcome in outcomes:
+                counts[outcome["outcome"]] += 1
+                if outcome["outcome"] in _FAILED and sum(counts[word] for word in _FAILED) <= MOST_LOGGED:
+                    self.log.warning("Row %d: %s", outcome["row"], outcome["message"])
             self.log.info("%d rows: %s", counts.total(), dict(counts))
             too_many = most is not None and counts["failed"] + counts["unknown"] > most
             if too_many or hindrance is not None:

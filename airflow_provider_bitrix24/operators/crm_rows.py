@@ -17,7 +17,7 @@ from airflow_provider_bitrix24.operators.arguments import parameters
 from airflow_provider_bitrix24.operators.crm import fields_of
 from airflow_provider_bitrix24.operators.entities import entity_type_id
 from airflow_provider_bitrix24.operators.mapping import WHOLE_ROW, filled
-from airflow_provider_bitrix24.operators.outcome import befalls_all
+from airflow_provider_bitrix24.operators.outcome import MOST_LOGGED, befalls_all
 from airflow_provider_bitrix24.operators.rows import Bitrix24BaseRowsOperator
 
 if TYPE_CHECKING:
@@ -34,10 +34,6 @@ _FAILED = ("failed", "unknown")
 
 class _NoMoreRows(ConfigurationError):
     """The source of the rows cannot be read further."""
-
-
-#: Failed rows that are logged one by one.
-_LOGGED = 20
 
 
 @dataclass
@@ -165,7 +161,7 @@ class Bitrix24BaseItemRowsOperator(Bitrix24BaseRowsOperator):
         for outcomes in steps:
             for outcome in outcomes:
                 tally.add(outcome)
-                if outcome.error is not None and sum(tally.counts[word] for word in _FAILED) <= _LOGGED:
+                if outcome.error is not None and sum(tally.counts[word] for word in _FAILED) <= MOST_LOGGED:
                     self.log.warning("Row %d: %s", outcome.row, outcome.error)
                 yield outcome.as_json()
             if outcomes:

@@ -21,6 +21,7 @@ from airflow_provider_bitrix24.exceptions import (
 )
 from airflow_provider_bitrix24.operators.arguments import ids, one_of, positive_id
 from airflow_provider_bitrix24.operators.base import Bitrix24BaseOperator
+from airflow_provider_bitrix24.operators.outcome import MOST_LOGGED
 from airflow_provider_bitrix24.operators.payment import FIND_PAYMENT_ID, chosen_payments, payment_owner
 from airflow_provider_bitrix24.operators.payment_rows import id_in
 
@@ -135,7 +136,10 @@ class Bitrix24DeletePaymentsOperator(Bitrix24BaseOperator):
         failure: Bitrix24Error | None = None
         for number, some in enumerate(_steps(plan)):
             answers, failure = self._step(client, memory, number, some, unsure)
+            failed = sum("message" in row for row in outcomes.values())
             outcomes.update(answers)
+            for row in [row for row in answers.values() if "message" in row][: max(0, MOST_LOGGED - failed)]:
+                self.log.warning("Payment %d: %s: %s", row["payment_id"], row["outcome"], row["message"])
             self.log.info("%d of %d payments: %s", len(outcomes), len(plan), _counts(outcomes))
             if failure is not None and (self.on_error == "fail" or _concerns_all(failure)):
                 break

@@ -16,6 +16,9 @@ from airflow_provider_bitrix24.exceptions import (
     Unauthorized,
 )
 
+#: Failures of single rows or payments that a task logs one by one.
+MOST_LOGGED = 20
+
 _FOR_ALL = (NotSent, PortalMoved, QueryLimitExceeded, OperationTimeLimit, Unauthorized, Blocked)
 
 
