@@ -71,7 +71,8 @@ class BatchResult(Generic[Key]):
             first = next(iter(self.errors.items()), None)
             told = f", first {first[0]!r}: {first[1]}" if first else ""
             raise BatchError(
-                f"{len(self.errors)} commands failed and {len(self.not_run)} were not run, "
+                f"of {len(self.errors) + len(self.not_run) + len(self.replies)} commands {len(self.errors)} failed and "
+                f"{len(self.not_run)} did not run, "
                 f"{len(self.replies)} succeeded{told}",
                 method="batch",
                 errors=self.errors,

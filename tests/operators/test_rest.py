@@ -118,7 +118,7 @@ def test_a_batch_tells_results_and_errors_by_name(portal, connection):
 
 def test_a_failed_command_fails_the_task_and_the_outcome_is_kept(portal, connection):
     given = context()
-    with pytest.raises(AirflowFailException, match="1 commands failed"):
+    with pytest.raises(AirflowFailException, match="of 2 commands 1 failed"):
         run(Bitrix24BatchOperator, given=given, commands={"a": ["profile"], "b": ["crm.deal.get", {"id": 99999}]})
     assert given["ti"].pushed["bitrix24_batch"]["results"]["a"]["ID"] == "1"
 

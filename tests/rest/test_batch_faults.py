@@ -262,7 +262,7 @@ def test_all_results_or_one_error_that_holds_everything(client: Client) -> None:
     with pytest.raises(BatchError) as failed:
         client.batch({"a": get(1), "b": get(999), "c": get(2)}, halt=True).all_results()
     error = failed.value
-    assert "1 commands failed and 1 were not run, 1 succeeded, first 'b': crm.item.get: NOT_FOUND" in str(error)
+    assert "of 3 commands 1 failed and 1 did not run, 1 succeeded, first 'b': crm.item.get: NOT_FOUND" in str(error)
     assert (list(error.errors), list(error.results), error.retryable) == (["b"], ["a"], False)
 
 
