@@ -52,9 +52,14 @@ def variables(airflow_db):
         with create_session() as session:
             return {row.key: (row._val, row.is_encrypted) for row in session.query(Variable)}
 
+    def forget():
+        with create_session() as session:
+            session.query(Variable).delete()
+
+    # DAGs of other tests have stored tokens, too.
+    forget()
     yield rows
-    with create_session() as session:
-        session.query(Variable).delete()
+    forget()
 
 
 # Forms of the connection
