@@ -12,6 +12,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from airflow_provider_bitrix24.exceptions import ConfigurationError
+
 _PREFIX = "bitrix24_"
 #: Keys written down in one value of the store.
 _PAGE = 100
@@ -165,6 +167,7 @@ def checkpoint(context: Any, report: Any = None) -> Checkpoint:
     raises; it begins anew.
 
     :param report: path of the report file, where the user asked for one.
+    :raises ConfigurationError: another mapped task keeps its own beside this report.
     """
     store = context.get("task_state_store") if hasattr(context, "get") else None
     found: Checkpoint
@@ -176,7 +179,14 @@ def checkpoint(context: Any, report: Any = None) -> Checkpoint:
         return Checkpoint()
     ti = context["ti"]
     series = [ti.dag_id, ti.run_id, ti.task_id, ti.map_index, getattr(ti, "max_tries", None)]
-    if found.get("series") != series:
+    earlier = found.get("series")
+    if earlier != series:
+        if earlier and earlier[:3] == series[:3] and earlier[3] != series[3]:
+            # Each would take away what the other remembers, and do work of an earlier try again.
+            raise ConfigurationError(
+                f"report is also that of the mapped task {earlier[3]} of this run",
+                next_step="give each its own: put {{ ti.map_index }} into the name",
+            )
         found.forget()
         found.put("series", series)
     return found

@@ -23,10 +23,12 @@ class StateStore:
         self.values.pop(key, None)
 
 
-def context(*, try_number: int = 1, retries: int = 3, store: StateStore | None = None) -> dict[str, Any]:
+def context(
+    *, try_number: int = 1, retries: int = 3, map_index: int = -1, store: StateStore | None = None
+) -> dict[str, Any]:
     pushed: dict[str, Any] = {}
     ti = SimpleNamespace(
-        try_number=try_number, max_tries=retries, dag_id="d", run_id="r", task_id="t", map_index=-1,
+        try_number=try_number, max_tries=retries, dag_id="d", run_id="r", task_id="t", map_index=map_index,
         pushed=pushed, xcom_push=lambda key, value: pushed.update({key: value}),
     )  # fmt: skip
     return {"ti": ti, "task": SimpleNamespace(retries=retries), **({"task_state_store": store} if store else {})}

@@ -341,6 +341,17 @@ def test_a_try_after_all_is_done_returns_the_same_and_sends_nothing(memory, port
     assert kept == set(store.values if store else (f.name for f in (tmp_path / "r.jsonl.checkpoint").iterdir()))
 
 
+def test_mapped_tasks_do_not_share_what_one_of_them_remembers_beside_its_report(portal, connection, tmp_path):
+    first, second = unpaid(portal, 2)
+    report = str(tmp_path / "r.jsonl")
+    delete(given=context(map_index=0), payment_ids=[first], report=report)
+    with pytest.raises(AirflowFailException, match=r"that of the mapped task 0 of this run: .* \{\{ ti.map_index \}\}"):
+        delete(given=context(map_index=1), payment_ids=[second], report=report)
+    assert portal.payment(second) is not None
+    delete(given=context(map_index=1), payment_ids=[second], report=str(tmp_path / "r1.jsonl"))
+    assert portal.payment(second) is None
+
+
 @pytest.mark.parametrize("memory", ["store", "report"])
 def test_a_cleared_task_begins_anew(memory, portal, connection, tmp_path):
     store = StateStore() if memory == "store" else None
