@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 import trustme
 
+from airflow_provider_bitrix24.rest.client import Client
 from airflow_provider_bitrix24.sandbox import Sandbox
+from tests.rest.clients import client_of
 from tests.rest.exchanges import CODE, PROXY_PASSWORD
 from tests.secrecy import assert_untold
 
@@ -25,6 +27,14 @@ def odd_portal(lasting_portal: Sandbox) -> Iterator[Sandbox]:
     lasting_portal.reset_calls()
     yield lasting_portal
     lasting_portal.clear_faults()
+
+
+@pytest.fixture
+def reader(many: Sandbox) -> Iterator[Client]:
+    """A client of ``many``, the module's own portal that is only read from, without the calls of the test before."""
+    many.reset_calls()
+    with client_of(many) as client:
+        yield client
 
 
 @pytest.fixture

@@ -15,7 +15,6 @@ from airflow_provider_bitrix24.rest.field_check import Fields
 from airflow_provider_bitrix24.rest.listing import Listing
 from airflow_provider_bitrix24.rest.methods import KNOWN
 from airflow_provider_bitrix24.sandbox import Sandbox
-from tests.rest.clients import client_of
 from tests.rest.hostile import Hostile, client_of_hostile
 
 CONTRACT = Path(__file__).parent.parent / "contract"
@@ -142,13 +141,6 @@ def test_a_name_in_select_that_the_portal_would_drop_is_refused_with_the_nearest
 def many() -> Iterator[Sandbox]:
     with Sandbox(deals=3) as portal:
         yield portal
-
-
-@pytest.fixture
-def reader(many: Sandbox) -> Iterator[Client]:
-    many.reset_calls()
-    with client_of(many) as client:
-        yield client
 
 
 @pytest.mark.parametrize("params", [{"filter": {"TITEL": 1}}, {"select": ["ID", "TITEL"]}])

@@ -37,13 +37,6 @@ def many() -> Iterator[Sandbox]:
         yield portal
 
 
-@pytest.fixture
-def reader(many: Sandbox) -> Iterator[Client]:
-    many.reset_calls()
-    with client_of(many) as client:
-        yield client
-
-
 def ids_of(portal: Sandbox) -> list[int]:
     return [int(deal["id"]) for deal in portal.items(DEAL)]
 
