@@ -19,8 +19,7 @@ Everything that goes wrong, as one tree. The first question each branch answers 
     │   ├── Blocked                       needs a human at the portal: plan, overload, licence
     │   └── ServerFault                   the portal's own fault codes: it may have run
     ├── IncompleteList                    a list that cannot be proven whole
-    ├── BatchError                        some commands failed: errors by key, results of the others
-    └── TriggerEventError                 a task woke to an event that our trigger does not send
+    └── BatchError                        some commands failed: errors by key, results of the others
 
 A class exists where somebody would act differently on it; the portal's own word is in ``code``.
 No message holds a secret: texts of the portal are scrubbed before an error is made of them.
@@ -28,6 +27,7 @@ No message holds a secret: texts of the portal are scrubbed before an error is m
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from typing import Any, Literal, TypeVar
 
@@ -54,6 +54,8 @@ class Bitrix24Error(Exception):
     retryable: bool = False
     #: Whether the method took effect.
     ran: Ran = "no"
+    #: Whether what stops one of many rows, calls or commands stops the next one too.
+    affects_every_row: bool = False
 
     def __init__(
         self,
@@ -86,8 +88,26 @@ class Bitrix24Error(Exception):
         text = f"{text}: {self.next_step}" if self.next_step else text
         return f"{text} (request {self.request_id})" if self.request_id else text
 
+    def but(self: _ErrorT, *, advice: str = "", **fields: Any) -> _ErrorT:
+        """
+        Return a copy with other fields, without traceback and chain; an error that somebody else holds never changes.
+
+        :param advice: a clause that is added to ``next_step``; one in parentheses is a remark.
+        :param fields: new values of fields, e.g. ``retryable=False``.
+        """
+        error = copy.copy(self)
+        for name, value in fields.items():
+            if not hasattr(error, name):
+                raise AttributeError(f"{type(self).__name__} has no field {name!r}")
+            setattr(error, name, value)
+        if advice:
+            before = error.next_step.rstrip(" .;")
+            joint = " " if advice.startswith("(") else "; "
+            error.next_step = f"{before}{joint if before else ''}{advice}"
+        return error
+
     def advise(self: _ErrorT, more: str) -> _ErrorT:
-        """Add a clause to ``next_step`` and return the error itself; what stands in parentheses only adds a remark."""
+        """To be replaced by :meth:`but` everywhere."""
         before = self.next_step.rstrip(" .;")
         joint = " " if more.startswith("(") else "; "
         self.next_step = f"{before}{joint if before else ''}{more}"
@@ -112,11 +132,14 @@ class ConfigurationError(Bitrix24Error, ValueError):
 class TaskStopped(Bitrix24Error):
     """The task was killed, and sends no request from then on. Nothing was sent; a retry of the task may go on."""
 
+    affects_every_row = True
     retryable = True
 
 
 class PortalMoved(Bitrix24Error):
     """The portal redirected to another host, or to a page of its own (licence, maintenance). The method did not run."""
+
+    affects_every_row = True
 
 
 class TransportError(Bitrix24Error):
@@ -127,6 +150,8 @@ class TransportError(Bitrix24Error):
 
 class NotSent(TransportError):
     """No connection was made: the method surely did not run."""
+
+    affects_every_row = True
 
 
 class AnswerLost(TransportError):
@@ -155,6 +180,7 @@ class RestError(Bitrix24Error):
 class QueryLimitExceeded(RestError):
     """The request bucket of this portal and source address is full. The method did not run."""
 
+    affects_every_row = True
     retryable = True
 
 
@@ -165,6 +191,7 @@ class OperationTimeLimit(RestError):
     :param reset_at: Unix seconds when the oldest minute drops out of the sum; None when the portal never told.
     """
 
+    affects_every_row = True
     retryable = True
 
     def __init__(self, reason: str, *, reset_at: float | None = None, **kwargs: Any) -> None:
@@ -174,6 +201,8 @@ class OperationTimeLimit(RestError):
 
 class Unauthorized(RestError):
     """The webhook or the token is not accepted. The method did not run."""
+
+    affects_every_row = True
 
 
 class ExpiredToken(Unauthorized):
@@ -194,6 +223,8 @@ class Invalid(RestError):
 
 class Blocked(RestError):
     """Only a human at the portal can help: plan, licence, overload, a missing module."""
+
+    affects_every_row = True
 
 
 class ServerFault(RestError):
@@ -232,7 +263,3 @@ class BatchError(Bitrix24Error):
         self.errors = dict(errors)
         self.results = dict(results)
         self.retryable = bool(self.errors) and all(error.retryable for error in self.errors.values())
-
-
-class TriggerEventError(Bitrix24Error):
-    """A task woke to an event that our trigger does not send."""

@@ -1,5 +1,5 @@
 """
-Write ``airflow_provider_bitrix24/rest/methods.txt``: what we know of Bitrix24's methods.
+Write ``airflow_provider_bitrix24/methods.txt``: what we know of Bitrix24's methods.
 
     python ci/make_methods_table.py
 
@@ -21,7 +21,7 @@ from method_corrections import ANY_CASE, CALLS, CORRECTIONS, NOT_LISTS, SORTED_B
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "tests" / "data" / "list-methods.json"
-TABLE = ROOT / "airflow_provider_bitrix24" / "rest" / "methods.txt"
+TABLE = ROOT / "airflow_provider_bitrix24" / "methods.txt"
 
 HEAD = """\
 # What we know of Bitrix24's methods. Made by ci/make_methods_table.py from tests/data/list-methods.json

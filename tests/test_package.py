@@ -20,7 +20,7 @@ import pytest
 import airflow_provider_bitrix24
 from airflow_provider_bitrix24.get_provider_info import get_provider_info
 from airflow_provider_bitrix24.hooks.bitrix24 import Bitrix24Hook
-from airflow_provider_bitrix24.rest.extras import Extras
+from airflow_provider_bitrix24.rest.settings.extras import Extras
 
 PACKAGE = Path(airflow_provider_bitrix24.__file__).parent
 CONNECTION_TYPE = get_provider_info()["connection-types"][0]

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError
-from airflow_provider_bitrix24.rest.extras import trimmed
+from airflow_provider_bitrix24.rest.settings.extras import trimmed
 
 EVENT = "ONAPPINSTALL"
 _WHAT = "paste the whole body of the POST to the application's initial installation path"

@@ -14,12 +14,12 @@ from airflow_provider_bitrix24.authorize.questions import Draft, application_of
 from airflow_provider_bitrix24.authorize.redirect import Redirected, read_redirect
 from airflow_provider_bitrix24.authorize.terminal import NoAnswer, Terminal
 from airflow_provider_bitrix24.exceptions import Bitrix24Error, ConfigurationError, ExpiredToken, RestError
-from airflow_provider_bitrix24.rest.authorization import DEFAULT_URL, OFFICIAL_HOSTS, AuthorizationServer, Granted
 from airflow_provider_bitrix24.rest.client import Client
-from airflow_provider_bitrix24.rest.introduction import introduce
-from airflow_provider_bitrix24.rest.pasted import portal_from_parts
+from airflow_provider_bitrix24.rest.oauth.authorization import DEFAULT_URL, OFFICIAL_HOSTS, AuthorizationServer, Granted
+from airflow_provider_bitrix24.rest.oauth.tokens import Tokens
 from airflow_provider_bitrix24.rest.portal import Portal
-from airflow_provider_bitrix24.rest.tokens import Tokens
+from airflow_provider_bitrix24.rest.settings.address import portal_from_parts
+from airflow_provider_bitrix24.rest.whoami import introduce
 
 #: How long a code lives («Full OAuth 2.0 flow»).
 CODE_SECONDS = 30

@@ -13,9 +13,9 @@ from airflow_provider_bitrix24.authorize.connections import Existing
 from airflow_provider_bitrix24.authorize.install_callback import InstallCallback
 from airflow_provider_bitrix24.authorize.terminal import Terminal
 from airflow_provider_bitrix24.exceptions import ConfigurationError
-from airflow_provider_bitrix24.rest.extras import trimmed
-from airflow_provider_bitrix24.rest.pasted import portal_from_parts
 from airflow_provider_bitrix24.rest.portal import OAuthApp, Portal
+from airflow_provider_bitrix24.rest.settings.address import portal_from_parts
+from airflow_provider_bitrix24.rest.settings.extras import trimmed
 
 #: Where the client secret may come from instead of a question: options are seen by all who may list processes.
 SECRET_VARIABLE = "BITRIX24_CLIENT_SECRET"  # noqa: S105 - a name, not a secret

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from urllib.parse import parse_qs
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError
-from airflow_provider_bitrix24.rest.extras import trimmed
+from airflow_provider_bitrix24.rest.settings.extras import trimmed
 
 _CODE = re.compile(r"[A-Za-z0-9._~-]{8,200}")
 _HOST = re.compile(r"[\w.:-]{1,253}")

@@ -6,7 +6,7 @@ import getpass
 import sys
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError
-from airflow_provider_bitrix24.rest.extras import trimmed
+from airflow_provider_bitrix24.rest.settings.extras import trimmed
 
 
 class NoAnswer(ConfigurationError):

@@ -9,7 +9,7 @@ from airflow_provider_bitrix24._compat import BaseHook
 if TYPE_CHECKING:
     from airflow_provider_bitrix24.rest.client import Client
     from airflow_provider_bitrix24.rest.portal import Portal
-    from airflow_provider_bitrix24.rest.types import Params
+    from airflow_provider_bitrix24.types import Params
 
 #: Most seconds that a connection test sleeps in all: a person waits for it.
 TEST_PATIENCE_SECONDS = 3.0
@@ -97,7 +97,7 @@ class Bitrix24Hook(BaseHook):
         """
         from airflow_provider_bitrix24.exceptions import Bitrix24Error
         from airflow_provider_bitrix24.hooks.connection import client_for
-        from airflow_provider_bitrix24.rest.introduction import introduce
+        from airflow_provider_bitrix24.rest.whoami import introduce
 
         try:
             client = client_for(

@@ -10,10 +10,10 @@ from urllib.parse import quote
 
 from airflow_provider_bitrix24._compat import mask_secret
 from airflow_provider_bitrix24.exceptions import ConfigurationError
-from airflow_provider_bitrix24.rest.pasted import portal_from_parts
+from airflow_provider_bitrix24.rest.oauth.token_stores import FileTokenStore, RedisTokenStore, TokenStore, token_store
+from airflow_provider_bitrix24.rest.oauth.tokens import Tokens
 from airflow_provider_bitrix24.rest.portal import OAuthApp, Portal
-from airflow_provider_bitrix24.rest.token_stores import FileTokenStore, RedisTokenStore, TokenStore, token_store
-from airflow_provider_bitrix24.rest.tokens import Tokens
+from airflow_provider_bitrix24.rest.settings.address import portal_from_parts
 
 if TYPE_CHECKING:
     from airflow_provider_bitrix24.rest.client import Client

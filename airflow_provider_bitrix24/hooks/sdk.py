@@ -7,9 +7,9 @@ from datetime import datetime, timezone
 from typing import Any
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError, RestError
-from airflow_provider_bitrix24.rest.batch import MAX_COMMANDS
+from airflow_provider_bitrix24.rest.batches.commands import MAX_COMMANDS
 from airflow_provider_bitrix24.rest.client import Client
-from airflow_provider_bitrix24.rest.types import Row
+from airflow_provider_bitrix24.types import Row
 
 
 class SdkToken:

@@ -9,17 +9,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from airflow_provider_bitrix24.crm.entity_types import entity_type_id
 from airflow_provider_bitrix24.exceptions import AnswerLost, Bitrix24Error, ConfigurationError
-from airflow_provider_bitrix24.operators.arguments import one_of, parameters, positive_id, something
+from airflow_provider_bitrix24.execution.arguments import one_of, parameters, positive_id, required
+from airflow_provider_bitrix24.hooks.outcome import MOST_LOGGED, befalls_all
 from airflow_provider_bitrix24.operators.crm import fields_of
-from airflow_provider_bitrix24.operators.entities import entity_type_id
-from airflow_provider_bitrix24.operators.mapping import WHOLE_ROW, filled
-from airflow_provider_bitrix24.operators.outcome import MOST_LOGGED, befalls_all
-from airflow_provider_bitrix24.operators.rows import Bitrix24BaseRowsOperator
+from airflow_provider_bitrix24.rows.base_operator import Bitrix24BaseRowsOperator
+from airflow_provider_bitrix24.rows.template import WHOLE_ROW, filled
 
 if TYPE_CHECKING:
-    from airflow_provider_bitrix24.operators.checkpoint import Checkpoint
-    from airflow_provider_bitrix24.operators.crm_fields import ItemFields
+    from airflow_provider_bitrix24.crm.fields import ItemFields
+    from airflow_provider_bitrix24.execution.checkpoint import Checkpoint
     from airflow_provider_bitrix24.rest.client import Client
 
 #: Rows written by one request, and remembered as one step.
@@ -70,8 +70,8 @@ class Bitrix24BulkWriteOperator(Bitrix24BaseRowsOperator):
         self.operation = operation
 
     def run(self, client: Client, context: Any) -> dict[str, Any]:
-        from airflow_provider_bitrix24.operators.checkpoint import checkpoint, is_repeated
-        from airflow_provider_bitrix24.operators.storage import write_json_lines
+        from airflow_provider_bitrix24.execution.checkpoint import checkpoint, is_repeated
+        from airflow_provider_bitrix24.execution.storage import write_json_lines
 
         method, ask = self._method()
         given = self.given()
@@ -144,7 +144,7 @@ class Bitrix24BulkWriteOperator(Bitrix24BaseRowsOperator):
             )
         shape = parameters(self.mapping, "mapping") or WHOLE_ROW
         if self.method is not None:
-            name = something(self.method, "method")
+            name = required(self.method, "method")
             return name, lambda client: _called(client, client.known(name)[0], shape)
         operation = one_of(self.operation, "operation", ("add", "update"))
         type_id, method = entity_type_id(self.entity_type_id), f"crm.item.{operation}"
@@ -221,7 +221,7 @@ class Bitrix24BulkWriteOperator(Bitrix24BaseRowsOperator):
 
 def _called(client: Client, method: str, shape: Any) -> _Made:
     """The params of a method, in which fields that the portal would drop without a word fail the row."""
-    from airflow_provider_bitrix24.operators.field_names import FieldNames
+    from airflow_provider_bitrix24.crm.write_names import FieldNames
 
     names = FieldNames(client, method)
 

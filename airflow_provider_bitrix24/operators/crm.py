@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from airflow_provider_bitrix24.crm.entity_types import FIRST_SMART_PROCESS, entity_type_id
 from airflow_provider_bitrix24.exceptions import Bitrix24Error, ConfigurationError, NotFound, RestError
-from airflow_provider_bitrix24.operators.arguments import names, parameters, positive_id
-from airflow_provider_bitrix24.operators.base import Bitrix24BaseOperator
-from airflow_provider_bitrix24.operators.entities import FIRST_SMART_PROCESS, entity_type_id
-from airflow_provider_bitrix24.operators.once import after, once
+from airflow_provider_bitrix24.execution.arguments import names, parameters, positive_id
+from airflow_provider_bitrix24.execution.at_most_once import after, once
+from airflow_provider_bitrix24.execution.base_operator import Bitrix24BaseOperator
 
 if TYPE_CHECKING:
-    from airflow_provider_bitrix24.operators.crm_fields import ItemFields, Written
+    from airflow_provider_bitrix24.crm.fields import ItemFields, Written
     from airflow_provider_bitrix24.rest.client import Client
 
 ADD, DELETE, GET, LIST, UPDATE = (f"crm.item.{verb}" for verb in ("add", "delete", "get", "list", "update"))
@@ -128,8 +128,8 @@ class Bitrix24ListItemsOperator(Bitrix24BaseOperator):
         self.typed = typed
 
     def run(self, client: Client, context: Any) -> Any:
+        from airflow_provider_bitrix24.execution.storage import writable_path, write_json_lines
         from airflow_provider_bitrix24.operators.rest import small_list
-        from airflow_provider_bitrix24.operators.storage import writable_path, write_json_lines
 
         type_id = entity_type_id(self.entity_type_id)
         item_filter = parameters(self.item_filter, "item_filter")
@@ -325,7 +325,7 @@ def some_fields(value: Any) -> dict[str, Any]:
 
 def fields_of(client: Client, type_id: int) -> ItemFields:
     """The fields of a kind of item, asked for once in a run."""
-    from airflow_provider_bitrix24.operators.crm_fields import ItemFields
+    from airflow_provider_bitrix24.crm.fields import ItemFields
 
     return ItemFields.ask(client, type_id)
 

@@ -9,11 +9,11 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_bitrix24.exceptions import AnswerLost, Bitrix24Error, ConfigurationError
-from airflow_provider_bitrix24.operators.crm_rows import Bitrix24BaseItemRowsOperator, Made, Outcome, Tally
+from airflow_provider_bitrix24.rows.item_rows import Bitrix24BaseItemRowsOperator, Made, Outcome, Tally
 
 if TYPE_CHECKING:
-    from airflow_provider_bitrix24.operators.checkpoint import Checkpoint
-    from airflow_provider_bitrix24.operators.crm_fields import ItemFields, Purpose, Written
+    from airflow_provider_bitrix24.crm.fields import ItemFields, Purpose, Written
+    from airflow_provider_bitrix24.execution.checkpoint import Checkpoint
     from airflow_provider_bitrix24.rest.client import Client
 
 IMPORT = "crm.item.batchImport"
@@ -58,7 +58,7 @@ class Bitrix24ImportItemsOperator(Bitrix24BaseItemRowsOperator):
     purpose: ClassVar[Purpose] = "import"
 
     def memory(self, context: Any, report: Any) -> Checkpoint:
-        from airflow_provider_bitrix24.operators.checkpoint import checkpoint, is_repeated
+        from airflow_provider_bitrix24.execution.checkpoint import checkpoint, is_repeated
 
         memory = checkpoint(context, report)
         if is_repeated(context) and not memory.lasting:
@@ -162,7 +162,7 @@ class Imports:
 
         Entries are a list, or an object by place, as PHP writes an array whose keys are not 0 to n-1.
         """
-        from airflow_provider_bitrix24.rest.reply import read_error
+        from airflow_provider_bitrix24.rest.answers.reply import read_error
 
         items = result.get("items") if isinstance(result, dict) else None
         by_place = dict(enumerate(items)) if isinstance(items, list) else items if isinstance(items, dict) else {}

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from airflow_provider_bitrix24.crm.entity_types import entity_type_id
 from airflow_provider_bitrix24.exceptions import Bitrix24Error, ConfigurationError
-from airflow_provider_bitrix24.operators.arguments import NOTHING, names
-from airflow_provider_bitrix24.operators.base import Bitrix24BaseOperator
+from airflow_provider_bitrix24.execution.arguments import names
+from airflow_provider_bitrix24.execution.base_operator import Bitrix24BaseOperator
 from airflow_provider_bitrix24.operators.crm import (
     ADD,
     LIST,
@@ -17,12 +18,12 @@ from airflow_provider_bitrix24.operators.crm import (
     fields_of,
     some_fields,
 )
-from airflow_provider_bitrix24.operators.crm_rows import Bitrix24BaseItemRowsOperator, Made, Outcome, Tally
-from airflow_provider_bitrix24.operators.entities import entity_type_id
+from airflow_provider_bitrix24.rest.nothing import NOTHING
+from airflow_provider_bitrix24.rows.item_rows import Bitrix24BaseItemRowsOperator, Made, Outcome, Tally
 
 if TYPE_CHECKING:
-    from airflow_provider_bitrix24.operators.checkpoint import Checkpoint
-    from airflow_provider_bitrix24.operators.crm_fields import ItemFields, Purpose, Written
+    from airflow_provider_bitrix24.crm.fields import ItemFields, Purpose, Written
+    from airflow_provider_bitrix24.execution.checkpoint import Checkpoint
     from airflow_provider_bitrix24.rest.client import Client
 
 #: Rows looked up by one request and written by the next.
@@ -179,7 +180,7 @@ class Upserts:
 
     def _key_in(self, fields: Mapping[str, Any]) -> tuple[str, ...]:
         """A key as text. ``77.50`` and ``77.5`` are one number, and so one key where the field has numbers."""
-        from airflow_provider_bitrix24.operators.crm_values import decimal_of
+        from airflow_provider_bitrix24.crm.values import decimal_of
 
         texts = []
         for name in self.key:
@@ -268,7 +269,7 @@ class Upserts:
 
     @staticmethod
     def _only(row: Written, wanted: Any) -> Written:
-        from airflow_provider_bitrix24.operators.crm_fields import Written
+        from airflow_provider_bitrix24.crm.fields import Written
 
         return Written({name: value for name, value in row.fields.items() if wanted(name, value)}, row.entries)
 

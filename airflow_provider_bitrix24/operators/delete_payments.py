@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from airflow_provider_bitrix24.crm.payments import id_in
 from airflow_provider_bitrix24.exceptions import (
     AnswerLost,
     Bitrix24Error,
@@ -19,14 +20,13 @@ from airflow_provider_bitrix24.exceptions import (
     TaskStopped,
     Unauthorized,
 )
-from airflow_provider_bitrix24.operators.arguments import ids, one_of, positive_id
-from airflow_provider_bitrix24.operators.base import Bitrix24BaseOperator
-from airflow_provider_bitrix24.operators.outcome import MOST_LOGGED
+from airflow_provider_bitrix24.execution.arguments import ids, one_of, positive_id
+from airflow_provider_bitrix24.execution.base_operator import Bitrix24BaseOperator
+from airflow_provider_bitrix24.hooks.outcome import MOST_LOGGED
 from airflow_provider_bitrix24.operators.payment import FIND_PAYMENT_ID, chosen_payments, payment_owner
-from airflow_provider_bitrix24.operators.payment_rows import id_in
 
 if TYPE_CHECKING:
-    from airflow_provider_bitrix24.operators.checkpoint import Checkpoint
+    from airflow_provider_bitrix24.execution.checkpoint import Checkpoint
     from airflow_provider_bitrix24.rest.client import Client
 
 #: Payments deleted by one request, and remembered as one step.
@@ -110,8 +110,8 @@ class Bitrix24DeletePaymentsOperator(Bitrix24BaseOperator):
         self.report = report
 
     def run(self, client: Client, context: Any) -> dict[str, Any]:
-        from airflow_provider_bitrix24.operators.checkpoint import checkpoint, is_repeated
-        from airflow_provider_bitrix24.operators.storage import writable_path, write_json_lines
+        from airflow_provider_bitrix24.execution.checkpoint import checkpoint, is_repeated
+        from airflow_provider_bitrix24.execution.storage import writable_path, write_json_lines
 
         one_of(self.on_error, "on_error", ("fail", "continue"))
         most = positive_id(self.max_deletions, "max_deletions")
@@ -156,7 +156,7 @@ class Bitrix24DeletePaymentsOperator(Bitrix24BaseOperator):
         return summary
 
     def _planned(self, plan: list[int], most: int, report: Any) -> dict[str, Any]:
-        from airflow_provider_bitrix24.operators.storage import write_json_lines
+        from airflow_provider_bitrix24.execution.storage import write_json_lines
 
         self.log.info("%d payments would be deleted.", len(plan))
         if len(plan) > most:

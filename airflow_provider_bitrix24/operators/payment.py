@@ -8,12 +8,13 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from airflow_provider_bitrix24.crm.entity_types import WITH_PAYMENTS, entity_type_id
+from airflow_provider_bitrix24.crm.payments import id_in, payment_row
 from airflow_provider_bitrix24.exceptions import Bitrix24Error, ConfigurationError, NotFound, RestError
-from airflow_provider_bitrix24.operators.arguments import parameters, positive_id, shown
-from airflow_provider_bitrix24.operators.base import Bitrix24BaseOperator
-from airflow_provider_bitrix24.operators.entities import WITH_PAYMENTS, entity_type_id
-from airflow_provider_bitrix24.operators.once import after, once
-from airflow_provider_bitrix24.operators.payment_rows import id_in, payment_row
+from airflow_provider_bitrix24.execution.arguments import parameters, positive_id
+from airflow_provider_bitrix24.execution.at_most_once import after, once
+from airflow_provider_bitrix24.execution.base_operator import Bitrix24BaseOperator
+from airflow_provider_bitrix24.rest.messages import preview
 
 if TYPE_CHECKING:
     from airflow_provider_bitrix24.rest.client import Client
@@ -259,7 +260,7 @@ class Bitrix24PayPaymentOperator(Bitrix24BaseOperator):
         self.payment_id = payment_id
 
     def run(self, client: Client, context: Any) -> bool | None:
-        from airflow_provider_bitrix24.operators.checkpoint import is_repeated
+        from airflow_provider_bitrix24.execution.checkpoint import is_repeated
 
         payment_id = positive_id(self.payment_id, "payment_id", FIND_PAYMENT_ID)
         try:
@@ -365,7 +366,7 @@ def added(client: Client, method: str, params: dict[str, Any]) -> int:
     added_id = client.call(method, params)
     if isinstance(added_id, bool) or not isinstance(added_id, int) or added_id < 1:
         raise Bitrix24Error(
-            f"the answer is {shown(added_id, client.scrub)} and not an id",
+            f"the answer is {preview(added_id, client.scrub)} and not an id",
             method=method,
             ran="unknown",
             next_step=f"look with {method.rpartition('.')[0]}.list before you run this again",
@@ -396,5 +397,5 @@ def _yes_or_no(paid: Any) -> str:
     word = {True: "Y", False: "N"}.get(paid) if isinstance(paid, bool) else str(paid).strip().upper()
     word = {"TRUE": "Y", "FALSE": "N"}.get(word or "", word)
     if word not in ("Y", "N"):
-        raise ConfigurationError(f"paid is {shown(paid)}", next_step='write True, False, "Y" or "N"')
+        raise ConfigurationError(f"paid is {preview(paid)}", next_step='write True, False, "Y" or "N"')
     return word

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from airflow_provider_bitrix24.crm.payments import payment_row
 from airflow_provider_bitrix24.exceptions import Blocked
-from airflow_provider_bitrix24.operators.arguments import parameters, positive_id
-from airflow_provider_bitrix24.operators.base import Bitrix24BaseOperator
-from airflow_provider_bitrix24.operators.once import once
+from airflow_provider_bitrix24.execution.arguments import parameters, positive_id
+from airflow_provider_bitrix24.execution.at_most_once import once
+from airflow_provider_bitrix24.execution.base_operator import Bitrix24BaseOperator
 from airflow_provider_bitrix24.operators.payment import FIND_PAYMENT_ID, added
-from airflow_provider_bitrix24.operators.payment_rows import payment_row
 
 if TYPE_CHECKING:
     from airflow_provider_bitrix24.rest.client import Client

@@ -8,12 +8,13 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_bitrix24.exceptions import Bitrix24Error, ConfigurationError, TaskStopped
-from airflow_provider_bitrix24.operators.arguments import one_of, parameters, shown, something
-from airflow_provider_bitrix24.operators.base import Bitrix24BaseOperator
-from airflow_provider_bitrix24.operators.once import once
+from airflow_provider_bitrix24.execution.arguments import one_of, parameters, required
+from airflow_provider_bitrix24.execution.at_most_once import once
+from airflow_provider_bitrix24.execution.base_operator import Bitrix24BaseOperator
+from airflow_provider_bitrix24.rest.messages import preview
 
 if TYPE_CHECKING:
-    from airflow_provider_bitrix24.rest.batch import BatchResult
+    from airflow_provider_bitrix24.rest.batches.commands import BatchResult
     from airflow_provider_bitrix24.rest.client import Client
 
 #: Largest result that a list puts into XCom: MySQL keeps 64 KiB there.
@@ -67,7 +68,7 @@ class Bitrix24Operator(Bitrix24BaseOperator):
     def run(self, client: Client, context: Any) -> Any:
         params = parameters(self.method_params, "method_params")
         version = one_of(self.version, "version", (2, 3))
-        name, known = client.known(something(self.method, "method"), version)
+        name, known = client.known(required(self.method, "method"), version)
         if name.lower() == "batch":
             raise ConfigurationError(
                 "method is batch, whose failed commands would go unseen here", next_step="use Bitrix24BatchOperator"
@@ -93,11 +94,11 @@ class Bitrix24Operator(Bitrix24BaseOperator):
         """What is to read the result, before there is one: a method that was done must not be done again for it."""
         path = self.result_path
         if isinstance(path, bool) or not isinstance(path, (str, int, type(None))):
-            raise ConfigurationError(f"result_path is {shown(path)}", next_step='write e.g. "item.id" or 0')
+            raise ConfigurationError(f"result_path is {preview(path)}", next_step='write e.g. "item.id" or 0')
         for argument, function in (("response_check", self.response_check), ("response_filter", self.response_filter)):
             if function is not None and not callable(function):
                 raise ConfigurationError(
-                    f"{argument} is no function, but {shown(function)}", next_step="write e.g. lambda result: result"
+                    f"{argument} is no function, but {preview(function)}", next_step="write e.g. lambda result: result"
                 )
 
 
@@ -146,7 +147,7 @@ class Bitrix24BatchOperator(Bitrix24BaseOperator):
 
     def run(self, client: Client, context: Any) -> dict[str, Any]:
         on_error = one_of(self.on_error, "on_error", ("fail", "continue"))
-        given = parameters(something(self.commands, "commands"), "commands")
+        given = parameters(required(self.commands, "commands"), "commands")
         commands = {name: _command(name, one) for name, one in given.items()}
         if not self.references:
             self._warn_of_references(commands)
@@ -235,12 +236,12 @@ class Bitrix24ListOperator(Bitrix24BaseOperator):
         self.version = version
 
     def run(self, client: Client, context: Any) -> Any:
-        from airflow_provider_bitrix24.operators.arguments import positive_id
-        from airflow_provider_bitrix24.operators.storage import writable_path, write_json_lines
+        from airflow_provider_bitrix24.execution.arguments import positive_id
+        from airflow_provider_bitrix24.execution.storage import writable_path, write_json_lines
 
         path = None if self.destination is None else writable_path(self.destination, "destination")
         rows = client.list(
-            something(self.method, "method"),
+            required(self.method, "method"),
             parameters(self.method_params, "method_params"),
             limit=None if self.limit is None else positive_id(self.limit, "limit"),
             version=one_of(self.version, "version", (2, 3)),

@@ -23,27 +23,27 @@ from airflow_provider_bitrix24.exceptions import (
     ServerFault,
     Unauthorized,
 )
-from airflow_provider_bitrix24.rest import authorization
-from airflow_provider_bitrix24.rest.batch import BatchResult, Command, Measured, Part, seconds_of
-from airflow_provider_bitrix24.rest.batch import body as batch_body
-from airflow_provider_bitrix24.rest.batch import parts as batch_parts
-from airflow_provider_bitrix24.rest.batch_call import BatchCall
-from airflow_provider_bitrix24.rest.bucket_stores import BucketStore, bucket_store
-from airflow_provider_bitrix24.rest.children import children
+from airflow_provider_bitrix24.methods import KNOWN, Method, Methods
+from airflow_provider_bitrix24.rest.answers.diagnosis import deletes, explained, identifying
+from airflow_provider_bitrix24.rest.answers.reply import Reply
+from airflow_provider_bitrix24.rest.batches.batch_call import BatchCall
+from airflow_provider_bitrix24.rest.batches.commands import BatchResult, Command, Measured, Part, seconds_of
+from airflow_provider_bitrix24.rest.batches.commands import body as batch_body
+from airflow_provider_bitrix24.rest.batches.commands import parts as batch_parts
 from airflow_provider_bitrix24.rest.encoding import as_params
-from airflow_provider_bitrix24.rest.explain import deletes, explained, identifying
-from airflow_provider_bitrix24.rest.listing import Listing
-from airflow_provider_bitrix24.rest.methods import KNOWN, Method, Methods
-from airflow_provider_bitrix24.rest.paging import RowList
+from airflow_provider_bitrix24.rest.limits.file_bucket import BucketStore, bucket_store
+from airflow_provider_bitrix24.rest.lists.exactness import Stream
+from airflow_provider_bitrix24.rest.lists.listing import Listing
+from airflow_provider_bitrix24.rest.lists.per_parent import children
+from airflow_provider_bitrix24.rest.lists.row_list import RowList
+from airflow_provider_bitrix24.rest.oauth import authorization
+from airflow_provider_bitrix24.rest.oauth.call_token import Signing, check_unsigned
+from airflow_provider_bitrix24.rest.oauth.tokens import Tokens
 from airflow_provider_bitrix24.rest.patience import QUIET_SECONDS, Patience
 from airflow_provider_bitrix24.rest.portal import Portal
-from airflow_provider_bitrix24.rest.reply import Reply
 from airflow_provider_bitrix24.rest.retry import CALL_SECONDS, PATIENCE_SECONDS, delay_before_retry
-from airflow_provider_bitrix24.rest.rows import Stream
 from airflow_provider_bitrix24.rest.sender import Sender
-from airflow_provider_bitrix24.rest.signing import Signing, check_unsigned
-from airflow_provider_bitrix24.rest.tokens import Tokens
-from airflow_provider_bitrix24.rest.types import Params, Row
+from airflow_provider_bitrix24.types import Params, Row
 
 log = logging.getLogger(__name__)
 Key = TypeVar("Key", bound=Hashable)

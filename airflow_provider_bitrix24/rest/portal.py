@@ -9,8 +9,8 @@ from typing import ClassVar
 from urllib.parse import quote, unquote, urlsplit
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError, PortalMoved
-from airflow_provider_bitrix24.rest.limits import PLANS, STANDARD, Bucket
-from airflow_provider_bitrix24.rest.operating import OPERATING_BUDGET_SECONDS
+from airflow_provider_bitrix24.rest.limits.bucket import PLANS, STANDARD, Bucket
+from airflow_provider_bitrix24.rest.limits.operating import OPERATING_BUDGET_SECONDS
 from airflow_provider_bitrix24.rest.scrub import Scrub, scrubber
 
 #: Seconds without a byte after which an answer counts as lost. The cloud cuts a call at 60 s («Limits»).

@@ -14,18 +14,18 @@ from airflow_provider_bitrix24.exceptions import (
     QueryLimitExceeded,
     TaskStopped,
 )
-from airflow_provider_bitrix24.rest.bucket_stores import BucketStore
+from airflow_provider_bitrix24.methods import Method
+from airflow_provider_bitrix24.rest.answers.reply import Reply, read_reply
 from airflow_provider_bitrix24.rest.encoding import json_body
-from airflow_provider_bitrix24.rest.methods import Method
-from airflow_provider_bitrix24.rest.operating import OperatingTime
+from airflow_provider_bitrix24.rest.limits.file_bucket import BucketStore
+from airflow_provider_bitrix24.rest.limits.operating import OperatingTime
+from airflow_provider_bitrix24.rest.oauth.call_token import Signing
+from airflow_provider_bitrix24.rest.oauth.token_pair import TokenPair
 from airflow_provider_bitrix24.rest.patience import Patience
 from airflow_provider_bitrix24.rest.portal import Portal
-from airflow_provider_bitrix24.rest.reply import Reply, read_reply
 from airflow_provider_bitrix24.rest.scrub import scrubber
-from airflow_provider_bitrix24.rest.signing import Signing
-from airflow_provider_bitrix24.rest.token_pair import TokenPair
-from airflow_provider_bitrix24.rest.transport import Transport
-from airflow_provider_bitrix24.rest.types import Params
+from airflow_provider_bitrix24.rest.wire.transport import Transport
+from airflow_provider_bitrix24.types import Params
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from airflow_provider_bitrix24.rest.client import Client
-from airflow_provider_bitrix24.rest.limits import PLANS, STANDARD, Bucket
+from airflow_provider_bitrix24.rest.limits.bucket import PLANS, STANDARD, Bucket
 from airflow_provider_bitrix24.rest.portal import Portal, Webhook
 
 

@@ -11,7 +11,7 @@ import pytest
 from airflow_provider_bitrix24.authorize.pair import connection_with
 from airflow_provider_bitrix24.authorize.questions import Wanted, ask_for
 from airflow_provider_bitrix24.authorize.terminal import Terminal as Silent
-from airflow_provider_bitrix24.rest.authorization import Granted
+from airflow_provider_bitrix24.rest.oauth.authorization import Granted
 from tests.authorize.person import Terminal, run
 from tests.authorize.test_authorize import ADDRESS
 from tests.wire import RawServer

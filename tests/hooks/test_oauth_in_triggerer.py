@@ -11,7 +11,7 @@ from datetime import datetime
 import pytest
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError
-from airflow_provider_bitrix24.hooks.in_triggerer import aget_client
+from airflow_provider_bitrix24.hooks.async_client import aget_client
 from tests.oauth.tasks import DeferredProfile, ProfileTrigger
 
 

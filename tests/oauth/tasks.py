@@ -12,8 +12,8 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_bitrix24._compat import BaseOperator
 from airflow_provider_bitrix24.exceptions import Bitrix24Error
+from airflow_provider_bitrix24.hooks.async_client import aget_client
 from airflow_provider_bitrix24.hooks.bitrix24 import Bitrix24Hook
-from airflow_provider_bitrix24.hooks.in_triggerer import aget_client
 
 
 class Rounds(BaseOperator):

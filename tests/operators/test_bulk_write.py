@@ -14,7 +14,7 @@ import pytest
 from airflow_provider_bitrix24._compat import AirflowFailException
 from airflow_provider_bitrix24.exceptions import Bitrix24Error, ConfigurationError, OperationTimeLimit
 from airflow_provider_bitrix24.operators.bulk_write import Bitrix24BulkWriteOperator
-from airflow_provider_bitrix24.operators.row_sources import rows_of
+from airflow_provider_bitrix24.rows.sources import rows_of
 from tests.operators.context import StateStore, context
 
 ADD, UPDATE = "crm.item.add", "crm.item.update"

@@ -9,7 +9,7 @@ import pytest
 
 from airflow_provider_bitrix24._compat import AirflowFailException
 from airflow_provider_bitrix24.exceptions import Bitrix24Error, OperationTimeLimit
-from airflow_provider_bitrix24.operators.checkpoint import checkpoint
+from airflow_provider_bitrix24.execution.checkpoint import checkpoint
 from airflow_provider_bitrix24.operators.delete_payments import Bitrix24DeletePaymentsOperator
 from airflow_provider_bitrix24.rest.client import Client
 from airflow_provider_bitrix24.sandbox import Sandbox

@@ -6,12 +6,12 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from airflow_provider_bitrix24.rest.bucket_stores import LocalBucket
 from airflow_provider_bitrix24.rest.client import Client
-from airflow_provider_bitrix24.rest.pasted import portal_from_parts
+from airflow_provider_bitrix24.rest.limits.file_bucket import LocalBucket
+from airflow_provider_bitrix24.rest.oauth.token_stores import TokenStore, version_of
+from airflow_provider_bitrix24.rest.oauth.tokens import Tokens
 from airflow_provider_bitrix24.rest.portal import OAuthApp
-from airflow_provider_bitrix24.rest.token_stores import TokenStore, version_of
-from airflow_provider_bitrix24.rest.tokens import Tokens
+from airflow_provider_bitrix24.rest.settings.address import portal_from_parts
 from tests.rest.clients import Naps
 
 __all__ = ["MemoryStore", "application_client"]

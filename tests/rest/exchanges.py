@@ -8,7 +8,7 @@ import pytest
 
 from airflow_provider_bitrix24.exceptions import TransportError
 from airflow_provider_bitrix24.rest.portal import Portal, Webhook
-from airflow_provider_bitrix24.rest.transport import Answer, Transport
+from airflow_provider_bitrix24.rest.wire.transport import Answer, Transport
 from airflow_provider_bitrix24.sandbox import Sandbox
 from tests.secrecy import assert_untold
 from tests.wire import RawServer, Talk, read_request

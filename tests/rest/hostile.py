@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from airflow_provider_bitrix24.exceptions import IncompleteList
-from airflow_provider_bitrix24.rest.bucket_stores import LocalBucket
 from airflow_provider_bitrix24.rest.client import Client
-from airflow_provider_bitrix24.rest.paging import RowList
+from airflow_provider_bitrix24.rest.limits.file_bucket import LocalBucket
+from airflow_provider_bitrix24.rest.lists.row_list import RowList
 from airflow_provider_bitrix24.sandbox.batch import Batch
 from airflow_provider_bitrix24.sandbox.dispatch import Done
 from airflow_provider_bitrix24.sandbox.methods.registry import Page, Refusal

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_bitrix24.exceptions import Bitrix24Error
-from airflow_provider_bitrix24.rest.reply import Reply, read_reply
+from airflow_provider_bitrix24.rest.answers.reply import Reply, read_reply
 
 DELETE = "crm.item.payment.delete"
 JSON = "application/json; charset=utf-8"

@@ -15,8 +15,8 @@ from airflow_provider_bitrix24.exceptions import (
     Forbidden,
     ServerFault,
 )
+from airflow_provider_bitrix24.methods import KNOWN, Method
 from airflow_provider_bitrix24.rest.client import Client
-from airflow_provider_bitrix24.rest.methods import KNOWN, Method
 from airflow_provider_bitrix24.sandbox import Sandbox
 from tests.rest.clients import Naps, client_of
 

@@ -16,9 +16,9 @@ from airflow_provider_bitrix24.exceptions import (
     QueryLimitExceeded,
     TaskStopped,
 )
-from airflow_provider_bitrix24.rest.bucket_stores import LocalBucket
 from airflow_provider_bitrix24.rest.client import Client
-from airflow_provider_bitrix24.rest.limits import PLANS, Bucket
+from airflow_provider_bitrix24.rest.limits.bucket import PLANS, Bucket
+from airflow_provider_bitrix24.rest.limits.file_bucket import LocalBucket
 from airflow_provider_bitrix24.sandbox import Sandbox
 from tests.rest.clients import Naps, client_of, portal_at
 

@@ -1,0 +1,113 @@
+"""
+Phones, e-mails, web addresses and messengers of leads, contacts and companies: many values, each with an id of its own.
+
+Source: ``fm`` in ``crm.item.add`` and ``crm.item.update``; ``PHONE`` and its like in ``crm.item.import``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from airflow_provider_bitrix24.exceptions import ConfigurationError
+from airflow_provider_bitrix24.rest.messages import preview
+
+#: Kinds of CRM items that have them: lead, contact, company.
+OWNERS = frozenset({1, 3, 4})
+TYPES = ("PHONE", "EMAIL", "WEB", "IM")
+
+_KEYS = {"id": "id", "typeid": "typeId", "valuetype": "valueType", "value": "value"}
+_CURE = 'write e.g. {"PHONE": "+15550001"} or {"fm": [{"typeId": "PHONE", "valueType": "WORK", "value": "+15550001"}]}'
+
+
+def is_multifield(name: str) -> bool:
+    """Whether a name among an item's fields means multi-fields: ``fm``, ``PHONE``, ``EMAIL``, ``WEB``, ``IM``."""
+    return name.strip().upper() in ("FM", *TYPES)
+
+
+def entries_of(name: str, value: Any) -> list[dict[str, Any]]:
+    """
+    What an author wrote under such a name, as ``[{"typeId": "PHONE", "valueType": "WORK", "value": "+1555"}, …]``.
+
+    An entry that exists already has its ``id`` too, and an empty ``value`` if it is to be removed.
+
+    :param value: one text, a list of texts, or entries in either spelling (``valueType``, ``VALUE_TYPE``); under ``fm``
+        a list of entries or an object of entries by id, ``n0`` and so on for new ones.
+    :raises ConfigurationError: anything else.
+    """
+    kind = name.strip().upper()
+    if isinstance(value, Mapping) and kind == "FM":
+        found = [_entry(one, name, id_=str(key)) for key, one in value.items()]
+    else:
+        several = value if isinstance(value, (list, tuple)) else [] if value in (None, "") else [value]
+        found = [_entry(one, name, kind=None if kind == "FM" else kind) for one in several]
+    return [entry for entry in found if entry["value"] or "id" in entry]
+
+
+def _entry(given: Any, name: str, *, kind: str | None = None, id_: str = "") -> dict[str, Any]:
+    if isinstance(given, (str, int)) and not isinstance(given, bool) and kind:
+        return {"typeId": kind, "valueType": "WORK", "value": str(given).strip()}
+    if not isinstance(given, Mapping):
+        raise ConfigurationError(f"{name} holds {preview(given)}", next_step=_CURE)
+    entry = {_KEYS.get(str(key).replace("_", "").lower(), str(key)): one for key, one in given.items()}
+    entry.setdefault("valueType", "WORK")
+    if kind:
+        entry["typeId"] = kind
+    entry["value"] = str(entry.get("value") or "").strip()
+    entry["id"] = id_ if id_.isdecimal() else entry.get("id")
+    if not entry["id"]:
+        del entry["id"]
+    if entry.get("typeId") not in TYPES and "id" not in entry:
+        raise ConfigurationError(
+            f"an entry of {name} has typeId {preview(entry.get('typeId'))}",
+            next_step=f"it is one of {', '.join(TYPES)}",
+        )
+    return entry
+
+
+def as_fm(entries: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """``fm`` of an add or update: entries by id, new ones under ``n0``, ``n1`` and so on."""
+    fm: dict[str, dict[str, Any]] = {}
+    for number, entry in enumerate(entries):
+        fm[str(entry.get("id", f"n{number}"))] = {name: value for name, value in entry.items() if name != "id"}
+    return fm
+
+
+def as_import(entries: Iterable[Mapping[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """The same for an import: ``{"PHONE": [{"VALUE": "+1555", "VALUE_TYPE": "WORK"}]}``."""
+    fields: dict[str, list[dict[str, Any]]] = {}
+    for entry in entries:
+        fields.setdefault(entry["typeId"], []).append({"VALUE": entry["value"], "VALUE_TYPE": entry["valueType"]})
+    return fields
+
+
+def not_there_yet(entries: Iterable[dict[str, Any]], item: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Entries without those new ones that an item has already: sent again, they would be added once more."""
+    there = _present(item)
+    return [entry for entry in entries if "id" in entry or (entry["typeId"], entry["value"]) not in there]
+
+
+def not_taken(entries: Iterable[Mapping[str, Any]], item: Mapping[str, Any]) -> list[str]:
+    """Types of the entries that an item does not have although they were sent."""
+    there, ids = _present(item), {str(one.get("id")) for one in _fm(item)}
+    missing = []
+    for entry in entries:
+        if not entry["value"]:
+            taken = str(entry["id"]) not in ids
+        elif "typeId" in entry:
+            taken = (entry["typeId"], entry["value"]) in there
+        else:
+            taken = entry["value"] in {value for _, value in there}
+        if not taken:
+            missing.append(str(entry.get("typeId") or f"fm {entry['id']}"))
+    return missing
+
+
+def _present(item: Mapping[str, Any]) -> set[tuple[Any, str]]:
+    return {(one.get("typeId"), str(one.get("value") or "").strip()) for one in _fm(item)}
+
+
+def _fm(item: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    found = item.get("fm")
+    several = found.values() if isinstance(found, Mapping) else found if isinstance(found, list) else ()
+    return [one for one in several if isinstance(one, Mapping)]

@@ -1,0 +1,262 @@
+"""
+Values of CRM fields by type: what the portal must be sent, what it must be asked for, and what its answer means.
+
+Source: «value conventions» and the server's source, by way of ``crm.item.add``, ``crm.item.list`` and
+``crm.item.fields``.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from airflow_provider_bitrix24.crm import dates
+from airflow_provider_bitrix24.exceptions import ConfigurationError
+from airflow_provider_bitrix24.rest.messages import preview
+from airflow_provider_bitrix24.rest.nothing import text_hint
+
+_TEXTS = frozenset({"string", "text", "url", "crm_status", "crm_currency", "char"})
+#: Types that hold the id of an object.
+_IDS = frozenset(
+    {"user", "employee", "crm_company", "crm_contact", "crm_lead", "crm_deal", "crm_quote", "crm_category"}
+    | {"crm_entity", "iblock_element", "iblock_section"}
+)
+_WHOLE = frozenset({"integer"}) | _IDS
+_SCALARS = _TEXTS | _WHOLE | {"double", "boolean", "date", "datetime", "enumeration"}
+
+_YES = frozenset({"y", "yes", "true", "1"})
+_NO = frozenset({"n", "no", "false", "0"})
+_MONEY = re.compile(r"\s*([+-]?\d+(?:\.\d+)?)\s*\|\s*([A-Za-z]{3})\s*", re.ASCII)
+#: Amounts closer than this are the same: the portal rounds to hundredths.
+_HUNDREDTH = 0.005
+#: Below this a float holds every whole number as it is.
+_EXACT = 2**53
+
+
+@dataclass(frozen=True)
+class ItemField:
+    """
+    One field of a kind of CRM item.
+
+    :param name: as ``crm.item.*`` spells it, ``ufCrm_1700000001``.
+    :param upper_name: the original name, ``UF_CRM_1700000001``.
+    :param type: ``string``, ``crm_status``, ``enumeration``, …
+    :param is_user_field: made by the portal's users.
+    :param choices: texts of an enumeration by their id.
+    """
+
+    name: str
+    upper_name: str
+    type: str
+    title: str = ""
+    is_read_only: bool = False
+    is_immutable: bool = False
+    is_multiple: bool = False
+    is_user_field: bool = False
+    choices: Mapping[str, str] = field(default_factory=dict)
+
+
+def is_nothing(value: Any) -> bool:
+    """None, empty text and empty lists, and the NaN and NaT that data frames have for None."""
+    if isinstance(value, float):
+        return math.isnan(value)
+    return value is None or value in ("", [], (), {}) or type(value).__name__ == "NaTType"
+
+
+def written(known: ItemField, value: Any) -> Any:
+    """
+    ``value`` as the portal must be sent it in ``fields``; nothing (None, ``""``, ``[]``) clears the field.
+
+    Booleans become Y and N, since the portal takes 1 for «no»; a text of an enumeration becomes its id; one value of a
+    multiple field becomes a list.
+
+    :raises ConfigurationError: the value does not fit the type.
+    """
+    if known.is_multiple:
+        several = value if isinstance(value, (list, tuple, set)) else [value]
+        return [_one(known, one) for one in several if not is_nothing(one)]
+    return "" if is_nothing(value) else _one(known, value)
+
+
+def asked_for(known: ItemField, value: Any) -> Any:
+    """
+    ``value`` as it must stand in a filter: as :func:`written`, but user fields of type boolean are filtered by 1 and 0.
+
+    :raises ConfigurationError: the value does not fit the type.
+    """
+    if is_nothing(value):
+        return ""
+    if known.type == "boolean" and known.is_user_field:
+        return 1 if _yes(known, value) else 0
+    return _one(known, value)
+
+
+def _one(known: ItemField, value: Any) -> Any:
+    if known.type == "money":
+        return _money(known, value)
+    if known.type not in _SCALARS:
+        # Files, addresses and what a portal's applications add have shapes of their own.
+        return value
+    if isinstance(value, (list, tuple, set, Mapping, bytes)):
+        raise _misfit(known, value, "one value")
+    if known.type == "boolean":
+        return "Y" if _yes(known, value) else "N"
+    if known.type == "date":
+        return dates.day(value, known.name)
+    if known.type == "datetime":
+        return dates.moment(value, known.name)
+    if known.type == "enumeration":
+        return _choice(known, value)
+    if known.type in _TEXTS:
+        return _text(known, value)
+    return _number(known, value)
+
+
+def _misfit(known: ItemField, value: Any, takes: str, cure: str = "") -> ConfigurationError:
+    return ConfigurationError(f"{known.name} takes {takes}, not {preview(value)}", next_step=text_hint(value) or cure)
+
+
+def _yes(known: ItemField, value: Any) -> bool:
+    word = str(value).strip().lower()
+    if word not in _YES | _NO:
+        raise _misfit(known, value, "yes or no", 'write True, False, "Y" or "N"')
+    return word in _YES
+
+
+def _text(known: ItemField, value: Any) -> Any:
+    if isinstance(value, bool):
+        raise _misfit(known, value, "text")
+    if isinstance(value, float) and value.is_integer() and abs(value) < _EXACT:
+        # Parquet files and data frames keep a column of whole numbers as fractions where one is missing: the key 12
+        # must not become 12.0, another key.
+        return str(int(value))
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    return str(value) if isinstance(value, (int, float)) else value
+
+
+def _number(known: ItemField, value: Any) -> Any:
+    number = decimal_of(value)
+    if number is None:
+        cure = "write it without separators, with a point: 1234.5" if known.type == "double" else ""
+        raise _misfit(known, value, "a number", cure)
+    if known.type in _WHOLE:
+        if number != number.to_integral_value():
+            raise _misfit(known, value, "a whole number")
+        return int(number)
+    return value if isinstance(value, (int, float)) else format(number, "f")
+
+
+def decimal_of(value: Any) -> Decimal | None:
+    """A number, or its text, exactly; None for anything else."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, str, Decimal)):
+        return None
+    try:
+        number = Decimal(value.strip() if isinstance(value, str) else str(value))
+    except InvalidOperation:
+        return None
+    return number if number.is_finite() else None
+
+
+def _money(known: ItemField, value: Any) -> str:
+    """``300|EUR``, out of that or of ``{"amount": 300, "currency": "EUR"}``."""
+    text = value
+    if isinstance(value, Mapping) and set(value) == {"amount", "currency"}:
+        amount = decimal_of(value["amount"])
+        text = None if amount is None else f"{amount:f}|{value['currency']}"
+    match = _MONEY.fullmatch(text) if isinstance(text, str) else None
+    if match is None:
+        raise _misfit(
+            known, value, "an amount with a currency", 'write "300|EUR" or {"amount": 300, "currency": "EUR"}'
+        )
+    return f"{match[1]}|{match[2].upper()}"
+
+
+def _choice(known: ItemField, value: Any) -> Any:
+    """The id of a value of an enumeration; the portal drops, without a word, what is none."""
+    number = decimal_of(value)
+    word = str(int(number)) if number is not None and number == number.to_integral_value() else str(value).strip()
+    if not known.choices or word in known.choices:
+        return int(word) if word.isascii() and word.isdecimal() else word
+    ids = [choice for choice, text in known.choices.items() if text.strip().lower() == word.lower()]
+    if len(ids) != 1:
+        some = ", ".join(f"{choice} ({text})" for choice, text in list(known.choices.items())[:10])
+        raise _misfit(known, value, f"one of {some}{', …' if len(known.choices) > 10 else ''}")
+    return int(ids[0]) if ids[0].isdecimal() else ids[0]
+
+
+# Out
+
+
+def typed(known: ItemField, value: Any) -> Any:
+    """
+    An answer's value in the JSON type that fits the field, whatever the portal's method and age write.
+
+    Whole numbers and ids are int, amounts float, booleans true and false, days ``"2026-01-31"``, moments ISO text with
+    their offset, money ``{"amount": "300", "currency": "EUR"}``; a multiple field is a list; nothing is null, but an
+    empty text. What does not fit stays as it is.
+    """
+    if known.is_multiple:
+        several = value if isinstance(value, list) else list(value.values()) if isinstance(value, dict) else [value]
+        return [_typed(known, one) for one in several if not is_nothing(one) and one is not False]
+    return _typed(known, value)
+
+
+def _typed(known: ItemField, value: Any) -> Any:
+    if value is None or (value == "" and known.type not in _TEXTS):
+        return None
+    if known.type == "boolean":
+        word = str(value).strip().lower()
+        return True if word in _YES else False if word in _NO else value
+    if known.type in _WHOLE or known.type in ("double", "enumeration"):
+        number = decimal_of(value)
+        if number is None or (known.type != "double" and number != number.to_integral_value()):
+            return value
+        return float(number) if known.type == "double" else int(number)
+    if known.type in ("date", "datetime") and isinstance(value, str):
+        return _typed_moment(known, value)
+    if known.type == "money" and (match := _MONEY.fullmatch(str(value))):
+        return {"amount": match[1], "currency": match[2].upper()}
+    if known.type in _TEXTS and isinstance(value, (int, float)) and not isinstance(value, bool):
+        return str(value)
+    return value
+
+
+def _typed_moment(known: ItemField, value: str) -> Any:
+    if value.startswith("0000-00-00"):
+        return None
+    found = dates.read(value)
+    if found is None:
+        return value
+    return dates.day_of(found) if known.type == "date" else found.isoformat()
+
+
+def same(known: ItemField, sent: Any, read: Any) -> bool:
+    """Whether a value that was sent, as :func:`written` made it, is what was read back."""
+    meant, found = typed(known, sent), typed(known, read)
+    if meant in (None, "", [], {}):
+        return found in (None, "", [], {}, 0, False)
+    if known.type not in _SCALARS | {"money"} or known.type == "text":
+        # The portal rewrites files, addresses and the markup of long texts.
+        return found not in (None, "", [], {})
+    if known.is_multiple:
+        # In any order.
+        return isinstance(found, list) and sorted(map(str, meant)) == sorted(map(str, found))
+    return _same_one(known, meant, found)
+
+
+def _same_one(known: ItemField, meant: Any, found: Any) -> bool:
+    if known.type == "double" and isinstance(found, float):
+        return bool(abs(meant - found) < _HUNDREDTH)
+    if known.type == "datetime" and isinstance(found, str):
+        return dates.read(meant) == dates.read(found)
+    if known.type == "money" and isinstance(found, dict):
+        near = abs(float(meant["amount"]) - float(found["amount"])) < _HUNDREDTH
+        return near and str(meant["currency"]) == str(found["currency"])
+    if known.type in _TEXTS:
+        return str(meant).strip() == str(found).strip()
+    return bool(meant == found)

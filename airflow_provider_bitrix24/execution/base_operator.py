@@ -1,0 +1,97 @@
+"""What all operators share: the connection, the client, and how a task fails or is killed."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow_provider_bitrix24._compat import BaseOperator
+from airflow_provider_bitrix24.execution.arguments import flag, required
+from airflow_provider_bitrix24.hooks.outcome import airflow_outcome
+
+if TYPE_CHECKING:
+    from airflow_provider_bitrix24.hooks.bitrix24 import Bitrix24Hook
+    from airflow_provider_bitrix24.rest.client import Client
+
+
+class _ByHand:
+    """In place of the task instance where no task runs, as in a test that calls ``execute({})``: a first try."""
+
+    try_number, dag_id, map_index = 1, "", -1
+
+    def __init__(self, task_id: str) -> None:
+        self.task_id, self.run_id = task_id, str(uuid.uuid4())
+
+    def xcom_push(self, key: str, value: Any) -> None:
+        """What more a task would tell goes nowhere."""
+
+
+class Bitrix24BaseOperator(BaseOperator):
+    """
+    Base of the operators: a subclass does its work in ``run``.
+
+    :param bitrix24_conn_id: the connection's id; templated.
+    """
+
+    template_fields: Sequence[str] = ("bitrix24_conn_id",)
+    #: Arguments that are True or False, and the attributes that hold them.
+    flags: ClassVar[Mapping[str, str]] = {}
+    ui_color = "#d6f0fb"
+
+    #: Arguments that the author gave a value, a template or another task's result.
+    _given: frozenset[str] = frozenset()
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        # Here alone are they all together, and not rendered yet.
+        operator = super().__new__(cls)
+        given = frozenset(name for name, value in kwargs.items() if value is not None)
+        # Airflow's own way of setting an attribute wants the operator to be made already.
+        object.__setattr__(operator, "_given", given)
+        return operator
+
+    def __init__(self, *, bitrix24_conn_id: str = "bitrix24_default", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.bitrix24_conn_id = bitrix24_conn_id
+        self._client: Client | None = None
+        self._killed = False
+
+    @property
+    def hook(self) -> Bitrix24Hook:
+        from airflow_provider_bitrix24.hooks.bitrix24 import Bitrix24Hook
+
+        return Bitrix24Hook(self.bitrix24_conn_id)
+
+    def execute(self, context: Any) -> Any:
+        if "ti" not in context:
+            context = {**context, "ti": _ByHand(self.task_id)}
+        with airflow_outcome():
+            for name, attribute in self.flags.items():
+                flag(getattr(self, attribute), name)
+            self._check_given()
+            self._client = self.hook.get_conn()
+            if self._killed:
+                self._client.stop()
+            try:
+                return self.run(self._client, context)
+            finally:
+                self._client.close()
+                self._client = None
+
+    def _check_given(self) -> None:
+        """:raises ConfigurationError: None came of what was given: as a filter it would mean all there is."""
+        required(self.bitrix24_conn_id, "bitrix24_conn_id")
+        for name in self.template_fields:
+            if name in self._given and getattr(self, name) is None:
+                required(None, name)
+
+    def run(self, client: Client, context: Any) -> Any:
+        """Do the task's work and return what goes to XCom, in plain JSON types."""
+        raise TypeError(f"{type(self).__name__} has no run()")
+
+    def on_kill(self) -> None:
+        """Send nothing more; a request that is under way is not called back."""
+        # Airflow 3 lets the task go on after a signal that came while the connection was looked up.
+        self._killed = True
+        if self._client is not None:
+            self._client.stop()

@@ -1,0 +1,116 @@
+"""Rows in files of object storage: JSON lines, whole or not at all under their name."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import re
+from collections.abc import Iterable
+from pathlib import PurePath
+from typing import Any
+
+from airflow_provider_bitrix24.exceptions import ConfigurationError
+from airflow_provider_bitrix24.rest.messages import preview
+from airflow_provider_bitrix24.rest.nothing import NOTHING, nothing_hint
+
+_EXAMPLE = "write e.g. s3://conn_id@bucket/deals.jsonl or file:///data/deals.jsonl"
+#: What no retry heals of a file that cannot be made; the rest may be the network, or a full disk.
+_FOR_GOOD = (FileExistsError, FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError, ValueError)
+_FOR_GOOD_NUMBERS = frozenset({errno.ENAMETOOLONG, errno.EROFS, errno.EINVAL, errno.ELOOP})
+
+
+def storage_path(address: Any, name: str) -> Any:
+    """
+    An Airflow ``ObjectStoragePath``: ``s3://conn_id@bucket/key.jsonl``, ``file:///data/key.jsonl``, or a plain path.
+
+    :param name: the argument, for messages.
+    :raises ConfigurationError: it names no file.
+    """
+    from airflow_provider_bitrix24._compat import AirflowNotFoundException, ObjectStoragePath
+
+    text = str(address).strip() if address is not None else ""
+    if address is not None and not isinstance(address, (str, PurePath, ObjectStoragePath)):
+        raise ConfigurationError(f"{name} is no address of a file, but {preview(address)}", next_step=_EXAMPLE)
+    if text in NOTHING or text.endswith("/") or re.match(r"[a-z][a-z0-9+]+:(?!//)", text):
+        raise ConfigurationError(
+            f"{name} does not name a file{f', but {text!r}' if text else ''}",
+            next_step=nothing_hint(address) or _EXAMPLE,
+        )
+    try:
+        path = ObjectStoragePath(text if "://" in text else f"file://{text}")
+        # Airflow 2.11 looks for the storage only when it is used.
+        _ = path.fs
+        return path
+    except AirflowNotFoundException as error:
+        failure = ConfigurationError(
+            f"the connection of {name} cannot be used ({error})",
+            next_step="add it, or write the id of another one",
+            # Airflow says so too where the store of connections is out of reach.
+            retryable=True,
+        )
+    except (ValueError, ImportError) as error:
+        failure = ConfigurationError(
+            f"{name} cannot be used ({type(error).__name__})",
+            next_step="install the Airflow provider of this storage, and write scheme://conn_id@bucket/key",
+        )
+    raise failure
+
+
+def writable_path(address: Any, name: str) -> Any:
+    """
+    The same of a file that is to be written, which is tried: no long list is to be read, no row written, in vain.
+
+    :raises ConfigurationError: it cannot be written.
+    """
+    path = storage_path(address, name)
+    if path.protocol in ("file", "local") and path.is_dir():
+        raise ConfigurationError(f"{name} is a folder, {path}", next_step="add the name of a file to it")
+    part = _part(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with part.open("wb"):
+            pass
+        part.unlink()
+        return path
+    except (OSError, ValueError, NotImplementedError) as error:
+        if isinstance(error, OSError) and not isinstance(error, _FOR_GOOD) and error.errno not in _FOR_GOOD_NUMBERS:
+            raise
+        failure = ConfigurationError(
+            f"{name} cannot be written: in {path.parent} no file can be made ({_why(error)})",
+            next_step="give the user that Airflow's tasks run as the right to write there, or name another place",
+        )
+    raise failure
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, (FileExistsError, NotADirectoryError)):
+        return "a part of it is a file and no folder"
+    return (isinstance(error, OSError) and error.strerror) or type(error).__name__
+
+
+def _part(path: Any) -> Any:
+    """The file beside the final one in which the lines are collected."""
+    return path.parent / f"{path.name}.part"
+
+
+def write_json_lines(path: Any, rows: Iterable[Any]) -> dict[str, Any]:
+    """
+    Write one JSON document to a line, and return ``{"path": …, "rows": 2, "bytes": 61, "sha256": "…"}``.
+
+    The lines go to a file beside the final one, which is renamed at the end: a crash leaves nothing under the final
+    name, and a retry begins anew.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = _part(path)
+    digest, count, size = hashlib.sha256(), 0, 0
+    with part.open("wb") as stream:
+        for row in rows:
+            line = json.dumps(row, ensure_ascii=False).encode() + b"\n"
+            stream.write(line)
+            digest.update(line)
+            count, size = count + 1, size + len(line)
+    if path.exists():
+        path.unlink()
+    part.rename(path)
+    return {"path": str(path), "rows": count, "bytes": size, "sha256": digest.hexdigest()}

@@ -1,0 +1,334 @@
+"""
+What we know of Bitrix24's methods: may a call be repeated, where are its rows, how are they paged.
+
+The facts are in the table ``methods.txt`` beside this file; its head says where they are from. ``Methods.find`` knows
+every name: one that is not in the table reads when it ends in ``.get``, ``.list``, ``.fields`` and the like, and counts
+as a write that must not be repeated otherwise. Users add or correct methods with ``Methods.adding``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, TypeAlias, cast, get_args
+
+from airflow_provider_bitrix24.exceptions import ConfigurationError
+from airflow_provider_bitrix24.types import Params
+
+#: What a call does when it is sent twice. ``read``: changes nothing. ``harmless``: leaves the same state as once
+#: (delete, pay, an update with absolute values). ``never``: must not be sent again when the answer was lost.
+Repeat: TypeAlias = Literal["read", "harmless", "never"]
+
+#: How a list is read to its end.
+#:
+#: ``keyset``: by ``>id`` and ``start=-1``. ``start``: by offset. ``single``: all rows in one answer.
+#: ``v3``: by ``pagination`` of REST 3.0. ``limit-offset``, ``last-id``, ``page``: by the parameters ``Rows.limit`` and
+#: ``Rows.cursor``. ``unknown``: one answer, and nobody says whether a full page is the end.
+Paging: TypeAlias = Literal["keyset", "start", "single", "v3", "limit-offset", "last-id", "page", "unknown"]
+
+#: Where repeating depends on what is sent, see ``Method.repeat_for``.
+Condition: TypeAlias = Literal["multifields", "queue"]
+
+#: Fields of contacts, companies and leads that hold many values, each with an id of its own.
+_MULTIFIELDS = frozenset({"FM", "PHONE", "EMAIL", "WEB", "IM", "LINK"})
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """
+    How a list method answers and pages. The defaults are what is assumed of a list that nobody described.
+
+    Source: method pages of the REST documentation, «Choosing a strategy» in «How to Retrieve Large Volumes of Data».
+    """
+
+    #: Dotted key of the rows below ``result``: ``"items"``; empty where ``result`` is the list itself.
+    #: None: not known, the rows are the only list there is.
+    at: str | None = None
+    #: The rows are an object keyed by id (``[]`` when there are none).
+    keyed_by_id: bool = False
+    #: The rows are plain values, not objects.
+    of_values: bool = False
+    #: Key of the id in a row. None: not known if ``unique_id`` (``ID`` or ``id`` then), else there is none.
+    id_key: str | None = None
+    #: False: nothing tells one row from another, so a list read by ``start`` cannot be proven whole.
+    unique_id: bool = True
+    #: Key of the id in the filter, without an operator. None: not known to be filtered by id.
+    filter_id: str | None = None
+    #: Key of the id in the order. None: not known to be sorted by id.
+    order_id: str | None = None
+    #: Names of the parameters as the method spells them. None: it has no such parameter.
+    filter: str | None = None
+    order: str | None = None
+    select: str | None = None
+    #: Parameter that names the field to sort by, where ``order`` takes nothing but ``ASC`` or ``DESC`` (``user.get``).
+    sort: str | None = None
+    #: Parameter for the number of rows in a page, where it can be chosen.
+    limit: str | None = None
+    #: Parameter that moves on to the next page.
+    cursor: str | None = "start"
+    paging: Paging = "start"
+    #: Rows of a full page.
+    page_rows: int = 50
+    #: False: ``total`` is a number that has nothing to do with the rows.
+    total_is_true: bool = True
+    #: Controllers read only the exact spelling of a parameter; old modules read any case.
+    case_sensitive: bool = False
+    #: A filter key that the method does not know is dropped without a word: everything comes back. So is a name in
+    #: ``select``: rows come back without it. Both are checked by ``fields_method`` where there is one.
+    drops_unknown_filters: bool = False
+    #: Method that describes the fields for ``filter`` and ``select``.
+    fields_method: str | None = None
+
+    def __post_init__(self) -> None:
+        _one_of("paging", self.paging, get_args(Paging))
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """
+    One method of one REST version. The defaults are those of a write that nobody described.
+
+    :param name: as the documentation spells it; names compare without case.
+    :param rows: None if the method is no list.
+    :param scope: permission to tick for it; None if it needs none, or nobody says.
+    :param lookup: method that reads, with the same id parameters, the object that this one deletes.
+    :param must_be_true: anything but exactly ``true`` is a failure (older servers answer ``false`` with HTTP 200).
+    :param done: what a delete answers on success; to be copied before it is handed out.
+    :param repeat_unless: when a call is not to be repeated as ``repeat`` says.
+    """
+
+    name: str
+    version: int = 2
+    repeat: Repeat = "never"
+    scope: str | None = None
+    rows: Rows | None = None
+    lookup: str | None = None
+    must_be_true: bool = False
+    done: object = True
+    repeat_unless: Condition | None = None
+
+    def __post_init__(self) -> None:
+        # A misspelt «never» would be sent twice.
+        _one_of("repeat", self.repeat, get_args(Repeat), self.name)
+        _one_of("repeat_unless", self.repeat_unless, (None, *get_args(Condition)), self.name)
+        _one_of("version", self.version, (2, 3), self.name)
+        if not isinstance(self.name, str) or not isinstance(self.rows, (Rows, type(None))):
+            raise ConfigurationError(
+                "a method needs a name, and its rows are described by Rows",
+                next_step='write e.g. Method("acme.report.list", repeat="read", rows=Rows(at="items"))',
+            )
+
+    def repeat_for(self, params: Params | None = None) -> Repeat:
+        """
+        ``repeat`` of one call.
+
+        An update that brings a phone, e-mail or the like without an id adds it once more each time: ``never``.
+        ``event.offline.get`` deletes what it returns; with ``clear=0`` it reserves it under a new ``process_id``, and
+        a lost answer takes that id along. Only an old reservation (``clear=0`` and its ``process_id``) is shown again
+        as often as one likes: ``read``.
+
+        Source: pages «crm.item.update», «event.offline.get».
+        """
+        if self.repeat_unless == "multifields":
+            return "never" if _adds_a_multifield(params or {}) else self.repeat
+        if self.repeat_unless == "queue":
+            return "read" if _shows_a_reservation(params or {}) else self.repeat
+        return self.repeat
+
+
+class Methods:
+    """
+    Every method there is; immutable.
+
+    >>> KNOWN.find("crm.item.list").rows.at
+    'items'
+    >>> KNOWN.adding(Method("acme.report.build", repeat="harmless")).find("acme.report.build").repeat
+    'harmless'
+    """
+
+    __slots__ = ("_found", "_own")
+
+    def __init__(self, *methods: Method) -> None:
+        """:raises ConfigurationError: one of them is no :class:`Method`."""
+        if not all(isinstance(method, Method) for method in methods):
+            raise ConfigurationError(
+                "what is to be known of a method is no Method",
+                next_step='write e.g. Method("acme.report.build", repeat="harmless")',
+            )
+        self._own = {_key(method.name, method.version): method for method in methods}
+        self._found: dict[_Key, Method] = {}
+
+    def adding(self, *methods: Method) -> Methods:
+        """The same with a user's own methods, which win over the table and over those added before."""
+        return Methods(*self._own.values(), *methods)
+
+    def find(self, name: str, version: int = 2) -> Method:
+        """
+        What is known of a method; for an unknown name what its ending tells. Never fails.
+
+        :param name: in any case.
+        :param version: 2 or 3 of the REST API; the same name can be another method in each.
+        """
+        key = _key(name, version)
+        # Only what the table knows is kept: names come from users, and memory does not grow with them.
+        return self._own.get(key) or self._found.get(key) or self._look_up(name, key)
+
+    def __iter__(self) -> Iterator[Method]:
+        """All methods with a line of their own: the table's and the user's, without endings such as ``*.list``."""
+        for key in dict.fromkeys((*_table(), *self._own)):
+            if not key.name.startswith("*"):
+                yield self.find(*key)
+
+    def _look_up(self, name: str, key: _Key) -> Method:
+        if line := _table().get(key):
+            method = self._found[key] = line.method()
+            return method
+        ending = _Key("*" + name[name.rfind(".") :].lower(), key.version)
+        line = _table().get(ending) if "." in name else None
+        scope = _scopes().get(_Key(_family(key.name), key.version))
+        if line is None:
+            return Method(name, key.version, scope=scope)
+        known = line.method()
+        return Method(name, key.version, known.repeat, scope, known.rows)
+
+
+#: What comes with this package.
+KNOWN = Methods()
+
+
+class _Key(NamedTuple):
+    name: str
+    version: int
+
+
+class _Line(NamedTuple):
+    """One line of the table, made into a method when somebody asks for it."""
+
+    columns: tuple[str, ...]
+    values: list[str]
+
+    def method(self) -> Method:
+        cell = dict(zip(self.columns, self.values, strict=True))
+        also = cell["also"].split(",")
+        if "repeat" not in cell:
+            return Method(cell["method"], int(cell["v"]), "read", _given(cell["scope"]), _rows(cell, also))
+        return Method(
+            cell["method"],
+            int(cell["v"]),
+            cast(Repeat, cell["repeat"]),
+            _given(cell["scope"]),
+            lookup=_given(cell["lookup"]),
+            must_be_true="must-be-true" in also,
+            done=True if cell["done"] == "-" else json.loads(cell["done"]),
+            repeat_unless="multifields" if "multifields" in also else "queue" if "queue" in also else None,
+        )
+
+
+def _rows(cell: Mapping[str, str], also: list[str]) -> Rows:
+    filter_name, _, filter_id = cell["filter"].partition(":")
+    order_name, _, order_id = cell["order"].partition(":")
+    return Rows(
+        at=None if cell["rows"] == "?" else cell["rows"].removeprefix("result").removeprefix("."),
+        keyed_by_id="keyed" in also,
+        of_values="values" in also,
+        id_key=_given(cell["id"]),
+        unique_id=cell["id"] != "-",
+        filter_id=_given(filter_id),
+        order_id=_given(order_id),
+        filter=_given(filter_name),
+        order=_given(order_name),
+        select=_given(cell["select"]),
+        sort=_given(cell["sort"]),
+        limit=_given(cell["limit"]),
+        cursor=_given(cell["cursor"]),
+        paging=cast(Paging, cell["paging"]),
+        page_rows=int(cell["page"]),
+        total_is_true="no-total" not in also,
+        case_sensitive="any-case" not in also and cell["rows"] != "?",
+        drops_unknown_filters="drops-filters" in also,
+        fields_method=_given(cell["fields"]),
+    )
+
+
+@cache
+def _table() -> dict[_Key, _Line]:
+    """The lines of ``methods.txt`` by name and version; read when the first method is asked for."""
+    text = Path(__file__).with_name("methods.txt").read_text(encoding="utf-8")
+    lines: dict[_Key, _Line] = {}
+    columns: tuple[str, ...] = ()
+    for line in text.splitlines():
+        values = line.split()
+        if not values or line.startswith(("#", "[")):
+            continue
+        if values[0] == "method":
+            columns = tuple(values)
+            continue
+        lines[_key(values[0], int(values[1]))] = _Line(columns, values)
+    return lines
+
+
+@cache
+def _scopes() -> dict[_Key, str]:
+    """The scope of each family (``crm``) whose methods in the table all have the same."""
+    scopes: defaultdict[_Key, set[str]] = defaultdict(set)
+    for key, line in _table().items():
+        scopes[_Key(_family(key.name), key.version)].add(line.values[line.columns.index("scope")])
+    return {family: next(iter(found)) for family, found in scopes.items() if len(found) == 1 and "-" not in found}
+
+
+def _one_of(what: str, value: object, choices: tuple[object, ...], method: str = "") -> None:
+    if value not in choices:
+        raise ConfigurationError(
+            f"{what} of a method is {value!r}",
+            method=str(method),
+            next_step=f"write one of: {', '.join(map(repr, choices))}",
+        )
+
+
+def _key(name: str, version: int) -> _Key:
+    return _Key(name.lower(), version)
+
+
+def _family(name: str) -> str:
+    return name.partition(".")[0]
+
+
+def _given(value: str) -> str | None:
+    """A cell of the table, None where it says that there is nothing or that nobody knows."""
+    return None if value in ("", "-", "?") else value
+
+
+def _adds_a_multifield(params: Params) -> bool:
+    for name, fields in params.items():
+        if name.lower() != "fields" or not isinstance(fields, Mapping):
+            continue
+        for field, values in fields.items():
+            if str(field).upper() in _MULTIFIELDS and values and not _all_exist(str(field), values):
+                return True
+    return False
+
+
+def _all_exist(field: str, values: Any) -> bool:
+    """Whether each value of a multi-field names one that exists: by ``ID`` or, in ``fm``, by being under its id."""
+    by_key = isinstance(values, Mapping)
+    if not by_key and not isinstance(values, (list, tuple)):
+        return False
+    for key, value in values.items() if by_key else enumerate(values):
+        under_its_id = by_key and field.lower() == "fm" and str(key).isdecimal() and int(key) > 0
+        named = isinstance(value, Mapping) and (value.get("ID") or value.get("id"))
+        if not under_its_id and not named:
+            return False
+    return True
+
+
+def _shows_a_reservation(params: Params) -> bool:
+    spellings = [name for name in params if name.lower() in ("clear", "process_id")]
+    return (
+        sorted(spellings) == ["clear", "process_id"]
+        and str(params["clear"]) in ("0", "False")
+        and bool(params["process_id"])
+    )

@@ -1,0 +1,249 @@
+"""
+Bytes and a status become a result or one exception. The only place that reads error codes.
+
+Rules, in this order: a JSON body with the key ``error`` is an error, whatever its value and the status; with the key
+``result`` it is a success, whatever the status; anything else is no answer of the portal and proves nothing.
+Of an error the code decides, then an exact text, then the status («protocol: errors», «HTTP status»).
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from airflow_provider_bitrix24.exceptions import (
+    AnswerLost,
+    Invalid,
+    RestError,
+    ServerFault,
+    Unauthorized,
+)
+from airflow_provider_bitrix24.rest.answers import error_codes
+from airflow_provider_bitrix24.rest.scrub import Scrub
+
+#: Most characters of a portal's text, and of its code, that go into a message.
+TEXT_LENGTH, CODE_LENGTH = 200, 100
+#: Statuses without a portal's body that may pass by themselves.
+_PASSING = frozenset({408, 425, 429})
+
+
+# Not frozen: a batch makes one for each command, and frozen ones take four times as long to make.
+@dataclass(slots=True)
+class Reply:
+    """
+    A successful answer.
+
+    :param result: what the method gives: any JSON value; an empty object and an empty list are both ``[]``.
+    :param total: number of rows of the whole list, where the method counts.
+    :param next: offset of the next page, where there is one.
+    :param time: the portal's account of the call, ``{"duration": 0.04, "operating": 0.1, …}``; may be empty.
+    :param request_id: what we sent as ``X-Request-ID``.
+    :param size: bytes of the answer.
+    :param repeated: an earlier attempt of the same call lost its answer, and may have done the work.
+    """
+
+    result: Any
+    total: int | None = None
+    next: int | None = None
+    time: Mapping[str, Any] = field(default_factory=dict)
+    request_id: str | None = None
+    size: int = 0
+    repeated: bool = False
+
+
+def read_reply(
+    status: int,
+    content_type: str,
+    body: bytes,
+    *,
+    method: str,
+    request_id: str | None = None,
+    must_be_true: bool = False,
+    scrub: Scrub = str,
+) -> Reply:
+    """
+    Turn an answer into a :class:`Reply`.
+
+    :param content_type: the header as it came; its charset counts only where the body is not UTF-8.
+    :param must_be_true: whether the method's success is exactly ``true``.
+    :param scrub: takes secrets out of the portal's texts before they enter a message.
+    :raises RestError: the portal said no.
+    :raises AnswerLost: the body is not an answer of the portal.
+    """
+    answer = _decoded(body, content_type)
+    if isinstance(answer, dict) and "error" in answer:
+        raise read_error(answer, method=method, status=status, request_id=request_id, scrub=scrub)
+    if isinstance(answer, dict) and "result" in answer:
+        return reply_of(
+            answer["result"],
+            answer.get("total"),
+            answer.get("next"),
+            answer.get("time"),
+            method=method,
+            status=status,
+            request_id=request_id,
+            must_be_true=must_be_true,
+            size=len(body),
+        )
+    raise AnswerLost(
+        f"HTTP {status}, {_what(answer, body, content_type, scrub)} instead of the portal's answer",
+        method=method,
+        status=status,
+        request_id=request_id,
+        retryable=_passes(status),
+        next_step=_whom_to_ask(status),
+    )
+
+
+def _passes(status: int) -> bool:
+    return not 400 <= status < 500 or status in _PASSING
+
+
+def _whom_to_ask(status: int) -> str:
+    if status == 413:
+        return "send less at once: a server on the way takes no request of this size"
+    if not _passes(status):
+        return "look at the connection's host and at proxies on the way"
+    return "if it stays so, open the portal in a browser: it may be under maintenance, or a proxy answers in its place"
+
+
+def reply_of(
+    result: Any,
+    total: Any,
+    next_: Any,
+    time: Any,
+    *,
+    method: str,
+    status: int | None,
+    request_id: str | None,
+    must_be_true: bool,
+    size: int = 0,
+) -> Reply:
+    """The reply made of the parts of a good answer, or of one command's parts of a batch."""
+    if must_be_true and result is not True:
+        # Old portals answer so to every refusal («payments: success or failure»).
+        raise Invalid(
+            "the portal answered no (a result other than true) without a reason",
+            method=method,
+            status=status,
+            request_id=request_id,
+            cause_known=False,
+        )
+    return Reply(result, whole(total), whole(next_), time if isinstance(time, dict) else {}, request_id, size)
+
+
+def read_error(
+    error: Mapping[str, Any], *, method: str, status: int | None, request_id: str | None, scrub: Scrub = str
+) -> RestError:
+    """The exception for an error body or one entry of ``result_error``, ``{"error": …, "error_description": …}``."""
+    code, description = _code_and_text(error)
+    # A code is a word; anything longer is text that came in the wrong place.
+    code, description = _cut(scrub(_clean(code)), CODE_LENGTH), scrub(_clean(description))
+    fact = error_codes.known(code, description, method=method)
+    # Cut last: half a secret would no longer be known for one, and the end of a long text can be what tells.
+    description = _cut(description, TEXT_LENGTH)
+    kind: type[RestError]
+    if fact is not None:
+        kind = fact.error
+    elif (status or 0) >= 500 and code.upper() not in error_codes.GENERIC_CODES:
+        kind = ServerFault
+    else:
+        kind = Invalid
+    if code.upper().endswith("ACCESSDENIEDEXCEPTION") and status == 401:
+        # REST 3.0 has one code for missing rights and for a webhook or token that is not accepted (server source).
+        kind = Unauthorized
+    text = f" «{description}»" if description else ""
+    return kind(
+        f"{code or 'error without a code'}{f' (HTTP {status})' if status else ''}{text}",
+        method=method,
+        code=code,
+        description=description,
+        status=status,
+        request_id=request_id,
+        next_step=fact.next_step if fact else "",
+        cause_known=fact is not None and not fact.ambiguous,
+        ran=fact.ran if fact and fact.ran else "unknown" if code.upper() in error_codes.GENERIC_CODES else None,
+    )
+
+
+def _code_and_text(error: Mapping[str, Any]) -> tuple[str, str]:
+    code, text = error["error"], error.get("error_description")
+    if isinstance(code, Mapping):  # REST 3.0
+        fields = code.get("validation")
+        details = [
+            f"{entry.get('field')}: {entry.get('message')}"
+            for entry in (fields if isinstance(fields, list) else [])
+            if isinstance(entry, Mapping)
+        ]
+        return _as_text(code.get("code")), "; ".join([_as_text(code.get("message")), *details])
+    argument = error.get("argument")
+    return _as_text(code), f"{_as_text(text)} (argument {_as_text(argument)})" if argument else _as_text(text)
+
+
+def _as_text(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    if isinstance(value, str):
+        return value
+    try:
+        return json.dumps(value, ensure_ascii=False)
+    except RecursionError:
+        return "…"
+
+
+def _clean(text: str) -> str:
+    """One line without markup: descriptions may hold ``<br>``, and a line break would let a portal forge log lines."""
+    text = html.unescape(re.sub(r"<[^<>]*>", " ", text))
+    return re.sub(r"[\s\x00-\x1f\x7f-\x9f]+", " ", text.encode("utf-8", "replace").decode()).strip()
+
+
+def _cut(text: str, length: int) -> str:
+    return text if len(text) <= length else f"{text[: length - 1]}…"
+
+
+def whole(value: Any) -> int | None:
+    """A whole number that may be text; None for anything else."""
+    try:
+        return None if value is None or isinstance(value, bool) else int(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def _decoded(body: bytes, content_type: str) -> Any:
+    """The JSON value in ``body``, or None where there is none: ``null`` is no answer either."""
+    try:
+        text = body.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        # Not Python's own escapes, which are no charset and warn about what they do not know.
+        charset = re.search(r"charset\s*=\s*[\"']?(?!\w*escape)([\w.:-]+)", content_type, re.IGNORECASE)
+        try:
+            text = body.decode(charset[1]) if charset else ""
+        except (LookupError, ValueError):
+            return None
+    try:
+        return json.loads(text, parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _what(answer: Any, body: bytes, content_type: str, scrub: Scrub) -> str:
+    if not body.strip():
+        return "an empty body"
+    if answer is not None or body.strip() == b"null":
+        return "other JSON"
+    text = body[:20_000].decode("utf-8", "replace")
+    if "html" in content_type.lower() or re.search(r"<(html|!doctype|head|title)\b", text, re.IGNORECASE):
+        found = re.search(r"<title[^>]*>(.*?)</title", text, re.IGNORECASE | re.DOTALL)
+        title = _cut(scrub(_clean(found[1])), TEXT_LENGTH) if found else ""
+        return f"an HTML page titled «{title}»" if title else "an HTML page"
+    return "a body that is not JSON"

@@ -1,0 +1,178 @@
+"""Rows out of answers: where they are, which id they have, and whether they follow from what was asked."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
+
+from airflow_provider_bitrix24.exceptions import Bitrix24Error, IncompleteList
+from airflow_provider_bitrix24.methods import Rows
+from airflow_provider_bitrix24.types import Row
+
+T = TypeVar("T")
+
+#: Most digits of an id: a database's largest number has 19.
+_ID_DIGITS = 19
+
+
+def rows_in(result: Any, rows: Rows) -> list[Any]:
+    """
+    The rows of one answer.
+
+    An empty PHP array is ``[]`` wherever an object is documented; an array whose keys are not 0 to n-1 is an object.
+
+    :raises IncompleteList: they are not where the method has them, or a row is no object.
+    """
+    found = _container(result, rows)
+    if isinstance(found, Mapping):
+        if not rows.keyed_by_id and not all(str(key).isdecimal() for key in found):
+            raise IncompleteList("the answer has one object where rows are expected")
+        found = list(found.values())
+    if not isinstance(found, list):
+        raise IncompleteList(f"the answer has no rows at {_place(rows)}")
+    if not rows.of_values and not all(isinstance(row, dict) for row in found):
+        raise IncompleteList("a row is not an object")
+    return found
+
+
+def _container(result: Any, rows: Rows) -> Any:
+    if isinstance(result, list):
+        return result
+    if rows.at is None:
+        lists = [value for value in result.values() if isinstance(value, list)] if isinstance(result, Mapping) else []
+        return lists[0] if len(lists) == 1 else None
+    for key in filter(None, rows.at.split(".")):
+        if result == []:
+            return []
+        result = result.get(key) if isinstance(result, Mapping) else None
+    return result
+
+
+def _place(rows: Rows) -> str:
+    return "result" if not rows.at else f"result.{rows.at}"
+
+
+def id_of(row: Any, rows: Rows) -> Any:
+    """
+    The id of a row as it was sent.
+
+    :raises IncompleteList: the row has none.
+    """
+    # Old servers write some keys in upper case («payments: payment fields»).
+    for key in (rows.id_key, rows.id_key.upper()) if rows.id_key else ("ID", "id"):
+        if key in row and row[key] not in (None, ""):
+            return row[key]
+    raise IncompleteList(f"a row has no {rows.id_key or 'ID'}")
+
+
+def number(value: Any) -> int:
+    """
+    An id as a number: portals send ids as numbers and as text.
+
+    :raises IncompleteList: it is neither.
+    """
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if isinstance(value, str) and _is_number(value):
+        return int(value)
+    # Not shown: it may be anything, the webhook's code too.
+    raise IncompleteList("the id of a row is not a number")
+
+
+def _is_number(text: str) -> bool:
+    return len(text) <= _ID_DIGITS and text.isascii() and text.isdecimal()
+
+
+class Cursor:
+    """
+    The largest id so far. Rows follow from it only if their ids grow.
+
+    :param at: rows up to this id are not asked for.
+    """
+
+    def __init__(self, at: int = 0) -> None:
+        self.at = at
+
+    def pass_over(self, page: Iterable[Row], rows: Rows) -> None:
+        """
+        Move on over a page.
+
+        :raises IncompleteList: an id is not larger than the one before: the portal ignored the filter or the order.
+        """
+        for row in page:
+            row_id = number(id_of(row, rows))
+            if row_id <= self.at:
+                raise IncompleteList(
+                    f"the id {row_id} came after {self.at}: the portal did not filter or sort by id as asked"
+                )
+            self.at = row_id
+
+
+class Seen:
+    """Ids so far, of a list that is not read in order of id: each may come once."""
+
+    def __init__(self) -> None:
+        self._ids: set[str] = set()
+
+    def add(self, page: Iterable[Row], rows: Rows) -> None:
+        """
+        :raises IncompleteList: an id came before: the list changed while it was read, or the portal repeats a page.
+        """
+        for row in page:
+            row_id = str(id_of(row, rows))
+            if row_id in self._ids:
+                row_name = f"the row {row_id}" if _is_number(row_id) else "a row"
+                raise IncompleteList(
+                    f"{row_name} came twice: the list changed while it was read, or a page was repeated"
+                )
+            self._ids.add(row_id)
+
+
+class SeenPages:
+    """Pages so far, of rows that have no id: nothing else tells that a portal begins again."""
+
+    def __init__(self) -> None:
+        self._digests: set[bytes] = set()
+
+    def add(self, page: Sequence[Any]) -> None:
+        """
+        :raises IncompleteList: the same page came before.
+        """
+        digest = hashlib.sha256(json.dumps(page, sort_keys=True).encode()).digest()
+        if digest in self._digests:
+            raise IncompleteList("the same page came twice: the portal ignored the position that was asked for")
+        self._digests.add(digest)
+
+
+class Stream(Iterator[T]):
+    """
+    What a generator yields. Once it has failed, it fails again and again.
+
+    A generator that is asked on after its failure seems to have come to its end: rows read around a caught error would
+    pass for the whole list.
+    """
+
+    def __init__(self, generator: Iterator[T]) -> None:
+        self._generator = generator
+        self._failure: Bitrix24Error | None = None
+
+    def __next__(self) -> T:
+        if self._failure is not None:
+            raise copy.copy(self._failure)
+        try:
+            return next(self._generator)
+        except StopIteration:
+            raise
+        except BaseException as failure:
+            # A copy has no traceback, whose frames would keep the rows of a page in memory.
+            self._failure = (
+                copy.copy(failure)
+                if isinstance(failure, Bitrix24Error)
+                else IncompleteList(
+                    f"{type(failure).__name__} ended the list before its end", retryable=True, next_step="read it again"
+                )
+            )
+            raise

@@ -1,0 +1,267 @@
+"""What a list is asked: the caller's parameters, checked, with room for the filter and order that paging needs."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from airflow_provider_bitrix24.exceptions import ConfigurationError
+from airflow_provider_bitrix24.methods import Method, Rows
+from airflow_provider_bitrix24.rest.encoding import as_params, no_two_spellings, plain
+from airflow_provider_bitrix24.types import Params, Row
+
+#: Operators that may stand in front of a filter's field name («crm.item.list», «crm.deal.list»).
+_OPERATORS = re.compile(r"^[!=<>@%?~]+")
+#: Ids have 19 digits at most, and Python reads no text of many thousand as a number.
+_WHOLE_NUMBER = re.compile(r"\s*[0-9]{1,40}\s*")
+
+
+class Listing:
+    """
+    A list method and the caller's parameters.
+
+    :param method: the name as it is sent.
+    :param known: what is known of it.
+    :raises ConfigurationError: a parameter that is ours, is said twice, or cannot be combined with paging.
+    """
+
+    def __init__(self, method: str, known: Method, params: Params | None) -> None:
+        if known.rows is None:
+            raise ConfigurationError(
+                "not known to be a list",
+                method=method,
+                next_step="use call, or tell its rows with Methods.adding(Method(…, rows=Rows(…)))",
+            )
+        self.method, self.known = method, known
+        self.rows: Rows = known.rows
+        self.params = self._normalised(plain(as_params(params, method=method), method=method))
+        self._owned()
+        self._no_misspelt_filter()
+        self._gather_filter()
+        self._check_filter()
+        self.id_was_added = self._select_id()
+        self.lower_bound = self._take_bound() if self.rows.paging == "keyset" else 0
+
+    def _fail(self, what: str, cure: str) -> ConfigurationError:
+        return ConfigurationError(what, method=self.method, next_step=cure)
+
+    def _normalised(self, params: dict[str, Any]) -> dict[str, Any]:
+        """
+        The parameters under the method's own spelling.
+
+        Old modules read a name in any case and keep one of two spellings without a word; controllers read one spelling
+        and ignore every other.
+        """
+        rows = self.rows
+        ours = (rows.filter, rows.order, rows.select, rows.sort, rows.limit, rows.cursor, "start", "filter", "order")
+        spelling = {name.lower(): name for name in reversed(ours) if name}
+        spelling["start"] = "start"
+        self._no_two_spellings(params)
+        return {spelling.get(name.lower(), name): value for name, value in params.items()}
+
+    def _no_two_spellings(self, names: Iterable[str]) -> None:
+        no_two_spellings(names, method=self.method)
+
+    def _owned(self) -> None:
+        """What the caller must leave to us, so that every row comes once."""
+        rows = self.rows
+        for name in {"start", rows.cursor, rows.limit} - {None}:
+            if name in self.params and rows.paging != "single":
+                raise self._fail(
+                    f"{name!r} is set here to read the whole list", "leave it out; `limit` of list() cuts the list"
+                )
+        if rows.order_id and rows.order:
+            wanted = self.order()
+            for name, value in wanted.items():
+                given = self.params.get(name)
+                if given is not None and _shouting(given) != _shouting(value):
+                    raise self._fail(
+                        f"{name!r} is set here to {value!r}: only in order of id can a list be proven whole",
+                        "leave it out, and sort the rows afterwards",
+                    )
+
+    def _no_misspelt_filter(self) -> None:
+        """Portals ignore a parameter that they do not know: without its filter a list is everything."""
+        if not self.rows.filter or self.rows.filter in self.params:
+            return
+        for name, value in self.params.items():
+            if isinstance(value, (dict, list)) and difflib.get_close_matches(name.lower(), ["filter"], cutoff=0.8):
+                raise self._fail(
+                    f"{name!r} is no parameter of it: the portal would ignore it and return every row",
+                    f"did you mean {self.rows.filter}?",
+                )
+
+    def _gather_filter(self) -> None:
+        """
+        Put fields that stand beside the filter into it.
+
+        ``user.get`` takes them for one («UF_DEPARTMENT» beside «SORT» on its page), but not beside a ``FILTER``, and
+        paging by id adds that.
+        """
+        rows = self.rows
+        if rows.paging != "keyset" or not rows.filter or not rows.sort:
+            return
+        not_fields = {str(name).upper() for name in (rows.filter, rows.sort, rows.order, rows.select, "ADMIN_MODE")}
+        fields = {name: self.params.pop(name) for name in list(self.params) if name.upper() not in not_fields}
+        if fields:
+            user_filter = self.params.get(rows.filter) or {}
+            if not isinstance(user_filter, dict) or {name.upper() for name in user_filter} & {
+                name.upper() for name in fields
+            }:
+                raise self._fail(
+                    f"fields to filter by stand in {rows.filter!r} and beside it", f"put all of them into {rows.filter}"
+                )
+            self.params[rows.filter] = {**fields, **user_filter}
+
+    def _check_filter(self) -> None:
+        """What portals read as no filter at all, or as one without the condition: every row would come back."""
+        rows = self.rows
+        user_filter = self.params.get(rows.filter or "")
+        if user_filter is None:
+            return
+        if not isinstance(user_filter, (dict, list)):
+            example = '[["id", ">", 100]]' if self.known.version == 3 else '{">=ID": 100}'
+            raise self._fail(f"{rows.filter!r} is not an object", f"write e.g. {example}")
+        # The server source of old modules, users and tasks skips an empty list of values; controllers say what they do.
+        skips_empty = rows.drops_unknown_filters or not rows.case_sensitive
+        for name, value in user_filter.items() if isinstance(user_filter, dict) else ():
+            for inner in value if isinstance(value, dict) else ():
+                if _OPERATORS.fullmatch(inner):
+                    raise self._fail(
+                        f"{name!r} in the filter holds its operator {inner!r}: the portal would read a list of values",
+                        f"write {inner + name!r}",
+                    )
+            if skips_empty and value in ([], {}):
+                raise self._fail(
+                    f"{name!r} in the filter is an empty list: the portal would drop it and return every row",
+                    "do not ask where there is nothing to ask for, or leave the condition out",
+                )
+
+    def order(self) -> dict[str, Any]:
+        """Parameters that sort by id."""
+        rows = self.rows
+        if not rows.order or not rows.order_id:
+            return {}
+        return {rows.sort: rows.order_id, rows.order: "ASC"} if rows.sort else {rows.order: {rows.order_id: "ASC"}}
+
+    def _select_id(self) -> bool:
+        """Answer rows hold only selected fields: without the id nothing can be proven."""
+        rows = self.rows
+        if not rows.select or rows.select not in self.params or not rows.unique_id:
+            return False
+        select = self.params[rows.select]
+        if not isinstance(select, list) or not all(isinstance(name, str) for name in select):
+            raise self._fail(f"{rows.select!r} is not a list of names", 'write e.g. ["ID", "TITLE"]')
+        name = rows.filter_id or rows.order_id or rows.id_key
+        if not select or name is None or {"*", name} & set(select):
+            return False
+        self.params[rows.select] = [*select, name]
+        # Where the caller asked for it in another case, it stays in the rows.
+        return name.lower() not in {one.lower() for one in select}
+
+    def without_added_id(self, row: Row) -> Row:
+        """The row as the caller asked for it."""
+        if self.id_was_added and self.rows.id_key:
+            row.pop(self.rows.id_key, None)
+        return row
+
+    def _take_bound(self) -> int:
+        """The caller's own ``>ID``: it narrows ours, so it becomes where we begin."""
+        rows = self.rows
+        if not rows.filter:
+            return 0
+        user_filter = self.params.get(rows.filter)
+        if user_filter is None or user_filter == []:
+            self.params.pop(rows.filter, None)
+            return 0
+        if not isinstance(user_filter, dict):
+            raise self._fail(f"{rows.filter!r} is not an object", 'write e.g. {">=ID": 100}')
+        if any(name.lower().lstrip(":") == "logic" for name in user_filter):
+            # Beside an OR our own condition would be one more alternative, and a bound in it is none.
+            if rows.fields_method != "crm.item.fields":
+                raise self._fail(
+                    "'logic' at the top of the filter cannot be combined with paging by id", "leave it out"
+                )
+            self.params[rows.filter] = {"0": user_filter}
+            return 0
+        if not rows.case_sensitive:
+            self._no_two_spellings(user_filter)
+        bounds = self._bounds(user_filter)
+        self.params[rows.filter] = {name: value for name, value in user_filter.items() if name not in bounds}
+        if not self.params[rows.filter]:
+            # An empty object has no form in a batch.
+            del self.params[rows.filter]
+        if len(bounds) > 1:
+            raise self._fail(f"{' and '.join(map(repr, bounds))} are one parameter", "keep one")
+        for key, bound in bounds.items():
+            if isinstance(bound, bool) or not _WHOLE_NUMBER.fullmatch(str(bound)):
+                raise self._fail(f"{key!r} in the filter is not a whole number", "write e.g. 100")
+            return int(bound)
+        return 0
+
+    def _bounds(self, user_filter: dict[str, Any]) -> dict[str, Any]:
+        """
+        Conditions of the caller that are the same as our cursor.
+
+        In another case it would vanish beside ours, or push ours aside, or be dropped; where the names of fields are
+        known, it is refused by them instead.
+        """
+        own = f">{self.rows.filter_id}"
+        if self.rows.fields_method:
+            return {own: user_filter[own]} if own in user_filter else {}
+        return {name: value for name, value in user_filter.items() if name.lower() == own.lower()}
+
+    def after(self, row_id: int | str) -> dict[str, Any]:
+        """
+        Parameters of the page behind an id, which may be a reference to another command.
+
+        ``start=-1`` spares the portal counting the whole list on every page («How to Retrieve Large Volumes of Data»).
+        """
+        rows = self.rows
+        if not rows.filter or not rows.filter_id:
+            raise self._fail("cannot be read by id", "tell its paging with Methods.adding")
+        user_filter = self.params.get(rows.filter) or {}
+        return {
+            **self.params,
+            rows.filter: {**user_filter, f">{rows.filter_id}": row_id},
+            **self.order(),
+            "start": -1,
+        }
+
+    def first(self) -> dict[str, Any]:
+        """Parameters of the first page of a list that may well be its last; where it counts, it tells the total."""
+        bound = {f">{self.rows.filter_id}": self.lower_bound} if self.lower_bound and self.rows.filter else {}
+        if bound and self.rows.filter:
+            return {**self.params, self.rows.filter: {**self.params.get(self.rows.filter, {}), **bound}, **self.order()}
+        return {**self.params, **self.order()}
+
+    def at(self, offset: int) -> dict[str, Any]:
+        """Parameters of the page that begins at an offset."""
+        return {**self.params, **self.order(), "start": offset}
+
+    def conditions(self) -> list[Any] | None:
+        """The filter of a REST 3.0 list, ``[["id", ">", 100], …]``; None where no condition on the id can be added."""
+        rows = self.rows
+        conditions = self.params.get(rows.filter or "") or []
+        if not rows.filter_id or not rows.order_id or not isinstance(conditions, list):
+            return None
+        return conditions if all(isinstance(one, list) for one in conditions) else None
+
+    def filter_names(self) -> list[str]:
+        """Field names of the caller's filter, without operators; groups are named as they are."""
+        user_filter = self.params.get(self.rows.filter or "")
+        return [_OPERATORS.sub("", name) for name in user_filter] if isinstance(user_filter, dict) else []
+
+    def select_names(self) -> list[str]:
+        """Names of the caller's ``select`` and the id, where that was added."""
+        select = self.params.get(self.rows.select or "")
+        return select if isinstance(select, list) else []
+
+
+def _shouting(value: Any) -> Any:
+    """Text in upper case at every level: portals take ``asc`` and ``ASC`` alike."""
+    if isinstance(value, Mapping):
+        return {str(key).upper(): _shouting(one) for key, one in value.items()}
+    return value.upper() if isinstance(value, str) else value

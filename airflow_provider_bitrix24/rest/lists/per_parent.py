@@ -1,0 +1,85 @@
+"""A list per parent (product rows of deals, comments of tasks), many parents to a request."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from itertools import islice
+from typing import TYPE_CHECKING, TypeVar
+
+from airflow_provider_bitrix24.exceptions import ConfigurationError, IncompleteList
+from airflow_provider_bitrix24.rest.answers.reply import Reply
+from airflow_provider_bitrix24.rest.batches.commands import MAX_COMMANDS
+from airflow_provider_bitrix24.rest.lists.exactness import Seen, rows_in
+from airflow_provider_bitrix24.rest.lists.field_check import check_fields
+from airflow_provider_bitrix24.rest.lists.listing import Listing
+from airflow_provider_bitrix24.types import Params, Row
+
+if TYPE_CHECKING:
+    from airflow_provider_bitrix24.rest.client import Client
+
+Parent = TypeVar("Parent", bound=Hashable)
+
+#: How lists are paged whose first page can tell that it is the last.
+_TOLD_BY_A_PAGE = frozenset({"keyset", "start", "single", "unknown"})
+
+
+def children(
+    client: Client, method: str, parents: Iterable[Parent], params_of: Callable[[Parent], Params]
+) -> Iterator[tuple[Parent, Row]]:
+    """See :meth:`Client.children`."""
+    name, known = client.known(method)
+    waiting = _once(parents)
+    while some := list(islice(waiting, MAX_COMMANDS)):
+        asked = {parent: params_of(parent) for parent in some}
+        listings = {parent: Listing(name, known, params) for parent, params in asked.items()}
+        for listing in listings.values():
+            check_fields(client, listing)
+        first_pages = client.batch({parent: (name, one.first()) for parent, one in listings.items()})
+        for parent, listing in listings.items():
+            if parent in first_pages.errors:
+                raise first_pages.errors[parent]
+            rows: Iterable[Row] | None = _all_on_first_page(first_pages.replies[parent], listing)
+            if rows is None:
+                # It begins anew: what the first page showed may have changed since.
+                rows = client.list(method, asked[parent])
+            for row in rows:
+                yield parent, listing.without_added_id(row)
+
+
+def _once(parents: Iterable[Parent]) -> Iterator[Parent]:
+    """Each parent once, taken only when it is needed: parents may be a list that is being read."""
+    if isinstance(parents, (str, bytes)) or not isinstance(parents, Iterable):
+        raise ConfigurationError("the parents are not a list", next_step="write e.g. [7, 9]")
+    seen: set[Parent] = set()
+    for parent in parents:
+        if not isinstance(parent, Hashable):
+            raise ConfigurationError(
+                f"a parent is a {type(parent).__name__}", next_step="give ids, numbers or texts, e.g. [7, 9]"
+            )
+        if parent not in seen:
+            seen.add(parent)
+            yield parent
+
+
+def _all_on_first_page(reply: Reply, listing: Listing) -> list[Row] | None:
+    """The rows of a list that one page holds; None where it has to be read to its end."""
+    try:
+        rows = rows_in(reply.result, listing.rows)
+        if listing.rows.unique_id and listing.rows.id_key:
+            Seen().add(rows, listing.rows)
+    except IncompleteList as error:
+        error.method = listing.method
+        raise
+    total = reply.total if listing.rows.total_is_true else None
+    if reply.next is not None or (total is not None and total > len(rows)):
+        return None
+    if listing.rows.paging not in _TOLD_BY_A_PAGE:
+        # Their page has the size that the portal likes, and only an empty one is the end.
+        return None if rows else []
+    if listing.rows.paging == "keyset" and rows:
+        # A page may be short because the user must not see some of its rows.
+        return rows if total == len(rows) else None
+    counted = total == len(rows) and listing.rows.at is not None
+    if len(rows) >= listing.rows.page_rows and not counted and listing.rows.paging != "single":
+        return None
+    return rows

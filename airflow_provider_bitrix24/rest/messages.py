@@ -1,0 +1,30 @@
+"""Parts of messages: a value as it is shown, and the name that was probably meant."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable
+from typing import Any
+
+#: Most characters of a value that a message shows.
+PREVIEW_LENGTH = 60
+
+
+def preview(value: Any, scrub: Callable[[str], str] = str) -> str:
+    """
+    ``value`` for a message, cut where it is long.
+
+    :param scrub: takes secrets out of what a portal sent.
+    """
+    text = scrub(repr(value))
+    return text if len(text) <= PREVIEW_LENGTH else f"{text[: PREVIEW_LENGTH - 1]}…"
+
+
+def did_you_mean(name: str, known: Iterable[str], otherwise: str = "") -> str:
+    """
+    The names that are nearest to a misspelt one: ``did you mean TITLE or TYPE_ID?``.
+
+    :param otherwise: what to say where none is near.
+    """
+    near = difflib.get_close_matches(name, list(known), n=3, cutoff=0.6)
+    return f"did you mean {' or '.join(near)}?" if near else otherwise

@@ -1,0 +1,182 @@
+"""The authorization server: a code or a refresh token goes in, a token pair comes out."""
+
+from __future__ import annotations
+
+import json
+import logging
+import uuid
+from dataclasses import dataclass, field, replace
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+from airflow_provider_bitrix24.exceptions import AnswerLost, Bitrix24Error, NotSent, ServerFault, TransportError
+from airflow_provider_bitrix24.rest.answers.reply import read_error
+from airflow_provider_bitrix24.rest.portal import OAuthApp, Portal
+from airflow_provider_bitrix24.rest.scrub import scrubber
+from airflow_provider_bitrix24.rest.wire.transport import Transport
+
+log = logging.getLogger(__name__)
+
+#: Hosts of Bitrix24's authorization servers («OAuth», and the official SDKs).
+OFFICIAL_HOSTS = ("oauth.bitrix.info", "oauth.bitrix24.tech")
+#: The documented one.
+DEFAULT_URL = "https://oauth.bitrix.info/oauth/token/"
+#: What errors of the authorization server carry as their ``method``.
+METHOD = "oauth/token"
+_ELSEWHERE = "no authorization server answered: look at the extra oauth_url"
+_SCOPES = "tick the scopes in the application's card at the portal, then authorize it again"
+#: What a person does about a refusal, where the same code means something else for a method.
+_NEXT_STEPS = {
+    "insufficient_scope": _SCOPES,
+    "invalid_scope": _SCOPES,
+    "invalid_request": "look at the extras client_id, client_secret and refresh_token of the connection",
+    # What a portal's REST says to all who bring neither method nor webhook.
+    "error_method_not_found": _ELSEWHERE,
+    "no_auth_found": _ELSEWHERE,
+    "invalid_credentials": _ELSEWHERE,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """
+    A token pair as the authorization server gives it.
+
+    :param expires_in: seconds that the access token lives.
+    :param client_endpoint: base of REST calls, ``https://my.bitrix24.com/rest/``.
+    """
+
+    access_token: str = field(repr=False)
+    refresh_token: str = field(repr=False)
+    expires_in: float | None
+    member_id: str | None
+    user_id: str | None
+    client_endpoint: str | None
+    server_endpoint: str | None
+
+    @classmethod
+    def from_answer(cls, answer: Any) -> Granted | None:
+        """None where the two tokens are not both there."""
+        if not isinstance(answer, dict):
+            return None
+        texts = {name: _text(answer.get(name)) for name in ("access_token", "refresh_token")}
+        if not all(texts.values()):
+            return None
+        try:
+            expires_in = float(answer["expires_in"])
+        except (KeyError, TypeError, ValueError, OverflowError):
+            expires_in = None
+        return cls(
+            access_token=texts["access_token"] or "",
+            refresh_token=texts["refresh_token"] or "",
+            expires_in=expires_in,
+            member_id=_text(answer.get("member_id")),
+            user_id=_text(answer.get("user_id")),
+            client_endpoint=_text(answer.get("client_endpoint")),
+            server_endpoint=_text(answer.get("server_endpoint")),
+        )
+
+
+class AuthorizationServer:
+    """
+    Where an application gets its tokens.
+
+    The secrets travel in the body of a POST, never in a URL, and only to the hosts that Bitrix24 names or the
+    connection itself.
+    """
+
+    def __init__(self, portal: Portal, app: OAuthApp) -> None:
+        self._portal, self._app = portal, app
+
+    def renew(self, refresh_token: str, server_endpoint: str | None) -> Granted:
+        """
+        Exchange a refresh token for a new pair. The old one is dead afterwards.
+
+        :raises NotSent: the server is away.
+        :raises AnswerLost: its answer was lost: the pair may have been renewed.
+        :raises RestError: the server said no; ``code`` is ``invalid_grant``, ``invalid_client``, ``PAYMENT_REQUIRED`` …
+        """
+        return self._ask({"grant_type": "refresh_token", "refresh_token": refresh_token}, self.trusted(server_endpoint))
+
+    def exchange(self, code: str) -> Granted:
+        """Exchange the code of an authorization, which lives 30 seconds, for the first pair."""
+        return self._ask({"grant_type": "authorization_code", "code": code}, None)
+
+    def trusted(self, server_endpoint: str | None) -> str | None:
+        """The server that an answer names, if secrets may go there."""
+        if not server_endpoint:
+            return None
+        try:
+            url = urlsplit(server_endpoint)
+            host, port = url.hostname, url.port
+        except ValueError:
+            return None
+        named = urlsplit(self._app.oauth_url or DEFAULT_URL)
+        allowed = {(official, None) for official in OFFICIAL_HOSTS} | {(named.hostname, named.port)}
+        if url.scheme == "https" and not url.username and (host, None if port == 443 else port) in allowed:
+            return server_endpoint
+        log.warning("The authorization server names %s, which is not one of Bitrix24's: it is not used.", host)
+        return None
+
+    def _ask(self, fields: dict[str, str], server_endpoint: str | None) -> Granted:
+        url = self._app.oauth_url or DEFAULT_URL
+        if server_endpoint:
+            # The answer names the server's REST address; tokens are at another path of the same host.
+            url = f"https://{urlsplit(server_endpoint).netloc}/oauth/token/"
+        body = urlencode({"client_id": self._app.client_id, "client_secret": self._app.client_secret, **fields})
+        scrub = scrubber([self._app.client_secret, *fields.values()])
+        request_id = str(uuid.uuid4())
+        target = urlsplit(url)
+        official = target.hostname in OFFICIAL_HOSTS
+        server = replace(
+            self._portal,
+            host=target.hostname or "",
+            port=target.port,
+            scheme="https",
+            # A file of the portal's own authorities says nothing of Bitrix24's servers.
+            verify=True if official and self._portal.verify is not None else self._portal.verify,
+        )
+        address_in = "the extra oauth_url" if self._app.oauth_url else None
+        with Transport(server, secret_path="", address_in=address_in) as transport:
+            answer = transport.exchange(
+                url, body.encode(), content_type="application/x-www-form-urlencoded", what=METHOD,
+                request_id=request_id,
+            )  # fmt: skip
+        try:
+            # Tokens are ASCII: a text beside them that cannot be read is no reason to lose them.
+            found = json.loads(answer.body.decode("utf-8-sig", errors="replace"))
+        except (ValueError, RecursionError):
+            found = None
+        if isinstance(found, dict) and "error" in found:
+            error = read_error(found, method=METHOD, status=answer.status, request_id=request_id, scrub=scrub)
+            error.next_step = _NEXT_STEPS.get((error.code or "").lower(), error.next_step)
+            raise error
+        granted = Granted.from_answer(found)
+        if granted is None:
+            raise AnswerLost(
+                f"HTTP {answer.status} without tokens from the authorization server {target.hostname}",
+                method=METHOD,
+                status=answer.status,
+                request_id=request_id,
+                next_step=f"look at {address_in}" if address_in else "see what answers in its place, e.g. a proxy",
+            )
+        return granted
+
+
+def away(error: Bitrix24Error) -> Bitrix24Error:
+    """A failure of the authorization server as it concerns the method that needed the token: it did not run."""
+    if isinstance(error, (TransportError, ServerFault)):
+        return NotSent(
+            f"no token: {error.reason}",
+            method=error.method,
+            request_id=error.request_id,
+            next_step=error.next_step,
+            retryable=error.retryable,
+        )
+    return error
+
+
+def _text(value: Any) -> str | None:
+    if isinstance(value, bool) or not isinstance(value, (str, int)):
+        return None
+    return str(value).strip() or None

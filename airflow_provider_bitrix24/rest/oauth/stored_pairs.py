@@ -1,0 +1,213 @@
+"""How the pairs of an application lie in a token store, so that all connections to it share the newest one."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+from airflow_provider_bitrix24.exceptions import Bitrix24Error, ConfigurationError, NotSent
+from airflow_provider_bitrix24.rest.oauth.token_pair import TokenPair, fingerprint
+from airflow_provider_bitrix24.rest.oauth.token_stores import KEY_PREFIX, TokenStore
+from airflow_provider_bitrix24.rest.portal import OAuthApp
+
+log = logging.getLogger(__name__)
+Value = TypeVar("Value")
+
+#: What a person does about a pair that is dead.
+AUTHORIZE_AGAIN = (
+    "authorize the application again with `python -m airflow_provider_bitrix24.authorize`, "
+    "and put the new refresh_token into the connection"
+)
+#: Seconds between attempts to store a renewed pair: there is no other copy of it.
+WRITE_PAUSES_SECONDS = (0.1, 0.5, 2.0, 5.0)
+#: A path that leads to something else will do so the next time.
+_LASTING = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A pair, and the record in which the one that replaces it belongs."""
+
+    pair: TokenPair
+    key: str
+    version: str
+
+
+class StoredPairs:
+    """
+    The stored pairs of one application, as a connection with its refresh token (the *seed*) finds them.
+
+    Two kinds of records:
+
+    - one per seed: the newest pair that came of it. A new pair is one write, right after the answer that brought it:
+      a worker that dies between the two is the only way to lose it.
+    - one per portal (``member_id``), application and user, as the first answer told them: fingerprints of the seeds
+      that led there, in the order in which they were first used. The pair of the last one is everybody's, whatever
+      their connection holds: a new seed wins at once, and an old one never does.
+
+    And one per application, written before a renewal, which tells that seeds of it are in use. Only a renewal tells
+    whose a further seed is, so the access token beside it in the connection is left aside.
+
+    :param renews: False where that access token must do, as in a connection test.
+    """
+
+    def __init__(
+        self, store: TokenStore, app: OAuthApp, sleep: Callable[[float], object] = time.sleep, *, renews: bool = True
+    ) -> None:
+        self._store, self._app, self._sleep, self._renews = store, app, sleep, renews
+        self._seed = fingerprint(f"{app.client_id} {app.refresh_token}")
+        self._is_writable = False
+
+    @property
+    def seed(self) -> TokenPair:
+        """The pair in the connection."""
+        return TokenPair(self._app.access_token or "", self._app.refresh_token)
+
+    def read(self) -> Found:
+        """
+        Return the newest pair that the connection's seed leads to; the seed itself where it is new.
+
+        :raises ConfigurationError: what is stored cannot be read.
+        :raises NotSent: the store cannot be reached.
+        """
+        own = _seed_key(self._seed)
+        text, version = self._get(own)
+        if text is None:
+            is_first = not self._renews or self._get(self._used_key)[0] is None
+            return Found(self.seed if is_first else replace(self.seed, access_token=""), own, version)
+        pair = _read(own, TokenPair.from_text, text)
+        seeds, _ = self._seeds(pair)
+        if self._seed in seeds[:-1]:
+            newest = _seed_key(seeds[-1])
+            text, newest_version = self._get(newest)
+            if text is not None:
+                return Found(_read(newest, TokenPair.from_text, text), newest, newest_version)
+        return Found(pair, own, version)
+
+    def check_writable(self) -> None:
+        """
+        Write that seeds are in use: a store that cannot be written is found before a refresh token is used up.
+
+        :raises ConfigurationError: it may not be written.
+        :raises NotSent: it cannot be written now.
+        """
+        if self._is_writable:
+            return
+        key = self._used_key
+        try:
+            self._store.write(key, "Token pairs of this application are kept here.", self._store.read(key)[1])
+        except Exception as error:
+            kind = ConfigurationError if isinstance(error, (ConfigurationError, PermissionError)) else NotSent
+            failure = kind(
+                f"the token store cannot be written ({_cause(error)}), so the access token was not renewed",
+                next_step="make the store writable, or name another one in the extra token_store; "
+                "nothing is lost: the stored pair is still good",
+            )
+        else:
+            self._is_writable = True
+            return
+        raise failure
+
+    def keep(self, found: Found, new: TokenPair) -> None:
+        """
+        Store the pair that replaces ``found``.
+
+        :raises ConfigurationError: it cannot be stored: it is lost, and the stored one is dead.
+        """
+        failed = None
+        for pause_seconds in (*WRITE_PAUSES_SECONDS, None):
+            try:
+                if self._written(found, new):
+                    self._link(new)
+                    return
+            except Exception as error:
+                failed = _cause(error)
+            if pause_seconds is not None:
+                self._sleep(pause_seconds)
+        raise ConfigurationError(
+            f"the renewed token pair could not be stored ({failed or 'others write all the time'}), "
+            "and the pair in the store is dead now",
+            next_step=f"make the token store writable, then {AUTHORIZE_AGAIN}",
+        )
+
+    def _written(self, found: Found, new: TokenPair) -> bool:
+        if self._store.write(found.key, new.to_text(), found.version):
+            return True
+        # Whatever is there was not given later than ours: the authorization server gave ours for it.
+        return self._store.write(found.key, new.to_text(), self._store.read(found.key)[1])
+
+    def _link(self, pair: TokenPair) -> None:
+        """Tell the other connections of this application that a new seed has been used."""
+        try:
+            for _ in range(5):
+                seeds, version = self._seeds(pair)
+                if self._seed in seeds:
+                    return
+                self._store.write(self._key_of(pair), json.dumps([*seeds, self._seed]), version)
+        except Exception as error:
+            # The pair itself is stored; the next renewal tries again.
+            log.warning("Other connections of application %s do not see its new pair yet (%s).",
+                        self._app.client_id, _cause(error))  # fmt: skip
+
+    def _seeds(self, pair: TokenPair) -> tuple[list[str], str]:
+        key = self._key_of(pair)
+        text, version = self._get(key)
+        return ([] if text is None else _read(key, _seeds_from, text)), version
+
+    def _key_of(self, pair: TokenPair) -> str:
+        """One per portal, application and user, whatever the connections are called."""
+        return f"{KEY_PREFIX}app_{fingerprint(f'{self._app.client_id} {pair.member_id} {pair.user_id}')}"
+
+    @property
+    def _used_key(self) -> str:
+        return f"{KEY_PREFIX}used_{fingerprint(self._app.client_id)}"
+
+    def _get(self, key: str) -> tuple[str | None, str]:
+        try:
+            return self._store.read(key)
+        except Bitrix24Error:
+            raise
+        except Exception as error:
+            failure = NotSent(
+                f"the token store cannot be read ({_cause(error)})",
+                next_step="look at the extra token_store",
+                # What is not there, or may not be read, stays so.
+                retryable=not isinstance(error, _LASTING),
+            )
+        raise failure
+
+
+def _seed_key(seed: str) -> str:
+    return f"{KEY_PREFIX}seed_{seed}"
+
+
+def _seeds_from(text: str) -> list[str]:
+    found: Any = json.loads(text)
+    if not isinstance(found, list) or not all(isinstance(seed, str) for seed in found):
+        raise ValueError("not a list of fingerprints")
+    return found
+
+
+def _read(key: str, reader: Callable[[str], Value], text: str) -> Value:
+    try:
+        return reader(text)
+    except (ValueError, RecursionError):
+        failure = ConfigurationError(
+            "the token store holds something else than what was written",
+            next_step=f"delete {key} from it, and {AUTHORIZE_AGAIN}",
+        )
+    raise failure
+
+
+def _cause(error: Exception) -> str:
+    """What went wrong, without the texts of libraries: they may hold an address with a password."""
+    if isinstance(error, Bitrix24Error):
+        return error.reason
+    if isinstance(error, OSError) and error.errno is not None:
+        return os.strerror(error.errno).lower()
+    return type(error).__name__

@@ -1,0 +1,167 @@
+"""
+Where the token pair of an application is kept between renewals.
+
+A renewal replaces the refresh token, and who loses the new pair needs a human. So a store is asked for two things only:
+the text under a key with its version, and to write a text if the version is still that one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any, Protocol
+
+from airflow_provider_bitrix24.exceptions import ConfigurationError
+from airflow_provider_bitrix24.rest.locks.file_lock import locked
+from airflow_provider_bitrix24.rest.redis import redis_client
+
+#: Beginning of every key. It holds the word «token», by which Airflow hides values of variables.
+KEY_PREFIX = "bitrix24_token__"
+#: Most seconds to wait for Redis at each step: a pair that is not stored is lost.
+REDIS_TIMEOUT_SECONDS = 10.0
+
+
+class TokenStore(Protocol):
+    """Keeps texts under keys. Implementations are shared by processes, and must not show what they keep."""
+
+    def read(self, key: str) -> tuple[str | None, str]:
+        """
+        Return the text under a key, and its version; None, and any version, where there is none.
+
+        :raises Exception: the store cannot be reached.
+        """
+        ...
+
+    def write(self, key: str, text: str, version: str) -> bool:
+        """
+        Store a text durably if the version is still the one that was read; return whether it was stored.
+
+        :raises Exception: the store cannot be written.
+        """
+        ...
+
+
+def version_of(text: str | None) -> str:
+    """A version that tells two texts apart, for stores that have none of their own."""
+    return hashlib.sha256((text or "").encode()).hexdigest()
+
+
+class FileTokenStore:
+    """
+    A file of one host with mode 0600, replaced as a whole: a reader sees the old or the new one, never half of one.
+
+    :param path: the file; its directory must exist and be writable.
+    """
+
+    def __init__(self, path: str) -> None:
+        # A link stays one, and the file that it leads to is replaced.
+        self._path = os.path.realpath(path)
+
+    def read(self, key: str) -> tuple[str | None, str]:
+        text = self._all().get(key)
+        return text, version_of(text)
+
+    def write(self, key: str, text: str, version: str) -> bool:
+        directory = os.path.dirname(self._path)
+        with locked(f"{os.path.basename(self._path)}.lock", directory=directory):
+            found = self._all()
+            if version_of(found.get(key)) != version:
+                return False
+            # Always the same name: what a killed worker leaves behind is written over by the next one.
+            draft = f"{self._path}.new"
+            flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+            with os.fdopen(os.open(draft, flags, 0o600), "w", encoding="utf-8") as stream:
+                os.fchmod(stream.fileno(), 0o600)
+                json.dump({**found, key: text}, stream)
+                stream.flush()
+                os.fsync(stream.fileno())
+            os.replace(draft, self._path)
+            handle = os.open(directory, os.O_RDONLY)
+            try:
+                os.fsync(handle)
+            finally:
+                os.close(handle)
+        return True
+
+    def _all(self) -> dict[str, str]:
+        try:
+            with open(self._path, encoding="utf-8") as stream:
+                found = json.load(stream)
+        except FileNotFoundError:
+            if not os.path.isdir(os.path.dirname(self._path)):
+                raise
+            return {}
+        except (ValueError, RecursionError):
+            found = None
+        if not isinstance(found, dict) or not all(isinstance(text, str) for text in found.values()):
+            raise ConfigurationError(
+                f"the token file {self._path} holds something else than what was written",
+                next_step="bring it back from a copy, or remove it and authorize the application again",
+            )
+        return found
+
+
+class RedisTokenStore:
+    """Redis, for workers on many hosts. It must be set up not to lose writes (``appendonly yes``)."""
+
+    #: Compares and sets in one step: nothing happens between the two.
+    _SCRIPT = """
+        local found = redis.call('GET', KEYS[1])
+        if redis.sha1hex(found or '') ~= ARGV[2] then return 0 end
+        redis.call('SET', KEYS[1], ARGV[1])
+        return 1
+    """
+
+    def __init__(self, url: str) -> None:
+        self._redis: Any = redis_client(url, extra="token_store", timeout_seconds=REDIS_TIMEOUT_SECONDS)
+        self._swap: Any = self._redis.register_script(self._SCRIPT)
+
+    def read(self, key: str) -> tuple[str | None, str]:
+        found: bytes | None = self._redis.get(key)
+        version = hashlib.sha1(found or b"", usedforsecurity=False).hexdigest()
+        return None if found is None else found.decode(), version
+
+    def write(self, key: str, text: str, version: str) -> bool:
+        return bool(self._swap(keys=[key], args=[text, version]))
+
+
+def token_store(address: str | None, default: Callable[[], TokenStore]) -> TokenStore:
+    """
+    The store that the extra ``token_store`` names.
+
+    :param address: ``file:/path``, ``redis://…``, ``rediss://…``, the dotted path of a class, or None.
+    :param default: makes the store where none is named.
+    :raises ConfigurationError: no such store.
+    """
+    if not address or address.lower() == "variable":
+        return default()
+    if address.startswith("file:"):
+        path = address.removeprefix("file:")
+        if not path.startswith("/") or path.endswith("/"):
+            raise ConfigurationError(
+                "the extra token_store does not name a file",
+                next_step='write its whole path, e.g. "file:/var/lib/airflow/bitrix24-token.json"',
+            )
+        return FileTokenStore("/" + path.lstrip("/"))
+    if address.startswith(("redis://", "rediss://")):
+        return RedisTokenStore(address)
+    return _made_of(address)
+
+
+def _made_of(path: str) -> TokenStore:
+    module, _, name = path.rpartition(".")
+    made: Any = None
+    with contextlib.suppress(ImportError, AttributeError, ValueError):
+        made = getattr(import_module(module), name)
+    if not callable(made) or not all(callable(getattr(made, method, None)) for method in ("read", "write")):
+        raise ConfigurationError(
+            "the extra token_store is not a store",
+            next_step='write "variable", "file:/path", "redis://…" or the dotted path of a class with read() and '
+            "write() that can be made without arguments",
+        )
+    store: TokenStore = made()
+    return store

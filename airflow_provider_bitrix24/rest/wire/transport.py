@@ -1,0 +1,345 @@
+"""
+One HTTP exchange over ``requests``: what happened on the wire, and nothing secret.
+
+The webhook's path is added below everything that logs or raises: urllib3 logs the path at DEBUG and puts it into
+connection errors, and ``response.url`` holds it. So all of them know only ``/rest/METHOD``.
+"""
+
+from __future__ import annotations
+
+import http.client
+import io
+import os
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import requests
+from requests.adapters import HTTPAdapter
+from requests.utils import get_environ_proxies
+from urllib3.exceptions import HTTPError
+
+from airflow_provider_bitrix24 import __version__
+from airflow_provider_bitrix24.exceptions import AnswerLost, TransportError
+from airflow_provider_bitrix24.rest.portal import Portal
+from airflow_provider_bitrix24.rest.wire.connect_errors import causes_of, not_sent
+
+#: Seconds to wait for a connection.
+CONNECT_TIMEOUT_SECONDS = 10.0
+#: An answer that drips in for longer than this many read timeouts is given up.
+TIMEOUTS_PER_ANSWER = 2
+_CHUNK_BYTES = 65536
+#: Most interim answers before the final one.
+_MAX_INTERIM = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back, unread."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def content_type(self) -> str:
+        return self.headers.get("content-type", "")
+
+    @property
+    def location(self) -> str | None:
+        """Where a redirect leads; None when this is none."""
+        return self.headers.get("location") if self.status in (301, 302, 303, 307, 308) else None
+
+
+class Transport:
+    """
+    A keep-alive session with one portal, or with another server by the same settings.
+
+    Redirects are off: a POST would become a GET without its body, and the secret would go wherever the answer says.
+
+    :param secret_path: what the path of each request has in it; the portal's own by default.
+    :param address_in: where the user has written the address, for messages; None where nobody did.
+    """
+
+    def __init__(
+        self,
+        portal: Portal,
+        secret_path: str | None = None,
+        *,
+        address_in: str | None = "the connection's host and port",
+    ) -> None:
+        self.portal = portal
+        self._wire = threading.local()
+        self._scrub, self._address_in = portal.scrubber(), address_in
+        self._secret_path = portal.credentials.path if secret_path is None else secret_path
+        self._options = _options(portal)
+        self._sessions = {os.getpid(): self._new_session()}
+
+    def close(self) -> None:
+        self._session().close()
+
+    def _new_session(self) -> requests.Session:
+        session = _Session()
+        adapter = _Adapter(self._wire, self._secret_path)
+        session.mount("https://", adapter)
+        session.mount("http://", adapter)
+        return session
+
+    def _session(self) -> requests.Session:
+        """
+        The session of this process: on a connection that a fork has shared, two would read each other's answers.
+
+        That of the parent is kept unused. To take it apart could wait for ever for a lock of a thread left behind.
+        """
+        session = self._sessions.get(os.getpid())
+        return session or self._sessions.setdefault(os.getpid(), self._new_session())
+
+    def __enter__(self) -> Transport:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def post(
+        self, method: str, body: bytes, *, version: int = 2, headers: Mapping[str, str] | None = None, request_id: str
+    ) -> Answer:
+        """Call a method; like :meth:`exchange`."""
+        url = self.portal.url(method, version)
+        return self.exchange(url, body, what=method, headers=headers, request_id=request_id)
+
+    def exchange(
+        self,
+        url: str,
+        body: bytes,
+        *,
+        what: str,
+        content_type: str = "application/json",
+        headers: Mapping[str, str] | None = None,
+        request_id: str,
+    ) -> Answer:
+        """
+        Send one POST and read its answer, whatever it says.
+
+        :param what: the method, or what else is asked for, for messages.
+        :raises NotSent: no connection was made, so the method did not run.
+        :raises AnswerLost: the request went out, and no whole answer came back.
+        """
+        self._wire.sent = answering = False
+        self._wire.answer_seconds = TIMEOUTS_PER_ANSWER * self.portal.timeout_seconds
+        try:
+            # Prepared without the session: a ``default`` entry in .netrc would add an Authorization header. And not as
+            # a whole, which looks for cookies, files and passwords too, and so takes three times as long.
+            request = requests.PreparedRequest()
+            request.prepare_method("POST")
+            request.prepare_url(url, None)
+            request.prepare_headers(
+                {
+                    "Content-Type": content_type,
+                    "Accept": "application/json",
+                    "Accept-Encoding": "gzip, deflate",
+                    "User-Agent": f"airflow-provider-bitrix24/{__version__}",
+                    "X-Request-ID": request_id,
+                    **(headers or {}),
+                }
+            )
+            request.prepare_body(body, None)
+            response = self._session().send(request, stream=True, allow_redirects=False, **self._options)
+            answering = True
+            try:
+                return Answer(response.status_code, response.headers, self._read(response))
+            finally:
+                response.close()
+        except _TooLarge:
+            failure: TransportError = AnswerLost(
+                f"the answer is larger than {self.portal.max_response_mib} MiB",
+                retryable=False,
+                ran="yes",
+                next_step="ask for fewer fields, or raise the extra max_response_mib",
+            )
+        except (requests.RequestException, HTTPError, OSError, ValueError) as error:
+            # ValueError: of a host name that has no form, and of a chunk with a length below zero.
+            failure = self._failure(error, answering=answering)
+        failure.method, failure.request_id = what, request_id
+        # Raised outside the handlers, so that no chain leads to an error of a library that holds more than it should.
+        raise failure
+
+    def _read(self, response: requests.Response) -> bytes:
+        limit = self.portal.max_response_mib * 1024 * 1024
+        chunks, size = [], 0
+        for chunk in _arriving(response):
+            chunks.append(chunk)
+            size += len(chunk)
+            if size > limit:
+                raise _TooLarge
+        return b"".join(chunks)
+
+    def _failure(self, error: Exception, *, answering: bool) -> TransportError:
+        causes = list(causes_of(error))
+        if self._wire.sent:
+            lost = AnswerLost(_how_lost(causes, self.portal.timeout_seconds, answering=answering))
+            if _is_timeout(causes):
+                lost.next_step = "raise the extra timeout, or ask for less at once"
+            return lost
+        return not_sent(causes, self.portal, self._options, address_in=self._address_in, scrub=self._scrub)
+
+
+class _TooLarge(Exception):
+    """The answer is larger than the portal's limit."""
+
+
+def _arriving(response: requests.Response) -> Iterator[bytes]:
+    """The body as it arrives: ``iter_content`` would wait for a whole chunk, however slowly it drips."""
+    read1 = getattr(response.raw, "read1", None)
+    if read1 is None or response.headers.get("transfer-encoding", "").lower() == "chunked":
+        yield from response.iter_content(_CHUNK_BYTES)
+        return
+    while chunk := read1(_CHUNK_BYTES, decode_content=True):
+        yield chunk
+
+
+def _is_timeout(causes: list[BaseException]) -> bool:
+    return any(isinstance(cause, (requests.Timeout, TimeoutError)) for cause in causes)
+
+
+def _how_lost(causes: list[BaseException], timeout_seconds: float, *, answering: bool) -> str:
+    if _is_timeout(causes):
+        return f"no answer within {timeout_seconds:g} s"
+    if answering:
+        return "the answer broke off"
+    # RemoteDisconnected is one of them by name, though the connection ended in good order.
+    if any(isinstance(cause, ConnectionResetError) and cause.errno is not None for cause in causes):
+        return "the connection was reset before the answer"
+    return "the connection was closed before the answer"
+
+
+def _options(portal: Portal) -> dict[str, Any]:
+    """
+    What each request is sent with, resolved once.
+
+    A session would let the environment beat the extras, so it is not asked: what it would take from there is here.
+    """
+    verify = portal.verify
+    if verify is None:
+        verify = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
+    return {
+        "timeout": (min(CONNECT_TIMEOUT_SECONDS, portal.timeout_seconds), portal.timeout_seconds),
+        "verify": verify,
+        "proxies": (
+            {"http": portal.proxy, "https": portal.proxy}
+            if portal.proxy
+            else get_environ_proxies(portal.address, no_proxy=None)
+        ),
+    }
+
+
+class _Session(requests.Session):
+    """Does not look where a redirect leads: for that, the body would be read whole, and an odd address is an error."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        return None
+
+
+class _Adapter(HTTPAdapter):
+    """Opens connections that add the webhook's path and tell whether the request went out."""
+
+    def __init__(self, wire: threading.local, secret_path: str) -> None:
+        self._wire, self._secret_path = wire, secret_path
+        super().__init__()
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        self._sign(self.poolmanager)
+
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
+        known = proxy in self.proxy_manager
+        manager = super().proxy_manager_for(proxy, **kwargs)
+        if not known:
+            self._sign(manager)
+        return manager
+
+    def _sign(self, manager: Any) -> None:
+        response = type("HTTPResponse", (_FinalResponse,), {"wire": self._wire})
+        # Whatever classes the manager uses stay beneath: those of a SOCKS proxy differ.
+        manager.pool_classes_by_scheme = {
+            scheme: type(
+                pool.__name__,
+                (pool,),
+                {
+                    "ConnectionCls": type(
+                        pool.ConnectionCls.__name__,
+                        (_Signed, pool.ConnectionCls),
+                        {"wire": self._wire, "secret_path": self._secret_path, "response_class": response},
+                    )
+                },
+            )
+            for scheme, pool in manager.pool_classes_by_scheme.items()
+        }
+
+
+class _InTime(io.RawIOBase):
+    """What arrives on a socket, up to a moment: each byte that drips in would begin the read timeout anew."""
+
+    def __init__(self, raw: io.RawIOBase, seconds: float) -> None:
+        self._raw, self._deadline = raw, time.monotonic() + seconds
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        if time.monotonic() > self._deadline:
+            raise TimeoutError
+        return self._raw.readinto(buffer)
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _FinalResponse(http.client.HTTPResponse):
+    """
+    Reads on to the final answer, and no longer than an answer may take.
+
+    An interim one («103 Early Hints») would else be taken for it, and the final one for the answer to the next request.
+    """
+
+    wire: threading.local
+
+    def begin(self) -> None:
+        self.fp = io.BufferedReader(_InTime(self.fp.detach(), self.wire.answer_seconds), _CHUNK_BYTES)
+        super().begin()
+        interim = 0
+        while 100 <= self.status < 200:
+            interim += 1
+            if interim > _MAX_INTERIM or self.status == http.client.SWITCHING_PROTOCOLS:
+                raise http.client.HTTPException(f"an answer of status {self.status}")
+            # It begins anew where no heads have been read.
+            self.headers = self.msg = None  # type: ignore[assignment]
+            super().begin()
+
+
+class _Signed:
+    """Mixin for urllib3's connections."""
+
+    wire: threading.local
+    secret_path: str
+    _in_request = False
+
+    def putrequest(self, verb: str, url: str, *args: Any, **kwargs: Any) -> None:
+        self._in_request = True
+        head, _, method = url.rpartition("/")
+        super().putrequest(verb, f"{head}/{self.secret_path}{method}", *args, **kwargs)  # type: ignore[misc]
+
+    def connect(self) -> None:
+        # A proxy is asked to open a tunnel in here: that is not yet the request.
+        in_request, self._in_request = self._in_request, False
+        super().connect()  # type: ignore[misc]
+        self._in_request = in_request
+
+    def send(self, data: Any) -> None:
+        if self._in_request:
+            if getattr(self, "sock", None) is None:
+                self.connect()
+            self.wire.sent = True
+        super().send(data)  # type: ignore[misc]

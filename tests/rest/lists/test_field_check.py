@@ -1,0 +1,191 @@
+"""Names that a portal would drop without a word are refused by its own list of fields; all that it takes pass."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_provider_bitrix24.exceptions import ConfigurationError
+from airflow_provider_bitrix24.methods import KNOWN
+from airflow_provider_bitrix24.rest.client import Client
+from airflow_provider_bitrix24.rest.lists.field_check import Fields
+from airflow_provider_bitrix24.rest.lists.listing import Listing
+from airflow_provider_bitrix24.sandbox import Sandbox
+from tests.rest.hostile import Hostile, client_of_hostile
+
+CONTRACT = Path(__file__).parents[2] / "contract"
+DEALS, CONTACTS, ACTIVITIES = "crm.deal.list", "crm.contact.list", "crm.activity.list"
+
+
+def described(*plain: str, multiple: tuple[str, ...] = (), user: tuple[str, ...] = ()) -> dict[str, Any]:
+    """A list of fields as portals describe them."""
+    return {
+        **{name: {"type": "string", "isMultiple": False, "isDynamic": False} for name in plain},
+        **{name: {"type": "crm_multifield", "isMultiple": True, "isDynamic": False} for name in multiple},
+        **{name: {"type": "string", "isMultiple": False, "isDynamic": True} for name in user},
+    }
+
+
+FIELDS = {
+    DEALS: described("ID", "TITLE", "STAGE_ID", "CONTACT_ID", "DATE_CREATE", multiple=("CONTACT_IDS",), user=("UF_A",)),
+    CONTACTS: described("ID", "NAME", multiple=("COMPANY_IDS", "PHONE", "EMAIL"), user=("UF_CRM_1",)),
+    ACTIVITIES: described("ID", "SUBJECT", multiple=("BINDINGS", "COMMUNICATIONS", "FILES", "WEBDAV_ELEMENTS")),
+}
+
+
+def check(method: str, params: dict[str, Any]) -> None:
+    known = KNOWN.find(method)
+    assert known.rows is not None
+    Fields.described(str(known.rows.fields_method), FIELDS[method]).check(Listing(method, known, params))
+
+
+def refusal(method: str, params: dict[str, Any]) -> str:
+    with pytest.raises(ConfigurationError, match="the portal would drop it without a word") as refused:
+        check(method, params)
+    return str(refused.value)
+
+
+# Filter.
+
+
+def test_names_of_the_filter_are_checked_without_their_operators() -> None:
+    filter_ = {"!=%TITLE": "x", ">=DATE_CREATE": 1, "!@STAGE_ID": ["NEW"], "><ID": [1, 2], "UF_A": 1}
+    check(DEALS, {"filter": filter_})
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [
+        ("TITEL", "did you mean TITLE?"),
+        (">id", "did you mean ID?"),
+        ("stageId", "did you mean STAGE_ID?"),
+        ("=Title", "did you mean TITLE?"),
+        ("0", "see crm.deal.fields for the names"),
+        ("*", "see crm.deal.fields for the names"),
+        ("UF_*", "did you mean UF_A?"),
+    ],
+)
+def test_a_filter_that_the_portal_would_drop_is_refused_with_the_nearest_name(name: str, near: str) -> None:
+    message = refusal(DEALS, {"filter": {name: "x"}})
+    assert near in message
+    assert "return every row" in message
+
+
+@pytest.mark.parametrize(
+    ("method", "params"),
+    [
+        (DEALS, {"filter": {"@CONTACT_IDS": [1]}}),
+        (DEALS, {"select": ["ID", "CONTACT_IDS"]}),
+        (CONTACTS, {"select": ["COMPANY_IDS"]}),
+    ],
+)
+def test_what_is_described_but_not_listed_is_refused_with_the_method_that_lists_it(
+    method: str, params: dict[str, Any]
+) -> None:
+    """Pages of ``crm.deal.list`` and ``crm.contact.fields``: the fields are for ``add`` and ``update`` alone."""
+    assert "use crm.item.list" in refusal(method, params)
+
+
+# Select.
+
+
+@pytest.mark.parametrize(
+    ("method", "select"),
+    [
+        (DEALS, ["*"]),
+        (DEALS, ["*", "UF_*"]),
+        (DEALS, ["ID", "TITLE", "UF_A"]),
+        # The server reads names of system fields in any case.
+        (DEALS, ["id", "title", "Stage_Id"]),
+        (CONTACTS, ["NAME", "PHONE", "EMAIL", "WEB", "IM", "LINK"]),
+        (ACTIVITIES, ["*", "COMMUNICATIONS", "BINDINGS", "FILES", "STORAGE_ELEMENT_IDS"]),
+        ("crm.deal.list", []),
+    ],
+)
+def test_what_select_takes_passes(method: str, select: list[str]) -> None:
+    check(method, {"select": select})
+
+
+@pytest.mark.parametrize(
+    ("method", "name", "near"),
+    [
+        (DEALS, "TITEL", "did you mean TITLE?"),
+        (DEALS, "stageId", "did you mean STAGE_ID?"),
+        (DEALS, "PHONE", "see crm.deal.fields for the names"),
+        (DEALS, "UF_B", "did you mean UF_"),
+        (DEALS, ">ID", "did you mean ID?"),
+        # User fields and multi-fields are read in upper case only.
+        (DEALS, "uf_a", "did you mean UF_A"),
+        (CONTACTS, "phone", "did you mean PHONE?"),
+        (CONTACTS, "uf_*", "did you mean UF_*"),
+        (CONTACTS, "COMMUNICATIONS", "see crm.contact.fields for the names"),
+    ],
+)
+def test_a_name_in_select_that_the_portal_would_drop_is_refused_with_the_nearest(
+    method: str, name: str, near: str
+) -> None:
+    for select in ([name], ["*", name]):
+        message = refusal(method, {"SELECT": select})
+        assert near in message
+        assert "return rows without it" in message
+
+
+# Over the wire.
+
+
+@pytest.fixture(scope="module")
+def many() -> Iterator[Sandbox]:
+    with Sandbox(deals=3) as portal:
+        yield portal
+
+
+@pytest.mark.parametrize("params", [{"filter": {"TITEL": 1}}, {"select": ["ID", "TITEL"]}])
+def test_a_misspelt_name_is_refused_before_the_list_is_asked_for(
+    many: Sandbox, reader: Client, params: dict[str, Any]
+) -> None:
+    with pytest.raises(ConfigurationError, match="did you mean TITLE"):
+        next(reader.list(DEALS, params))
+    with pytest.raises(ConfigurationError, match="did you mean TITLE"):
+        next(reader.children(DEALS, [1], lambda _: params))
+    assert many.count(DEALS) == 0
+
+
+def test_the_fields_are_asked_for_once_and_again_for_a_new_name(many: Sandbox, reader: Client) -> None:
+    for _ in range(3):
+        list(reader.list("crm.lead.list", {"filter": {"TITLE": "none"}}))
+        list(reader.list("crm.lead.list", {"select": ["TITLE"]}))
+    assert many.count("crm.lead.fields") == 1
+    for params in ({"filter": {"UF_CRM_MADE_TODAY": 1}}, {"select": ["UF_CRM_MADE_TODAY"]}):
+        with pytest.raises(ConfigurationError):
+            list(reader.list("crm.lead.list", params))
+    assert many.count("crm.lead.fields") == 3
+
+
+@pytest.mark.parametrize("params", [{}, {"select": ["*", "UF_*"]}, {"select": ["ID"]}, {"select": []}])
+def test_what_needs_no_check_costs_no_request(many: Sandbox, reader: Client, params: dict[str, Any]) -> None:
+    list(reader.list("crm.quote.list", params))
+    assert many.count("crm.quote.fields") == 0
+
+
+@pytest.mark.parametrize("method", ["crm.deal.list", "crm.lead.list", "crm.contact.list", "crm.company.list"])
+def test_every_request_that_the_documentation_prints_passes(many: Sandbox, reader: Client, method: str) -> None:
+    printed = json.loads((CONTRACT / f"{method}.json").read_text(encoding="utf-8"))["requests"]
+    for request in printed:
+        given = {name.lower(): value for name, value in request["params"].items()}
+        # A slip of the page, whose text says EXPORT: the portal drops it.
+        filter_ = {name: value for name, value in given["filter"].items() if name != "IMPORT"}
+        list(reader.list(method, {"select": given["select"], "filter": filter_}))
+
+
+def test_every_request_for_activities_that_the_documentation_prints_passes() -> None:
+    printed = json.loads((CONTRACT / "crm.activity.list.json").read_text(encoding="utf-8"))["requests"]
+    fields = {**FIELDS[ACTIVITIES], **described("OWNER_ID", "OWNER_TYPE_ID")}
+    portal = Hostile(lambda method, _: fields if method == "crm.activity.fields" else [])
+    with portal, client_of_hostile(portal) as client:
+        for request in printed:
+            params = {name: request["params"][name] for name in ("select", "filter")}
+            assert list(client.list(ACTIVITIES, params)) == []

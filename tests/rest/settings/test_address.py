@@ -1,0 +1,411 @@
+"""Every form in which people paste a webhook, and every mistake, with the one sentence that answers it."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import certifi
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from airflow_provider_bitrix24.exceptions import ConfigurationError
+from airflow_provider_bitrix24.hooks.bitrix24 import Bitrix24Hook
+from airflow_provider_bitrix24.rest.limits.bucket import PLANS
+from airflow_provider_bitrix24.rest.portal import Portal
+from airflow_provider_bitrix24.rest.settings.address import portal_from_parts
+
+CODE = "s3cr3tc0dex1"
+HOST = "my.bitrix24.com"
+WEBHOOK = f"https://{HOST}/rest/1/{CODE}/"
+CANONICAL: dict[str, Any] = {"host": HOST, "login": "1", "password": CODE}
+CA_FILE = certifi.where()
+SELF_HOSTED = f"https://portal.example.com:8443/intranet/rest/7/{CODE}/"
+
+
+def said(portal: Portal) -> tuple[str, str, str]:
+    """What was understood: address, user id, code."""
+    return portal.address, portal.credentials.user_id, portal.credentials.code
+
+
+#: Name of the form -> fields of the connection. All of them mean the same webhook.
+FIELDS: dict[str, dict[str, Any]] = {
+    "host, user id and code": CANONICAL,
+    "with blanks and line ends": {"host": f" {HOST}\n", "login": " 1 ", "password": f"\t{CODE}\r\n"},
+    "with quotes": {"host": f'"{HOST}"', "login": "1", "password": f"'{CODE}'"},
+    "with a scheme": {**CANONICAL, "host": f"https://{HOST}"},
+    "with a slash at the end": {**CANONICAL, "host": f"https://{HOST}/"},
+    "with /rest at the end": {**CANONICAL, "host": f"https://{HOST}/rest/"},
+    "in capitals": {**CANONICAL, "host": f"HTTPS://{HOST.upper()}"},
+    "with the final dot of DNS": {**CANONICAL, "host": f"{HOST}."},
+    "with the usual port": {**CANONICAL, "port": 443},
+    "as the connection test of Airflow 3 sends it": {**CANONICAL, "port": 0, "schema": "", "extra": {"timeout": None}},
+    "with a scheme in Schema": {**CANONICAL, "schema": "https"},
+    "whole address in host": {"host": WEBHOOK},
+    "whole address in host, no slash at the end": {"host": WEBHOOK[:-1]},
+    "whole address in host, no scheme": {"host": WEBHOOK[8:]},
+    "whole address in host, with a method": {"host": f"{WEBHOOK}crm.deal.list"},
+    "whole address in host, with method and query": {"host": f"{WEBHOOK}crm.deal.list.json?id=5#top"},
+    "whole address in host, REST 3.0": {"host": f"https://{HOST}/rest/api/1/{CODE}/"},
+    "whole address in host, folder in capitals": {"host": f"https://{HOST}/REST/1/{CODE}/"},
+    "whole address in host, in angle brackets": {"host": f"<{WEBHOOK}>"},
+    "whole address in host and its parts": {"host": WEBHOOK, "login": "1", "password": CODE},
+    "whole address in host, user id with zeros": {"host": f"https://{HOST}/rest/001/{CODE}/"},
+    "address without the code in host": {"host": f"https://{HOST}/rest/1/", "password": CODE},
+    "whole address in password": {"password": WEBHOOK},
+    "whole address in password, and the host": {"host": HOST, "password": WEBHOOK},
+    "whole address in password, no scheme": {"password": WEBHOOK[8:]},
+    "user id and code in password": {"host": HOST, "password": f"1/{CODE}"},
+    "path in password": {"host": HOST, "password": f"/rest/1/{CODE}/"},
+    "code and its slash in password": {**CANONICAL, "password": f"{CODE}/"},
+    "code between slashes in password": {**CANONICAL, "password": f"/{CODE}/"},
+    "code and a method in password": {**CANONICAL, "password": f"{CODE}/profile.json"},
+    "user id, code and a method in password": {"host": HOST, "password": f"1/{CODE}/crm.deal.list"},
+    "path and a method in password": {"host": HOST, "password": f"/rest/api/1/{CODE}/profile"},
+    "whole address in an extra": {"extra": {"webhook_url": WEBHOOK}},
+    "whole address in an extra, and the host": {"host": HOST, "extra": {"webhook_url": f" {WEBHOOK}profile"}},
+    "host plus schema": {"host": HOST, "schema": f"rest/1/{CODE}/", "conn_type": "https"},
+    "host with a scheme, plus schema": {"host": f"https://{HOST}", "schema": f"rest/1/{CODE}/"},
+    "code percent-encoded": {"host": f"https://{HOST}/rest/1/%73{CODE[1:]}/"},
+    "code percent-encoded in password": {**CANONICAL, "password": f"%73{CODE[1:]}"},
+    "user id and code before the host": {"host": f"https://1:{CODE}@{HOST}"},
+}
+
+
+@pytest.mark.parametrize("fields", FIELDS.values(), ids=FIELDS.keys())
+def test_a_webhook_is_understood_in_every_form(fields):
+    assert said(portal_from_parts("pasted", **fields)) == (f"https://{HOST}", "1", CODE)
+
+
+def test_an_address_in_password_may_name_a_host_without_a_domain():
+    portal = portal_from_parts("pasted", password=f"portal/rest/1/{CODE}/")
+    assert said(portal) == ("https://portal", "1", CODE)
+
+
+#: Text of AIRFLOW_CONN_PASTED -> address, user id, code.
+ENVIRONMENT = {
+    WEBHOOK: (f"https://{HOST}", "1", CODE),
+    WEBHOOK[:-1]: (f"https://{HOST}", "1", CODE),
+    f"{WEBHOOK}crm.deal.list": (f"https://{HOST}", "1", CODE),
+    f"https://{HOST}/rest/api/1/{CODE}/": (f"https://{HOST}", "1", CODE),
+    SELF_HOSTED: ("https://portal.example.com:8443/intranet", "7", CODE),
+    f"http://portal.local/rest/1/{CODE}/?allow_http=true": ("http://portal.local", "1", CODE),
+    f"bitrix24://{WEBHOOK}": (f"https://{HOST}", "1", CODE),
+    f"bitrix24://{HOST}/rest/1/{CODE}/": (f"https://{HOST}", "1", CODE),
+    f"bitrix24://1:{CODE}@{HOST}": (f"https://{HOST}", "1", CODE),
+    f"bitrix24://1:{CODE}@{HOST}/https": (f"https://{HOST}", "1", CODE),
+    f"bitrix24://1:{CODE}@{HOST}:8443": (f"https://{HOST}:8443", "1", CODE),
+    f"bitrix24://1:{CODE}@{quote(f'https://{HOST}', safe='')}": (f"https://{HOST}", "1", CODE),
+    f"bitrix24://{quote(WEBHOOK, safe='')}": (f"https://{HOST}", "1", CODE),
+    f"bitrix24://:{quote(WEBHOOK, safe='')}@": (f"https://{HOST}", "1", CODE),
+    f"bitrix24://:{quote(WEBHOOK, safe='')}@{HOST}": (f"https://{HOST}", "1", CODE),
+    f"bitrix24:///?webhook_url={quote(WEBHOOK, safe='')}": (f"https://{HOST}", "1", CODE),
+    json.dumps({"conn_type": "bitrix24", **CANONICAL}): (f"https://{HOST}", "1", CODE),
+    json.dumps({"conn_type": "bitrix24", "host": WEBHOOK}): (f"https://{HOST}", "1", CODE),
+    json.dumps({"conn_type": "bitrix24", "password": WEBHOOK}): (f"https://{HOST}", "1", CODE),
+    json.dumps({"conn_type": "bitrix24", "extra": {"webhook_url": WEBHOOK}}): (f"https://{HOST}", "1", CODE),
+    json.dumps({"conn_type": "bitrix24", **CANONICAL, "port": "8443"}): (f"https://{HOST}:8443", "1", CODE),
+    json.dumps({"conn_type": "bitrix24", **CANONICAL, "extra": ""}): (f"https://{HOST}", "1", CODE),
+}
+
+
+@pytest.mark.parametrize(("text", "understood"), ENVIRONMENT.items())
+def test_what_airflow_makes_of_a_variable_is_understood(text, understood, monkeypatch):
+    monkeypatch.setenv("AIRFLOW_CONN_PASTED", text)
+    assert said(Bitrix24Hook("pasted").get_portal()) == understood
+
+
+def test_extras_of_an_address_arrive_as_text_and_are_understood(monkeypatch):
+    proxy = quote("http://proxy.example.com:3128", safe="")
+    monkeypatch.setenv(
+        "AIRFLOW_CONN_PASTED",
+        f"bitrix24://1:{CODE}@{HOST}?timeout=30&verify=true&proxy={proxy}&allowed_domains=a.com,b.eu",
+    )
+    portal = Bitrix24Hook("pasted").get_portal()
+    assert (portal.timeout_seconds, portal.verify) == (30.0, True)
+    assert (portal.proxy, portal.allowed_domains) == ("http://proxy.example.com:3128", ("a.com", "b.eu"))
+
+
+@pytest.mark.parametrize("extra", ["[]", "{'timeout': 3}", "true"])
+def test_an_extra_that_is_no_json_object_is_named(extra, monkeypatch):
+    monkeypatch.setenv("AIRFLOW_CONN_PASTED", json.dumps({"conn_type": "bitrix24", **CANONICAL, "extra": extra}))
+    with pytest.raises(ConfigurationError, match="Extra is not a JSON object: write "):
+        Bitrix24Hook("pasted").get_portal()
+
+
+@pytest.mark.parametrize(
+    ("fields", "address"),
+    [
+        ({"host": "portal.example.com/intranet"}, "https://portal.example.com/intranet"),
+        ({"host": "https://portal.example.com:8443/a/b/"}, "https://portal.example.com:8443/a/b"),
+        ({"host": "portal.example.com", "port": 8443}, "https://portal.example.com:8443"),
+        ({"host": "https://портал.рф"}, "https://xn--80awhdgm.xn--p1ai"),
+        ({"host": "BÜCHER.example.com"}, "https://xn--bcher-kva.example.com"),
+        ({"host": "192.0.2.7:8443"}, "https://192.0.2.7:8443"),
+        ({"host": "[2001:db8::7]:8443"}, "https://[2001:db8::7]:8443"),
+        ({"host": "localhost"}, "https://localhost"),
+        ({"host": "http://portal.local", "extra": {"allow_http": True}}, "http://portal.local"),
+        ({"host": "http://portal.local:80", "extra": {"allow_http": "true"}}, "http://portal.local"),
+        ({"host": "portal.local", "schema": "http", "extra": {"allow_http": "1"}}, "http://portal.local"),
+    ],
+)
+def test_a_portal_of_ones_own_may_have_a_port_a_folder_and_any_name(fields, address):
+    portal = portal_from_parts("pasted", login="1", password=CODE, **fields)
+    assert portal.address == address
+    assert portal.url("profile").startswith(f"{address}/rest/")
+
+
+#: Mistake -> fields, what the message names, what it tells to do.
+MISTAKES: dict[str, tuple[dict[str, Any], str, str]] = {
+    "nothing at all": ({}, "the host is missing", "into Host"),
+    "user id and code with a colon": (
+        {**CANONICAL, "password": f"1:{CODE}"},
+        "a character that no code has",
+        "the code",
+    ),
+    "the rest of a sentence": ({"host": f"{WEBHOOK[:-1]};"}, "a character that no code has", "paste only the code"),
+    "a scheme without its colon": ({"host": WEBHOOK.replace(":", "", 1)}, "begins with https and no colon", "https://"),
+    "two dots in the host": (
+        {**CANONICAL, "host": "my..bitrix24.com"},
+        "a part that is empty or too long",
+        "write e.g.",
+    ),
+    "a text in the host": ({**CANONICAL, "host": "a" * 64}, "a part that is empty or too long", "write e.g."),
+    "port 0 in the host": ({**CANONICAL, "host": f"{HOST}:0"}, "the port in the host", "from 1 to 65535"),
+    "no host": ({"login": "1", "password": CODE}, "the host is missing", "my.bitrix24.com"),
+    "no user id": ({"host": HOST, "password": CODE}, "user id is missing", "into Login"),
+    "no code": ({"host": HOST, "login": "1"}, "code is missing", "into Password"),
+    "empty code": ({"host": HOST, "login": "1", "password": " "}, "code is missing", "into Password"),
+    "no user id in the address": ({"host": f"https://{HOST}/rest/{CODE}/"}, "the host has no user id", "USER_ID/CODE"),
+    "user id and code swapped": (
+        {"host": HOST, "login": CODE, "password": "1"},
+        "login is not a user id",
+        "into Login",
+    ),
+    "user id 0": ({**CANONICAL, "login": "0"}, "login is not a user id", "into Login"),
+    "an e-mail address as login": ({**CANONICAL, "login": "me@example.com"}, "login is not a user id", "into Login"),
+    "a login of 5,000 digits": ({**CANONICAL, "login": "9" * 5000}, "login is not a user id", "into Login"),
+    "no code in the address": ({"host": f"https://{HOST}/rest/1/"}, "code is missing", "into Password"),
+    "an address without /rest/": ({"host": f"https://{HOST}/1/{CODE}/"}, "the host has no /rest/", "HOST/rest/USER_ID"),
+    "the same at home": ({"password": f"https://a.example.com/b/1/{CODE}"}, "the password has no /rest/", "USER_ID"),
+    "a path in the cloud": (
+        {**CANONICAL, "host": f"{HOST}/intranet"},
+        "has a path",
+        f"write only the name, e.g. {HOST}",
+    ),
+    "the code as a path": ({**CANONICAL, "host": f"{HOST}/{CODE}"}, "outside of /rest/", "HOST/rest/USER_ID/CODE"),
+    "the code as a host": ({**CANONICAL, "host": CODE.upper()}, "outside of /rest/", "HOST/rest/USER_ID/CODE"),
+    "no encryption": ({"host": WEBHOOK.replace("https", "http")}, "begins with http://", "allow_http"),
+    "no encryption in Schema": ({**CANONICAL, "schema": "HTTP"}, "begins with http://", "use https://"),
+    "another scheme": ({"host": f"ftp://{HOST}"}, "the host begins with something else", "write https://"),
+    "host and code in each other's field": ({"host": CODE, "login": "1", "password": HOST}, "a host", "into Host"),
+    "the same of a portal at home": (
+        {"host": CODE, "login": "1", "password": "crm.example.com:8443"},
+        "a host",
+        "into Host",
+    ),
+    "masked by a form": ({**CANONICAL, "password": "***"}, "masked", "paste the code itself"),
+    "masked in the address": ({"host": f"https://{HOST}/rest/1/********/"}, "masked", "paste the code itself"),
+    "two hosts": (
+        {"host": "other.bitrix24.com", "password": WEBHOOK},
+        "different values for the host",
+        "one of the two",
+    ),
+    "two user ids": ({"host": WEBHOOK, "login": "2"}, "different values for the user id", "one of the two"),
+    "two codes": ({"host": WEBHOOK, "password": "another0ne"}, "different values for the code", "one of the two"),
+    "two ports": (
+        {"host": f"{HOST}:8443", "login": "1", "password": CODE, "port": 444},
+        "for the port",
+        "one of the two",
+    ),
+    "two addresses": ({"host": WEBHOOK, "extra": {"webhook_url": SELF_HOSTED}}, "different values", "one of the two"),
+    "a port that is none": ({"host": f"{HOST}:99999"}, "cannot be read", "HOST/rest/USER_ID/CODE"),
+    "a port in words": ({"host": f"{HOST}:https"}, "cannot be read", "HOST/rest/USER_ID/CODE"),
+    "a port out of range": ({**CANONICAL, "port": 70000}, "the port", "1 to 65535"),
+    "a port that is text": ({**CANONICAL, "port": "abc"}, "the port", "1 to 65535"),
+    "a blank in the host": ({**CANONICAL, "host": "my portal"}, "a character that no host has", "my.bitrix24.com"),
+    "a name too long for DNS": ({**CANONICAL, "host": f"{'ü' * 70}.com"}, "cannot be read", "HOST/rest"),
+    "a scheme only": ({**CANONICAL, "host": "https://"}, "the host holds no host", "HOST/rest"),
+    "a blank in the code": (
+        {**CANONICAL, "password": f"{CODE} {CODE}"},
+        "a character that no code has",
+        "only the code",
+    ),
+    "an unseen character": (
+        {**CANONICAL, "password": f"\u200b{CODE}"},
+        "a character that no code has",
+        "only the code",
+    ),
+    "an encoded slash in the code": ({"host": WEBHOOK.replace(CODE, f"{CODE}%2F9")}, "no code has", "only the code"),
+}
+
+
+@pytest.mark.parametrize(("fields", "part", "cure"), MISTAKES.values(), ids=MISTAKES.keys())
+def test_a_mistake_is_answered_with_its_part_and_its_cure(fields, part, cure):
+    with pytest.raises(ConfigurationError) as caught:
+        portal_from_parts("pasted", **fields)
+    message = str(caught.value)
+    assert message.startswith("connection 'pasted': ")
+    what, _, to_do = message.removeprefix("connection 'pasted': ").partition(": ")
+    assert part in what
+    assert cure in to_do
+    assert CODE not in message
+    assert not caught.value.retryable
+
+
+#: Value of an extra as forms, JSON and addresses bring it -> what it means.
+UNDERSTOOD: list[tuple[str, Any, str, Any]] = [
+    *(("verify", value, "verify", False) for value in (False, "false", " False ", "0", "no", "off", 0)),
+    *(("verify", value, "verify", True) for value in (True, "true", "TRUE", "1", "yes", "on", 1)),
+    *(("verify", value, "verify", None) for value in (None, "", " ")),
+    ("verify", CA_FILE, "verify", CA_FILE),
+    ("verify", str(Path(__file__).parent), "verify", str(Path(__file__).parent)),
+    ("verify", f" {CA_FILE} ", "verify", CA_FILE),
+    *(("timeout", value, "timeout_seconds", 30.0) for value in (30, "30", " 30 ", 30.0, "3e1")),
+    *(("timeout", value, "timeout_seconds", 75.0) for value in (None, "")),
+    ("timeout", 0.2, "timeout_seconds", 0.2),
+    *(("max_response_mib", value, "max_response_mib", 3) for value in (3, "3", 2.5)),
+    *(("max_response_mib", value, "max_response_mib", 64) for value in (None, "")),
+    ("max_response_mib", 0.5, "max_response_mib", 1),
+    ("proxy", "http://proxy:3128", "proxy", "http://proxy:3128"),
+    ("proxy", " proxy:3128 ", "proxy", "http://proxy:3128"),
+    ("proxy", "http://me:pass%40word@proxy:3128", "proxy", "http://me:pass%40word@proxy:3128"),
+    *(("proxy", value, "proxy", None) for value in (None, "", "  ")),
+    *(
+        ("allowed_domains", value, "allowed_domains", ("new.bitrix24.com", "*.bitrix24.eu"))
+        for value in (
+            "new.bitrix24.com, *.bitrix24.eu",
+            "New.Bitrix24.Com;*.bitrix24.eu",
+            ["new.bitrix24.com", " *.bitrix24.eu "],
+        )
+    ),
+    *(("allowed_domains", value, "allowed_domains", ()) for value in (None, "", [])),
+    *(("plan", value, "bucket", PLANS["enterprise"]) for value in ("enterprise", " Enterprise ")),
+    ("plan", "", "bucket", PLANS["standard"]),
+]
+
+
+@pytest.mark.parametrize(("key", "value", "attribute", "meaning"), UNDERSTOOD)
+def test_an_extra_is_understood_as_forms_send_it(key, value, attribute, meaning):
+    portal = portal_from_parts("pasted", **CANONICAL, extra={key: value})
+    assert getattr(portal, attribute) == meaning
+    assert type(getattr(portal, attribute)) is type(meaning)
+
+
+PROXIES = ("ftp://proxy", "http://", "http://proxy:x", "http://proxy:0", "http://proxy..example.com:3128")
+REFUSED: list[tuple[str, Any, str]] = [
+    *(
+        ("verify", value, "true, false or the path")
+        for value in ("/no/such/file.pem", __file__, "maybe", 2, ["x"], 0.5)
+    ),
+    *(("timeout", value, "a number above 0") for value in (0, -1, "soon", True, "nan", "inf", [], {}, 10**400)),
+    *(("max_response_mib", value, "a number above 0") for value in (0, "much", False)),
+    ("max_response_mib", 1e9, "below 1000000"),
+    *(("proxy", value, "http://proxy.example.com:3128") for value in PROXIES),
+    ("proxy", 3128, "text"),
+    *(
+        ("allowed_domains", value, "new.bitrix24.com")
+        for value in ("*", "*.*", WEBHOOK, 5, [5], {"a": 1}, "a..b", "a b/c")
+    ),
+    *(("allow_http", value, "true or false") for value in ("maybe", 2, [])),
+    ("webhook_url", ["x"], "text"),
+    *(("plan", value, "standard, enterprise") for value in ("golden",)),
+    ("plan", 5, "text"),
+    *(("rate", value, "above 0") for value in (0, "quick", True)),
+    ("burst", 0, "1 or more"),
+    *(("operating_budget", value, "above 0") for value in (0, "much")),
+]
+
+
+@pytest.mark.parametrize(("key", "value", "cure"), REFUSED)
+def test_an_extra_that_makes_no_sense_is_named_with_its_cure(key, value, cure):
+    with pytest.raises(ConfigurationError) as caught:
+        portal_from_parts("pasted", **CANONICAL, extra={key: value})
+    message = str(caught.value)
+    assert message.startswith("connection 'pasted': ")
+    assert re.search(rf"\b{key}\b", message)
+    assert cure in message.partition(key)[2]
+    assert CODE not in message
+
+
+def test_a_connection_is_named_once():
+    with pytest.raises(ConfigurationError) as caught:
+        portal_from_parts("pasted", **CANONICAL, extra={"plan": 5})
+    assert str(caught.value) == "connection 'pasted': the extra \"plan\" is wrong: it must be text"
+
+
+def test_an_unknown_extra_is_warned_about_once_and_names_the_known_ones(caplog):
+    for _ in range(2):
+        portal_from_parts("unknown extra", **CANONICAL, extra={"timeuot": 30, "__note__": "x"})
+    warnings = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert len(warnings) == 2
+    assert "'unknown extra'" in warnings[0]
+    assert "'timeuot'" in warnings[0]
+    assert "timeout" in warnings[0].partition("known are")[2]
+
+
+def test_an_address_that_became_the_name_of_an_extra_is_not_shown(caplog):
+    portal_from_parts("code as a name", **CANONICAL, extra={WEBHOOK: "", f"rest/1/{CODE}": ""})
+    assert "'code as a name'" in caplog.text
+    assert CODE not in caplog.text
+
+
+def test_switching_certificates_off_is_warned_about_once(caplog):
+    for _ in range(2):
+        portal_from_parts("no certificates", **CANONICAL, extra={"verify": "false"})
+    assert caplog.text.count("does not check the portal's certificate") == 1
+    assert "certificate authority" in caplog.text
+
+
+def test_nothing_that_is_printed_of_a_portal_holds_a_secret():
+    portal = portal_from_parts(
+        "pasted", **CANONICAL, extra={"proxy": "http://me:pr0xypass@proxy", "limiter": "redis://:r3d1spass@redis"}
+    )
+    printed = f"{portal!r} {portal} {portal.credentials!r} {portal.source} {portal.url('profile')}"
+    assert not [secret for secret in (CODE, "pr0xypass", "r3d1spass") if secret in printed]
+    assert {CODE, f"1/{CODE}", "pr0xypass", "r3d1spass"} <= set(portal.secrets())
+
+
+TEXTS = st.text(max_size=40) | st.sampled_from(
+    [HOST, WEBHOOK, "1", CODE, f"rest/1/{CODE}", "https", "http", "://", "[", "%"]
+)
+VALUES = st.none() | st.booleans() | st.integers() | st.floats() | TEXTS | st.lists(TEXTS, max_size=2)
+
+
+@settings(deadline=None)
+@given(
+    conn_type=st.none() | TEXTS,
+    host=st.none() | st.lists(TEXTS, max_size=3).map("".join),
+    schema=st.none() | TEXTS,
+    login=st.none() | TEXTS,
+    password=st.none() | st.lists(TEXTS, max_size=3).map("/".join),
+    port=st.none() | st.integers(),
+    extra=st.dictionaries(
+        st.sampled_from(["webhook_url", "verify", "timeout", "proxy", "allowed_domains", "rate"]), VALUES
+    ),
+)
+def test_any_text_in_any_field_gives_a_portal_or_one_clear_error(**fields):
+    try:
+        portal = portal_from_parts("pasted", **fields)
+    except ConfigurationError as error:
+        said_of_it, secret = str(error), CODE
+        expected = "connection 'pasted': "
+    else:
+        said_of_it = f"{portal.url('profile')} {portal.credentials!r}".lower()
+        secret = portal.credentials.code.lower()
+        expected = f"{portal.scheme}://"
+    assert said_of_it.startswith(expected)
+    # A shorter one may be a part of any word.
+    assert len(secret) < 8 or secret not in said_of_it
+
+
+@pytest.mark.parametrize("key", ["client_id", "client_secret", "refresh_token", "access_token"])
+def test_an_extra_of_an_application_that_was_copied_masked_is_refused(key):
+    extra = {"client_id": "local.1", "client_secret": "secret", "refresh_token": "refresh", "access_token": "access"}
+    with pytest.raises(ConfigurationError, match=rf'"{key}" is wrong: it is masked'):
+        portal_from_parts("mine", host="my.bitrix24.com", extra={**extra, key: "***"})
