@@ -15,7 +15,7 @@ ENVIRONMENTS := $(VERSIONS:%=.venv/airflow-%/.made)
 help:
 	@echo "make demo         delete a payment from a DAG, in real Airflow, at a Bitrix24 on this computer"
 	@echo "make test         run all tests on Airflow $(VERSIONS); ARGS='-k limits' selects some"
-	@echo "make check        check format, lint, types and the documents' code blocks"
+	@echo "make check        check format, lint, types, layers and the documents' code blocks"
 	@echo "make bench        measure speed against other clients, and write bench/RESULTS.md; takes 10 minutes"
 	@echo "make sdks         run official and community SDKs against the sandbox; needs Node.js and npm"
 	@echo "make environments make .venv/airflow-VERSION for Airflow $(VERSIONS)"
@@ -42,6 +42,7 @@ check: .venv/airflow-3.3/.made
 	@.venv/airflow-3.3/bin/ruff format --check .
 	@.venv/airflow-3.3/bin/ruff check .
 	@.venv/airflow-3.3/bin/mypy
+	@.venv/airflow-3.3/bin/python ci/check_imports.py
 	@.venv/airflow-3.3/bin/python ci/check_docs.py
 
 .PHONY: bench
