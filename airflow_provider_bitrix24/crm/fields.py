@@ -44,7 +44,7 @@ Purpose = Literal["add", "update", "upsert", "import"]
 
 
 @dataclass(frozen=True)
-class Written:
+class FieldValues:
     """
     Fields that are ready to be sent.
 
@@ -63,9 +63,9 @@ class Written:
             return {**self.fields, **multifields.as_import(self.entries)}
         return {**self.fields, "fm": multifields.as_fm(self.entries)}
 
-    def for_item(self, item: Mapping[str, Any]) -> Written:
+    def for_item(self, item: Mapping[str, Any]) -> FieldValues:
         """The same without new phones and the like that an item has already."""
-        return Written(self.fields, multifields.not_there_yet(self.entries, item))
+        return FieldValues(self.fields, multifields.not_there_yet(self.entries, item))
 
     @property
     def adds_entries(self) -> bool:
@@ -136,7 +136,7 @@ class ItemFields:
         found = [near for one in difflib.get_close_matches(name.lower(), places, n=3) for near in sorted(places[one])]
         return list(dict.fromkeys(found))
 
-    def written(self, given: Mapping[str, Any], purpose: Purpose, *, place: str = "fields") -> Written:
+    def prepare(self, given: Mapping[str, Any], purpose: Purpose, *, place: str = "fields") -> FieldValues:
         """
         ``given`` by the portal's names, with values as their fields want them.
 
@@ -157,11 +157,11 @@ class ItemFields:
                 )
             spelled[known.name] = name
             self._check_writable(known, place, purpose)
-            ready = values.written(known, value)
+            ready = values.to_write(known, value)
             if ready != [] or purpose in ("update", "upsert"):
                 # A new item has nothing to clear, and an empty list has no form in a batch.
                 fields[known.name] = ready
-        return Written(fields, entries)
+        return FieldValues(fields, entries)
 
     def _entries(self, name: str, value: Any, purpose: Purpose) -> list[dict[str, Any]]:
         entries = multifields.entries_of(name, value)
@@ -238,7 +238,7 @@ class ItemFields:
         known = self.fields
         return {name: values.typed(known[name], value) if name in known else value for name, value in item.items()}
 
-    def not_taken(self, sent: Written, item: Mapping[str, Any]) -> list[str]:
+    def not_taken(self, sent: FieldValues, item: Mapping[str, Any]) -> list[str]:
         """Names of what was sent and is not in the item that was read back."""
         missing = [
             name
@@ -259,10 +259,10 @@ def _condition(known: ItemField, operator: str, value: Any, place: str) -> Any:
                 f"{place} has an empty list under {operator}{known.name}",
                 next_step="leave the condition out, or skip the task when there is nothing to look for",
             )
-        return [values.asked_for(known, one) for one in value]
+        return [values.to_filter(known, one) for one in value]
     if "%" in operator:
         return str(value)
-    return values.asked_for(known, value)
+    return values.to_filter(known, value)
 
 
 def _item_field(name: str, described: Any) -> ItemField:

@@ -1,18 +1,87 @@
-"""Payments in the shape that current portals answer, whatever the portal's age."""
+"""Payments over a client: how a call names their deal, which of them are meant, and what the answers hold."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from airflow_provider_bitrix24.crm.entity_types import WITH_PAYMENTS, entity_type_id
 from airflow_provider_bitrix24.exceptions import Bitrix24Error
 from airflow_provider_bitrix24.rest.lists.exactness import number
+from airflow_provider_bitrix24.rest.messages import preview
+
+if TYPE_CHECKING:
+    from airflow_provider_bitrix24.rest.client import Client
+
+log = logging.getLogger(__name__)
+
+FIND_PAYMENT_ID = (
+    "the id is not the number that the portal shows (3653/1): "
+    "crm.item.payment.list with entityTypeId and entityId of the deal gives id and accountNumber of its payments"
+)
 
 _WHOLE = {"id", "empPaidId", "paySystemId", "paymentId", "rowId", "deliveryId"}
 _NUMBER = {"sum", "quantity"}
 _NAMES = {
     name.lower(): name for name in (*_WHOLE, *_NUMBER, "accountNumber", "paid", "datePaid", "currency", "paySystemName")
 }
+
+
+def payment_owner(type_id: Any, entity_id: int) -> dict[str, Any]:
+    """
+    The parameters that name a payment's deal or invoice, ``{"entityTypeId": 2, "entityId": 13}``.
+
+    :param type_id: a word or a number, see :func:`entity_type_id`.
+    :raises ConfigurationError: objects of this kind have no payments.
+    """
+    return {"entityTypeId": entity_type_id(type_id, only=WITH_PAYMENTS), "entityId": entity_id}
+
+
+def payment_conditions(conditions: Mapping[str, Any]) -> dict[str, Any]:
+    """A filter of payments in which True and False are Y and N, as payments have them: ``false`` would find none."""
+    return {name: ("Y" if value else "N") if isinstance(value, bool) else value for name, value in conditions.items()}
+
+
+def added_id(client: Client, method: str, params: Mapping[str, Any]) -> int:
+    """
+    Call a method that adds, and return the id that it answers, a whole number above 0.
+
+    :raises Bitrix24Error: the answer is not an id; whether something was added is unknown.
+
+    Source: «payments: success or failure».
+    """
+    answer = client.call(method, params)
+    if isinstance(answer, bool) or not isinstance(answer, int) or answer < 1:
+        raise Bitrix24Error(
+            f"the answer is {preview(answer, client.scrub)} and not an id",
+            method=method,
+            ran="unknown",
+            next_step=f"look with {method.rpartition('.')[0]}.list before you run this again",
+        )
+    return answer
+
+
+def payment_ids(client: Client, owner: Mapping[str, Any]) -> set[int]:
+    """Ids of the payments that a deal or invoice has now."""
+    return {id_in(row) for row in client.list("crm.item.payment.list", owner)}
+
+
+def appeared_payment(client: Client, owner: Mapping[str, Any], before: list[int], lost: Bitrix24Error) -> int:
+    """
+    The one payment that is there now and was not before.
+
+    :param before: ids of the payments before the add.
+    :param lost: what was raised for the add, whose answer was lost.
+    :raises Bitrix24Error: ``lost``, where no payment or several have appeared.
+    """
+    new = payment_ids(client, owner).difference(before)
+    if len(new) != 1:
+        appeared = "no payment has" if not new else f"{len(new)} payments have"
+        raise lost.but(advice=f"({appeared} appeared meanwhile)")
+    payment_id = new.pop()
+    log.info("%s, and payment %d has appeared.", lost.reason.capitalize(), payment_id)
+    return payment_id
 
 
 def payment_row(row: Any) -> dict[str, Any]:

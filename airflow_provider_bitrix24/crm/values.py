@@ -67,7 +67,7 @@ def is_nothing(value: Any) -> bool:
     return value is None or value in ("", [], (), {}) or type(value).__name__ == "NaTType"
 
 
-def written(known: ItemField, value: Any) -> Any:
+def to_write(known: ItemField, value: Any) -> Any:
     """
     ``value`` as the portal must be sent it in ``fields``; nothing (None, ``""``, ``[]``) clears the field.
 
@@ -82,9 +82,9 @@ def written(known: ItemField, value: Any) -> Any:
     return "" if is_nothing(value) else _one(known, value)
 
 
-def asked_for(known: ItemField, value: Any) -> Any:
+def to_filter(known: ItemField, value: Any) -> Any:
     """
-    ``value`` as it must stand in a filter: as :func:`written`, but user fields of type boolean are filtered by 1 and 0.
+    ``value`` as a filter wants it: as :func:`to_write` has it, but user fields of type boolean are filtered by 1 and 0.
 
     :raises ConfigurationError: the value does not fit the type.
     """
@@ -236,7 +236,7 @@ def _typed_moment(known: ItemField, value: str) -> Any:
 
 
 def same(known: ItemField, sent: Any, read: Any) -> bool:
-    """Whether a value that was sent, as :func:`written` made it, is what was read back."""
+    """Whether a value that was sent, as :func:`to_write` made it, is what was read back."""
     meant, found = typed(known, sent), typed(known, read)
     if meant in (None, "", [], {}):
         return found in (None, "", [], {}, 0, False)

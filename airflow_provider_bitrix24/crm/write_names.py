@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitrix24.crm import multifields
 from airflow_provider_bitrix24.crm.entity_types import ENTITY_TYPES
+from airflow_provider_bitrix24.crm.items import fields_of
 from airflow_provider_bitrix24.exceptions import ConfigurationError, Forbidden, Invalid, NotFound
-from airflow_provider_bitrix24.operators.crm import fields_of
 
 if TYPE_CHECKING:
     from airflow_provider_bitrix24.crm.fields import ItemFields

@@ -83,6 +83,16 @@ def parameters(value: Any, name: str) -> dict[str, Any]:
     return dict(found)
 
 
+def some_fields(value: Any) -> dict[str, Any]:
+    """
+    :raises ConfigurationError: no object, or an empty one.
+    """
+    given = parameters(value, "fields")
+    if not given:
+        raise ConfigurationError("fields is empty", next_step='write e.g. {"title": "Oak door"}')
+    return given
+
+
 def ids(value: Any, name: str, hint: str = "") -> list[int]:
     """
     ``value`` as a list of whole numbers above 0, each once: a list, a lazy XCom sequence, or JSON text of one.

@@ -10,10 +10,10 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from airflow_provider_bitrix24.crm.entity_types import entity_type_id
+from airflow_provider_bitrix24.crm.items import fields_of
 from airflow_provider_bitrix24.exceptions import AnswerLost, Bitrix24Error, ConfigurationError
 from airflow_provider_bitrix24.execution.arguments import one_of, parameters, positive_id, required
 from airflow_provider_bitrix24.hooks.outcome import MOST_LOGGED, befalls_all
-from airflow_provider_bitrix24.operators.crm import fields_of
 from airflow_provider_bitrix24.rows.base_operator import Bitrix24BaseRowsOperator
 from airflow_provider_bitrix24.rows.template import WHOLE_ROW, filled
 
@@ -256,7 +256,7 @@ def _item(known: ItemFields, operation: Any, shape: Any, row: Mapping[str, Any])
         params["id"] = positive_id(int(item_id) if whole else item_id, "the column id")
         if shape is WHOLE_ROW:
             given.pop("id")
-    return {**params, "fields": known.written(given, operation, place="the row").params(operation)}
+    return {**params, "fields": known.prepare(given, operation, place="the row").params(operation)}
 
 
 def _brief(result: Any) -> Any:

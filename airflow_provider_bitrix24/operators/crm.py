@@ -6,19 +6,29 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_bitrix24.crm.entity_types import FIRST_SMART_PROCESS, entity_type_id
-from airflow_provider_bitrix24.exceptions import Bitrix24Error, ConfigurationError, NotFound, RestError
-from airflow_provider_bitrix24.execution.arguments import names, parameters, positive_id
+from airflow_provider_bitrix24.crm.entity_types import entity_type_id
+from airflow_provider_bitrix24.crm.items import (
+    ADD,
+    DELETE,
+    FIND_ITEM_ID,
+    GET,
+    LIST,
+    UPDATE,
+    added_id,
+    check_kind,
+    check_taken,
+    fields_of,
+    item_in,
+    item_params,
+)
+from airflow_provider_bitrix24.exceptions import NotFound, RestError
+from airflow_provider_bitrix24.execution.arguments import names, parameters, positive_id, some_fields
 from airflow_provider_bitrix24.execution.at_most_once import after, once
 from airflow_provider_bitrix24.execution.base_operator import Bitrix24BaseOperator
+from airflow_provider_bitrix24.execution.xcom import small_list
 
 if TYPE_CHECKING:
-    from airflow_provider_bitrix24.crm.fields import ItemFields, Written
     from airflow_provider_bitrix24.rest.client import Client
-
-ADD, DELETE, GET, LIST, UPDATE = (f"crm.item.{verb}" for verb in ("add", "delete", "get", "list", "update"))
-
-FIND_ITEM_ID = "crm.item.list gives the ids; the portal shows an item's id at the end of its address"
 
 
 class Bitrix24GetItemOperator(Bitrix24BaseOperator):
@@ -60,7 +70,7 @@ class Bitrix24GetItemOperator(Bitrix24BaseOperator):
         self.typed = typed
 
     def run(self, client: Client, context: Any) -> dict[str, Any] | None:
-        params = item_named(self.entity_type_id, self.item_id)
+        params = item_params(self.entity_type_id, positive_id(self.item_id, "item_id", FIND_ITEM_ID))
         try:
             item = item_in(client.call(GET, params), GET)
         except NotFound as error:
@@ -69,7 +79,7 @@ class Bitrix24GetItemOperator(Bitrix24BaseOperator):
             return fields_of(client, params["entityTypeId"]).typed(item) if self.typed else item
         check_kind(client, params["entityTypeId"])
         if not self.missing_ok:
-            raise failure.advise(FIND_ITEM_ID)
+            raise failure.but(advice=FIND_ITEM_ID)
         self.log.info("%s; that is fine, since missing_ok is set.", failure)
         return None
 
@@ -129,7 +139,6 @@ class Bitrix24ListItemsOperator(Bitrix24BaseOperator):
 
     def run(self, client: Client, context: Any) -> Any:
         from airflow_provider_bitrix24.execution.storage import writable_path, write_json_lines
-        from airflow_provider_bitrix24.operators.rest import small_list
 
         type_id = entity_type_id(self.entity_type_id)
         item_filter = parameters(self.item_filter, "item_filter")
@@ -196,7 +205,7 @@ class Bitrix24AddItemOperator(Bitrix24BaseOperator):
         type_id = entity_type_id(self.entity_type_id)
         given = some_fields(self.fields)
         known = fields_of(client, type_id)
-        sent = known.written(given, "add")
+        sent = known.prepare(given, "add")
         params = {"entityTypeId": type_id, "fields": sent.params("add")}
         item_id = once(context, ADD, lambda: added_id(client.call(ADD, params)))
         self.log.info("%s: %s %d added", ADD, known.kind, item_id)
@@ -244,16 +253,16 @@ class Bitrix24UpdateItemOperator(Bitrix24BaseOperator):
         self.read_back = read_back
 
     def run(self, client: Client, context: Any) -> bool:
-        params = item_named(self.entity_type_id, self.item_id)
+        params = item_params(self.entity_type_id, positive_id(self.item_id, "item_id", FIND_ITEM_ID))
         given = some_fields(self.fields)
         known = fields_of(client, params["entityTypeId"])
-        sent = known.written(given, "update")
+        sent = known.prepare(given, "update")
         try:
             remaining = sent.for_item(item_in(client.call(GET, params), GET)) if sent.adds_entries else sent
             if fields := remaining.params("update"):
                 client.call(UPDATE, {**params, "fields": fields})
         except NotFound as error:
-            raise error.advise(FIND_ITEM_ID) from None
+            raise error.but(advice=FIND_ITEM_ID) from None
         self.log.info("%s: %s %d changed", UPDATE, known.kind, params["id"])
         if self.read_back:
             check_taken(client, known, params["id"], sent)
@@ -288,7 +297,7 @@ class Bitrix24DeleteItemOperator(Bitrix24BaseOperator):
         self.missing_ok = missing_ok
 
     def run(self, client: Client, context: Any) -> bool:
-        params = item_named(self.entity_type_id, self.item_id)
+        params = item_params(self.entity_type_id, positive_id(self.item_id, "item_id", FIND_ITEM_ID))
         try:
             reply = client.ask(DELETE, params)
         except RestError as error:
@@ -302,77 +311,7 @@ class Bitrix24DeleteItemOperator(Bitrix24BaseOperator):
             if self.missing_ok:
                 self.log.info("%s; that is fine, since missing_ok is set.", failure)
                 return False
-            failure.advise(FIND_ITEM_ID)
+            failure = failure.but(advice=FIND_ITEM_ID)
         if context["ti"].try_number > 1 and (missing or not failure.cause_known):
-            failure.advise("an earlier try of this task may have deleted it")
+            failure = failure.but(advice="an earlier try of this task may have deleted it")
         raise failure
-
-
-def item_named(type_id: Any, item_id: Any) -> dict[str, int]:
-    """The parameters that name an item, ``{"entityTypeId": 2, "id": 7}``."""
-    return {"entityTypeId": entity_type_id(type_id), "id": positive_id(item_id, "item_id", FIND_ITEM_ID)}
-
-
-def some_fields(value: Any) -> dict[str, Any]:
-    """
-    :raises ConfigurationError: no object, or an empty one.
-    """
-    given = parameters(value, "fields")
-    if not given:
-        raise ConfigurationError("fields is empty", next_step='write e.g. {"title": "Oak door"}')
-    return given
-
-
-def fields_of(client: Client, type_id: int) -> ItemFields:
-    """The fields of a kind of item, asked for once in a run."""
-    from airflow_provider_bitrix24.crm.fields import ItemFields
-
-    return ItemFields.ask(client, type_id)
-
-
-def check_kind(client: Client, type_id: int) -> None:
-    """
-    The portal has one code for an item and for a smart process that is not there; its fields tell which.
-
-    :raises NotFound: there is no smart process of this number.
-    """
-    if type_id >= FIRST_SMART_PROCESS:
-        fields_of(client, type_id)
-
-
-def item_in(result: Any, method: str) -> dict[str, Any]:
-    """The item of an answer."""
-    item = result.get("item") if isinstance(result, dict) else None
-    if not isinstance(item, dict):
-        raise Bitrix24Error("the answer has no item", method=method, ran="unknown")
-    return item
-
-
-def added_id(result: Any, method: str = ADD) -> int:
-    """The id of the item that an add answers: a whole number above 0, or it has failed."""
-    item = result.get("item") if isinstance(result, dict) else None
-    item_id = item.get("id") if isinstance(item, dict) else None
-    if isinstance(item_id, bool) or not isinstance(item_id, int) or item_id < 1:
-        raise Bitrix24Error(
-            "the answer has no id",  # Whatever stands there is not shown: it may be the webhook's code.
-            method=method,
-            ran="unknown",
-            next_step="look with crm.item.list before you run this again",
-        )
-    return item_id
-
-
-def check_taken(client: Client, known: ItemFields, item_id: int, sent: Written) -> None:
-    """
-    Read an item back.
-
-    :raises Bitrix24Error: fields were not taken; not to be retried, since the portal would drop them again.
-    """
-    item = item_in(client.call(GET, {"entityTypeId": known.entity_type_id, "id": item_id}), GET)
-    if missing := known.not_taken(sent, item):
-        raise Bitrix24Error(
-            f"{known.kind} {item_id} was written, but without a word the portal did not take {', '.join(missing)}",
-            method=GET,
-            ran="yes",
-            next_step="look at the values: an enumeration's, a stage's or a currency's must exist",
-        )

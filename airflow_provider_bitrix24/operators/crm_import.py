@@ -12,7 +12,7 @@ from airflow_provider_bitrix24.exceptions import AnswerLost, Bitrix24Error, Conf
 from airflow_provider_bitrix24.rows.item_rows import Bitrix24BaseItemRowsOperator, Made, Outcome, Tally
 
 if TYPE_CHECKING:
-    from airflow_provider_bitrix24.crm.fields import ItemFields, Purpose, Written
+    from airflow_provider_bitrix24.crm.fields import FieldValues, ItemFields, Purpose
     from airflow_provider_bitrix24.execution.checkpoint import Checkpoint
     from airflow_provider_bitrix24.rest.client import Client
 
@@ -102,7 +102,7 @@ class Imports:
     def write(self, chunks: Mapping[int, Sequence[Made]]) -> list[Outcome]:
         """Import chunks, or tell what an earlier try did with them; rows that are not ready are passed over."""
         outcomes: list[Outcome] = []
-        pending: dict[int, dict[int, Written]] = {}
+        pending: dict[int, dict[int, FieldValues]] = {}
         for number, chunk in chunks.items():
             rows = {row: one for row, one in chunk if not isinstance(one, ConfigurationError)}
             kept, left = self._remembered(number, rows)
@@ -125,10 +125,10 @@ class Imports:
                 outcome.error.retryable = False
         return outcomes
 
-    def _params(self, rows: Mapping[int, Written]) -> dict[str, Any]:
+    def _params(self, rows: Mapping[int, FieldValues]) -> dict[str, Any]:
         return {"entityTypeId": self.entity_type_id, "data": [row.params("import") for row in rows.values()]}
 
-    def _remembered(self, number: int, rows: Mapping[int, Written]) -> tuple[list[Outcome], dict[int, Written]]:
+    def _remembered(self, number: int, rows: Mapping[int, FieldValues]) -> tuple[list[Outcome], dict[int, FieldValues]]:
         """
         What is known of a chunk's rows, and the rows that are to be sent.
 
@@ -195,6 +195,6 @@ def _outcome_of(told: Mapping[str, Any]) -> Outcome:
     return Outcome(told["row"], told["outcome"], told.get("id"), error)
 
 
-def _fingerprint(rows: Mapping[int, Written]) -> str:
+def _fingerprint(rows: Mapping[int, FieldValues]) -> str:
     text = json.dumps({row: one.params("import") for row, one in rows.items()}, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()

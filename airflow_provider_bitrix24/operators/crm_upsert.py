@@ -6,23 +6,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_bitrix24.crm.entity_types import entity_type_id
+from airflow_provider_bitrix24.crm.items import ADD, LIST, UPDATE, added_id, check_taken, fields_of
 from airflow_provider_bitrix24.exceptions import Bitrix24Error, ConfigurationError
-from airflow_provider_bitrix24.execution.arguments import names
+from airflow_provider_bitrix24.execution.arguments import names, some_fields
 from airflow_provider_bitrix24.execution.base_operator import Bitrix24BaseOperator
-from airflow_provider_bitrix24.operators.crm import (
-    ADD,
-    LIST,
-    UPDATE,
-    added_id,
-    check_taken,
-    fields_of,
-    some_fields,
-)
 from airflow_provider_bitrix24.rest.nothing import NOTHING
 from airflow_provider_bitrix24.rows.item_rows import Bitrix24BaseItemRowsOperator, Made, Outcome, Tally
 
 if TYPE_CHECKING:
-    from airflow_provider_bitrix24.crm.fields import ItemFields, Purpose, Written
+    from airflow_provider_bitrix24.crm.fields import FieldValues, ItemFields, Purpose
     from airflow_provider_bitrix24.execution.checkpoint import Checkpoint
     from airflow_provider_bitrix24.rest.client import Client
 
@@ -81,7 +73,7 @@ class Bitrix24UpsertItemOperator(Bitrix24BaseOperator):
         type_id, key, given = entity_type_id(self.entity_type_id), names(self.key, "key"), some_fields(self.fields)
         known = fields_of(client, type_id)
         upserts = Upserts(client, known, key)
-        sent = known.written(given, "upsert")
+        sent = known.prepare(given, "upsert")
         upserts.key_of(sent)
         (outcome,) = upserts.write([(0, sent)])
         if outcome.error is not None:
@@ -162,7 +154,7 @@ class Upserts:
         if not self.key:
             raise ConfigurationError("key is empty", next_step="name a field, such as originId")
 
-    def key_of(self, sent: Written) -> tuple[str, ...]:
+    def key_of(self, sent: FieldValues) -> tuple[str, ...]:
         """
         A row's key as text.
 
@@ -195,7 +187,7 @@ class Upserts:
         some: list[Made] = []
         keys: set[tuple[str, ...]] = set()
         for number, one in made:
-            row: Written | ConfigurationError = one
+            row: FieldValues | ConfigurationError = one
             if not isinstance(row, ConfigurationError):
                 try:
                     key = self.key_of(row)
@@ -213,7 +205,7 @@ class Upserts:
         if some:
             yield some
 
-    def write(self, rows: Sequence[tuple[int, Written]]) -> list[Outcome]:
+    def write(self, rows: Sequence[tuple[int, FieldValues]]) -> list[Outcome]:
         """
         Look rows up and write them, each key once.
 
@@ -221,8 +213,8 @@ class Upserts:
         """
         there = self._look_up([row for _, row in rows])
         outcomes: dict[int, Outcome] = {}
-        adds: dict[int, Written] = {}
-        updates: dict[int, tuple[int, Written]] = {}
+        adds: dict[int, FieldValues] = {}
+        updates: dict[int, tuple[int, FieldValues]] = {}
         for number, row in rows:
             items = there.get(self.key_of(row), [])
             if len(items) > 1:
@@ -258,22 +250,22 @@ class Upserts:
             outcomes |= self._looked_after(lost, adds)
         return [outcomes[number] for number, _ in rows]
 
-    def for_add(self, row: Written) -> Written:
+    def for_add(self, row: FieldValues) -> FieldValues:
         """A new item has nothing to clear."""
         return self._only(row, lambda name, value: value != [])
 
-    def for_update(self, row: Written) -> Written:
+    def for_update(self, row: FieldValues) -> FieldValues:
         """Without the key, which is as it is, and what can only be set when an item is added."""
         fixed = {name for name, field in self.known.fields.items() if field.is_immutable} | set(self.key)
         return self._only(row, lambda name, value: name not in fixed)
 
     @staticmethod
-    def _only(row: Written, wanted: Any) -> Written:
-        from airflow_provider_bitrix24.crm.fields import Written
+    def _only(row: FieldValues, wanted: Any) -> FieldValues:
+        from airflow_provider_bitrix24.crm.fields import FieldValues
 
-        return Written({name: value for name, value in row.fields.items() if wanted(name, value)}, row.entries)
+        return FieldValues({name: value for name, value in row.fields.items() if wanted(name, value)}, row.entries)
 
-    def _look_up(self, rows: Sequence[Written]) -> dict[tuple[str, ...], list[dict[str, Any]]]:
+    def _look_up(self, rows: Sequence[FieldValues]) -> dict[tuple[str, ...], list[dict[str, Any]]]:
         """The items with the keys of some rows, by key."""
         if not rows:
             return {}
@@ -288,7 +280,7 @@ class Upserts:
             found.setdefault(self._key_in(item), []).append(item)
         return found
 
-    def _ambiguous(self, row: Written, items: Sequence[Mapping[str, Any]]) -> Bitrix24Error:
+    def _ambiguous(self, row: FieldValues, items: Sequence[Mapping[str, Any]]) -> Bitrix24Error:
         ids = ", ".join(str(item["id"]) for item in items[:5])
         key = ", ".join(f"{name} {value!r}" for name, value in zip(self.key, self.key_of(row), strict=True))
         return Bitrix24Error(
@@ -297,7 +289,7 @@ class Upserts:
             next_step="merge them in the portal, or name a key that is unique",
         )
 
-    def _looked_after(self, lost: Mapping[int, Bitrix24Error], adds: Mapping[int, Written]) -> dict[int, Outcome]:
+    def _looked_after(self, lost: Mapping[int, Bitrix24Error], adds: Mapping[int, FieldValues]) -> dict[int, Outcome]:
         """Adds whose answer was lost: the item with the key tells whether they were done."""
         try:
             there = self._look_up([adds[number] for number in lost])

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_bitrix24.crm.payments import id_in
+from airflow_provider_bitrix24.crm.payments import FIND_PAYMENT_ID, id_in, payment_conditions, payment_owner
 from airflow_provider_bitrix24.exceptions import (
     AnswerLost,
     Bitrix24Error,
@@ -20,10 +20,9 @@ from airflow_provider_bitrix24.exceptions import (
     TaskStopped,
     Unauthorized,
 )
-from airflow_provider_bitrix24.execution.arguments import ids, one_of, positive_id
+from airflow_provider_bitrix24.execution.arguments import ids, one_of, parameters, positive_id
 from airflow_provider_bitrix24.execution.base_operator import Bitrix24BaseOperator
 from airflow_provider_bitrix24.hooks.outcome import MOST_LOGGED
-from airflow_provider_bitrix24.operators.payment import FIND_PAYMENT_ID, chosen_payments, payment_owner
 
 if TYPE_CHECKING:
     from airflow_provider_bitrix24.execution.checkpoint import Checkpoint
@@ -177,7 +176,7 @@ class Bitrix24DeletePaymentsOperator(Bitrix24BaseOperator):
                     next_step="give entity_ids with the filter, or only the payment_ids that are to go",
                 )
             return ids(self.payment_ids, "payment_ids", FIND_PAYMENT_ID)
-        return self._listed(client, chosen_payments(self.payment_filter))
+        return self._listed(client, payment_conditions(parameters(self.payment_filter, "payment_filter")))
 
     def _listed(self, client: Client, wanted: dict[str, Any]) -> list[int]:
         """Ids of the payments that the objects have now."""

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_bitrix24.crm.entity_types import WITH_PAYMENTS, entity_type_id
-from airflow_provider_bitrix24.crm.payments import id_in, payment_row
-from airflow_provider_bitrix24.exceptions import Bitrix24Error, ConfigurationError, NotFound, RestError
+from airflow_provider_bitrix24.crm.payments import (
+    FIND_PAYMENT_ID,
+    added_id,
+    appeared_payment,
+    payment_conditions,
+    payment_ids,
+    payment_owner,
+    payment_row,
+)
+from airflow_provider_bitrix24.exceptions import ConfigurationError, NotFound, RestError
 from airflow_provider_bitrix24.execution.arguments import parameters, positive_id
 from airflow_provider_bitrix24.execution.at_most_once import after, once
 from airflow_provider_bitrix24.execution.base_operator import Bitrix24BaseOperator
@@ -19,13 +25,7 @@ from airflow_provider_bitrix24.rest.messages import preview
 if TYPE_CHECKING:
     from airflow_provider_bitrix24.rest.client import Client
 
-log = logging.getLogger(__name__)
-
 ADD = "crm.item.payment.add"
-FIND_PAYMENT_ID = (
-    "the id is not the number that the portal shows (3653/1): "
-    "crm.item.payment.list with entityTypeId and entityId of the deal gives id and accountNumber of its payments"
-)
 
 
 class Bitrix24GetPaymentOperator(Bitrix24BaseOperator):
@@ -60,7 +60,7 @@ class Bitrix24GetPaymentOperator(Bitrix24BaseOperator):
             if self.missing_ok:
                 self.log.info("%s; that is fine, since missing_ok is set.", error)
                 return None
-            raise error.advise(FIND_PAYMENT_ID) from None
+            raise error.but(advice=FIND_PAYMENT_ID) from None
 
 
 class Bitrix24ListPaymentsOperator(Bitrix24BaseOperator):
@@ -101,9 +101,9 @@ class Bitrix24ListPaymentsOperator(Bitrix24BaseOperator):
         self.ids_only = ids_only
 
     def run(self, client: Client, context: Any) -> list[Any]:
-        params: dict[str, Any] = payment_owner(self.entity_type_id, self.entity_id)
-        if wanted := chosen_payments(self.payment_filter):
-            params["filter"] = wanted
+        params = payment_owner(self.entity_type_id, positive_id(self.entity_id, "entity_id"))
+        if conditions := payment_conditions(parameters(self.payment_filter, "payment_filter")):
+            params["filter"] = conditions
         rows = [payment_row(row) for row in client.list("crm.item.payment.list", params)]
         return [row["id"] for row in rows] if self.ids_only else rows
 
@@ -175,12 +175,12 @@ class Bitrix24AddPaymentOperator(Bitrix24BaseOperator):
         self.deduplicate = deduplicate
 
     def run(self, client: Client, context: Any) -> int:
-        owner = payment_owner(self.entity_type_id, self.entity_id)
+        owner = payment_owner(self.entity_type_id, positive_id(self.entity_id, "entity_id"))
         pay_system_id = None if self.pay_system_id is None else positive_id(self.pay_system_id, "pay_system_id")
-        before = sorted(_ids(client, owner)) if self.deduplicate else []
+        before = sorted(payment_ids(client, owner)) if self.deduplicate else []
 
-        find = partial(_appeared, client, owner) if self.deduplicate else None
-        payment_id = once(context, ADD, partial(added, client, ADD, owner), before=before, find=find)
+        find = partial(appeared_payment, client, owner) if self.deduplicate else None
+        payment_id = once(context, ADD, partial(added_id, client, ADD, owner), before=before, find=find)
         if pay_system_id is not None:
             # ``fields`` of add is documented nowhere, so the payment system is set by what is documented.
             fields = {"id": payment_id, "fields": {"paySystemId": pay_system_id}}
@@ -232,7 +232,9 @@ class Bitrix24UpdatePaymentOperator(Bitrix24BaseOperator):
             client.call("crm.item.payment.update", {"id": payment_id, "fields": fields})
         except NotFound as error:
             # The payment system may be what is not there.
-            raise (error.advise(FIND_PAYMENT_ID) if "payment has not been" in str(error).lower() else error) from None
+            if "payment has not been" in str(error).lower():
+                raise error.but(advice=FIND_PAYMENT_ID) from None
+            raise
         self.log.info("crm.item.payment.update: payment %d has %s", payment_id, fields)
         return True
 
@@ -266,7 +268,7 @@ class Bitrix24PayPaymentOperator(Bitrix24BaseOperator):
         try:
             before = payment_row(client.call("crm.item.payment.get", {"id": payment_id})).get("paid")
         except NotFound as error:
-            raise error.advise(FIND_PAYMENT_ID) from None
+            raise error.but(advice=FIND_PAYMENT_ID) from None
         reply = client.ask(self.method, {"id": payment_id})
         # A try that was lost or killed may have done what is found done now.
         unsure = reply.repeated or (before == self.paid and is_repeated(context))
@@ -338,59 +340,6 @@ class Bitrix24DeletePaymentOperator(Bitrix24BaseOperator):
             reply.request_id,
         )
         return True
-
-
-def payment_owner(type_id: Any, entity_id: Any) -> dict[str, Any]:
-    """The parameters that name a payment's deal or invoice, ``{"entityTypeId": 2, "entityId": 13}``."""
-    return {
-        "entityTypeId": entity_type_id(type_id, only=WITH_PAYMENTS),
-        "entityId": positive_id(entity_id, "entity_id"),
-    }
-
-
-def chosen_payments(payment_filter: Any) -> dict[str, Any]:
-    """
-    A filter of payments, in which True and False are Y and N, as payments have them: ``false`` would find none.
-
-    :raises ConfigurationError: it is no object.
-    """
-    return {name: _as_flag(value) for name, value in parameters(payment_filter, "payment_filter").items()}
-
-
-def _as_flag(value: Any) -> Any:
-    return ("Y" if value else "N") if isinstance(value, bool) else value
-
-
-def added(client: Client, method: str, params: dict[str, Any]) -> int:
-    """The id that an add answers: a whole number above 0, or it has failed («payments: success or failure»)."""
-    added_id = client.call(method, params)
-    if isinstance(added_id, bool) or not isinstance(added_id, int) or added_id < 1:
-        raise Bitrix24Error(
-            f"the answer is {preview(added_id, client.scrub)} and not an id",
-            method=method,
-            ran="unknown",
-            next_step=f"look with {method.rpartition('.')[0]}.list before you run this again",
-        )
-    return added_id
-
-
-def _appeared(client: Client, owner: dict[str, Any], before: list[int], lost: Bitrix24Error) -> int:
-    """
-    The one payment that is there now and was not before.
-
-    :raises Bitrix24Error: ``lost``, where that does not tell.
-    """
-    new = _ids(client, owner).difference(before)
-    if len(new) != 1:
-        found = "no payment has" if not new else f"{len(new)} payments have"
-        raise lost.advise(f"({found} appeared meanwhile)")
-    payment_id = new.pop()
-    log.info("%s, and payment %d has appeared.", lost.reason.capitalize(), payment_id)
-    return payment_id
-
-
-def _ids(client: Client, owner: dict[str, Any]) -> set[int]:
-    return {id_in(row) for row in client.list("crm.item.payment.list", owner)}
 
 
 def _yes_or_no(paid: Any) -> str:

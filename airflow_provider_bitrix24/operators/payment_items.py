@@ -6,12 +6,11 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_bitrix24.crm.payments import payment_row
+from airflow_provider_bitrix24.crm.payments import FIND_PAYMENT_ID, added_id, payment_row
 from airflow_provider_bitrix24.exceptions import Blocked
 from airflow_provider_bitrix24.execution.arguments import parameters, positive_id
 from airflow_provider_bitrix24.execution.at_most_once import once
 from airflow_provider_bitrix24.execution.base_operator import Bitrix24BaseOperator
-from airflow_provider_bitrix24.operators.payment import FIND_PAYMENT_ID, added
 
 if TYPE_CHECKING:
     from airflow_provider_bitrix24.rest.client import Client
@@ -54,7 +53,7 @@ class Bitrix24AddPaymentProductOperator(Bitrix24BaseOperator):
             # The page says «double»; the server cuts or refuses fractions («payments: methods»).
             "quantity": positive_id(self.quantity, "quantity", "the portal takes whole numbers only"),
         }
-        return once(context, method, partial(added, client, method, params))
+        return once(context, method, partial(added_id, client, method, params))
 
 
 class Bitrix24AddPaymentDeliveryOperator(Bitrix24BaseOperator):
@@ -85,7 +84,7 @@ class Bitrix24AddPaymentDeliveryOperator(Bitrix24BaseOperator):
             "paymentId": positive_id(self.payment_id, "payment_id", FIND_PAYMENT_ID),
             "deliveryId": positive_id(self.delivery_id, "delivery_id", FIND_DELIVERY_ID),
         }
-        return once(context, method, partial(added, client, method, params))
+        return once(context, method, partial(added_id, client, method, params))
 
 
 class Bitrix24ListPaymentProductsOperator(Bitrix24BaseOperator):

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_bitrix24.exceptions import Bitrix24Error, ConfigurationError, TaskStopped
-from airflow_provider_bitrix24.execution.arguments import one_of, parameters, required
+from airflow_provider_bitrix24.execution.arguments import one_of, parameters, positive_id, required
 from airflow_provider_bitrix24.execution.at_most_once import once
 from airflow_provider_bitrix24.execution.base_operator import Bitrix24BaseOperator
+from airflow_provider_bitrix24.execution.xcom import error_summary, small_list
 from airflow_provider_bitrix24.rest.messages import preview
 
 if TYPE_CHECKING:
     from airflow_provider_bitrix24.rest.batches.commands import BatchResult
     from airflow_provider_bitrix24.rest.client import Client
-
-#: Largest result that a list puts into XCom: MySQL keeps 64 KiB there.
-MAX_XCOM_KIB = 48
 
 
 class Bitrix24Operator(Bitrix24BaseOperator):
@@ -236,7 +233,6 @@ class Bitrix24ListOperator(Bitrix24BaseOperator):
         self.version = version
 
     def run(self, client: Client, context: Any) -> Any:
-        from airflow_provider_bitrix24.execution.arguments import positive_id
         from airflow_provider_bitrix24.execution.storage import writable_path, write_json_lines
 
         path = None if self.destination is None else writable_path(self.destination, "destination")
@@ -253,36 +249,6 @@ class Bitrix24ListOperator(Bitrix24BaseOperator):
         written = write_json_lines(path, rows)
         self.log.info("%s", rows.report)
         return {**written, "report": asdict(rows.report)}
-
-
-def small_list(rows: Iterable[Any], method: str) -> list[Any]:
-    """
-    Rows as a list that may go to XCom.
-
-    :raises ConfigurationError: they are larger than 48 KiB; told as soon as that is seen.
-    """
-    kept, size = [], 0
-    for row in rows:
-        size += len(json.dumps(row, ensure_ascii=False).encode()) + 2
-        if size > MAX_XCOM_KIB * 1024:
-            raise ConfigurationError(
-                f"the list is larger than {MAX_XCOM_KIB} KiB, too large for XCom",
-                method=method,
-                next_step="give destination, a file such as s3://conn_id@bucket/rows.jsonl, or select fewer fields",
-            )
-        kept.append(row)
-    return kept
-
-
-def error_summary(error: Bitrix24Error) -> dict[str, Any]:
-    """An error as plain JSON: ``{"error": "NotFound", "code": "NOT_FOUND", "message": "…", "retryable": false, …}``."""
-    return {
-        "error": type(error).__name__,
-        "code": error.code,
-        "message": str(error),
-        "ran": error.ran,
-        "retryable": error.retryable,
-    }
 
 
 def _of_user(argument: str, function: Callable[[Any], Any], result: Any, method: str, again: bool) -> Any:

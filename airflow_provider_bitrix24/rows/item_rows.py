@@ -10,23 +10,23 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from airflow_provider_bitrix24.crm.entity_types import entity_type_id
+from airflow_provider_bitrix24.crm.items import fields_of
 from airflow_provider_bitrix24.exceptions import (
     Bitrix24Error,
     ConfigurationError,
 )
 from airflow_provider_bitrix24.execution.arguments import parameters
 from airflow_provider_bitrix24.hooks.outcome import MOST_LOGGED, befalls_all
-from airflow_provider_bitrix24.operators.crm import fields_of
 from airflow_provider_bitrix24.rows.base_operator import Bitrix24BaseRowsOperator
 from airflow_provider_bitrix24.rows.template import WHOLE_ROW, filled
 
 if TYPE_CHECKING:
-    from airflow_provider_bitrix24.crm.fields import ItemFields, Purpose, Written
+    from airflow_provider_bitrix24.crm.fields import FieldValues, ItemFields, Purpose
     from airflow_provider_bitrix24.execution.checkpoint import Checkpoint
     from airflow_provider_bitrix24.rest.client import Client
 
 #: A row by its number: ready to be sent, or what is wrong with it.
-Made: TypeAlias = "tuple[int, Written | ConfigurationError]"
+Made: TypeAlias = "tuple[int, FieldValues | ConfigurationError]"
 #: Where a task that fails leaves its summary in XCom.
 SUMMARY_KEY = "bitrix24_rows"
 _FAILED = ("failed", "unknown")
@@ -185,7 +185,7 @@ class Bitrix24BaseItemRowsOperator(Bitrix24BaseRowsOperator):
 
 def small(told: Iterable[dict[str, Any]]) -> list[dict[str, Any]] | None:
     """All outcomes as long as they fit into XCom; None if not, and then a report is what tells them."""
-    from airflow_provider_bitrix24.operators.rest import MAX_XCOM_KIB
+    from airflow_provider_bitrix24.execution.xcom import MAX_XCOM_KIB
 
     kept: list[dict[str, Any]] = []
     size = 0
@@ -213,12 +213,12 @@ def _all_made(known: ItemFields, shape: Any, rows: Iterator[dict[str, Any]], pur
         number += 1
 
 
-def _made(known: ItemFields, shape: Any, row: Mapping[str, Any], purpose: Purpose) -> Written | ConfigurationError:
-    from airflow_provider_bitrix24.crm.fields import METHOD, Written
+def _made(known: ItemFields, shape: Any, row: Mapping[str, Any], purpose: Purpose) -> FieldValues | ConfigurationError:
+    from airflow_provider_bitrix24.crm.fields import METHOD, FieldValues
     from airflow_provider_bitrix24.rest.encoding import plain
 
     try:
-        one = known.written(filled(shape, row), purpose, place="the row")
-        return Written(plain(one.fields, method=METHOD), plain(one.entries, method=METHOD))
+        one = known.prepare(filled(shape, row), purpose, place="the row")
+        return FieldValues(plain(one.fields, method=METHOD), plain(one.entries, method=METHOD))
     except ConfigurationError as error:
         return error

@@ -81,7 +81,7 @@ def test_every_spelling_of_bitrix24_finds_its_field(spelling, name):
 )
 def test_a_name_that_is_no_field_is_told_with_the_nearest(name, near):
     with pytest.raises(ConfigurationError) as caught:
-        DEAL.written({name: 1}, "add")
+        DEAL.prepare({name: 1}, "add")
     assert f"fields names {name!r}, which is no field of a deal" in str(caught.value)
     assert near in str(caught.value)
 
@@ -104,7 +104,7 @@ def test_two_fields_that_differ_only_in_case_are_told_apart_by_exact_names():
 )
 def test_what_the_portal_would_drop_without_a_word_is_refused(fields, purpose, told):
     with pytest.raises(ConfigurationError, match=told):
-        DEAL.written(fields, purpose)
+        DEAL.prepare(fields, purpose)
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_what_the_portal_would_drop_without_a_word_is_refused(fields, purpose, t
     ],
 )
 def test_what_the_documentation_lets_be_written_is_written(fields, purpose):
-    assert DEAL.written(fields, purpose).params(purpose) == fields
+    assert DEAL.prepare(fields, purpose).params(purpose) == fields
 
 
 def field(kind: str, *, multiple: bool = False, user_field: bool = False) -> ItemField:
@@ -159,7 +159,7 @@ WRITTEN: dict[str, list[tuple[Any, Any]]] = {
     ("kind", "given", "sent"), [(kind, *case) for kind, cases in WRITTEN.items() for case in cases]
 )
 def test_a_value_is_sent_as_its_type_wants(kind, given, sent):
-    made = values.written(field(kind), given)
+    made = values.to_write(field(kind), given)
     assert (made, type(made)) == (sent, type(sent))
 
 
@@ -196,7 +196,7 @@ def test_a_value_is_sent_as_its_type_wants(kind, given, sent):
 )
 def test_a_value_that_does_not_fit_is_refused_with_its_cure(kind, given, told):
     with pytest.raises(ConfigurationError) as caught:
-        values.written(field(kind), given)
+        values.to_write(field(kind), given)
     assert told in str(caught.value)
 
 
@@ -205,12 +205,12 @@ def test_a_value_that_does_not_fit_is_refused_with_its_cure(kind, given, told):
     [([1, "2"], [1, 2]), ((1,), [1]), (7, [7]), ([], []), (None, []), ("", []), ([1, None, ""], [1])],
 )
 def test_a_multiple_field_is_sent_a_list(given, sent):
-    assert values.written(field("user", multiple=True), given) == sent
+    assert values.to_write(field("user", multiple=True), given) == sent
 
 
 def test_an_empty_list_clears_in_an_update_and_is_left_out_of_a_new_item():
-    assert DEAL.written({"observers": []}, "update").params("update") == {"observers": []}
-    assert DEAL.written({"observers": []}, "add").params("add") == {}
+    assert DEAL.prepare({"observers": []}, "update").params("update") == {"observers": []}
+    assert DEAL.prepare({"observers": []}, "add").params("add") == {}
 
 
 # Filters
@@ -291,24 +291,24 @@ def test_select_takes_every_spelling_and_no_name_twice():
     ],
 )
 def test_phones_and_the_like_are_sent_as_entries_of_fm(given, fm):
-    sent = CONTACT.written(given, "add").params("add").get("fm", {})
+    sent = CONTACT.prepare(given, "add").params("add").get("fm", {})
     assert {key: (one["typeId"], one["valueType"], one["value"]) for key, one in sent.items()} == fm
 
 
 def test_an_import_takes_phones_under_their_own_names():
-    sent = CONTACT.written({"PHONE": ["+1", "+2"], "title": "x"}, "import").params("import")
+    sent = CONTACT.prepare({"PHONE": ["+1", "+2"], "title": "x"}, "import").params("import")
     entries = [{"VALUE": "+1", "VALUE_TYPE": "WORK"}, {"VALUE": "+2", "VALUE_TYPE": "WORK"}]
     assert sent == {"title": "x", "PHONE": entries}
 
 
 def test_an_update_names_entries_that_exist_by_id():
     given = {"fm": {"101": {"value": ""}, "102": {"valueType": "HOME", "value": "+9"}}}
-    sent = CONTACT.written(given, "update")
+    sent = CONTACT.prepare(given, "update")
     assert sent.params("update")["fm"] == {
         "101": {"valueType": "WORK", "value": ""}, "102": {"valueType": "HOME", "value": "+9"}
     }  # fmt: skip
     as_read = {"fm": [{"ID": 101, "TYPE_ID": "PHONE", "VALUE_TYPE": "WORK", "VALUE": "+8"}]}
-    assert CONTACT.written(as_read, "update").params("update")["fm"] == {
+    assert CONTACT.prepare(as_read, "update").params("update")["fm"] == {
         "101": {"typeId": "PHONE", "valueType": "WORK", "value": "+8"}
     }
 
@@ -325,12 +325,12 @@ def test_an_update_names_entries_that_exist_by_id():
 )
 def test_entries_that_mean_nothing_are_refused(given, purpose, told):
     with pytest.raises(ConfigurationError, match=told):
-        CONTACT.written(given, purpose)
+        CONTACT.prepare(given, purpose)
 
 
 def test_phones_that_an_item_has_already_are_not_sent_again():
     item = {"fm": [{"id": 1, "typeId": "PHONE", "valueType": "WORK", "value": "+1"}]}
-    sent = CONTACT.written({"PHONE": ["+1", "+2"], "EMAIL": "+1"}, "update").for_item(item)
+    sent = CONTACT.prepare({"PHONE": ["+1", "+2"], "EMAIL": "+1"}, "update").for_item(item)
     assert [(one["typeId"], one["value"]) for one in sent.entries] == [("PHONE", "+2"), ("EMAIL", "+1")]
 
 
@@ -412,7 +412,7 @@ def test_what_is_no_field_comes_out_as_it_is():
 )
 def test_what_was_taken_is_told_from_what_was_dropped(kind, given, read, taken):
     one = field(kind)
-    assert values.same(one, values.written(one, given), read) is taken
+    assert values.same(one, values.to_write(one, given), read) is taken
 
 
 def test_a_multiple_field_is_taken_in_any_order_but_only_whole():
@@ -422,6 +422,6 @@ def test_a_multiple_field_is_taken_in_any_order_but_only_whole():
 
 
 def test_a_field_that_the_answer_lacks_was_not_taken():
-    sent = CONTACT.written({"title": "x", "PHONE": "+1", "fm": {"7": {"value": ""}}}, "update")
+    sent = CONTACT.prepare({"title": "x", "PHONE": "+1", "fm": {"7": {"value": ""}}}, "update")
     assert CONTACT.not_taken(sent, {"fm": [{"id": 7, "typeId": "EMAIL", "value": "a"}]}) == ["title", "PHONE", "fm 7"]
     assert CONTACT.not_taken(sent, {"title": "x", "fm": [{"id": 8, "typeId": "PHONE", "value": "+1"}]}) == []

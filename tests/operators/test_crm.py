@@ -264,7 +264,7 @@ def test_what_was_dropped_without_a_word_is_found_by_reading_back(portal, connec
     arguments = {"entity_type_id": "deal", "item_id": 3, "fields": {"ufCrm_1700000004": 46, "closed": "N"}}
     assert run(Bitrix24UpdateItemOperator, **arguments) is True
     told = failure_of(Bitrix24UpdateItemOperator, **arguments, read_back=True)
-    assert "deal 3 was written, but without a word the portal did not take ufCrm_1700000004:" in told
+    assert "deal 3 was written, but the portal silently dropped ufCrm_1700000004:" in told
 
 
 # Update

@@ -1,0 +1,91 @@
+"""CRM items over a client: the methods, how a call names an item, and what the answers hold."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_bitrix24.crm.entity_types import FIRST_SMART_PROCESS, entity_type_id
+from airflow_provider_bitrix24.crm.fields import FieldValues, ItemFields
+from airflow_provider_bitrix24.exceptions import Bitrix24Error
+
+if TYPE_CHECKING:
+    from airflow_provider_bitrix24.rest.client import Client
+
+ADD, DELETE, GET, LIST, UPDATE = (f"crm.item.{verb}" for verb in ("add", "delete", "get", "list", "update"))
+
+FIND_ITEM_ID = "crm.item.list gives the ids; the portal shows an item's id at the end of its address"
+
+
+def item_params(type_id: Any, item_id: int) -> dict[str, int]:
+    """
+    The parameters that name an item, ``{"entityTypeId": 2, "id": 7}``.
+
+    :param type_id: a word or a number, see :func:`entity_type_id`.
+    :raises ConfigurationError: there is no such kind of item.
+    """
+    return {"entityTypeId": entity_type_id(type_id), "id": item_id}
+
+
+def fields_of(client: Client, type_id: int) -> ItemFields:
+    """
+    The fields of a kind of item, asked for once in a run.
+
+    :raises NotFound: there is no such kind of item.
+    """
+    return ItemFields.ask(client, type_id)
+
+
+def check_kind(client: Client, type_id: int) -> None:
+    """
+    Tell a missing smart process from a missing item: the portal has one code for both, and only its fields tell which.
+
+    :raises NotFound: there is no smart process of this number.
+    """
+    if type_id >= FIRST_SMART_PROCESS:
+        fields_of(client, type_id)
+
+
+def item_in(result: Any, method: str) -> dict[str, Any]:
+    """
+    The item in an answer.
+
+    :raises Bitrix24Error: there is none.
+    """
+    item = result.get("item") if isinstance(result, dict) else None
+    if not isinstance(item, dict):
+        raise Bitrix24Error("the answer has no item", method=method, ran="unknown")
+    return item
+
+
+def added_id(result: Any, method: str = ADD) -> int:
+    """
+    The id of the item that an add answers, a whole number above 0.
+
+    :raises Bitrix24Error: there is none; whether an item was added is unknown.
+    """
+    item = result.get("item") if isinstance(result, dict) else None
+    item_id = item.get("id") if isinstance(item, dict) else None
+    if isinstance(item_id, bool) or not isinstance(item_id, int) or item_id < 1:
+        raise Bitrix24Error(
+            "the answer has no id",  # What stands there instead is not shown: it may be the webhook's code.
+            method=method,
+            ran="unknown",
+            next_step="look with crm.item.list before you run this again",
+        )
+    return item_id
+
+
+def check_taken(client: Client, fields: ItemFields, item_id: int, sent: FieldValues) -> None:
+    """
+    Read an item back after a write.
+
+    :raises Bitrix24Error: the portal dropped fields; not retryable, since it would drop them again.
+    """
+    item = item_in(client.call(GET, item_params(fields.entity_type_id, item_id)), GET)
+    if missing := fields.not_taken(sent, item):
+        raise Bitrix24Error(
+            f"{fields.kind} {item_id} was written, but the portal silently dropped {', '.join(missing)}",
+            method=GET,
+            ran="yes",
+            next_step="check the values: an enumeration's, a stage's or a currency's value must exist in the portal",
+        )

@@ -1,0 +1,42 @@
+"""What goes to XCom: small lists, and errors as plain JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from airflow_provider_bitrix24.exceptions import Bitrix24Error, ConfigurationError
+
+#: Largest result that goes to XCom: MySQL keeps 64 KiB there.
+MAX_XCOM_KIB = 48
+
+
+def small_list(rows: Iterable[Any], method: str) -> list[Any]:
+    """
+    Rows as a list that may go to XCom.
+
+    :raises ConfigurationError: they are larger than 48 KiB; no more rows are read then.
+    """
+    kept, size = [], 0
+    for row in rows:
+        size += len(json.dumps(row, ensure_ascii=False).encode()) + 2
+        if size > MAX_XCOM_KIB * 1024:
+            raise ConfigurationError(
+                f"the list is larger than {MAX_XCOM_KIB} KiB, too large for XCom",
+                method=method,
+                next_step="give destination, a file such as s3://conn_id@bucket/rows.jsonl, or select fewer fields",
+            )
+        kept.append(row)
+    return kept
+
+
+def error_summary(error: Bitrix24Error) -> dict[str, Any]:
+    """An error as plain JSON: ``{"error": "NotFound", "code": "NOT_FOUND", "message": "…", "retryable": false, …}``."""
+    return {
+        "error": type(error).__name__,
+        "code": error.code,
+        "message": str(error),
+        "ran": error.ran,
+        "retryable": error.retryable,
+    }
