@@ -31,6 +31,7 @@ from airflow_provider_bitrix24.rest.batches.commands import BatchResult, Command
 from airflow_provider_bitrix24.rest.batches.commands import body as batch_body
 from airflow_provider_bitrix24.rest.batches.commands import parts as batch_parts
 from airflow_provider_bitrix24.rest.encoding import as_params
+from airflow_provider_bitrix24.rest.field_descriptions import described
 from airflow_provider_bitrix24.rest.limits.file_bucket import BucketStore, bucket_store
 from airflow_provider_bitrix24.rest.lists.exactness import Stream
 from airflow_provider_bitrix24.rest.lists.listing import Listing
@@ -186,6 +187,15 @@ class Client:
         :raises Bitrix24Error: the list of one parent could not be read; rows of those before it have been yielded.
         """
         return Stream(children(self, method, parents, params_of))
+
+    def described(self, method: str, params: Params | None = None, *, fresh: bool = False) -> Mapping[str, Any]:
+        """
+        What a method such as ``crm.deal.fields`` answers; the portal is asked once per process.
+
+        :param fresh: ask the portal in any case, and keep its answer: a field may be new.
+        :return: the result, shared by all callers and not to be changed; empty where it is not an object.
+        """
+        return described(self.portal, self.call, method, params, fresh=fresh)
 
     # What a batch and a list are made of.
 

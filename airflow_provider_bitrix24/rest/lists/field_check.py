@@ -6,13 +6,13 @@ Source: pages of ``crm.deal.list`` and its sisters; the server source, which dro
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError, IncompleteList
+from airflow_provider_bitrix24.rest.field_descriptions import kept
 from airflow_provider_bitrix24.rest.lists.listing import Listing
+from airflow_provider_bitrix24.rest.messages import did_you_mean
 
 if TYPE_CHECKING:
     from airflow_provider_bitrix24.rest.client import Client
@@ -32,71 +32,55 @@ _NOT_SELECTED = {
 _NOT_DESCRIBED = {"crm.activity.fields": frozenset({"STORAGE_ELEMENT_IDS"})}
 
 
-@dataclass(frozen=True)
 class Fields:
     """
     What a method filters by and selects.
 
-    :param source: the method that described the fields.
-    :param filtered: names that a filter takes.
-    :param selected: names that ``select`` takes.
-    :param any_case: names that ``select`` takes in any case: those of system fields with one value.
+    :param source: the method that describes the fields, e.g. ``crm.deal.fields``.
+    :param description: its result.
     """
 
-    source: str
-    filtered: frozenset[str]
-    selected: frozenset[str]
-    any_case: frozenset[str]
+    def __init__(self, source: str, description: Mapping[str, Any]) -> None:
+        self._source, self._description = source, description
+        multifields = _MULTIFIELDS if "PHONE" in description else frozenset()
+        self._not_described: frozenset[str] = _MASKS | multifields | _NOT_DESCRIBED.get(source, frozenset())
+        self._not_filtered, self._not_selected = _NOT_FILTERED.get(source, {}), _NOT_SELECTED.get(source, {})
 
-    @classmethod
-    def described(cls, source: str, fields: Mapping[str, Any]) -> Fields:
-        """From the result of a method such as ``crm.deal.fields``."""
-        names = frozenset(fields)
-        plain = {
-            name
-            for name in names
-            if isinstance(told := fields[name], Mapping) and not (told.get("isMultiple") or told.get("isDynamic"))
-        }
-        multifields = _MULTIFIELDS if "PHONE" in names else frozenset()
-        selected = names | _MASKS | multifields | _NOT_DESCRIBED.get(source, frozenset())
-        return cls(
-            source,
-            names.difference(_NOT_FILTERED.get(source, ())),
-            selected.difference(_NOT_SELECTED.get(source, ())),
-            frozenset(plain),
-        )
-
-    def know(self, listing: Listing) -> bool:
+    def accept(self, listing: Listing) -> bool:
         """Whether the method takes every name of the filter and of ``select``."""
-        return not (self._strange_in_filter(listing) or self._strange_in_select(listing))
+        return not (self._unknown_in_filter(listing) or self._unknown_in_select(listing))
 
     def check(self, listing: Listing) -> None:
         """
         :raises ConfigurationError: the method does not take a name: a condition or a column would be lost.
         """
-        for name in self._strange_in_filter(listing):
-            raise self._refusal(listing, "the filter", name, self.filtered, "return every row")
-        for name in self._strange_in_select(listing):
-            raise self._refusal(listing, str(listing.rows.select), name, self.selected, "return rows without it")
+        for name in self._unknown_in_filter(listing):
+            known: Iterable[str] = set(self._description).difference(self._not_filtered)
+            raise self._refusal(listing, "the filter", name, known, "return every row")
+        for name in self._unknown_in_select(listing):
+            known = self._not_described.union(self._description).difference(self._not_selected)
+            raise self._refusal(listing, str(listing.rows.select), name, known, "return rows without it")
 
-    def _strange_in_filter(self, listing: Listing) -> list[str]:
-        return [name for name in listing.filter_names() if name not in self.filtered]
+    def _unknown_in_filter(self, listing: Listing) -> list[str]:
+        return [name for name in listing.filter_names() if name not in self._description or name in self._not_filtered]
 
-    def _strange_in_select(self, listing: Listing) -> list[str]:
-        return [name for name in _selected(listing) if name not in self.selected and name.upper() not in self.any_case]
+    def _unknown_in_select(self, listing: Listing) -> list[str]:
+        return [name for name in _selected(listing) if not self._is_selected(name)]
+
+    def _is_selected(self, name: str) -> bool:
+        if (name in self._description or name in self._not_described) and name not in self._not_selected:
+            return True
+        # The server reads the names of system fields with one value in any case.
+        field = self._description.get(name.upper())
+        return isinstance(field, Mapping) and not (field.get("isMultiple") or field.get("isDynamic"))
 
     def _refusal(self, listing: Listing, place: str, name: str, known: Iterable[str], loss: str) -> ConfigurationError:
-        near = difflib.get_close_matches(name.upper(), known, n=3, cutoff=0.6)
-        cure = f"did you mean {' or '.join(near)}?" if near else f"see {self.source} for the names"
+        hint = did_you_mean(name.upper(), sorted(known), f"see {self._source} for the names")
         return ConfigurationError(
             f"{place} names {name!r}, which it does not take: the portal would drop it without a word and {loss}",
             method=listing.method,
-            next_step=_NOT_SELECTED.get(self.source, {}).get(name, cure),
+            next_step=self._not_selected.get(name, hint),
         )
-
-
-#: By portal, user and the method that describes the fields; asked for once per process.
-_known: dict[tuple[str, str, str], Fields] = {}
 
 
 def check_fields(client: Client, listing: Listing) -> None:
@@ -107,20 +91,15 @@ def check_fields(client: Client, listing: Listing) -> None:
     rows = listing.rows
     if not (rows.drops_unknown_filters and rows.fields_method and (listing.filter_names() or _selected(listing))):
         return
-    key = (client.portal.address, client.portal.credentials.identity, rows.fields_method)
-    # A field may be new: before a name is refused, the fields are asked for once more.
-    if key not in _known or not _known[key].know(listing):
-        _known[key] = _ask_for(client, rows.fields_method)
-    _known[key].check(listing)
+    description = kept(client.portal, rows.fields_method)
+    if description is None or not Fields(rows.fields_method, description).accept(listing):
+        # A field may be new: before a name is refused, the portal is asked again.
+        description = client.described(rows.fields_method, fresh=True)
+        if not description:
+            raise IncompleteList(f"{rows.fields_method} describes no fields to check the names by")
+        Fields(rows.fields_method, description).check(listing)
 
 
 def _selected(listing: Listing) -> list[str]:
     """Names of ``select`` that may be unknown."""
     return [name for name in listing.select_names() if name not in _MASKS and name != listing.rows.id_key]
-
-
-def _ask_for(client: Client, method: str) -> Fields:
-    result = client.call(method)
-    if not isinstance(result, dict):
-        raise IncompleteList(f"{method} told no fields to check the names by")
-    return Fields.described(method, result)
