@@ -16,14 +16,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from airflow_provider_bitrix24.sandbox.calls import Call
-    from airflow_provider_bitrix24.sandbox.faults import Fault
-    from airflow_provider_bitrix24.sandbox.portal import Sandbox
-    from airflow_provider_bitrix24.sandbox.server import unused_port
+    from airflow_provider_bitrix24.sandbox.face.sandbox import Sandbox
+    from airflow_provider_bitrix24.sandbox.state.calls import Call
+    from airflow_provider_bitrix24.sandbox.state.faults import Fault
+    from airflow_provider_bitrix24.sandbox.web.server import unused_port
 
 __all__ = ["Call", "Fault", "Sandbox", "unused_port"]
 
-_HOMES = {"Call": "calls", "Fault": "faults", "Sandbox": "portal", "unused_port": "server"}
+_HOMES = {"Call": "state.calls", "Fault": "state.faults", "Sandbox": "face.sandbox", "unused_port": "web.server"}
 
 
 def __getattr__(name: str) -> object:

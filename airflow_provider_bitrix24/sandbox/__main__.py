@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from airflow_provider_bitrix24.sandbox.portal import Sandbox
+    from airflow_provider_bitrix24.sandbox.face.sandbox import Sandbox
 
 #: How a file of `--env-file` begins.
 _FIRST_WORDS = b"export AIRFLOW_CONN_BITRIX24_DEFAULT="
@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda got, _: stopped.put(got))
     # Below the signals, so that none of them meets half an import.
-    from airflow_provider_bitrix24.sandbox.portal import Sandbox
+    from airflow_provider_bitrix24.sandbox.face.sandbox import Sandbox
 
     settings = vars(_parser().parse_args(arguments))
     env_file: Path | None = settings.pop("env_file", None)
@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    from airflow_provider_bitrix24.sandbox.scenarios import SCENARIOS
+    from airflow_provider_bitrix24.sandbox.face.scenarios import SCENARIOS
 
     # What is not given is not there: the portal has defaults of its own, and a scenario has others.
     parser = argparse.ArgumentParser(
@@ -79,7 +79,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _environment(portal: Sandbox) -> dict[str, str]:
-    from airflow_provider_bitrix24.sandbox.server import around_proxies
+    from airflow_provider_bitrix24.sandbox.web.server import around_proxies
 
     return {
         "AIRFLOW_CONN_BITRIX24_DEFAULT": portal.connection_json(),

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from airflow_provider_bitrix24.sandbox.portal import Sandbox
+    from airflow_provider_bitrix24.sandbox.face.sandbox import Sandbox
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -33,8 +33,8 @@ def bitrix24_portal(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPa
     :class:`~airflow_provider_bitrix24.sandbox.Sandbox`; a marker of the test adds to those of its class and module, and
     wins. Needs the extra ``sandbox``. A proxy of the environment is passed by, since no proxy reaches this computer.
     """
-    from airflow_provider_bitrix24.sandbox.portal import Sandbox
-    from airflow_provider_bitrix24.sandbox.server import around_proxies
+    from airflow_provider_bitrix24.sandbox.face.sandbox import Sandbox
+    from airflow_provider_bitrix24.sandbox.web.server import around_proxies
 
     try:
         portal = Sandbox(**_settings(request.node, tuple(inspect.signature(Sandbox).parameters))).start()

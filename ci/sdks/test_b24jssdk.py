@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_bitrix24.sandbox import Sandbox
-from airflow_provider_bitrix24.sandbox.applications import Application
+from airflow_provider_bitrix24.sandbox.state.applications import Application
 
 SCENARIOS = Path(__file__).with_name("b24jssdk.mjs")
 DEALS = {"method": "crm.deal.list", "params": {"select": ["ID"]}, "idKey": "ID"}

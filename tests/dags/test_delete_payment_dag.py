@@ -10,7 +10,7 @@ import pytest
 from airflow import DAG
 
 from airflow_provider_bitrix24.operators.payment import Bitrix24DeletePaymentOperator
-from airflow_provider_bitrix24.sandbox.server import unused_port
+from airflow_provider_bitrix24.sandbox.web.server import unused_port
 from tests.secrecy import assert_untold
 from tests.sleepless import SleeplessDelete
 

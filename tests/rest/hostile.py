@@ -18,10 +18,10 @@ from airflow_provider_bitrix24.exceptions import IncompleteList
 from airflow_provider_bitrix24.rest.client import Client
 from airflow_provider_bitrix24.rest.limits.file_bucket import LocalBucket
 from airflow_provider_bitrix24.rest.lists.row_list import RowList
-from airflow_provider_bitrix24.sandbox.batch import Batch
-from airflow_provider_bitrix24.sandbox.dispatch import Done
 from airflow_provider_bitrix24.sandbox.methods.registry import Page, Refusal
-from airflow_provider_bitrix24.sandbox.server import Certificate, Server
+from airflow_provider_bitrix24.sandbox.protocol.batch import Batch
+from airflow_provider_bitrix24.sandbox.protocol.dispatch import Done
+from airflow_provider_bitrix24.sandbox.web.server import Certificate, Server
 from tests.rest.clients import Naps, portal_at
 
 __all__ = ["Hostile", "Page", "Refusal", "bound", "client_of_hostile", "deals", "drain", "incomplete", "reading"]

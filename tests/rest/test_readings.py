@@ -16,7 +16,8 @@ import pytest
 from airflow_provider_bitrix24.exceptions import Blocked, Forbidden, Invalid, NotFound, RestError, Unauthorized
 from airflow_provider_bitrix24.rest.client import Client
 from airflow_provider_bitrix24.sandbox import Sandbox
-from airflow_provider_bitrix24.sandbox.state import Settings, User
+from airflow_provider_bitrix24.sandbox.state.settings import Settings
+from airflow_provider_bitrix24.sandbox.state.users import User
 from tests.rest.applications import MemoryStore, application_client
 from tests.rest.clients import Naps, client_of
 from tests.rest.deletes import DELETE

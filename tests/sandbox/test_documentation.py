@@ -12,8 +12,8 @@ import pytest
 
 from airflow_provider_bitrix24.sandbox import Sandbox
 from airflow_provider_bitrix24.sandbox.__main__ import main
-from airflow_provider_bitrix24.sandbox.faults import KINDS
-from airflow_provider_bitrix24.sandbox.scenarios import SCENARIOS
+from airflow_provider_bitrix24.sandbox.face.scenarios import SCENARIOS
+from airflow_provider_bitrix24.sandbox.state.faults import KINDS
 
 PRINTED = (Path(__file__).parents[2] / "docs" / "sandbox.md").read_text(encoding="utf-8")
 

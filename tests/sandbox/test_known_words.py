@@ -9,8 +9,8 @@ import re
 import pytest
 
 from airflow_provider_bitrix24.sandbox import Sandbox
-from airflow_provider_bitrix24.sandbox.known_words import Scopes
 from airflow_provider_bitrix24.sandbox.methods import METHODS, METHODS_V3
+from airflow_provider_bitrix24.sandbox.state.known_words import Scopes
 
 
 @pytest.mark.parametrize(

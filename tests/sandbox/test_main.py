@@ -104,7 +104,7 @@ def test_signals_are_heard_before_anything_of_weight_is_imported():
         "import signal, sys\n"
         "import airflow_provider_bitrix24.sandbox.__main__ as main\n"
         "heard = []\n"
-        "signal.signal = lambda *_: heard.append('airflow_provider_bitrix24.sandbox.portal' in sys.modules)\n"
+        "signal.signal = lambda *_: heard.append('airflow_provider_bitrix24.sandbox.face.sandbox' in sys.modules)\n"
         "try:\n    main.main(['--help'])\n"
         "except SystemExit:\n    assert heard == [False, False], heard\n"
     )

@@ -7,7 +7,7 @@ import requests
 
 from airflow_provider_bitrix24.sandbox import Sandbox
 from airflow_provider_bitrix24.sandbox.__main__ import main
-from airflow_provider_bitrix24.sandbox.scenarios import SCENARIOS
+from airflow_provider_bitrix24.sandbox.face.scenarios import SCENARIOS
 
 GET, LIST = "crm.deal.get", "crm.deal.list"
 

@@ -1,31 +1,28 @@
-"""Every method of the portal, one file per family; importing this package fills the registry."""
+"""Every method of the portal, one file a family; importing this package fills the registry."""
 
-from airflow_provider_bitrix24.sandbox.methods import (
+from airflow_provider_bitrix24.sandbox.methods import events, system, users
+from airflow_provider_bitrix24.sandbox.methods.crm import (
     card_settings,
-    crm_items,
-    crm_old,
     deal_contacts,
     directories,
-    documentation_v3,
-    events,
-    messages,
-    notifications,
+    items,
+    old,
+    product_rows,
+    recurring,
+    timeline,
+    todos,
+    user_fields,
+)
+from airflow_provider_bitrix24.sandbox.methods.im import messages, notifications
+from airflow_provider_bitrix24.sandbox.methods.registry import METHODS, METHODS_V3, Method, Page, Refusal, Unchanged
+from airflow_provider_bitrix24.sandbox.methods.sale import (
     order_entities,
     pay_systems,
     payment_items,
     payments,
-    product_rows,
-    recurring,
-    sale,
-    system,
-    tasks,
-    tasks_v3,
-    timeline,
-    todos,
-    user_fields,
-    users,
+    sale_payments,
 )
-from airflow_provider_bitrix24.sandbox.methods.registry import METHODS, METHODS_V3, Method, Page, Refusal, Unchanged
+from airflow_provider_bitrix24.sandbox.methods.tasks import documentation_v3, tasks, tasks_v3
 
 __all__ = [
     "METHODS",
@@ -35,21 +32,21 @@ __all__ = [
     "Refusal",
     "Unchanged",
     "card_settings",
-    "crm_items",
-    "crm_old",
     "deal_contacts",
     "directories",
     "documentation_v3",
     "events",
+    "items",
     "messages",
     "notifications",
+    "old",
     "order_entities",
     "pay_systems",
     "payment_items",
     "payments",
     "product_rows",
     "recurring",
-    "sale",
+    "sale_payments",
     "system",
     "tasks",
     "tasks_v3",

@@ -10,16 +10,17 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from airflow_provider_bitrix24.sandbox.applications import Application
-from airflow_provider_bitrix24.sandbox.event_names import EVENTS, QUEUE_NOT_EMPTY
-from airflow_provider_bitrix24.sandbox.events import new_process_id
 from airflow_provider_bitrix24.sandbox.forms import as_map
 from airflow_provider_bitrix24.sandbox.methods.arguments import as_integer, is_truthy
 from airflow_provider_bitrix24.sandbox.methods.listing import PAGE_ROWS
 from airflow_provider_bitrix24.sandbox.methods.registry import Page, Params, Refusal, method
 from airflow_provider_bitrix24.sandbox.methods.selection import Field, Matcher, read_order, sort_rows
-from airflow_provider_bitrix24.sandbox.state import PortalState, User
-from airflow_provider_bitrix24.sandbox.store import Row
+from airflow_provider_bitrix24.sandbox.state.applications import Application
+from airflow_provider_bitrix24.sandbox.state.event_names import EVENTS, QUEUE_NOT_EMPTY
+from airflow_provider_bitrix24.sandbox.state.events import new_process_id
+from airflow_provider_bitrix24.sandbox.state.portal import PortalState
+from airflow_provider_bitrix24.sandbox.state.store import Row
+from airflow_provider_bitrix24.sandbox.state.users import User
 
 _GET_FIELDS = {
     "ID": Field("id", "integer"),
@@ -35,14 +36,14 @@ _FILTER_KEY = re.compile("(?:=|>|<|>=|<=|@|%)?([A-Z_]+)")
 _MESSAGE_ID_CHARACTERS = 32
 
 
-def _application(user: User) -> Application:
-    if user.application is None:
+def _application(portal: PortalState, user: User) -> Application:
+    if user.client_id is None:
         raise Refusal("WRONG_AUTH_TYPE", "Current authorization type is denied for this method", 403)
-    return user.application
+    return portal.applications[user.client_id]
 
 
-def _administrators_application(user: User) -> Application:
-    application = _application(user)
+def _administrators_application(portal: PortalState, user: User) -> Application:
+    application = _application(portal, user)
     if not user.is_admin:
         raise Refusal("ACCESS_DENIED", "Access denied!", 403)
     return application
@@ -83,7 +84,7 @@ def _check_feature(portal: PortalState, feature: str, name: str) -> None:
 
 @method("events", upper=True)
 def events(portal: PortalState, user: User, params: Params) -> Any:
-    application = _application(user)
+    application = _application(portal, user)
     scopes: Iterable[str]
     if params.get("SCOPE") is not None:
         scopes = (str(params["SCOPE"]),)
@@ -94,7 +95,7 @@ def events(portal: PortalState, user: User, params: Params) -> Any:
 
 @method("event.bind", upper=True)
 def bind(portal: PortalState, user: User, params: Params) -> Any:
-    application = _application(user)
+    application = _application(portal, user)
     event = _text(params, "event").upper()
     if not any(event in EVENTS.get(scope, ()) for scope in ("", *application.scopes)):
         raise Refusal("ERROR_EVENT_NOT_FOUND", "Event not found")
@@ -138,13 +139,13 @@ def get(portal: PortalState, user: User, params: Params) -> Any:
             "auth_type": str(binding.auth_type),
             "offline": 0,
         }
-        for binding in portal.events.bindings_of(_application(user))
+        for binding in portal.events.bindings_of(_application(portal, user))
     ]
 
 
 @method("event.unbind", upper=True)
 def unbind(portal: PortalState, user: User, params: Params) -> Any:
-    application = _application(user)
+    application = _application(portal, user)
     found = [
         binding
         for binding in portal.events.bindings_of(application)
@@ -173,7 +174,7 @@ def unbind(portal: PortalState, user: User, params: Params) -> Any:
 
 @method("event.offline.list", upper=True)
 def offline_list(portal: PortalState, user: User, params: Params) -> Any:
-    application = _administrators_application(user)
+    application = _administrators_application(portal, user)
     rows = _selected(portal, application, params, _LIST_FIELDS, {"ID": "ASC"}, scalars_only=False)
     offset = max(0, as_integer(params.get("start")) or 0)
     offset -= offset % PAGE_ROWS
@@ -187,7 +188,7 @@ def offline_list(portal: PortalState, user: User, params: Params) -> Any:
 
 @method("event.offline.get", upper=True)
 def offline_get(portal: PortalState, user: User, params: Params) -> Any:
-    application = _administrators_application(user)
+    application = _administrators_application(portal, user)
     clears = is_truthy(params.get("CLEAR", 1))
     if not clears:
         _check_feature(portal, "rest_offline_extended", "extended offline events handling")
@@ -256,7 +257,7 @@ def offline_error(portal: PortalState, user: User, params: Params) -> Any:
 
 def _rows_of_process(portal: PortalState, user: User, params: Params, *, by_id: bool) -> list[Row]:
     """What a process has taken, or the part of it that is named."""
-    application = _administrators_application(user)
+    application = _administrators_application(portal, user)
     rows = portal.events.reserved(application, _text(params, "process_id"))
     message_ids = [str(value) for value in as_map(params.get("MESSAGE_ID")).values()]
     ids = [as_integer(value) for value in as_map(params.get("ID")).values()] if by_id else []

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from airflow_provider_bitrix24.sandbox.state import PortalState, User
+from airflow_provider_bitrix24.sandbox.state.portal import PortalState
+from airflow_provider_bitrix24.sandbox.state.users import User
 
 Params: TypeAlias = dict[str, Any]
 Handler: TypeAlias = Callable[[PortalState, User, Params], Any]

@@ -14,9 +14,9 @@ from datetime import datetime
 from typing import Any, TypeAlias
 
 from airflow_provider_bitrix24.sandbox.forms import as_map
-from airflow_provider_bitrix24.sandbox.limits import SERVER_ZONE
 from airflow_provider_bitrix24.sandbox.methods.arguments import as_number
-from airflow_provider_bitrix24.sandbox.store import Row
+from airflow_provider_bitrix24.sandbox.state.limits import SERVER_ZONE
+from airflow_provider_bitrix24.sandbox.state.store import Row
 
 _KEY = re.compile(r"(!=%|!%=|!><|><|=%|%=|!%|!@|>=|<=|!=|[%@><=!])?(.*)", re.DOTALL)
 _NUMERIC = frozenset(

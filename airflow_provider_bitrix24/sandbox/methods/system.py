@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from airflow_provider_bitrix24.sandbox.forms import as_map
-from airflow_provider_bitrix24.sandbox.known_words import ALL_SCOPES
 from airflow_provider_bitrix24.sandbox.methods.registry import METHODS, Params, Refusal, method
-from airflow_provider_bitrix24.sandbox.state import PortalState, User
+from airflow_provider_bitrix24.sandbox.state.known_words import ALL_SCOPES
+from airflow_provider_bitrix24.sandbox.state.portal import PortalState
+from airflow_provider_bitrix24.sandbox.state.users import User
 
 
 @method("profile")

@@ -11,8 +11,9 @@ from airflow_provider_bitrix24.sandbox.forms import as_map
 from airflow_provider_bitrix24.sandbox.methods.listing import page_of
 from airflow_provider_bitrix24.sandbox.methods.registry import Page, Params, method
 from airflow_provider_bitrix24.sandbox.methods.selection import Field, Matcher, read_order
-from airflow_provider_bitrix24.sandbox.state import PortalState, User
-from airflow_provider_bitrix24.sandbox.store import Row, Table
+from airflow_provider_bitrix24.sandbox.state.portal import PortalState
+from airflow_provider_bitrix24.sandbox.state.store import Row, Table
+from airflow_provider_bitrix24.sandbox.state.users import User
 
 #: Any one of them allows the ``user.*`` methods (server source).
 USER_SCOPES = ("user", "user_brief", "user_basic")

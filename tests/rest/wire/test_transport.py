@@ -18,7 +18,7 @@ from airflow_provider_bitrix24 import __version__
 from airflow_provider_bitrix24.exceptions import AnswerLost, NotSent
 from airflow_provider_bitrix24.rest.wire.transport import Transport
 from airflow_provider_bitrix24.sandbox import Sandbox
-from airflow_provider_bitrix24.sandbox.server import unused_port
+from airflow_provider_bitrix24.sandbox.web.server import unused_port
 from tests.rest.exchanges import CODE, QUOTED_PASSWORD, failure_of, plain, post, sandbox_settings, says, settings
 from tests.wire import JSON_TRUE, RawServer, Talk, answer, chunked, read_request
 

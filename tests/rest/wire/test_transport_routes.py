@@ -18,7 +18,7 @@ import trustme
 from airflow_provider_bitrix24.exceptions import NotSent
 from airflow_provider_bitrix24.rest.wire.transport import Transport
 from airflow_provider_bitrix24.sandbox import Sandbox
-from airflow_provider_bitrix24.sandbox.server import unused_port
+from airflow_provider_bitrix24.sandbox.web.server import unused_port
 from tests.rest.exchanges import (
     CODE,
     PROXY_PASSWORD,

@@ -1,0 +1,131 @@
+"""What happened to a CRM object: activities, comments, stage history. Source: pages of the methods named below."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow_provider_bitrix24.sandbox.forms import as_map
+from airflow_provider_bitrix24.sandbox.methods.arguments import array, as_integer, integer
+from airflow_provider_bitrix24.sandbox.methods.crm.items import invalid_list
+from airflow_provider_bitrix24.sandbox.methods.crm.old import array_or_none
+from airflow_provider_bitrix24.sandbox.methods.listing import page_of
+from airflow_provider_bitrix24.sandbox.methods.registry import Page, Params, Refusal, method
+from airflow_provider_bitrix24.sandbox.methods.selection import Field, Matcher, read_order
+from airflow_provider_bitrix24.sandbox.state.portal import PortalState
+from airflow_provider_bitrix24.sandbox.state.store import COMPANY, CONTACT, DEAL, LEAD, Table
+from airflow_provider_bitrix24.sandbox.state.users import User
+
+_ENTITY_TYPES = {"lead": LEAD, "deal": DEAL, "contact": CONTACT, "company": COMPANY}
+
+_ACTIVITY_KINDS = {
+    "ID": "integer",
+    "OWNER_ID": "integer",
+    "OWNER_TYPE_ID": "integer",
+    "TYPE_ID": "integer",
+    "PROVIDER_ID": "string",
+    "SUBJECT": "string",
+    "CREATED": "datetime",
+    "LAST_UPDATED": "datetime",
+    "DEADLINE": "datetime",
+    "COMPLETED": "string",
+    "RESPONSIBLE_ID": "integer",
+    "DESCRIPTION": "string",
+}
+_COMMENT_KINDS = {
+    "ID": "integer",
+    "ENTITY_ID": "integer",
+    "ENTITY_TYPE": "string",
+    "CREATED": "datetime",
+    "COMMENT": "string",
+    "AUTHOR_ID": "integer",
+}
+
+
+def _fields(kinds: dict[str, str]) -> dict[str, Field]:
+    """Rows of these tables have upper-case keys, but the id is where every table keeps it."""
+    return {name: Field("id" if name == "ID" else name, kind) for name, kind in kinds.items()}
+
+
+def _old_page(table: Table, kinds: dict[str, str], params: Params, *, required: tuple[str, ...] = ()) -> Page:
+    fields = _fields(kinds)
+    filter_ = as_map(array_or_none(params, "FILTER"))
+    for name in required:
+        if name not in {key.lstrip("=") for key in filter_}:
+            raise Refusal("", f"The field {name} is required in filter.")
+    matcher = Matcher(fields, refuse=None).read(filter_)
+    order = read_order(array_or_none(params, "ORDER"), fields, None)
+    select = {str(name) for name in as_map(array_or_none(params, "SELECT")).values()}
+    page = page_of(table, matcher, order, params.get("start"), old=True)
+    rows = []
+    for row in page.result:
+        shown = {"ID": str(row["id"])}
+        for name in kinds:
+            if name != "ID":
+                shown[name] = row[name] if row[name] is None else str(row[name])
+        keep_all = not select or "*" in select
+        rows.append({name: value for name, value in shown.items() if keep_all or name in select})
+    return Page(rows, page.total, page.next)
+
+
+@method("crm.activity.list", scope="crm", upper=True)
+def activities(portal: PortalState, user: User, params: Params) -> Any:
+    return _old_page(portal.store.activities, _ACTIVITY_KINDS, params)
+
+
+@method("crm.timeline.comment.list", scope="crm", upper=True)
+def comments(portal: PortalState, user: User, params: Params) -> Any:
+    return _old_page(portal.store.comments, _COMMENT_KINDS, params, required=("ENTITY_ID", "ENTITY_TYPE"))
+
+
+@method("crm.timeline.comment.add", scope="crm")
+def add_comment(portal: PortalState, user: User, params: Params) -> Any:
+    # Only `fields` in lower case is read (crm 23.100.0 on).
+    fields = array(params, "fields")
+    entity_type = str(fields.get("ENTITY_TYPE", "")).lower()
+    number = entity_type.removeprefix("dynamic_")
+    entity_type_id = _ENTITY_TYPES.get(entity_type, as_integer(number) if number != entity_type else None)
+    entity_id = as_integer(fields.get("ENTITY_ID"))
+    table = portal.store.items.get(entity_type_id) if entity_type_id else None
+    if table is None or entity_id is None or table.get(entity_id) is None:
+        raise Refusal("OWNER_NOT_FOUND", "Owner was not found")
+    comment = fields.get("COMMENT")
+    if not isinstance(comment, str) or not comment.strip():
+        raise Refusal("INVALID_ARG_VALUE", "Empty comment message")
+    if not user.may("change"):
+        raise Refusal("ACCESS_DENIED", portal.text("access_denied"))
+    comment_id = portal.store.comments.add(
+        {
+            "owner": (entity_type_id, entity_id),
+            "ENTITY_ID": entity_id,
+            "ENTITY_TYPE": entity_type,
+            "CREATED": portal.clock.iso(),
+            "COMMENT": comment.strip(),
+            "AUTHOR_ID": user.id,
+        }
+    )
+    # No `FIELDS` around it (page of the event).
+    portal.events.announce("ONCRMTIMELINECOMMENTADD", {"ID": comment_id})
+    return comment_id
+
+
+@method("crm.stagehistory.list", scope="crm")
+def stage_history(portal: PortalState, user: User, params: Params) -> Any:
+    entity_type_id = integer(params, "entityTypeId")
+    if entity_type_id in (CONTACT, COMPANY) or entity_type_id not in portal.store.items:
+        raise Refusal("ENTITY_TYPE_NOT_SUPPORTED", f"Entity type {entity_type_id} is not supported")
+    prefix = "STATUS" if entity_type_id == LEAD else "STAGE"
+    fields = {
+        "ID": Field("id", "integer"),
+        **{name: Field(name, "integer") for name in ("TYPE_ID", "OWNER_ID", "CATEGORY_ID")},
+        "CREATED_TIME": Field("CREATED_TIME", "datetime"),
+        **{name: Field(name) for name in (f"{prefix}_ID", f"{prefix}_SEMANTIC_ID")},
+    }
+    matcher = Matcher(fields, refuse=invalid_list).read(params.get("filter"))
+    matcher.checks.append(lambda row: row["entityTypeId"] == entity_type_id)
+    order = read_order(params.get("order"), fields, invalid_list)
+    page = page_of(portal.store.stage_history, matcher, order, params.get("start"), old=False)
+    select = [str(name) for name in as_map(params.get("select")).values()]
+    names = [name for name in fields if not select or "*" in select or name in select]
+    return Page(
+        {"items": [{name: row[fields[name].key] for name in names} for row in page.result]}, page.total, page.next
+    )

@@ -1,0 +1,96 @@
+"""``im.message.add``, and the rules of text that all messages share. Source: pages under ``chats``."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from airflow_provider_bitrix24.sandbox.methods.arguments import as_integer
+from airflow_provider_bitrix24.sandbox.methods.registry import Params, Refusal, method
+from airflow_provider_bitrix24.sandbox.state.portal import PortalState
+from airflow_provider_bitrix24.sandbox.state.users import User
+
+#: Longer texts are cut, and this is put behind them.
+MESSAGE_MAX_CHARACTERS = 20_000
+_CUT = " (...)"
+
+#: Of an attachment as JSON.
+ATTACH_MAX_CHARACTERS = 60_000
+
+#: Chats that every sandbox has: two for everybody, and one for administrators only.
+CHATS = {"chat1": "everybody", "chat2": "administrators", "sg1": "everybody"}
+
+
+def message_text(params: Params, *, attachment_suffices: bool) -> str:
+    """
+    The text of a message, trimmed and cut.
+
+    :param attachment_suffices: the text may be empty if there is an attachment.
+    :raises Refusal: no text, or an attachment that is none or too long.
+    """
+    attachment = _from_json(params, "ATTACH")
+    if attachment is not None:
+        if not isinstance(attachment, (dict, list)):
+            raise Refusal("ATTACH_ERROR", "Incorrect attach params")
+        if len(json.dumps(attachment, ensure_ascii=False)) > ATTACH_MAX_CHARACTERS:
+            raise Refusal("ATTACH_OVERSIZE", "You have exceeded the maximum allowable size of attach")
+    text = str(params.get("MESSAGE") or "").strip()
+    if not text and not (attachment and attachment_suffices):
+        raise Refusal("MESSAGE_EMPTY", "Message can't be empty")
+    return text if len(text) <= MESSAGE_MAX_CHARACTERS else text[:MESSAGE_MAX_CHARACTERS] + _CUT
+
+
+def _from_json(params: Params, name: str) -> Any:
+    """An object, given as such or as JSON text; what is no JSON stays text. ``None`` if nothing is given."""
+    value = params.get(name)
+    if not isinstance(value, str) or not value:
+        return value or None
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value
+
+
+@method("im.message.add", scope="im", upper=True)
+def add(portal: PortalState, user: User, params: Params) -> Any:
+    dialog_id = _dialog_id(portal, user, params)
+    text = message_text(params, attachment_suffices=True)
+    for name in ("KEYBOARD", "MENU"):
+        if not isinstance(_from_json(params, name) or {}, (dict, list)):
+            raise Refusal(f"{name}_ERROR", f"Incorrect {name.lower()} params")
+    _check_reply(portal, dialog_id, as_integer(params.get("REPLY_ID")))
+    message = {
+        "DIALOG_ID": dialog_id,
+        "MESSAGE": text,
+        "FROM": user.id,
+        "SYSTEM": "Y" if params.get("SYSTEM") == "Y" else "N",
+        "ATTACH": _from_json(params, "ATTACH"),
+    }
+    return portal.store.messages.add(message)
+
+
+def _dialog_id(portal: PortalState, user: User, params: Params) -> str:
+    dialog_id = str(params.get("DIALOG_ID") or "")
+    if dialog_id.startswith(("chat", "sg")):
+        members = CHATS.get(dialog_id)
+        if members is None:
+            raise Refusal("CHAT_ID", "Error creating message")
+        if members == "administrators" and not user.is_admin:
+            raise Refusal("ACCESS_ERROR", "Action unavailable")
+        return dialog_id
+    recipient_id = as_integer(dialog_id) or 0
+    if recipient_id <= 0:
+        raise Refusal("USER_ID_EMPTY", "User ID can't be empty")
+    if recipient_id not in portal.users:
+        raise Refusal("USER_NOT_FOUND", "User not found")
+    return str(recipient_id)
+
+
+def _check_reply(portal: PortalState, dialog_id: str, reply_id: int | None) -> None:
+    if not reply_id:
+        return
+    answered = portal.store.messages.get(reply_id)
+    if answered is None:
+        raise Refusal("REPLY_ACCESS_ERROR", "Action unavailable")
+    if answered["DIALOG_ID"] != dialog_id:
+        raise Refusal("REPLY_FROM_OTHER_CHAT_ERROR", "You can only reply to a message within the same chat")

@@ -1,0 +1,143 @@
+"""
+``tasks.task.*`` of REST v2: asked in UPPER_CASE, answered in camelCase, ids as text.
+
+A filter key it does not know, such as ``>id``, is dropped; an order it does not know is refused.
+Source: pages under ``tasks``, and the server source.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from airflow_provider_bitrix24.sandbox.forms import as_map
+from airflow_provider_bitrix24.sandbox.methods.arguments import array, as_integer, required
+from airflow_provider_bitrix24.sandbox.methods.listing import page_of
+from airflow_provider_bitrix24.sandbox.methods.registry import Page, Params, Refusal, method
+from airflow_provider_bitrix24.sandbox.methods.selection import BadValue, Field, Matcher, as_server_time, read_order
+from airflow_provider_bitrix24.sandbox.methods.tasks.task_defaults import ACTIONS, NO_CHECKLIST, UNSET
+from airflow_provider_bitrix24.sandbox.state.portal import PortalState
+from airflow_provider_bitrix24.sandbox.state.store import Row, new_task
+from airflow_provider_bitrix24.sandbox.state.users import User
+
+_FIELDS = {
+    "ID": Field("id", "integer"),
+    "TITLE": Field("title"),
+    "DESCRIPTION": Field("description"),
+    "STATUS": Field("status", "integer"),
+    "PRIORITY": Field("priority", "integer"),
+    "RESPONSIBLE_ID": Field("responsibleId", "integer"),
+    "CREATED_BY": Field("createdBy", "integer"),
+    "CREATED_DATE": Field("createdDate", "datetime"),
+    "CHANGED_DATE": Field("changedDate", "datetime"),
+    "DEADLINE": Field("deadline", "datetime"),
+    "GROUP_ID": Field("groupId", "integer"),
+    "UF_CRM_TASK": Field("ufCrmTask"),
+}
+_UNSORTABLE = frozenset({"DESCRIPTION", "UF_CRM_TASK"})
+
+
+def _shown(portal: PortalState, task: Row, select: list[str]) -> dict[str, Any]:
+    shown: dict[str, Any] = {}
+    for name, field in _FIELDS.items():
+        if select and "*" not in select and name not in select:
+            continue
+        value = task[field.key]
+        shown[field.key] = value if value is None or isinstance(value, list) else str(value)
+    wants_all = not select or "*" in select
+    for name, value in UNSET.items():
+        if wants_all or _upper_name(name) in select:
+            shown[name] = value
+    if "description" in shown:
+        shown["descriptionInBbcode"] = "Y"
+    shown["group"] = []
+    for key, user_id in (("creator", task["createdBy"]), ("responsible", task["responsibleId"])):
+        person = portal.users.get(user_id)
+        name = person.name if person else ""
+        shown[key] = {
+            "id": str(user_id),
+            "name": name,
+            "link": f"/company/personal/user/{user_id}/",
+            "icon": "/bitrix/images/tasks/default_avatar.png",
+            "workPosition": "",
+        }
+    return shown
+
+
+def _upper_name(name: str) -> str:
+    """``closedDate`` -> ``CLOSED_DATE``."""
+    return re.sub("([A-Z])", r"_\1", name).upper()
+
+
+def _whole(portal: PortalState, task: Row, select: list[str]) -> dict[str, Any]:
+    return {**_shown(portal, task, select), "favorite": "N", "action": ACTIONS}
+
+
+def _select(params: Params) -> list[str]:
+    select = params.get("select")
+    if select is not None and not isinstance(select, (dict, list)):
+        problem = "Invalid value {} to match with parameter {select}. Should be value of type array. (internal error)"
+        raise Refusal("100", problem)
+    return [str(name).upper() for name in as_map(select).values()]
+
+
+@method("tasks.task.list", scope="task")
+def list_(portal: PortalState, user: User, params: Params) -> Any:
+    select = _select(params)
+    for name in as_map(params.get("order")):
+        if name not in _FIELDS or name in _UNSORTABLE:
+            raise Refusal("0", "Invalid sorting key (internal error)")
+    matcher = Matcher(_FIELDS, refuse=None).read(params.get("filter"))
+    order = read_order(params.get("order"), _FIELDS, None)
+    page = page_of(portal.store.tasks, matcher, order, params.get("start"), old=True)
+    return Page({"tasks": [_shown(portal, task, select) for task in page.result]}, page.total, page.next)
+
+
+@method("tasks.task.get", scope="task")
+def get(portal: PortalState, user: User, params: Params) -> Any:
+    task_id = as_integer(required(params, "taskId"))
+    task = portal.store.tasks.get(task_id) if task_id is not None else None
+    if task is None:
+        raise Refusal("0", "wrong task id" if task_id is None else "Task not found or access denied")
+    return {"task": _whole(portal, task, _select(params))}
+
+
+@method("tasks.task.add", scope="task")
+def add(portal: PortalState, user: User, params: Params) -> Any:
+    fields = array(params, "fields")
+    title = str(fields.get("TITLE") or "").strip()
+    if not title:
+        raise Refusal("ERROR_CORE", "Task title is not specified<br>")
+    responsible_id = as_integer(fields.get("RESPONSIBLE_ID"))
+    if responsible_id is None:
+        raise Refusal("ERROR_CORE", "Responsible person is not specified<br>")
+    if responsible_id not in portal.users:
+        raise Refusal("ERROR_CORE", 'User specified in the "Responsible" field not found<br>')
+    created_by = as_integer(fields.get("CREATED_BY")) or user.id
+    task = new_task(title, at=portal.clock.iso(), responsible_id=responsible_id, created_by=created_by)
+    task["description"] = str(fields.get("DESCRIPTION") or "")
+    task["ufCrmTask"] = [str(value) for value in as_map(fields.get("UF_CRM_TASK")).values()]
+    for name in ("PRIORITY", "GROUP_ID"):
+        task[_FIELDS[name].key] = as_integer(fields.get(name)) or task[_FIELDS[name].key]
+    if fields.get("DEADLINE"):
+        try:
+            task["deadline"] = as_server_time(fields["DEADLINE"])
+        except BadValue:
+            raise Refusal("ERROR_CORE", "Incorrect deadline<br>") from None
+    portal.store.tasks.add(task)
+    announce_task(portal, task)
+    new = {
+        "guid": f"{{00000000-0000-4000-8000-{task['id']:012}}}",
+        "changedBy": str(created_by),
+        "activityDate": task["createdDate"],
+        "statusChangedDate": task["createdDate"],
+        "checkListTree": NO_CHECKLIST,
+    }
+    return {"task": {**_whole(portal, task, []), **new}}
+
+
+def announce_task(portal: PortalState, task: Row) -> None:
+    """Tell of a new task; what there is nothing to say of is the text ``undefined`` (page of ``OnTaskAdd``)."""
+    accessible = {"IS_ACCESSIBLE_BEFORE": "N", "IS_ACCESSIBLE_AFTER": "undefined"}
+    fields = {"FIELDS_BEFORE": "undefined", "FIELDS_AFTER": {"ID": task["id"]}}
+    portal.events.announce("ONTASKADD", {**fields, **accessible})

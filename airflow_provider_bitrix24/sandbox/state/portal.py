@@ -1,0 +1,71 @@
+"""The portal as its methods see it: settings, people, rights, clock, limits and objects."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from typing import Any
+
+from airflow_provider_bitrix24.sandbox.state import texts
+from airflow_provider_bitrix24.sandbox.state.applications import ACCESS_SECONDS, Application
+from airflow_provider_bitrix24.sandbox.state.calls import CallLog
+from airflow_provider_bitrix24.sandbox.state.core import PortalCore
+from airflow_provider_bitrix24.sandbox.state.events import Events
+from airflow_provider_bitrix24.sandbox.state.faults import Faults
+from airflow_provider_bitrix24.sandbox.state.known_words import ALL_SCOPES, PLAN_FEATURES, PlanFeatures, Scopes
+from airflow_provider_bitrix24.sandbox.state.limits import OperatingTime, RequestBucket
+from airflow_provider_bitrix24.sandbox.state.settings import Settings
+from airflow_provider_bitrix24.sandbox.state.store import Store
+from airflow_provider_bitrix24.sandbox.state.users import User
+
+
+class PortalState(PortalCore):
+    """One portal. Whoever reads or changes it holds ``lock``: the server runs in a thread of its own."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        users: list[User],
+        store: Store,
+        *,
+        rate: float | None,
+        burst: int | None,
+        operating_limit: float | None,
+        method_seconds: Mapping[str, float],
+    ) -> None:
+        super().__init__(settings, users)
+        self.store = store
+        self.scopes = Scopes(ALL_SCOPES)
+        self.applications: dict[str, Application] = {}
+        #: Life of the access tokens of new applications.
+        self.access_seconds = ACCESS_SECONDS
+        self.plan_has_rest = True
+        #: What the plan includes beside REST; ``feature.get`` tells.
+        self.plan_features = PlanFeatures(PLAN_FEATURES)
+        #: Whether the site where customers pay has a confirmed phone: without, there are no links to payments.
+        self.payment_site_phone_confirmed = True
+        self.bucket = RequestBucket(self.clock, rate, burst)
+        self.operating = OperatingTime(self.clock, operating_limit, method_seconds)
+        self.events = Events(self)
+        self.faults = Faults()
+        self.log = CallLog()
+
+    def text(self, key: str, **values: Any) -> str:
+        """A description in the portal's language."""
+        return texts.text(self.settings.language, key, **values)
+
+    def webhook_owner(self, user_id: str, code: str) -> User | None:
+        user = self.users.get(int(user_id)) if user_id.isascii() and user_id.isdigit() else None
+        if user is None or not user.code or not secrets.compare_digest(user.code.encode(), code.encode()):
+            return None
+        return user
+
+    def scopes_of(self, user: User) -> Scopes:
+        """What the webhook may do, or the application through which the user calls."""
+        return self.scopes if user.application is None else user.application.scopes
+
+    def credential(self, user: User) -> str:
+        """Whose operating time is used up by this user's webhook or application."""
+        if user.application is not None:
+            return f"application {user.application.client_id}"
+        return "webhooks" if self.settings.operating_shared else f"webhook of {user.id}"
