@@ -12,7 +12,7 @@ import pytest
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.hooks.async_client import aget_client
-from tests.oauth.tasks import DeferredProfile, ProfileTrigger
+from tests.hooks.token_tasks import DeferredProfile, ProfileTrigger
 
 
 @pytest.fixture(autouse=True)

@@ -24,7 +24,7 @@ from airflow_provider_bitrix24.sandbox import Sandbox
 if tuple(map(int, airflow.__version__.split(".")[:2])) < (3, 3):
     pytest.skip("only Airflow 3.3 has a task state store", allow_module_level=True)
 
-from tests.oauth.test_local_executor import PATIENCE_SECONDS, Standalone
+from tests.standalone import PATIENCE_SECONDS, Standalone
 
 pytestmark = pytest.mark.skipif("BITRIX24_STANDALONE" not in os.environ, reason="BITRIX24_STANDALONE is not set")
 
@@ -62,9 +62,9 @@ def test_a_killed_task_is_retried_by_airflow_and_goes_on_from_its_state_store(tm
             portal.remove_payment(payment["id"])
         for index in range(PAYMENTS):
             portal.add_payment(1 + index % DEALS)
-        airflow = Standalone(tmp_path / "home", portal.connection_json(), 0)
+        airflow = Standalone(tmp_path / "home", portal.connection_json())
         try:
-            airflow.begin("from tests.dags.killed_deletion_dag import dag  # airflow DAG\n")
+            airflow.begin("from tests.operators.killed_deletion_dag import dag  # airflow DAG\n")
             for number in range(1, KILLS + 1):
                 kill_when(portal, pids, number, portal.requests + chance.randrange(1, 30))
             assert airflow.wait_for("killed_deletion", 1) == ["success"]

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from airflow.sdk import DAG
 
-from tests.oauth.tasks import DeferredProfile, Rounds
+from tests.hooks.token_tasks import DeferredProfile, Rounds
 
 WORKERS = 16
 

@@ -40,8 +40,8 @@ class Worker:
         self.said = directory / f"worker-{time.monotonic_ns()}.log"
         with self.said.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "tests.oauth.worker"],
-                cwd=Path(__file__).parents[2],
+                [sys.executable, "-m", "tests.rest.oauth.worker"],
+                cwd=Path(__file__).parents[3],
                 env={**os.environ, "TMPDIR": str(tmpdir)},
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,

@@ -1,9 +1,4 @@
-"""
-Sixteen tasks of a real Airflow 3, with its scheduler, LocalExecutor and triggerer, share one token pair in variables.
-
-It takes a minute and a half and a gigabyte, so it runs only with ``BITRIX24_STANDALONE=1`` (and
-``BITRIX24_OAUTH_ROUNDS=100`` rounds, as in ``test_many_processes.py``).
-"""
+"""A whole Airflow 3, with its scheduler, LocalExecutor and triggerer, for tests that a DAG run alone does not serve."""
 
 from __future__ import annotations
 
@@ -11,38 +6,31 @@ import contextlib
 import os
 import secrets
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
 import requests
 
-from airflow_provider_bitrix24.sandbox import Sandbox, unused_port
+from airflow_provider_bitrix24.sandbox import unused_port
 
-pytestmark = pytest.mark.skipif("BITRIX24_STANDALONE" not in os.environ, reason="BITRIX24_STANDALONE is not set")
-pytest.importorskip("airflow.sdk", reason="Airflow 2.11 has no executor for parallel tasks on SQLite")
-
-WORKERS = 16
-ROUNDS = int(os.environ.get("BITRIX24_OAUTH_ROUNDS", "5"))
+#: The longest that a test waits for it.
 PATIENCE_SECONDS = 240.0
-ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture
-def portal() -> Iterator[Sandbox]:
-    with Sandbox(deals=1, latency=0.05) as portal:
-        yield portal
+PARALLEL_TASKS = 32
+ROOT = Path(__file__).parents[1]
 
 
 class Standalone:
-    """``airflow standalone`` with a home of its own."""
+    """
+    ``airflow standalone`` with a home of its own.
 
-    def __init__(self, home: Path, connection: str, conductor_port: int) -> None:
+    :param connection: the connection ``bitrix24_default``.
+    :param conductor_port: a port of the test, which its tasks read from ``BITRIX24_TEST_PORT``.
+    """
+
+    def __init__(self, home: Path, connection: str, conductor_port: int = 0) -> None:
         self.home = home
         (home / "dags").mkdir(parents=True)
         (home / "tmp").mkdir()
@@ -69,8 +57,8 @@ class Standalone:
                 "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://localhost:{port}/execution/",
                 "AIRFLOW__CORE__FERNET_KEY": os.environ["AIRFLOW__CORE__FERNET_KEY"],
                 "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-                "AIRFLOW__CORE__MAX_ACTIVE_TASKS_PER_DAG": str(2 * WORKERS),
-                "AIRFLOW__CORE__PARALLELISM": str(2 * WORKERS),
+                "AIRFLOW__CORE__MAX_ACTIVE_TASKS_PER_DAG": str(PARALLEL_TASKS),
+                "AIRFLOW__CORE__PARALLELISM": str(PARALLEL_TASKS),
                 "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
                 "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "2",
                 "AIRFLOW__LOGGING__NAMESPACE_LEVELS": "airflow_provider_bitrix24=DEBUG urllib3=DEBUG",
@@ -125,45 +113,3 @@ class Standalone:
     def places_of(self, secret: str) -> list[str]:
         files = [path for path in self.home.rglob("*") if path.is_file() and path.name != "dags.py"]
         return [str(path.relative_to(self.home)) for path in files if secret.encode() in path.read_bytes()]
-
-
-@pytest.fixture
-def conductor() -> Iterator[socket.socket]:
-    with socket.create_server(("127.0.0.1", 0), backlog=WORKERS) as listener:
-        listener.settimeout(PATIENCE_SECONDS)
-        yield listener
-
-
-def test_16_tasks_and_a_trigger_share_one_pair_in_variables(portal, conductor, tmp_path):
-    app = portal.application()
-    connection = portal.oauth_connection_json(app, rate=100_000, burst=100_000)
-    began = time.monotonic()
-    airflow = Standalone(tmp_path / "home", connection, conductor.getsockname()[1])
-    try:
-        airflow.begin("from tests.oauth.shared_token_dag import deferred, shared  # airflow DAG\n")
-        tasks = [conductor.accept()[0] for _ in range(WORKERS)]
-        running, granted = time.monotonic(), []
-        lines = [task.makefile() for task in tasks]
-        for _ in range(ROUNDS):
-            before = portal.renewals
-            app.expire_access_tokens()
-            for task in tasks:
-                task.sendall(b"go\n")
-            assert [line.readline() for line in lines] == ["1\n"] * WORKERS
-            granted.append(portal.renewals - before)
-        ended = time.monotonic()
-        for task, line in zip(tasks, lines, strict=True):
-            line.close()
-            task.close()
-        print(
-            f"running after {running - began:.0f} s; {ROUNDS} rounds of {(ended - running) / ROUNDS:.2f} s: "
-            f"{sum(granted)} granted, {portal.refused_renewals} refused"
-        )
-        assert granted == [1] * ROUNDS
-        assert portal.refused_renewals == 0
-        assert airflow.wait_for("shared_token", WORKERS) == ["success"] * WORKERS
-        assert airflow.wait_for("shared_token_deferred", 3) == ["success"] * 3
-    finally:
-        airflow.stop()
-    assert b"has been renewed" in b"".join(path.read_bytes() for path in (tmp_path / "home" / "logs").rglob("*.log"))
-    assert {place for secret in app.secrets() for place in airflow.places_of(secret)} == set()

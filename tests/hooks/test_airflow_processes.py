@@ -24,7 +24,7 @@ DAG_RUN = """
 import sys
 from datetime import datetime
 from airflow import DAG
-from tests.oauth.tasks import Rounds
+from tests.hooks.token_tasks import Rounds
 with DAG(sys.argv[1], schedule=None, start_date=datetime(2026, 1, 1)) as dag:
     Rounds(task_id="rounds", number=0)
 sys.exit(dag.test().state != "success")
