@@ -2,7 +2,7 @@
 Query strings as PHP reads and writes them: ``filter[>ID]=5&select[]=ID`` is a nested value.
 
 Read into ``dict`` and ``list``: a PHP array whose keys are 0..n-1 is a list, every other one a dict with string keys.
-Every value is a string. Source: Bitrix24 REST docs, «Data encoding», and the PHP manual, ``parse_str``.
+Every value is a string. Source: Bitrix24 REST docs, "Data encoding", and the PHP manual, ``parse_str``.
 """
 
 from __future__ import annotations

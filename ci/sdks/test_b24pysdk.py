@@ -123,7 +123,7 @@ def test_a_token_is_renewed_when_it_expires(portal: Sandbox) -> None:
 
 @pytest.mark.usefixtures("oauth")
 def test_a_code_is_exchanged_for_a_pair_that_the_sdk_misses_its_end_in(portal: Sandbox) -> None:
-    """A difference between the SDK and the documentation, whose answer to a code has no ``expires`` («Step 2»)."""
+    """A difference between the SDK and the documentation, whose answer to a code has no ``expires`` ("Step 2")."""
     application = portal.application()
     app = BitrixApp(client_id=application.client_id, client_secret=application.client_secret)
 

@@ -75,7 +75,7 @@ def test_filters_read_numbers_as_php_does(portal, ask, filter_, expected):
 
 
 def test_a_plus_lost_in_a_batch_takes_the_filter_along(portal, ask):
-    """Unescaped, ``+`` is a blank, and a time without its offset is no time."""
+    """Unescaped, ``+`` is a blank, and a time without its offset is not a time."""
     lost, kept = "2099-01-01T00:00:00+03:00", "2099-01-01T00:00:00%2B03:00"
     commands = {name: f"crm.deal.list?filter[>DATE_CREATE]={at}" for name, at in (("lost", lost), ("kept", kept))}
     result = ask(portal, "batch", {"cmd": commands}).json()["result"]

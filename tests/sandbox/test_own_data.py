@@ -98,14 +98,14 @@ def test_what_is_made_without_data_of_ones_own_stays_as_it_was():
 
 
 WRONG = [
-    ([], 'is no object: write {"deals"'),
+    ([], 'is not an object: write {"deals"'),
     ({"deal": []}, "The data has an unknown 'deal': write deals."),
     ({"scopes": ["crm"]}, "The data has an unknown 'scopes': write one of companies, contacts, deals, "),
     ({"payments": [{"dealId": 13}]}, 'Payments stand in their deal or invoice: write {"deals"'),
     ({"deals": [{"payments": [{"sum": math.nan}]}]}, "The data is not JSON: Out of range float"),
     ({"deals": [{"createdTime": datetime(2026, 1, 31)}]}, "The data is not JSON: Object of type datetime"),
-    ({"deals": {}}, "deals is no list"),
-    ({"deals": [7]}, r"deals\[0\] is no object"),
+    ({"deals": {}}, "deals is not a list"),
+    ({"deals": [7]}, r"deals\[0\] is not an object"),
     ({"deals": [{"id": "7"}]}, r"deals\[0\].id is '7': write a whole number above 0"),
     ({"deals": [{"id": 0}]}, r"deals\[0\].id is 0"),
     ({"deals": [{"id": True}]}, r"deals\[0\].id is True"),
@@ -131,7 +131,7 @@ WRONG = [
     ({"contacts": [{"fm": [{"typeId": "TEL"}]}]}, r"contacts\[0\].fm\[0\].typeId is 'TEL': choose one of PHONE"),
     ({"contacts": [{"fm": [{"type": "PHONE"}]}]}, r"contacts\[0\].fm\[0\] has an unknown 'type': write typeId"),
     ({"tasks": [{"title": 5}]}, r"tasks\[0\].title is 5: write a text"),
-    ({"tasks": [{"deadline": "soon"}]}, r"tasks\[0\].deadline is 'soon', which is no time"),
+    ({"tasks": [{"deadline": "soon"}]}, r"tasks\[0\].deadline is 'soon', which is not a time"),
     ({"users": [{"name": "Ada"}]}, r"users\[0\] needs an id other than 1"),
     ({"users": [{"id": 7}]}, r"users\[0\] needs an id other than 1"),
     ({"users": [{"id": 8, "rights": "read"}]}, r"users\[0\].rights is 'read': write a list"),

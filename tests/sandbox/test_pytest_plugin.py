@@ -72,7 +72,7 @@ def test_settings_that_cannot_be_are_one_sentence_each_without_a_traceback(tmp_p
     wrong = {
         "500": "@pytest.mark.bitrix24 takes settings by name, such as deals=500.",
         "deal=5": "@pytest.mark.bitrix24 has no 'deal': write deals.",
-        "deals='5'": "deals='5' cannot be: give a whole number from 0 to 1,000,000.",
+        "deals='5'": "deals='5' is not valid: give a whole number from 0 to 1,000,000.",
         "data='no.json'": "The data cannot be read from no.json: No such file or directory. Name a JSON file.",
         "scenario='bad_network'": "There is no scenario 'bad_network': choose one of limits, ",
     }

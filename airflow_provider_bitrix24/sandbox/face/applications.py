@@ -67,7 +67,7 @@ class Applications(ABC):
         :param app: a new application by default.
         """
         if app is not None and not isinstance(app, Application):
-            raise ValueError(f"app={app!r} cannot be: give portal.application(), or a user as user=.")
+            raise ValueError(f"app={app!r} is not valid: give portal.application(), or a user as user=.")
         check_user(user)
         application = app or self.application(user)
         pair = application.grant(user)

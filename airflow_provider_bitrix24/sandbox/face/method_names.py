@@ -20,7 +20,7 @@ def is_pattern(method: str) -> bool:
 def check_name(method: object) -> None:
     """:raises ValueError: no name, or one much like those of methods, which is called by nobody."""
     if not isinstance(method, str) or not method:
-        raise ValueError(f"method={method!r} cannot be: give a name or a pattern, such as 'crm.item.payment.*'.")
+        raise ValueError(f"method={method!r} is not valid: give a name or a pattern, such as 'crm.item.payment.*'.")
     near = _near(method.lower())
     if near:
         raise ValueError(f"There is no method {method!r}: write {' or '.join(near)}.")
@@ -35,7 +35,7 @@ def _near(method: str) -> tuple[str, ...]:
     # A portal has more methods than the sandbox: crm.lead.productrows.set is none of its own, and no slip.
     words = {word for name in (*known, "batch") for word in name.split(".")}
     if is_pattern(method):
-        return tuple(one for one in (_respelt(method, words), f"*.{method}") if _matches(one, known))[:1]
+        return tuple(name for name in (_respelt(method, words), f"*.{method}") if _matches(name, known))[:1]
     ends = [name for name in known if name.endswith(f".{method}")][:3]
     if ends or words.issuperset(method.split(".")):
         return tuple(known[name] for name in ends)
@@ -48,8 +48,8 @@ def _matches(pattern: str, names: Iterable[str]) -> bool:
 
 def _respelt(pattern: str, words: set[str]) -> str:
     """The pattern with each of its words as methods spell it."""
-    found = []
+    corrected = []
     for word in pattern.split("."):
         close = [] if word in words or is_pattern(word) else difflib.get_close_matches(word, words, n=1, cutoff=0.75)
-        found.append(close[0] if close else word)
-    return ".".join(found)
+        corrected.append(close[0] if close else word)
+    return ".".join(corrected)

@@ -40,7 +40,7 @@ class Objects(ABC):
         """
         One payment in the form of :meth:`payments`, ``None`` if there is none.
 
-        :raises ValueError: ``payment_id`` is no whole number: no payment could have it.
+        :raises ValueError: ``payment_id`` is not a whole number: no payment could have it.
         """
         check_id("payment_id", payment_id)
         with self._state.lock:
@@ -52,7 +52,7 @@ class Objects(ABC):
         A payment of a deal; returns its id.
 
         :raises LookupError: there is no such deal.
-        :raises ValueError: ``paid`` is not True or False, or ``sum`` no number.
+        :raises ValueError: ``paid`` is not True or False, or ``sum`` is not a number.
         """
         check_bool("paid", paid)
         check_number("sum", sum)
@@ -90,7 +90,7 @@ class Objects(ABC):
         """
         ``count`` more deals, with ``fields`` under their ``crm.item`` names; returns their ids.
 
-        :raises ValueError: ``count`` is no whole number, or a field is not known.
+        :raises ValueError: ``count`` is not a whole number, or a field is not known.
         """
         check_count("count", count)
         check_names(fields, by_item_name(DEAL), "A deal")
@@ -102,7 +102,7 @@ class Objects(ABC):
         ``count`` more objects of a kind (1, 2, 3, 4, 7, 31, 128), alike but for ``{number}`` in texts; their ids.
 
         :raises LookupError: no such kind.
-        :raises ValueError: ``count`` is no whole number, or a field is not known.
+        :raises ValueError: ``count`` is not a whole number, or a field is not known.
         """
         check_count("count", count)
         with self._state.lock:
@@ -120,7 +120,7 @@ class Objects(ABC):
         One CRM object in the form of ``crm.item.get``, ``None`` if there is none.
 
         :raises LookupError: there is no such kind.
-        :raises ValueError: ``item_id`` is no whole number: no object could have it.
+        :raises ValueError: ``item_id`` is not a whole number: no object could have it.
         """
         check_id("item_id", item_id)
         with self._state.lock:
@@ -133,7 +133,7 @@ class Objects(ABC):
         with self._state.lock:
             row = self._table(entity_type_id).get(item_id)
             if row is None:
-                raise LookupError(f"There is no object {item_id} of kind {entity_type_id}.")
+                raise LookupError(f"There is not an object {item_id} of kind {entity_type_id}.")
             changes.remove(self._state, entity_type_id, row)
 
     def _check_deal(self, deal_id: int) -> None:

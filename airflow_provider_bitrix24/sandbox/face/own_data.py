@@ -61,10 +61,10 @@ def read(data: Data) -> Mapping[str, Any]:
     :raises ValueError: the file cannot be read, is not an object of JSON, or holds something else than the kinds
         there are.
     """
-    found: Any = data
+    content: Any = data
     if isinstance(data, (str, Path)):
         try:
-            found = json.loads(Path(data).read_text(encoding="utf-8-sig"), object_pairs_hook=_without_twins)
+            content = json.loads(Path(data).read_text(encoding="utf-8-sig"), object_pairs_hook=_without_twins)
         except OSError as problem:
             raise ValueError(f"The data cannot be read from {data}: {problem.strerror}. Name a JSON file.") from None
         except UnicodeDecodeError:
@@ -73,15 +73,15 @@ def read(data: Data) -> Mapping[str, Any]:
             raise ValueError(f"{data} is not JSON: {problem}.") from None
     try:
         # Python reads and writes NaN, which no portal can send.
-        json.dumps(found, allow_nan=False)
+        json.dumps(content, allow_nan=False)
     except (TypeError, ValueError, RecursionError) as problem:
         raise ValueError(f"The data is not JSON: {problem}.") from None
-    if not isinstance(found, Mapping):
-        raise ValueError('The data is no object: write {"deals": [{"id": 13, "title": "Oak door"}]}.')
-    if "payments" in found:
+    if not isinstance(content, Mapping):
+        raise ValueError('The data is not an object: write {"deals": [{"id": 13, "title": "Oak door"}]}.')
+    if "payments" in content:
         raise ValueError('Payments stand in their deal or invoice: write {"deals": [{"payments": [{"sum": 90.5}]}]}.')
-    check_names(found, (*_KINDS, "tasks", "users"), "The data")
-    return found
+    check_names(content, (*_KINDS, "tasks", "users"), "The data")
+    return content
 
 
 def users(data: Mapping[str, Any], codes: random.Random | None) -> list[User]:
@@ -91,7 +91,7 @@ def users(data: Mapping[str, Any], codes: random.Random | None) -> list[User]:
     :param codes: makes the codes of their webhooks; ``None``: new ones every time.
     :raises ValueError: names what is wrong, and where it stands.
     """
-    found = []
+    people = []
     for place, given in _objects(data, "users"):
         _check_values(given, _USER_FIELDS, place)
         if given.get("id") in (None, 1, 7):
@@ -103,8 +103,8 @@ def users(data: Mapping[str, Any], codes: random.Random | None) -> list[User]:
         user = User(given["id"], *names, code=new_code(codes), rights=set(rights))
         user.is_admin, user.active = given.get("admin", False), given.get("active", True)
         user.sees_only_own = given.get("seesOnlyOwn", False)
-        found.append(user)
-    return found
+        people.append(user)
+    return people
 
 
 def put(portal: PortalState, data: Mapping[str, Any], creator: User) -> None:
@@ -179,7 +179,7 @@ def _add_task(portal: PortalState, given: Row, place: str, creator: User) -> Non
             times |= {name: as_server_time(given[name])} if name in given else {}
         except BadValue:
             raise ValueError(
-                f"{place}.{name} is {given[name]!r}, which is no time such as 2026-01-31T18:00:00."
+                f"{place}.{name} is {given[name]!r}, which is not a time such as 2026-01-31T18:00:00."
             ) from None
     portal.store.tasks.add({**task, **given, **times})
 
@@ -188,13 +188,13 @@ def _add_task(portal: PortalState, given: Row, place: str, creator: User) -> Non
 
 
 def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object of JSON; of two values under one name Python would drop the first without a word."""
-    found: dict[str, Any] = {}
+    """An object of JSON; of two values under one name Python would drop the first silently."""
+    content: dict[str, Any] = {}
     for name, value in pairs:
-        if name in found:
+        if name in content:
             raise ValueError(f"the name {name!r} stands twice in one object")
-        found[name] = value
-    return found
+        content[name] = value
+    return content
 
 
 def _objects(holder: Mapping[str, Any], word: str, place: str = "") -> list[tuple[str, Row]]:
@@ -202,19 +202,19 @@ def _objects(holder: Mapping[str, Any], word: str, place: str = "") -> list[tupl
     label = f"{place}.{word}" if place else word
     given = holder.get(word, [])
     if not isinstance(given, list):
-        raise ValueError(f"{label} is no list.")
-    found = []
-    for number, one in enumerate(given):
-        if not isinstance(one, Mapping):
-            raise ValueError(f"{label}[{number}] is no object.")
-        found.append((f"{label}[{number}]", dict(one)))
-    return _in_order(found)
+        raise ValueError(f"{label} is not a list.")
+    objects = []
+    for number, content in enumerate(given):
+        if not isinstance(content, Mapping):
+            raise ValueError(f"{label}[{number}] is not an object.")
+        objects.append((f"{label}[{number}]", dict(content)))
+    return _in_order(objects)
 
 
-def _in_order(found: list[tuple[str, Row]]) -> list[tuple[str, Row]]:
+def _in_order(objects: list[tuple[str, Row]]) -> list[tuple[str, Row]]:
     """Ids ascending, as a portal gives them; objects without one come last."""
     places: dict[int, str] = {}
-    for place, given in found:
+    for place, given in objects:
         if "id" not in given:
             continue
         row_id = given["id"]
@@ -223,7 +223,7 @@ def _in_order(found: list[tuple[str, Row]]) -> list[tuple[str, Row]]:
         if row_id in places:
             raise ValueError(f"{place} and {places[row_id]} have the same id {row_id}.")
         places[row_id] = place
-    return sorted(found, key=lambda one: one[1].get("id", float("inf")))
+    return sorted(objects, key=lambda placed: placed[1].get("id", float("inf")))
 
 
 def _id_of(given: Row) -> Row:
@@ -247,7 +247,7 @@ def check_names(given: Mapping[str, Any], known: Iterable[str], place: str) -> N
     for name in given:
         if name not in names:
             alike = difflib.get_close_matches(str(name).lower().replace("_", ""), plain, n=3, cutoff=0.7)
-            near = [plain[one] for one in alike]
+            near = [plain[name] for name in alike]
             raise ValueError(
                 f"{place} has an unknown {name!r}: write {' or '.join(near) or 'one of ' + ', '.join(names)}."
             )

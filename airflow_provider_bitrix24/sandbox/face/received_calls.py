@@ -61,17 +61,17 @@ class ReceivedCalls(ABC):
         :param method: a name, or a pattern such as ``crm.item.payment.*``.
         :param times: exactly so often; at least once by default.
         :raises AssertionError: with the calls of that method that there were.
-        :raises ValueError: a slip in its name, or ``times`` is no count.
+        :raises ValueError: a slip in its name, or ``times`` is not a number of calls.
         """
         check_name(method)
         if times is not None and (isinstance(times, bool) or not isinstance(times, int) or times < 0):
-            raise ValueError(f"times={times!r} cannot be: give a number of calls, or leave it out for at least one.")
-        found = sum(call.executed and _holds(params, call.params) for call in self._calls_of(method))
-        if (found == times) if times is not None else found:
+            raise ValueError(f"times={times!r} is not valid: give a number of calls, or leave it out for at least one.")
+        matching = sum(call.executed and _holds(params, call.params) for call in self._calls_of(method))
+        if (matching == times) if times is not None else matching:
             return
         wanted = ", ".join(f"{name}={value!r}" for name, value in params.items())
-        often = "" if times is None else f" {times} times, but {found} times"
-        raise AssertionError(f"{method}({wanted}) did not take effect{often}. {self._told(method)}")
+        often = "" if times is None else f" {times} times, but {matching} times"
+        raise AssertionError(f"{method}({wanted}) did not take effect{often}. {self._report(method)}")
 
     def assert_not_called(self, method: str, /) -> None:
         """
@@ -81,7 +81,7 @@ class ReceivedCalls(ABC):
         :raises ValueError: a slip in its name.
         """
         if self.count(method):
-            raise AssertionError(f"{method} should not have been called. {self._told(method)}")
+            raise AssertionError(f"{method} should not have been called. {self._report(method)}")
 
     def _calls_of(self, method: str) -> Iterator[Call]:
         for request in self.calls:
@@ -89,19 +89,19 @@ class ReceivedCalls(ABC):
                 if fnmatchcase(call.method.lower(), method.lower()):
                     yield call
 
-    def _told(self, method: str) -> str:
+    def _report(self, method: str) -> str:
         calls = list(self._calls_of(method))
         if not calls:
             others = sorted({call.method for request in self.calls for call in (request, *request.commands)})
             return f"It was not called. Called were: {', '.join(others) or 'no methods'}."
         # Those in a row that are alike make one line; the last lines are the nearest to the failed assertion.
-        texts = [f"{call.method} {_as_told(call)}" if is_pattern(method) else _as_told(call) for call in calls]
+        texts = [f"{call.method} {_call_text(call)}" if is_pattern(method) else _call_text(call) for call in calls]
         lines = [_line(text, len(list(alike))) for text, alike in groupby(texts)]
         more = [f"  {len(lines) - _NAMED_CALLS} others, and"] if len(lines) > _NAMED_CALLS else []
         return "\n".join(["It was called with", *more, *lines[-_NAMED_CALLS:]])
 
 
-def _as_told(call: Call) -> str:
+def _call_text(call: Call) -> str:
     # The token of an application is a parameter too.
     params = {name: value for name, value in call.params.items() if name not in ("auth", "access_token")}
     if call.executed:

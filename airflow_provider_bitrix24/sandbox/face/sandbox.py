@@ -125,7 +125,7 @@ class Sandbox(Applications, ReceivedCalls, Objects):
             operating_limit=usual.operating_limit if operating_limit is None else operating_limit,
             method_seconds=usual.method_seconds if method_seconds is None else method_seconds,
         )
-        usual.befall(self._state)
+        usual.apply_to(self._state)
         self._chance = random.Random(f"deals {self._seed}")
         if own is not None:
             own_data.put(self._state, own, self.admin)

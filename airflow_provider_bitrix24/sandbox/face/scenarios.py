@@ -13,7 +13,7 @@ from airflow_provider_bitrix24.sandbox.state.settings import Generation
 
 @dataclass(frozen=True)
 class Scenario:
-    """What a portal is like where :class:`~airflow_provider_bitrix24.sandbox.Sandbox` is not told otherwise."""
+    """What a portal is like where :class:`~airflow_provider_bitrix24.sandbox.Sandbox` is given no other setting."""
 
     about: str
     generation: Generation = "current"
@@ -30,8 +30,8 @@ class Scenario:
     #: Kind of fault -> its chance at every call.
     faults: Mapping[str, float] = field(default_factory=dict)
 
-    def befall(self, portal: PortalState) -> None:
-        """Give a new portal what is no setting: its scopes, its plan, the life of its tokens and its faults."""
+    def apply_to(self, portal: PortalState) -> None:
+        """Set what a portal has beside its settings: its scopes, its plan, the life of its tokens and its faults."""
         portal.scopes = Scopes(self.scopes)
         portal.plan_has_rest = self.plan_has_rest
         portal.access_seconds = self.access_seconds

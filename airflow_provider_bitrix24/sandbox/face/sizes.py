@@ -57,9 +57,9 @@ def check(method_seconds: Mapping[str, Any] | None = None, **given: Any) -> None
         if value is not None and not fits(value):
             # A code is a secret, though a short-lived one.
             shown = name if name == "code" else f"{name}={value!r}"
-            raise ValueError(f"{shown} cannot be: give {wanted}.")
+            raise ValueError(f"{shown} is not valid: give {wanted}.")
     if method_seconds is not None and not isinstance(method_seconds, Mapping):
-        raise ValueError(f"method_seconds={method_seconds!r} cannot be: give a dict, such as {{'crm.item.*': 0.5}}.")
+        raise ValueError(f"method_seconds={method_seconds!r} is not valid: give a dict, such as {{'crm.item.*': 0.5}}.")
     for pattern, seconds in (method_seconds or {}).items():
         check_name(pattern)
         if not _is_amount(seconds):
@@ -69,16 +69,16 @@ def check(method_seconds: Mapping[str, Any] | None = None, **given: Any) -> None
 def check_count(name: str, value: object) -> None:
     """:raises ValueError: no number of objects."""
     if not _COUNT[0](value):
-        raise ValueError(f"{name}={value!r} cannot be: give {_COUNT[1]}.")
+        raise ValueError(f"{name}={value!r} is not valid: give {_COUNT[1]}.")
 
 
 def check_id(name: str, value: object) -> None:
     """:raises ValueError: a text, say, as which an id may come out of XCom: nothing has it, whatever is there."""
     if isinstance(value, bool) or not isinstance(value, int):
-        raise ValueError(f"{name}={value!r} cannot be: give the id as a whole number.")
+        raise ValueError(f"{name}={value!r} is not valid: give the id as a whole number.")
 
 
 def check_number(name: str, value: object) -> None:
     """:raises ValueError: no amount of money or goods."""
     if not _is_amount(value):
-        raise ValueError(f"{name}={value!r} cannot be: give a number, 0 or more.")
+        raise ValueError(f"{name}={value!r} is not valid: give a number, 0 or more.")

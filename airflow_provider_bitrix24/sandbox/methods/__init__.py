@@ -14,7 +14,7 @@ from airflow_provider_bitrix24.sandbox.methods.crm import (
     user_fields,
 )
 from airflow_provider_bitrix24.sandbox.methods.im import messages, notifications
-from airflow_provider_bitrix24.sandbox.methods.registry import METHODS, METHODS_V3, Method, Page, Refusal, Unchanged
+from airflow_provider_bitrix24.sandbox.methods.registry import METHODS, METHODS_V3, Method, NoEffect, Page, Refusal
 from airflow_provider_bitrix24.sandbox.methods.sale import (
     order_entities,
     pay_systems,
@@ -28,9 +28,9 @@ __all__ = [
     "METHODS",
     "METHODS_V3",
     "Method",
+    "NoEffect",
     "Page",
     "Refusal",
-    "Unchanged",
     "card_settings",
     "deal_contacts",
     "directories",

@@ -1,5 +1,5 @@
 """
-``event.*`` and ``events``: who is told of what, and the offline queue. For applications only.
+``event.*`` and ``events``: who hears of what, and the offline queue. For applications only.
 
 Source: pages under ``events``, and the server source where those contradict themselves.
 """
@@ -146,7 +146,7 @@ def get(portal: PortalState, user: User, params: Params) -> Any:
 @method("event.unbind", upper=True)
 def unbind(portal: PortalState, user: User, params: Params) -> Any:
     application = _application(portal, user)
-    found = [
+    bindings = [
         binding
         for binding in portal.events.bindings_of(application)
         if binding.event == _text(params, "event").upper() and binding.is_offline == _is_offline(params)
@@ -156,17 +156,17 @@ def unbind(portal: PortalState, user: User, params: Params) -> Any:
             problem = "Access denied! Offline events unbinding requires administrator access rights"
             raise Refusal("ACCESS_DENIED", problem, 403)
         connector = _connector(portal, params)
-        found = [binding for binding in found if binding.connector == connector]
+        bindings = [binding for binding in bindings if binding.connector == connector]
     else:
         handler, auth_type = _text(params, "handler"), _auth_type(user, params, "unbinding")
-        found = [
+        bindings = [
             binding
-            for binding in found
+            for binding in bindings
             if binding.handler == handler and (auth_type is None or binding.auth_type == auth_type)
         ]
-    for binding in found:
+    for binding in bindings:
         portal.events.bindings.remove(binding)
-    return {"count": len(found)}
+    return {"count": len(bindings)}
 
 
 # The offline queue

@@ -69,13 +69,13 @@ def _rows(table: Table, matcher: Matcher, order: list[tuple[Field, bool]], limit
     if by_id and not matcher.checks:
         return _Rows(table, positions) if limit is None else _Rows(table, positions)[:limit]
     ids, rows, checks = table.ids, table.rows, matcher.checks
-    found: list[Row] = []
+    matching: list[Row] = []
     for position in positions:
         row = rows[ids[position]]
         if all(check(row) for check in checks):
-            found.append(row)
-            if by_id and len(found) == limit:
+            matching.append(row)
+            if by_id and len(matching) == limit:
                 break
     if not by_id:
-        found = sort_rows(found, order)
-    return found[:limit]
+        matching = sort_rows(matching, order)
+    return matching[:limit]

@@ -23,14 +23,14 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
-class Unchanged:
+class NoEffect:
     """Answer of a method that did not do what it was asked, without an error: old servers' ``false``."""
 
     result: Any
 
 
 @dataclass(frozen=True, slots=True)
-class Whole:
+class WholeBody:
     """The whole body of an answer in REST 3.0, with no ``result`` around it."""
 
     body: dict[str, Any]

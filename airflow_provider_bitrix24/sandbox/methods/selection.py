@@ -1,7 +1,7 @@
 """
 Filters and orders of list methods over rows, as the two families of Bitrix24 lists read them.
 
-New lists refuse what they do not know (``refuse`` makes the exception); old CRM lists drop it without a word
+New lists refuse what they do not know (``refuse`` makes the exception); old CRM lists drop it silently
 (``refuse=None``), so that a misspelt filter returns everything.
 """
 

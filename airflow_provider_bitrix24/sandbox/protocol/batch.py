@@ -1,7 +1,7 @@
 """
 ``batch``: up to 50 commands in one request, run strictly in order.
 
-Source: Bitrix24 REST docs, «How to Execute a Batch Request», and public copies of the server.
+Source: Bitrix24 REST docs, "How to Execute a Batch Request", and public copies of the server.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 from airflow_provider_bitrix24.sandbox.forms import as_list_if_counted, as_map, parse_query
 from airflow_provider_bitrix24.sandbox.methods.arguments import is_truthy
 from airflow_provider_bitrix24.sandbox.methods.registry import Params, Refusal
-from airflow_provider_bitrix24.sandbox.protocol.dispatch import Done
+from airflow_provider_bitrix24.sandbox.protocol.dispatch import MethodAnswer
 
 #: Commands past this one are refused, the first 50 run.
 MAX_COMMANDS = 50
@@ -22,7 +22,7 @@ _REFERENCE = re.compile(r"\$(result|error|total|next|time)((?:\[[^\[\]]*\])+)")
 _NOT_ALLOWED = frozenset({"batch"})
 
 #: Runs one command of a batch.
-RunCommand: TypeAlias = Callable[[str, Params], Done]
+RunCommand: TypeAlias = Callable[[str, Params], MethodAnswer]
 #: The refusal as it stands in ``result_error``.
 AsError: TypeAlias = Callable[[Refusal], dict[str, Any]]
 
@@ -53,23 +53,23 @@ class Batch:
                     self.status = refusal.status
                 if halt:
                     break
-        shown = {f"result_{name}": as_list_if_counted(self._maps[name]) for name in ("error", "total", "next", "time")}
-        return {"result": as_list_if_counted(self._maps["result"]), **shown}
+        maps = {f"result_{name}": as_list_if_counted(self._maps[name]) for name in ("error", "total", "next", "time")}
+        return {"result": as_list_if_counted(self._maps["result"]), **maps}
 
-    def _run(self, command: str) -> Done:
+    def _run(self, command: str) -> MethodAnswer:
         # The address of a command ends at `#`, as any URL does: unescaped text behind it is lost.
         method, _, query = command.partition("#")[0].partition("?")
         if method.strip().lower() in _NOT_ALLOWED:
             raise Refusal("ERROR_BATCH_METHOD_NOT_ALLOWED", "Method is not allowed for batch usage", 405)
         return self._run_command(method.strip(), self._resolved(parse_query(query)))
 
-    def _note(self, key: str, done: Done) -> None:
-        self._maps["result"][key] = done.result
-        self._maps["time"][key] = done.time
-        if done.total is not None:
-            self._maps["total"][key] = done.total
-        if done.next is not None:
-            self._maps["next"][key] = done.next
+    def _note(self, key: str, answer: MethodAnswer) -> None:
+        self._maps["result"][key] = answer.result
+        self._maps["time"][key] = answer.time
+        if answer.total is not None:
+            self._maps["total"][key] = answer.total
+        if answer.next is not None:
+            self._maps["next"][key] = answer.next
 
     def _resolved(self, value: Any) -> Any:
         if isinstance(value, dict):
@@ -84,17 +84,17 @@ class Batch:
         return _REFERENCE.sub(self._as_text, value)
 
     def _as_text(self, reference: re.Match[str]) -> str:
-        found, complete = self._look_up(reference)
-        if not complete or isinstance(found, (dict, list)):
+        value, complete = self._look_up(reference)
+        if not complete or isinstance(value, (dict, list)):
             return reference.group()
-        return "" if found is None else str(found)
+        return "" if value is None else str(value)
 
     def _look_up(self, reference: re.Match[str]) -> tuple[Any, bool]:
         """The referenced value, or its deepest parent that exists; and whether the whole path exists."""
-        found: Any = self._maps[reference.group(1)]
+        value: Any = self._maps[reference.group(1)]
         for key in reference.group(2)[1:-1].split("]["):
-            children = as_map(found)
+            children = as_map(value)
             if key not in children:
-                return found, False
-            found = children[key]
-        return found, True
+                return value, False
+            value = children[key]
+        return value, True

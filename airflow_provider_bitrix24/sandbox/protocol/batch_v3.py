@@ -4,7 +4,7 @@
 The answer is then that one error, although earlier calls have taken effect. A call named with ``as`` can be referred to
 by later ones.
 
-Source: Bitrix24 REST docs, «REST 3.0», public copies of the server, and the official JavaScript SDK for references.
+Source: Bitrix24 REST docs, "REST 3.0", public copies of the server, and the official JavaScript SDK for references.
 """
 
 from __future__ import annotations
@@ -57,10 +57,10 @@ def _resolved(value: Any, named: dict[str, Any]) -> Any:
 
 
 def _look_up(path: str, named: dict[str, Any]) -> Any:
-    found: Any = named
+    value: Any = named
     for key in path.split("."):
-        children = as_map(found)
+        children = as_map(value)
         if key not in children:
             raise invalid("query", f"Reference `{path}` is not found")
-        found = children[key]
-    return found
+        value = children[key]
+    return value

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider_bitrix24.sandbox.methods import METHODS, Page, Refusal, Unchanged
+from airflow_provider_bitrix24.sandbox.methods import METHODS, NoEffect, Page, Refusal
 from airflow_provider_bitrix24.sandbox.methods.registry import Method, Params
 from airflow_provider_bitrix24.sandbox.state.calls import Call
 from airflow_provider_bitrix24.sandbox.state.limits import Bill
@@ -14,7 +14,7 @@ from airflow_provider_bitrix24.sandbox.state.users import User
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class MethodAnswer:
     """What a method answered."""
 
     result: Any
@@ -69,7 +69,9 @@ class Timer:
         }
 
 
-def run(portal: PortalState, entry: Method, params: Params, user: User, call: Call, bill: Bill, *, paid: bool) -> Done:
+def run(
+    portal: PortalState, entry: Method, params: Params, user: User, call: Call, bill: Bill, *, paid: bool
+) -> MethodAnswer:
     """
     Run a method for a user. ``paid``: its own operating time is charged (a batch may pay for its commands).
 
@@ -89,7 +91,7 @@ def run(portal: PortalState, entry: Method, params: Params, user: User, call: Ca
         answer = entry.handler(portal, user, params)
     finally:
         portal.events.acting = None
-    if isinstance(answer, Unchanged):
+    if isinstance(answer, NoEffect):
         answer = answer.result
     else:
         portal.log.execute(call)
@@ -102,5 +104,5 @@ def run(portal: PortalState, entry: Method, params: Params, user: User, call: Ca
         times["operating_reset_at"] = portal.operating.reset_at(name, credential)
         times["operating"] = portal.operating.used(name, credential) if paid else 0
     if isinstance(answer, Page):
-        return Done(answer.result, times, answer.total, answer.next)
-    return Done(answer, times)
+        return MethodAnswer(answer.result, times, answer.total, answer.next)
+    return MethodAnswer(answer, times)

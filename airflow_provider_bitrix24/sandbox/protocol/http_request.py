@@ -36,7 +36,7 @@ def params_of(request: HttpRequest) -> Params:
     params: Params = parse_query(request.query)
     content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if content_type == "application/json" or content_type.endswith("+json"):
-        # Broken JSON is no error in REST v2: the method runs without parameters.
+        # Broken JSON is not an error in REST v2: the method runs without parameters.
         with contextlib.suppress(ValueError):
             params.update(as_map(read_json(request.body or b"null")))
     elif content_type == "application/x-www-form-urlencoded":

@@ -1,7 +1,7 @@
 """
 The authorization server: the page where a person signs in, the endpoint where pairs are made, and who a token is.
 
-Source: Bitrix24 REST docs, «OAuth 2.0». The pages give no statuses; those here are of RFC 6749, 5.2.
+Source: Bitrix24 REST docs, "OAuth 2.0". The pages give no statuses; those here are of RFC 6749, 5.2.
 """
 
 from __future__ import annotations
@@ -41,19 +41,19 @@ def user_of(portal: PortalState, token: str) -> User:
     :raises Refusal: unknown, too old, or of a user who may not log in.
     """
     status = portal.settings.auth_status
-    found = next(
+    access = next(
         (application.access_tokens[token] for application in portal.applications.values()
          if token in application.access_tokens), None,
     )  # fmt: skip
-    if found is None:
+    if access is None:
         raise Refusal("invalid_token", "Unable to get application by token", status)
-    if not found.application.installed:
+    if not access.application.installed:
         raise Refusal("APPLICATION_NOT_FOUND", "Application not found", status)
-    if portal.clock.now() >= found.expires_at:
+    if portal.clock.now() >= access.expires_at:
         raise Refusal("expired_token", "The access token provided has expired.", 401)
-    if not found.user.active:
+    if not access.user.active:
         raise Refusal("authorization_error", "Unable to authorize user", status)
-    return dataclasses.replace(found.user, application=found.application)
+    return dataclasses.replace(access.user, application=access.application)
 
 
 class AuthorizationServer:
@@ -63,7 +63,7 @@ class AuthorizationServer:
         self._portal = portal
 
     def answer(self, request: HttpRequest) -> tuple[Answer, Fault | None]:
-        """The answer, and the fault that shall befall it on its way. Never raises."""
+        """The answer, and the fault that strikes it on its way. Never raises."""
         params = params_of(request)
         call = Call(
             method=request.path.strip("/"),

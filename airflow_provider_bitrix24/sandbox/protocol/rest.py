@@ -1,7 +1,7 @@
 """
 From an HTTP request to a method call and back: address, credentials, parameters, limits, errors.
 
-Source: Bitrix24 REST docs, «General principles», and public copies of the server.
+Source: Bitrix24 REST docs, "General principles", and public copies of the server.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Protocol:
         self._v3 = ProtocolV3(portal)
 
     def answer(self, request: HttpRequest) -> tuple[Answer, Fault | None]:
-        """The answer, and the fault that shall befall it on its way. Never raises."""
+        """The answer, and the fault that strikes it on its way. Never raises."""
         portal, address = self._portal, Address.of(request.path)
         call = Call(
             method=address.method,
@@ -128,13 +128,13 @@ class Protocol:
             return self._batch(params, user, call)
         dispatch.check_scope(self._portal, entry, user)
         bill = Bill(self._portal.operating, self._portal.credential(user))
-        done = dispatch.run(self._portal, entry, params, user, call, bill, paid=True)
-        body: dict[str, Any] = {"result": done.result}
-        if done.next is not None:
-            body["next"] = done.next
-        if done.total is not None:
-            body["total"] = done.total
-        body["time"] = done.time
+        answer = dispatch.run(self._portal, entry, params, user, call, bill, paid=True)
+        body: dict[str, Any] = {"result": answer.result}
+        if answer.next is not None:
+            body["next"] = answer.next
+        if answer.total is not None:
+            body["total"] = answer.total
+        body["time"] = answer.time
         return json_answer(body)
 
     def _owner(self, address: Address) -> User | None:
@@ -165,7 +165,7 @@ class Protocol:
         # Stands beside `auth`, so it is said of all commands.
         connector = {name: value for name, value in params.items() if name == "auth_connector"}
 
-        def run_command(method: str, command_params: Params) -> dispatch.Done:
+        def run_command(method: str, command_params: Params) -> dispatch.MethodAnswer:
             command = Call(method, command_params, user_id=user.id, at=portal.clock.now(), connection=call.connection)
             portal.log.receive(command, within=call)
             try:

@@ -1,7 +1,7 @@
 """
 REST 3.0, under ``/rest/api/``: JSON only, names as written, errors as objects, ``Idempotency-Key`` for writes.
 
-Source: Bitrix24 REST docs, «REST 3.0», and public copies of the server.
+Source: Bitrix24 REST docs, "REST 3.0", and public copies of the server.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 from airflow_provider_bitrix24.sandbox.forms import as_map
 from airflow_provider_bitrix24.sandbox.methods import METHODS_V3, Refusal
-from airflow_provider_bitrix24.sandbox.methods.registry import Method, Params, Whole
+from airflow_provider_bitrix24.sandbox.methods.registry import Method, Params, WholeBody
 from airflow_provider_bitrix24.sandbox.methods.tasks.tasks_v3 import PREFIX
 from airflow_provider_bitrix24.sandbox.protocol import dispatch
 from airflow_provider_bitrix24.sandbox.protocol.answers import Answer, json_answer
@@ -91,10 +91,10 @@ class ProtocolV3:
         if entry is None:
             return self._batch(params, user, call)
         bill = Bill(self._portal.operating, self._portal.credential(user))
-        done = dispatch.run(self._portal, entry, params, user, call, bill, paid=True)
-        if isinstance(done.result, Whole):
-            return done.result.body
-        return {"result": done.result, "time": done.time}
+        answer = dispatch.run(self._portal, entry, params, user, call, bill, paid=True)
+        if isinstance(answer.result, WholeBody):
+            return answer.result.body
+        return {"result": answer.result, "time": answer.time}
 
     def _batch(self, params: Params, user: User, call: Call) -> dict[str, Any]:
         portal, billing = self._portal, self._portal.settings.batch_billing
@@ -114,11 +114,11 @@ class ProtocolV3:
                 if refusal is not None:
                     raise refusal
                 dispatch.check_scope(portal, entry, user)
-                done = dispatch.run(portal, entry, query, user, part, bill, paid=billing == "commands")
+                answer = dispatch.run(portal, entry, query, user, part, bill, paid=billing == "commands")
             except Refusal as refused:
                 part.error = str(refused.code)
                 raise
-            return done.result.body if isinstance(done.result, Whole) else done.result
+            return answer.result.body if isinstance(answer.result, WholeBody) else answer.result
 
         result = run_batch(params, dispatch.method_not_found(), run_call)
         portal.log.execute(call)

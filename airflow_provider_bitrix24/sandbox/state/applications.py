@@ -1,7 +1,7 @@
 """
 Local applications: what they are granted, and for how long.
 
-Source: Bitrix24 REST docs, «OAuth 2.0» (full protocol, automatic renewal, installation callback).
+Source: Bitrix24 REST docs, "OAuth 2.0" (full protocol, automatic renewal, installation callback).
 """
 
 from __future__ import annotations
@@ -120,19 +120,19 @@ class Application(ApplicationCard):
         if user is None or self._portal.clock.now() >= until:
             return None
         pair = self._grant(user)
-        # Only the answer to a renewal has these («Step 2», «Automatic renewal»).
+        # Only the answer to a renewal has these ("Step 2", "Automatic renewal").
         return {name: value for name, value in pair.items() if name not in ("expires", "user_id")}
 
     def renew(self, refresh_token: str) -> dict[str, Any] | None:
         """A new pair; ``None`` if the token is unknown, used or too old. The caller holds the lock."""
-        found = self.refresh_tokens.get(refresh_token)
-        if found is None:
+        token = self.refresh_tokens.get(refresh_token)
+        if token is None:
             return None
-        if found.granted or self._portal.clock.now() >= found.expires_at:
-            found.refused += 1
+        if token.granted or self._portal.clock.now() >= token.expires_at:
+            token.refused += 1
             return None
-        found.granted += 1
-        return self._grant(found.user)
+        token.granted += 1
+        return self._grant(token.user)
 
     def _grant(self, user: User) -> dict[str, Any]:
         now = self._portal.clock.now()
@@ -173,14 +173,14 @@ class Application(ApplicationCard):
     def valid_refresh_token(self, pair: Mapping[str, Any]) -> bool:
         """Whether the ``refresh_token`` of a pair would be granted a new one."""
         with self._portal.lock:
-            found = self.refresh_tokens.get(str(pair.get("refresh_token")))
-            return found is not None and not found.granted and self._portal.clock.now() < found.expires_at
+            token = self.refresh_tokens.get(str(pair.get("refresh_token")))
+            return token is not None and not token.granted and self._portal.clock.now() < token.expires_at
 
     def valid_access_token(self, pair: Mapping[str, Any]) -> bool:
         """Whether the portal would take the ``access_token`` of a pair."""
         with self._portal.lock:
-            found = self.access_tokens.get(str(pair.get("access_token")))
-            return found is not None and self._portal.clock.now() < found.expires_at
+            token = self.access_tokens.get(str(pair.get("access_token")))
+            return token is not None and self._portal.clock.now() < token.expires_at
 
     @property
     def renewals(self) -> int:

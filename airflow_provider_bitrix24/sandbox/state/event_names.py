@@ -1,7 +1,7 @@
 """
 Names of events, by the scope that shows them to an application.
 
-Source: Bitrix24 REST docs, «Get a List of Available Events», and the pages of the sale module's events.
+Source: Bitrix24 REST docs, "Get a List of Available Events", and the pages of the sale module's events.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@ Events: who listens, what waits in the offline queue, and what is sent to handle
 
 Only calls of methods cause events; what a test does through ``Sandbox`` happens behind everybody's back.
 
-Source: Bitrix24 REST docs, «Events» and «Offline events», and public copies of the server.
+Source: Bitrix24 REST docs, "Events" and "Offline events", and public copies of the server.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ class Events:
             self._waiting[_message_of(row)] = row
             self.queue.add(row)
         else:
-            # A set of «this object changed», not a log. The mark of an error stays.
+            # A set of "this object changed", not a log. The mark of an error stays.
             waiting.update(TIMESTAMP_X=at, EVENT_ADDITIONAL=row["EVENT_ADDITIONAL"], at=row["at"])
 
     def queue_of(self, application: Application, connector: str) -> list[Row]:

@@ -53,7 +53,7 @@ class KnownWords(set[str]):
     @classmethod
     def _known(cls, words: Any) -> Iterable[str]:
         if isinstance(words, str) or not isinstance(words, Iterable):
-            raise ValueError(f"{cls.word}s={words!r} cannot be: give a set, such as {{{cls.known[0]!r}}}.")
+            raise ValueError(f"{cls.word}s={words!r} is not valid: give a set, such as {{{cls.known[0]!r}}}.")
         checked = tuple(words)
         for word in checked:
             if word not in cls.known:
@@ -95,4 +95,4 @@ def check_attribute(owner: str, name: str, known: Iterable[str]) -> None:
 def check_bool(name: str, value: object) -> None:
     """:raises ValueError: a text such as "no", which Python takes for true."""
     if not isinstance(value, bool):
-        raise ValueError(f"{name}={value!r} cannot be: give True or False.")
+        raise ValueError(f"{name}={value!r} is not valid: give True or False.")

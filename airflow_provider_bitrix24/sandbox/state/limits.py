@@ -1,7 +1,7 @@
 """
 The portal's clock and its two limits: how many requests, and how much running time per method.
 
-Source: Bitrix24 REST docs, «Limits»; who pays for a batch differs between sources, so it is a setting.
+Source: Bitrix24 REST docs, "Limits"; who pays for a batch differs between sources, so it is a setting.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ class Clock:
         """
         Move the portal's clock: request bucket, operating time and tokens age at once.
 
-        :raises ValueError: ``seconds`` is no number, or below 0.
+        :raises ValueError: ``seconds`` is not a number, or below 0.
         """
         if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 <= seconds < math.inf:
-            raise ValueError(f"seconds={seconds!r} cannot be: give a number of seconds, 0 or more.")
+            raise ValueError(f"seconds={seconds!r} is not valid: give a number of seconds, 0 or more.")
         self._ahead_seconds += seconds
 
     def iso(self, at: float | None = None) -> str:

@@ -12,7 +12,7 @@ BatchBilling: TypeAlias = Literal["commands", "batch", "none"]
 #: Whose word counts where the pages and the server source disagree.
 Reading: TypeAlias = Literal["source", "documentation"]
 
-#: What the pages print where they do not print 403 for a refused caller («System errors»).
+#: What the pages print where they do not print 403 for a refused caller ("System errors").
 _DOCUMENTED_STATUSES = {"OVERLOAD_LIMIT": 503, "INVALID_REQUEST": 400}
 
 

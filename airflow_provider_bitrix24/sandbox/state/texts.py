@@ -1,7 +1,7 @@
 """
 Descriptions of refusals that the server translates to the portal's language.
 
-What is not here is English on every portal («Payment has not been found»). Clients must go by the code: these
+What is not here is English on every portal ("Payment has not been found"). Clients must go by the code: these
 sentences only have to be real text in the right language.
 """
 

@@ -77,7 +77,7 @@ class User:
 def check_user(user: object) -> None:
     """:raises ValueError: neither a user nor ``None``."""
     if user is not None and not isinstance(user, User):
-        raise ValueError(f"user={user!r} cannot be: give portal.admin, portal.clerk or portal.user(ID).")
+        raise ValueError(f"user={user!r} is not valid: give portal.admin, portal.clerk or portal.user(ID).")
 
 
 def new_code(chance: random.Random | None = None) -> str:

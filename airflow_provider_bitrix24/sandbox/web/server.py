@@ -46,10 +46,10 @@ def unused_port() -> int:
 
 def around_proxies(environment: Mapping[str, str]) -> dict[str, str]:
     """Variables by which programs reach this computer directly where the environment names a proxy; else none."""
-    found = {name.lower(): value for name, value in environment.items() if value}
-    if not found.keys() & {"http_proxy", "https_proxy", "all_proxy"}:
+    proxies = {name.lower(): value for name, value in environment.items() if value}
+    if not proxies.keys() & {"http_proxy", "https_proxy", "all_proxy"}:
         return {}
-    passed_by = ",".join(filter(None, (found.get("no_proxy"), HOST)))
+    passed_by = ",".join(filter(None, (proxies.get("no_proxy"), HOST)))
     return {"NO_PROXY": passed_by, "no_proxy": passed_by}
 
 

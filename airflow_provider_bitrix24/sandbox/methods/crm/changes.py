@@ -58,7 +58,7 @@ def update(
         final = row["stageSemanticId"] != "P"
         _remember_stage(portal, entity_type_id, row, _FINISHED if final else _MOVED)
     if entity_type_id == DEAL and row.get("categoryId", 0) != old_category_id:
-        # A change of the funnel is told like this alone.
+        # A change of the funnel is announced by this event alone.
         moved_to = {"CATEGORY_ID": row["categoryId"], "STAGE_ID": row.get("stageId", "NEW")}
         portal.events.announce(DEAL_MOVED_TO_CATEGORY, {"FIELDS": {"ID": row["id"], **moved_to}})
     else:

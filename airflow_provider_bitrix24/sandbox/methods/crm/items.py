@@ -114,7 +114,7 @@ def import_(portal: PortalState, user: User, params: Params) -> Any:
 
 
 def _imported(portal: PortalState, user: User, entity_type_id: int, fields: Row, params: Params) -> Row:
-    """An import has multi-fields of its own form, and administrators set times and authors («crm.item.import»)."""
+    """An import has multi-fields of its own form, and administrators set times and authors ("crm.item.import")."""
     row = _added(portal, user, entity_type_id, fields, imported_multi_fields(fields), params)
     if user.is_admin:
         row.update(written_item(portal.settings.language, entity_type_id, fields, _original(params), only=IMPORTED))

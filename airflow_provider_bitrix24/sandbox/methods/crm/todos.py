@@ -44,15 +44,15 @@ def _deadline(value: Any) -> str:
 
 def _details(params: Params) -> Row:
     """What ``add`` and ``update`` may say of a to-do beside its deadline."""
-    found: Row = {}
+    fields: Row = {}
     for name, key in (("title", "SUBJECT"), ("description", "DESCRIPTION")):
         if params.get(name) is not None:
-            found[key] = str(params[name])
+            fields[key] = str(params[name])
     if params.get("responsibleId") is not None:
-        found["RESPONSIBLE_ID"] = integer(params, "responsibleId")
+        fields["RESPONSIBLE_ID"] = integer(params, "responsibleId")
     if params.get("colorId") is not None:
-        found["colorId"] = str(params["colorId"])
-    return found
+        fields["colorId"] = str(params["colorId"])
+    return fields
 
 
 def _changed(portal: PortalState, row: Row, new: Row) -> dict[str, int]:

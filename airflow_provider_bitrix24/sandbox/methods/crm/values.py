@@ -29,8 +29,8 @@ from airflow_provider_bitrix24.sandbox.state.texts import text
 MULTI_FIELD_TYPES = ("PHONE", "EMAIL", "WEB", "IM")
 
 
-class Ignored(Exception):
-    """A value that the server drops without a word, such as a date it cannot read."""
+class IgnoredValue(Exception):
+    """A value that the server drops silently, such as a date it cannot read."""
 
 
 # Out
@@ -162,7 +162,7 @@ def written_item(
         except BadValue:
             description = text(language, "field_invalid", field=name)
             raise Refusal("CRM_FIELD_ERROR_VALUE_NOT_VALID", description) from None
-        except Ignored:
+        except IgnoredValue:
             continue
     return row
 
@@ -177,7 +177,7 @@ def written_old(entity_type_id: int, fields: Mapping[str, Any]) -> Row:
             continue
         try:
             row[field.name] = _stored(field, value, strict=False)
-        except (BadValue, Ignored):
+        except (BadValue, IgnoredValue):
             continue
     if "CONTACT_IDS" in fields:
         row["contactIds"] = [number for item in as_map(fields["CONTACT_IDS"]).values() if (number := as_integer(item))]
@@ -199,7 +199,7 @@ def _several(field: ItemField, values: Iterable[Any], *, strict: bool) -> Iterat
     for value in values:
         try:
             yield _single(field, value, strict=strict)
-        except Ignored:
+        except IgnoredValue:
             continue
 
 
@@ -216,11 +216,11 @@ def _single(field: ItemField, value: Any, *, strict: bool) -> Any:
         try:
             moment = as_server_time(value)
         except BadValue:
-            raise Ignored from None
+            raise IgnoredValue from None
         # A day is stored as midnight UTC and shown in the server's zone.
         return f"{moment[:10]}T03:00:00+03:00" if field.kind == "date" else moment
     if field.kind == "enumeration" and as_integer(value) not in CHOICES:
-        raise Ignored
+        raise IgnoredValue
     if field.for_filter.is_numeric:
         return _as_number(field, value)
     if isinstance(value, bool):

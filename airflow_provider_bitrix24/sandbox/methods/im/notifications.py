@@ -12,7 +12,7 @@ from typing import Any
 from airflow_provider_bitrix24.sandbox.forms import as_map
 from airflow_provider_bitrix24.sandbox.methods.arguments import as_integer
 from airflow_provider_bitrix24.sandbox.methods.im.messages import message_text
-from airflow_provider_bitrix24.sandbox.methods.registry import Params, Refusal, Unchanged, method
+from airflow_provider_bitrix24.sandbox.methods.registry import NoEffect, Params, Refusal, method
 from airflow_provider_bitrix24.sandbox.methods.selection import BadValue, as_server_time
 from airflow_provider_bitrix24.sandbox.state.portal import PortalState
 from airflow_provider_bitrix24.sandbox.state.store import Row
@@ -57,7 +57,7 @@ def _send(portal: PortalState, user: User, params: Params, kind: int) -> Any:
     text = message_text(params, attachment_suffices=False)
     recipient = portal.users.get(recipient_id)
     if recipient is None or not recipient.active:
-        return Unchanged(False)
+        return NoEffect(False)
     tag, sub_tag = _tag(portal, user, params, "TAG"), _tag(portal, user, params, "SUB_TAG")
     if tag:
         for row in [row for row in portal.store.notifications if row["USER_ID"] == recipient_id and row["TAG"] == tag]:
@@ -91,7 +91,7 @@ def delete(portal: PortalState, user: User, params: Params) -> Any:
     if notification_id > 0:
         row = _own(portal, user, notification_id)
         if row is None:
-            return Unchanged(False)
+            return NoEffect(False)
         table.remove(notification_id)
         return True
     if not params.get("TAG") and not params.get("SUB_TAG"):
@@ -306,7 +306,7 @@ def _named(portal: PortalState, user: User, params: Params) -> Row | None:
 
 def _done(row: Row | None, message: str) -> Any:
     if row is None:
-        return Unchanged(False)
+        return NoEffect(False)
     row["READ"] = "Y"
     return {"result_message": [message]}
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from airflow_provider_bitrix24.sandbox.methods.arguments import integer
 from airflow_provider_bitrix24.sandbox.methods.registry import Params, Refusal, method
-from airflow_provider_bitrix24.sandbox.methods.sale.payments import access_denied, found, refused_filter
+from airflow_provider_bitrix24.sandbox.methods.sale.payments import access_denied, existing_payment, refused_filter
 from airflow_provider_bitrix24.sandbox.methods.selection import Field, Matcher, read_order, sort_rows
 from airflow_provider_bitrix24.sandbox.state.portal import PortalState
 from airflow_provider_bitrix24.sandbox.state.store import PAYABLE, Row
@@ -70,7 +70,7 @@ def set_quantity(portal: PortalState, user: User, params: Params) -> Any:
 
 @method("crm.item.payment.delivery.setDelivery", scope="crm")
 def set_delivery(portal: PortalState, user: User, params: Params) -> Any:
-    # Whether the delivery exists is not checked here, unlike in «add».
+    # Whether the delivery exists is not checked here, unlike in "add".
     delivery_id = integer(params, "deliveryId")
     item, payment = _item_to_change(portal, user, params, "delivery")
     item["deliveryId"] = delivery_id
@@ -124,7 +124,7 @@ def public_url(portal: PortalState, user: User, params: Params) -> Any:
 
 
 def _to_change(portal: PortalState, user: User, params: Params) -> Row:
-    payment = found(portal, user, params, "change_orders")
+    payment = existing_payment(portal, user, params, "change_orders")
     if payment["paid"] == "Y":
         raise access_denied(portal)
     return payment
@@ -146,7 +146,7 @@ def _added(portal: PortalState, payment: Row, kind: str, about: int, quantity: i
 
 
 def _listed(portal: PortalState, user: User, params: Params, kind: str) -> list[Row]:
-    payment = found(portal, user, {"id": integer(params, "paymentId")}, "read")
+    payment = existing_payment(portal, user, {"id": integer(params, "paymentId")}, "read")
     matcher = Matcher(_FIELDS, refuse=refused_filter).read(params.get("filter"))
     order = read_order(params.get("order"), _FIELDS, refused_filter)
     rows = [row for row in portal.store.payment_items if row["paymentId"] == payment["id"] and row["kind"] == kind]

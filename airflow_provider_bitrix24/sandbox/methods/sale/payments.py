@@ -1,8 +1,8 @@
 """
 ``crm.item.payment.*``: payments of deals (2) and new invoices (31), in the answers of three server generations.
 
-``current`` tells not-found from no-right; ``middle`` says «Insufficient permissions» for both; ``old`` answers
-``{"result": false}`` with status 200 to every change it does not make, and writes field names in upper case.
+``current`` tells a missing payment from a forbidden one; ``middle`` says "Insufficient permissions" for both; ``old``
+answers ``{"result": false}`` with status 200 to every change it does not make, and writes field names in upper case.
 
 Source: pages under ``crm/universal/payment``; generations from public copies of the server.
 """
@@ -14,7 +14,7 @@ from typing import Any
 
 from airflow_provider_bitrix24.sandbox.methods.arguments import array, as_integer, integer
 from airflow_provider_bitrix24.sandbox.methods.crm.changes import announce_payment
-from airflow_provider_bitrix24.sandbox.methods.registry import Params, Refusal, Unchanged, method
+from airflow_provider_bitrix24.sandbox.methods.registry import NoEffect, Params, Refusal, method
 from airflow_provider_bitrix24.sandbox.methods.selection import Field, Matcher, read_order, sort_rows
 from airflow_provider_bitrix24.sandbox.state.event_names import PAYMENT_DELETED, PAYMENT_SAVED
 from airflow_provider_bitrix24.sandbox.state.portal import PortalState
@@ -58,7 +58,7 @@ def access_denied(portal: PortalState) -> Refusal:
     return Refusal("0", portal.text("insufficient_permissions_old"))
 
 
-def found(portal: PortalState, user: User, params: Params, right: str) -> Row:
+def existing_payment(portal: PortalState, user: User, params: Params, right: str) -> Row:
     """The payment named by ``id``, if this user has ``right`` to it."""
     payment = portal.store.payments.get(integer(params, "id"))
     if payment is None:
@@ -72,7 +72,7 @@ def found(portal: PortalState, user: User, params: Params, right: str) -> Row:
 
 def _found_to_change(portal: PortalState, user: User, params: Params) -> Row:
     try:
-        return found(portal, user, params, "change_orders")
+        return existing_payment(portal, user, params, "change_orders")
     except Refusal as refusal:
         if portal.settings.generation == "old" and refusal.code == "0":
             raise _Silence from None
@@ -82,7 +82,7 @@ def _found_to_change(portal: PortalState, user: User, params: Params) -> Row:
 @method("crm.item.payment.get", scope="crm")
 def get(portal: PortalState, user: User, params: Params) -> Any:
     # The page asks for the right to change the order; the server asks for the right to read it.
-    return _shown(portal, found(portal, user, params, "read"))
+    return _shown(portal, existing_payment(portal, user, params, "read"))
 
 
 @method("crm.item.payment.list", scope="crm")
@@ -153,7 +153,7 @@ def _change(portal: PortalState, user: User, params: Params, fields: Row) -> Any
         if "paySystemId" in fields and pay_system_id not in PAY_SYSTEMS:
             raise _refused_change(portal, "Payment system has not been found")
     except _Silence:
-        return Unchanged(False)
+        return NoEffect(False)
     if "paySystemId" in fields:
         payment["paySystemId"] = pay_system_id
     if "paid" in fields:
@@ -171,10 +171,10 @@ def delete(portal: PortalState, user: User, params: Params) -> Any:
     try:
         payment = _found_to_change(portal, user, params)
     except _Silence:
-        return Unchanged(False)
+        return NoEffect(False)
     if payment["paid"] == "Y":
         if portal.settings.generation == "old":
-            return Unchanged(False)
+            return NoEffect(False)
         raise Refusal("SALE_PAYMENT_DELETE_EXIST_PAID", portal.text("payment_is_paid"))
     portal.store.payments.remove(payment["id"])
     announce_payment(portal, PAYMENT_DELETED, payment["id"])

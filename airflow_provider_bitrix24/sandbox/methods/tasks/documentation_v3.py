@@ -1,14 +1,14 @@
 """
 ``rest.documentation.openapi``: the REST 3.0 methods of this portal as an OpenAPI document, which is the whole answer.
 
-Source: Bitrix24 REST docs, «REST 3.0»; the outline of the document as the official JavaScript SDK is tested with it.
+Source: Bitrix24 REST docs, "REST 3.0"; the outline of the document as the official JavaScript SDK is tested with it.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from airflow_provider_bitrix24.sandbox.methods.registry import METHODS_V3, Method, Params, Whole, method_v3
+from airflow_provider_bitrix24.sandbox.methods.registry import METHODS_V3, Method, Params, WholeBody, method_v3
 from airflow_provider_bitrix24.sandbox.methods.tasks.tasks_v3 import TASK_FIELDS
 from airflow_provider_bitrix24.sandbox.state.portal import PortalState
 from airflow_provider_bitrix24.sandbox.state.users import User
@@ -32,7 +32,7 @@ def openapi(portal: PortalState, user: User, params: Params) -> Any:
     methods = {name: entry for name, entry in METHODS_V3.items() if _is_open(portal, user, entry)}
     modules = sorted({name.partition(".")[0] for name in methods})
     properties = {name: _property(value) for name, value in TASK_FIELDS.items()}
-    return Whole(
+    return WholeBody(
         {
             "openapi": "3.0.0",
             "info": {"title": "Bitrix24 REST V3 API", "version": "1.0.0"},

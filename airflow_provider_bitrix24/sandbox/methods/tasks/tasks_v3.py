@@ -1,7 +1,7 @@
 """
 ``tasks.task.*`` of REST 3.0: typed values, ``result.item`` and ``result.items``, no total.
 
-``pagination.limit`` is documented up to 1000 but clamped to 50 without a word (measured on real portals): only an
+``pagination.limit`` is documented up to 1000 but clamped to 50 silently (measured on real portals): only an
 empty page ends a list. Source: ``rest-v3`` and the pages of the methods.
 """
 
