@@ -7,8 +7,8 @@ from datetime import datetime, timezone
 from typing import Any
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError, RestError
-from airflow_provider_bitrix24.rest.batches.commands import MAX_COMMANDS
 from airflow_provider_bitrix24.rest.client import Client
+from airflow_provider_bitrix24.rest.limits.command_costs import MAX_COMMANDS
 from airflow_provider_bitrix24.types import Row
 
 

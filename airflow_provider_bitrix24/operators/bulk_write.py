@@ -82,7 +82,7 @@ class Bitrix24BulkWriteOperator(Bitrix24BaseRowsOperator):
         if (done := memory.get("done")) is not None:
             self.log.info("An earlier try of this task has written all.")
             return dict(done)
-        if is_repeated(context) and not memory.lasting and client.known(method)[1].repeat == "never":
+        if is_repeated(context) and not memory.lasting and client.method(method).repeat == "never":
             raise ConfigurationError(
                 "an earlier try may have written rows, and nothing remembers which",
                 method=method,
@@ -145,7 +145,7 @@ class Bitrix24BulkWriteOperator(Bitrix24BaseRowsOperator):
         shape = parameters(self.mapping, "mapping") or WHOLE_ROW
         if self.method is not None:
             name = required(self.method, "method")
-            return name, lambda client: _called(client, client.known(name)[0], shape)
+            return name, lambda client: _called(client, client.method(name).name, shape)
         operation = one_of(self.operation, "operation", ("add", "update"))
         type_id, method = entity_type_id(self.entity_type_id), f"crm.item.{operation}"
 
@@ -171,7 +171,7 @@ class Bitrix24BulkWriteOperator(Bitrix24BaseRowsOperator):
         pending: dict[int, Any] = {}
         outcomes: dict[int, dict[str, Any]] = {}
         errors: list[Bitrix24Error] = []
-        _, how = client.known(method)
+        how = client.method(method)
         for index, params in enumerate(made, first):
             if index in before and (before[index]["outcome"] != "failed" or before[index].get("final")):
                 outcomes[index] = before[index]
@@ -204,7 +204,7 @@ class Bitrix24BulkWriteOperator(Bitrix24BaseRowsOperator):
         return answer, errors
 
     def _checked(self, client: Client, method: str, made: _Made, rows: Iterator[dict[str, Any]]) -> dict[str, Any]:
-        name, _ = client.known(method)
+        name = client.method(method).name
         examples: list[Any] = []
         count = failed = 0
         for row in rows:

@@ -96,8 +96,8 @@ class Imports:
         The first goes alone: only then is it known how long the portal takes for one, and a request that takes more
         than 60 s is cut with its outcome unknown.
         """
-        measured = self.client.measured
-        return measured.fit(IMPORT) if measured.seconds(IMPORT) > 0 else 1
+        costs = self.client.command_costs
+        return costs.fit(IMPORT) if costs.seconds(IMPORT) > 0 else 1
 
     def write(self, chunks: Mapping[int, Sequence[Made]]) -> list[Outcome]:
         """Import chunks, or tell what an earlier try did with them; rows that are not ready are passed over."""

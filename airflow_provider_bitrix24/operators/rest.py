@@ -14,7 +14,7 @@ from airflow_provider_bitrix24.execution.xcom import error_summary, small_list
 from airflow_provider_bitrix24.rest.messages import preview
 
 if TYPE_CHECKING:
-    from airflow_provider_bitrix24.rest.batches.commands import BatchResult
+    from airflow_provider_bitrix24.rest.batches.batch_result import BatchResult
     from airflow_provider_bitrix24.rest.client import Client
 
 
@@ -65,13 +65,14 @@ class Bitrix24Operator(Bitrix24BaseOperator):
     def run(self, client: Client, context: Any) -> Any:
         params = parameters(self.method_params, "method_params")
         version = one_of(self.version, "version", (2, 3))
-        name, known = client.known(required(self.method, "method"), version)
+        method = client.method(required(self.method, "method"), version)
+        name = method.name
         if name.lower() == "batch":
             raise ConfigurationError(
                 "method is batch, whose failed commands would go unseen here", next_step="use Bitrix24BatchOperator"
             )
         self._check_readers()
-        again = known.repeat_for(params) != "never"
+        again = method.repeat_for(params) != "never"
 
         def ask() -> Any:
             reply = client.ask(name, params, version=version)
@@ -279,7 +280,7 @@ def _command(name: str, one: Any) -> tuple[str, Mapping[str, Any]]:
 
 
 def _is_unrepeatable(client: Client, method: str, params: Mapping[str, Any]) -> bool:
-    return client.known(method)[1].repeat_for(params) == "never"
+    return client.method(method).repeat_for(params) == "never"
 
 
 def _part(result: Any, path: str, method: str, *, retryable: bool) -> Any:

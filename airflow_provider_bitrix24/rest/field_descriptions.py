@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
+from airflow_provider_bitrix24.rest.conversation import Conversation
 from airflow_provider_bitrix24.rest.encoding import as_params, json_body
 from airflow_provider_bitrix24.rest.portal import Portal
 from airflow_provider_bitrix24.types import Params
@@ -19,29 +20,22 @@ _answers: OrderedDict[_Key, Mapping[str, Any]] = OrderedDict()
 
 
 def described(
-    portal: Portal,
-    call: Callable[[str, Params], Any],
-    method: str,
-    params: Params | None = None,
-    *,
-    fresh: bool = False,
+    conversation: Conversation, method: str, params: Params | None = None, *, fresh: bool = False
 ) -> Mapping[str, Any]:
     """
     Return the result of a method that describes fields; the portal is asked once per process.
 
-    :param call: calls the method and returns its ``result``.
     :param fresh: ask the portal in any case, and keep its answer: a field may be new.
     :return: the result, shared by all callers and not to be changed; empty where it is not an object.
     """
-    answer = None if fresh else kept(portal, method, params)
+    answer = None if fresh else kept(conversation.portal, method, params)
     if answer is not None:
         return answer
-    params = as_params(params, method=method)
-    result = call(method, params)
+    result = conversation.ask(method, params).result
     if not isinstance(result, dict):
         return {}
     # Each step is atomic and none needs the one before, so threads need no lock.
-    _answers[_key(portal, method, params)] = result
+    _answers[_key(conversation.portal, method, params)] = result
     if len(_answers) > _MOST_ANSWERS:
         _answers.popitem(last=False)
     return result

@@ -1,13 +1,16 @@
 """
-When to try again and how long to wait: decisions as small values, without waiting inside.
+Whether an attempt is repeated, and how long a call waits: decisions as small values.
 
-«Did it run?» decides. What surely did not run may be asked again whatever the method; what may have run only when
-repeating is harmless by the method's nature.
+The first question is "did it run?". What surely did not run may be asked again whatever the method; what may have run,
+only where repeating the method does no harm.
 """
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from airflow_provider_bitrix24.exceptions import (
     Bitrix24Error,
@@ -19,10 +22,14 @@ from airflow_provider_bitrix24.exceptions import (
     Unauthorized,
 )
 
+log = logging.getLogger(__name__)
+
 #: Most seconds that one call sleeps in all; longer waits are raised, so that a task can defer.
 PATIENCE_SECONDS = 30.0
-#: No new attempt is begun later than this many seconds after the first: slow failures must not add up.
+#: No attempt begins later than this many seconds after the first one: slow failures must not add up.
 CALL_SECONDS = 180.0
+#: A wait longer than this is logged at INFO.
+QUIET_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +45,12 @@ class Doubling:
         return min(self.first * 2 ** (attempt - 1), self.cap) if attempt < self.attempts else None
 
 
-#: The bucket drains 2 requests a second, so growing waits of about 25 s in all empty it («Limits»).
+#: The bucket drains 2 requests a second, so growing waits of about 25 s in all empty it ("Limits").
 QUERY_LIMIT = Doubling(first=1.0, cap=8.0, attempts=6)
-#: The same network rarely comes back within seconds; Airflow's own retries are for longer outages.
+#: The network rarely comes back within seconds; Airflow's own retries are for longer outages.
 NO_CONNECTION = Doubling(first=0.5, cap=5.0, attempts=3)
 LOST_ANSWER = Doubling(first=1.0, cap=10.0, attempts=4)
-#: Also answered while the authorization server is away: twice more, then it is taken for what it says.
+#: Also answered while the authorization server is down: after two more attempts it means what it says.
 UNABLE_TO_AUTHORIZE = Doubling(first=1.0, cap=5.0, attempts=3)
 
 
@@ -51,15 +58,15 @@ def delay_before_retry(
     error: Bitrix24Error, attempt: int, *, repeatable: bool, patience_seconds: float, now: float
 ) -> float | None:
     """
-    Seconds to wait after failed attempt ``attempt`` (from 1) before the next; None gives the error up.
+    Seconds to wait after failed attempt ``attempt`` (from 1) before the next one; None for no further attempt.
 
     :param repeatable: whether running the method twice does no harm.
     :param patience_seconds: how long this call may still sleep.
-    :param now: Unix seconds by the portal's clock.
+    :param now: Unix seconds on the clock of ``OperationTimeLimit.reset_at``.
     """
     delay: float | None
     if isinstance(error, OperationTimeLimit):
-        # One wait to the known moment; without one, guessing would only use up the patience.
+        # One wait until the known moment; without one, guessing would only use up the patience.
         delay = max(error.reset_at - now, 1.0) if error.reset_at is not None and attempt < 3 else None
     elif isinstance(error, QueryLimitExceeded):
         delay = QUERY_LIMIT(attempt)
@@ -73,3 +80,46 @@ def delay_before_retry(
     else:
         delay = None
     return delay if delay is not None and delay <= patience_seconds else None
+
+
+class Patience:
+    """
+    How long one call may still sleep, its look-ups included.
+
+    :param seconds: most seconds to sleep in all.
+    :param clock: Unix seconds.
+    """
+
+    def __init__(self, seconds: float, clock: Callable[[], float], sleep: Callable[[float], object]) -> None:
+        self.seconds_left = seconds
+        self._clock, self._sleep, self._began = clock, sleep, clock()
+
+    def spent_seconds(self) -> float:
+        """Seconds since the call began, asleep or not."""
+        return self._clock() - self._began
+
+    def sleep(self, seconds: float) -> None:
+        seconds = min(seconds, self.seconds_left)
+        self.seconds_left -= seconds
+        self._sleep(seconds)
+
+    def wait_or_raise(
+        self, seconds: float, limit: type[QueryLimitExceeded | OperationTimeLimit], method: str, **fields: Any
+    ) -> None:
+        """
+        Sleep until a limit allows the next request.
+
+        :param limit: what is raised where that takes longer than the call may sleep, with ``fields``.
+        """
+        if seconds > self.seconds_left:
+            # Another attempt inside this call would only use up what is left.
+            self.seconds_left = 0.0
+            raise limit(
+                f"not sent: the limit leaves room only in {seconds:.0f} s, longer than this call may wait",
+                method=method,
+                next_step="let the task's retries try again later",
+                **fields,
+            )
+        if seconds > QUIET_SECONDS:
+            log.info("%s: waiting %.1f s for the portal's limits.", method, seconds)
+        self.sleep(seconds)

@@ -80,13 +80,13 @@ def test_a_refusal_fills_the_bucket_for_all_who_share_it() -> None:
     with Sandbox(deals=1) as portal:
         naps = Naps(portal)
         store = LocalBucket(naps.monotonic)
-        refused_one, other = (client_of(portal, naps=naps, portal_bucket=STANDARD, bucket=store) for _ in range(2))
-        with refused_one, other:
+        shared: dict[str, Any] = {"naps": naps, "portal_bucket": STANDARD, "bucket": store}
+        with client_of(portal, patience_seconds=0.0, **shared) as impatient, client_of(portal, **shared) as other:
             other.call("profile")
             assert naps.taken == []
             portal.fault("query_limit")
             with pytest.raises(QueryLimitExceeded):
-                refused_one.ask_once("profile", {})
+                impatient.call("profile")
             other.call("profile")
     assert naps.taken == [pytest.approx(0.5, abs=0.1)]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -151,8 +150,8 @@ class Stream(Iterator[T]):
     """
     What a generator yields. Once it has failed, it fails again and again.
 
-    A generator that is asked on after its failure seems to have come to its end: rows read around a caught error would
-    pass for the whole list.
+    A generator that has failed seems to have come to its end when it is asked for more: rows read around a caught error
+    would pass for the whole list.
     """
 
     def __init__(self, generator: Iterator[T]) -> None:
@@ -160,19 +159,18 @@ class Stream(Iterator[T]):
         self._failure: Bitrix24Error | None = None
 
     def __next__(self) -> T:
-        if self._failure is not None:
-            raise copy.copy(self._failure)
-        try:
-            return next(self._generator)
-        except StopIteration:
-            raise
-        except BaseException as failure:
-            # A copy has no traceback, whose frames would keep the rows of a page in memory.
-            self._failure = (
-                copy.copy(failure)
-                if isinstance(failure, Bitrix24Error)
-                else IncompleteList(
-                    f"{type(failure).__name__} ended the list before its end", retryable=True, next_step="read it again"
+        if self._failure is None:
+            try:
+                return next(self._generator)
+            except StopIteration:
+                raise
+            except Bitrix24Error as error:
+                self._failure = error
+            except BaseException as error:
+                self._failure = IncompleteList(
+                    f"{type(error).__name__} ended the list before its end", retryable=True, next_step="read it again"
                 )
-            )
-            raise
+                raise
+            # A traceback's frames would keep the rows of a page in memory.
+            self._failure = self._failure.but()
+        raise self._failure.but()

@@ -7,15 +7,13 @@ Source: pages of ``crm.deal.list`` and its sisters; the server source, which dro
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError, IncompleteList
-from airflow_provider_bitrix24.rest.field_descriptions import kept
+from airflow_provider_bitrix24.rest.conversation import Conversation
+from airflow_provider_bitrix24.rest.field_descriptions import described, kept
 from airflow_provider_bitrix24.rest.lists.listing import Listing
 from airflow_provider_bitrix24.rest.messages import did_you_mean
-
-if TYPE_CHECKING:
-    from airflow_provider_bitrix24.rest.client import Client
 
 #: «All fields» and «all user fields»; multi-fields have no mask.
 _MASKS = frozenset({"*", "UF_*"})
@@ -78,12 +76,12 @@ class Fields:
         hint = did_you_mean(name.upper(), sorted(known), f"see {self._source} for the names")
         return ConfigurationError(
             f"{place} names {name!r}, which it does not take: the portal would drop it without a word and {loss}",
-            method=listing.method,
+            method=listing.name,
             next_step=self._not_selected.get(name, hint),
         )
 
 
-def check_fields(client: Client, listing: Listing) -> None:
+def check_fields(conversation: Conversation, listing: Listing) -> None:
     """
     :raises ConfigurationError: the filter or ``select`` names a field that the method does not take; the list was not
         asked for.
@@ -91,10 +89,10 @@ def check_fields(client: Client, listing: Listing) -> None:
     rows = listing.rows
     if not (rows.drops_unknown_filters and rows.fields_method and (listing.filter_names() or _selected(listing))):
         return
-    description = kept(client.portal, rows.fields_method)
+    description = kept(conversation.portal, rows.fields_method)
     if description is None or not Fields(rows.fields_method, description).accept(listing):
         # A field may be new: before a name is refused, the portal is asked again.
-        description = client.described(rows.fields_method, fresh=True)
+        description = described(conversation, rows.fields_method, fresh=True)
         if not description:
             raise IncompleteList(f"{rows.fields_method} describes no fields to check the names by")
         Fields(rows.fields_method, description).check(listing)

@@ -22,21 +22,20 @@ class Listing:
     """
     A list method and the caller's parameters.
 
-    :param method: the name as it is sent.
-    :param known: what is known of it.
+    :param method: what is known of it, under the name that is sent.
     :raises ConfigurationError: a parameter that is ours, is said twice, or cannot be combined with paging.
     """
 
-    def __init__(self, method: str, known: Method, params: Params | None) -> None:
-        if known.rows is None:
+    def __init__(self, method: Method, params: Params | None) -> None:
+        if method.rows is None:
             raise ConfigurationError(
                 "not known to be a list",
-                method=method,
+                method=method.name,
                 next_step="use call, or tell its rows with Methods.adding(Method(…, rows=Rows(…)))",
             )
-        self.method, self.known = method, known
-        self.rows: Rows = known.rows
-        self.params = self._normalised(plain(as_params(params, method=method), method=method))
+        self.method, self.name = method, method.name
+        self.rows: Rows = method.rows
+        self.params = self._normalised(plain(as_params(params, method=self.name), method=self.name))
         self._owned()
         self._no_misspelt_filter()
         self._gather_filter()
@@ -45,7 +44,7 @@ class Listing:
         self.lower_bound = self._take_bound() if self.rows.paging == "keyset" else 0
 
     def _fail(self, what: str, cure: str) -> ConfigurationError:
-        return ConfigurationError(what, method=self.method, next_step=cure)
+        return ConfigurationError(what, method=self.name, next_step=cure)
 
     def _normalised(self, params: dict[str, Any]) -> dict[str, Any]:
         """
@@ -62,7 +61,7 @@ class Listing:
         return {spelling.get(name.lower(), name): value for name, value in params.items()}
 
     def _no_two_spellings(self, names: Iterable[str]) -> None:
-        no_two_spellings(names, method=self.method)
+        no_two_spellings(names, method=self.name)
 
     def _owned(self) -> None:
         """What the caller must leave to us, so that every row comes once."""
@@ -122,7 +121,7 @@ class Listing:
         if user_filter is None:
             return
         if not isinstance(user_filter, (dict, list)):
-            example = '[["id", ">", 100]]' if self.known.version == 3 else '{">=ID": 100}'
+            example = '[["id", ">", 100]]' if self.method.version == 3 else '{">=ID": 100}'
             raise self._fail(f"{rows.filter!r} is not an object", f"write e.g. {example}")
         # The server source of old modules, users and tasks skips an empty list of values; controllers say what they do.
         skips_empty = rows.drops_unknown_filters or not rows.case_sensitive

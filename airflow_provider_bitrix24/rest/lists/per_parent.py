@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from itertools import islice
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError, IncompleteList
 from airflow_provider_bitrix24.rest.answers.reply import Reply
-from airflow_provider_bitrix24.rest.batches.commands import MAX_COMMANDS
+from airflow_provider_bitrix24.rest.batches.batch_call import BatchCall
+from airflow_provider_bitrix24.rest.conversation import Conversation
+from airflow_provider_bitrix24.rest.limits.command_costs import MAX_COMMANDS
 from airflow_provider_bitrix24.rest.lists.exactness import Seen, rows_in
 from airflow_provider_bitrix24.rest.lists.field_check import check_fields
 from airflow_provider_bitrix24.rest.lists.listing import Listing
+from airflow_provider_bitrix24.rest.lists.row_list import RowList
 from airflow_provider_bitrix24.types import Params, Row
-
-if TYPE_CHECKING:
-    from airflow_provider_bitrix24.rest.client import Client
 
 Parent = TypeVar("Parent", bound=Hashable)
 
@@ -24,24 +24,26 @@ _TOLD_BY_A_PAGE = frozenset({"keyset", "start", "single", "unknown"})
 
 
 def children(
-    client: Client, method: str, parents: Iterable[Parent], params_of: Callable[[Parent], Params]
+    conversation: Conversation, name: str, parents: Iterable[Parent], params_of: Callable[[Parent], Params]
 ) -> Iterator[tuple[Parent, Row]]:
     """See :meth:`Client.children`."""
-    name, known = client.known(method)
+    method = conversation.method(name)
     waiting = _once(parents)
-    while some := list(islice(waiting, MAX_COMMANDS)):
-        asked = {parent: params_of(parent) for parent in some}
-        listings = {parent: Listing(name, known, params) for parent, params in asked.items()}
+    while batch := list(islice(waiting, MAX_COMMANDS)):
+        params = {parent: params_of(parent) for parent in batch}
+        listings = {parent: Listing(method, params[parent]) for parent in batch}
         for listing in listings.values():
-            check_fields(client, listing)
-        first_pages = client.batch({parent: (name, one.first()) for parent, one in listings.items()})
+            check_fields(conversation, listing)
+        first_pages = BatchCall[Parent](conversation, halt=False, references=False).run(
+            {parent: (method.name, listing.first()) for parent, listing in listings.items()}
+        )
         for parent, listing in listings.items():
             if parent in first_pages.errors:
                 raise first_pages.errors[parent]
             rows: Iterable[Row] | None = _all_on_first_page(first_pages.replies[parent], listing)
             if rows is None:
                 # It begins anew: what the first page showed may have changed since.
-                rows = client.list(method, asked[parent])
+                rows = RowList(conversation, Listing(method, params[parent]), None)
             for row in rows:
                 yield parent, listing.without_added_id(row)
 
@@ -68,8 +70,7 @@ def _all_on_first_page(reply: Reply, listing: Listing) -> list[Row] | None:
         if listing.rows.unique_id and listing.rows.id_key:
             Seen().add(rows, listing.rows)
     except IncompleteList as error:
-        error.method = listing.method
-        raise
+        raise error.but(method=listing.name) from None
     total = reply.total if listing.rows.total_is_true else None
     if reply.next is not None or (total is not None and total > len(rows)):
         return None

@@ -6,9 +6,10 @@ import logging
 import time
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow_provider_bitrix24.exceptions import (
+    Bitrix24Error,
     ConfigurationError,
     IncompleteList,
     OperationTimeLimit,
@@ -16,16 +17,16 @@ from airflow_provider_bitrix24.exceptions import (
     ServerFault,
     TransportError,
 )
-from airflow_provider_bitrix24.rest.answers.reply import Reply, read_error, whole
-from airflow_provider_bitrix24.rest.batches.commands import MAX_COMMANDS, MAX_REQUEST_BYTES, command, seconds_of
+from airflow_provider_bitrix24.rest.answers.reply import Reply
+from airflow_provider_bitrix24.rest.batches.commands import MAX_REQUEST_BYTES, make_command
+from airflow_provider_bitrix24.rest.batches.exchange import exchange, read_answer
+from airflow_provider_bitrix24.rest.conversation import Conversation
 from airflow_provider_bitrix24.rest.encoding import has_reference, query
+from airflow_provider_bitrix24.rest.limits.command_costs import MAX_COMMANDS, seconds_of
 from airflow_provider_bitrix24.rest.lists.exactness import Cursor, Seen, SeenPages, Stream, id_of, rows_in
 from airflow_provider_bitrix24.rest.lists.field_check import check_fields
 from airflow_provider_bitrix24.rest.lists.listing import Listing
 from airflow_provider_bitrix24.types import Row
-
-if TYPE_CHECKING:
-    from airflow_provider_bitrix24.rest.client import Client
 
 log = logging.getLogger(__name__)
 
@@ -78,19 +79,19 @@ class RowList(Stream[Row]):
     the same error.
     """
 
-    def __init__(self, client: Client, listing: Listing, limit: int | None) -> None:
+    def __init__(self, conversation: Conversation, listing: Listing, limit: int | None) -> None:
         if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 1):
-            raise ConfigurationError("limit must be a whole number above 0", method=listing.method)
-        self._client, self._listing, self._limit = client, listing, limit
+            raise ConfigurationError("limit must be a whole number above 0", method=listing.name)
+        self._conversation, self._listing, self._limit = conversation, listing, limit
         rows = listing.rows
-        self.report = ListReport(listing.method, rows.paging, rows.unique_id and not rows.of_values)
+        self.report = ListReport(listing.name, rows.paging, rows.unique_id and not rows.of_values)
         self._began = self._told = time.monotonic()
         super().__init__(self._rows())
 
     def _rows(self) -> Iterator[Row]:
         report, rows = self.report, self._listing.rows
         try:
-            check_fields(self._client, self._listing)
+            check_fields(self._conversation, self._listing)
             for page in self._pages():
                 report.pages += 1
                 for row in page:
@@ -106,8 +107,7 @@ class RowList(Stream[Row]):
             self._check_total()
             report.complete = True
         except IncompleteList as error:
-            error.rows, error.method = report.rows, self._listing.method
-            raise
+            raise error.but(rows=report.rows, method=self._listing.name) from None
         finally:
             report.seconds = time.monotonic() - self._began
 
@@ -124,38 +124,35 @@ class RowList(Stream[Row]):
 
     def _ask(self, params: dict[str, Any]) -> Reply:
         self.report.requests += 1
-        reply = self._client.conversation(self._listing.known, self._listing.method, params, self._client.patience())
-        self._client.measured.learn(self._listing.method, seconds_of(reply.time), reply.size)
+        reply = self._conversation.call(self._listing.method, params, self._conversation.patience())
+        self._conversation.command_costs.learn(self._listing.name, seconds_of(reply.time), reply.size)
         return reply
 
-    def _ask_many(self, many: list[dict[str, Any]]) -> list[Reply]:
+    def _ask_many(self, pages: list[dict[str, Any]]) -> list[Reply]:
         """
         One request for several pages, up to the first that failed.
 
         None at all where their parameters have no form in a batch.
         """
-        method = self._listing.method
         pack = [
-            command(index, self._listing.known, method, params, references=True) for index, params in enumerate(many)
+            make_command(index, self._listing.method, params, references=True) for index, params in enumerate(pages)
         ]
-        if not pack or any(one.text is None for one in pack):
+        if not pack or any(command.text is None for command in pack):
             return []
         self.report.requests += 1
-        replies = []
-        parts, reply = self._client.exchange_batch(pack, halt=False, repeatable=True)
-        for part in parts:
-            if part.error is not None:
-                told: dict[str, Any] = {"method": method, "request_id": reply.request_id}
-                refusal = read_error(part.error, status=None, scrub=self._client.scrub, **told)
-                self._client.refused(refusal, method, batched=True)
-            if part.error is not None or part.result is None:
+        replies: list[Reply] = []
+        answers, whole_reply = exchange(self._conversation, pack, halt=False, repeatable=True)
+        for command, answer in zip(pack, answers, strict=True):
+            try:
+                replies.append(read_answer(self._conversation, command, answer, whole_reply))
+            except Bitrix24Error:
+                # Asked for by itself, the page is waited for, asked for again, or raises.
                 break
-            replies.append(Reply(part.result[0], whole(part.total), whole(part.next)))
         return replies
 
     def _pages_wanted(self) -> int:
         """How many pages the next request should bring."""
-        fit = self._client.measured.fit(self._listing.method)
+        fit = self._conversation.command_costs.fit(self._listing.name)
         if self._limit is None:
             return fit
         return min(fit, -(-(self._limit - self.report.rows) // self._listing.rows.page_rows))

@@ -248,7 +248,7 @@ def test_a_reference_that_the_request_cannot_resolve_is_refused_before_anything_
 ) -> None:
     commands: dict[int, Any] = {n: add(f"title {n}") for n in range(60)}
     commands[key] = (GET, {"entityTypeId": DEAL, "id": f"$result[{refers_to}][item][id]"})
-    with pytest.raises(ConfigurationError, match="no earlier command of the same request"):
+    with pytest.raises(ConfigurationError, match="not an earlier command of the same request"):
         client.batch(commands, references=True)
     assert portal.requests == 0
 

@@ -40,7 +40,7 @@ FIELDS = {
 def check(method: str, params: dict[str, Any]) -> None:
     known = KNOWN.find(method)
     assert known.rows is not None
-    Fields(str(known.rows.fields_method), FIELDS[method]).check(Listing(method, known, params))
+    Fields(str(known.rows.fields_method), FIELDS[method]).check(Listing(known, params))
 
 
 def refusal(method: str, params: dict[str, Any]) -> str:

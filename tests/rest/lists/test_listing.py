@@ -14,7 +14,7 @@ DEALS, ITEMS, TASKS, USERS = "crm.deal.list", "crm.item.list", "tasks.task.list"
 
 
 def listing(method: str, params: dict[str, Any] | None = None, version: int = 2) -> Listing:
-    return Listing(method, KNOWN.find(method, version), params or {})
+    return Listing(KNOWN.find(method, version), params or {})
 
 
 @pytest.mark.parametrize(

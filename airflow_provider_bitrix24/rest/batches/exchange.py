@@ -1,0 +1,136 @@
+"""One batch: sent as soon as the limits allow it, and its answer taken apart command by command."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from airflow_provider_bitrix24.exceptions import AnswerLost, OperationTimeLimit
+from airflow_provider_bitrix24.methods import Method
+from airflow_provider_bitrix24.rest.answers.reply import Reply, read_error, reply_of
+from airflow_provider_bitrix24.rest.batches.commands import Command, batch_params
+from airflow_provider_bitrix24.rest.conversation import Conversation
+from airflow_provider_bitrix24.rest.limits.command_costs import seconds_of
+
+
+class CommandAnswer(NamedTuple):
+    """
+    What a batch answered to one command; all None where its key did not come back.
+
+    :param result: the result in a tuple, as it may be null.
+    """
+
+    result: tuple[Any] | None
+    error: Mapping[str, Any] | None
+    total: Any
+    next: Any
+    time: Mapping[str, Any]
+
+
+def exchange(
+    conversation: Conversation, pack: Sequence[Command[Any]], *, halt: bool, repeatable: bool
+) -> tuple[list[CommandAnswer], Reply]:
+    """
+    Send one batch.
+
+    :param repeatable: whether the whole of it may be repeated when its answer is lost.
+    :return: the answer to each command, and the whole answer.
+    :raises AnswerLost: the answer is not one of a batch.
+    :raises Bitrix24Error: the batch as a whole failed.
+    """
+    batch = Method("batch", repeat="read" if repeatable else "never")
+    patience, clock = conversation.patience(), conversation.clock
+    delay = conversation.operating.delay_of_batch([command.method.name for command in pack], now=clock())
+    if delay > 0:
+        patience.wait_or_raise(delay, OperationTimeLimit, batch.name, reset_at=clock() + delay)
+    reply = conversation.call(batch, batch_params(pack, halt=halt), patience, explain=False)
+    answers = command_answers(reply.result, len(pack))
+    if answers is None:
+        raise AnswerLost("the answer is not one of a batch", method=batch.name, request_id=reply.request_id)
+    _learn_from(conversation, pack, answers, reply.size / len(pack))
+    return answers, reply
+
+
+def read_answer(conversation: Conversation, command: Command[Any], answer: CommandAnswer, reply: Reply) -> Reply:
+    """
+    Turn the answer to one command into its reply.
+
+    :param reply: the whole answer.
+    :raises RestError: the portal refused the command.
+    :raises AnswerLost: its key did not come back.
+    """
+    method = command.method
+    if answer.error is not None:
+        error = read_error(
+            answer.error, method=method.name, status=None, request_id=reply.request_id, scrub=conversation.scrub
+        )
+        raise conversation.refused(error, method.name, batched=True)
+    if answer.result is None:
+        # "A command is done only if its key is in one of the two maps" ("batch").
+        raise AnswerLost("the batch came back without this command", method=method.name, request_id=reply.request_id)
+    return reply_of(
+        answer.result[0],
+        answer.total,
+        answer.next,
+        answer.time,
+        method=method.name,
+        status=None,
+        request_id=reply.request_id,
+        must_be_true=method.must_be_true,
+    )
+
+
+def command_answers(result: Any, number: int) -> list[CommandAnswer] | None:
+    """
+    The answer of a batch, command by command; None where it is not one of a batch.
+
+    Every part of it may be ``[]`` instead of an object, and a list instead of an object with the keys 0 to n-1.
+    """
+    if not isinstance(result, dict) or "result" not in result:
+        return None
+    results, errors, totals, nexts, times = (
+        _by_key(result.get(name)) for name in ("result", "result_error", "result_total", "result_next", "result_time")
+    )
+    answers = []
+    for index in range(number):
+        key = f"c{index}"
+        time = times.get(key)
+        answers.append(
+            CommandAnswer(
+                (results[key],) if key in results else None,
+                _error(errors[key]) if key in errors else None,
+                totals.get(key),
+                nexts.get(key),
+                time if isinstance(time, dict) else {},
+            )
+        )
+    return answers
+
+
+def _error(error: Any) -> Mapping[str, Any]:
+    return error if isinstance(error, dict) and "error" in error else {"error": error}
+
+
+def _by_key(values: Any) -> Mapping[str, Any]:
+    if isinstance(values, list):
+        return {f"c{index}": value for index, value in enumerate(values)}
+    return values if isinstance(values, dict) else {}
+
+
+def _learn_from(
+    conversation: Conversation, pack: Sequence[Command[Any]], answers: Sequence[CommandAnswer], bytes_each: float
+) -> None:
+    times: dict[str, Mapping[str, Any]] = {}
+    seconds: dict[str, list[float]] = {}
+    for command, answer in zip(pack, answers, strict=True):
+        name = command.method.name
+        if answer.time:
+            times[name] = answer.time
+        if answer.result is not None:
+            seconds.setdefault(name, []).append(seconds_of(answer.time))
+    now = conversation.clock()
+    for name, time in times.items():
+        # A running total: the last command's counts.
+        conversation.operating.learn(name, time, batched=True, now=now)
+    for name, each in seconds.items():
+        conversation.command_costs.learn(name, sum(each) / len(each), bytes_each)

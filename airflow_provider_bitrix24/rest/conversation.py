@@ -1,0 +1,340 @@
+"""
+One call from its first attempt to its last: paced, signed, sent, read, and repeated where that does no harm.
+
+Batches and lists stand on this; :mod:`airflow_provider_bitrix24.rest.client` is the face of it.
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+import re
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from airflow_provider_bitrix24.exceptions import (
+    AnswerLost,
+    Bitrix24Error,
+    ConfigurationError,
+    ExpiredToken,
+    NotFound,
+    OperationTimeLimit,
+    PortalMoved,
+    QueryLimitExceeded,
+    ServerFault,
+    TaskStopped,
+    Unauthorized,
+)
+from airflow_provider_bitrix24.methods import Method, Methods
+from airflow_provider_bitrix24.rest.answers.diagnosis import deletes, explained, identifying
+from airflow_provider_bitrix24.rest.answers.reply import Reply, read_reply
+from airflow_provider_bitrix24.rest.encoding import as_params, json_body
+from airflow_provider_bitrix24.rest.limits.command_costs import CommandCosts
+from airflow_provider_bitrix24.rest.limits.file_bucket import BucketStore
+from airflow_provider_bitrix24.rest.limits.operating import OperatingTime
+from airflow_provider_bitrix24.rest.oauth import authorization
+from airflow_provider_bitrix24.rest.oauth.call_token import Signing, check_unsigned
+from airflow_provider_bitrix24.rest.oauth.token_pair import TokenPair
+from airflow_provider_bitrix24.rest.oauth.tokens import Tokens
+from airflow_provider_bitrix24.rest.portal import Portal
+from airflow_provider_bitrix24.rest.retry import CALL_SECONDS, QUIET_SECONDS, Patience, delay_before_retry
+from airflow_provider_bitrix24.rest.scrub import scrubber
+from airflow_provider_bitrix24.rest.wire.transport import Transport
+from airflow_provider_bitrix24.types import Params
+
+log = logging.getLogger(__name__)
+
+_METHOD_NAME = re.compile(r"[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*")
+#: The longest names of the documentation have about 60 characters. A server cuts the line of a request at 8,000.
+_LONGEST_NAME = 200
+#: Most redirects that one request follows: a renamed portal needs one.
+_MAX_REDIRECTS = 3
+#: How long a sleep may outlast :meth:`Conversation.stop`.
+_NAP_SECONDS = 0.5
+
+
+class Conversation:
+    """
+    Calls methods of one portal over one kept-alive connection. May be shared by threads.
+
+    Parameters are those of :class:`~airflow_provider_bitrix24.rest.client.Client`.
+    """
+
+    def __init__(
+        self,
+        portal: Portal,
+        *,
+        methods: Methods,
+        tokens: Tokens | None,
+        bucket: BucketStore,
+        patience_seconds: float,
+        sleep: Callable[[float], object] | None,
+        clock: Callable[[], float],
+        jitter: Callable[[], float],
+    ) -> None:
+        self.methods, self.tokens = methods, tokens
+        self.command_costs = CommandCosts()
+        self.operating = OperatingTime(portal.operating_budget_seconds)
+        self.clock = clock
+        self._bucket, self._patience_seconds, self._jitter = bucket, patience_seconds, jitter
+        self._sleep = sleep or self._sleep_until_stopped
+        self._stopped = False
+        self._secrets = set(portal.secrets())
+        self._scrub = portal.scrubber()
+        self._home, self._transport = portal, Transport(portal)
+
+    @property
+    def portal(self) -> Portal:
+        """The portal as it is reached now: at another host than at first if it has been renamed."""
+        return self._transport.portal
+
+    def scrub(self, text: str) -> str:
+        """Take the secrets out of a text of the portal."""
+        return self._scrub(text)
+
+    def stop(self) -> None:
+        """Send nothing from now on: every attempt raises."""
+        self._stopped = True
+
+    def close(self) -> None:
+        """Close the connection. A later attempt opens a new one."""
+        self._transport.close()
+
+    def method(self, name: str, version: int = 2) -> Method:
+        """
+        What is known of a method, under the name that is sent.
+
+        :raises ConfigurationError: it cannot be the name of a method, or there is no such version.
+        """
+        sent = name.strip().removesuffix(".json") if isinstance(name, str) else ""
+        if not _METHOD_NAME.fullmatch(sent) or len(sent) > _LONGEST_NAME:
+            raise ConfigurationError(
+                "the method's name is not one", next_step='write it as the documentation does, e.g. "crm.item.list"'
+            )
+        if not isinstance(version, int) or version not in (2, 3):
+            raise ConfigurationError(
+                f"the version {version!r} is none of the REST API", method=sent, next_step="write 2 or 3"
+            )
+        method = self.methods.find(sent, version)
+        return method if method.name == sent else replace(method, name=sent)
+
+    def patience(self) -> Patience:
+        """A new allowance of sleeping, for one call."""
+        return Patience(self._patience_seconds, self.clock, self._sleep)
+
+    def ask(self, name: str, params: Params | None = None, *, version: int = 2) -> Reply:
+        """Call a method by its name, see :meth:`call`."""
+        method = self.method(name, version)
+        return self.call(method, as_params(params, method=method.name), self.patience())
+
+    def ask_once(self, name: str, params: Params) -> Any:
+        """``result`` of a reading method, in one attempt."""
+        return self._attempt(self.method(name), params, self.patience(), Signing(self.tokens)).result
+
+    def call(
+        self,
+        method: Method,
+        params: Params,
+        patience: Patience,
+        *,
+        after: Bitrix24Error | None = None,
+        lost: Bitrix24Error | None = None,
+        explain: bool = True,
+    ) -> Reply:
+        """
+        One call from its first attempt to its last.
+
+        :param patience: what the call may sleep.
+        :param after: how a first attempt failed elsewhere, as a command of a batch.
+        :param lost: how an earlier attempt failed that may have run.
+        :param explain: False leaves it to the caller to say what a failure means: a batch has many commands.
+        :raises Bitrix24Error: it failed for good; ``ran`` says whether any of the attempts may have run.
+        """
+        check_unsigned(params, self.tokens, method=method.name)
+        repeat = method.repeat_for(params)
+        # REST 3.0 replays the stored answer of a write that comes again under its key; version 2 ignores the header.
+        headers = {"Idempotency-Key": str(uuid.uuid4())} if repeat != "read" and method.version == 3 else {}
+        attempt, failure, token = 0, after, Signing(self.tokens)
+        while True:
+            attempt += 1
+            if failure is None:
+                try:
+                    reply = self._attempt(method, params, patience, token, headers)
+                    return reply if lost is None else replace(reply, repeated=True)
+                except Bitrix24Error as error:
+                    failure = error
+            if token.is_signed and self._is_expired(failure, method.version):
+                if token.may_renew:
+                    failure = token.renew()
+                    if failure is None:
+                        attempt -= 1
+                        continue
+                else:
+                    failure = failure.but(
+                        next_step="a renewed token is refused too: see whether the application is still installed"
+                    )
+            may_have_run = isinstance(failure, (AnswerLost, ServerFault)) and failure.ran != "no"
+            if may_have_run:
+                lost = failure
+            delay = delay_before_retry(
+                failure,
+                attempt,
+                repeatable=repeat != "never" or bool(headers),
+                patience_seconds=patience.seconds_left,
+                now=self.clock(),
+            )
+            if patience.spent_seconds() > CALL_SECONDS:
+                delay = None
+            if delay is not None:
+                level = logging.INFO if delay > QUIET_SECONDS else logging.DEBUG
+                log.log(level, "%s. Trying again in %.1f s (attempt %d).", failure, delay, attempt + 1)
+                patience.sleep(delay * self._jitter())
+            if may_have_run and deletes(method) and self._is_gone(method, params, failure, patience):
+                return _done(method, failure)
+            if delay is None:
+                if lost is not None and failure.ran == "no" and (failure.retryable or repeat == "never"):
+                    failure = lost.but(advice=f"then {failure.reason}")
+                failure = self._explained(failure, method, params, lost) if explain else failure
+                if lost is not None and isinstance(failure, NotFound) and deletes(method):
+                    return _done(method, lost)
+                # This attempt did not run, but an earlier one may have.
+                raise failure.but(ran="unknown") if lost is not None and failure.ran == "no" else failure
+            failure = None
+
+    def refused(self, error: Bitrix24Error, method: str, *, batched: bool) -> Bitrix24Error:
+        """
+        Learn from a refusal: all who share the limit slow down.
+
+        :param batched: whether a command of a batch was refused.
+        :return: the error, with the moment when the limit ends where it is known.
+        """
+        if isinstance(error, QueryLimitExceeded):
+            self._bucket.report_full(self.portal.bucket)
+        elif isinstance(error, OperationTimeLimit) and error.reset_at is None:
+            now = self.clock()
+            reset_at = self.operating.refused(method, batched=batched, now=now)
+            if reset_at is not None:
+                return error.but(reset_at=reset_at, advice=f"(in {max(reset_at - now, 0):.0f} s)")
+        return error
+
+    def _attempt(
+        self,
+        method: Method,
+        params: Params,
+        patience: Patience,
+        token: Signing,
+        headers: Mapping[str, str] | None = None,
+    ) -> Reply:
+        """
+        Make one attempt, as soon as the limits allow it.
+
+        :raises Bitrix24Error: it failed; ``ran`` says whether the method may have run.
+        """
+        pair = self._pair(token)
+        body = json_body(params if pair is None else {**params, "auth": pair.access_token}, method=method.name)
+        delay = self.operating.delay(method.name, now=self.clock())
+        if delay > 0:
+            patience.wait_or_raise(delay, OperationTimeLimit, method.name, reset_at=self.clock() + delay)
+        wait = self._bucket.reserve(self.portal.bucket, patience.seconds_left)
+        if wait > 0:
+            patience.wait_or_raise(wait, QueryLimitExceeded, method.name)
+        if self._stopped:
+            raise TaskStopped("not sent: the task is being stopped", method=method.name)
+        request_id = str(uuid.uuid4())
+        began = time.monotonic()
+        for _ in range(_MAX_REDIRECTS + 1):
+            transport = self._transport
+            answer = transport.post(method.name, body, version=method.version, headers=headers, request_id=request_id)
+            if answer.location is None:
+                break
+            moved = transport.portal.moved(
+                answer.location, method=method.name, status=answer.status, request_id=request_id
+            )
+            log.warning(
+                "The portal %s has moved to %s: change the host of the connection.", transport.portal.host, moved.host
+            )
+            transport.close()
+            self._transport = Transport(moved)
+        else:
+            raise PortalMoved(
+                "the portal redirects in a circle",
+                method=method.name,
+                request_id=request_id,
+                next_step="look at the connection's host",
+            )
+        log.debug(
+            "%s: HTTP %d in %.3f s (request %s)", method.name, answer.status, time.monotonic() - began, request_id
+        )
+        try:
+            reply = read_reply(
+                answer.status,
+                answer.content_type,
+                answer.body,
+                method=method.name,
+                request_id=request_id,
+                must_be_true=method.must_be_true,
+                scrub=self.scrub,
+            )
+        except Bitrix24Error as error:
+            raise self.refused(error, method.name, batched=False) from None
+        self.operating.learn(method.name, reply.time, now=self.clock())
+        return reply
+
+    def _pair(self, token: Signing) -> TokenPair | None:
+        """The token pair that signs the parameters; None for a webhook, which signs in the path."""
+        pair = token.pair()
+        if pair is not None and not {pair.access_token, pair.refresh_token} <= self._secrets:
+            self._secrets |= {pair.access_token, pair.refresh_token}
+            self._scrub = scrubber(self._secrets)
+            home = self._home.at(pair.client_endpoint)
+            if home is not self._home:
+                self._transport.close()
+                self._transport = Transport(home)
+        return pair
+
+    def _is_expired(self, failure: Bitrix24Error, version: int) -> bool:
+        if version != 3 or type(failure) is not Unauthorized:
+            return isinstance(failure, ExpiredToken)
+        # REST 3.0 has one code for all that may be wrong with a token; version 2 names it.
+        try:
+            self.ask_once("app.info", {})
+        except Bitrix24Error as error:
+            return isinstance(error, ExpiredToken)
+        return False
+
+    def _explained(
+        self, failure: Bitrix24Error, method: Method, params: Params, lost: Bitrix24Error | None = None
+    ) -> Bitrix24Error:
+        if failure.method == authorization.METHOD:
+            # The authorization server's words mean something else than the portal's.
+            return failure
+        return explained(failure, method, params, methods=self.methods, ask=self.ask_once, scrub=self.scrub, lost=lost)
+
+    def _is_gone(self, method: Method, params: Params, lost: Bitrix24Error, patience: Patience) -> bool:
+        """After a lost answer to a delete: whether the object is gone, so that the work is done."""
+        if method.lookup is None:
+            return False
+        try:
+            self.call(self.method(method.lookup), identifying(params), patience)
+        except NotFound:
+            return True
+        except Bitrix24Error as error:
+            unclear = error.reason
+        else:
+            return False
+        raise self._explained(lost, method, params).but(advice=f"({method.lookup} could not tell ({unclear}))")
+
+    def _sleep_until_stopped(self, seconds: float) -> None:
+        """Sleep so long, or until a moment after :meth:`stop`."""
+        until = time.monotonic() + seconds
+        # In short parts: an event that a signal handler sets while its own thread waits for it may lock up.
+        while not self._stopped and (left := until - time.monotonic()) > 0:
+            time.sleep(min(left, _NAP_SECONDS))
+
+
+def _done(method: Method, failure: Bitrix24Error) -> Reply:
+    log.info("%s: an earlier attempt was executed, though its answer was lost (%s).", method.name, failure.reason)
+    return Reply(copy.copy(method.done), request_id=failure.request_id, repeated=True)
