@@ -20,7 +20,7 @@ from airflow_provider_bitrix24.rest.limits.file_bucket import LocalBucket
 from airflow_provider_bitrix24.rest.lists.row_list import RowList
 from airflow_provider_bitrix24.sandbox.methods.registry import Page, Refusal
 from airflow_provider_bitrix24.sandbox.protocol.batch import Batch
-from airflow_provider_bitrix24.sandbox.protocol.dispatch import Done
+from airflow_provider_bitrix24.sandbox.protocol.dispatch import MethodAnswer
 from airflow_provider_bitrix24.sandbox.web.server import Certificate, Server
 from tests.rest.clients import Naps, portal_at
 
@@ -105,11 +105,11 @@ class Hostile:
             body = body if spoiled is None else spoiled
         return status, json.dumps(body).encode()
 
-    def _run(self, method: str, params: dict[str, Any]) -> Done:
+    def _run(self, method: str, params: dict[str, Any]) -> MethodAnswer:
         self.commands.append((method, params))
         answer = self._answer(method, params)
         page = answer if isinstance(answer, Page) else Page(answer)
-        return Done(page.result, dict(self._time()), page.total, page.next)
+        return MethodAnswer(page.result, dict(self._time()), page.total, page.next)
 
     @staticmethod
     def _error(refusal: Refusal) -> dict[str, Any]:
