@@ -1,16 +1,16 @@
-"""CRM objects by word or number."""
+"""Kinds of CRM objects by word or number."""
 
 from __future__ import annotations
 
-import difflib
 import re
 from typing import Any
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError
+from airflow_provider_bitrix24.rest.messages import did_you_mean, preview
 from airflow_provider_bitrix24.rest.nothing import nothing_hint
 from airflow_provider_bitrix24.types import EntityTypeId
 
-#: Kinds of CRM items that every portal has («CRM object types»). A smart process has a number, 128 and up.
+#: Kinds of CRM items that every portal has ("CRM object types"). A smart process has a number, 128 and up.
 ENTITY_TYPES: dict[str, EntityTypeId] = {
     "lead": 1,
     "deal": 2,
@@ -20,10 +20,10 @@ ENTITY_TYPES: dict[str, EntityTypeId] = {
     "invoice": 31,
 }
 
-#: Smart processes have numbers from here on («CRM object types»).
+#: Smart processes have numbers from here on ("CRM object types").
 FIRST_SMART_PROCESS = 128
 
-#: Kinds that may have payments («crm.item.payment.add», and the server's source).
+#: Kinds that may have payments ("crm.item.payment.add", and the server's source).
 WITH_PAYMENTS = ("deal", "invoice")
 
 
@@ -31,8 +31,9 @@ def entity_type_id(value: Any, name: str = "entity_type_id", *, only: tuple[str,
     """
     The number of a kind of CRM item: ``"deal"``, ``"Deals"``, ``2`` and ``"2"`` are 2.
 
+    :param name: the argument, for the message.
     :param only: words of the kinds that are allowed; all by default, smart processes included.
-    :raises ConfigurationError: no such kind; the message names the nearest word.
+    :raises ConfigurationError: there is no such kind, or it is not allowed here.
     """
     number = value if isinstance(value, int) and not isinstance(value, bool) else None
     if isinstance(value, str):
@@ -44,13 +45,13 @@ def entity_type_id(value: Any, name: str = "entity_type_id", *, only: tuple[str,
             number = ENTITY_TYPES.get(singular)
     allowed = {word: ENTITY_TYPES[word] for word in only} if only else ENTITY_TYPES
     if number is None or (number not in allowed.values() and (only or number < FIRST_SMART_PROCESS)):
-        if cure := nothing_hint(value):
-            raise ConfigurationError(f"{name} is {value!r}", next_step=cure)
-        near = difflib.get_close_matches(str(value).lower(), allowed, n=1)
-        words = ", ".join(f"{word} ({one})" for word, one in allowed.items())
+        if hint := nothing_hint(value):
+            raise ConfigurationError(f"{name} is {preview(value)}", next_step=hint)
+        words = ", ".join(f"{word} ({id_})" for word, id_ in allowed.items())
         smart = "" if only else ", or the number of a smart process (128 and up)"
+        meant = did_you_mean(str(value).lower(), list(allowed))
         raise ConfigurationError(
-            f"{name} is {value!r}{f', did you mean {near[0]}?' if near else ', which is not possible here'}",
-            next_step=f"write one of {words}{smart}",
+            f"{name} is {preview(value)}, which {'cannot be used here' if only else 'is not a kind of CRM item'}",
+            next_step=f"{f'{meant} Write' if meant else 'write'} one of {words}{smart}",
         )
     return number

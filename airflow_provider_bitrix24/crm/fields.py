@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from airflow_provider_bitrix24.crm import multifields, values
 from airflow_provider_bitrix24.crm.entity_types import ENTITY_TYPES
 from airflow_provider_bitrix24.crm.values import ItemField
-from airflow_provider_bitrix24.exceptions import Bitrix24Error, ConfigurationError, NotFound
-
-if TYPE_CHECKING:
-    from airflow_provider_bitrix24.rest.client import Client
+from airflow_provider_bitrix24.exceptions import ConfigurationError
+from airflow_provider_bitrix24.rest.messages import did_you_mean
 
 METHOD = "crm.item.fields"
-FIND_KIND = "crm.type.list gives entityTypeId of each smart process (its id is another number)"
 
 #: What old methods (``crm.deal.list``) call fields that ``crm.item.*`` has under another name.
 _OLD_NAMES = {
@@ -30,13 +26,13 @@ _OLD_NAMES = {
     "STATUS_SEMANTIC_ID": "stageSemanticId",
     "COMPANY_TYPE": "typeId",
 }
-#: Documented as writable, whatever the portal says of them («crm.item.add», «crm.item.update»).
+#: Documented as writable, whatever the portal says of them ("crm.item.add", "crm.item.update").
 _WRITABLE = frozenset({"leadId", "quoteId"})
-#: What administrators may set in an import («crm.item.batchImport»).
+#: What administrators may set in an import ("crm.item.batchImport").
 _IMPORTED = frozenset({"createdTime", "updatedTime", "movedTime", "createdBy", "updatedBy", "movedBy"})
 
 _FILTER_KEY = re.compile(r"(!=%|!%=|!><|><|=%|%=|!%|!@|>=|<=|!=|[%@><=!])?(.*)", re.DOTALL)
-#: The operators that take a list of values («crm.item.list», and the server's source).
+#: The operators that take a list of values ("crm.item.list", and the server's source).
 _LIST_OPERATORS = frozenset({"", "=", "!=", "!", "@", "!@"})
 
 #: An upsert is ready for either: what only an add or only an update takes is left out when it is known which.
@@ -46,10 +42,10 @@ Purpose = Literal["add", "update", "upsert", "import"]
 @dataclass(frozen=True)
 class FieldValues:
     """
-    Fields that are ready to be sent.
+    Values that are ready to be sent.
 
     :param fields: by the portal's names.
-    :param entries: multi-fields, apart: how they are sent depends on what the item has.
+    :param entries: entries of multi-fields, apart: how they are sent depends on what the item has.
     """
 
     fields: dict[str, Any]
@@ -65,42 +61,29 @@ class FieldValues:
 
     def for_item(self, item: Mapping[str, Any]) -> FieldValues:
         """The same without new phones and the like that an item has already."""
-        return FieldValues(self.fields, multifields.not_there_yet(self.entries, item))
+        return FieldValues(self.fields, multifields.missing_in(item, self.entries))
 
     @property
     def adds_entries(self) -> bool:
+        """Whether an item must be read before the update: the portal would add a phone that it has once more."""
         return any("id" not in entry for entry in self.entries)
 
 
 class ItemFields:
     """
-    What ``crm.item.fields`` tells of one kind of item.
+    What ``crm.item.fields`` says of one kind of item.
 
     Names are never computed: ``UF_CRM_3_DIGIT`` is ``ufCrm3Digit``, ``UF_CRM_1742`` is ``ufCrm_1742``, and on a clash a
-    field keeps its original name. The portal tells both, ``upperName`` being the original one.
+    field keeps its original name. The portal names both, ``upperName`` being the original one.
     """
 
-    def __init__(self, entity_type_id: int, described: Mapping[str, Any]) -> None:
+    def __init__(self, entity_type_id: int, descriptions: Mapping[str, Any]) -> None:
         self.entity_type_id = entity_type_id
-        self.fields = {str(name): _item_field(str(name), one) for name, one in described.items()}
+        self.fields = {str(name): _item_field(str(name), text) for name, text in descriptions.items()}
         self._spellings: dict[str, set[str]] = {}
-        for known in self.fields.values():
-            for spelling in (known.name, known.upper_name):
-                self._spellings.setdefault(spelling.lower(), set()).add(known.name)
-
-    @classmethod
-    def ask(cls, client: Client, entity_type_id: int) -> ItemFields:
-        """
-        :raises NotFound: there is no such kind of item.
-        """
-        try:
-            result = client.call(METHOD, {"entityTypeId": entity_type_id})
-        except NotFound as error:
-            raise error.advise(FIND_KIND) from None
-        described = result.get("fields") if isinstance(result, dict) else None
-        if not isinstance(described, dict) or not described:
-            raise Bitrix24Error("the answer names no fields", method=METHOD, next_step="see what the portal answers")
-        return cls(entity_type_id, described)
+        for field in self.fields.values():
+            for spelling in (field.name, field.upper_name):
+                self._spellings.setdefault(spelling.lower(), set()).add(field.name)
 
     @property
     def kind(self) -> str:
@@ -118,49 +101,47 @@ class ItemFields:
         name = name.strip()
         if name in self.fields:
             return self.fields[name]
-        names = {known.name for known in self.fields.values() if known.upper_name == name}
+        names = {field.name for field in self.fields.values() if field.upper_name == name}
         names = names or self._spellings.get(name.lower(), set())
         if len(names) == 1:
             return self.fields[next(iter(names))]
         if not names and _OLD_NAMES.get(name.upper()) in self.fields:
             return self.fields[_OLD_NAMES[name.upper()]]
-        near = sorted(names) or self._nearest(name)
+        titles = {field.title.lower(): [field.name] for field in self.fields.values() if field.title}
+        spellings = {spelling: sorted(meant) for spelling, meant in self._spellings.items()}
         raise ConfigurationError(
-            f"{place} names {name!r}, which is no field of a {self.kind}",
-            next_step=f"did you mean {' or '.join(near)}?" if near else f"{METHOD} gives the names",
+            f"{place} names {name!r}, which is not a field of a {self.kind}",
+            next_step=did_you_mean(name.lower(), {**titles, **spellings}, f"{METHOD} gives the names"),
         )
-
-    def _nearest(self, name: str) -> list[str]:
-        titles = {known.title.lower(): {known.name} for known in self.fields.values() if known.title}
-        places = {**titles, **self._spellings}
-        found = [near for one in difflib.get_close_matches(name.lower(), places, n=3) for near in sorted(places[one])]
-        return list(dict.fromkeys(found))
 
     def prepare(self, given: Mapping[str, Any], purpose: Purpose, *, place: str = "fields") -> FieldValues:
         """
-        ``given`` by the portal's names, with values as their fields want them.
+        Values under the portal's names, each as its field wants it.
 
-        :raises ConfigurationError: a name that is no field, is said twice or cannot be written, or a value that does
-            not fit: the portal would drop it without a word.
+        :param given: values by field, in any spelling.
+        :param place: the argument, for messages.
+        :raises ConfigurationError: a name that is not a field, is given twice or cannot be written, or a value that
+            does not fit: the portal would silently drop it.
         """
         fields: dict[str, Any] = {}
-        spelled: dict[str, str] = {}
+        spellings: dict[str, str] = {}
         entries: list[dict[str, Any]] = []
         for name, value in given.items():
             if self.entity_type_id in multifields.OWNERS and multifields.is_multifield(name):
                 entries += self._entries(name, value, purpose)
                 continue
-            known = self.find(name, place)
-            if known.name in spelled:
+            field = self.find(name, place)
+            if field.name in spellings:
                 raise ConfigurationError(
-                    f"{place} has {spelled[known.name]!r} and {name!r}, which are one field", next_step="keep one"
+                    f"{place} has {spellings[field.name]!r} and {name!r}, which are the same field",
+                    next_step="keep one",
                 )
-            spelled[known.name] = name
-            self._check_writable(known, place, purpose)
-            ready = values.to_write(known, value)
+            spellings[field.name] = name
+            self._check_writable(field, place, purpose)
+            ready = values.to_write(field, value)
             if ready != [] or purpose in ("update", "upsert"):
                 # A new item has nothing to clear, and an empty list has no form in a batch.
-                fields[known.name] = ready
+                fields[field.name] = ready
         return FieldValues(fields, entries)
 
     def _entries(self, name: str, value: Any, purpose: Purpose) -> list[dict[str, Any]]:
@@ -168,61 +149,62 @@ class ItemFields:
         if purpose == "update" and not entries and value is not None:
             raise ConfigurationError(
                 f"{name} is empty, and an update changes only the entries that it names",
-                next_step='to remove one, write {"fm": {"101": {"value": ""}}} with its id; leave it out otherwise',
+                next_step='to remove an entry, write {"fm": {"101": {"value": ""}}} with its id; else leave it out',
             )
         if purpose != "update" and any("id" in entry for entry in entries):
             raise ConfigurationError(
-                f"{name} names ids of entries that are part of another item", next_step="leave the ids out"
+                f"{name} has ids of entries, which belong to an item that exists", next_step="leave the ids out"
             )
         return entries
 
-    def _check_writable(self, known: ItemField, place: str, purpose: Purpose) -> None:
-        if known.is_read_only and not (known.name in _WRITABLE or (purpose == "import" and known.name in _IMPORTED)):
+    def _check_writable(self, field: ItemField, place: str, purpose: Purpose) -> None:
+        if field.is_read_only and not (field.name in _WRITABLE or (purpose == "import" and field.name in _IMPORTED)):
             raise ConfigurationError(
-                f"{place} has {known.name}, which is read only: the portal would drop it without a word",
+                f"{place} has {field.name}, which is read-only: the portal would silently drop it",
                 next_step="leave it out",
             )
-        if known.is_immutable and purpose == "update":
+        if field.is_immutable and purpose == "update":
             raise ConfigurationError(
-                f"{place} has {known.name}, which can only be set when the item is added", next_step="leave it out"
+                f"{place} has {field.name}, which can only be set when the item is added", next_step="leave it out"
             )
 
     def filter(self, given: Mapping[str, Any], *, place: str = "item_filter") -> dict[str, Any]:
         """
-        A filter by the portal's names, with values as filters want them; ``logic`` and groups as deep as they are.
+        A filter under the portal's names, with values as filters want them; groups under ``logic`` to any depth.
 
-        :raises ConfigurationError: a name that is no field, or a value that does not fit.
+        :raises ConfigurationError: a name that is not a field, or a value that does not fit.
         """
-        made: dict[str, Any] = {}
+        conditions: dict[str, Any] = {}
         for key, value in given.items():
             if key.isdecimal():
-                made[key] = self._group(value, place)
+                conditions[key] = self._group(value, place)
                 continue
             if key.lower() == "logic":
-                made[key] = value
+                conditions[key] = value
                 continue
             match = _FILTER_KEY.fullmatch(key)
             operator, name = (match[1] or "", match[2]) if match else ("", key)
-            known = self.find(name, place)
-            made[f"{operator}{known.name}"] = _condition(known, operator, value, place)
-        return made
+            field = self.find(name, place)
+            conditions[f"{operator}{field.name}"] = _condition(field, operator, value, place)
+        return conditions
 
     def _group(self, value: Any, place: str) -> Any:
         if isinstance(value, Mapping):
             return self.filter(value, place=place)
         if isinstance(value, (list, tuple)):
-            return [self._group(one, place) for one in value]
+            return [self._group(member, place) for member in value]
         raise ConfigurationError(
-            f"{place} has a group that is no object", next_step='write e.g. {"0": {"logic": "OR", "0": {…}, "1": {…}}}'
+            f"{place} has a group that is not an object",
+            next_step='write e.g. {"0": {"logic": "OR", "0": {…}, "1": {…}}}',
         )
 
     def select(self, names: Iterable[str], *, place: str = "select") -> list[str]:
         """
-        Names as the portal spells them: it leaves out, without a word, what it does not know.
+        Names as the portal spells them: it silently leaves out what it does not know.
 
-        :raises ConfigurationError: a name that is no field; phones and e-mails, which come only with ``*``.
+        :raises ConfigurationError: a name that is not a field; phones and e-mails, which come only with ``*``.
         """
-        chosen = []
+        selected = []
         for name in names:
             if name == "*":
                 return ["*"]
@@ -230,13 +212,13 @@ class ItemFields:
                 raise ConfigurationError(
                     f"{place} names {name!r}: multi-fields cannot be selected by name", next_step='write ["*"]'
                 )
-            chosen.append(self.find(name, place).name)
-        return list(dict.fromkeys(chosen))
+            selected.append(self.find(name, place).name)
+        return list(dict.fromkeys(selected))
 
     def typed(self, item: Mapping[str, Any]) -> dict[str, Any]:
-        """An item with each value in the type of its field, see :func:`crm_values.typed`; what is no field stays."""
-        known = self.fields
-        return {name: values.typed(known[name], value) if name in known else value for name, value in item.items()}
+        """An item with each value in the type of its field, see :func:`values.typed`; anything else as it is."""
+        fields = self.fields
+        return {name: values.typed(fields[name], value) if name in fields else value for name, value in item.items()}
 
     def not_taken(self, sent: FieldValues, item: Mapping[str, Any]) -> list[str]:
         """Names of what was sent and is not in the item that was read back."""
@@ -248,36 +230,40 @@ class ItemFields:
         return missing + multifields.not_taken(sent.entries, item)
 
 
-def _condition(known: ItemField, operator: str, value: Any, place: str) -> Any:
+def _condition(field: ItemField, operator: str, value: Any, place: str) -> Any:
     if isinstance(value, (list, tuple, set)):
         if operator not in _LIST_OPERATORS:
             raise ConfigurationError(
-                f"{place} has a list under {operator}{known.name}", next_step="only =, !=, @ and !@ take a list"
+                f"{place} has a list under {operator}{field.name}", next_step="only =, !=, @ and !@ take a list"
             )
         if not value:
             raise ConfigurationError(
-                f"{place} has an empty list under {operator}{known.name}",
+                f"{place} has an empty list under {operator}{field.name}",
                 next_step="leave the condition out, or skip the task when there is nothing to look for",
             )
-        return [values.to_filter(known, one) for one in value]
+        return [values.to_filter(field, member) for member in value]
     if "%" in operator:
         return str(value)
-    return values.to_filter(known, value)
+    return values.to_filter(field, value)
 
 
-def _item_field(name: str, described: Any) -> ItemField:
-    told = described if isinstance(described, Mapping) else {}
-    items = told.get("items")
+def _item_field(name: str, description: Any) -> ItemField:
+    described = description if isinstance(description, Mapping) else {}
+    items = described.get("items")
     several = items.values() if isinstance(items, Mapping) else items if isinstance(items, list) else ()
-    choices = {str(one["ID"]): str(one.get("VALUE", "")) for one in several if isinstance(one, Mapping) and "ID" in one}
+    choices = {
+        str(choice["ID"]): str(choice.get("VALUE", ""))
+        for choice in several
+        if isinstance(choice, Mapping) and "ID" in choice
+    }
     return ItemField(
         name=name,
-        upper_name=str(told.get("upperName") or name),
-        type=str(told.get("type") or "string").lower(),
-        title=str(told.get("title") or ""),
-        is_read_only=told.get("isReadOnly") in (True, "Y"),
-        is_immutable=told.get("isImmutable") in (True, "Y"),
-        is_multiple=told.get("isMultiple") in (True, "Y"),
-        is_user_field=told.get("isDynamic") in (True, "Y"),
+        upper_name=str(described.get("upperName") or name),
+        type=str(described.get("type") or "string").lower(),
+        title=str(described.get("title") or ""),
+        is_read_only=described.get("isReadOnly") in (True, "Y"),
+        is_immutable=described.get("isImmutable") in (True, "Y"),
+        is_multiple=described.get("isMultiple") in (True, "Y"),
+        is_user_field=described.get("isDynamic") in (True, "Y"),
         choices=choices,
     )

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitrix24.crm.entity_types import FIRST_SMART_PROCESS, entity_type_id
+from airflow_provider_bitrix24.crm.fields import METHOD as FIELDS
 from airflow_provider_bitrix24.crm.fields import FieldValues, ItemFields
-from airflow_provider_bitrix24.exceptions import Bitrix24Error
+from airflow_provider_bitrix24.exceptions import Bitrix24Error, NotFound
 
 if TYPE_CHECKING:
     from airflow_provider_bitrix24.rest.client import Client
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 ADD, DELETE, GET, LIST, UPDATE = (f"crm.item.{verb}" for verb in ("add", "delete", "get", "list", "update"))
 
 FIND_ITEM_ID = "crm.item.list gives the ids; the portal shows an item's id at the end of its address"
+
+_FIND_KIND = "crm.type.list gives entityTypeId of each smart process (its id is another number)"
 
 
 def item_params(type_id: Any, item_id: int) -> dict[str, int]:
@@ -32,7 +35,14 @@ def fields_of(client: Client, type_id: int) -> ItemFields:
 
     :raises NotFound: there is no such kind of item.
     """
-    return ItemFields.ask(client, type_id)
+    try:
+        result = client.described(FIELDS, {"entityTypeId": type_id}, fresh=True)
+    except NotFound as error:
+        raise error.but(advice=_FIND_KIND) from None
+    descriptions = result.get("fields")
+    if not isinstance(descriptions, dict) or not descriptions:
+        raise Bitrix24Error("the answer names no fields", method=FIELDS, next_step="check what the portal answers")
+    return ItemFields(type_id, descriptions)
 
 
 def check_kind(client: Client, type_id: int) -> None:

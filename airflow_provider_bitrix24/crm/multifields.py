@@ -17,7 +17,7 @@ OWNERS = frozenset({1, 3, 4})
 TYPES = ("PHONE", "EMAIL", "WEB", "IM")
 
 _KEYS = {"id": "id", "typeid": "typeId", "valuetype": "valueType", "value": "value"}
-_CURE = 'write e.g. {"PHONE": "+15550001"} or {"fm": [{"typeId": "PHONE", "valueType": "WORK", "value": "+15550001"}]}'
+_HINT = 'write e.g. {"PHONE": "+15550001"} or {"fm": [{"typeId": "PHONE", "valueType": "WORK", "value": "+15550001"}]}'
 
 
 def is_multifield(name: str) -> bool:
@@ -37,19 +37,19 @@ def entries_of(name: str, value: Any) -> list[dict[str, Any]]:
     """
     kind = name.strip().upper()
     if isinstance(value, Mapping) and kind == "FM":
-        found = [_entry(one, name, id_=str(key)) for key, one in value.items()]
+        entries = [_entry(member, name, id_=str(key)) for key, member in value.items()]
     else:
-        several = value if isinstance(value, (list, tuple)) else [] if value in (None, "") else [value]
-        found = [_entry(one, name, kind=None if kind == "FM" else kind) for one in several]
-    return [entry for entry in found if entry["value"] or "id" in entry]
+        members = value if isinstance(value, (list, tuple)) else [] if value in (None, "") else [value]
+        entries = [_entry(member, name, kind=None if kind == "FM" else kind) for member in members]
+    return [entry for entry in entries if entry["value"] or "id" in entry]
 
 
 def _entry(given: Any, name: str, *, kind: str | None = None, id_: str = "") -> dict[str, Any]:
     if isinstance(given, (str, int)) and not isinstance(given, bool) and kind:
         return {"typeId": kind, "valueType": "WORK", "value": str(given).strip()}
     if not isinstance(given, Mapping):
-        raise ConfigurationError(f"{name} holds {preview(given)}", next_step=_CURE)
-    entry = {_KEYS.get(str(key).replace("_", "").lower(), str(key)): one for key, one in given.items()}
+        raise ConfigurationError(f"{name} holds {preview(given)}", next_step=_HINT)
+    entry = {_KEYS.get(str(key).replace("_", "").lower(), str(key)): value for key, value in given.items()}
     entry.setdefault("valueType", "WORK")
     if kind:
         entry["typeId"] = kind
@@ -81,33 +81,33 @@ def as_import(entries: Iterable[Mapping[str, Any]]) -> dict[str, list[dict[str, 
     return fields
 
 
-def not_there_yet(entries: Iterable[dict[str, Any]], item: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Entries without those new ones that an item has already: sent again, they would be added once more."""
-    there = _present(item)
-    return [entry for entry in entries if "id" in entry or (entry["typeId"], entry["value"]) not in there]
+def missing_in(item: Mapping[str, Any], entries: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Entries without the new ones that an item has already: sent again, they would be added once more."""
+    present = _present(item)
+    return [entry for entry in entries if "id" in entry or (entry["typeId"], entry["value"]) not in present]
 
 
 def not_taken(entries: Iterable[Mapping[str, Any]], item: Mapping[str, Any]) -> list[str]:
-    """Types of the entries that an item does not have although they were sent."""
-    there, ids = _present(item), {str(one.get("id")) for one in _fm(item)}
+    """Types of the entries that were sent and that an item does not have."""
+    present, ids = _present(item), {str(entry.get("id")) for entry in _entries_in(item)}
     missing = []
     for entry in entries:
         if not entry["value"]:
             taken = str(entry["id"]) not in ids
         elif "typeId" in entry:
-            taken = (entry["typeId"], entry["value"]) in there
+            taken = (entry["typeId"], entry["value"]) in present
         else:
-            taken = entry["value"] in {value for _, value in there}
+            taken = entry["value"] in {value for _, value in present}
         if not taken:
             missing.append(str(entry.get("typeId") or f"fm {entry['id']}"))
     return missing
 
 
 def _present(item: Mapping[str, Any]) -> set[tuple[Any, str]]:
-    return {(one.get("typeId"), str(one.get("value") or "").strip()) for one in _fm(item)}
+    return {(entry.get("typeId"), str(entry.get("value") or "").strip()) for entry in _entries_in(item)}
 
 
-def _fm(item: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    found = item.get("fm")
-    several = found.values() if isinstance(found, Mapping) else found if isinstance(found, list) else ()
-    return [one for one in several if isinstance(one, Mapping)]
+def _entries_in(item: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    fm = item.get("fm")
+    members = fm.values() if isinstance(fm, Mapping) else fm if isinstance(fm, list) else ()
+    return [entry for entry in members if isinstance(entry, Mapping)]

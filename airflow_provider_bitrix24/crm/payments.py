@@ -49,7 +49,7 @@ def added_id(client: Client, method: str, params: Mapping[str, Any]) -> int:
 
     :raises Bitrix24Error: the answer is not an id; whether something was added is unknown.
 
-    Source: «payments: success or failure».
+    Source: "payments: success or failure".
     """
     answer = client.call(method, params)
     if isinstance(answer, bool) or not isinstance(answer, int) or answer < 1:
@@ -88,10 +88,10 @@ def payment_row(row: Any) -> dict[str, Any]:
     """
     ``{"id": 1036, "accountNumber": "3653/1", "paid": "N", "datePaid": None, "sum": 0, …}``.
 
-    Old portals write the same fields in upper case, and numbers as text («payments: payment fields»). A field that is
-    not known is left as it is.
+    Old portals write the same fields in upper case, and numbers as text ("payments: payment fields"). A field that is
+    not known stays as it is.
 
-    :raises Bitrix24Error: it is no payment.
+    :raises Bitrix24Error: it is not a payment.
     """
     if not isinstance(row, Mapping):
         raise Bitrix24Error("the answer is not a payment", method="crm.item.payment.get", ran="yes")

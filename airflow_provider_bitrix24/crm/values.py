@@ -1,8 +1,7 @@
 """
 Values of CRM fields by type: what the portal must be sent, what it must be asked for, and what its answer means.
 
-Source: «value conventions» and the server's source, by way of ``crm.item.add``, ``crm.item.list`` and
-``crm.item.fields``.
+Source: "value conventions", and the server's source behind ``crm.item.add``, ``crm.item.list`` and ``crm.item.fields``.
 """
 
 from __future__ import annotations
@@ -10,7 +9,8 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -57,7 +57,7 @@ class ItemField:
     is_immutable: bool = False
     is_multiple: bool = False
     is_user_field: bool = False
-    choices: Mapping[str, str] = field(default_factory=dict)
+    choices: Mapping[str, str] = dataclass_field(default_factory=dict)
 
 
 def is_nothing(value: Any) -> bool:
@@ -67,22 +67,22 @@ def is_nothing(value: Any) -> bool:
     return value is None or value in ("", [], (), {}) or type(value).__name__ == "NaTType"
 
 
-def to_write(known: ItemField, value: Any) -> Any:
+def to_write(field: ItemField, value: Any) -> Any:
     """
     ``value`` as the portal must be sent it in ``fields``; nothing (None, ``""``, ``[]``) clears the field.
 
-    Booleans become Y and N, since the portal takes 1 for «no»; a text of an enumeration becomes its id; one value of a
+    Booleans become Y and N, since the portal takes 1 for "no"; a text of an enumeration becomes its id; one value of a
     multiple field becomes a list.
 
     :raises ConfigurationError: the value does not fit the type.
     """
-    if known.is_multiple:
-        several = value if isinstance(value, (list, tuple, set)) else [value]
-        return [_one(known, one) for one in several if not is_nothing(one)]
-    return "" if is_nothing(value) else _one(known, value)
+    if field.is_multiple:
+        members = value if isinstance(value, (list, tuple, set)) else [value]
+        return [_single(field, member) for member in members if not is_nothing(member)]
+    return "" if is_nothing(value) else _single(field, value)
 
 
-def to_filter(known: ItemField, value: Any) -> Any:
+def to_filter(field: ItemField, value: Any) -> Any:
     """
     ``value`` as a filter wants it: as :func:`to_write` has it, but user fields of type boolean are filtered by 1 and 0.
 
@@ -90,46 +90,46 @@ def to_filter(known: ItemField, value: Any) -> Any:
     """
     if is_nothing(value):
         return ""
-    if known.type == "boolean" and known.is_user_field:
-        return 1 if _yes(known, value) else 0
-    return _one(known, value)
+    if field.type == "boolean" and field.is_user_field:
+        return 1 if _yes(field, value) else 0
+    return _single(field, value)
 
 
-def _one(known: ItemField, value: Any) -> Any:
-    if known.type == "money":
-        return _money(known, value)
-    if known.type not in _SCALARS:
+def _single(field: ItemField, value: Any) -> Any:
+    if field.type == "money":
+        return _money(field, value)
+    if field.type not in _SCALARS:
         # Files, addresses and what a portal's applications add have shapes of their own.
         return value
     if isinstance(value, (list, tuple, set, Mapping, bytes)):
-        raise _misfit(known, value, "one value")
-    if known.type == "boolean":
-        return "Y" if _yes(known, value) else "N"
-    if known.type == "date":
-        return dates.day(value, known.name)
-    if known.type == "datetime":
-        return dates.moment(value, known.name)
-    if known.type == "enumeration":
-        return _choice(known, value)
-    if known.type in _TEXTS:
-        return _text(known, value)
-    return _number(known, value)
+        raise _misfit(field, value, "one value")
+    if field.type == "boolean":
+        return "Y" if _yes(field, value) else "N"
+    if field.type == "date":
+        return dates.day(value, field.name)
+    if field.type == "datetime":
+        return dates.moment(value, field.name)
+    if field.type == "enumeration":
+        return _choice(field, value)
+    if field.type in _TEXTS:
+        return _text(field, value)
+    return _number(field, value)
 
 
-def _misfit(known: ItemField, value: Any, takes: str, cure: str = "") -> ConfigurationError:
-    return ConfigurationError(f"{known.name} takes {takes}, not {preview(value)}", next_step=text_hint(value) or cure)
+def _misfit(field: ItemField, value: Any, takes: str, hint: str = "") -> ConfigurationError:
+    return ConfigurationError(f"{field.name} takes {takes}, not {preview(value)}", next_step=text_hint(value) or hint)
 
 
-def _yes(known: ItemField, value: Any) -> bool:
+def _yes(field: ItemField, value: Any) -> bool:
     word = str(value).strip().lower()
     if word not in _YES | _NO:
-        raise _misfit(known, value, "yes or no", 'write True, False, "Y" or "N"')
+        raise _misfit(field, value, "yes or no", 'write True, False, "Y" or "N"')
     return word in _YES
 
 
-def _text(known: ItemField, value: Any) -> Any:
+def _text(field: ItemField, value: Any) -> Any:
     if isinstance(value, bool):
-        raise _misfit(known, value, "text")
+        raise _misfit(field, value, "text")
     if isinstance(value, float) and value.is_integer() and abs(value) < _EXACT:
         # Parquet files and data frames keep a column of whole numbers as fractions where one is missing: the key 12
         # must not become 12.0, another key.
@@ -139,14 +139,14 @@ def _text(known: ItemField, value: Any) -> Any:
     return str(value) if isinstance(value, (int, float)) else value
 
 
-def _number(known: ItemField, value: Any) -> Any:
+def _number(field: ItemField, value: Any) -> Any:
     number = decimal_of(value)
     if number is None:
-        cure = "write it without separators, with a point: 1234.5" if known.type == "double" else ""
-        raise _misfit(known, value, "a number", cure)
-    if known.type in _WHOLE:
+        hint = "write it without separators, with a point: 1234.5" if field.type == "double" else ""
+        raise _misfit(field, value, "a number", hint)
+    if field.type in _WHOLE:
         if number != number.to_integral_value():
-            raise _misfit(known, value, "a whole number")
+            raise _misfit(field, value, "a whole number")
         return int(number)
     return value if isinstance(value, (int, float)) else format(number, "f")
 
@@ -162,7 +162,7 @@ def decimal_of(value: Any) -> Decimal | None:
     return number if number.is_finite() else None
 
 
-def _money(known: ItemField, value: Any) -> str:
+def _money(field: ItemField, value: Any) -> str:
     """``300|EUR``, out of that or of ``{"amount": 300, "currency": "EUR"}``."""
     text = value
     if isinstance(value, Mapping) and set(value) == {"amount", "currency"}:
@@ -171,92 +171,89 @@ def _money(known: ItemField, value: Any) -> str:
     match = _MONEY.fullmatch(text) if isinstance(text, str) else None
     if match is None:
         raise _misfit(
-            known, value, "an amount with a currency", 'write "300|EUR" or {"amount": 300, "currency": "EUR"}'
+            field, value, "an amount with a currency", 'write "300|EUR" or {"amount": 300, "currency": "EUR"}'
         )
     return f"{match[1]}|{match[2].upper()}"
 
 
-def _choice(known: ItemField, value: Any) -> Any:
-    """The id of a value of an enumeration; the portal drops, without a word, what is none."""
+def _choice(field: ItemField, value: Any) -> Any:
+    """The id of a value of an enumeration; the portal silently drops anything else."""
     number = decimal_of(value)
     word = str(int(number)) if number is not None and number == number.to_integral_value() else str(value).strip()
-    if not known.choices or word in known.choices:
+    if not field.choices or word in field.choices:
         return int(word) if word.isascii() and word.isdecimal() else word
-    ids = [choice for choice, text in known.choices.items() if text.strip().lower() == word.lower()]
+    ids = [choice for choice, text in field.choices.items() if text.strip().lower() == word.lower()]
     if len(ids) != 1:
-        some = ", ".join(f"{choice} ({text})" for choice, text in list(known.choices.items())[:10])
-        raise _misfit(known, value, f"one of {some}{', …' if len(known.choices) > 10 else ''}")
+        first = ", ".join(f"{choice} ({text})" for choice, text in list(field.choices.items())[:10])
+        raise _misfit(field, value, f"one of {first}{', …' if len(field.choices) > 10 else ''}")
     return int(ids[0]) if ids[0].isdecimal() else ids[0]
 
 
-# Out
-
-
-def typed(known: ItemField, value: Any) -> Any:
+def typed(field: ItemField, value: Any) -> Any:
     """
-    An answer's value in the JSON type that fits the field, whatever the portal's method and age write.
+    An answer's value in the JSON type that fits the field, whichever method and portal wrote it.
 
     Whole numbers and ids are int, amounts float, booleans true and false, days ``"2026-01-31"``, moments ISO text with
-    their offset, money ``{"amount": "300", "currency": "EUR"}``; a multiple field is a list; nothing is null, but an
-    empty text. What does not fit stays as it is.
+    their offset, money ``{"amount": "300", "currency": "EUR"}``; a multiple field is a list; nothing is null, except
+    that an empty text stays one. What does not fit stays as it is.
     """
-    if known.is_multiple:
-        several = value if isinstance(value, list) else list(value.values()) if isinstance(value, dict) else [value]
-        return [_typed(known, one) for one in several if not is_nothing(one) and one is not False]
-    return _typed(known, value)
+    if field.is_multiple:
+        members = value if isinstance(value, list) else list(value.values()) if isinstance(value, dict) else [value]
+        return [_typed(field, member) for member in members if not is_nothing(member) and member is not False]
+    return _typed(field, value)
 
 
-def _typed(known: ItemField, value: Any) -> Any:
-    if value is None or (value == "" and known.type not in _TEXTS):
+def _typed(field: ItemField, value: Any) -> Any:
+    if value is None or (value == "" and field.type not in _TEXTS):
         return None
-    if known.type == "boolean":
+    if field.type == "boolean":
         word = str(value).strip().lower()
         return True if word in _YES else False if word in _NO else value
-    if known.type in _WHOLE or known.type in ("double", "enumeration"):
+    if field.type in _WHOLE or field.type in ("double", "enumeration"):
         number = decimal_of(value)
-        if number is None or (known.type != "double" and number != number.to_integral_value()):
+        if number is None or (field.type != "double" and number != number.to_integral_value()):
             return value
-        return float(number) if known.type == "double" else int(number)
-    if known.type in ("date", "datetime") and isinstance(value, str):
-        return _typed_moment(known, value)
-    if known.type == "money" and (match := _MONEY.fullmatch(str(value))):
+        return float(number) if field.type == "double" else int(number)
+    if field.type in ("date", "datetime") and isinstance(value, str):
+        return _typed_moment(field, value)
+    if field.type == "money" and (match := _MONEY.fullmatch(str(value))):
         return {"amount": match[1], "currency": match[2].upper()}
-    if known.type in _TEXTS and isinstance(value, (int, float)) and not isinstance(value, bool):
+    if field.type in _TEXTS and isinstance(value, (int, float)) and not isinstance(value, bool):
         return str(value)
     return value
 
 
-def _typed_moment(known: ItemField, value: str) -> Any:
+def _typed_moment(field: ItemField, value: str) -> Any:
     if value.startswith("0000-00-00"):
         return None
-    found = dates.read(value)
-    if found is None:
+    parsed = dates.parse(value)
+    if parsed is None:
         return value
-    return dates.day_of(found) if known.type == "date" else found.isoformat()
+    return dates.day_of(parsed) if field.type == "date" else parsed.isoformat()
 
 
-def same(known: ItemField, sent: Any, read: Any) -> bool:
-    """Whether a value that was sent, as :func:`to_write` made it, is what was read back."""
-    meant, found = typed(known, sent), typed(known, read)
+def same(field: ItemField, sent: Any, answered: Any) -> bool:
+    """Whether a value that was sent, in the form of :func:`to_write`, is what was read back."""
+    meant, found = typed(field, sent), typed(field, answered)
     if meant in (None, "", [], {}):
         return found in (None, "", [], {}, 0, False)
-    if known.type not in _SCALARS | {"money"} or known.type == "text":
+    if field.type not in _SCALARS | {"money"} or field.type == "text":
         # The portal rewrites files, addresses and the markup of long texts.
         return found not in (None, "", [], {})
-    if known.is_multiple:
+    if field.is_multiple:
         # In any order.
         return isinstance(found, list) and sorted(map(str, meant)) == sorted(map(str, found))
-    return _same_one(known, meant, found)
+    return _same_value(field, meant, found)
 
 
-def _same_one(known: ItemField, meant: Any, found: Any) -> bool:
-    if known.type == "double" and isinstance(found, float):
+def _same_value(field: ItemField, meant: Any, found: Any) -> bool:
+    if field.type == "double" and isinstance(found, float):
         return bool(abs(meant - found) < _HUNDREDTH)
-    if known.type == "datetime" and isinstance(found, str):
-        return dates.read(meant) == dates.read(found)
-    if known.type == "money" and isinstance(found, dict):
+    if field.type == "datetime" and isinstance(found, str):
+        return dates.parse(meant) == dates.parse(found)
+    if field.type == "money" and isinstance(found, dict):
         near = abs(float(meant["amount"]) - float(found["amount"])) < _HUNDREDTH
         return near and str(meant["currency"]) == str(found["currency"])
-    if known.type in _TEXTS:
+    if field.type in _TEXTS:
         return str(meant).strip() == str(found).strip()
     return bool(meant == found)

@@ -1,14 +1,13 @@
 """
-Names in ``fields`` of CRM's methods that add and update: the portal drops what it does not know, without a word.
+Names in ``fields`` of CRM's methods that add and update: the portal silently drops what it does not know.
 
-Source: pages «crm.deal.add», «crm.deal.fields», «crm.item.add», and the server's source: the old methods
-(``crm.deal.add`` and its sisters) take exactly the names that their ``*.fields`` tells, in upper case, and ``TRACE`` in
+Source: pages "crm.deal.add", "crm.deal.fields", "crm.item.add", and the server's source: the old methods
+(``crm.deal.add`` and its sisters) take exactly the names that their ``*.fields`` gives, in upper case, and ``TRACE`` in
 an add.
 """
 
 from __future__ import annotations
 
-import difflib
 import logging
 import re
 from collections.abc import Mapping
@@ -18,6 +17,7 @@ from airflow_provider_bitrix24.crm import multifields
 from airflow_provider_bitrix24.crm.entity_types import ENTITY_TYPES
 from airflow_provider_bitrix24.crm.items import fields_of
 from airflow_provider_bitrix24.exceptions import ConfigurationError, Forbidden, Invalid, NotFound
+from airflow_provider_bitrix24.rest.messages import did_you_mean
 
 if TYPE_CHECKING:
     from airflow_provider_bitrix24.crm.fields import ItemFields
@@ -25,25 +25,25 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_OLD = re.compile(r"crm\.(company|contact|deal|lead|quote)\.(add|update)")
-_ITEM = re.compile(r"crm\.item\.(add|update)")
-#: Taken although the portal may not tell it: parents (the page's own example has ``PARENT_ID_1220``, its list none).
-_UNTOLD = re.compile(r"PARENT_ID_[0-9]+|TRACE")
+_OLD_METHOD = re.compile(r"crm\.(company|contact|deal|lead|quote)\.(add|update)")
+_ITEM_METHOD = re.compile(r"crm\.item\.(add|update)")
+#: Taken although the portal may not name it: parents (the page's own example has ``PARENT_ID_1220``, its list none).
+_UNLISTED = re.compile(r"PARENT_ID_[0-9]+|TRACE")
 #: Multi-fields of the old methods, beside those of ``crm.item.*``.
 _OLD_MULTIFIELDS = frozenset({*multifields.TYPES, "LINK"})
 
 
 class FieldNames:
     """
-    What a method takes in ``fields``. The portal is asked when the first row is there, once for each kind of item.
+    What a method takes in ``fields``. The portal is asked when the first row comes, once for each kind of item.
 
-    Methods that are not described here, and kinds whose fields the portal does not tell, take any name.
+    Methods that are not described here, and kinds whose fields the portal does not name, take any name.
     """
 
     def __init__(self, client: Client, method: str) -> None:
         self._client, self._method = client, method
-        self._old = _OLD.fullmatch(method.lower())
-        self._is_item = _ITEM.fullmatch(method.lower()) is not None
+        self._old = _OLD_METHOD.fullmatch(method.lower())
+        self._is_item = _ITEM_METHOD.fullmatch(method.lower()) is not None
         self._old_names: frozenset[str] | None = None
         self._items: dict[str, ItemFields | None] = {}
 
@@ -62,45 +62,43 @@ class FieldNames:
         if not given or not isinstance(given[0], (Mapping, list)):
             wrong = "fields is not an object" if given else "the params have no fields"
             raise ConfigurationError(
-                f"{wrong}, and all of the row would be lost",
+                f"{wrong}, and the portal would lose all values",
                 method=self._method,
-                next_step='write the mapping as {"fields": {"TITLE": "$name"}}, and for an update an "id" beside it',
+                next_step='write {"fields": {"TITLE": "…"}}, and for an update an "id" beside it',
             )
         if self._old_names is None:
-            self._old_names = self._told(f"crm.{kind}.fields")
+            self._old_names = self._names_of(f"crm.{kind}.fields")
         own = _OLD_MULTIFIELDS if ENTITY_TYPES[kind] in multifields.OWNERS else frozenset()
         for name in map(str, given[0]) if isinstance(given[0], Mapping) and self._old_names else ():
-            if name not in self._old_names and name not in own and not _UNTOLD.fullmatch(name):
+            if name not in self._old_names and name not in own and not _UNLISTED.fullmatch(name):
                 raise self._unknown(name, f"crm.{kind}.fields", self._old_names | own)
 
-    def _told(self, method: str) -> frozenset[str]:
-        """The names of a ``*.fields``; none where the portal does not tell them."""
+    def _names_of(self, method: str) -> frozenset[str]:
+        """The names that a ``*.fields`` gives; none where the portal does not give them."""
         try:
-            result = self._client.call(method)
+            return frozenset(self._client.described(method, fresh=True))
         except (Forbidden, Invalid, NotFound) as error:
             log.warning("The names of fields are not checked: %s", error)
             return frozenset()
-        return frozenset(result) if isinstance(result, dict) else frozenset()
 
-    def _unknown(self, name: str, place: str, known: frozenset[str]) -> ConfigurationError:
+    def _unknown(self, name: str, source: str, known: frozenset[str]) -> ConfigurationError:
         spelled = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name.strip()).upper()
-        near = [spelled] if spelled in known else difflib.get_close_matches(spelled, known, n=3)
         return ConfigurationError(
-            f"fields names {name!r}, which the portal would drop without a word",
+            f"fields names {name!r}, which the portal would silently drop",
             method=self._method,
-            next_step=f"did you mean {' or '.join(near)}?" if near else f"{place} gives the names",
+            next_step=did_you_mean(spelled, known, f"{source} gives the names"),
         )
 
-    def _check_item(self, fields: Mapping[str, Any], kind: str) -> None:
+    def _check_item(self, values: Mapping[str, Any], kind: str) -> None:
         if kind not in self._items:
-            known = None
+            described = None
             if kind.isascii() and kind.isdecimal():
                 try:
-                    known = fields_of(self._client, int(kind))
+                    described = fields_of(self._client, int(kind))
                 except (Forbidden, Invalid, NotFound) as error:
                     log.warning("The names of fields are not checked: %s", error)
-            self._items[kind] = known
-        if found := self._items[kind]:
-            for name in map(str, fields):
-                if not (found.entity_type_id in multifields.OWNERS and name.lower() == "fm"):
-                    found.find(name, "fields")
+            self._items[kind] = described
+        if fields := self._items[kind]:
+            for name in map(str, values):
+                if not (fields.entity_type_id in multifields.OWNERS and name.lower() == "fm"):
+                    fields.find(name, "fields")

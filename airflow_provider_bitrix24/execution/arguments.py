@@ -14,15 +14,16 @@ from airflow_provider_bitrix24.rest.nothing import from_json, nothing_hint, text
 
 def positive_id(value: Any, name: str, hint: str = "") -> int:
     """
-    ``value`` as a whole number above 0: ``1035``, ``"1035"`` and ``" 1035 "`` are taken.
+    ``value`` as a whole number above 0: ``1035``, ``"1035"`` and ``" 1035 "`` are accepted.
 
+    :param name: the argument, for the message.
     :param hint: how to find the id, for the message.
     :raises ConfigurationError: anything else, booleans and ``1035.0`` included.
     """
     number = _whole(value)
     if number is None or not 0 < number < 10**18:
         raise ConfigurationError(
-            f"{name} must be a whole number above 0, not {preview(value)}", next_step=_cure_of_number(value) or hint
+            f"{name} must be a whole number above 0, not {preview(value)}", next_step=_number_hint(value) or hint
         )
     return number
 
@@ -31,12 +32,13 @@ def number_from_zero(value: Any, name: str) -> int:
     """
     ``value`` as a whole number, 0 included.
 
+    :param name: the argument, for the message.
     :raises ConfigurationError: anything else.
     """
     number = _whole(value)
     if number is None or not 0 <= number < 10**18:
         raise ConfigurationError(
-            f"{name} must be a whole number, 0 or above, not {preview(value)}", next_step=_cure_of_number(value)
+            f"{name} must be a whole number, 0 or above, not {preview(value)}", next_step=_number_hint(value)
         )
     return number
 
@@ -47,8 +49,8 @@ def _whole(value: Any) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
-def _cure_of_number(value: Any) -> str:
-    """What to do about what data frames, databases and templates make of a number, or of none."""
+def _number_hint(value: Any) -> str:
+    """What to do about what data frames, databases and templates make of a number, or of a missing one."""
     text = f"{value}." if isinstance(value, Decimal) else str(value)
     if isinstance(value, (str, float, Decimal)) and re.fullmatch(r"\s*[1-9][0-9]*\.[0.]*\s*", text):
         return "make it whole with int(…), in a template with | float | int"
@@ -57,12 +59,13 @@ def _cure_of_number(value: Any) -> str:
 
 def required(value: Any, name: str) -> Any:
     """
-    ``value``, if it is one.
+    ``value``, unless it is nothing.
 
+    :param name: the argument, for the message.
     :raises ConfigurationError: None, an empty text, or one such as ``None`` that a template makes of nothing.
     """
-    if cure := nothing_hint(value):
-        raise ConfigurationError(f"{name} is {preview(value)}", next_step=cure)
+    if hint := nothing_hint(value):
+        raise ConfigurationError(f"{name} is {preview(value)}", next_step=hint)
     return value
 
 
@@ -70,46 +73,54 @@ def parameters(value: Any, name: str) -> dict[str, Any]:
     """
     ``value`` as the parameters of a method: an object, or its JSON text, which templates make of objects.
 
-    :raises ConfigurationError: anything else; also empty text, which may be a filter that a template has lost.
+    :param name: the argument, for the message.
+    :raises ConfigurationError: anything else; also an empty text, which may be a filter that a template has lost.
     """
     if value is None:
         return {}
-    found = from_json(value)
-    if not isinstance(found, Mapping) or not all(isinstance(key, str) for key in found):
-        # What else it holds may be a secret.
-        told = f", but {preview(value)}" if nothing_hint(value) else ""
-        cure = text_hint(value) or 'write e.g. {"id": 7}, or the same as JSON text'
-        raise ConfigurationError(f"{name} is not an object{told}", next_step=cure)
-    return dict(found)
+    decoded = from_json(value)
+    if not isinstance(decoded, Mapping) or not all(isinstance(key, str) for key in decoded):
+        # Nothing else is shown: it may hold a secret.
+        shown = f", but {preview(value)}" if nothing_hint(value) else ""
+        hint = text_hint(value) or 'write e.g. {"id": 7}, or the same as JSON text'
+        raise ConfigurationError(f"{name} is not an object{shown}", next_step=hint)
+    return dict(decoded)
 
 
 def some_fields(value: Any) -> dict[str, Any]:
     """
-    :raises ConfigurationError: no object, or an empty one.
+    ``value`` as an item's fields, at least one.
+
+    :raises ConfigurationError: not an object, or an empty one.
     """
-    given = parameters(value, "fields")
-    if not given:
+    fields = parameters(value, "fields")
+    if not fields:
         raise ConfigurationError("fields is empty", next_step='write e.g. {"title": "Oak door"}')
-    return given
+    return fields
 
 
 def ids(value: Any, name: str, hint: str = "") -> list[int]:
     """
     ``value`` as a list of whole numbers above 0, each once: a list, a lazy XCom sequence, or JSON text of one.
 
+    :param name: the argument, for the message.
+    :param hint: how to find the ids, for the message.
     :raises ConfigurationError: anything else.
     """
-    found = from_json(value)
-    if isinstance(found, (str, bytes, Mapping)) or not isinstance(found, Iterable):
-        cure = text_hint(value) or hint or "write e.g. [7, 9]"
-        raise ConfigurationError(f"{name} is not a list of ids, but {preview(value)}", next_step=cure)
-    return list(dict.fromkeys(positive_id(one, f"an id in {name}", hint) for one in found))
+    decoded = from_json(value)
+    if isinstance(decoded, (str, bytes, Mapping)) or not isinstance(decoded, Iterable):
+        raise ConfigurationError(
+            f"{name} is not a list of ids, but {preview(value)}",
+            next_step=text_hint(value) or hint or "write e.g. [7, 9]",
+        )
+    return list(dict.fromkeys(positive_id(member, f"an id in {name}", hint) for member in decoded))
 
 
 def one_of(value: Any, name: str, allowed: tuple[Any, ...]) -> Any:
     """
     ``value``, if it is one of those allowed.
 
+    :param name: the argument, for the message.
     :raises ConfigurationError: it is not.
     """
     if value not in allowed or isinstance(value, bool):
@@ -123,12 +134,13 @@ def flag(value: Any, name: str) -> bool:
     """
     ``value``, if it is True or False.
 
+    :param name: the argument, for the message.
     :raises ConfigurationError: anything else: a text such as ``"false"`` would count as true.
     """
     if not isinstance(value, bool):
         raise ConfigurationError(
             f"{name} must be True or False, not {preview(value)}",
-            next_step="write it without quotes; it is no template",
+            next_step="write it without quotes; it cannot be a template",
         )
     return value
 
@@ -137,16 +149,19 @@ def names(value: Any, name: str) -> list[str]:
     """
     ``value`` as a list of names: a list of texts, its JSON text, or one name.
 
+    :param name: the argument, for the message.
     :raises ConfigurationError: anything else.
     """
-    found = from_json(value) if isinstance(value, str) and value.lstrip().startswith("[") else value
-    cure = text_hint(value)
-    if isinstance(found, str) and not cure and "," not in found:
-        found = [found]
-    if isinstance(found, (str, bytes, Mapping)) or not isinstance(found, Iterable):
-        told = f", but {preview(value)}" if isinstance(value, str) else ""
-        raise ConfigurationError(f"{name} is not a list of names{told}", next_step=cure or 'write e.g. ["id", "title"]')
-    found = list(found)
-    if not all(isinstance(one, str) and one.strip() for one in found):
-        raise ConfigurationError(f"{name} holds something that is no name", next_step='write e.g. ["id", "title"]')
-    return [one.strip() for one in found]
+    decoded = from_json(value) if isinstance(value, str) and value.lstrip().startswith("[") else value
+    hint = text_hint(value)
+    if isinstance(decoded, str) and not hint and "," not in decoded:
+        decoded = [decoded]
+    if isinstance(decoded, (str, bytes, Mapping)) or not isinstance(decoded, Iterable):
+        shown = f", but {preview(value)}" if isinstance(value, str) else ""
+        raise ConfigurationError(
+            f"{name} is not a list of names{shown}", next_step=hint or 'write e.g. ["id", "title"]'
+        )
+    members = list(decoded)
+    if not all(isinstance(member, str) and member.strip() for member in members):
+        raise ConfigurationError(f"{name} has a member that is not a name", next_step='write e.g. ["id", "title"]')
+    return [member.strip() for member in members]

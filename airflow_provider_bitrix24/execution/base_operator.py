@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from airflow_provider_bitrix24.rest.client import Client
 
 
-class _ByHand:
+class _StandIn:
     """In place of the task instance where no task runs, as in a test that calls ``execute({})``: a first try."""
 
     try_number, dag_id, map_index = 1, "", -1
@@ -24,7 +24,7 @@ class _ByHand:
         self.task_id, self.run_id = task_id, str(uuid.uuid4())
 
     def xcom_push(self, key: str, value: Any) -> None:
-        """What more a task would tell goes nowhere."""
+        """There is nowhere to push to."""
 
 
 class Bitrix24BaseOperator(BaseOperator):
@@ -43,10 +43,10 @@ class Bitrix24BaseOperator(BaseOperator):
     _given: frozenset[str] = frozenset()
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
-        # Here alone are they all together, and not rendered yet.
+        # Only here are all arguments together, before they are rendered.
         operator = super().__new__(cls)
         given = frozenset(name for name, value in kwargs.items() if value is not None)
-        # Airflow's own way of setting an attribute wants the operator to be made already.
+        # Airflow's own __setattr__ needs an operator that has been initialized.
         object.__setattr__(operator, "_given", given)
         return operator
 
@@ -64,7 +64,7 @@ class Bitrix24BaseOperator(BaseOperator):
 
     def execute(self, context: Any) -> Any:
         if "ti" not in context:
-            context = {**context, "ti": _ByHand(self.task_id)}
+            context = {**context, "ti": _StandIn(self.task_id)}
         with airflow_outcome():
             for name, attribute in self.flags.items():
                 flag(getattr(self, attribute), name)
@@ -79,7 +79,7 @@ class Bitrix24BaseOperator(BaseOperator):
                 self._client = None
 
     def _check_given(self) -> None:
-        """:raises ConfigurationError: None came of what was given: as a filter it would mean all there is."""
+        """:raises ConfigurationError: None came of what was given: as a filter it would mean everything."""
         required(self.bitrix24_conn_id, "bitrix24_conn_id")
         for name in self.template_fields:
             if name in self._given and getattr(self, name) is None:
@@ -87,11 +87,11 @@ class Bitrix24BaseOperator(BaseOperator):
 
     def run(self, client: Client, context: Any) -> Any:
         """Do the task's work and return what goes to XCom, in plain JSON types."""
-        raise TypeError(f"{type(self).__name__} has no run()")
+        raise NotImplementedError(f"{type(self).__name__} has no run()")
 
     def on_kill(self) -> None:
         """Send nothing more; a request that is under way is not called back."""
-        # Airflow 3 lets the task go on after a signal that came while the connection was looked up.
+        # Airflow 3 goes on with the task after a signal that came while the connection was looked up.
         self._killed = True
         if self._client is not None:
             self._client.stop()

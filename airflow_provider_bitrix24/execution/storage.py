@@ -15,9 +15,9 @@ from airflow_provider_bitrix24.rest.messages import preview
 from airflow_provider_bitrix24.rest.nothing import NOTHING, nothing_hint
 
 _EXAMPLE = "write e.g. s3://conn_id@bucket/deals.jsonl or file:///data/deals.jsonl"
-#: What no retry heals of a file that cannot be made; the rest may be the network, or a full disk.
-_FOR_GOOD = (FileExistsError, FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError, ValueError)
-_FOR_GOOD_NUMBERS = frozenset({errno.ENAMETOOLONG, errno.EROFS, errno.EINVAL, errno.ELOOP})
+#: What no retry heals where a file cannot be created; anything else may be the network, or a full disk.
+_FINAL = (FileExistsError, FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError, ValueError)
+_FINAL_NUMBERS = frozenset({errno.ENAMETOOLONG, errno.EROFS, errno.EINVAL, errno.ELOOP})
 
 
 def storage_path(address: Any, name: str) -> Any:
@@ -25,13 +25,13 @@ def storage_path(address: Any, name: str) -> Any:
     An Airflow ``ObjectStoragePath``: ``s3://conn_id@bucket/key.jsonl``, ``file:///data/key.jsonl``, or a plain path.
 
     :param name: the argument, for messages.
-    :raises ConfigurationError: it names no file.
+    :raises ConfigurationError: it does not name a file.
     """
     from airflow_provider_bitrix24._compat import AirflowNotFoundException, ObjectStoragePath
 
     text = str(address).strip() if address is not None else ""
     if address is not None and not isinstance(address, (str, PurePath, ObjectStoragePath)):
-        raise ConfigurationError(f"{name} is no address of a file, but {preview(address)}", next_step=_EXAMPLE)
+        raise ConfigurationError(f"{name} is not the address of a file, but {preview(address)}", next_step=_EXAMPLE)
     if text in NOTHING or text.endswith("/") or re.match(r"[a-z][a-z0-9+]+:(?!//)", text):
         raise ConfigurationError(
             f"{name} does not name a file{f', but {text!r}' if text else ''}",
@@ -46,7 +46,7 @@ def storage_path(address: Any, name: str) -> Any:
         failure = ConfigurationError(
             f"the connection of {name} cannot be used ({error})",
             next_step="add it, or write the id of another one",
-            # Airflow says so too where the store of connections is out of reach.
+            # Airflow says the same where the store of connections is out of reach.
             retryable=True,
         )
     except (ValueError, ImportError) as error:
@@ -59,7 +59,7 @@ def storage_path(address: Any, name: str) -> Any:
 
 def writable_path(address: Any, name: str) -> Any:
     """
-    The same of a file that is to be written, which is tried: no long list is to be read, no row written, in vain.
+    The same of a file that is to be written. Writing is tried: no long list is read, and no row written, in vain.
 
     :raises ConfigurationError: it cannot be written.
     """
@@ -74,10 +74,10 @@ def writable_path(address: Any, name: str) -> Any:
         part.unlink()
         return path
     except (OSError, ValueError, NotImplementedError) as error:
-        if isinstance(error, OSError) and not isinstance(error, _FOR_GOOD) and error.errno not in _FOR_GOOD_NUMBERS:
+        if isinstance(error, OSError) and not isinstance(error, _FINAL) and error.errno not in _FINAL_NUMBERS:
             raise
         failure = ConfigurationError(
-            f"{name} cannot be written: in {path.parent} no file can be made ({_why(error)})",
+            f"{name} cannot be written: no file can be created in {path.parent} ({_why(error)})",
             next_step="give the user that Airflow's tasks run as the right to write there, or name another place",
         )
     raise failure
@@ -85,7 +85,7 @@ def writable_path(address: Any, name: str) -> Any:
 
 def _why(error: Exception) -> str:
     if isinstance(error, (FileExistsError, NotADirectoryError)):
-        return "a part of it is a file and no folder"
+        return "a part of it is a file, not a folder"
     return (isinstance(error, OSError) and error.strerror) or type(error).__name__
 
 
@@ -99,7 +99,7 @@ def write_json_lines(path: Any, rows: Iterable[Any]) -> dict[str, Any]:
     Write one JSON document to a line, and return ``{"path": …, "rows": 2, "bytes": 61, "sha256": "…"}``.
 
     The lines go to a file beside the final one, which is renamed at the end: a crash leaves nothing under the final
-    name, and a retry begins anew.
+    name, and a retry starts over.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     part = _part(path)

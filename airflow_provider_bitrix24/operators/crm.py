@@ -80,7 +80,7 @@ class Bitrix24GetItemOperator(Bitrix24BaseOperator):
         check_kind(client, params["entityTypeId"])
         if not self.missing_ok:
             raise failure.but(advice=FIND_ITEM_ID)
-        self.log.info("%s; that is fine, since missing_ok is set.", failure)
+        self.log.info("%s; this is accepted, since missing_ok is set.", failure)
         return None
 
 
@@ -94,11 +94,11 @@ class Bitrix24ListItemsOperator(Bitrix24BaseOperator):
     :param entity_type_id: ``"deal"``, ``"lead"``, ``"contact"``, ``"company"``, ``"quote"``, ``"invoice"``, or a
         number, e.g. of a smart process; templated.
     :param item_filter: as ``crm.item.list`` has it, with names in any spelling, e.g. ``{">=UPDATED_TIME": "{{ ts }}",
-        "@STAGE_ID": ["WON", "LOSE"], "UF_CRM_1700000001": True}``. A name that is no field fails. A time needs its
+        "@STAGE_ID": ["WON", "LOSE"], "UF_CRM_1700000001": True}``. A name that is not a field fails. A time needs its
         zone. Templated.
     :param select: names of the fields to return, in any spelling; all of them by default, and with ``["*"]``. Phones
         and e-mails (``fm``) come only with all. Templated.
-    :param limit: at most so many items; templated.
+    :param limit: the most items to read; templated.
     :param destination: an ``ObjectStoragePath``, ``s3://conn_id@bucket/{{ ds }}.jsonl``; overwritten; templated.
     :param typed: each value in the JSON type of its field, see :class:`Bitrix24GetItemOperator`.
     :raises AirflowFailException: the arguments, a right, a list that cannot be proven whole, or too large for XCom.
@@ -164,9 +164,9 @@ class Bitrix24AddItemOperator(Bitrix24BaseOperator):
     """
     Add a CRM item, and return its id, a number.
 
-    An add is never repeated by us: when its answer is lost, the task fails without retry, since the item may be there.
-    So does the next try of a task that was killed while it added; but before Airflow 3.3 nothing remembers that, and
-    the next try adds: set ``retries=0`` there. Where items have a key of their own,
+    An add is never repeated: when its answer is lost, the task fails without retry, since the item may be there. So
+    does the next try of a task that was killed while it added; but before Airflow 3.3 nothing remembers that, and the
+    next try adds again: set ``retries=0`` there. Where items have a key of their own,
     :class:`Bitrix24UpsertItemOperator` looks first.
 
     :param entity_type_id: ``"deal"``, ``"lead"``, ``"contact"``, ``"company"``, ``"quote"``, ``"invoice"``, or a
@@ -176,8 +176,8 @@ class Bitrix24AddItemOperator(Bitrix24BaseOperator):
         Y and N; dates and datetimes, these with a zone; money of user fields ``"300|EUR"``; enumerations by id or
         text; ``PHONE``, ``EMAIL``, ``WEB`` and ``IM`` of leads, contacts and companies as text, as a list, or as
         entries of ``fm``; None for nothing.
-    :param read_back: read the item afterwards, and fail without retry, naming them, if fields were not taken: the
-        portal drops some values without a word.
+    :param read_back: read the item afterwards, and fail without retry if the portal silently dropped fields; the
+        message names them.
     :raises AirflowFailException: no right, fields that the portal would refuse or drop, or a lost answer.
     :raises Bitrix24Error: a limit, the network, a fault of the portal: the task's ``retries`` apply.
 
@@ -204,14 +204,14 @@ class Bitrix24AddItemOperator(Bitrix24BaseOperator):
     def run(self, client: Client, context: Any) -> int:
         type_id = entity_type_id(self.entity_type_id)
         given = some_fields(self.fields)
-        known = fields_of(client, type_id)
-        sent = known.prepare(given, "add")
+        fields = fields_of(client, type_id)
+        sent = fields.prepare(given, "add")
         params = {"entityTypeId": type_id, "fields": sent.params("add")}
         item_id = once(context, ADD, lambda: added_id(client.call(ADD, params)))
-        self.log.info("%s: %s %d added", ADD, known.kind, item_id)
+        self.log.info("%s: %s %d added", ADD, fields.kind, item_id)
         if self.read_back:
-            with after(context, f"{known.kind} {item_id} was added", "look at it before another try adds another"):
-                check_taken(client, known, item_id, sent)
+            with after(context, f"{fields.kind} {item_id} was added", "look at it before another try adds another"):
+                check_taken(client, fields, item_id, sent)
         return item_id
 
 
@@ -220,7 +220,7 @@ class Bitrix24UpdateItemOperator(Bitrix24BaseOperator):
     Change fields of a CRM item, and return ``True``. Only the fields that are given are changed.
 
     Phones and e-mails that the item has already are left out, so that a retry adds none twice. To change or remove one,
-    write its id: ``{"fm": {"101": {"value": ""}}}``.
+    give its id: ``{"fm": {"101": {"value": ""}}}``.
 
     :param entity_type_id: ``"deal"``, ``"lead"``, ``"contact"``, ``"company"``, ``"quote"``, ``"invoice"``, or a
         number, e.g. of a smart process; templated.
@@ -255,17 +255,17 @@ class Bitrix24UpdateItemOperator(Bitrix24BaseOperator):
     def run(self, client: Client, context: Any) -> bool:
         params = item_params(self.entity_type_id, positive_id(self.item_id, "item_id", FIND_ITEM_ID))
         given = some_fields(self.fields)
-        known = fields_of(client, params["entityTypeId"])
-        sent = known.prepare(given, "update")
+        fields = fields_of(client, params["entityTypeId"])
+        sent = fields.prepare(given, "update")
         try:
             remaining = sent.for_item(item_in(client.call(GET, params), GET)) if sent.adds_entries else sent
-            if fields := remaining.params("update"):
-                client.call(UPDATE, {**params, "fields": fields})
+            if changes := remaining.params("update"):
+                client.call(UPDATE, {**params, "fields": changes})
         except NotFound as error:
             raise error.but(advice=FIND_ITEM_ID) from None
-        self.log.info("%s: %s %d changed", UPDATE, known.kind, params["id"])
+        self.log.info("%s: %s %d changed", UPDATE, fields.kind, params["id"])
         if self.read_back:
-            check_taken(client, known, params["id"], sent)
+            check_taken(client, fields, params["id"], sent)
         return True
 
 
@@ -273,7 +273,7 @@ class Bitrix24DeleteItemOperator(Bitrix24BaseOperator):
     """
     Delete a CRM item, and return ``True``. It goes to the portal's recycle bin where that is on.
 
-    A delete is harmless to repeat: when its answer was lost, the item is asked for, and gone means done.
+    A delete is harmless to repeat: when its answer was lost, the item is looked up, and gone means done.
 
     :param entity_type_id: ``"deal"``, ``"lead"``, ``"contact"``, ``"company"``, ``"quote"``, ``"invoice"``, or a
         number, e.g. of a smart process; templated.
@@ -309,7 +309,7 @@ class Bitrix24DeleteItemOperator(Bitrix24BaseOperator):
         if missing:
             check_kind(client, params["entityTypeId"])
             if self.missing_ok:
-                self.log.info("%s; that is fine, since missing_ok is set.", failure)
+                self.log.info("%s; this is accepted, since missing_ok is set.", failure)
                 return False
             failure = failure.but(advice=FIND_ITEM_ID)
         if context["ti"].try_number > 1 and (missing or not failure.cause_known):

@@ -58,7 +58,7 @@ class Bitrix24GetPaymentOperator(Bitrix24BaseOperator):
             return payment_row(client.call("crm.item.payment.get", {"id": payment_id}))
         except NotFound as error:
             if self.missing_ok:
-                self.log.info("%s; that is fine, since missing_ok is set.", error)
+                self.log.info("%s; this is accepted, since missing_ok is set.", error)
                 return None
             raise error.but(advice=FIND_PAYMENT_ID) from None
 
@@ -68,7 +68,7 @@ class Bitrix24ListPaymentsOperator(Bitrix24BaseOperator):
     List the payments of a deal or an invoice.
 
     Returns a list of payments in the shape of :class:`Bitrix24GetPaymentOperator`, in ascending order of id; ``[]`` for
-    an object without payments, and also for an id that does not exist: the portal tells no difference.
+    an object without payments, and also for an id that does not exist: the portal does not tell the two apart.
 
     :param entity_type_id: ``"deal"``, ``"invoice"``, ``2`` or ``31``; templated.
     :param entity_id: the id of the deal or invoice; templated.
@@ -117,13 +117,13 @@ def payments_of(
     **kwargs: Any,
 ) -> Any:
     """
-    A task that gives the ids of a deal's or invoice's payments, for one mapped task each.
+    A task that returns the ids of a deal's or invoice's payments, to map other tasks over.
 
     ``Bitrix24DeletePaymentOperator.partial(task_id="delete").expand(payment_id=payments_of(13))``. Airflow maps at most
     ``max_map_length`` ids (1,024 by default); ``Bitrix24DeletePaymentsOperator`` deletes more in one task.
 
     :param entity_id: the id of the deal or invoice, a template, or another task's result.
-    :param kwargs: whatever else :class:`Bitrix24ListPaymentsOperator` takes.
+    :param kwargs: any other argument of :class:`Bitrix24ListPaymentsOperator`.
     """
     return Bitrix24ListPaymentsOperator(
         task_id=task_id,
@@ -139,9 +139,9 @@ class Bitrix24AddPaymentOperator(Bitrix24BaseOperator):
     """
     Add an empty payment (sum 0, unpaid) to a deal or an invoice, and return its id, a number.
 
-    An add is never repeated by us: when its answer is lost, the task fails without retry, since the payment may be
-    there. So does the next try of a task that was killed while it added; but before Airflow 3.3 nothing remembers that,
-    and the next try adds: set ``retries=0`` there. Products and deliveries are added by operators of their own.
+    An add is never repeated: when its answer is lost, the task fails without retry, since the payment may be there. So
+    does the next try of a task that was killed while it added; but before Airflow 3.3 nothing remembers that, and the
+    next try adds again: set ``retries=0`` there. Products and deliveries are added by operators of their own.
 
     :param entity_type_id: ``"deal"``, ``"invoice"``, ``2`` or ``31``; templated.
     :param entity_id: the id of the deal or invoice; templated.
@@ -149,7 +149,7 @@ class Bitrix24AddPaymentOperator(Bitrix24BaseOperator):
         portal's own choice by default; templated. Where that meets a limit or the network, a retry sets it on the same
         payment in Airflow 3.3; before, the task fails without retry and names the payment.
     :param deduplicate: in both cases, compare the object's payments before and after, and return the one that
-        appeared. If somebody else adds one at the same moment, it cannot be told which is ours, and the task fails.
+        appeared. If somebody else adds one at the same moment, nobody can say which is which, and the task fails.
     :raises AirflowFailException: no right, no such object, a plan without more payments, or a lost answer.
     :raises Bitrix24Error: a limit, the network, a fault of the portal: the task's ``retries`` apply.
 
@@ -184,8 +184,8 @@ class Bitrix24AddPaymentOperator(Bitrix24BaseOperator):
         if pay_system_id is not None:
             # ``fields`` of add is documented nowhere, so the payment system is set by what is documented.
             fields = {"id": payment_id, "fields": {"paySystemId": pay_system_id}}
-            cure = "set its payment system, or delete it before another try"
-            with after(context, f"payment {payment_id} was added", cure):
+            hint = "set its payment system, or delete it before another try"
+            with after(context, f"payment {payment_id} was added", hint):
                 client.call("crm.item.payment.update", fields)
         self.log.info("%s: payment %d added", ADD, payment_id)
         return payment_id
@@ -231,10 +231,8 @@ class Bitrix24UpdatePaymentOperator(Bitrix24BaseOperator):
         try:
             client.call("crm.item.payment.update", {"id": payment_id, "fields": fields})
         except NotFound as error:
-            # The payment system may be what is not there.
-            if "payment has not been" in str(error).lower():
-                raise error.but(advice=FIND_PAYMENT_ID) from None
-            raise
+            # A missing payment system comes with its own hint.
+            raise (error if error.next_step else error.but(advice=FIND_PAYMENT_ID)) from None
         self.log.info("crm.item.payment.update: payment %d has %s", payment_id, fields)
         return True
 
@@ -243,7 +241,7 @@ class Bitrix24PayPaymentOperator(Bitrix24BaseOperator):
     """
     Mark a payment as paid.
 
-    Returns whether that changed something: ``True``, or ``False`` for a payment that was paid already; None when the
+    Returns whether that changed something: ``True``, or ``False`` for a payment that was already paid; None when the
     portal's answer was lost on the way, or when an earlier try of the task may have done it.
 
     :param payment_id: the payment's id; templated.
@@ -270,7 +268,7 @@ class Bitrix24PayPaymentOperator(Bitrix24BaseOperator):
         except NotFound as error:
             raise error.but(advice=FIND_PAYMENT_ID) from None
         reply = client.ask(self.method, {"id": payment_id})
-        # A try that was lost or killed may have done what is found done now.
+        # An earlier attempt or try, lost or killed, may be what made the payment so.
         unsure = reply.repeated or (before == self.paid and is_repeated(context))
         changed = None if unsure else before != self.paid
         self.log.info("%s: payment %d, changed: %s", self.method, payment_id, changed)
@@ -296,12 +294,12 @@ class Bitrix24DeletePaymentOperator(Bitrix24BaseOperator):
     Delete a payment of a deal or an invoice.
 
     Calls ``crm.item.payment.delete`` and returns ``True``, pushed to XCom as a JSON boolean. A delete is harmless to
-    repeat: when its answer was lost, the payment is asked for, and gone means done.
+    repeat: when its answer was lost, the payment is looked up, and gone means done.
 
     :param payment_id: the payment's id, a whole number above 0 or its text, e.g. ``1035``; templated. It is not the
         number that the portal shows (``3653/1``).
     :param missing_ok: return ``False`` instead of failing when there is no such payment. A portal that says the same
-        for «not found» and «no right» makes the task fail all the same.
+        for "not found" and "no right" makes the task fail even so.
     :param bitrix24_conn_id: the connection's id; templated.
     :raises AirflowFailException: no retry would help: permission, authorization, a wrong id, a payment that is not
         there or is paid, a blocked portal. The message says what to do.
@@ -326,13 +324,12 @@ class Bitrix24DeletePaymentOperator(Bitrix24BaseOperator):
         except RestError as error:
             missing = isinstance(error, NotFound)
             if missing and self.missing_ok:
-                self.log.info("%s; that is fine, since missing_ok is set.", error)
+                self.log.info("%s; this is accepted, since missing_ok is set.", error)
                 return False
-            if missing:
-                error.advise(FIND_PAYMENT_ID)
+            failure = error.but(advice=FIND_PAYMENT_ID) if missing else error
             if context["ti"].try_number > 1 and (missing or not error.cause_known):
-                error.advise("an earlier try of this task may have deleted it")
-            raise
+                failure = failure.but(advice="an earlier try of this task may have deleted it")
+            raise failure from None
         self.log.info(
             "crm.item.payment.delete: payment %d deleted in %.2f s (request %s)",
             payment_id,

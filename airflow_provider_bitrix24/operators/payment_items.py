@@ -25,8 +25,8 @@ class Bitrix24AddPaymentProductOperator(Bitrix24BaseOperator):
     Add a product row of the deal or invoice to a payment, and return the id of the payment's item, a number.
 
     The payment's sum follows. The change is not written back to the deal's product rows. A paid payment refuses it:
-    unpay first. Not repeated by us: after a lost answer the task fails without retry, since the item may be there; for
-    a task that is killed, what :class:`Bitrix24AddPaymentOperator` says holds here.
+    unpay it first. Never repeated: after a lost answer the task fails without retry, since the item may be there; for a
+    task that is killed, see :class:`Bitrix24AddPaymentOperator`.
 
     :param payment_id: the payment's id; templated.
     :param row_id: id of a product row of the deal; templated.
@@ -50,7 +50,7 @@ class Bitrix24AddPaymentProductOperator(Bitrix24BaseOperator):
         params = {
             "paymentId": positive_id(self.payment_id, "payment_id", FIND_PAYMENT_ID),
             "rowId": positive_id(self.row_id, "row_id", FIND_ROW_ID),
-            # The page says «double»; the server cuts or refuses fractions («payments: methods»).
+            # The page says "double"; the server cuts or refuses fractions ("payments: methods").
             "quantity": positive_id(self.quantity, "quantity", "the portal takes whole numbers only"),
         }
         return once(context, method, partial(added_id, client, method, params))
@@ -60,8 +60,7 @@ class Bitrix24AddPaymentDeliveryOperator(Bitrix24BaseOperator):
     """
     Add a delivery to a payment, and return the id of the payment's item, a number.
 
-    What :class:`Bitrix24AddPaymentProductOperator` says of sums, paid payments, lost answers and killed tasks holds
-    here too.
+    Sums, paid payments, lost answers and killed tasks: see :class:`Bitrix24AddPaymentProductOperator`.
 
     :param payment_id: the payment's id; templated.
     :param delivery_id: id of a delivery of the deal; templated.
@@ -112,8 +111,8 @@ class Bitrix24ListPaymentProductsOperator(Bitrix24BaseOperator):
 
     def run(self, client: Client, context: Any) -> list[dict[str, Any]]:
         params: dict[str, Any] = {"paymentId": positive_id(self.payment_id, "payment_id", FIND_PAYMENT_ID)}
-        if wanted := parameters(self.item_filter, "item_filter"):
-            params["filter"] = wanted
+        if conditions := parameters(self.item_filter, "item_filter"):
+            params["filter"] = conditions
         return [payment_row(row) for row in client.list(self.method, params)]
 
 
@@ -228,11 +227,11 @@ class Bitrix24GetPaymentPublicUrlOperator(Bitrix24BaseOperator):
     """
     Return the link under which a customer pays: ``{"url": "https://…", "shortUrl": "https://…"}``.
 
-    Needs the scope ``salescenter``. The picture of the link that the portal sends too (``qr``) is left out unless
-    asked for: it is long.
+    Needs the scope ``salescenter``. The portal also sends a QR code of the link (``qr``), which is left out
+    unless asked for: it is long.
 
     :param payment_id: the payment's id; templated.
-    :param qr: return the link's QR code too, a PNG in base64.
+    :param qr: also return the link's QR code, a PNG in base64.
     :raises AirflowFailException: the portal has no public site for payments, or its phone is not confirmed.
     :raises Bitrix24Error: a limit, the network, a fault of the portal: the task's ``retries`` apply.
 

@@ -26,18 +26,18 @@ class Bitrix24Operator(Bitrix24BaseOperator):
     a task that was killed meanwhile; but before Airflow 3.3 nothing remembers that: set ``retries=0`` there.
 
     :param method: e.g. ``"crm.item.get"``, but not ``"batch"``; templated.
-    :param method_params: what the method is given, an object or its JSON text; templated. It is sent as it is: names
-        that the portal drops without a word are told by operators of their own, such as ``Bitrix24AddItemOperator``.
+    :param method_params: the method's parameters, an object or its JSON text; templated. They are sent as they are:
+        ``Bitrix24AddItemOperator`` and its like check names that the portal would silently drop.
     :param version: 3 for a method of REST 3.0.
     :param result_path: the part of the result to return, e.g. ``"item.id"`` or ``"items.0"``; templated.
-    :param response_check: called with the result (after ``result_path``); the task fails unless it returns something
-        true. Without retry if the method is one that must not be repeated, since it has been done.
+    :param response_check: called with the result (after ``result_path``); unless it returns something true, the task
+        fails, without retry if the method must not be repeated, since it has been done.
     :param response_filter: called with the result (after ``result_path``); what it returns goes to XCom. If one of the
         two raises, a method that must not be repeated is not tried again either.
     :raises AirflowFailException: no retry would help, or repeating could do the work twice.
     :raises Bitrix24Error: a limit, the network, a fault of the portal: the task's ``retries`` apply.
 
-    Source: Bitrix24 REST docs, «How to call REST methods».
+    Source: Bitrix24 REST docs, "How to call REST methods".
     """
 
     template_fields: Sequence[str] = ("method", "method_params", "result_path", "bitrix24_conn_id")
@@ -69,7 +69,7 @@ class Bitrix24Operator(Bitrix24BaseOperator):
         name = method.name
         if name.lower() == "batch":
             raise ConfigurationError(
-                "method is batch, whose failed commands would go unseen here", next_step="use Bitrix24BatchOperator"
+                "method is batch, whose failed commands would go unnoticed here", next_step="use Bitrix24BatchOperator"
             )
         self._check_readers()
         again = method.repeat_for(params) != "never"
@@ -89,14 +89,15 @@ class Bitrix24Operator(Bitrix24BaseOperator):
         return _of_user("response_filter", self.response_filter, result, name, again)
 
     def _check_readers(self) -> None:
-        """What is to read the result, before there is one: a method that was done must not be done again for it."""
+        """Check, before the method is called, what will read its result: it must not be called again for that."""
         path = self.result_path
         if isinstance(path, bool) or not isinstance(path, (str, int, type(None))):
             raise ConfigurationError(f"result_path is {preview(path)}", next_step='write e.g. "item.id" or 0')
         for argument, function in (("response_check", self.response_check), ("response_filter", self.response_filter)):
             if function is not None and not callable(function):
                 raise ConfigurationError(
-                    f"{argument} is no function, but {preview(function)}", next_step="write e.g. lambda result: result"
+                    f"{argument} is not a function, but {preview(function)}",
+                    next_step="write e.g. lambda result: result",
                 )
 
 
@@ -114,14 +115,13 @@ class Bitrix24BatchOperator(Bitrix24BaseOperator):
         ``{"a": ["crm.item.get", {…}]}``, or its JSON text; templated.
     :param halt: stop after the first command that fails.
     :param references: take ``$result[a][item][id]`` in a value as a reference to an earlier command of the same 50.
-        Without ``halt``, what refers to a command that failed runs all the same, with something else as its value.
-    :param on_error: ``"fail"`` fails the task when a command failed (the outcome is in XCom under the key
-        ``bitrix24_batch`` all the same), without retry if commands were done that must not be done twice;
-        ``"continue"`` returns the outcome.
+        Without ``halt``, a command that refers to a failed one still runs, with something else as its value.
+    :param on_error: ``"fail"`` fails the task when a command failed, without retry if commands were done that must not
+        be done twice; the outcome is then in XCom under the key ``bitrix24_batch``. ``"continue"`` returns the outcome.
     :raises AirflowFailException: a command failed that no retry can heal, or one was done that must not be done twice.
     :raises Bitrix24Error: a limit, the network, a fault of the portal: the task's ``retries`` apply.
 
-    Source: Bitrix24 REST docs, «How to Execute a Batch Request».
+    Source: Bitrix24 REST docs, "How to Execute a Batch Request".
     """
 
     template_fields: Sequence[str] = ("commands", "bitrix24_conn_id")
@@ -146,7 +146,7 @@ class Bitrix24BatchOperator(Bitrix24BaseOperator):
     def run(self, client: Client, context: Any) -> dict[str, Any]:
         on_error = one_of(self.on_error, "on_error", ("fail", "continue"))
         given = parameters(required(self.commands, "commands"), "commands")
-        commands = {name: _command(name, one) for name, one in given.items()}
+        commands = {name: _command(name, command) for name, command in given.items()}
         if not self.references:
             self._warn_of_references(commands)
         unrepeatable = [name for name, command in commands.items() if _is_unrepeatable(client, *command)]
@@ -170,7 +170,7 @@ class Bitrix24BatchOperator(Bitrix24BaseOperator):
         return once(context, "batch", send) if unrepeatable else send()
 
     def _warn_of_references(self, commands: Mapping[str, tuple[str, Mapping[str, Any]]]) -> None:
-        """What looks like a reference may be meant as one, or be a text of a user that must not become one."""
+        """What looks like a reference may be meant as one, or be a user's text that must not become one."""
         from airflow_provider_bitrix24.rest.encoding import has_reference
 
         for name, (_, params) in commands.items():
@@ -182,16 +182,17 @@ class Bitrix24BatchOperator(Bitrix24BaseOperator):
                 )
 
     def _failure(self, done: BatchResult[str], unrepeatable: list[str]) -> Bitrix24Error:
-        """What the task fails of; without retry where that would do something twice."""
+        """The error that the task fails with; not retryable where a retry would do something twice."""
         try:
             done.all_results()
         except Bitrix24Error as error:
             failure = error
-        if unrepeatable:
-            failure.retryable = False
-            some = ", ".join(unrepeatable[:10]) + (f", … ({len(unrepeatable)})" if len(unrepeatable) > 10 else "")
-            failure.advise(f"done, and not to be done twice: {some}; send the others by themselves")
-        return failure
+        if not unrepeatable:
+            return failure
+        names = ", ".join(unrepeatable[:10]) + (f", … ({len(unrepeatable)})" if len(unrepeatable) > 10 else "")
+        return failure.but(
+            retryable=False, advice=f"done, and not to be done twice: {names}; send the others by themselves"
+        )
 
 
 class Bitrix24ListOperator(Bitrix24BaseOperator):
@@ -204,13 +205,13 @@ class Bitrix24ListOperator(Bitrix24BaseOperator):
 
     :param method: a list method, e.g. ``"crm.item.list"``; templated.
     :param method_params: the method's own, without order and start; templated.
-    :param limit: at most so many rows; templated.
+    :param limit: the most rows to read; templated.
     :param destination: an ``ObjectStoragePath``, ``s3://conn_id@bucket/{{ ds }}.jsonl``; overwritten; templated.
     :param version: 3 for a method of REST 3.0.
     :raises AirflowFailException: the arguments, a right, a list that cannot be proven whole, or too large for XCom.
     :raises Bitrix24Error: a limit, the network, a fault of the portal: the task's ``retries`` apply.
 
-    Source: Bitrix24 REST docs, «How to Retrieve Large Volumes of Data».
+    Source: Bitrix24 REST docs, "How to Retrieve Large Volumes of Data".
     """
 
     template_fields: Sequence[str] = ("method", "method_params", "limit", "destination", "bitrix24_conn_id")
@@ -253,7 +254,7 @@ class Bitrix24ListOperator(Bitrix24BaseOperator):
 
 
 def _of_user(argument: str, function: Callable[[Any], Any], result: Any, method: str, again: bool) -> Any:
-    """What a function of the DAG's author makes of the result; if it raises, nothing is done twice for that."""
+    """Call a function of the DAG's author with the result; if it raises, the method is not called again for that."""
     try:
         return function(result)
     except Exception as error:
@@ -264,15 +265,15 @@ def _of_user(argument: str, function: Callable[[Any], Any], result: Any, method:
             method=method,
             ran="yes",
             retryable=False,
-            next_step=f"mend {argument}, and do not run this again as it is",
+            next_step=f"fix {argument}, and do not run this again as it is",
         ) from error
 
 
-def _command(name: str, one: Any) -> tuple[str, Mapping[str, Any]]:
-    if isinstance(one, Mapping) and isinstance(one.get("method"), str) and set(one) <= {"method", "params"}:
-        return one["method"], parameters(one.get("params"), f"params of {name}")
-    if isinstance(one, (list, tuple)) and len(one) in (1, 2) and isinstance(one[0], str):
-        return one[0], parameters(one[1] if len(one) == 2 else None, f"params of {name}")
+def _command(name: str, given: Any) -> tuple[str, Mapping[str, Any]]:
+    if isinstance(given, Mapping) and isinstance(given.get("method"), str) and set(given) <= {"method", "params"}:
+        return given["method"], parameters(given.get("params"), f"params of {name}")
+    if isinstance(given, (list, tuple)) and len(given) in (1, 2) and isinstance(given[0], str):
+        return given[0], parameters(given[1] if len(given) == 2 else None, f"params of {name}")
     raise ConfigurationError(
         f"the command {name!r} is not a method with its params",
         next_step='write {"method": "crm.item.get", "params": {…}}',

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 #: Most characters of a value that a message shows.
@@ -20,11 +20,14 @@ def preview(value: Any, scrub: Callable[[str], str] = str) -> str:
     return text if len(text) <= PREVIEW_LENGTH else f"{text[: PREVIEW_LENGTH - 1]}…"
 
 
-def did_you_mean(name: str, known: Iterable[str], otherwise: str = "") -> str:
+def did_you_mean(name: str, known: Iterable[str] | Mapping[str, Iterable[str]], otherwise: str = "") -> str:
     """
     The names that are nearest to a misspelt one: ``did you mean TITLE or TYPE_ID?``.
 
+    :param known: the names, or by each spelling the names that it stands for.
     :param otherwise: what to say where none is near.
     """
-    near = difflib.get_close_matches(name, list(known), n=3, cutoff=0.6)
+    names = known if isinstance(known, Mapping) else {spelling: (spelling,) for spelling in known}
+    spellings = [name] if name in names else difflib.get_close_matches(name, names, n=3)
+    near = dict.fromkeys(meant for spelling in spellings for meant in names[spelling])
     return f"did you mean {' or '.join(near)}?" if near else otherwise

@@ -82,7 +82,7 @@ def test_every_spelling_of_bitrix24_finds_its_field(spelling, name):
 def test_a_name_that_is_no_field_is_told_with_the_nearest(name, near):
     with pytest.raises(ConfigurationError) as caught:
         DEAL.prepare({name: 1}, "add")
-    assert f"fields names {name!r}, which is no field of a deal" in str(caught.value)
+    assert f"fields names {name!r}, which is not a field of a deal" in str(caught.value)
     assert near in str(caught.value)
 
 
@@ -96,9 +96,9 @@ def test_two_fields_that_differ_only_in_case_are_told_apart_by_exact_names():
 @pytest.mark.parametrize(
     ("fields", "purpose", "told"),
     [
-        ({"title": "x", "TITLE": "y"}, "add", "'title' and 'TITLE', which are one field"),
-        ({"createdTime": "2026-01-01T00:00:00+03:00"}, "add", "createdTime, which is read only"),
-        ({"id": 7}, "update", "id, which is read only"),
+        ({"title": "x", "TITLE": "y"}, "add", "'title' and 'TITLE', which are the same field"),
+        ({"createdTime": "2026-01-01T00:00:00+03:00"}, "add", "createdTime, which is read-only"),
+        ({"id": 7}, "update", "id, which is read-only"),
         ({"categoryId": 1}, "update", "categoryId, which can only be set when the item is added"),
     ],
 )
@@ -174,15 +174,15 @@ def test_a_value_is_sent_as_its_type_wants(kind, given, sent):
         ("user", "Ada", "f takes a number"),
         ("double", "1 234,50", "with a point: 1234.5"),
         ("double", "inf", "f takes a number"),
-        ("date", "31.01.2026", "no day: write e.g. 2026-01-31"),
-        ("date", "2026-02-30", "no day"),
-        ("date", 20260131, "no day"),
-        ("datetime", "2026-01-31", "a time without a zone"),
-        ("datetime", "2026-01-31T09:30:00", "a time without a zone"),
-        ("datetime", datetime.datetime(2026, 1, 31), "a time without a zone"),
-        ("datetime", datetime.date(2026, 1, 31), "a time without a zone"),
-        ("datetime", "tomorrow", "no date with time"),
-        ("datetime", 7, "no date with time"),
+        ("date", "31.01.2026", "which is not a date: write e.g. 2026-01-31"),
+        ("date", "2026-02-30", "which is not a date"),
+        ("date", 20260131, "which is not a date"),
+        ("datetime", "2026-01-31", "has no time zone"),
+        ("datetime", "2026-01-31T09:30:00", "has no time zone"),
+        ("datetime", datetime.datetime(2026, 1, 31), "has no time zone"),
+        ("datetime", datetime.date(2026, 1, 31), "has no time zone"),
+        ("datetime", "tomorrow", "not a date with a time"),
+        ("datetime", 7, "not a date with a time"),
         ("money", 300, 'write "300|EUR"'),
         ("money", "300", 'write "300|EUR"'),
         ("money", {"amount": "much", "currency": "EUR"}, 'write "300|EUR"'),
@@ -252,8 +252,8 @@ def test_a_filter_is_put_in_the_portals_names_and_values(given, asked):
     [
         ({">=titel": 1}, "item_filter names 'titel'"),
         ({"0": {"logic": "OR", "0": {"titel": 1}}}, "item_filter names 'titel'"),
-        ({"0": "title"}, "a group that is no object"),
-        ({">=createdTime": "2026-01-31"}, r"a time without a zone: write .* \{\{ ts \}\} and not \{\{ ds \}\}"),
+        ({"0": "title"}, "a group that is not an object"),
+        ({">=createdTime": "2026-01-31"}, r"has no time zone: write .* \{\{ ts \}\} and not \{\{ ds \}\}"),
         ({">id": [1, 2]}, "only =, !=, @ and !@ take a list"),
         ({"@id": []}, "an empty list under @id"),
         ({"opened": "maybe"}, "takes yes or no"),
@@ -317,7 +317,7 @@ def test_an_update_names_entries_that_exist_by_id():
     ("given", "purpose", "told"),
     [
         ({"fm": []}, "update", "an update changes only the entries that it names"),
-        ({"fm": [{"id": 7, "typeId": "PHONE", "value": "+1"}]}, "add", "names ids of entries"),
+        ({"fm": [{"id": 7, "typeId": "PHONE", "value": "+1"}]}, "add", "has ids of entries"),
         ({"fm": [{"typeId": "FAX", "value": "+1"}]}, "add", "typeId 'FAX': it is one of PHONE, EMAIL, WEB, IM"),
         ({"fm": "+1"}, "add", "fm holds '\\+1'"),
         ({"PHONE": True}, "add", "PHONE holds True"),
@@ -346,7 +346,8 @@ TYPED: dict[str, list[tuple[Any, Any]]] = {
     "enumeration": [("45", 45), (45, 45), ("", None), (None, None)],
     "date": [("2024-06-18T02:00:00+02:00", "2024-06-18"), ("2024-06-17T19:00:00-05:00", "2024-06-18"),
              ("2024-06-18", "2024-06-18"), ("2024-06-18T00:00:00+02:00", "2024-06-18"), ("", None),
-             ("0000-00-00 00:00:00", None), ("18.06.2024", "18.06.2024")],
+             ("0000-00-00 00:00:00", None), ("0001-01-01T00:00:00+03:00", "0001-01-01"),
+             ("9999-12-31T19:00:00-05:00", "9999-12-31"), ("18.06.2024", "18.06.2024")],
     "datetime": [("2024-06-18T14:00:14+02:00", "2024-06-18T14:00:14+02:00"), ("", None),
                  ("2024-06-18T14:00:14Z", "2024-06-18T14:00:14+00:00")],
     "money": [("300|RUB", {"amount": "300", "currency": "RUB"}), ("", None), (None, None), ("|RUB", "|RUB")],

@@ -66,8 +66,11 @@ def test_an_argument_without_a_value_is_told_with_its_cure_and_nothing_is_sent(
         ({"select": "id, title"}, 'select is not a list of names, but \'id, title\': write e.g. ["id", "title"]'),
         ({"item_filter": {"assignedById": "None"}}, f"assignedById takes a number, not 'None': {NOTHING}"),
         ({"item_filter": {"@id": "(1, 2)"}}, f"id takes a number, not '(1, 2)': if a template wrote it, {TEMPLATE}"),
-        ({"item_filter": {">createdTime": "None"}}, f"createdTime is 'None', and no date with time: {NOTHING}"),
-        ({"item_filter": {">begindate": "None"}}, f"begindate is 'None', and no day: {NOTHING}"),
+        (
+            {"item_filter": {">createdTime": "None"}},
+            f"createdTime is 'None', which is not a date with a time: {NOTHING}",
+        ),
+        ({"item_filter": {">begindate": "None"}}, f"begindate is 'None', which is not a date: {NOTHING}"),
     ],
 )
 def test_what_a_list_looks_for_is_told_where_it_has_no_value(argument, told, portal, connection):

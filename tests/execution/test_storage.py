@@ -44,14 +44,14 @@ def failure_of(operator: type, address: Any) -> str:
 @pytest.mark.parametrize(
     ("address", "told"),
     [
-        ("{}/file/x.jsonl", "cannot be written: in file://{}/file no file can be made (a part of it is a file"),
-        ("{}/file/more/x.jsonl", "no file can be made (a part of it is a file and no folder): give the user"),
+        ("{}/file/x.jsonl", "cannot be written: no file can be created in file://{}/file (a part of it is a file"),
+        ("{}/file/more/x.jsonl", "(a part of it is a file, not a folder): give the user"),
         ("{}/folder", "is a folder, file://{}/folder: add the name of a file to it"),
         ("{}/" + 300 * "n", "(File name too long)"),
         ("nosuch://bucket/x.jsonl", "cannot be used (ValueError): install the Airflow provider of this storage"),
         ("s3:/bucket/x.jsonl", "does not name a file, but 's3:/bucket/x.jsonl': write e.g. s3://"),
-        (["x.jsonl"], "is no address of a file, but ['x.jsonl']: write e.g. s3://"),
-        (5, "is no address of a file, but 5: write e.g. s3://"),
+        (["x.jsonl"], "is not the address of a file, but ['x.jsonl']: write e.g. s3://"),
+        (5, "is not the address of a file, but 5: write e.g. s3://"),
     ],
 )
 def test_a_file_that_cannot_be_written_is_told_before_the_portal_is_asked(
@@ -100,8 +100,8 @@ def test_an_object_storage_that_takes_no_file_is_told_before_the_portal_is_asked
 ):
     storage.failure = failure
     message = failure_of(Bitrix24ListOperator, "memory://bucket/deals.jsonl")
-    assert "destination cannot be written: in memory:" in message
-    assert f"bucket no file can be made {told}" in message
+    assert "destination cannot be written: no file can be created in memory:" in message
+    assert f"bucket {told}" in message
     assert portal.connections == 0
 
 

@@ -119,10 +119,10 @@ def test_a_dry_run_writes_nothing_and_names_rows_that_cannot_be_written(portal, 
 @pytest.mark.parametrize(
     ("row", "told"),
     [
-        ({"titel": "Acme"}, "the row names 'titel', which is no field of a company: did you mean title?"),
-        ({"id;title": "1;Acme"}, "the row names 'id;title', which is no field"),
+        ({"titel": "Acme"}, "the row names 'titel', which is not a field of a company: did you mean title?"),
+        ({"id;title": "1;Acme"}, "the row names 'id;title', which is not a field"),
         ({"title": "Acme", "revenue": "12,50"}, "write it without separators"),
-        ({"title": "Acme", "createdTime": "2026-01-01T00:00:00+03:00"}, "read only: the portal would drop it"),
+        ({"title": "Acme", "createdTime": "2026-01-01T00:00:00+03:00"}, "read-only: the portal would silently drop it"),
     ],
 )
 def test_fields_that_the_portal_would_drop_fail_their_row(row, told, portal, connection):

@@ -165,12 +165,12 @@ def test_a_list_that_is_too_large_for_xcom_goes_to_a_file(connection, tmp_path, 
     [
         (
             {"item_filter": {"titel": "x"}},
-            "item_filter names 'titel', which is no field of a deal: did you mean title?",
+            "item_filter names 'titel', which is not a field of a deal: did you mean title?",
         ),
-        ({"item_filter": {">=createdTime": "2026-01-31"}}, "without a zone"),
+        ({"item_filter": {">=createdTime": "2026-01-31"}}, "has no time zone"),
         ({"item_filter": "x"}, "item_filter is not an object"),
         ({"select": ["titel"]}, "select names 'titel'"),
-        ({"select": [7]}, "select holds something that is no name"),
+        ({"select": [7]}, "select has a member that is not a name"),
         ({"limit": 0}, "limit must be a whole number above 0"),
         ({"destination": "s3://bucket/"}, "destination does not name a file"),
     ],
@@ -216,9 +216,9 @@ def test_phones_and_mails_are_added_with_the_item(portal, connection):
 @pytest.mark.parametrize(
     ("fields", "told"),
     [
-        ({"titel": "x"}, "fields names 'titel', which is no field of a deal: did you mean title?"),
-        ({"PHONE": "+1"}, "fields names 'PHONE', which is no field of a deal"),
-        ({"id": 7}, "id, which is read only"),
+        ({"titel": "x"}, "fields names 'titel', which is not a field of a deal: did you mean title?"),
+        ({"PHONE": "+1"}, "fields names 'PHONE', which is not a field of a deal"),
+        ({"id": 7}, "id, which is read-only"),
         ({"begindate": "31.01.2026"}, "write e.g. 2026-01-31"),
         ({"ufCrm_1700000004": "Pink"}, "ufCrm_1700000004 takes one of 45 (Red), 46 (Green), 47 (Blue), not 'Pink'"),
         ({}, "fields is empty"),

@@ -118,7 +118,7 @@ def test_more_than_one_item_with_the_key_is_an_error_and_nothing_is_written(port
         ({"fields": {"title": "x", "originId": "  "}}, "no value for the key originId"),
         ({"fields": {"title": "x", "originId": "None"}}, "no value for the key originId, but the text 'None'"),
         ({"fields": {"title": "x", "originId": "nan"}}, "no value for the key originId, but the text 'nan'"),
-        ({"fields": {"title": "x"}, "key": "orignId"}, "key names 'orignId', which is no field of a company"),
+        ({"fields": {"title": "x"}, "key": "orignId"}, "key names 'orignId', which is not a field of a company"),
         ({"fields": {"opened": True}, "key": "opened"}, "key names opened, which cannot be a key here"),
         ({"fields": {"observers": 1}, "key": "observers"}, "key names observers, which cannot be a key here"),
         ({"fields": {"title": "x"}, "key": "id"}, "key names id, which cannot be a key here"),

@@ -244,7 +244,7 @@ def test_missing_ok_takes_a_missing_payment_for_false(language, monkeypatch, all
     with Sandbox(deals=1, language=language) as portal:
         monkeypatch.setenv("AIRFLOW_CONN_BITRIX24_DEFAULT", portal.connection_json())
         assert delete(999_999, missing_ok=True) is False
-    assert "that is fine, since missing_ok is set" in said(all_output)
+    assert "this is accepted, since missing_ok is set" in said(all_output)
 
 
 @pytest.mark.parametrize("generation", ["middle", "old"])

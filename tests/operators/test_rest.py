@@ -40,7 +40,7 @@ def test_the_result_of_any_method_goes_to_xcom(portal, connection):
 
 def test_a_batch_as_any_method_is_refused_since_nobody_would_see_its_failed_commands(portal, connection):
     told = failure_of(Bitrix24Operator, method="batch", method_params={"cmd": {"a": "crm.item.get?id=0"}})
-    assert told == "method is batch, whose failed commands would go unseen here: use Bitrix24BatchOperator"
+    assert told == "method is batch, whose failed commands would go unnoticed here: use Bitrix24BatchOperator"
     assert portal.requests == 0
 
 
@@ -169,8 +169,8 @@ def test_a_small_list_goes_to_xcom_whole(portal, connection):
 @pytest.mark.parametrize(
     ("argument", "told"),
     [
-        ({"response_filter": "lambda r: r"}, "response_filter is no function, but 'lambda r: r': write e.g."),
-        ({"response_check": True}, "response_check is no function, but True"),
+        ({"response_filter": "lambda r: r"}, "response_filter is not a function, but 'lambda r: r': write e.g."),
+        ({"response_check": True}, "response_check is not a function, but True"),
         ({"result_path": ["item", "id"]}, "result_path is ['item', 'id']: write e.g."),
     ],
 )
