@@ -18,10 +18,10 @@ from airflow_provider_bitrix24.rest.conversation import Conversation
 from airflow_provider_bitrix24.rest.field_descriptions import described
 from airflow_provider_bitrix24.rest.limits.command_costs import CommandCosts
 from airflow_provider_bitrix24.rest.limits.file_bucket import BucketStore, bucket_store
-from airflow_provider_bitrix24.rest.lists.exactness import Stream
 from airflow_provider_bitrix24.rest.lists.listing import Listing
 from airflow_provider_bitrix24.rest.lists.per_parent import children
 from airflow_provider_bitrix24.rest.lists.row_list import RowList
+from airflow_provider_bitrix24.rest.lists.stream import Stream
 from airflow_provider_bitrix24.rest.oauth.tokens import Tokens
 from airflow_provider_bitrix24.rest.portal import Portal
 from airflow_provider_bitrix24.rest.retry import PATIENCE_SECONDS

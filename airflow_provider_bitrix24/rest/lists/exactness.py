@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
-from airflow_provider_bitrix24.exceptions import Bitrix24Error, IncompleteList
+from airflow_provider_bitrix24.exceptions import IncompleteList
 from airflow_provider_bitrix24.methods import Rows
 from airflow_provider_bitrix24.types import Row
-
-T = TypeVar("T")
 
 #: Most digits of an id: a database's largest number has 19.
 _ID_DIGITS = 19
@@ -144,33 +142,3 @@ class SeenPages:
         if digest in self._digests:
             raise IncompleteList("the same page came twice: the portal ignored the position that was asked for")
         self._digests.add(digest)
-
-
-class Stream(Iterator[T]):
-    """
-    What a generator yields. Once it has failed, it fails again and again.
-
-    A generator that has failed seems to have come to its end when it is asked for more: rows read around a caught error
-    would pass for the whole list.
-    """
-
-    def __init__(self, generator: Iterator[T]) -> None:
-        self._generator = generator
-        self._failure: Bitrix24Error | None = None
-
-    def __next__(self) -> T:
-        if self._failure is None:
-            try:
-                return next(self._generator)
-            except StopIteration:
-                raise
-            except Bitrix24Error as error:
-                self._failure = error
-            except BaseException as error:
-                self._failure = IncompleteList(
-                    f"{type(error).__name__} ended the list before its end", retryable=True, next_step="read it again"
-                )
-                raise
-            # A traceback's frames would keep the rows of a page in memory.
-            self._failure = self._failure.but()
-        raise self._failure.but()

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import gc
-import weakref
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from airflow_provider_bitrix24.exceptions import IncompleteList
 from airflow_provider_bitrix24.methods import KNOWN, Rows
-from airflow_provider_bitrix24.rest.lists.exactness import Cursor, Seen, SeenPages, Stream, id_of, number, rows_in
+from airflow_provider_bitrix24.rest.lists.exactness import Cursor, Seen, SeenPages, id_of, number, rows_in
 
 A, B = {"id": 1}, {"id": 2}
 
@@ -180,30 +177,3 @@ def test_a_page_of_rows_without_ids_may_come_once() -> None:
     seen.add([{"a": 1, "b": 3}])
     with pytest.raises(IncompleteList, match="the same page"):
         seen.add([{"b": 2, "a": 1}])
-
-
-def test_a_stream_that_failed_keeps_nothing_of_what_was_read() -> None:
-    """Its error's traceback would keep the frames, and they a page, until the garbage is collected."""
-    collected = []
-
-    def rows() -> Iterator[int]:
-        page = Page()
-        weakref.finalize(page, collected.append, True)
-        yield 1
-        raise IncompleteList("the rest is missing")
-
-    stream = Stream(rows())
-    assert next(stream) == 1
-    gc.disable()
-    try:
-        for _ in range(2):
-            with pytest.raises(IncompleteList, match="the rest is missing") as caught:
-                next(stream)
-            del caught
-        assert collected
-    finally:
-        gc.enable()
-
-
-class Page:
-    """Rows whose end is told."""
