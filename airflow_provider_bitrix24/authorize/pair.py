@@ -15,7 +15,12 @@ from airflow_provider_bitrix24.authorize.redirect import Redirected, read_redire
 from airflow_provider_bitrix24.authorize.terminal import NoAnswer, Terminal
 from airflow_provider_bitrix24.exceptions import Bitrix24Error, ConfigurationError, ExpiredToken, RestError
 from airflow_provider_bitrix24.rest.client import Client
-from airflow_provider_bitrix24.rest.oauth.authorization import DEFAULT_URL, OFFICIAL_HOSTS, AuthorizationServer, Granted
+from airflow_provider_bitrix24.rest.oauth.authorization import (
+    DEFAULT_URL,
+    OFFICIAL_HOSTS,
+    AuthorizationServer,
+    TokenResponse,
+)
 from airflow_provider_bitrix24.rest.oauth.tokens import Tokens
 from airflow_provider_bitrix24.rest.portal import Portal
 from airflow_provider_bitrix24.rest.settings.address import portal_from_parts
@@ -25,7 +30,7 @@ from airflow_provider_bitrix24.rest.whoami import introduce
 CODE_SECONDS = 30
 
 
-def sign_in(draft: Draft, terminal: Terminal) -> Granted:
+def sign_in(draft: Draft, terminal: Terminal) -> TokenResponse:
     """
     Let the person sign in, and exchange the code that comes of it; again and again until one is pasted in time.
 
@@ -81,7 +86,7 @@ def _pasted(draft: Draft, state: str, terminal: Terminal) -> Redirected:
         return redirected
 
 
-def _exchanged(draft: Draft, redirected: Redirected) -> Granted:
+def _exchanged(draft: Draft, redirected: Redirected) -> TokenResponse:
     app = draft.app
     if app.oauth_url is None and redirected.server_domain in OFFICIAL_HOSTS:
         app = replace(app, oauth_url=f"https://{redirected.server_domain}/oauth/token/")
@@ -89,7 +94,7 @@ def _exchanged(draft: Draft, redirected: Redirected) -> Granted:
     return _of_the_same_portal(granted, redirected.member_id)
 
 
-def take(callback: InstallCallback, draft: Draft) -> Granted:
+def take(callback: InstallCallback, draft: Draft) -> TokenResponse:
     """
     Exchange the pair of an installation callback for a new one, which shows that the client secret is right as well.
 
@@ -108,7 +113,7 @@ def take(callback: InstallCallback, draft: Draft) -> Granted:
     return _of_the_same_portal(granted, callback.member_id)
 
 
-def connection_with(granted: Granted, draft: Draft) -> dict[str, Any]:
+def connection_with(granted: TokenResponse, draft: Draft) -> dict[str, Any]:
     """
     Return the whole connection, ``{"conn_type": "bitrix24", "host": "my.bitrix24.com", "extra": {…}}``.
 
@@ -159,7 +164,7 @@ def _is_dead(error: Bitrix24Error) -> bool:
     return (error.code or "").lower() == "invalid_grant"
 
 
-def _of_the_same_portal(granted: Granted, member_id: str | None) -> Granted:
+def _of_the_same_portal(granted: TokenResponse, member_id: str | None) -> TokenResponse:
     if member_id and granted.member_id and granted.member_id != member_id:
         raise ConfigurationError(
             f"the authorization server answers for another portal (member_id {granted.member_id}) than the one that "

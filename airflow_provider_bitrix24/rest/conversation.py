@@ -29,14 +29,14 @@ from airflow_provider_bitrix24.exceptions import (
     Unauthorized,
 )
 from airflow_provider_bitrix24.methods import Method, Methods
-from airflow_provider_bitrix24.rest.answers.diagnosis import deletes, explained, identifying
+from airflow_provider_bitrix24.rest.answers.diagnosis import deletes, diagnose, identifying_params
 from airflow_provider_bitrix24.rest.answers.reply import Reply, read_reply
 from airflow_provider_bitrix24.rest.encoding import as_params, json_body
+from airflow_provider_bitrix24.rest.limits.bucket import BucketStore
 from airflow_provider_bitrix24.rest.limits.command_costs import CommandCosts
-from airflow_provider_bitrix24.rest.limits.file_bucket import BucketStore
 from airflow_provider_bitrix24.rest.limits.operating import OperatingTime
 from airflow_provider_bitrix24.rest.oauth import authorization
-from airflow_provider_bitrix24.rest.oauth.call_token import Signing, check_unsigned
+from airflow_provider_bitrix24.rest.oauth.call_token import CallToken, check_no_token
 from airflow_provider_bitrix24.rest.oauth.token_pair import TokenPair
 from airflow_provider_bitrix24.rest.oauth.tokens import Tokens
 from airflow_provider_bitrix24.rest.portal import Portal
@@ -132,7 +132,7 @@ class Conversation:
 
     def ask_once(self, name: str, params: Params) -> Any:
         """``result`` of a reading method, in one attempt."""
-        return self._attempt(self.method(name), params, self.patience(), Signing(self.tokens)).result
+        return self._attempt(self.method(name), params, self.patience(), CallToken(self.tokens)).result
 
     def call(
         self,
@@ -153,11 +153,11 @@ class Conversation:
         :param explain: False leaves it to the caller to say what a failure means: a batch has many commands.
         :raises Bitrix24Error: it failed for good; ``ran`` says whether any of the attempts may have run.
         """
-        check_unsigned(params, self.tokens, method=method.name)
+        check_no_token(params, self.tokens, method=method.name)
         repeat = method.repeat_for(params)
         # REST 3.0 replays the stored answer of a write that comes again under its key; version 2 ignores the header.
         headers = {"Idempotency-Key": str(uuid.uuid4())} if repeat != "read" and method.version == 3 else {}
-        attempt, failure, token = 0, after, Signing(self.tokens)
+        attempt, failure, token = 0, after, CallToken(self.tokens)
         while True:
             attempt += 1
             if failure is None:
@@ -197,7 +197,7 @@ class Conversation:
             if delay is None:
                 if lost is not None and failure.ran == "no" and (failure.retryable or repeat == "never"):
                     failure = lost.but(advice=f"then {failure.reason}")
-                failure = self._explained(failure, method, params, lost) if explain else failure
+                failure = self._diagnosed(failure, method, params, lost) if explain else failure
                 if lost is not None and isinstance(failure, NotFound) and deletes(method):
                     return _done(method, lost)
                 # This attempt did not run, but an earlier one may have.
@@ -225,7 +225,7 @@ class Conversation:
         method: Method,
         params: Params,
         patience: Patience,
-        token: Signing,
+        token: CallToken,
         headers: Mapping[str, str] | None = None,
     ) -> Reply:
         """
@@ -283,7 +283,7 @@ class Conversation:
         self.operating.learn(method.name, reply.time, now=self.clock())
         return reply
 
-    def _pair(self, token: Signing) -> TokenPair | None:
+    def _pair(self, token: CallToken) -> TokenPair | None:
         """The token pair that signs the parameters; None for a webhook, which signs in the path."""
         pair = token.pair()
         if pair is not None and not {pair.access_token, pair.refresh_token} <= self._secrets:
@@ -305,27 +305,27 @@ class Conversation:
             return isinstance(error, ExpiredToken)
         return False
 
-    def _explained(
+    def _diagnosed(
         self, failure: Bitrix24Error, method: Method, params: Params, lost: Bitrix24Error | None = None
     ) -> Bitrix24Error:
         if failure.method == authorization.METHOD:
             # The authorization server's words mean something else than the portal's.
             return failure
-        return explained(failure, method, params, methods=self.methods, ask=self.ask_once, scrub=self.scrub, lost=lost)
+        return diagnose(failure, method, params, methods=self.methods, ask=self.ask_once, scrub=self.scrub, lost=lost)
 
     def _is_gone(self, method: Method, params: Params, lost: Bitrix24Error, patience: Patience) -> bool:
         """After a lost answer to a delete: whether the object is gone, so that the work is done."""
         if method.lookup is None:
             return False
         try:
-            self.call(self.method(method.lookup), identifying(params), patience)
+            self.call(self.method(method.lookup), identifying_params(params), patience)
         except NotFound:
             return True
         except Bitrix24Error as error:
             unclear = error.reason
         else:
             return False
-        raise self._explained(lost, method, params).but(advice=f"({method.lookup} could not tell ({unclear}))")
+        raise self._diagnosed(lost, method, params).but(advice=f"({method.lookup} could not tell ({unclear}))")
 
     def _sleep_until_stopped(self, seconds: float) -> None:
         """Sleep so long, or until a moment after :meth:`stop`."""

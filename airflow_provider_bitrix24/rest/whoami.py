@@ -30,8 +30,8 @@ def introduce(client: Client) -> tuple[bool, str]:
         told += " Scope crm is missing: CRM items and payments cannot be reached; tick «CRM» in the permissions."
     if not administrator:
         told += " Lists leave out, without a word, what this user may not see; an administrator sees all."
-    if client.tokens is not None and client.tokens.unseen:
-        told += f" This is the connection's own token: {client.tokens.unseen}."
+    if client.tokens is not None and client.tokens.store_error:
+        told += f" This is the connection's own token: {client.tokens.store_error}."
     # A name may be anything, the webhook's address too.
     return True, " ".join(client.scrub(told).split())
 

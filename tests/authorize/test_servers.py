@@ -11,7 +11,7 @@ import pytest
 from airflow_provider_bitrix24.authorize.pair import connection_with
 from airflow_provider_bitrix24.authorize.questions import Wanted, ask_for
 from airflow_provider_bitrix24.authorize.terminal import Terminal as Silent
-from airflow_provider_bitrix24.rest.oauth.authorization import Granted
+from airflow_provider_bitrix24.rest.oauth.authorization import TokenResponse
 from tests.authorize.person import Terminal, run
 from tests.authorize.test_authorize import ADDRESS
 from tests.wire import RawServer
@@ -53,14 +53,14 @@ def test_the_code_goes_to_the_server_that_the_redirect_names_if_it_is_bitrix24s(
 )
 def test_workers_are_told_of_a_server_that_is_not_the_usual_one_if_it_is_bitrix24s(secret, answered, kept):
     draft = ask_for(Wanted("x", portal="my.bitrix24.com", client_id="local.1"), None, Silent())
-    granted = Granted("access", "refresh", 3600.0, "member", None, None, answered)
+    granted = TokenResponse("access", "refresh", 3600.0, "member", None, None, answered)
     assert connection_with(granted, draft)["extra"].get("oauth_url") == kept
 
 
 def test_a_server_that_a_person_names_stays_named(secret):
     url = "https://oauth.example.com/oauth/token/"
     draft = ask_for(Wanted("x", portal="my.bitrix24.com", client_id="local.1", oauth_url=url), None, Silent())
-    granted = Granted("access", "refresh", 3600.0, "member", None, None, "https://oauth.bitrix24.tech/rest/")
+    granted = TokenResponse("access", "refresh", 3600.0, "member", None, None, "https://oauth.bitrix24.tech/rest/")
     assert connection_with(granted, draft)["extra"]["oauth_url"] == url
 
 

@@ -132,7 +132,7 @@ def test_what_is_missing_is_named_with_the_way_to_get_it(portal, connect_app, mi
     connect_app(**{missing: None})
     works, message = Bitrix24Hook().test_connection()
     assert not works
-    assert f'the extra "{missing}" is missing: `python -m airflow_provider_bitrix24.authorize`' in message
+    assert f"the extra `{missing}` is missing: run `python -m airflow_provider_bitrix24.authorize`" in message
     assert portal.requests == 0
 
 
@@ -141,7 +141,7 @@ def test_a_setting_of_applications_alone_asks_for_the_rest_of_an_application(por
     extra = {hint: portal.oauth_connection(portal.application())["extra"].get(hint) or "file:/tmp/tokens.json"}
     connection = {"conn_type": "bitrix24", "host": "my.bitrix24.com", "extra": extra}
     monkeypatch.setenv("AIRFLOW_CONN_BITRIX24_DEFAULT", json.dumps(connection))
-    with pytest.raises(ConfigurationError, match=r'the extra "client_id" is missing: `python -m'):
+    with pytest.raises(ConfigurationError, match=r"the extra `client_id` is missing: run `python -m"):
         Bitrix24Hook().get_portal()
     monkeypatch.setenv("AIRFLOW_CONN_BITRIX24_DEFAULT", json.dumps({**portal.connection(**extra)}))
     assert Bitrix24Hook().test_connection()[1].startswith("127.0.0.1: webhook of")
@@ -155,7 +155,7 @@ def test_a_connection_that_holds_a_webhook_as_well_must_say_which_is_meant(porta
         )
         assert f"127.0.0.1: {kind}" in Bitrix24Hook().test_connection()[1]
     monkeypatch.setenv("AIRFLOW_CONN_BITRIX24_DEFAULT", json.dumps({**both, "extra": {**both["extra"], "auth": None}}))
-    with pytest.raises(ConfigurationError, match="holds a webhook and an application"):
+    with pytest.raises(ConfigurationError, match="holds both a webhook and an application"):
         Bitrix24Hook().get_portal()
 
 

@@ -244,7 +244,7 @@ def test_an_add_whose_answer_was_lost_is_never_sent_again_and_fails_without_retr
     portal.fault(fault, ADD)
     count = len(portal.items(2))
     told = failure_of(Bitrix24AddItemOperator, entity_type_id="deal", fields={"title": "once"})
-    assert "look with crm.item.list before you run this again" in told
+    assert "check with crm.item.list before you run this again" in told
     assert (portal.executed(ADD), len(portal.items(2))) == (1, count + 1)
 
 
@@ -351,7 +351,7 @@ METHOD = {
 @pytest.mark.parametrize("operator", ARGUMENTS)
 def test_a_missing_scope_fails_without_retry_and_names_it(operator, portal, connection):
     portal.scopes = {"task"}
-    assert "tick «crm»" in failure_of(operator, entity_type_id="deal", **ARGUMENTS[operator])
+    assert 'tick "crm"' in failure_of(operator, entity_type_id="deal", **ARGUMENTS[operator])
 
 
 @pytest.mark.parametrize("operator", [Bitrix24AddItemOperator, Bitrix24UpdateItemOperator, Bitrix24DeleteItemOperator])

@@ -153,8 +153,11 @@ def test_a_lost_answer_is_looked_after(portal, connection):
 HOPELESS: dict[str, tuple[Any, str]] = {
     "the payment is not there": (lambda portal, payment_id: portal.remove_payment(payment_id), "Payment has not been"),
     "the id is another number": (lambda portal, payment_id: portal.remove_payment(payment_id), "gives id and account"),
-    "a scope is missing": (lambda portal, _: setattr(portal, "scopes", {"task"}), "tick «crm»"),
-    "the plan has no REST": (lambda portal, _: setattr(portal, "plan_has_rest", False), "no REST"),
+    "a scope is missing": (lambda portal, _: setattr(portal, "scopes", {"task"}), 'tick "crm"'),
+    "the plan does not include REST": (
+        lambda portal, _: setattr(portal, "plan_has_rest", False),
+        "does not include REST",
+    ),
     "the webhook was deleted": (
         lambda portal, _: setattr(portal.admin, "code", "an0therc0de12345"),
         "create a new one",
@@ -204,9 +207,8 @@ def test_a_missing_right_names_both_possible_causes(portal, connect):
     connect(portal.clerk)
     error = failure_of(portal.add_payment(1))
     assert type(error) is AirflowFailException
-    assert (
-        "the connection's user needs the right to change the payment's order; or the portal's plan has no REST"
-        in str(error)
+    assert "user needs the right to change the payment's order; or the portal's plan does not include REST" in str(
+        error
     )
 
 

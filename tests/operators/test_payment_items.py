@@ -127,7 +127,9 @@ CHANGES = [
 @pytest.mark.parametrize(("operator", "arguments"), CHANGES)
 def test_an_item_that_is_not_there_says_that_its_id_is_its_own(operator, arguments, portal, connection):
     told = failure_of(operator, item_id=999_999, **arguments)
-    assert "«Payable item has not been found»: the id may be of the other kind (product, delivery)" in told
+    assert (
+        '"Payable item has not been found": the id may belong to the other kind of item (product or delivery)' in told
+    )
     assert "item_id must be a whole number" in failure_of(operator, item_id="x", **arguments)
 
 

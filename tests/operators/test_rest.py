@@ -46,7 +46,7 @@ def test_a_batch_as_any_method_is_refused_since_nobody_would_see_its_failed_comm
 
 def test_a_lost_answer_of_a_method_without_a_family_says_to_look_at_the_portal(portal, connection):
     portal.fault("reset_after", "batch")
-    with pytest.raises(AnswerLost, match="it may have been done: look at the portal before you run this again"):
+    with pytest.raises(AnswerLost, match="it may have been done: check at the portal before you run this again"):
         Bitrix24Hook().call("batch", {"cmd": {"a": "crm.item.add?entityTypeId=2"}})
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from airflow_provider_bitrix24.rest.client import Client
-from airflow_provider_bitrix24.rest.limits.file_bucket import LocalBucket
+from airflow_provider_bitrix24.rest.limits.local_bucket import LocalBucket
 from airflow_provider_bitrix24.rest.oauth.token_stores import TokenStore, version_of
 from airflow_provider_bitrix24.rest.oauth.tokens import Tokens
 from airflow_provider_bitrix24.rest.portal import OAuthApp

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from airflow_provider_bitrix24.rest.client import Client
 from airflow_provider_bitrix24.rest.limits.bucket import Bucket
-from airflow_provider_bitrix24.rest.limits.file_bucket import LocalBucket
+from airflow_provider_bitrix24.rest.limits.local_bucket import LocalBucket
 from airflow_provider_bitrix24.rest.portal import Portal, Webhook
 
 #: As good as none: what is tested is not the waiting.

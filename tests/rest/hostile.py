@@ -16,7 +16,7 @@ import pytest
 
 from airflow_provider_bitrix24.exceptions import IncompleteList
 from airflow_provider_bitrix24.rest.client import Client
-from airflow_provider_bitrix24.rest.limits.file_bucket import LocalBucket
+from airflow_provider_bitrix24.rest.limits.local_bucket import LocalBucket
 from airflow_provider_bitrix24.rest.lists.row_list import RowList
 from airflow_provider_bitrix24.sandbox.methods.registry import Page, Refusal
 from airflow_provider_bitrix24.sandbox.protocol.batch import Batch

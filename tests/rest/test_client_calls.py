@@ -48,7 +48,7 @@ def test_an_add_whose_answer_was_lost_is_sent_once(
     portal: Sandbox, client: Client, kind: str, options: dict[str, Any]
 ) -> None:
     portal.fault(kind, times=None, **options)
-    with pytest.raises(AnswerLost, match=r"look with crm\.item\.list before you run this again") as lost:
+    with pytest.raises(AnswerLost, match=r"check with crm\.item\.list before you run this again") as lost:
         client.call(ADD, NEW)
     assert (portal.count(ADD), lost.value.retryable, lost.value.ran) == (1, False, "unknown")
 

@@ -18,7 +18,7 @@ from airflow_provider_bitrix24.exceptions import (
 )
 from airflow_provider_bitrix24.rest.client import Client
 from airflow_provider_bitrix24.rest.limits.bucket import PLANS, Bucket
-from airflow_provider_bitrix24.rest.limits.file_bucket import LocalBucket
+from airflow_provider_bitrix24.rest.limits.local_bucket import LocalBucket
 from airflow_provider_bitrix24.sandbox import Sandbox
 from tests.rest.clients import Naps, client_of, portal_at
 
@@ -239,7 +239,9 @@ def test_a_refusal_says_until_when_and_is_not_slept_through(busy: tuple[Sandbox,
             client.call(GET, ONE)
         assert blocked.value.reset_at is not None
         assert 150 <= blocked.value.reset_at - naps.now() <= 160
-        assert "the method may run again when its ten-minute sum has dropped (in " in str(blocked.value)
+        assert "the method may run again once its running time of the last ten minutes has dropped (in " in str(
+            blocked.value
+        )
         requests = portal.requests
         with pytest.raises(OperationTimeLimit, match="not sent"):
             client.call(GET, ONE)

@@ -324,7 +324,7 @@ def test_a_payment_is_added_once_whatever_becomes_of_the_answer(kind, portal, al
     assert portal.requests == 1
     assert len(portal.payments()) - before == portal.executed("crm.item.payment.add")
     assert not caught.value.retryable
-    assert "it may have been done: look with crm.item.payment.list before you run this again" in str(caught.value)
+    assert "it may have been done: check with crm.item.payment.list before you run this again" in str(caught.value)
 
 
 def test_a_payment_that_was_surely_not_added_is_added_again(portal, all_output):

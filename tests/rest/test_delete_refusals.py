@@ -31,7 +31,7 @@ REFUSALS: dict[tuple[str, str], tuple[type[Bitrix24Error], str, str]] = {
     ("current", "denied"): (
         Forbidden,
         "delete",
-        "right to change the payment's order; or the portal's plan has no REST",
+        "right to change the payment's order; or the portal's plan does not include REST",
     ),
     ("current", "paid"): (Invalid, "delete", "unpay it first"),
     ("middle", "missing"): (
@@ -96,7 +96,7 @@ def test_a_refusal_in_an_unknown_language_of_a_payment_that_is_there(code, statu
     outcome = delete(portal, unpaid(portal), all_output)
     assert type(outcome.error) is Invalid
     assert "the payment exists and can be read, so the change itself was refused" in str(outcome.error)
-    assert "«Die Zahlung kann nicht gelöscht werden»" in str(outcome.error)
+    assert '"Die Zahlung kann nicht gelöscht werden"' in str(outcome.error)
     assert (outcome.requests, outcome.executed) == (["delete", "get"], 0)
     assert not outcome.error.retryable
 
@@ -121,7 +121,7 @@ def test_a_refusal_that_cannot_be_looked_into_stays_what_it_is(portal, all_outpu
     portal.fault("close_before", GET, times=FOR_EVER)
     outcome = delete(portal, unpaid(portal), all_output)
     assert type(outcome.error) is Invalid
-    assert "«Die Zahlung kann nicht gelöscht werden»" in str(outcome.error)
+    assert '"Die Zahlung kann nicht gelöscht werden"' in str(outcome.error)
 
 
 @pytest.mark.parametrize("result", [False, None, 1, "true", [], {}])
@@ -129,7 +129,7 @@ def test_a_delete_is_done_when_its_result_is_exactly_true(result, portal, all_ou
     portal.fault("body", DELETE, body=json.dumps({"result": result}).encode(), executed=False)
     outcome = delete(portal, unpaid(portal), all_output)
     assert type(outcome.error) is Invalid
-    assert "a result other than true" in str(outcome.error)
+    assert "its result is not true" in str(outcome.error)
     assert "the payment exists and can be read" in str(outcome.error)
 
 
@@ -140,7 +140,7 @@ def test_a_missing_scope_is_named_beside_those_that_are_there(portal, all_output
     portal.scopes = {"task", "user"}
     outcome = delete(portal, unpaid(portal), all_output)
     assert type(outcome.error) is Forbidden
-    assert "tick «crm»" in str(outcome.error)
+    assert 'tick "crm"' in str(outcome.error)
     assert "task, user" in str(outcome.error)
     assert outcome.requests == ["delete", "scope"]
 
@@ -177,4 +177,4 @@ def test_a_plan_without_rest_needs_a_human(portal, all_output):
     portal.plan_has_rest = False
     outcome = delete(portal, unpaid(portal), all_output)
     assert type(outcome.error) is Blocked
-    assert "this plan of the portal has no REST" in str(outcome.error)
+    assert "the portal's plan does not include REST" in str(outcome.error)

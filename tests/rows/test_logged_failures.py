@@ -32,5 +32,7 @@ def test_the_first_failures_are_logged_with_their_cause(operator: Any, arguments
     told = operator(task_id="task", **arguments).execute(context())
     assert {told.get("failed"), told.get("denied")} & {60}
     said = f"{all_output.records}\n{all_output.printed}"
-    logged = re.findall(r"(?:Row|Payment) (\d+): [^\n]*ACCESS_DENIED[^\n]*(?:has no right|needs the right)", said)
+    logged = re.findall(
+        r"(?:Row|Payment) (\d+): [^\n]*ACCESS_DENIED[^\n]*(?:does not have the right|needs the right)", said
+    )
     assert len(set(logged)) == 20

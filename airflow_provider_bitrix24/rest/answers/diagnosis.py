@@ -1,4 +1,4 @@
-"""What a person needs to know of a failure, and where it takes a question to the portal to know it."""
+"""What a failure means for the person who reads it; where only the portal knows, it is asked once."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from airflow_provider_bitrix24.methods import Method, Methods
 from airflow_provider_bitrix24.rest.scrub import Scrub
 from airflow_provider_bitrix24.types import Params
 
-#: The portal's list may hold anything; what is no name of a scope, or far too much, is left out.
+#: The portal's list may hold anything; what is not the name of a scope, or far too much, is left out.
 _SCOPE, _MOST_SCOPES = re.compile(r"[A-Za-z0-9_.-]{1,40}"), 200
 
 #: Asks the portal once, without repeating.
 Ask = Callable[[str, Params], Any]
 
 
-def explained(
+def diagnose(
     failure: Bitrix24Error,
-    known: Method,
+    method: Method,
     params: Params,
     *,
     methods: Methods,
@@ -36,53 +36,51 @@ def explained(
     lost: Bitrix24Error | None = None,
 ) -> Bitrix24Error:
     """
-    Return ``failure`` with its next step, or a more exact error in its place.
+    Return ``failure`` with a hint, or a more exact error in its place.
 
     A lost answer of what must not be repeated is not retryable either.
 
-    :param scrub: takes secrets out of what the portal tells.
-    :param lost: an earlier attempt of the same call that may have run: a refusal whose cause nobody can tell may come
-        from that.
+    :param scrub: takes secrets out of what the portal sends.
+    :param lost: an earlier attempt of the same call that may have run: a refusal without a known cause may come of it.
     """
     if isinstance(failure, (AnswerLost, ServerFault)) and failure.ran != "no":
-        if known.repeat_for(params) == "never":
-            failure.retryable = False
-            return failure.advise(_look_first(known, methods))
-        return failure.advise(f"the {noun(known)} may already be deleted") if deletes(known) else failure
+        if method.repeat_for(params) == "never":
+            return failure.but(retryable=False, advice=_check_first(method, methods))
+        return failure.but(advice=f"the {_object_name(method)} may already be deleted") if deletes(method) else failure
     if isinstance(failure, Forbidden) and (failure.code or "").upper().endswith(("_SCOPE", "SCOPEEXCEPTION")):
-        return failure.advise(scrub(_scopes(known, ask)))
-    if known.lookup is not None and isinstance(failure, RestError) and needs_a_look(failure, known):
-        return _refused(failure, known, known.lookup, params, ask, lost)
+        return failure.but(advice=scrub(_scope_hint(method, ask)))
+    if method.lookup is not None and isinstance(failure, RestError) and not failure.cause_known:
+        return _looked_up(failure, method, method.lookup, params, ask, lost)
     return failure
 
 
-def needs_a_look(failure: Bitrix24Error, known: Method) -> bool:
-    """Whether only reading the object tells what the portal's refusal means."""
-    return known.lookup is not None and isinstance(failure, RestError) and not failure.cause_known
+def needs_lookup(failure: Bitrix24Error, method: Method) -> bool:
+    """Whether only reading the object shows what the portal's refusal means."""
+    return method.lookup is not None and isinstance(failure, RestError) and not failure.cause_known
 
 
-def deletes(known: Method) -> bool:
-    return str(known.name).lower().endswith(".delete")
+def deletes(method: Method) -> bool:
+    return str(method.name).lower().endswith(".delete")
 
 
-def noun(known: Method) -> str:
+def _object_name(method: Method) -> str:
     """``crm.item.payment.delete`` -> payment."""
-    parts = known.name.split(".")
+    parts = method.name.split(".")
     return parts[-2] if len(parts) > 1 else "object"
 
 
-def identifying(params: Params) -> Params:
-    """What names the object among the parameters of a change."""
+def identifying_params(params: Params) -> Params:
+    """Return the parameters of a change that identify the object."""
     return {key: value for key, value in params.items() if not isinstance(value, (dict, list, tuple))}
 
 
-def _refused(
-    failure: RestError, known: Method, lookup: str, params: Params, ask: Ask, lost: Bitrix24Error | None
+def _looked_up(
+    failure: RestError, method: Method, lookup: str, params: Params, ask: Ask, lost: Bitrix24Error | None
 ) -> Bitrix24Error:
-    """A refusal whose cause the portal did not name in words we know: reading the object tells, in any language."""
-    name = noun(known)
+    """Read the object of a refusal whose cause is in no words that we know: the answer is the same in any language."""
+    name = _object_name(method)
     try:
-        found = ask(lookup, identifying(params))
+        found = ask(lookup, identifying_params(params))
     except NotFound as missing:
         return NotFound(
             failure.reason,
@@ -95,36 +93,35 @@ def _refused(
         )
     except Bitrix24Error as error:
         if lost is not None:
-            return lost.advise(f"then {failure.reason}; the {name} may already be deleted")
+            return lost.but(advice=f"then {failure.reason}; the {name} may already be deleted")
         if not isinstance(error, RestError):
             return failure
-        failure.next_step = (
-            f"the {name} cannot be read either: there is none with this id, or the connection's user has no right to "
-            "it; this portal does not tell which"
+        return failure.but(
+            next_step=f"the {name} cannot be read either: there is none with this id, or the connection's user has no "
+            "right to it; this portal does not say which"
         )
-        return failure
     fields = {str(key).lower(): value for key, value in found.items()} if isinstance(found, dict) else {}
-    failure.cause_known = True
-    failure.next_step = f"the {name} exists and can be read, so the change itself was refused: "
-    if fields.get("paid") == "Y" and deletes(known):
-        failure.next_step += "it is paid, so unpay it first"
+    if fields.get("paid") == "Y" and deletes(method):
+        hint = "it is paid, so unpay it first"
     else:
-        failure.next_step += "look whether the connection's user has the right to change it"
-    return failure
+        hint = "check whether the connection's user has the right to change it"
+    return failure.but(
+        cause_known=True, next_step=f"the {name} exists and can be read, so the change itself was refused: {hint}"
+    )
 
 
-def _scopes(known: Method, ask: Ask) -> str:
-    tick = f"tick «{known.scope}»" if known.scope else "tick the scope of this method"
+def _scope_hint(method: Method, ask: Ask) -> str:
+    tick = f'tick "{method.scope}"' if method.scope else "tick the scope of this method"
     try:
-        granted = ask("scope", {})
+        scopes = ask("scope", {})
     except Bitrix24Error:
-        granted = None
-    names = [name for name in map(str, granted) if _SCOPE.fullmatch(name)] if isinstance(granted, list) else []
-    has = f" (it has: {', '.join(names[:_MOST_SCOPES]) or 'none'})" if isinstance(granted, list) else ""
+        scopes = None
+    names = [name for name in map(str, scopes) if _SCOPE.fullmatch(name)] if isinstance(scopes, list) else []
+    has = f" (it has: {', '.join(names[:_MOST_SCOPES]) or 'none'})" if isinstance(scopes, list) else ""
     return f"{tick} in the permissions of the webhook or application{has}"
 
 
-def _look_first(known: Method, methods: Methods) -> str:
-    family, _, _ = known.name.rpartition(".")
+def _check_first(method: Method, methods: Methods) -> str:
+    family, _, _ = method.name.rpartition(".")
     where = f"with {family}.list" if family and methods.find(f"{family}.list").rows else "at the portal"
-    return f"it may have been done: look {where} before you run this again"
+    return f"it may have been done: check {where} before you run this again"

@@ -3,7 +3,7 @@ Bytes and a status become a result or one exception. The only place that reads e
 
 Rules, in this order: a JSON body with the key ``error`` is an error, whatever its value and the status; with the key
 ``result`` it is a success, whatever the status; anything else is no answer of the portal and proves nothing.
-Of an error the code decides, then an exact text, then the status («protocol: errors», «HTTP status»).
+Of an error the code decides, then an exact text, then the status.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from airflow_provider_bitrix24.rest.scrub import Scrub
 
 #: Most characters of a portal's text, and of its code, that go into a message.
 TEXT_LENGTH, CODE_LENGTH = 200, 100
-#: Statuses without a portal's body that may pass by themselves.
+#: Statuses of other servers on the way that may pass by themselves.
 _PASSING = frozenset({408, 425, 429})
 
 
@@ -40,7 +40,7 @@ class Reply:
     :param result: what the method gives: any JSON value; an empty object and an empty list are both ``[]``.
     :param total: number of rows of the whole list, where the method counts.
     :param next: offset of the next page, where there is one.
-    :param time: the portal's account of the call, ``{"duration": 0.04, "operating": 0.1, …}``; may be empty.
+    :param time: what the portal says of the call's time, ``{"duration": 0.04, "operating": 0.1, …}``; may be empty.
     :param request_id: what we sent as ``X-Request-ID``.
     :param size: bytes of the answer.
     :param repeated: an earlier attempt of the same call lost its answer, and may have done the work.
@@ -90,25 +90,28 @@ def read_reply(
             size=len(body),
         )
     raise AnswerLost(
-        f"HTTP {status}, {_what(answer, body, content_type, scrub)} instead of the portal's answer",
+        f"HTTP {status}, {_kind_of_body(answer, body, content_type, scrub)} instead of the portal's answer",
         method=method,
         status=status,
         request_id=request_id,
-        retryable=_passes(status),
-        next_step=_whom_to_ask(status),
+        retryable=_may_pass(status),
+        next_step=_hint_for(status),
     )
 
 
-def _passes(status: int) -> bool:
+def _may_pass(status: int) -> bool:
     return not 400 <= status < 500 or status in _PASSING
 
 
-def _whom_to_ask(status: int) -> str:
+def _hint_for(status: int) -> str:
     if status == 413:
-        return "send less at once: a server on the way takes no request of this size"
-    if not _passes(status):
-        return "look at the connection's host and at proxies on the way"
-    return "if it stays so, open the portal in a browser: it may be under maintenance, or a proxy answers in its place"
+        return "send less at once: a server on the way refuses requests of this size"
+    if not _may_pass(status):
+        return "check the connection's host, and the proxies on the way"
+    return (
+        "if this goes on, open the portal in a browser (it may be under maintenance, or a proxy may be answering in "
+        "its place)"
+    )
 
 
 def reply_of(
@@ -123,11 +126,15 @@ def reply_of(
     must_be_true: bool,
     size: int = 0,
 ) -> Reply:
-    """The reply made of the parts of a good answer, or of one command's parts of a batch."""
+    """
+    Make a reply of the parts of a good answer, or of one command's parts of a batch.
+
+    :raises Invalid: the result is not ``true`` and must be.
+    """
     if must_be_true and result is not True:
-        # Old portals answer so to every refusal («payments: success or failure»).
+        # Old portals answer every refusal in this way.
         raise Invalid(
-            "the portal answered no (a result other than true) without a reason",
+            "the portal refused without a reason (its result is not true)",
             method=method,
             status=status,
             request_id=request_id,
@@ -139,16 +146,16 @@ def reply_of(
 def read_error(
     error: Mapping[str, Any], *, method: str, status: int | None, request_id: str | None, scrub: Scrub = str
 ) -> RestError:
-    """The exception for an error body or one entry of ``result_error``, ``{"error": …, "error_description": …}``."""
+    """Return the exception of an error body or entry of ``result_error``, ``{"error": …, "error_description": …}``."""
     code, description = _code_and_text(error)
     # A code is a word; anything longer is text that came in the wrong place.
     code, description = _cut(scrub(_clean(code)), CODE_LENGTH), scrub(_clean(description))
-    fact = error_codes.known(code, description, method=method)
-    # Cut last: half a secret would no longer be known for one, and the end of a long text can be what tells.
+    rule = error_codes.find_rule(code, description, method=method)
+    # Cut last: half a secret would not be recognized, and the end of a long text may be what a rule looks for.
     description = _cut(description, TEXT_LENGTH)
     kind: type[RestError]
-    if fact is not None:
-        kind = fact.error
+    if rule is not None:
+        kind = rule.error
     elif (status or 0) >= 500 and code.upper() not in error_codes.GENERIC_CODES:
         kind = ServerFault
     else:
@@ -156,7 +163,7 @@ def read_error(
     if code.upper().endswith("ACCESSDENIEDEXCEPTION") and status == 401:
         # REST 3.0 has one code for missing rights and for a webhook or token that is not accepted (server source).
         kind = Unauthorized
-    text = f" «{description}»" if description else ""
+    text = f' "{description}"' if description else ""
     return kind(
         f"{code or 'error without a code'}{f' (HTTP {status})' if status else ''}{text}",
         method=method,
@@ -164,9 +171,9 @@ def read_error(
         description=description,
         status=status,
         request_id=request_id,
-        next_step=fact.next_step if fact else "",
-        cause_known=fact is not None and not fact.ambiguous,
-        ran=fact.ran if fact and fact.ran else "unknown" if code.upper() in error_codes.GENERIC_CODES else None,
+        next_step=rule.next_step if rule else "",
+        cause_known=rule is not None and not rule.ambiguous,
+        ran=rule.ran if rule and rule.ran else "unknown" if code.upper() in error_codes.GENERIC_CODES else None,
     )
 
 
@@ -198,7 +205,7 @@ def _as_text(value: Any) -> str:
 
 
 def _clean(text: str) -> str:
-    """One line without markup: descriptions may hold ``<br>``, and a line break would let a portal forge log lines."""
+    """Return one line without markup: texts may hold ``<br>``, and a line break would let a portal forge log lines."""
     text = html.unescape(re.sub(r"<[^<>]*>", " ", text))
     return re.sub(r"[\s\x00-\x1f\x7f-\x9f]+", " ", text.encode("utf-8", "replace").decode()).strip()
 
@@ -208,7 +215,7 @@ def _cut(text: str, length: int) -> str:
 
 
 def whole(value: Any) -> int | None:
-    """A whole number that may be text; None for anything else."""
+    """Read a whole number, also from text; None for anything else."""
     try:
         return None if value is None or isinstance(value, bool) else int(value)
     except (TypeError, ValueError, OverflowError):
@@ -216,11 +223,11 @@ def whole(value: Any) -> int | None:
 
 
 def _decoded(body: bytes, content_type: str) -> Any:
-    """The JSON value in ``body``, or None where there is none: ``null`` is no answer either."""
+    """Return the JSON value in ``body``; None where there is none: ``null`` is not an answer either."""
     try:
         text = body.decode("utf-8-sig")
     except UnicodeDecodeError:
-        # Not Python's own escapes, which are no charset and warn about what they do not know.
+        # Not Python's own escapes, which are not charsets and warn about what they do not know.
         charset = re.search(r"charset\s*=\s*[\"']?(?!\w*escape)([\w.:-]+)", content_type, re.IGNORECASE)
         try:
             text = body.decode(charset[1]) if charset else ""
@@ -236,14 +243,14 @@ def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
 
 
-def _what(answer: Any, body: bytes, content_type: str, scrub: Scrub) -> str:
+def _kind_of_body(answer: Any, body: bytes, content_type: str, scrub: Scrub) -> str:
     if not body.strip():
         return "an empty body"
     if answer is not None or body.strip() == b"null":
         return "other JSON"
     text = body[:20_000].decode("utf-8", "replace")
     if "html" in content_type.lower() or re.search(r"<(html|!doctype|head|title)\b", text, re.IGNORECASE):
-        found = re.search(r"<title[^>]*>(.*?)</title", text, re.IGNORECASE | re.DOTALL)
-        title = _cut(scrub(_clean(found[1])), TEXT_LENGTH) if found else ""
-        return f"an HTML page titled «{title}»" if title else "an HTML page"
+        title_tag = re.search(r"<title[^>]*>(.*?)</title", text, re.IGNORECASE | re.DOTALL)
+        title = _cut(scrub(_clean(title_tag[1])), TEXT_LENGTH) if title_tag else ""
+        return f'an HTML page titled "{title}"' if title else "an HTML page"
     return "a body that is not JSON"

@@ -22,14 +22,14 @@ from airflow_provider_bitrix24.exceptions import (
     ServerFault,
 )
 from airflow_provider_bitrix24.methods import Method
-from airflow_provider_bitrix24.rest.answers.diagnosis import deletes, explained, identifying, needs_a_look
+from airflow_provider_bitrix24.rest.answers.diagnosis import deletes, diagnose, identifying_params, needs_lookup
 from airflow_provider_bitrix24.rest.answers.reply import Reply
 from airflow_provider_bitrix24.rest.batches.batch_result import BatchResult
 from airflow_provider_bitrix24.rest.batches.commands import Command, make_command, packs, with_our_keys
 from airflow_provider_bitrix24.rest.batches.exchange import CommandAnswer, exchange, read_answer
 from airflow_provider_bitrix24.rest.conversation import Conversation
 from airflow_provider_bitrix24.rest.encoding import as_params, has_reference
-from airflow_provider_bitrix24.rest.oauth.call_token import check_unsigned
+from airflow_provider_bitrix24.rest.oauth.call_token import check_no_token
 from airflow_provider_bitrix24.rest.retry import LOST_ANSWER
 from airflow_provider_bitrix24.types import Params
 
@@ -54,7 +54,7 @@ class BatchCall(Generic[Key]):
         self._conversation = conversation
         self._halt, self._references = halt, references
         self._ended: BatchResult[Key] = BatchResult()
-        self._unexplained: list[Command[Key]] = []
+        self._undiagnosed: list[Command[Key]] = []
         #: Why nothing more is sent.
         self._stopped_by: Bitrix24Error | None = None
         #: Why the portal takes no batch at all; direct calls may go on.
@@ -110,7 +110,7 @@ class BatchCall(Generic[Key]):
                 methods[name] = self._conversation.method(name)
             method = methods[name]
             params = as_params(given, method=method.name)
-            check_unsigned(params, self._conversation.tokens, method=method.name)
+            check_no_token(params, self._conversation.tokens, method=method.name)
             command = make_command(key, method, params, references=self._references)
             if command.text is None and (self._halt or (self._references and has_reference(command.params))):
                 raise ConfigurationError(
@@ -268,15 +268,15 @@ class BatchCall(Generic[Key]):
 
     def _fail(self, command: Command[Key], error: Bitrix24Error) -> None:
         self._ended.errors[command.key] = error
-        self._unexplained.append(command)
+        self._undiagnosed.append(command)
 
     def _explain(self) -> None:
         """Complete the errors of the commands that were not sent alone; looking at their objects is one more batch."""
         errors, conversation = self._ended.errors, self._conversation
         looks = {
-            command.key: (command.method.lookup, identifying(command.params))
-            for command in self._unexplained
-            if command.method.lookup and needs_a_look(errors[command.key], command.method)
+            command.key: (command.method.lookup, identifying_params(command.params))
+            for command in self._undiagnosed
+            if command.method.lookup and needs_lookup(errors[command.key], command.method)
         }
         seen = BatchCall[Key](conversation, halt=False, references=False).run(looks) if looks else BatchResult[Key]()
         scopes: list[Any] = []
@@ -289,8 +289,8 @@ class BatchCall(Generic[Key]):
                 raise seen.errors[key]
             return seen.replies[key].result
 
-        for command in self._unexplained:
-            errors[command.key] = explained(
+        for command in self._undiagnosed:
+            errors[command.key] = diagnose(
                 errors[command.key],
                 command.method,
                 command.params,

@@ -6,14 +6,11 @@ import logging
 import math
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from airflow_provider_bitrix24.rest.limits.bucket import LONGEST_QUEUE, LONGEST_WAIT_SECONDS, Bucket
+from airflow_provider_bitrix24.rest.limits.bucket import LONGEST_QUEUE, LONGEST_WAIT_SECONDS, Bucket, BucketStore
 from airflow_provider_bitrix24.rest.redis import redis_client
 from airflow_provider_bitrix24.rest.scrub import scrubber
-
-if TYPE_CHECKING:
-    from airflow_provider_bitrix24.rest.limits.file_bucket import BucketStore
 
 log = logging.getLogger(__name__)
 

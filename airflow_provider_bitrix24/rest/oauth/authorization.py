@@ -38,7 +38,7 @@ _NEXT_STEPS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Granted:
+class TokenResponse:
     """
     A token pair as the authorization server gives it.
 
@@ -55,7 +55,7 @@ class Granted:
     server_endpoint: str | None
 
     @classmethod
-    def from_answer(cls, answer: Any) -> Granted | None:
+    def from_answer(cls, answer: Any) -> TokenResponse | None:
         """None where the two tokens are not both there."""
         if not isinstance(answer, dict):
             return None
@@ -88,7 +88,7 @@ class AuthorizationServer:
     def __init__(self, portal: Portal, app: OAuthApp) -> None:
         self._portal, self._app = portal, app
 
-    def renew(self, refresh_token: str, server_endpoint: str | None) -> Granted:
+    def renew(self, refresh_token: str, server_endpoint: str | None) -> TokenResponse:
         """
         Exchange a refresh token for a new pair. The old one is dead afterwards.
 
@@ -98,7 +98,7 @@ class AuthorizationServer:
         """
         return self._ask({"grant_type": "refresh_token", "refresh_token": refresh_token}, self.trusted(server_endpoint))
 
-    def exchange(self, code: str) -> Granted:
+    def exchange(self, code: str) -> TokenResponse:
         """Exchange the code of an authorization, which lives 30 seconds, for the first pair."""
         return self._ask({"grant_type": "authorization_code", "code": code}, None)
 
@@ -118,7 +118,7 @@ class AuthorizationServer:
         log.warning("The authorization server names %s, which is not one of Bitrix24's: it is not used.", host)
         return None
 
-    def _ask(self, fields: dict[str, str], server_endpoint: str | None) -> Granted:
+    def _ask(self, fields: dict[str, str], server_endpoint: str | None) -> TokenResponse:
         url = self._app.oauth_url or DEFAULT_URL
         if server_endpoint:
             # The answer names the server's REST address; tokens are at another path of the same host.
@@ -136,7 +136,7 @@ class AuthorizationServer:
             # A file of the portal's own authorities says nothing of Bitrix24's servers.
             verify=True if official and self._portal.verify is not None else self._portal.verify,
         )
-        address_in = "the extra oauth_url" if self._app.oauth_url else None
+        address_in = "the extra `oauth_url`" if self._app.oauth_url else None
         with Transport(server, secret_path="", address_in=address_in) as transport:
             answer = transport.exchange(
                 url, body.encode(), content_type="application/x-www-form-urlencoded", what=METHOD,
@@ -151,19 +151,19 @@ class AuthorizationServer:
             error = read_error(found, method=METHOD, status=answer.status, request_id=request_id, scrub=scrub)
             error.next_step = _NEXT_STEPS.get((error.code or "").lower(), error.next_step)
             raise error
-        granted = Granted.from_answer(found)
+        granted = TokenResponse.from_answer(found)
         if granted is None:
             raise AnswerLost(
                 f"HTTP {answer.status} without tokens from the authorization server {target.hostname}",
                 method=METHOD,
                 status=answer.status,
                 request_id=request_id,
-                next_step=f"look at {address_in}" if address_in else "see what answers in its place, e.g. a proxy",
+                next_step=f"check {address_in}" if address_in else "check what answers in its place, e.g. a proxy",
             )
         return granted
 
 
-def away(error: Bitrix24Error) -> Bitrix24Error:
+def without_token(error: Bitrix24Error) -> Bitrix24Error:
     """A failure of the authorization server as it concerns the method that needed the token: it did not run."""
     if isinstance(error, (TransportError, ServerFault)):
         return NotSent(

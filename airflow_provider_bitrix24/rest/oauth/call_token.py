@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from airflow_provider_bitrix24.exceptions import Bitrix24Error, ConfigurationError
-from airflow_provider_bitrix24.rest.oauth.authorization import away
+from airflow_provider_bitrix24.rest.oauth.authorization import without_token
 from airflow_provider_bitrix24.rest.oauth.token_pair import TokenPair
 from airflow_provider_bitrix24.rest.oauth.tokens import Tokens
 from airflow_provider_bitrix24.types import Params
@@ -12,7 +12,7 @@ from airflow_provider_bitrix24.types import Params
 _OTHERS_PAIRS = 3
 
 
-class Signing:
+class CallToken:
     """
     One call's use of the tokens. It renews once at most, whether the token was known to be too old or was refused.
 
@@ -34,12 +34,12 @@ class Signing:
             return None
         self._pair = None
         try:
-            pair = self._tokens.at_hand()
+            pair = self._tokens.current()
             if self.may_renew and self._tokens.is_expired(pair):
                 self._renew(pair)
-                pair = self._tokens.at_hand()
+                pair = self._tokens.current()
         except Bitrix24Error as error:
-            failure = away(error)
+            failure = without_token(error)
         else:
             self._pair = pair
             return pair
@@ -55,7 +55,7 @@ class Signing:
             if self._pair is not None:
                 self._renew(self._pair)
         except Bitrix24Error as error:
-            return away(error)
+            return without_token(error)
         return None
 
     @property
@@ -69,7 +69,7 @@ class Signing:
             self._others_pairs_left = 0 if is_new else self._others_pairs_left - 1
 
 
-def check_unsigned(params: Params, tokens: Tokens | None, *, method: str) -> None:
+def check_no_token(params: Params, tokens: Tokens | None, *, method: str) -> None:
     """
     See that the parameters bring no token of their own where the connection does.
 

@@ -12,7 +12,7 @@ from typing import TypeVar
 Result = TypeVar("Result")
 
 
-def uninterrupted(work: Callable[[], Result]) -> Result:
+def shielded(work: Callable[[], Result]) -> Result:
     """
     Do ``work`` in a thread of its own, and return its result or raise its error.
 

@@ -30,7 +30,7 @@ _LASTING = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectory
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class StoredPair:
     """A pair, and the record in which the one that replaces it belongs."""
 
     pair: TokenPair
@@ -68,7 +68,7 @@ class StoredPairs:
         """The pair in the connection."""
         return TokenPair(self._app.access_token or "", self._app.refresh_token)
 
-    def read(self) -> Found:
+    def read(self) -> StoredPair:
         """
         Return the newest pair that the connection's seed leads to; the seed itself where it is new.
 
@@ -79,15 +79,15 @@ class StoredPairs:
         text, version = self._get(own)
         if text is None:
             is_first = not self._renews or self._get(self._used_key)[0] is None
-            return Found(self.seed if is_first else replace(self.seed, access_token=""), own, version)
+            return StoredPair(self.seed if is_first else replace(self.seed, access_token=""), own, version)
         pair = _read(own, TokenPair.from_text, text)
         seeds, _ = self._seeds(pair)
         if self._seed in seeds[:-1]:
             newest = _seed_key(seeds[-1])
             text, newest_version = self._get(newest)
             if text is not None:
-                return Found(_read(newest, TokenPair.from_text, text), newest, newest_version)
-        return Found(pair, own, version)
+                return StoredPair(_read(newest, TokenPair.from_text, text), newest, newest_version)
+        return StoredPair(pair, own, version)
 
     def check_writable(self) -> None:
         """
@@ -113,7 +113,7 @@ class StoredPairs:
             return
         raise failure
 
-    def keep(self, found: Found, new: TokenPair) -> None:
+    def keep(self, found: StoredPair, new: TokenPair) -> None:
         """
         Store the pair that replaces ``found``.
 
@@ -135,7 +135,7 @@ class StoredPairs:
             next_step=f"make the token store writable, then {AUTHORIZE_AGAIN}",
         )
 
-    def _written(self, found: Found, new: TokenPair) -> bool:
+    def _written(self, found: StoredPair, new: TokenPair) -> bool:
         if self._store.write(found.key, new.to_text(), found.version):
             return True
         # Whatever is there was not given later than ours: the authorization server gave ours for it.

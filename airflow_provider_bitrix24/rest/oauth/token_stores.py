@@ -16,7 +16,7 @@ from importlib import import_module
 from typing import Any, Protocol
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError
-from airflow_provider_bitrix24.rest.locks.file_lock import locked
+from airflow_provider_bitrix24.rest.locks.file_lock import locked_file
 from airflow_provider_bitrix24.rest.redis import redis_client
 
 #: Beginning of every key. It holds the word «token», by which Airflow hides values of variables.
@@ -67,7 +67,7 @@ class FileTokenStore:
 
     def write(self, key: str, text: str, version: str) -> bool:
         directory = os.path.dirname(self._path)
-        with locked(f"{os.path.basename(self._path)}.lock", directory=directory):
+        with locked_file(f"{os.path.basename(self._path)}.lock", directory):
             found = self._all()
             if version_of(found.get(key)) != version:
                 return False

@@ -15,11 +15,10 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError, ExpiredToken, NotSent, Unauthorized
-from airflow_provider_bitrix24.rest.limits.file_bucket import shared_directory
-from airflow_provider_bitrix24.rest.locks.file_lock import locked
-from airflow_provider_bitrix24.rest.oauth.authorization import AuthorizationServer, Granted
-from airflow_provider_bitrix24.rest.oauth.shielded import uninterrupted
-from airflow_provider_bitrix24.rest.oauth.stored_pairs import AUTHORIZE_AGAIN, Found, StoredPairs
+from airflow_provider_bitrix24.rest.locks.file_lock import locked_file, shared_directory
+from airflow_provider_bitrix24.rest.oauth.authorization import AuthorizationServer, TokenResponse
+from airflow_provider_bitrix24.rest.oauth.shielded import shielded
+from airflow_provider_bitrix24.rest.oauth.stored_pairs import AUTHORIZE_AGAIN, StoredPair, StoredPairs
 from airflow_provider_bitrix24.rest.oauth.token_pair import TokenPair, fingerprint
 from airflow_provider_bitrix24.rest.oauth.token_stores import TokenStore
 from airflow_provider_bitrix24.rest.portal import OAuthApp, Portal
@@ -61,9 +60,9 @@ class Tokens:
         self._server = AuthorizationServer(portal, app)
         self._pair: TokenPair | None = None
         #: Why the store could not be looked into by who does not renew: the pair at hand is the connection's own then.
-        self.unseen: str | None = None
+        self.store_error: str | None = None
 
-    def at_hand(self) -> TokenPair:
+    def current(self) -> TokenPair:
         """
         The newest pair that this process knows of, read from the store where it knows of none.
 
@@ -79,7 +78,7 @@ class Tokens:
             if self._renews:
                 raise
             # A connection test runs on another host than the tasks, whose store need not be there.
-            self.unseen = error.reason
+            self.store_error = error.reason
             return self._stored.seed
 
     def is_expired(self, pair: TokenPair) -> bool:
@@ -108,7 +107,7 @@ class Tokens:
                     return False
                 self._stored.check_writable()
                 # Once the server has answered, the old pair is dead, and the new one exists nowhere else.
-                dead = uninterrupted(partial(self._renewed, found))
+                dead = shielded(partial(self._renewed, found))
             if dead is None:
                 return True
             # Outside the lock, so that all who are refused wait at the same time.
@@ -116,7 +115,7 @@ class Tokens:
             if rounds_left == 0 or not self._newer_pair_appears(refused):
                 raise dead
 
-    def _renewed(self, found: Found) -> Unauthorized | None:
+    def _renewed(self, found: StoredPair) -> Unauthorized | None:
         """Ask the authorization server; return its refusal if the refresh token is dead."""
         try:
             granted = self._server.renew(found.pair.refresh_token, found.pair.server_endpoint)
@@ -140,7 +139,7 @@ class Tokens:
         log.info("The access token of %s has been renewed.", self._portal.host)
         return None
 
-    def _new_pair(self, granted: Granted, before: TokenPair) -> TokenPair:
+    def _new_pair(self, granted: TokenResponse, before: TokenPair) -> TokenPair:
         return TokenPair(
             access_token=granted.access_token,
             refresh_token=granted.refresh_token,
@@ -176,7 +175,7 @@ class Tokens:
             code="expired_token",
             next_step="the next task that uses this connection gets a new one with the refresh token; a connection "
             "test does not, because it could not store it"
-            + (f". It looked only at the connection itself: {self.unseen}" if self.unseen else ""),
+            + (f". It looked only at the connection itself: {self.store_error}" if self.store_error else ""),
         )
 
     def _newer_pair_appears(self, dead: TokenPair) -> bool:
@@ -197,7 +196,7 @@ class Tokens:
         with contextlib.ExitStack() as stack:
             try:
                 stack.enter_context(
-                    locked(name, directory=directory, patience_seconds=wait, private=True, sleep=self._sleep)
+                    locked_file(name, directory, patience_seconds=wait, private=True, sleep=self._sleep)
                 )
             except BlockingIOError:
                 raise NotSent("another process has been renewing the access token for too long") from None

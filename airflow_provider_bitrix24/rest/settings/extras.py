@@ -1,8 +1,10 @@
-"""The extras of a connection: each checked, texts from forms understood."""
+"""The extras of a connection: each is checked, and texts from forms and addresses are understood."""
 
 from __future__ import annotations
 
 import logging
+import math
+import os
 import re
 from collections.abc import Mapping
 from typing import Any, NoReturn
@@ -10,7 +12,7 @@ from urllib.parse import urlsplit
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.rest import certificates
-from airflow_provider_bitrix24.rest.limits.bucket import Bucket, bucket_from, pods_warning
+from airflow_provider_bitrix24.rest.limits.bucket import PLANS, STANDARD, Bucket
 from airflow_provider_bitrix24.rest.portal import OAuthApp
 
 log = logging.getLogger(__name__)
@@ -20,7 +22,11 @@ _already_warned: set[tuple[str, str]] = set()
 
 
 class Extras:
-    """The extras of a connection: each checked, texts from forms understood, unknown ones warned about once."""
+    """
+    The extras of one connection. Warns once of each that is unknown.
+
+    :param name: the connection's id, for messages.
+    """
 
     KNOWN = frozenset(
         {
@@ -51,21 +57,19 @@ class Extras:
         self.name = name
         self.extra = extra
         for key in extra:
-            if key not in self.KNOWN and (name, key) not in _already_warned:
-                _already_warned.add((name, key))
-                log.warning(
-                    "Connection %r: the extra %r is unknown and ignored; known are %s.",
-                    name,
-                    # A pasted address holds the code.
-                    key if re.fullmatch(r"\w{1,40}", key) else "…",
-                    ", ".join(sorted(self.KNOWN)),
+            if key not in self.KNOWN:
+                # A pasted address holds the code.
+                shown = key if re.fullmatch(r"\w{1,40}", key) else "…"
+                self._warn_once(
+                    key, f"the extra {shown!r} is unknown and ignored; known are {', '.join(sorted(self.KNOWN))}"
                 )
 
     def fail(self, key: str, must: str) -> NoReturn:
-        raise ConfigurationError(f'connection {self.name!r}: the extra "{key}" is wrong', next_step=must)
+        """:raises ConfigurationError: always; the value is not shown, because whatever stands there may be secret."""
+        raise ConfigurationError(f"connection {self.name!r}: the extra `{key}` is wrong", next_step=must)
 
     def get(self, key: str) -> Any:
-        """The value, or None where it is unset: forms save empty fields as null or as empty text."""
+        """Return the value, or None where it is unset: forms save empty fields as null or as empty text."""
         value = self.extra.get(key)
         return None if isinstance(value, str) and not value.strip() else value
 
@@ -79,50 +83,47 @@ class Extras:
         value = self.get(key)
         if value is None or isinstance(value, bool):
             return bool(value)
-        return self._word(key, value, "it must be true or false")
-
-    def _word(self, key: str, value: Any, must: str) -> bool:
         word = str(value).strip().lower()
         if word not in _TRUE | _FALSE:
-            self.fail(key, must)
+            self.fail(key, "it must be true or false")
         return word in _TRUE
 
-    def number(self, key: str, default: float) -> float:
+    def number(self, key: str, default: float, *, least: float = 0.0, below: float = 1e6) -> float:
+        """Return a number that is above 0, ``least`` or more, and less than ``below``."""
         value = self.get(key)
         if value is None:
             return default
         try:
-            number = float("nan") if isinstance(value, bool) else float(value)
+            number = math.nan if isinstance(value, bool) else float(value)
         except (TypeError, ValueError, OverflowError):
-            number = float("nan")
-        if not 0 < number < 1e6:
-            self.fail(key, "it must be a number above 0 and below 1000000")
+            number = math.nan
+        if not (0 < number < below and number >= least):
+            lower = f"of {least:g} or more" if least else "above 0"
+            self.fail(key, f"it must be a number {lower}{f' and below {below:.0f}' if below < math.inf else ''}")
         return number
 
     def verify(self) -> bool | str | None:
-        """True, False or a file or folder of authorities; None leaves it to the environment."""
+        """Return True, False or a file or folder of certificate authorities; None leaves it to the environment."""
         value = self.get("verify")
-        if value is None or isinstance(value, bool):
-            return self._warned(value)
-        if str(value).strip().lower() in _TRUE | _FALSE:
-            return self._warned(self._word("verify", value, ""))
+        if value is None:
+            return None
+        word = str(value).strip().lower()
+        if word in _TRUE:
+            return True
+        if word in _FALSE:
+            self._warn_once(
+                "verify=false",
+                "the portal's certificate is not checked; it is safer to set the extra `verify` to the file of your "
+                "certificate authority",
+            )
+            return False
         path = value.strip() if isinstance(value, str) else ""
         if not certificates.can_be_read(path):
             self.fail(
                 "verify",
-                "it must be true, false or the path of a file of certificate authorities (PEM) that exists here",
+                "it must be true, false, or the path of a file of certificate authorities (PEM) that exists here",
             )
         return path
-
-    def _warned(self, verify: bool | None) -> bool | None:
-        if verify is False and (self.name, "verify=false") not in _already_warned:
-            _already_warned.add((self.name, "verify=false"))
-            log.warning(
-                "Connection %r does not check the portal's certificate: "
-                "set the extra verify to the file of your certificate authority instead.",
-                self.name,
-            )
-        return verify
 
     def proxy(self) -> str | None:
         value = self.text("proxy")
@@ -139,21 +140,33 @@ class Extras:
         return url.geturl()
 
     def bucket(self) -> Bucket:
-        warning = pods_warning(self.text("limiter"), self.get("rate"), self.get("burst"))
-        if warning and (self.name, "pods") not in _already_warned:
-            _already_warned.add((self.name, "pods"))
-            log.warning("Connection %r: %s", self.name, warning)
-        plan = self.text("plan")
-        try:
-            return bucket_from(plan, self.get("rate"), self.get("burst"))
-        except ConfigurationError as error:
-            # Without the value: whatever stands in an extra may be the webhook.
-            which = error.reason.partition(" is ")[0]
-            raise ConfigurationError(f"connection {self.name!r}: {which} is wrong", next_step=error.next_step) from None
+        """
+        Return the request bucket that the extras ``plan``, ``rate`` and ``burst`` describe.
+
+        Warns in a Kubernetes pod where nothing is set: pods share a source address but no disk, and so know nothing of
+        each other's requests.
+        """
+        plan = (self.text("plan") or STANDARD).lower()
+        if plan not in PLANS:
+            self.fail("plan", f"it must be one of: {', '.join(PLANS)}")
+        published = PLANS[plan]
+        bucket = Bucket(
+            rate=self.number("rate", published.rate, below=math.inf),
+            burst=self.number("burst", published.burst, least=1.0, below=math.inf),
+        )
+        in_a_pod = bool(os.environ.get("KUBERNETES_SERVICE_HOST"))
+        if in_a_pod and not self.text("limiter") and self.get("rate") is None and self.get("burst") is None:
+            self._warn_once(
+                "pods",
+                "pods usually share one source address, and with it one request bucket of the portal, but have no disk "
+                "to count on together: set the extra `limiter` to a redis:// address, or divide `rate` and `burst` "
+                f"({bucket.rate:g} and {bucket.burst:g}) by the number of pods",
+            )
+        return bucket
 
     def application(self, *, is_webhook: bool) -> OAuthApp | None:
         """
-        The application that the extras describe; None where the connection is a webhook.
+        Return the application that the extras describe; None where the connection is a webhook.
 
         :param is_webhook: whether the connection holds a webhook's code.
         """
@@ -167,18 +180,18 @@ class Extras:
             return None
         if not auth and is_webhook:
             raise ConfigurationError(
-                f"connection {self.name!r}: it holds a webhook and an application",
-                next_step='set the extra "auth" to "webhook" or to "oauth"',
+                f"connection {self.name!r}: it holds both a webhook and an application",
+                next_step='set the extra `auth` to "webhook" or to "oauth"',
             )
         for key in ("client_id", "client_secret", "refresh_token"):
             if not app[key]:
                 raise ConfigurationError(
-                    f'connection {self.name!r}: the extra "{key}" is missing',
-                    next_step="`python -m airflow_provider_bitrix24.authorize` makes a whole connection",
+                    f"connection {self.name!r}: the extra `{key}` is missing",
+                    next_step="run `python -m airflow_provider_bitrix24.authorize`, which writes a complete connection",
                 )
         for key, value in app.items():
             if value and set(value) == {"*"}:
-                self.fail(key, "it is masked (***): write the value itself, which Airflow's pages do not show")
+                self.fail(key, "it is masked (***); write the value itself, which Airflow's pages do not show")
         return OAuthApp(
             client_id=app["client_id"] or "",
             client_secret=app["client_secret"] or "",
@@ -188,6 +201,23 @@ class Extras:
             oauth_url=self._oauth_url(),
             token_store=self.text("token_store"),
         )
+
+    def domains(self, key: str) -> tuple[str, ...]:
+        value = self.get(key)
+        if isinstance(value, str):
+            value = [part for part in re.split(r"[\s,;]+", value) if part]
+        if value is None:
+            return ()
+        if not isinstance(value, (list, tuple)) or not all(isinstance(part, str) for part in value):
+            self.fail(key, 'it must be a list of host names such as ["new.bitrix24.com", "*.bitrix24.com"]')
+        domains = tuple(part.strip().lower() for part in value)
+        for domain in domains:
+            if not re.fullmatch(r"(\*|[\w-]+)(\.(\*|[\w-]+))+|[\w-]+", domain) or set(domain) <= set("*."):
+                self.fail(
+                    key,
+                    "it must hold host names, e.g. new.bitrix24.com or *.bitrix24.com, without https:// and paths",
+                )
+        return domains
 
     def _oauth_url(self) -> str | None:
         value = self.text("oauth_url")
@@ -202,25 +232,14 @@ class Extras:
             self.fail("oauth_url", "it must look like https://oauth.bitrix.info/oauth/token/, with https")
         return f"https://{url.netloc}{url.path if url.path.strip('/') else '/oauth/token/'}"
 
-    def domains(self, key: str) -> tuple[str, ...]:
-        value = self.get(key)
-        if isinstance(value, str):
-            value = [part for part in re.split(r"[\s,;]+", value) if part]
-        if value is None:
-            return ()
-        if not isinstance(value, (list, tuple)) or not all(isinstance(part, str) for part in value):
-            self.fail(key, 'it must be a list of host names such as ["new.bitrix24.com", "*.bitrix24.com"]')
-        domains = tuple(part.strip().lower() for part in value)
-        for domain in domains:
-            if not re.fullmatch(r"(\*|[\w-]+)(\.(\*|[\w-]+))+|[\w-]+", domain) or set(domain) <= set("*."):
-                self.fail(
-                    key, "it must be host names, e.g. new.bitrix24.com or *.bitrix24.com, without https:// and paths"
-                )
-        return domains
+    def _warn_once(self, what: str, warning: str) -> None:
+        if (self.name, what) not in _already_warned:
+            _already_warned.add((self.name, what))
+            log.warning("Connection %r: %s.", self.name, warning)
 
 
 def trimmed(value: str | None) -> str | None:
-    """Text without the blanks and quotes that pasting brings; None where nothing is left."""
+    """Return text without the blanks and quotes that pasting brings; None where nothing is left."""
     text = (value or "").strip().strip("\"'<>").strip()
     return text or None
 

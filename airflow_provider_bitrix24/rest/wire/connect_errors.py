@@ -1,4 +1,4 @@
-"""Why no connection was made, and what a person does about it."""
+"""Why no connection was made, and what to do about it."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from airflow_provider_bitrix24.rest import certificates
 from airflow_provider_bitrix24.rest.portal import Portal
 from airflow_provider_bitrix24.rest.scrub import Scrub
 
-_PROXY = "look at the extra proxy, or at HTTPS_PROXY of the environment"
-#: By OpenSSL's codes (x509_vfy.h), where another file of authorities would not help.
-_CERTIFICATE_STEPS = {
-    9: "it is not valid yet: look at this computer's clock",
-    10: "have it renewed at the portal, or look at this computer's clock",
-    62: "write the name that it is for into the connection's host",
-    64: "write the name that it is for into the connection's host",
+_PROXY_HINT = "check the extra `proxy`, or HTTPS_PROXY in the environment"
+#: What to do about a certificate by OpenSSL's code (x509_vfy.h), where another file of authorities would not help.
+_CERTIFICATE_HINTS = {
+    9: "it is not valid yet: check this computer's clock",
+    10: "have it renewed at the portal, or check this computer's clock",
+    62: "write the name that it was issued for into the connection's host",
+    64: "write the name that it was issued for into the connection's host",
 }
 
 
-def not_sent(
+def connect_error(
     causes: Sequence[BaseException],
     portal: Portal,
     options: Mapping[str, Any],
@@ -36,61 +36,65 @@ def not_sent(
     scrub: Scrub,
 ) -> NotSent:
     """
-    Name what is in the way.
+    Return an error that names what is in the way.
 
-    :param causes: the error and what it wraps, from :func:`causes_of`.
+    :param causes: the error and what it wraps, by :func:`causes_of`.
     :param options: what the request was to be sent with, as ``requests`` takes it.
-    :param address_in: where the user has written the address, None for one that is ours.
+    :param address_in: where the user has written the address; None for one that is ours.
     """
-    where_to = f"{portal.host}{f':{portal.port}' if portal.port else ''}"
-    look_there = f"look at {address_in}" if address_in else "see whether this computer may reach it"
-    see_it_is_up = f"see whether it is up and may be reached from here, then {look_there}" if address_in else look_there
-    verify, word = options["verify"], scrub(_last_word(causes))
+    host = f"{portal.host}{f':{portal.port}' if portal.port else ''}"
+    check_address = f"check {address_in}" if address_in else "check whether this computer may reach it"
+    check_it_is_up = (
+        f"check whether it is up and can be reached from here, then {check_address}" if address_in else check_address
+    )
+    verify, reason = options["verify"], scrub(_system_reason(causes))
     untrusted = _first(causes, ssl.SSLCertVerificationError)
     if isinstance(untrusted, ssl.SSLCertVerificationError):
         return NotSent(
-            f"the certificate of {where_to} is not trusted ({untrusted.verify_message})",
+            f"the certificate of {host} is not trusted ({untrusted.verify_message})",
             retryable=False,
-            next_step=_CERTIFICATE_STEPS.get(
-                untrusted.verify_code, "set the extra verify to the file of your certificate authority"
+            next_step=_CERTIFICATE_HINTS.get(
+                untrusted.verify_code, "set the extra `verify` to the file of your certificate authority"
             ),
         )
     if isinstance(verify, str) and not certificates.can_be_read(verify):
         return NotSent(
             f"the certificate authorities cannot be read from {scrub(verify)}",
             retryable=False,
-            next_step="name a file of them (PEM) that exists here in the extra verify, which wins over "
-            "REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE of the environment",
+            next_step="set the extra `verify`, which overrides REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE, "
+            "to a PEM file that exists here",
         )
     if _first(causes, ProxyError):
-        return NotSent(f"no way to {where_to} through the proxy ({word})", next_step=_PROXY)
+        return NotSent(f"{host} cannot be reached through the proxy ({reason})", next_step=_PROXY_HINT)
     if options["proxies"]:
         if isinstance(causes[0], requests.exceptions.InvalidSchema) and "SOCKS" in str(causes[0]):
             return NotSent(
-                f"no way to {where_to} through the proxy: a SOCKS proxy needs the package PySocks",
+                f"{host} cannot be reached through the proxy: a SOCKS proxy needs the package PySocks",
                 retryable=False,
                 next_step="pip install pysocks",
             )
         # The portal's own address has been checked.
         if _first(causes, LocationParseError, requests.exceptions.InvalidProxyURL, ProxySchemeUnknown, UnicodeError):
             return NotSent(
-                f"no way to {where_to}: the address of the proxy is not one", retryable=False, next_step=_PROXY
+                f"{host} cannot be reached: the address of the proxy is not valid",
+                retryable=False,
+                next_step=_PROXY_HINT,
             )
     if _first(causes, NameResolutionError, socket.gaierror):
-        return NotSent(f"the host name {where_to} cannot be resolved", next_step=look_there)
+        return NotSent(f"the host name {host} cannot be resolved", next_step=check_address)
     if _first(causes, requests.ConnectTimeout, TimeoutError):
         connect_timeout_seconds, _ = options["timeout"]
-        return NotSent(f"no connection to {where_to} within {connect_timeout_seconds:g} s", next_step=see_it_is_up)
+        return NotSent(f"no connection to {host} within {connect_timeout_seconds:g} s", next_step=check_it_is_up)
     if _first(causes, ssl.SSLError):
         return NotSent(
-            f"no TLS connection to {where_to} ({word})",
-            next_step=f"{look_there}, and at the extra verify" if address_in else look_there,
+            f"no TLS connection to {host} ({reason})",
+            next_step=f"{check_address}, and the extra `verify`" if address_in else check_address,
         )
-    return NotSent(f"no connection to {where_to} ({word})", next_step=see_it_is_up)
+    return NotSent(f"no connection to {host} ({reason})", next_step=check_it_is_up)
 
 
 def causes_of(error: BaseException | None) -> Iterator[BaseException]:
-    """``error`` and what it wraps, outermost first: requests wraps urllib3, which wraps the socket's error."""
+    """Yield ``error`` and what it wraps, outermost first: requests wraps urllib3, which wraps the socket's error."""
     seen: set[int] = set()
     waiting = [error]
     while waiting:
@@ -100,16 +104,16 @@ def causes_of(error: BaseException | None) -> Iterator[BaseException]:
         seen.add(id(cause))
         yield cause
         waiting += [cause.__cause__, cause.__context__, getattr(cause, "reason", None)]
-        waiting += [part for part in cause.args if isinstance(part, BaseException)]
-        waiting = [each for each in waiting if isinstance(each, BaseException)]
+        waiting += [argument for argument in cause.args if isinstance(argument, BaseException)]
+        waiting = [wrapped for wrapped in waiting if isinstance(wrapped, BaseException)]
 
 
 def _first(causes: Sequence[BaseException], *kinds: type[BaseException]) -> BaseException | None:
     return next((cause for cause in causes if isinstance(cause, kinds)), None)
 
 
-def _last_word(causes: Sequence[BaseException]) -> str:
-    """The system's own name for what happened: the texts of the libraries hold addresses."""
+def _system_reason(causes: Sequence[BaseException]) -> str:
+    """Return the system's own name for what happened: the texts of the libraries hold addresses."""
     for cause in reversed(causes):
         if isinstance(cause, ssl.SSLError):
             # Its errno counts in OpenSSL's own way.

@@ -24,7 +24,7 @@ from urllib3.exceptions import HTTPError
 from airflow_provider_bitrix24 import __version__
 from airflow_provider_bitrix24.exceptions import AnswerLost, TransportError
 from airflow_provider_bitrix24.rest.portal import Portal
-from airflow_provider_bitrix24.rest.wire.connect_errors import causes_of, not_sent
+from airflow_provider_bitrix24.rest.wire.connect_errors import causes_of, connect_error
 
 #: Seconds to wait for a connection.
 CONNECT_TIMEOUT_SECONDS = 10.0
@@ -37,7 +37,7 @@ _MAX_INTERIM = 100
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back, unread."""
+    """What came back over HTTP; the body is not parsed."""
 
     status: int
     headers: Mapping[str, str]
@@ -49,7 +49,7 @@ class Answer:
 
     @property
     def location(self) -> str | None:
-        """Where a redirect leads; None when this is none."""
+        """Where a redirect leads; None for any other answer."""
         return self.headers.get("location") if self.status in (301, 302, 303, 307, 308) else None
 
 
@@ -59,7 +59,7 @@ class Transport:
 
     Redirects are off: a POST would become a GET without its body, and the secret would go wherever the answer says.
 
-    :param secret_path: what the path of each request has in it; the portal's own by default.
+    :param secret_path: the secret part of each request's path; the portal's own by default.
     :param address_in: where the user has written the address, for messages; None where nobody did.
     """
 
@@ -89,9 +89,9 @@ class Transport:
 
     def _session(self) -> requests.Session:
         """
-        The session of this process: on a connection that a fork has shared, two would read each other's answers.
+        Return the session of this process: over a connection shared by a fork, two would read each other's answers.
 
-        That of the parent is kept unused. To take it apart could wait for ever for a lock of a thread left behind.
+        That of the parent is kept unused: closing it could wait for ever for a lock of a thread left behind.
         """
         session = self._sessions.get(os.getpid())
         return session or self._sessions.setdefault(os.getpid(), self._new_session())
@@ -156,14 +156,13 @@ class Transport:
                 f"the answer is larger than {self.portal.max_response_mib} MiB",
                 retryable=False,
                 ran="yes",
-                next_step="ask for fewer fields, or raise the extra max_response_mib",
+                next_step="ask for fewer fields, or raise the extra `max_response_mib`",
             )
         except (requests.RequestException, HTTPError, OSError, ValueError) as error:
-            # ValueError: of a host name that has no form, and of a chunk with a length below zero.
+            # ValueError: of a malformed host name, and of a chunk with a length below zero.
             failure = self._failure(error, answering=answering)
-        failure.method, failure.request_id = what, request_id
         # Raised outside the handlers, so that no chain leads to an error of a library that holds more than it should.
-        raise failure
+        raise failure.but(method=what, request_id=request_id)
 
     def _read(self, response: requests.Response) -> bytes:
         limit = self.portal.max_response_mib * 1024 * 1024
@@ -178,11 +177,10 @@ class Transport:
     def _failure(self, error: Exception, *, answering: bool) -> TransportError:
         causes = list(causes_of(error))
         if self._wire.sent:
-            lost = AnswerLost(_how_lost(causes, self.portal.timeout_seconds, answering=answering))
-            if _is_timeout(causes):
-                lost.next_step = "raise the extra timeout, or ask for less at once"
-            return lost
-        return not_sent(causes, self.portal, self._options, address_in=self._address_in, scrub=self._scrub)
+            hint = "raise the extra `timeout`, or ask for less at once" if _is_timeout(causes) else ""
+            reason = _how_lost(causes, self.portal.timeout_seconds, answering=answering)
+            return AnswerLost(reason, next_step=hint)
+        return connect_error(causes, self.portal, self._options, address_in=self._address_in, scrub=self._scrub)
 
 
 class _TooLarge(Exception):
@@ -190,7 +188,7 @@ class _TooLarge(Exception):
 
 
 def _arriving(response: requests.Response) -> Iterator[bytes]:
-    """The body as it arrives: ``iter_content`` would wait for a whole chunk, however slowly it drips."""
+    """Yield the body as it arrives: ``iter_content`` would wait for a whole chunk, however slowly it comes."""
     read1 = getattr(response.raw, "read1", None)
     if read1 is None or response.headers.get("transfer-encoding", "").lower() == "chunked":
         yield from response.iter_content(_CHUNK_BYTES)
@@ -208,7 +206,7 @@ def _how_lost(causes: list[BaseException], timeout_seconds: float, *, answering:
         return f"no answer within {timeout_seconds:g} s"
     if answering:
         return "the answer broke off"
-    # RemoteDisconnected is one of them by name, though the connection ended in good order.
+    # RemoteDisconnected is a ConnectionResetError too, though the connection was closed in good order.
     if any(isinstance(cause, ConnectionResetError) and cause.errno is not None for cause in causes):
         return "the connection was reset before the answer"
     return "the connection was closed before the answer"
@@ -216,9 +214,9 @@ def _how_lost(causes: list[BaseException], timeout_seconds: float, *, answering:
 
 def _options(portal: Portal) -> dict[str, Any]:
     """
-    What each request is sent with, resolved once.
+    Return what each request is sent with, resolved once.
 
-    A session would let the environment beat the extras, so it is not asked: what it would take from there is here.
+    A session would let the environment override the extras, so it is not asked: what it would take is taken here.
     """
     verify = portal.verify
     if verify is None:
@@ -235,14 +233,14 @@ def _options(portal: Portal) -> dict[str, Any]:
 
 
 class _Session(requests.Session):
-    """Does not look where a redirect leads: for that, the body would be read whole, and an odd address is an error."""
+    """Does not look where a redirect leads: that would read the whole body, and raise on an odd address."""
 
     def get_redirect_target(self, resp: requests.Response) -> None:
         return None
 
 
 class _Adapter(HTTPAdapter):
-    """Opens connections that add the webhook's path and tell whether the request went out."""
+    """Opens connections that add the webhook's path and note whether the request went out."""
 
     def __init__(self, wire: threading.local, secret_path: str) -> None:
         self._wire, self._secret_path = wire, secret_path
@@ -253,9 +251,9 @@ class _Adapter(HTTPAdapter):
         self._sign(self.poolmanager)
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
-        known = proxy in self.proxy_manager
+        is_new = proxy not in self.proxy_manager
         manager = super().proxy_manager_for(proxy, **kwargs)
-        if not known:
+        if is_new:
             self._sign(manager)
         return manager
 
@@ -279,7 +277,7 @@ class _Adapter(HTTPAdapter):
 
 
 class _InTime(io.RawIOBase):
-    """What arrives on a socket, up to a moment: each byte that drips in would begin the read timeout anew."""
+    """Reads a socket up to a moment: each byte that drips in would start the read timeout anew."""
 
     def __init__(self, raw: io.RawIOBase, seconds: float) -> None:
         self._raw, self._deadline = raw, time.monotonic() + seconds
@@ -301,7 +299,7 @@ class _FinalResponse(http.client.HTTPResponse):
     """
     Reads on to the final answer, and no longer than an answer may take.
 
-    An interim one («103 Early Hints») would else be taken for it, and the final one for the answer to the next request.
+    An interim one ("103 Early Hints") would be taken for it, and the final one for the answer to the next request.
     """
 
     wire: threading.local
@@ -314,13 +312,13 @@ class _FinalResponse(http.client.HTTPResponse):
             interim += 1
             if interim > _MAX_INTERIM or self.status == http.client.SWITCHING_PROTOCOLS:
                 raise http.client.HTTPException(f"an answer of status {self.status}")
-            # It begins anew where no heads have been read.
+            # ``begin`` reads a head only where none has been read.
             self.headers = self.msg = None  # type: ignore[assignment]
             super().begin()
 
 
 class _Signed:
-    """Mixin for urllib3's connections."""
+    """Mixin for urllib3's connections: puts the secret path into each request, and notes when one is sent."""
 
     wire: threading.local
     secret_path: str

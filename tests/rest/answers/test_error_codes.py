@@ -104,11 +104,11 @@ def test_the_sample_of_each_class_says_what_to_do():
     assert "unpay it first" in str(error_of({"error": "SALE_PAYMENT_DELETE_EXIST_PAID"}))
     denied = str(error_of({"error": "ACCESS_DENIED", "error_description": "Access denied"}, status=403))
     assert "right to change the payment's order" in denied
-    assert "plan has no REST" in denied
+    assert "plan does not include REST" in denied
     gone = str(error_of({"error": "INVALID_CREDENTIALS"}, status=401))
     assert "create a new one and put it into the connection" in gone
     unknown = str(error_of({"error": "NO_AUTH_FOUND"}, status=401))
-    assert "host is right" in unknown
+    assert "check the connection's host" in unknown
     assert "or authorize the application again" in unknown
     assert "https://" in str(error_of({"error": "INVALID_REQUEST", "error_description": "Https required."}))
 
@@ -200,7 +200,7 @@ def test_a_code_nobody_knows_is_judged_by_its_status(status, kind):
     error = error_of({"error": "SOMETHING_NEW", "error_description": "Oh"}, status=status)
     assert type(error) is kind
     assert "SOMETHING_NEW" in str(error)
-    assert "«Oh»" in str(error)
+    assert '"Oh"' in str(error)
 
 
 # Bodies of REST 3.0

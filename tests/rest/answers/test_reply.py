@@ -23,7 +23,7 @@ from tests.rest.replies import DELETE, JSON, SECRET, error_of, read
 def test_the_message_names_method_code_status_text_and_request():
     body = {"error": "ERROR_ARGUMENT", "error_description": "Wrong<br>value\n", "argument": "fields"}
     error = error_of(body, request_id="abc-1")
-    assert str(error) == f"{DELETE}: ERROR_ARGUMENT (HTTP 400) «Wrong value (argument fields)» (request abc-1)"
+    assert str(error) == f'{DELETE}: ERROR_ARGUMENT (HTTP 400) "Wrong value (argument fields)" (request abc-1)'
     assert (error.code, error.request_id) == ("ERROR_ARGUMENT", "abc-1")
     assert error.description == "Wrong value (argument fields)"
 
@@ -143,7 +143,7 @@ def test_a_lone_surrogate_in_a_result_is_handed_on_and_one_in_a_text_does_no_har
         (b'{"result": tr', JSON, "a body that is not JSON"),
         (b'{"result": NaN}', JSON, "a body that is not JSON"),
         (b'{"result": true} trailing', JSON, "a body that is not JSON"),
-        (b"<html><head><title>502 Bad\n Gateway</title>", "text/html", "an HTML page titled «502 Bad Gateway»"),
+        (b"<html><head><title>502 Bad\n Gateway</title>", "text/html", 'an HTML page titled "502 Bad Gateway"'),
         (b"<!DOCTYPE html><p>Oops", JSON, "an HTML page"),
         (b"<html><title></title></html>", "text/html", "an HTML page"),
         (b"Service Unavailable", "text/plain", "a body that is not JSON"),

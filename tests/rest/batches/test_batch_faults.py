@@ -51,7 +51,7 @@ def test_a_lost_answer_is_settled_command_by_command(portal: Sandbox, client: Cl
     assert all(reply.repeated for reply in outcome.replies.values())
     lost = outcome.errors["add"]
     assert (type(lost), lost.method, lost.retryable, lost.ran) == (AnswerLost, ADD, False, "unknown")
-    assert "look with crm.item.list before you run this again" in str(lost)
+    assert "check with crm.item.list before you run this again" in str(lost)
     assert (portal.item(DEAL, 2), titles(portal).count("updated")) == (None, 1)
     assert titles(portal).count("added once") == portal.executed(ADD) == int(ran)
 

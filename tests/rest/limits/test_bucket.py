@@ -1,11 +1,10 @@
-"""The request bucket as arithmetic, and what a connection's extras say of it."""
+"""The request bucket as arithmetic, against a portal that drains in whole steps."""
 
 from __future__ import annotations
 
 import pytest
 
-from airflow_provider_bitrix24.exceptions import ConfigurationError
-from airflow_provider_bitrix24.rest.limits.bucket import PLANS, Bucket, bucket_from, pods_warning
+from airflow_provider_bitrix24.rest.limits.bucket import PLANS, Bucket
 
 BUCKET = Bucket(rate=2.0, burst=48.0)
 
@@ -68,65 +67,3 @@ def test_no_plan_goes_over_its_limit_wherever_in_a_second_the_portal_drains(
 ) -> None:
     assert blocked_above - 2 * drained <= most_in_the_portal(PLANS[plan], drained, phase, 3 * blocked_above)
     assert most_in_the_portal(PLANS[plan], drained, phase, 3 * blocked_above) <= blocked_above
-
-
-@pytest.mark.parametrize(
-    ("extras", "bucket"),
-    [
-        ({}, Bucket(2.0, 48.0)),
-        ({"plan": "", "rate": "", "burst": None}, Bucket(2.0, 48.0)),
-        ({"plan": " Enterprise "}, Bucket(5.0, 245.0)),
-        ({"rate": 1}, Bucket(1.0, 48.0)),
-        ({"rate": "0.5", "burst": "12"}, Bucket(0.5, 12.0)),
-        ({"plan": "enterprise", "burst": 100}, Bucket(5.0, 100.0)),
-    ],
-)
-def test_extras_override_the_plan(extras: dict[str, object], bucket: Bucket) -> None:
-    assert bucket_from(**extras) == bucket  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize(
-    ("extras", "named"),
-    [
-        ({"plan": "gold"}, "plan"),
-        ({"rate": 0}, "rate"),
-        ({"rate": -1}, "rate"),
-        ({"rate": "two"}, "rate"),
-        ({"rate": "nan"}, "rate"),
-        ({"rate": "inf"}, "rate"),
-        ({"rate": True}, "rate"),
-        ({"rate": [2]}, "rate"),
-        ({"rate": 10**400}, "rate"),
-        ({"burst": 0.5}, "burst"),
-        ({"burst": "many"}, "burst"),
-    ],
-)
-def test_an_extra_that_makes_no_sense_is_named_with_the_cure(extras: dict[str, object], named: str) -> None:
-    with pytest.raises(ConfigurationError, match=rf"the extra `{named}` is .*: write ") as caught:
-        bucket_from(**extras)  # type: ignore[arg-type]
-    assert str(next(iter(extras.values()))) in str(caught.value)
-
-
-IN_A_POD = {"KUBERNETES_SERVICE_HOST": "10.0.0.1"}
-
-
-def test_pods_that_count_alone_are_told_the_cure() -> None:
-    warning = pods_warning(None, None, None, IN_A_POD)
-    assert warning is not None
-    assert "`limiter`" in warning
-    assert "divide `rate` and `burst` (2 and 48) by the number of pods" in warning
-
-
-@pytest.mark.parametrize(
-    ("limiter", "rate", "burst", "environ"),
-    [
-        (None, None, None, {}),
-        ("redis://redis:6379/0", None, None, IN_A_POD),
-        (None, 1, None, IN_A_POD),
-        (None, "", "24", IN_A_POD),
-    ],
-)
-def test_nobody_is_warned_outside_pods_or_once_cured(
-    limiter: str | None, rate: object, burst: object, environ: dict[str, str]
-) -> None:
-    assert pods_warning(limiter, rate, burst, environ) is None

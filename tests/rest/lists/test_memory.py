@@ -6,7 +6,7 @@ import gc
 
 from airflow_provider_bitrix24.rest.client import Client
 from airflow_provider_bitrix24.rest.limits.bucket import Bucket
-from airflow_provider_bitrix24.rest.limits.file_bucket import LocalBucket
+from airflow_provider_bitrix24.rest.limits.local_bucket import LocalBucket
 from airflow_provider_bitrix24.sandbox import Sandbox
 from tests.rest.clients import portal_at
 

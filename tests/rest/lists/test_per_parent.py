@@ -137,7 +137,7 @@ def test_what_ends_the_parents_ends_no_list_of_children(portal: Sandbox, client:
 
 def test_a_refused_scope_is_raised(portal: Sandbox, client: Client) -> None:
     portal.scopes = {"user"}
-    with pytest.raises(Forbidden, match="tick «crm»"):
+    with pytest.raises(Forbidden, match='tick "crm"'):
         list(client.children(PRODUCT_ROWS, [1], rows_of_deal))
 
 

@@ -150,7 +150,7 @@ def test_two_writes_have_two_keys_and_reads_have_none(portal: Sandbox, client: C
 
 def test_a_write_whose_answer_stays_lost_says_that_it_may_have_been_done(portal: Sandbox, client: Client) -> None:
     portal.fault("reset_after", method=ADD, times=None)
-    with pytest.raises(AnswerLost, match=r"look with tasks\.task\.list before you run this again") as lost:
+    with pytest.raises(AnswerLost, match=r"check with tasks\.task\.list before you run this again") as lost:
         client.call(ADD, NEW, version=3)
     assert (lost.value.retryable, portal.count(ADD), portal.executed(ADD)) == (False, 4, 1)
 
@@ -190,7 +190,7 @@ def test_errors_are_of_the_same_classes_as_in_version_2(
 
 def test_a_missing_scope_names_the_one_to_tick(portal: Sandbox, client: Client) -> None:
     portal.scopes = {"crm"}
-    with pytest.raises(Forbidden, match="tick «tasks»"):
+    with pytest.raises(Forbidden, match='tick "tasks"'):
         client.call(GET, {"id": 1}, version=3)
 
 

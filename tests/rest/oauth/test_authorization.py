@@ -11,7 +11,7 @@ from dataclasses import replace
 import pytest
 
 from airflow_provider_bitrix24.exceptions import AnswerLost, ConfigurationError, NotSent, ServerFault, Unauthorized
-from airflow_provider_bitrix24.rest.oauth.authorization import AuthorizationServer, Granted, away
+from airflow_provider_bitrix24.rest.oauth.authorization import AuthorizationServer, TokenResponse, without_token
 from airflow_provider_bitrix24.rest.settings.address import portal_from_parts
 from tests.rest.redis_server import tcp
 
@@ -122,7 +122,7 @@ def test_a_server_without_https_or_sense_is_refused(portal, oauth_url):
 )  # fmt: skip
 def test_an_answer_without_both_tokens_is_a_lost_one(portal, answer):
     portal.fault("body", "oauth/token", body=answer, status=200)
-    expected = r"HTTP 200 without tokens from the authorization server 127\.0\.0\.1: look at the extra oauth_url"
+    expected = r"HTTP 200 without tokens from the authorization server 127\.0\.0\.1: check the extra `oauth_url`"
     with pytest.raises(AnswerLost, match=expected):
         server_of(portal.oauth_connection()).renew("refresh", None)
 
@@ -158,18 +158,18 @@ def test_a_text_of_the_server_that_repeats_secrets_is_cleaned(portal):
      ({"expires_in": None}, None), ({"expires_in": 10**400}, None)],
 )  # fmt: skip
 def test_the_life_of_a_token_may_be_a_number_a_text_or_unknown(fields, expires_in):
-    granted = Granted.from_answer({"access_token": "a", "refresh_token": "r", **fields})
+    granted = TokenResponse.from_answer({"access_token": "a", "refresh_token": "r", **fields})
     assert granted.expires_in == expires_in
 
 
 @pytest.mark.parametrize(("user_id", "read"), [(67, "67"), ("67", "67"), (None, None), ([], None), (True, None)])
 def test_a_user_id_may_be_a_number_or_a_text(user_id, read):
-    assert Granted.from_answer({"access_token": "a", "refresh_token": "r", "user_id": user_id}).user_id == read
+    assert TokenResponse.from_answer({"access_token": "a", "refresh_token": "r", "user_id": user_id}).user_id == read
 
 
 def test_the_documented_answers_are_read_whole():
     # Examples of the pages «Full OAuth 2.0 protocol» and «Automatic renewal».
-    granted = Granted.from_answer(
+    granted = TokenResponse.from_answer(
         {
             "access_token": "ydtj8pho532wydb5ixk78ol7uqlb7sch",
             "client_endpoint": "https://portal.bitrix24.com/rest/",
@@ -184,7 +184,7 @@ def test_the_documented_answers_are_read_whole():
             "user_id": 67,
         }
     )
-    assert granted == Granted(
+    assert granted == TokenResponse(
         access_token="ydtj8pho532wydb5ixk78ol7uqlb7sch",
         refresh_token="3s6lr4kr3cv2od4v853gvrchb875bwxb",
         expires_in=3600.0,
@@ -207,13 +207,13 @@ def test_the_documented_answers_are_read_whole():
     ],
 )
 def test_a_method_whose_token_could_not_be_had_did_not_run(failure, retryable):
-    seen = away(failure)
+    seen = without_token(failure)
     assert (type(seen), seen.ran, seen.retryable) == (NotSent, "no", retryable)
 
 
 def test_a_refusal_stays_what_it_is():
     refusal = Unauthorized("x")
-    assert away(refusal) is refusal
+    assert without_token(refusal) is refusal
 
 
 # Where the tokens say that the portal is

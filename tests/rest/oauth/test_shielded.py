@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from airflow_provider_bitrix24.rest.oauth.shielded import uninterrupted
+from airflow_provider_bitrix24.rest.oauth.shielded import shielded
 from tests.rest.applications import MemoryStore, application_client
 
 
@@ -115,11 +115,11 @@ def test_work_whose_thread_cannot_be_started_does_not_begin_and_is_not_waited_fo
 
     monkeypatch.setattr(threading.Thread, "start", refuse)
     with pytest.raises(RuntimeError, match="can't start"):
-        uninterrupted(lambda: done.append(1))
+        shielded(lambda: done.append(1))
     assert done == []
 
 
 def test_work_that_is_not_interrupted_gives_its_result_or_its_error():
-    assert uninterrupted(lambda: 7) == 7
+    assert shielded(lambda: 7) == 7
     with pytest.raises(LookupError, match="empty"):
-        uninterrupted({}.popitem)
+        shielded({}.popitem)

@@ -18,8 +18,7 @@ from airflow_provider_bitrix24.exceptions import (
     ServerFault,
     Unauthorized,
 )
-from airflow_provider_bitrix24.rest.limits.file_bucket import shared_directory
-from airflow_provider_bitrix24.rest.locks.file_lock import locked
+from airflow_provider_bitrix24.rest.locks.file_lock import locked_file, shared_directory
 from airflow_provider_bitrix24.rest.oauth import tokens
 from airflow_provider_bitrix24.rest.oauth.token_pair import TokenPair, fingerprint
 from airflow_provider_bitrix24.sandbox import unused_port
@@ -471,7 +470,7 @@ def test_an_authorization_server_that_is_away_is_tried_again_and_the_method_did_
     client = connected(access_token=None, oauth_url=f"https://127.0.0.1:{unused_port()}/oauth/token/")
     with pytest.raises(NotSent, match=r"no token: no connection to 127\.0\.0\.1") as caught:
         client.call("crm.item.add", {"entityTypeId": 2, "fields": {"title": "never"}})
-    assert "look at the extra oauth_url" in caught.value.next_step
+    assert "check the extra `oauth_url`" in caught.value.next_step
     assert (caught.value.retryable, caught.value.ran) == (True, "no")
     assert portal.requests == 0
 
@@ -750,7 +749,7 @@ def test_who_waits_too_long_for_another_process_that_renews_may_be_tried_again(p
     client = connected(access_token=None)
     name = f"token-{fingerprint(app.client_id)}.lock"
     with (
-        locked(name, directory=shared_directory(), private=True),
+        locked_file(name, shared_directory(), private=True),
         pytest.raises(NotSent, match="another process has been renewing") as caught,
     ):
         client.call("profile")
@@ -771,7 +770,7 @@ def test_without_a_directory_for_the_lock_renewals_go_on(portal, connected, lock
 def test_no_repr_shows_a_secret(portal, app, connected):
     client = connected(access_token=None)
     client.call("profile")
-    shown = [repr(one) for one in (client.tokens.at_hand(), client.portal, client.tokens, client.portal.credentials)]
+    shown = [repr(one) for one in (client.tokens.current(), client.portal, client.tokens, client.portal.credentials)]
     assert not [secret for secret in app.secrets() if any(secret in text for text in shown)]
 
 

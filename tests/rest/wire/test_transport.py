@@ -144,7 +144,7 @@ def _closed_by(server: RawServer) -> None:
 def test_nothing_listens_there(all_output):
     error = failure_of(settings(unused_port()), all_output, NotSent)
     assert re.search(r"no connection to 127\.0\.0\.1:\d+ \(connection refused\)", str(error))
-    assert "look at the connection's host and port" in error.next_step
+    assert "check the connection's host and port" in error.next_step
     assert error.retryable
     assert error.ran == "no"
 
@@ -152,7 +152,7 @@ def test_nothing_listens_there(all_output):
 def test_a_host_name_that_nobody_knows(all_output):
     host = ".".join(["nobody-has-such-a-long-name"] * 10)
     error = failure_of(settings(443, host=f"{host}.invalid"), all_output, NotSent)
-    assert "cannot be resolved: look at the connection's host" in str(error)
+    assert "cannot be resolved: check the connection's host" in str(error)
     assert error.retryable
 
 
@@ -227,7 +227,7 @@ def test_a_reset_connection_proves_nothing(kind, portal, all_output):
 def test_an_answer_that_takes_too_long_is_lost(kind, options, portal, all_output):
     portal.fault(kind, **options)
     error = failure_of(sandbox_settings(portal, timeout_seconds=0.2), all_output, AnswerLost)
-    assert "no answer within 0.2 s: raise the extra timeout" in str(error)
+    assert "no answer within 0.2 s: raise the extra `timeout`" in str(error)
 
 
 @pytest.mark.parametrize(
@@ -278,7 +278,7 @@ MIB = 1024 * 1024
 def test_an_answer_above_the_limit_is_not_read(sent, all_output):
     with RawServer(says(sent)) as server:
         error = failure_of(plain(server, max_response_mib=1), all_output, AnswerLost)
-    assert "the answer is larger than 1 MiB: ask for fewer fields, or raise the extra max_response_mib" in str(error)
+    assert "the answer is larger than 1 MiB: ask for fewer fields, or raise the extra `max_response_mib`" in str(error)
     assert not error.retryable
     assert error.ran == "yes"
 

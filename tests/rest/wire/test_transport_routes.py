@@ -64,15 +64,21 @@ def test_a_certificate_of_the_named_authority_is_trusted(host, authority):
             {},
             True,
             "self-signed certificate|unable to get local issuer certificate",
-            "set the extra verify",
+            "set the extra `verify`",
         ),
-        (["localhost"], {}, None, "self-signed certificate|unable to get local issuer certificate", "the extra verify"),
+        (
+            ["localhost"],
+            {},
+            None,
+            "self-signed certificate|unable to get local issuer certificate",
+            "the extra `verify`",
+        ),
         (
             ["localhost"],
             {},
             certifi.where(),
             "self-signed certificate|unable to get local issuer certificate",
-            "the extra verify",
+            "the extra `verify`",
         ),
         (["other.example.com"], {}, "ours", "Hostname mismatch", "the connection's host"),
         (
@@ -106,7 +112,7 @@ def test_a_file_without_certificates_gets_no_request(portal, all_output, tmp_pat
     (tmp_path / "ca.pem").write_text("no certificate")
     error = failure_of(sandbox_settings(portal, verify=str(tmp_path / "ca.pem")), all_output, NotSent)
     assert f"the certificate authorities cannot be read from {tmp_path / 'ca.pem'}" in str(error)
-    assert "the extra verify" in str(error)
+    assert "the extra `verify`" in str(error)
     assert not error.retryable
     assert portal.requests == 0
 
@@ -118,7 +124,7 @@ def test_a_portal_that_does_not_speak_tls(all_output):
 
     with RawServer(talk) as server:
         error = failure_of(settings(server.port, host="localhost"), all_output, NotSent)
-    assert re.search(r"no TLS connection to localhost:\d+ \(wrong version number\): look at the .* port", str(error))
+    assert re.search(r"no TLS connection to localhost:\d+ \(wrong version number\): check the .* port", str(error))
 
 
 def test_the_file_of_the_authority_may_be_a_folder_too(portal, tmp_path):
@@ -162,7 +168,7 @@ def test_authorities_of_the_environment_that_cannot_be_read_are_named(
 def test_a_proxy_of_the_environment_that_is_none_is_named(address, portal, monkeypatch, all_output):
     monkeypatch.setenv("HTTPS_PROXY", address)
     error = failure_of(sandbox_settings(portal), all_output, NotSent)
-    assert error.reason == f"no way to 127.0.0.1:{portal.port}: the address of the proxy is not one"
+    assert error.reason == f"127.0.0.1:{portal.port} cannot be reached: the address of the proxy is not valid"
     assert "HTTPS_PROXY" in error.next_step
     assert not error.retryable
 
@@ -257,9 +263,9 @@ PROXIES: dict[str, tuple[Callable[[], ForwardProxy], str]] = {
 def test_a_proxy_that_lets_nothing_through_is_named_and_nothing_was_sent(make, status, portal, all_output):
     with make() as proxy:
         error = failure_of(sandbox_settings(portal, proxy=through(proxy)), all_output, NotSent)
-    assert f"no way to 127.0.0.1:{portal.port} through the proxy" in str(error)
+    assert f"127.0.0.1:{portal.port} cannot be reached through the proxy" in str(error)
     assert status in str(error)
-    assert "look at the extra proxy" in error.next_step
+    assert "check the extra `proxy`" in error.next_step
     assert portal.requests == 0
 
 
