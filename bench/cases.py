@@ -9,6 +9,7 @@ from statistics import median
 
 from bench.portal import Portal, least_seconds
 from bench.runs import Bench, Run
+from bench.sandbox import call_speeds, memory_mib, start_seconds
 
 #: The clients by their modules under ``subjects``.
 SUBJECTS = {"bare": "requests.Session", "b24pysdk": "b24pysdk", "fast_bitrix24": "fast_bitrix24", "ours": "this client"}
@@ -23,6 +24,9 @@ LATENCY_SECONDS = 0.1
 #: Under the limit: so many deals are listed, then so many calls made in all.
 LIMITED_DEALS, LIMITED_CALLS = 10_000, 180
 RATE, BURST = 2.0, 50
+SANDBOX_CALLS = 2_000
+#: The sandbox when it was first measured.
+FIRST_TIMES_OF_BARE, FIRST_MANY_DEALS_MIB = 1.6, 296.0
 
 
 @dataclass
@@ -155,7 +159,35 @@ def imports(bench: Bench) -> Table:
     return table
 
 
-CASES: dict[str, Callable[[Bench], Table]] = {case.__name__: case for case in (calls, rows, limited, delete, imports)}
+def sandbox(bench: Bench) -> Table:
+    table = Table("The sandbox itself", ("figure", "measured"))
+    ours, bare = call_speeds(SANDBOX_CALLS, ROUNDS)
+    memory = memory_mib(bench, MANY_DEALS)
+    starts = [start_seconds(bench) for _ in range(ROUNDS)]
+    for name, speed in (("`server.time`", ours), ("a constant answer of its bare server", bare)):
+        table.lines += [
+            (f"calls a second over HTTPS, one after the other: {name}", f"{speed.calls_a_second:,.0f}"),
+            (f"the server's CPU ms a call: {name}", f"{speed.cpu_ms:.3f}"),
+        ]
+    table.lines += [
+        (f"memory of {MANY_DEALS:,} deals, MiB", f"{memory:.0f}"),
+        ("CPU s from the import to a portal that listens", _spread(starts)),
+    ]
+    times = ours.cpu_ms / bare.cpu_ms
+    most_times, most_mib = 1.1 * FIRST_TIMES_OF_BARE, 1.1 * FIRST_MANY_DEALS_MIB
+    table.promise(
+        f"a call takes at most {most_times:.1f} times the CPU of the constant answer",
+        f"{times:.1f} times",
+        times <= most_times,
+    )
+    table.promise(f"at most {most_mib:.0f} MiB for {MANY_DEALS:,} deals", f"{memory:.0f} MiB", memory <= most_mib)
+    table.promise("a start in less than a second", f"{median(starts):.2f} s", median(starts) < 1)
+    return table
+
+
+CASES: dict[str, Callable[[Bench], Table]] = {
+    case.__name__: case for case in (calls, rows, limited, delete, imports, sandbox)
+}
 
 
 def _rounds(subjects: Iterable[str], run: Callable[[str], Run], rounds: int = ROUNDS) -> dict[str, list[Run]]:

@@ -71,7 +71,12 @@ class Bench(ExitStack):
 
     def import_seconds(self, module: str, *, after: str = "") -> float:
         """How long importing a module takes, where others have been imported already."""
-        code = f"{after}\nimport time; began = time.perf_counter()\nimport {module}\nprint(time.perf_counter() - began)"
+        return self.printed_number(
+            f"{after}\nimport time; began = time.perf_counter()\nimport {module}\nprint(time.perf_counter() - began)"
+        )
+
+    def printed_number(self, code: str) -> float:
+        """The number that Python code prints last, run in a process of its own."""
         command = [sys.executable, "-c", code]
         done = subprocess.run(command, env=self.environment(), capture_output=True, text=True, check=True)
         return float(done.stdout.splitlines()[-1])

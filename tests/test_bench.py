@@ -10,6 +10,7 @@ from bench.cases import Table
 from bench.portal import Portal, least_seconds
 from bench.report import shown
 from bench.runs import Bench
+from bench.sandbox import call_speeds, memory_mib, start_seconds
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +54,14 @@ def test_missing_rows_fail_the_run(bench: Bench, portal: Portal) -> None:
 @pytest.mark.parametrize(("requests", "seconds"), [(1, 0), (50, 0), (51, 1), (52, 1), (53, 2), (186, 68)])
 def test_each_whole_second_makes_room_for_two_more(requests: int, seconds: int) -> None:
     assert least_seconds(requests, rate=2.0, burst=50) == seconds
+
+
+def test_the_sandbox_and_its_bare_server_are_measured_alike(bench: Bench) -> None:
+    ours, bare = call_speeds(20, 1)
+    assert ours.calls_a_second > 0 < bare.calls_a_second
+    assert ours.cpu_ms > 0 < bare.cpu_ms
+    assert 0 < memory_mib(bench, 2_000) < 100
+    assert start_seconds(bench) > 0
 
 
 def test_a_table_tells_what_is_not_held() -> None:
