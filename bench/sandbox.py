@@ -94,6 +94,9 @@ class _Client:
         seconds = time.perf_counter() - began
         return Speed(calls / seconds, 1000 * (self._server_cpu_seconds() - cpu_began) / calls)
 
+    def close(self) -> None:
+        self._connection.close()
+
     def _server_cpu_seconds(self) -> float:
         self._pipe.send("cpu")
         seconds: float = self._pipe.recv()
@@ -109,7 +112,9 @@ def _serving(serve: Callable[[Connection], None]) -> Iterator[_Client]:
     process.start()
     theirs.close()
     try:
-        yield _Client(pipe, *pipe.recv())
+        client = _Client(pipe, *pipe.recv())
+        yield client
+        client.close()
     finally:
         pipe.send(None)
         process.join()

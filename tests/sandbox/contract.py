@@ -35,6 +35,11 @@ STAND_INS: dict[str, dict[str, str]] = {
     "crm.deal.delete": {"ID": "deal"},
     "crm.deal.productrows.get": {"id": "deal"},
     "crm.deal.productrows.set": {"id": "deal"},
+    "crm.entity.mergeBatch": {
+        "params.entityIds.0": "contact",
+        "params.entityIds.1": "same contact",
+        "params.entityIds.2": "third contact",
+    },
     "crm.item.add": {"entityTypeId": "kind"},
     "crm.item.batchImport": {"entityTypeId": "kind"},
     "crm.item.delete": {"entityTypeId": "kind", "id": "smart item"},
@@ -93,6 +98,7 @@ STAND_INS: dict[str, dict[str, str]] = {
     "salescenter.payment.getPublicUrl": {"id": "payment"},
     "tasks.task.add": {"fields.CREATED_BY": "user", "fields.RESPONSIBLE_ID": "user"},
     "tasks.task.add.v3": {"fields.creatorId": "user"},
+    "tasks.task.delete": {"taskId": "task"},
     "tasks.task.get": {"taskId": "task"},
     "tasks.task.get.v3": {"id": "task"},
     "tasks.task.list": {"filter.RESPONSIBLE_ID": "user"},
@@ -118,6 +124,8 @@ def new_objects(portal: Sandbox, result: Any) -> dict[str, Any]:
     contacts = {"PHONE": [{"VALUE": "+15550000001"}], "EMAIL": [{"VALUE": "someone@example.com"}]}
     lead = result("crm.lead.add", {"FIELDS": {"TITLE": "Lead", "OPPORTUNITY": 15000, **contacts}})
     result("crm.company.add", {"FIELDS": {"TITLE": "Company", **contacts}})
+    twins = [result("crm.contact.add", {"FIELDS": {"NAME": "Ada"}}) for _ in range(3)]
+    result("crm.contact.add", {"FIELDS": {"NAME": "Bob", "PHONE": [{"VALUE": "8976543"}]}})
     paid, payment = portal.add_payment(deal, paid=True, sum=10), portal.add_payment(deal)
     product_row, delivery = portal.add_product_row(deal, price=6000, quantity=10), portal.add_delivery(deal, price=7)
     recurring, lonely = (
@@ -131,6 +139,7 @@ def new_objects(portal: Sandbox, result: Any) -> dict[str, Any]:
     return {
         "deal": deal,
         "lead": lead,
+        **dict(zip(("contact", "same contact", "third contact"), twins, strict=True)),
         "smart item": smart_item,
         "kind": 128,
         "type": 3,

@@ -51,3 +51,25 @@ def test_a_task_is_added_and_read(portal, ask):
 def test_a_task_that_is_not_whole_is_refused(portal, ask, fields, description):
     answer = ask(portal, "tasks.task.add", {"fields": fields}).json()
     assert answer == {"error": "ERROR_CORE", "error_description": description}
+
+
+def test_a_task_that_is_not_there_or_hidden_is_an_empty_answer(portal, ask):
+    portal.clerk.sees_only_own = True
+    hidden = ask(portal, "tasks.task.add", {"fields": {"TITLE": "x", "RESPONSIBLE_ID": 1}}).json()["result"]["task"][
+        "id"
+    ]
+    for task_id, user in ((999, portal.admin), (hidden, portal.clerk)):
+        answer = ask(portal, "tasks.task.get", {"taskId": task_id}, user=user)
+        assert (answer.status_code, answer.json()["result"]) == (200, [])
+    assert hidden not in [
+        task["id"] for task in ask(portal, "tasks.task.list", user=portal.clerk).json()["result"]["tasks"]
+    ]
+
+
+def test_a_task_is_deleted_by_who_may(portal, ask):
+    (first, *_) = portal.tasks()
+    refused = ask(portal, "tasks.task.delete", {"taskId": first["id"]}, user=portal.clerk).json()
+    assert refused == {"error": "1048582", "error_description": "No access to delete the task"}
+    assert ask(portal, "tasks.task.delete", {"taskId": first["id"]}).json()["result"] == {"task": True}
+    assert ask(portal, "tasks.task.get", {"taskId": first["id"]}).json()["result"] == []
+    assert ask(portal, "tasks.task.delete", {"taskId": first["id"]}).json()["error"] == "1048582"

@@ -32,7 +32,7 @@ def add(portal: PortalState, user: User, entity_type_id: int, row: Row, multi_fi
     row.setdefault("assignedById", user.id)
     portal.store.items[entity_type_id].add(row)
     if "title" in by_item_name(entity_type_id) and not row.get("title"):
-        row["title"] = f"{_NAMES.get(entity_type_id, 'Item')} #{row['id']}"
+        row["title"] = _default_title(entity_type_id, row["id"])
     if multi_fields and entity_type_id in WITH_CONTACTS:
         portal.store.next_multi_field_id = written_multi_fields(row, multi_fields, portal.store.next_multi_field_id)
     if "stageId" in by_item_name(entity_type_id):
@@ -40,6 +40,16 @@ def add(portal: PortalState, user: User, entity_type_id: int, row: Row, multi_fi
         _remember_stage(portal, entity_type_id, row, _CREATED)
     _announce(portal, entity_type_id, row, "ADD")
     return row
+
+
+def _default_title(entity_type_id: int, item_id: int | str) -> str:
+    return f"{_NAMES.get(entity_type_id, 'Item')} #{item_id}"
+
+
+def is_default_title(entity_type_id: int, title: str) -> bool:
+    """Whether the portal has made it up."""
+    number = title.rpartition("#")[2]
+    return number.isdigit() and title == _default_title(entity_type_id, number)
 
 
 def update(

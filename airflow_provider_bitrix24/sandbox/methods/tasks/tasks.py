@@ -11,7 +11,7 @@ import re
 from typing import Any
 
 from airflow_provider_bitrix24.sandbox.forms import as_map
-from airflow_provider_bitrix24.sandbox.methods.arguments import array, as_integer, required
+from airflow_provider_bitrix24.sandbox.methods.arguments import array, as_integer
 from airflow_provider_bitrix24.sandbox.methods.listing import page_of
 from airflow_provider_bitrix24.sandbox.methods.registry import Page, Params, Refusal, method
 from airflow_provider_bitrix24.sandbox.methods.selection import BadValue, Field, Matcher, as_server_time, read_order
@@ -88,18 +88,44 @@ def list_(portal: PortalState, user: User, params: Params) -> Any:
         if name not in _FIELDS or name in _UNSORTABLE:
             raise Refusal("0", "Invalid sorting key (internal error)")
     matcher = Matcher(_FIELDS, refuse=None).read(params.get("filter"))
+    if user.sees_only_own:
+        matcher.checks.append(lambda task: sees_task(user, task))
     order = read_order(params.get("order"), _FIELDS, None)
     page = page_of(portal.store.tasks, matcher, order, params.get("start"), old=True)
     return Page({"tasks": [_shown(portal, task, select) for task in page.result]}, page.total, page.next)
 
 
+def sees_task(user: User, task: Row) -> bool:
+    return not user.sees_only_own or user.id in (task["createdBy"], task["responsibleId"])
+
+
+def _visible_task(portal: PortalState, user: User, params: Params) -> Row | None:
+    """:raises Refusal: no id, or not one."""
+    if params.get("taskId") is None:
+        problem = "CTaskItem All parameters in the constructor must have real class type (internal error)"
+        raise Refusal("100", problem)
+    task_id = as_integer(params["taskId"])
+    if task_id is None:
+        raise Refusal("0", "wrong task id")
+    task = portal.store.tasks.get(task_id)
+    return task if task is not None and sees_task(user, task) else None
+
+
 @method("tasks.task.get", scope="task")
 def get(portal: PortalState, user: User, params: Params) -> Any:
-    task_id = as_integer(required(params, "taskId"))
-    task = portal.store.tasks.get(task_id) if task_id is not None else None
-    if task is None:
-        raise Refusal("0", "wrong task id" if task_id is None else "Task not found or access denied")
-    return {"task": _whole(portal, task, _select(params))}
+    task, select = _visible_task(portal, user, params), _select(params)
+    # The page: "an empty array if the task does not exist or the user does not have access to the task".
+    return [] if task is None else {"task": _whole(portal, task, select)}
+
+
+@method("tasks.task.delete", scope="task")
+def delete(portal: PortalState, user: User, params: Params) -> Any:
+    task = _visible_task(portal, user, params)
+    if task is None or not (user.is_admin or user.id == task["createdBy"]):
+        raise Refusal("1048582", "No access to delete the task")
+    portal.store.tasks.remove(task["id"])
+    _announce(portal, "ONTASKDELETE", {"ID": task["id"]}, "undefined")
+    return {"task": True}
 
 
 @method("tasks.task.add", scope="task")
@@ -137,7 +163,14 @@ def add(portal: PortalState, user: User, params: Params) -> Any:
 
 
 def announce_task(portal: PortalState, task: Row) -> None:
-    """Tell of a new task; what there is nothing to say of is the text ``undefined`` (page of ``OnTaskAdd``)."""
-    accessible = {"IS_ACCESSIBLE_BEFORE": "N", "IS_ACCESSIBLE_AFTER": "undefined"}
-    fields = {"FIELDS_BEFORE": "undefined", "FIELDS_AFTER": {"ID": task["id"]}}
-    portal.events.announce("ONTASKADD", {**fields, **accessible})
+    """Announce a new task."""
+    _announce(portal, "ONTASKADD", "undefined", {"ID": task["id"]})
+
+
+def _announce(portal: PortalState, event: str, before: Row | str, after: Row | str) -> None:
+    """What there is nothing to say of is the text ``undefined`` (pages of the events)."""
+    accessible = {
+        f"IS_ACCESSIBLE_{moment}": "N" if fields == "undefined" else "undefined"
+        for moment, fields in (("BEFORE", before), ("AFTER", after))
+    }
+    portal.events.announce(event, {"FIELDS_BEFORE": before, "FIELDS_AFTER": after, **accessible})
