@@ -1,5 +1,5 @@
-# Everything is made under .venv, from pinned versions with hashes; nothing but Python 3.11 or newer, git and make is needed.
-# Only `make sdks` needs Node.js with npm too, and keeps its packages in ci/sdks/node_modules.
+# Everything is made under .venv, from pinned versions with hashes. Python 3.11 or newer and make are enough; `make sdks` also
+# needs Node.js with npm, and keeps its packages in ci/sdks/node_modules.
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
@@ -13,14 +13,14 @@ ENVIRONMENTS := $(VERSIONS:%=.venv/airflow-%/.made)
 
 .PHONY: help
 help:
-	@echo "make demo         delete a payment from a DAG, in real Airflow, at a Bitrix24 on this computer"
+	@echo "make demo         delete payments from a DAG, in real Airflow, at a Bitrix24 on this computer"
 	@echo "make test         run all tests on Airflow $(VERSIONS); ARGS='-k limits' selects some"
-	@echo "make check        check format, lint, types, layers and the documents' code blocks"
+	@echo "make check        check format, lint, types, layers, words and the documents"
 	@echo "make bench        measure speed against other clients, and write bench/RESULTS.md; takes 10 minutes"
 	@echo "make sdks         run official and community SDKs against the sandbox; needs Node.js and npm"
 	@echo "make environments make .venv/airflow-VERSION for Airflow $(VERSIONS)"
-	@echo "make constraints  pin the newest allowed versions anew in ci/constraints-*.txt"
-	@echo "make clean        remove all that was made here"
+	@echo "make constraints  pin the newest allowed versions in ci/constraints-*.txt"
+	@echo "make clean        remove everything that was made here"
 
 .PHONY: environments
 environments: $(ENVIRONMENTS)
@@ -43,6 +43,7 @@ check: .venv/airflow-3.3/.made
 	@.venv/airflow-3.3/bin/ruff check .
 	@.venv/airflow-3.3/bin/mypy
 	@.venv/airflow-3.3/bin/python ci/check_imports.py
+	@.venv/airflow-3.3/bin/python ci/check_words.py
 	@.venv/airflow-3.3/bin/python ci/check_docs.py
 
 .PHONY: bench
@@ -76,8 +77,8 @@ $(TOOLS)/.made: ci/constraints-tools.txt
 	@$(UV) pip install -q -p $(@D)/bin/python --no-deps --no-build-isolation -e .
 	@touch $@
 
-# A pin is no newer than this day: about the Airflow version's own release, as in the constraints that Airflow publishes.
-# Only the main index is asked, since extra ones and directories of wheels seldom tell the day of an upload.
+# No pin is newer than this day, which is about the release of the Airflow version, as in the constraints that Airflow
+# publishes. Only the main index is asked: extra indexes and directories of wheels seldom have the day of an upload.
 NEWEST_2.11 := 2026-03-15
 NEWEST_3.3 := 2026-09-18
 NEWEST_bench := 2026-11-20

@@ -1,9 +1,9 @@
 """
-What we know of Bitrix24's methods: may a call be repeated, where are its rows, how are they paged.
+What is known of Bitrix24's methods: whether a call may be repeated, where its rows are, how they are paged.
 
-The facts are in the table ``methods.txt`` beside this file; its head says where they are from. ``Methods.find`` knows
-every name: one that is not in the table reads when it ends in ``.get``, ``.list``, ``.fields`` and the like, and counts
-as a write that must not be repeated otherwise. Users add or correct methods with ``Methods.adding``.
+The facts are in the table ``methods.txt`` beside this file; its head names their source. ``Methods.find`` takes every
+name: one that is not in the table counts as a read if it ends in ``.get``, ``.list``, ``.fields`` or the like, and
+otherwise as a write that must not be repeated. Users add or correct methods with ``Methods.adding``.
 """
 
 from __future__ import annotations
@@ -19,15 +19,16 @@ from typing import Any, Literal, NamedTuple, TypeAlias, cast, get_args
 from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.types import Params
 
-#: What a call does when it is sent twice. ``read``: changes nothing. ``harmless``: leaves the same state as once
-#: (delete, pay, an update with absolute values). ``never``: must not be sent again when the answer was lost.
+#: What a call does when it is sent twice. ``read``: changes nothing. ``harmless``: leaves the same state as when it is
+#: sent once (delete, pay, an update with absolute values). ``never``: must not be sent again if the answer was lost.
 Repeat: TypeAlias = Literal["read", "harmless", "never"]
 
 #: How a list is read to its end.
 #:
 #: ``keyset``: by ``>id`` and ``start=-1``. ``start``: by offset. ``single``: all rows in one answer.
 #: ``v3``: by ``pagination`` of REST 3.0. ``limit-offset``, ``last-id``, ``page``: by the parameters ``Rows.limit`` and
-#: ``Rows.cursor``. ``unknown``: one answer, and nobody says whether a full page is the end.
+#: ``Rows.cursor``. ``unknown``: one answer, and it is not documented whether a full page is
+#: the end.
 Paging: TypeAlias = Literal["keyset", "start", "single", "v3", "limit-offset", "last-id", "page", "unknown"]
 
 #: Where repeating depends on what is sent, see ``Method.repeat_for``.
@@ -40,13 +41,13 @@ _MULTIFIELDS = frozenset({"FM", "PHONE", "EMAIL", "WEB", "IM", "LINK"})
 @dataclass(frozen=True, slots=True)
 class Rows:
     """
-    How a list method answers and pages. The defaults are what is assumed of a list that nobody described.
+    How a list method answers and pages. The defaults are what is assumed of an unknown list.
 
-    Source: method pages of the REST documentation, «Choosing a strategy» in «How to Retrieve Large Volumes of Data».
+    Source: method pages of the REST documentation; "How to Retrieve Large Volumes of Data", "Choosing a strategy".
     """
 
     #: Dotted key of the rows below ``result``: ``"items"``; empty where ``result`` is the list itself.
-    #: None: not known, the rows are the only list there is.
+    #: None: not known, so the rows are the only list in ``result``.
     at: str | None = None
     #: The rows are an object keyed by id (``[]`` when there are none).
     keyed_by_id: bool = False
@@ -54,7 +55,7 @@ class Rows:
     of_values: bool = False
     #: Key of the id in a row. None: not known if ``unique_id`` (``ID`` or ``id`` then), else there is none.
     id_key: str | None = None
-    #: False: nothing tells one row from another, so a list read by ``start`` cannot be proven whole.
+    #: False: rows cannot be told apart, so a list that is read by ``start`` cannot be proven whole.
     unique_id: bool = True
     #: Key of the id in the filter, without an operator. None: not known to be filtered by id.
     filter_id: str | None = None
@@ -64,41 +65,41 @@ class Rows:
     filter: str | None = None
     order: str | None = None
     select: str | None = None
-    #: Parameter that names the field to sort by, where ``order`` takes nothing but ``ASC`` or ``DESC`` (``user.get``).
+    #: Parameter that names the field to sort by, where ``order`` takes only ``ASC`` or ``DESC`` (``user.get``).
     sort: str | None = None
     #: Parameter for the number of rows in a page, where it can be chosen.
     limit: str | None = None
-    #: Parameter that moves on to the next page.
+    #: Parameter that asks for the next page.
     cursor: str | None = "start"
     paging: Paging = "start"
     #: Rows of a full page.
     page_rows: int = 50
-    #: False: ``total`` is a number that has nothing to do with the rows.
+    #: False: ``total`` is not the number of rows.
     total_is_true: bool = True
     #: Controllers read only the exact spelling of a parameter; old modules read any case.
     case_sensitive: bool = False
-    #: A filter key that the method does not know is dropped without a word: everything comes back. So is a name in
-    #: ``select``: rows come back without it. Both are checked by ``fields_method`` where there is one.
+    #: The method silently drops unknown filter keys, so that everything comes back, and unknown names in ``select``, so
+    #: that rows come back without them. Both are checked by ``fields_method`` where there is one.
     drops_unknown_filters: bool = False
     #: Method that describes the fields for ``filter`` and ``select``.
     fields_method: str | None = None
 
     def __post_init__(self) -> None:
-        _one_of("paging", self.paging, get_args(Paging))
+        _check("paging", self.paging, get_args(Paging))
 
 
 @dataclass(frozen=True, slots=True)
 class Method:
     """
-    One method of one REST version. The defaults are those of a write that nobody described.
+    One method of one REST version. The defaults are those of an unknown write.
 
     :param name: as the documentation spells it; names compare without case.
-    :param rows: None if the method is no list.
-    :param scope: permission to tick for it; None if it needs none, or nobody says.
+    :param rows: None if the method is not a list.
+    :param scope: the permission that it needs; None if it needs none, or if that is not documented.
     :param lookup: method that reads, with the same id parameters, the object that this one deletes.
     :param must_be_true: anything but exactly ``true`` is a failure (older servers answer ``false`` with HTTP 200).
-    :param done: what a delete answers on success; to be copied before it is handed out.
-    :param repeat_unless: when a call is not to be repeated as ``repeat`` says.
+    :param done: what a delete answers on success; to be copied before it is returned.
+    :param repeat_unless: the parameters with which a call is an exception to ``repeat``, see :meth:`repeat_for`.
     """
 
     name: str
@@ -112,10 +113,10 @@ class Method:
     repeat_unless: Condition | None = None
 
     def __post_init__(self) -> None:
-        # A misspelt «never» would be sent twice.
-        _one_of("repeat", self.repeat, get_args(Repeat), self.name)
-        _one_of("repeat_unless", self.repeat_unless, (None, *get_args(Condition)), self.name)
-        _one_of("version", self.version, (2, 3), self.name)
+        # A misspelt "never" would be sent twice.
+        _check("repeat", self.repeat, get_args(Repeat), self.name)
+        _check("repeat_unless", self.repeat_unless, (None, *get_args(Condition)), self.name)
+        _check("version", self.version, (2, 3), self.name)
         if not isinstance(self.name, str) or not isinstance(self.rows, (Rows, type(None))):
             raise ConfigurationError(
                 "a method needs a name, and its rows are described by Rows",
@@ -126,12 +127,11 @@ class Method:
         """
         ``repeat`` of one call.
 
-        An update that brings a phone, e-mail or the like without an id adds it once more each time: ``never``.
-        ``event.offline.get`` deletes what it returns; with ``clear=0`` it reserves it under a new ``process_id``, and
-        a lost answer takes that id along. Only an old reservation (``clear=0`` and its ``process_id``) is shown again
-        as often as one likes: ``read``.
+        An update with a phone, e-mail or the like that has no id adds it each time: ``never``. ``event.offline.get``
+        deletes what it returns; with ``clear=0`` it reserves it under a new ``process_id``, which is lost with the
+        answer. Only an earlier reservation (``clear=0`` and its ``process_id``) can be read again: ``read``.
 
-        Source: pages «crm.item.update», «event.offline.get».
+        Source: Bitrix24 REST docs, ``crm.item.update``, ``event.offline.get``.
         """
         if self.repeat_unless == "multifields":
             return "never" if _adds_a_multifield(params or {}) else self.repeat
@@ -142,7 +142,7 @@ class Method:
 
 class Methods:
     """
-    Every method there is; immutable.
+    All methods; immutable.
 
     >>> KNOWN.find("crm.item.list").rows.at
     'items'
@@ -153,28 +153,28 @@ class Methods:
     __slots__ = ("_found", "_own")
 
     def __init__(self, *methods: Method) -> None:
-        """:raises ConfigurationError: one of them is no :class:`Method`."""
+        """:raises ConfigurationError: one of them is not a :class:`Method`."""
         if not all(isinstance(method, Method) for method in methods):
             raise ConfigurationError(
-                "what is to be known of a method is no Method",
+                "a description of a method is not a Method",
                 next_step='write e.g. Method("acme.report.build", repeat="harmless")',
             )
         self._own = {_key(method.name, method.version): method for method in methods}
         self._found: dict[_Key, Method] = {}
 
     def adding(self, *methods: Method) -> Methods:
-        """The same with a user's own methods, which win over the table and over those added before."""
+        """The same with a user's own methods, which come before the table and before those added earlier."""
         return Methods(*self._own.values(), *methods)
 
     def find(self, name: str, version: int = 2) -> Method:
         """
-        What is known of a method; for an unknown name what its ending tells. Never fails.
+        What is known of a method; of an unknown name, what its ending says. Never fails.
 
         :param name: in any case.
         :param version: 2 or 3 of the REST API; the same name can be another method in each.
         """
         key = _key(name, version)
-        # Only what the table knows is kept: names come from users, and memory does not grow with them.
+        # Only what is in the table is kept: names come from users, and memory must not grow with them.
         return self._own.get(key) or self._found.get(key) or self._look_up(name, key)
 
     def __iter__(self) -> Iterator[Method]:
@@ -206,7 +206,7 @@ class _Key(NamedTuple):
 
 
 class _Line(NamedTuple):
-    """One line of the table, made into a method when somebody asks for it."""
+    """One line of the table, made into a method on first use."""
 
     columns: tuple[str, ...]
     values: list[str]
@@ -215,13 +215,13 @@ class _Line(NamedTuple):
         cell = dict(zip(self.columns, self.values, strict=True))
         also = cell["also"].split(",")
         if "repeat" not in cell:
-            return Method(cell["method"], int(cell["v"]), "read", _given(cell["scope"]), _rows(cell, also))
+            return Method(cell["method"], int(cell["v"]), "read", _cell_value(cell["scope"]), _rows(cell, also))
         return Method(
             cell["method"],
             int(cell["v"]),
             cast(Repeat, cell["repeat"]),
-            _given(cell["scope"]),
-            lookup=_given(cell["lookup"]),
+            _cell_value(cell["scope"]),
+            lookup=_cell_value(cell["lookup"]),
             must_be_true="must-be-true" in also,
             done=True if cell["done"] == "-" else json.loads(cell["done"]),
             repeat_unless="multifields" if "multifields" in also else "queue" if "queue" in also else None,
@@ -235,28 +235,28 @@ def _rows(cell: Mapping[str, str], also: list[str]) -> Rows:
         at=None if cell["rows"] == "?" else cell["rows"].removeprefix("result").removeprefix("."),
         keyed_by_id="keyed" in also,
         of_values="values" in also,
-        id_key=_given(cell["id"]),
+        id_key=_cell_value(cell["id"]),
         unique_id=cell["id"] != "-",
-        filter_id=_given(filter_id),
-        order_id=_given(order_id),
-        filter=_given(filter_name),
-        order=_given(order_name),
-        select=_given(cell["select"]),
-        sort=_given(cell["sort"]),
-        limit=_given(cell["limit"]),
-        cursor=_given(cell["cursor"]),
+        filter_id=_cell_value(filter_id),
+        order_id=_cell_value(order_id),
+        filter=_cell_value(filter_name),
+        order=_cell_value(order_name),
+        select=_cell_value(cell["select"]),
+        sort=_cell_value(cell["sort"]),
+        limit=_cell_value(cell["limit"]),
+        cursor=_cell_value(cell["cursor"]),
         paging=cast(Paging, cell["paging"]),
         page_rows=int(cell["page"]),
         total_is_true="no-total" not in also,
         case_sensitive="any-case" not in also and cell["rows"] != "?",
         drops_unknown_filters="drops-filters" in also,
-        fields_method=_given(cell["fields"]),
+        fields_method=_cell_value(cell["fields"]),
     )
 
 
 @cache
 def _table() -> dict[_Key, _Line]:
-    """The lines of ``methods.txt`` by name and version; read when the first method is asked for."""
+    """The lines of ``methods.txt`` by name and version; read on first use."""
     text = Path(__file__).with_name("methods.txt").read_text(encoding="utf-8")
     lines: dict[_Key, _Line] = {}
     columns: tuple[str, ...] = ()
@@ -277,10 +277,10 @@ def _scopes() -> dict[_Key, str]:
     scopes: defaultdict[_Key, set[str]] = defaultdict(set)
     for key, line in _table().items():
         scopes[_Key(_family(key.name), key.version)].add(line.values[line.columns.index("scope")])
-    return {family: next(iter(found)) for family, found in scopes.items() if len(found) == 1 and "-" not in found}
+    return {family: min(names) for family, names in scopes.items() if len(names) == 1 and "-" not in names}
 
 
-def _one_of(what: str, value: object, choices: tuple[object, ...], method: str = "") -> None:
+def _check(what: str, value: object, choices: tuple[object, ...], method: str = "") -> None:
     if value not in choices:
         raise ConfigurationError(
             f"{what} of a method is {value!r}",
@@ -297,8 +297,8 @@ def _family(name: str) -> str:
     return name.partition(".")[0]
 
 
-def _given(value: str) -> str | None:
-    """A cell of the table, None where it says that there is nothing or that nobody knows."""
+def _cell_value(value: str) -> str | None:
+    """A cell of the table; None if there is nothing, or if it is unknown."""
     return None if value in ("", "-", "?") else value
 
 

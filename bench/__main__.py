@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from bench.cases import CASES
-from bench.report import report, shown
+from bench.report import report, section
 from bench.runs import Bench
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
@@ -24,7 +24,7 @@ def main() -> None:
     with Bench() as bench:
         for name in names or CASES:
             tables.append(CASES[name](bench))
-            print(shown(tables[-1]), flush=True)
+            print(section(tables[-1]), flush=True)
     if not names:
         RESULTS.write_text(report(tables, load=load), encoding="utf-8")
     missed = [promise for table in tables for promise, _, held in table.promises if not held]

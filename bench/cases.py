@@ -19,9 +19,9 @@ ROUNDS = 5
 CALLS = 200
 DEALS, MANY_DEALS = 50_000, 500_000
 PAYMENTS = 2_000
-#: How much later a portal far away answers.
+#: How much later a distant portal answers.
 LATENCY_SECONDS = 0.1
-#: Under the limit: so many deals are listed, then so many calls made in all.
+#: Under the limit: how many deals are listed, then how many calls are made in all.
 LIMITED_DEALS, LIMITED_CALLS = 10_000, 180
 RATE, BURST = 2.0, 50
 SANDBOX_CALLS = 2_000
@@ -65,13 +65,13 @@ def rows(bench: Bench) -> Table:
         runs = _rounds(SUBJECTS, lambda subject: bench.run(portal, subject, "rows", deals=DEALS))
     with Portal(deals=MANY_DEALS, seed=1) as portal:
         many = _rounds(("ours",), lambda subject: bench.run(portal, subject, "rows", deals=MANY_DEALS))["ours"]
-    shown = [(name, runs[subject]) for subject, name in SUBJECTS.items()]
-    for name, some in (*shown, (f"{SUBJECTS['ours']}, {MANY_DEALS:,} deals", many)):
-        requests = max(run.seen.requests for run in some)
-        table.lines.append((name, _seconds(some), _cpu(some), f"{requests:,}", f"{_growth_mib(some):.0f}"))
+    named = [(name, runs[subject]) for subject, name in SUBJECTS.items()]
+    for name, measured in (*named, (f"{SUBJECTS['ours']}, {MANY_DEALS:,} deals", many)):
+        requests = max(run.seen.requests for run in measured)
+        table.lines.append((name, _seconds(measured), _cpu(measured), f"{requests:,}", f"{_growth_mib(measured):.0f}"))
     ours = runs["ours"]
-    for some, deals in ((ours, DEALS), (many, MANY_DEALS)):
-        most, sent = math.ceil(deals / 2500) + 2, max(run.seen.requests for run in some)
+    for measured, deals in ((ours, DEALS), (many, MANY_DEALS)):
+        most, sent = math.ceil(deals / 2500) + 2, max(run.seen.requests for run in measured)
         table.promise(f"at most {most} requests for {deals:,} deals", str(sent), sent <= most)
     fastest = min(_median(runs[peer]) for peer in PEERS)
     table.promise(
@@ -79,7 +79,7 @@ def rows(bench: Bench) -> Table:
     )
     growth, growth_of_many = _growth_mib(ours), _growth_mib(many)
     table.promise("memory grows by less than 64 MiB", f"{growth:.1f} MiB", growth < 64)
-    # The length of a list must not show; that of single answers does, by the length of the ids in them.
+    # The length of a list must not show; that of a single answer does, because its ids are longer.
     no_more = growth_of_many <= growth * 1.1
     table.promise(f"and by no more (10 % aside) with {MANY_DEALS:,} deals", f"{growth_of_many:.1f} MiB", no_more)
     return table
@@ -134,10 +134,10 @@ def delete(bench: Bench) -> Table:
         runs = runs_at(portal, ROUNDS)
     with Portal(deals=30, seed=1, latency=LATENCY_SECONDS) as portal:
         late = runs_at(portal, 1)
-    for some, words in ((runs, ""), (late, f", each answer {LATENCY_SECONDS:g} s later")):
+    for measured, words in ((runs, ""), (late, f", each answer {LATENCY_SECONDS:g} s later")):
         for subject, name in SUBJECTS.items():
-            requests = max(run.seen.requests for run in some[subject])
-            table.lines.append((f"{name}{words}", _seconds(some[subject]), _cpu(some[subject]), str(requests)))
+            requests = max(run.seen.requests for run in measured[subject])
+            table.lines.append((f"{name}{words}", _seconds(measured[subject]), _cpu(measured[subject]), str(requests)))
     requests = max(run.seen.requests for run in runs["ours"])
     table.promise(f"{PAYMENTS // 50} requests", str(requests), requests == PAYMENTS // 50)
     ours, fastest = _median(runs["ours"]), min(_median(runs[peer]) for peer in PEERS)
@@ -191,13 +191,13 @@ CASES: dict[str, Callable[[Bench], Table]] = {
 
 
 def _rounds(subjects: Iterable[str], run: Callable[[str], Run], rounds: int = ROUNDS) -> dict[str, list[Run]]:
-    """Each subject in turn, and that several times: what disturbs the computer meanwhile disturbs all of them."""
+    """Each subject in turn, several times over: what disturbs the computer disturbs all of them."""
     runs: dict[str, list[Run]] = {subject: [] for subject in subjects}
     for _ in range(rounds):
-        for subject, some in runs.items():
-            some.append(run(subject))
-            if some[-1].failure:
-                raise RuntimeError(f"{subject}: {some[-1].failure}")
+        for subject, measured in runs.items():
+            measured.append(run(subject))
+            if measured[-1].failure:
+                raise RuntimeError(f"{subject}: {measured[-1].failure}")
     return runs
 
 

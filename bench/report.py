@@ -22,16 +22,16 @@ Load average at the start: {load:.1f}.
 Each client runs in a process of its own and talks HTTPS over loopback to the sandbox, which is one more process with
 one thread. Seconds are medians of {rounds} runs (fastest and slowest in brackets) from the first line that uses the
 client to its last, without starting Python and importing; the clients take turns. Except under the limit, each
-client's own limit is opened wide. The sandbox answers within a millisecond where a real portal takes 50 to 500, so
-what differs here is what the clients themselves take. With a real portal the number of requests decides, and how many
-are under way at once, up to the 50 that it takes: the last table but one shows both.
+client's own limit is switched off. The sandbox answers within a millisecond where a real portal takes 50 to 500, so
+the differences here are the clients' own. With a real portal, what counts is the number of requests and how many are
+under way at once, up to the 50 that it takes: the last table but one shows both.
 
-- **requests.Session** is no client but the yardstick: written by hand for the task, without checks, limits and
-  repetition. It lists page by page.
+- **requests.Session** is not a client but the yardstick: written by hand for the task, without checks, limits
+  or retries. It lists page by page.
 - **b24pysdk** is the official SDK. It opens a new connection for each request and has no limit of its own: it sleeps
-  after it has been refused.
-- **fast_bitrix24** sends up to 50 requests at once and reads lists by offset, all into memory and in no order. Its
-  limit is kept by client object. Over aiohttp, which is partly written in C, a single call costs less than over
+  after a refusal.
+- **fast_bitrix24** sends up to 50 requests at once and reads lists by offset, all into memory and unordered. Each
+  client object keeps a limit of its own. Over aiohttp, which is partly written in C, a single call costs less than over
   requests.
 """
 
@@ -40,7 +40,7 @@ def report(tables: Sequence[Table], *, load: float) -> str:
     """
     The whole page.
 
-    :param load: the computer's load average before the first run: above 0 others disturbed them.
+    :param load: the computer's load average before the first run: above 0, other programs disturbed the runs.
     """
     packages = ", ".join(f"{name} {version(name)}" for name in _PACKAGES)
     head = _HEAD.format(
@@ -53,10 +53,10 @@ def report(tables: Sequence[Table], *, load: float) -> str:
         rounds=ROUNDS,
         load=load,
     )
-    return "\n".join([head, *(shown(table) for table in tables)])
+    return "\n".join([head, *(section(table) for table in tables)])
 
 
-def shown(table: Table) -> str:
+def section(table: Table) -> str:
     lines = [f"## {table.heading}", "", *_rows(table.columns, table.lines), ""]
     if table.promises:
         verdicts = [(promise, measured, "yes" if held else "**no**") for promise, measured, held in table.promises]

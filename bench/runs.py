@@ -22,8 +22,8 @@ class Run:
 
     :param seconds: of the slowest of them, without starting Python and importing.
     :param cpu_seconds: of all of them.
-    :param growth_mib: by how much the memory of one grew at its peak.
-    :param failure: the last words of one that failed; the other numbers are then those of what came before.
+    :param growth_mib: the largest growth of a process's memory.
+    :param failure: the last line of a process that failed; the numbers are then those up to the failure.
     """
 
     seconds: float
@@ -53,18 +53,18 @@ class Bench(ExitStack):
             )
             for _ in range(processes)
         ]  # fmt: skip
-        for one in running:
-            if one.stdin is not None:
-                one.stdin.write(text)
-                one.stdin.close()
-                one.stdin = None
-        ended = [(*one.communicate(), one.returncode) for one in running]
+        for process in running:
+            if process.stdin is not None:
+                process.stdin.write(text)
+                process.stdin.close()
+                process.stdin = None
+        ended = [(*process.communicate(), process.returncode) for process in running]
         failures = [errors.strip().splitlines()[-1] for _, errors, code in ended if code]
         measured = [json.loads(output.splitlines()[-1]) for output, _, code in ended if not code]
         return Run(
-            max((one["seconds"] for one in measured), default=0.0),
-            sum(one["cpu_seconds"] for one in measured),
-            max((one["growth_mib"] for one in measured), default=0.0),
+            max((figures["seconds"] for figures in measured), default=0.0),
+            sum(figures["cpu_seconds"] for figures in measured),
+            max((figures["growth_mib"] for figures in measured), default=0.0),
             portal.seen(),
             failures[0] if failures else "",
         )

@@ -68,9 +68,9 @@ def _memory_kib(which: str) -> int:
     raise LookupError(which)
 
 
-def _require(true: bool, promise: str) -> None:
-    if not true:
-        sys.exit(f"It is not so that {promise}")
+def _require(holds: bool, promise: str) -> None:
+    if not holds:
+        sys.exit(f"This did not hold: {promise}")
 
 
 if __name__ == "__main__":

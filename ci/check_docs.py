@@ -1,8 +1,8 @@
 """
-Check the documents: what they tell a reader to type must work here.
+Check the documents: what they ask a reader to type must work here.
 
 Python blocks compile and what they import exists; shell and JSON blocks parse; every ``make`` target and every
-linked file is there. Prints what is wrong as ``file:line: reason`` and exits 1.
+linked file exists. Prints what is wrong as ``file:line: reason`` and exits 1.
 """
 
 from __future__ import annotations
@@ -94,13 +94,13 @@ def document_faults(path: Path) -> Iterator[str]:
     prose = FENCE.sub(lambda block: "\n" * block[0].count("\n"), document)
     for match in LINK.finditer(prose):
         if not (path.parent / match["path"]).exists():
-            yield f"{name}:{prose.count(chr(10), 0, match.start()) + 1}: the linked {match['path']} is not there"
+            yield f"{name}:{prose.count(chr(10), 0, match.start()) + 1}: the linked {match['path']} does not exist"
 
 
 def main() -> None:
     paths = sorted({*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")})
     faults = [fault for path in paths for fault in document_faults(path)]
-    print(*faults or [f"{len(paths)} documents: all code blocks and links hold"], sep="\n")
+    print(*faults or [f"{len(paths)} documents: all code blocks and links are right"], sep="\n")
     sys.exit(bool(faults))
 
 

@@ -1,10 +1,11 @@
-"""Import every class that provider info names from the installed wheel, and print what was found."""
+"""Import every class that provider info names from the installed wheel, which must hold every file of the package."""
 
 from __future__ import annotations
 
 import importlib
 import inspect
 import sys
+from pathlib import Path
 from typing import Any
 
 import airflow
@@ -24,16 +25,22 @@ def classes_in(info: dict[str, Any]) -> set[str]:
     return classes | {*info.get("notifications", ()), *info.get("extra-links", ())}
 
 
+def files_in(package: Path) -> set[Path]:
+    return {path.relative_to(package) for path in package.rglob("*") if path.is_file() and path.suffix != ".pyc"}
+
+
 def main() -> None:
     if "site-packages" not in airflow_provider_bitrix24.__file__:
         sys.exit(f"Not the installed wheel but {airflow_provider_bitrix24.__file__} was imported.")
+    source = Path(__file__).parent.parent / "airflow_provider_bitrix24"
+    if missing := files_in(source) - files_in(Path(airflow_provider_bitrix24.__file__).parent):
+        sys.exit(f"The wheel lacks {', '.join(sorted(map(str, missing)))}")
     info = get_provider_info()
-    found = {path: _imported(path) for path in classes_in(info)}
-    for name in modules_in(info):
-        members = inspect.getmembers(importlib.import_module(name), inspect.isclass)
-        found |= {f"{name}.{of}": member for of, member in members if member.__module__ == name}
-    names = sorted({member.__name__ for member in found.values()})
-    print(f"Airflow {airflow.__version__} imports {', '.join(names)}")
+    names = {_imported(path).__name__ for path in classes_in(info)}
+    for module in modules_in(info):
+        members = inspect.getmembers(importlib.import_module(module), inspect.isclass)
+        names |= {name for name, member in members if member.__module__ == module}
+    print(f"Airflow {airflow.__version__} imports {', '.join(sorted(names))}")
 
 
 def _imported(path: str) -> Any:

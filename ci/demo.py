@@ -1,7 +1,7 @@
 """
 Delete payments from a DAG in real Airflow, at a Bitrix24 on this computer: ``make demo``.
 
-Shows what a user would see and exits 0 only if all of it came true. Leaves nothing behind.
+Prints what a user would see, and exits 0 only if every step has the promised result. Leaves nothing behind.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Airflow:
         }
 
     def command(self, *arguments: str, connection: str = "") -> tuple[int, str]:
-        """Run ``airflow …`` and return its exit code and all it wrote."""
+        """Run ``airflow …`` and return its exit code and its output."""
         done = subprocess.run(
             [sys.executable, "-m", "airflow", *arguments],
             env={**self.settings, "AIRFLOW_CONN_BITRIX24_DEFAULT": connection},
@@ -58,7 +58,7 @@ class Airflow:
             database.close()
 
     def task_tries(self) -> list[tuple[str, int, int]]:
-        """State, tries so far and retries allowed of each delete, oldest first."""
+        """State, number of tries and allowed retries of each delete, oldest first."""
         return self.select(
             "SELECT tried.state, try_number, max_tries FROM task_instance AS tried JOIN dag_run USING (dag_id, run_id)"
             " WHERE dag_id = ? AND task_id = ? ORDER BY dag_run.id, map_index"
@@ -86,7 +86,7 @@ def main() -> None:
         delete_as_administrator(airflow, portal, min((unpaid & paid) - {None}))
         print("\n2. The same DAG as a user who may not")
         fail_as_clerk(airflow, portal, min(unpaid - paid - {None}))
-    print("\nAll of it came true.")
+    print("\nEvery step had the promised result.")
 
 
 def delete_as_administrator(airflow: Airflow, portal: Sandbox, deal_id: int) -> None:
@@ -130,14 +130,14 @@ def run_dag(airflow: Airflow, portal: Sandbox, user: Any, deal_id: int) -> tuple
 
 def show_payments(portal: Sandbox, deal_id: int, when: str) -> list[dict[str, Any]]:
     payments = [payment for payment in portal.payments() if payment["dealId"] == deal_id]
-    shown = [f"{payment['id']} ({'paid' if payment['paid'] == 'Y' else 'unpaid'})" for payment in payments]
-    print(f"   payments of deal {deal_id} {when}: {', '.join(shown) or 'none'}")
+    listed = [f"{payment['id']} ({'paid' if payment['paid'] == 'Y' else 'unpaid'})" for payment in payments]
+    print(f"   payments of deal {deal_id} {when}: {', '.join(listed) or 'none'}")
     return payments
 
 
-def require(true: bool, promise: str) -> None:
-    if not true:
-        sys.exit(f"The demo failed. It is not so that {promise}")
+def require(holds: bool, promise: str) -> None:
+    if not holds:
+        sys.exit(f"The demo failed. This did not hold: {promise}")
 
 
 if __name__ == "__main__":

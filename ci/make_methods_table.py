@@ -1,12 +1,12 @@
 """
-Write ``airflow_provider_bitrix24/methods.txt``: what we know of Bitrix24's methods.
+Write ``airflow_provider_bitrix24/methods.txt``: what is known of Bitrix24's methods.
 
     python ci/make_methods_table.py
 
 With ``--check`` it writes nothing and fails if the file is not what it would write.
 
 The lists come from ``tests/data/list-methods.json`` (facts of the official documentation, see the README beside it);
-what that file cannot say is in ``method_corrections.py``.
+what that file does not have is in ``method_corrections.py``.
 """
 
 from __future__ import annotations
@@ -24,24 +24,24 @@ SOURCE = ROOT / "tests" / "data" / "list-methods.json"
 TABLE = ROOT / "airflow_provider_bitrix24" / "methods.txt"
 
 HEAD = """\
-# What we know of Bitrix24's methods. Made by ci/make_methods_table.py from tests/data/list-methods.json
+# What is known of Bitrix24's methods. Made by ci/make_methods_table.py from tests/data/list-methods.json
 # and ci/method_corrections.py, which holds the reason of every line that differs from the documentation.
 # Facts from bitrix24/b24restdocs commit 5988ed130d13802764a555edbfe12d0fc81e7d7a, MIT,
 # Copyright (c) 2024 Bitrix24
 #
-# «-»: there is none. «?»: nobody says. «*.list»: every method of that ending which has no line of its own.
+# "-": there is none. "?": unknown. "*.list": every method with that ending that has no line of its own.
 #
 # [lists] only read. rows: where they are in the answer; id: the key of the id in a row; then the spelling of the
-# parameters, with the key of the id in filter and order behind a colon («-»: the method is not known to take it);
+# parameters, with the key of the id in filter and order behind a colon ("-": the method is not known to take it);
 # sort: the parameter for the field, where order takes only the direction; limit, cursor: page size, and what moves on;
 # page: rows of a full page; fields: the method that describes the fields of filter and select.
 # also: keyed = an object keyed by id; values = rows are plain values; no-total = total is not true;
-# any-case = parameter names in any case; drops-filters = unknown filter keys are dropped without a word.
+# any-case = parameter names in any case; drops-filters = unknown filter keys are silently dropped.
 #
 # [calls] repeat: read = changes nothing; harmless = twice is as good as once; never = must not be repeated.
 # lookup: reads, with the same id parameters, the object that is deleted; done: what a good delete answers.
-# also: must-be-true = nothing but «true» is success; multifields = adds a phone or e-mail again when repeated;
-# queue = takes what it returns, unless told which reservation to show again.
+# also: must-be-true = only "true" is success; multifields = adds a phone or e-mail again when repeated;
+# queue = takes what it returns, unless the parameters name a reservation to show again.
 """
 
 LIST_COLUMNS = (
@@ -50,8 +50,8 @@ LIST_COLUMNS = (
 )
 CALL_COLUMNS = ("method", "v", "repeat", "scope", "lookup", "done", "also")
 
-#: The documentation's words for how a list pages, in ours. A list that can only be told how many rows to give, or
-#: whose pages are asked for in a way of its own, is one answer that may be cut off: ``unknown`` raises on a full page.
+#: The documentation's words for how a list pages, in ours. A list that takes only a number of rows, or whose pages are
+#: requested in a way of its own, is one answer that may be cut off: ``unknown`` raises on a full page.
 PAGING = {
     "start": "start",
     "none": "single",
@@ -64,12 +64,12 @@ PAGING = {
     "nav-params": "unknown",
     "v3-pagination": "v3",
     "v3-cursor": "unknown",
-    # The page says nothing at all: as for a method we never heard of.
+    # The page says nothing: treated like an unknown method.
     None: "start",
 }
 
 
-#: A name with one of these endings reads, and may be a list: paged by ``start``, with every check on.
+#: A method with one of these endings reads, and may be a list: paged by ``start``, with every check on.
 ENDINGS = [
     {**dict.fromkeys(LIST_COLUMNS, "-"), "method": ending, "v": "2", "rows": "?", "id": "?"}
     | {"cursor": "start", "paging": "start", "page": "50"}
@@ -125,7 +125,7 @@ def list_line(fact: Mapping[str, Any]) -> dict[str, str]:
 
 
 def scope(scopes: Sequence[str] | None) -> str:
-    """The first of the scopes that open a method; some pages write a sentence there."""
+    """The first of the scopes that allow a method; some pages have a sentence there."""
     return scopes[0].split(",")[0] if scopes else "-"
 
 
@@ -160,7 +160,7 @@ def by_name(line: Mapping[str, str]) -> tuple[str, str]:
 
 
 def section(title: str, columns: Sequence[str], lines: Sequence[Mapping[str, str]]) -> str:
-    """A titled table in columns as wide as their widest value."""
+    """A table with a title, in aligned columns."""
     rows = [columns, *([line[column] for column in columns] for line in lines)]
     widths = [max(map(len, values)) for values in zip(*rows, strict=True)]
     padded = ("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)

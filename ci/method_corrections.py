@@ -1,8 +1,8 @@
 """
-What the documentation's catalogue of methods cannot say, each with its reason.
+What the documentation's catalogue of methods does not have, each with its reason.
 
 Which lists may be read by a growing id, where the documentation is wrong or silent, and what happens when a call that
-writes is sent twice. ``make_methods_table.py`` makes the table from it.
+writes is sent twice. ``make_methods_table.py`` makes the table from this.
 """
 
 from __future__ import annotations
@@ -43,18 +43,18 @@ CORRECTIONS = [
     Correction(
         "crm.type.list",
         {"filter": "filter:id", "paging": "keyset"},
-        "filters and sorts by every field of a type; ID is refused with «Unknown field definition I_D»",
+        "filters and sorts by every field of a type; ID is refused (Unknown field definition I_D)",
     ),
     Correction(
         "crm.stagehistory.list",
         {"filter": "filter:ID", "paging": "keyset"},
-        "UPPER_CASE fields under items, though a method of the new kind",
+        "UPPER_CASE fields under items, although it is one of the newer methods",
     ),
     Correction(
         "tasks.task.list",
         {"filter": "filter:ID", "order": "order:ID", "paging": "keyset", "also": "drops-filters"},
-        "asks for ID and answers id; another spelling of the key is dropped, and page 1 comes for ever. Its filter "
-        "knows more keys than tasks.task.getFields (MEMBER, ::SUBFILTER-…): names cannot be checked",
+        "takes ID and answers id; with another spelling of the key the filter is dropped and page 1 repeats. Its "
+        "filter knows more keys than tasks.task.getFields (MEMBER, ::SUBFILTER-…): names cannot be checked",
     ),
     Correction(
         "user.get",
@@ -64,12 +64,12 @@ CORRECTIONS = [
     Correction(
         "user.search",
         {"order": "order:ID", "sort": "sort", "also": "any-case"},
-        "as user.get, but nobody says that it can be filtered by id",
+        "as user.get, but no page says that it can be filtered by id",
     ),
     Correction(
         "department.get",
         {"order": "order:ID", "sort": "sort", "also": "any-case"},
-        "sort and order are scalars; the page writes START, the server reads only start",
+        "sort and order are scalars; the documentation writes START, the server reads only start",
     ),
     Correction(
         "voximplant.statistic.get",
@@ -102,7 +102,7 @@ CORRECTIONS = [
     Correction(
         "crm.address.list",
         {"id": "-", "order": "order:-", "also": "any-case,no-total"},
-        "an address has no id of its own; total says 50 whatever the number",
+        "an address has no id of its own; total is always 50",
     ),
     Correction(
         "crm.requisite.link.list",
@@ -111,7 +111,7 @@ CORRECTIONS = [
     ),
     Correction("crm.timeline.bindings.list", {"id": "-"}, "a binding is named by ENTITY_TYPE and ENTITY_ID together"),
     Correction(
-        "crm.deal.recurring.list", {"order": "order:-"}, "rows mix id and ACTIVE; the key to sort by is not said"
+        "crm.deal.recurring.list", {"order": "order:-"}, "rows mix id and ACTIVE; the key to sort by is not documented"
     ),
     Correction("crm.category.list", {"paging": "single"}, "the whole directory in one answer, with a total"),
     Correction("crm.status.list", {"paging": "single"}, "the whole directory in one answer, with a total"),
@@ -140,8 +140,8 @@ SORTED_BY_ID = (
     "event.offline.",
 )
 
-#: Old modules: they fold the names of their parameters, so any case is read (the documentation's pages disagree with
-#: themselves in case for most of these). Controllers read exactly what is written; where nobody says, be exact.
+#: Old modules ignore the case of their parameters' names (for most of them the documentation disagrees with itself).
+#: Controllers read names exactly; where nothing is documented, so do we.
 ANY_CASE = (
     *(
         "bizproc.task.",
@@ -169,7 +169,7 @@ class Call(NamedTuple):
     version: int = 2
 
 
-#: Read, whatever their name says, or do not need a scope. Reason: their pages.
+#: These read, whatever their name says, or need no scope. Source: their pages.
 READERS = [
     Call("profile scope server.time methods method.get app.info feature.get access.name events", "read"),
     Call("user.admin user.access", "read"),
@@ -194,24 +194,24 @@ READERS = [
     Call("tasks.task.get", "read", "task"),
     Call("tasks.task.get", "read", "tasks", version=3),
     Call("rest.documentation.openapi documentation", "read", version=3),
-    # Nothing but a description comes from these endings, in every family that has them.
+    # Methods with these endings return a description, in every family that has them.
     Call("*.fields *.getFields *.getManifest *.isActionAllowed", "read"),
     Call("*.get *.fields", "read", version=3),
 ]
 
-#: Where the ending of the name lies.
+#: Methods whose names have a misleading ending.
 TRAPS = [
-    # Deletes what it returns (clear=1), or reserves it under a process_id that a lost answer takes along (clear=0).
+    # Deletes what it returns (clear=1), or reserves it under a process_id that is lost with the answer (clear=0).
     Call("event.offline.get", "never", also="queue"),
-    # Marks as read, though it ends like a list.
+    # Marks messages as read, although it ends like a list.
     Call("im.notify.read.list", "harmless", "im"),
     Call("im.notify.read im.notify.read.all im.notify.delete", "harmless", "im"),
-    # Confirms the events below ``offset``: changes something, but the same call gives the same events again.
+    # Confirms the events below ``offset``; the same call returns the same events again.
     Call("imbot.v2.Event.get", "harmless", "imbot"),
     Call("im.v2.Event.get", "harmless", "im"),
-    # Makes a short link when there is none.
+    # Makes a short link if there is none.
     Call("salescenter.payment.getPublicUrl", "harmless", "salescenter"),
-    # Items of a list without an ID are added, each time.
+    # Items of a list that have no ID are added every time.
     Call("crm.deal.userfield.update", "never", "crm"),
 ]
 
@@ -231,8 +231,8 @@ PAYMENTS = [
     Call("sale.payment.add sale.order.add", "never", "sale"),
 ]
 
-#: Values are absolute in all these updates, and ``set`` replaces the whole list. Phones, e-mails and their like are the
-#: exception: one without an id is added.
+#: Values are absolute in all these updates, and ``set`` replaces the whole list. Phones and e-mails are the exception:
+#: one without an id is added.
 CRM = [
     Call("crm.item.delete", "harmless", "crm", "crm.item.get", done="[]"),
     Call("crm.item.update", "harmless", "crm", also="multifields"),

@@ -1,7 +1,7 @@
 """
 Run uv with the package index, certificates and proxy that pip uses here: ``python ci/uv.py pip install …``.
 
-pip reads its settings from its own files and from ``PIP_*``; uv reads neither. What the environment says to uv wins.
+pip reads its settings from its own files and from ``PIP_*``; uv reads neither. Settings of uv's own win.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 """
-What every test stands on: an Airflow of its own, a portal of its own, and ears for all that is said.
+What every test uses: an Airflow of its own, a portal of its own, and a record of everything that is logged.
 
 Airflow's home is a directory that lives as long as the test run. Its database is made when a test first needs it.
 """

@@ -1,4 +1,4 @@
-"""Whether a secret was told, by an exception or by anything else that was said."""
+"""Whether a secret is in an exception, in a log or in anything else that was written."""
 
 from __future__ import annotations
 
@@ -11,24 +11,28 @@ if TYPE_CHECKING:
 
 
 def told_by(error: BaseException | None) -> str:
-    """All that a handler, a log or a curious person gets out of an exception and of those it leads to."""
+    """All text that a handler or a log can get out of an exception and of those that it leads to."""
     said: list[str] = []
     seen: set[int] = set()
     waiting = [error]
     while waiting:
-        one = waiting.pop()
-        if one is None or id(one) in seen:
+        exception = waiting.pop()
+        if exception is None or id(exception) in seen:
             continue
-        seen.add(id(one))
-        said += [str(one), repr(one), repr(one.args), repr(vars(one)), *traceback.format_exception(one)]
+        seen.add(id(exception))
+        said += [str(exception), repr(exception), repr(exception.args), repr(vars(exception))]
+        said += traceback.format_exception(exception)
         for holder in ("request", "response"):
-            said += [str(getattr(getattr(one, holder, None), part, "")) for part in ("url", "headers", "path_url")]
-        waiting += [one.__cause__, one.__context__, *(arg for arg in one.args if isinstance(arg, BaseException))]
+            said += [
+                str(getattr(getattr(exception, holder, None), part, "")) for part in ("url", "headers", "path_url")
+            ]
+        waiting += [exception.__cause__, exception.__context__]
+        waiting += [argument for argument in exception.args if isinstance(argument, BaseException)]
     return "\n".join(said)
 
 
 def assert_untold(secret: str, all_output: AllOutput, error: BaseException | None = None) -> None:
     """``secret`` is neither in what was logged and written nor in ``error``, plain or percent-encoded."""
     assert all_output.places_of(secret) == []
-    told = told_by(error).lower()
-    assert [form for form in (secret, quote(secret, safe="")) if form.lower() in told] == []
+    text = told_by(error).lower()
+    assert [form for form in (secret, quote(secret, safe="")) if form.lower() in text] == []

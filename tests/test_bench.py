@@ -8,7 +8,7 @@ import pytest
 
 from bench.cases import Table
 from bench.portal import Portal, least_seconds
-from bench.report import shown
+from bench.report import section
 from bench.runs import Bench
 from bench.sandbox import call_speeds, memory_mib, start_seconds
 
@@ -48,7 +48,7 @@ def test_a_refusal_and_the_failure_that_it_leads_to_are_told(bench: Bench) -> No
 
 
 def test_missing_rows_fail_the_run(bench: Bench, portal: Portal) -> None:
-    assert bench.run(portal, "ours", "rows", deals=121).failure == "It is not so that all 121 deals came once"
+    assert bench.run(portal, "ours", "rows", deals=121).failure == "This did not hold: all 121 deals came once"
 
 
 @pytest.mark.parametrize(("requests", "seconds"), [(1, 0), (50, 0), (51, 1), (52, 1), (53, 2), (186, 68)])
@@ -67,7 +67,7 @@ def test_the_sandbox_and_its_bare_server_are_measured_alike(bench: Bench) -> Non
 def test_a_table_tells_what_is_not_held() -> None:
     table = Table("Calls", ("client", "seconds"), [("ours", "1.0")])
     table.promise("fast", "slow", held=False)
-    assert shown(table).splitlines() == [
+    assert section(table).splitlines() == [
         "## Calls", "", "| client | seconds |", "| --- | --- |", "| ours | 1.0 |", "",
         "| this client is held to | measured | held |", "| --- | --- | --- |", "| fast | slow | **no** |",
     ]  # fmt: skip

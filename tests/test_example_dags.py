@@ -43,17 +43,17 @@ def test_example_bitrix24_deals_to_storage(portal, connection, run_dag, xcom, tm
         example_dag("example_bitrix24_deals_to_storage"), {"folder": f"file://{tmp_path}", "user_id": portal.clerk.id}
     )
     assert run.state == "success"
-    told = xcom(run, "deals")
-    assert told["report"]["complete"] is True
+    result = xcom(run, "deals")
+    assert result["report"]["complete"] is True
     bounds = portal.calls[0].params["filter"]
     start, end = (datetime.fromisoformat(bounds[key]) for key in (">=updatedTime", "<updatedTime"))
     assert start.tzinfo is not None
     assert start <= end
     (file,) = tmp_path.glob("*.jsonl")
-    assert len(file.read_text().splitlines()) == told["rows"]
+    assert len(file.read_text().splitlines()) == result["rows"]
     sent = portal.calls[-1]
     assert (sent.method, sent.params["USER_ID"]) == ("im.notify.system.add", str(portal.clerk.id))
-    assert sent.params["MESSAGE"].startswith(f"{told['rows']} deals changed on ")
+    assert sent.params["MESSAGE"].startswith(f"{result['rows']} deals changed on ")
 
 
 def test_example_bitrix24_upsert_companies(portal, connection, run_dag, xcom, tmp_path, monkeypatch):
@@ -63,16 +63,16 @@ def test_example_bitrix24_upsert_companies(portal, connection, run_dag, xcom, tm
         db.execute("CREATE TABLE company (id INTEGER, name TEXT, phone TEXT, revenue NUMERIC)")
         rows = [(1, "Acme", "+1", 10.5), (2, "Berg & Co", None, None)]
         db.executemany("INSERT INTO company VALUES (?, ?, ?, ?)", rows)
-    told = []
+    results = []
     for name in ("Acme", "Acme Ltd"):
         with sqlite3.connect(database) as db:
             db.execute("UPDATE company SET name = ? WHERE id = 1", [name])
         run = run_dag(dag, {"report": f"file://{tmp_path}/report.jsonl"})
         assert run.state == "success"
-        told.append(xcom(run, "upsert"))
-    assert [(one["created"], one["updated"]) for one in told] == [(2, 0), (0, 2)]
+        results.append(xcom(run, "upsert"))
+    assert [(result["created"], result["updated"]) for result in results] == [(2, 0), (0, 2)]
     acme, berg = (item for item in portal.items(4) if item.get("originatorId") == "ERP")
-    assert (acme["title"], acme["revenue"], [one["value"] for one in acme["fm"]]) == ("Acme Ltd", 10.5, ["+1"])
+    assert (acme["title"], acme["revenue"], [entry["value"] for entry in acme["fm"]]) == ("Acme Ltd", 10.5, ["+1"])
     assert (berg["originId"], berg["title"]) == ("2", "Berg & Co")
 
 
@@ -96,12 +96,12 @@ def test_example_bitrix24_clean_up_payments(portal, connection, run_dag, xcom, t
 
     run = run_dag(dag, {**conf, "dry_run": False})
     assert run.state == "success"
-    told = xcom(run, "delete_payments")
-    assert told["deleted"] == told["planned"] == portal.executed("crm.item.payment.delete")
+    result = xcom(run, "delete_payments")
+    assert result["deleted"] == result["planned"] == portal.executed("crm.item.payment.delete")
     assert portal.payment(unpaid) is None
     assert None not in (portal.payment(paid), portal.payment(kept))
     (report,) = tmp_path.glob("*.jsonl")
-    assert len(report.read_text().splitlines()) == told["planned"]
+    assert len(report.read_text().splitlines()) == result["planned"]
 
 
 def test_example_bitrix24_mark_paid(portal, connection, run_dag, xcom, task_instance, tmp_path):

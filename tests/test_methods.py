@@ -25,7 +25,7 @@ ALL = list(KNOWN)
 
 def rows_of(name: str, version: int = 2) -> Rows:
     rows = KNOWN.find(name, version).rows
-    assert rows is not None, f"{name} is no list"
+    assert rows is not None, f"{name} is not a list"
     return rows
 
 
@@ -350,7 +350,7 @@ def test_a_users_own_method_wins_over_the_table_and_over_an_earlier_one():
 
 
 @pytest.mark.parametrize(
-    ("make", "told"),
+    ("make", "message"),
     [
         (lambda: Method("acme.x.add", repeat="Never"), r"acme.x.add: repeat of a method is 'Never': write .*'never'"),
         (lambda: Method("acme.x.add", repeat=False), "repeat of a method is False"),
@@ -359,13 +359,13 @@ def test_a_users_own_method_wins_over_the_table_and_over_an_earlier_one():
         (lambda: Method("acme.x.list", rows={"at": "items"}), "its rows are described by Rows: write"),
         (lambda: Method(None), "a method needs a name"),
         (lambda: Rows(paging="cursor"), r"paging of a method is 'cursor': write one of: 'keyset', 'start'"),
-        (lambda: KNOWN.adding("acme.x.add"), r"is no Method: write e\.g\. Method"),
-        (lambda: KNOWN.adding({"name": "acme.x.add"}), "is no Method"),
+        (lambda: KNOWN.adding("acme.x.add"), r"is not a Method: write e\.g\. Method"),
+        (lambda: KNOWN.adding({"name": "acme.x.add"}), "is not a Method"),
     ],
 )
-def test_a_method_that_is_described_wrongly_is_refused_when_it_is_made(make, told):
-    """A misspelt «never» would be taken for something that may be sent twice."""
-    with pytest.raises(ConfigurationError, match=told):
+def test_a_method_that_is_described_wrongly_is_refused_when_it_is_made(make, message):
+    """A misspelt "never" would count as something that may be sent twice."""
+    with pytest.raises(ConfigurationError, match=message):
         make()
 
 

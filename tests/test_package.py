@@ -63,38 +63,38 @@ def test_the_readme_names_every_hook_and_operator_with_its_module(readme):
         (PACKAGE.parent / readme).read_text(encoding="utf-8"),
         re.MULTILINE,
     )
-    told = {(module, name) for module, cell in rows for name in re.findall(r"`(\w+)`", cell)}
-    there = {
+    listed = {(module, name) for module, cell in rows for name in re.findall(r"`(\w+)`", cell)}
+    defined = {
         (f"{path.parent.name}.{path.stem}", name)
         for path in [*PACKAGE.glob("hooks/*.py"), *PACKAGE.glob("operators/*.py")]
         for name in re.findall(
             r"^class (Bitrix24(?!Base)\w*(?:Hook|Operator))\b", path.read_text(encoding="utf-8"), re.MULTILINE
         )
     }
-    assert told == there
+    assert listed == defined
 
 
 def _operators() -> list[type]:
     modules = [import_module(f"{PACKAGE.name}.operators.{path.stem}") for path in PACKAGE.glob("operators/*.py")]
     return [
-        one
+        member
         for module in modules
-        for name, one in vars(module).items()
-        if re.fullmatch(r"Bitrix24(?!Base)\w*Operator", name) and one.__module__ == module.__name__
+        for name, member in vars(module).items()
+        if re.fullmatch(r"Bitrix24(?!Base)\w*Operator", name) and member.__module__ == module.__name__
     ]
 
 
-@pytest.mark.parametrize("operator", _operators(), ids=lambda one: one.__name__)
-def test_the_docstring_of_an_operator_tells_its_parameters_its_errors_and_its_source(operator):
-    told = operator.__doc__
-    own = [one.__init__ for one in operator.__mro__ if one.__module__.startswith(PACKAGE.name)]
+@pytest.mark.parametrize("operator", _operators(), ids=lambda operator: operator.__name__)
+def test_the_docstring_of_an_operator_has_its_parameters_its_errors_and_its_source(operator):
+    docstring = operator.__doc__
+    own = [base.__init__ for base in operator.__mro__ if base.__module__.startswith(PACKAGE.name)]
     parameters = {name for init in own for name in inspect.signature(init).parameters}
     known = {"self", "args", "kwargs", "bitrix24_conn_id"}
-    assert {name for name in parameters - known if f":param {name}:" not in told} == set()
-    assert re.search(r"(?i)\breturns?\b|\blist\b", told)
-    assert ":raises AirflowFailException:" in told
-    assert ":raises Bitrix24Error:" in told
-    assert "Source: Bitrix24 REST docs," in told
+    assert {name for name in parameters - known if f":param {name}:" not in docstring} == set()
+    assert re.search(r"(?i)\breturns?\b|\blist\b", docstring)
+    assert ":raises AirflowFailException:" in docstring
+    assert ":raises Bitrix24Error:" in docstring
+    assert "Source: Bitrix24 REST docs," in docstring
     assert {name for name in operator.template_fields if name not in parameters} == set()
 
 
@@ -106,7 +106,15 @@ def test_the_version_is_written_in_one_place():
     assert places == ["__init__.py"]
 
 
-def test_type_checkers_are_told_that_the_package_has_types():
+def test_the_source_distribution_has_all_that_stands_in_the_repository():
+    configuration = (PACKAGE.parent / "pyproject.toml").read_text(encoding="utf-8")
+    included = re.findall(r'"/([^"]+)"', configuration.partition("[tool.hatch.build.targets.sdist]")[2])
+    made_here = {".venv", "build", "dist", "pyproject.toml"}
+    there = {path.name for path in PACKAGE.parent.iterdir() if not re.match(r"\.(?!ci$)", path.name)}
+    assert sorted(included) == sorted(there - made_here)
+
+
+def test_type_checkers_see_that_the_package_has_types():
     assert (PACKAGE / "py.typed").exists()
 
 

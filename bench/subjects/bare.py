@@ -1,4 +1,4 @@
-"""``requests.Session`` and nothing else: what any client over requests must at least take."""
+"""``requests.Session`` and nothing else: the least that any client on requests can take."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ class Subject(ExitStack):
     def delete(self, payment_ids: Sequence[int]) -> int:
         deleted = 0
         for start in range(0, len(payment_ids), 50):
-            some = payment_ids[start : start + 50]
-            commands = {f"c{payment_id}": f"crm.item.payment.delete?id={payment_id}" for payment_id in some}
+            batch = payment_ids[start : start + 50]
+            commands = {f"c{payment_id}": f"crm.item.payment.delete?id={payment_id}" for payment_id in batch}
             answer = self._result("batch", {"halt": 0, "cmd": commands})
             deleted += sum(result is True for result in answer["result"].values())
         return deleted

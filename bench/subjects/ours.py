@@ -32,5 +32,5 @@ class Subject(ExitStack):
         return self._client.list("crm.deal.list")
 
     def delete(self, payment_ids: Sequence[int]) -> int:
-        deleted = self._client.batch({one: ("crm.item.payment.delete", {"id": one}) for one in payment_ids})
+        deleted = self._client.batch({id_: ("crm.item.payment.delete", {"id": id_}) for id_ in payment_ids})
         return sum(result is True for result in deleted.results.values())

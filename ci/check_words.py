@@ -1,0 +1,82 @@
+"""
+Check the words of code, comments, messages and English documents: what a native reader stops at is not said here.
+
+Prints each place as ``file:line: word, and what to say instead`` and exits 1.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+
+#: What is read, and what of it is not ours to word: texts of the portal and of its documentation, and Russian.
+READ = (
+    *("*.md", "*.toml", "Makefile", ".ci/run", "docs/*.md", "bench/**/*", "ci/**/*", "example_dags/*.py"),
+    *("airflow_provider_bitrix24/**/*.py", "airflow_provider_bitrix24/*.txt", "tests/**/*.py", "tests/*/README.md"),
+)
+NOT_OURS = ("README.ru.md", "ci/check_words.py", "ci/constraints-*", "ci/sdks/package*", "ci/sdks/node_modules/*")
+
+#: Folders and files whose words are still to be changed.
+NOT_YET: tuple[str, ...] = (
+    *("airflow_provider_bitrix24/", "ci/sdks/", "example_dags/"),
+    *("docs/client.md", "docs/connection.md", "docs/errors.md", "docs/limits.md", "docs/oauth.md"),
+    *("tests/authorize/", "tests/crm/", "tests/execution/", "tests/hooks/", "tests/operators/", "tests/rest/"),
+    *("tests/rows/", "tests/sandbox/"),
+)
+
+#: Patterns, and what to say instead.
+WORDS = {
+    r"without a word": "silently",
+    r"\bbefall(s|en)?\b|\bbefell\b": "concerns, happens to",
+    r"\ball the same\b": "still, anyway",
+    r"\bat hand\b": "available",
+    r"\bcur(e|es|ed)\b|_cures?\b|_CURES?\b": "hint, fix",
+    r"\bheal(s|ed|ing)?\b": "fix, correct",
+    r"\bmend(s|ed|ing)?\b": "fix",
+    r"\btold\b": "reported, said, given",
+    r"\banew\b": "again, from the start",
+    r"\bin vain\b": "for nothing",
+    r"(?<!there\s)\b(is|are|was|were) no (?!longer\b|more\b|such\b)(?=[a-z])": "is not a",
+    r"«(?![^»]*[А-Яа-яЁё])[^»]*»": 'straight quotes, "…"',
+    r"\b(something|shown)\(|cure_of": "a name that says what",
+    r"\bfor (\w+, )?(one|some|told|found)(, \w+)? in\b|^\s*(one|some|told)( =|:.* =)": "what it is: row, command, …",
+}
+
+
+def files() -> Iterator[Path]:
+    found = {path for pattern in READ for path in ROOT.glob(pattern) if path.is_file() and path.suffix != ".pyc"}
+    for path in sorted(found):
+        name = path.relative_to(ROOT)
+        if not any(name.match(pattern) for pattern in NOT_OURS):
+            yield path
+
+
+def faults_of(text: str) -> Iterator[tuple[int, str]]:
+    """Line and fault of each such word; a sentence may go on in the next line."""
+    for pattern, instead in WORDS.items():
+        for match in re.finditer(pattern.replace(" ", r"\s+(?:#:?\s+)?"), text, re.IGNORECASE | re.MULTILINE):
+            yield text.count("\n", 0, match.start()) + 1, f"{' '.join(match[0].split())!r}: say {instead}"
+
+
+def main() -> None:
+    faults: list[str] = []
+    clean = set(NOT_YET)
+    for path in files():
+        name = str(path.relative_to(ROOT))
+        found = [f"{name}:{line}: {fault}" for line, fault in sorted(faults_of(path.read_text(encoding="utf-8")))]
+        excused = {excuse for excuse in NOT_YET if name.startswith(excuse)}
+        if found:
+            clean -= excused
+        if not excused:
+            faults += found
+    faults += [f"{name} has no such word any more: take it out of NOT_YET" for name in sorted(clean)]
+    print(*faults or ["The words hold"], sep="\n")
+    sys.exit(bool(faults))
+
+
+if __name__ == "__main__":
+    main()
