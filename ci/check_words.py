@@ -23,7 +23,7 @@ NOT_OURS = ("README.ru.md", "ci/check_words.py", "ci/constraints-*", "ci/sdks/pa
 #: Folders and files whose words are still to be changed.
 NOT_YET: tuple[str, ...] = (
     *("airflow_provider_bitrix24/", "ci/sdks/", "example_dags/"),
-    *("docs/client.md", "docs/connection.md", "docs/errors.md", "docs/limits.md", "docs/oauth.md"),
+    *("docs/connection.md", "docs/errors.md", "docs/limits.md", "docs/oauth.md"),
     *("tests/authorize/", "tests/crm/", "tests/execution/", "tests/hooks/", "tests/operators/", "tests/rest/"),
     *("tests/rows/", "tests/sandbox/"),
 )
