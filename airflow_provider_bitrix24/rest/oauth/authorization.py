@@ -17,30 +17,30 @@ from airflow_provider_bitrix24.rest.wire.transport import Transport
 
 log = logging.getLogger(__name__)
 
-#: Hosts of Bitrix24's authorization servers («OAuth», and the official SDKs).
+#: Hosts of Bitrix24's authorization servers (REST docs, "OAuth", and the official SDKs).
 OFFICIAL_HOSTS = ("oauth.bitrix.info", "oauth.bitrix24.tech")
-#: The documented one.
+#: The documented address.
 DEFAULT_URL = "https://oauth.bitrix.info/oauth/token/"
 #: What errors of the authorization server carry as their ``method``.
 METHOD = "oauth/token"
-_ELSEWHERE = "no authorization server answered: look at the extra oauth_url"
-_SCOPES = "tick the scopes in the application's card at the portal, then authorize it again"
-#: What a person does about a refusal, where the same code means something else for a method.
-_NEXT_STEPS = {
+_NOT_A_SERVER = "what answered is not an authorization server; check the extra `oauth_url`"
+_SCOPES = "tick the scopes in the application's card at the portal, then authorize the application again"
+#: Hints by code, where the code of a method has another hint or none.
+_HINTS = {
     "insufficient_scope": _SCOPES,
     "invalid_scope": _SCOPES,
-    "invalid_request": "look at the extras client_id, client_secret and refresh_token of the connection",
-    # What a portal's REST says to all who bring neither method nor webhook.
-    "error_method_not_found": _ELSEWHERE,
-    "no_auth_found": _ELSEWHERE,
-    "invalid_credentials": _ELSEWHERE,
+    "invalid_request": "check the extras `client_id`, `client_secret` and `refresh_token` of the connection",
+    # What a portal's REST answers to a request without method and webhook.
+    "error_method_not_found": _NOT_A_SERVER,
+    "no_auth_found": _NOT_A_SERVER,
+    "invalid_credentials": _NOT_A_SERVER,
 }
 
 
 @dataclass(frozen=True, slots=True)
 class TokenResponse:
     """
-    A token pair as the authorization server gives it.
+    What the authorization server answers: a token pair, and whose it is.
 
     :param expires_in: seconds that the access token lives.
     :param client_endpoint: base of REST calls, ``https://my.bitrix24.com/rest/``.
@@ -56,7 +56,7 @@ class TokenResponse:
 
     @classmethod
     def from_answer(cls, answer: Any) -> TokenResponse | None:
-        """None where the two tokens are not both there."""
+        """Read the answer; None where one of the two tokens is missing."""
         if not isinstance(answer, dict):
             return None
         texts = {name: _text(answer.get(name)) for name in ("access_token", "refresh_token")}
@@ -90,11 +90,11 @@ class AuthorizationServer:
 
     def renew(self, refresh_token: str, server_endpoint: str | None) -> TokenResponse:
         """
-        Exchange a refresh token for a new pair. The old one is dead afterwards.
+        Exchange a refresh token for a new pair. The old refresh token does not work any more afterwards.
 
-        :raises NotSent: the server is away.
+        :raises NotSent: the server cannot be reached.
         :raises AnswerLost: its answer was lost: the pair may have been renewed.
-        :raises RestError: the server said no; ``code`` is ``invalid_grant``, ``invalid_client``, ``PAYMENT_REQUIRED`` …
+        :raises RestError: the server refused; ``code`` is ``invalid_grant``, ``invalid_client``, ``PAYMENT_REQUIRED`` …
         """
         return self._ask({"grant_type": "refresh_token", "refresh_token": refresh_token}, self.trusted(server_endpoint))
 
@@ -103,7 +103,7 @@ class AuthorizationServer:
         return self._ask({"grant_type": "authorization_code", "code": code}, None)
 
     def trusted(self, server_endpoint: str | None) -> str | None:
-        """The server that an answer names, if secrets may go there."""
+        """Return the server that an answer names, if secrets may be sent to it; None otherwise."""
         if not server_endpoint:
             return None
         try:
@@ -112,18 +112,18 @@ class AuthorizationServer:
         except ValueError:
             return None
         named = urlsplit(self._app.oauth_url or DEFAULT_URL)
-        allowed = {(official, None) for official in OFFICIAL_HOSTS} | {(named.hostname, named.port)}
+        allowed = {(official_host, None) for official_host in OFFICIAL_HOSTS} | {(named.hostname, named.port)}
         if url.scheme == "https" and not url.username and (host, None if port == 443 else port) in allowed:
             return server_endpoint
-        log.warning("The authorization server names %s, which is not one of Bitrix24's: it is not used.", host)
+        log.warning("The authorization server names %s, which is not one of Bitrix24's servers; it is not used.", host)
         return None
 
     def _ask(self, fields: dict[str, str], server_endpoint: str | None) -> TokenResponse:
         url = self._app.oauth_url or DEFAULT_URL
         if server_endpoint:
-            # The answer names the server's REST address; tokens are at another path of the same host.
+            # An answer names the server's REST address; tokens are at another path of the same host.
             url = f"https://{urlsplit(server_endpoint).netloc}/oauth/token/"
-        body = urlencode({"client_id": self._app.client_id, "client_secret": self._app.client_secret, **fields})
+        form = urlencode({"client_id": self._app.client_id, "client_secret": self._app.client_secret, **fields})
         scrub = scrubber([self._app.client_secret, *fields.values()])
         request_id = str(uuid.uuid4())
         target = urlsplit(url)
@@ -133,26 +133,25 @@ class AuthorizationServer:
             host=target.hostname or "",
             port=target.port,
             scheme="https",
-            # A file of the portal's own authorities says nothing of Bitrix24's servers.
+            # A file of the portal's own authorities does not cover Bitrix24's servers.
             verify=True if official and self._portal.verify is not None else self._portal.verify,
         )
         address_in = "the extra `oauth_url`" if self._app.oauth_url else None
         with Transport(server, secret_path="", address_in=address_in) as transport:
             answer = transport.exchange(
-                url, body.encode(), content_type="application/x-www-form-urlencoded", what=METHOD,
+                url, form.encode(), content_type="application/x-www-form-urlencoded", what=METHOD,
                 request_id=request_id,
             )  # fmt: skip
         try:
-            # Tokens are ASCII: a text beside them that cannot be read is no reason to lose them.
-            found = json.loads(answer.body.decode("utf-8-sig", errors="replace"))
+            # Tokens are ASCII: they must not be lost because a text beside them cannot be decoded.
+            body = json.loads(answer.body.decode("utf-8-sig", errors="replace"))
         except (ValueError, RecursionError):
-            found = None
-        if isinstance(found, dict) and "error" in found:
-            error = read_error(found, method=METHOD, status=answer.status, request_id=request_id, scrub=scrub)
-            error.next_step = _NEXT_STEPS.get((error.code or "").lower(), error.next_step)
-            raise error
-        granted = TokenResponse.from_answer(found)
-        if granted is None:
+            body = None
+        if isinstance(body, dict) and "error" in body:
+            error = read_error(body, method=METHOD, status=answer.status, request_id=request_id, scrub=scrub)
+            raise error.but(next_step=_HINTS.get((error.code or "").lower(), error.next_step))
+        response = TokenResponse.from_answer(body)
+        if response is None:
             raise AnswerLost(
                 f"HTTP {answer.status} without tokens from the authorization server {target.hostname}",
                 method=METHOD,
@@ -160,11 +159,11 @@ class AuthorizationServer:
                 request_id=request_id,
                 next_step=f"check {address_in}" if address_in else "check what answers in its place, e.g. a proxy",
             )
-        return granted
+        return response
 
 
 def without_token(error: Bitrix24Error) -> Bitrix24Error:
-    """A failure of the authorization server as it concerns the method that needed the token: it did not run."""
+    """Return a failure of the authorization server as it concerns the method that needed the token: it did not run."""
     if isinstance(error, (TransportError, ServerFault)):
         return NotSent(
             f"no token: {error.reason}",

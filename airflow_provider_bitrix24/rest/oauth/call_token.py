@@ -1,4 +1,4 @@
-"""The token of one call: which pair it is signed with, and what the call may do when that is refused."""
+"""The token of one call: the pair that signs each attempt, and what the call may do when the pair is refused."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from airflow_provider_bitrix24.rest.oauth.token_pair import TokenPair
 from airflow_provider_bitrix24.rest.oauth.tokens import Tokens
 from airflow_provider_bitrix24.types import Params
 
-#: How many pairs that somebody else has stored a call tries, before it gives up.
-_OTHERS_PAIRS = 3
+#: How many pairs that other workers have stored a call tries before it gives up.
+PAIRS_OF_OTHERS = 3
 
 
 class CallToken:
     """
-    One call's use of the tokens. It renews once at most, whether the token was known to be too old or was refused.
+    One call's use of the tokens. It renews once at most, whether the token has expired or was refused.
 
     :param tokens: None for a webhook, which signs in the path.
     """
 
     def __init__(self, tokens: Tokens | None) -> None:
         self._tokens = tokens
-        self._others_pairs_left = _OTHERS_PAIRS
+        self._pairs_of_others_left = PAIRS_OF_OTHERS
         self._pair: TokenPair | None = None
 
     def pair(self) -> TokenPair | None:
         """
-        The pair to sign the next attempt with; None for a webhook.
+        Return the pair to sign the next attempt with; None for a webhook.
 
         :raises Bitrix24Error: there is none; the method did not run.
         """
@@ -47,7 +47,7 @@ class CallToken:
 
     @property
     def may_renew(self) -> bool:
-        return self._others_pairs_left > 0
+        return self._pairs_of_others_left > 0
 
     def renew(self) -> Bitrix24Error | None:
         """Get a newer pair than the one that was refused; return what went wrong."""
@@ -66,14 +66,16 @@ class CallToken:
     def _renew(self, refused: TokenPair) -> None:
         if self._tokens is not None:
             is_new = self._tokens.renew(refused)
-            self._others_pairs_left = 0 if is_new else self._others_pairs_left - 1
+            self._pairs_of_others_left = 0 if is_new else self._pairs_of_others_left - 1
 
 
 def check_no_token(params: Params, tokens: Tokens | None, *, method: str) -> None:
     """
-    See that the parameters bring no token of their own where the connection does.
+    Check that the parameters bring no token of their own where the connection has one.
 
     :raises ConfigurationError: they do.
     """
     if tokens is not None and "auth" in params:
-        raise ConfigurationError("the parameter auth is set by the connection", method=method, next_step="leave it out")
+        raise ConfigurationError(
+            "the parameter auth is set by the connection", method=method, next_step="leave it out of the parameters"
+        )

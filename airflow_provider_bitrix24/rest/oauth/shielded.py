@@ -1,4 +1,4 @@
-"""Work that must come to its end, though Airflow may end the task by an exception at any moment."""
+"""Work that must be finished even if Airflow ends the task by an exception in the middle of it."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ def shielded(work: Callable[[], Result]) -> Result:
     """
     Do ``work`` in a thread of its own, and return its result or raise its error.
 
-    Airflow ends a task that times out, or that somebody stops, by an exception out of a signal handler, and Python runs
-    those in the main thread only. Such an exception goes on when ``work`` is done; work that has not begun never does.
+    Airflow ends a task that times out or is stopped by an exception from a signal handler, and Python runs signal
+    handlers in the main thread only. Such an exception goes on once ``work`` is done; work that has not begun never
+    begins.
     """
     first, done = threading.Lock(), Future[Result]()
 
@@ -29,12 +30,12 @@ def shielded(work: Callable[[], Result]) -> Result:
                 done.set_exception(error)
 
     try:
-        # In the caller's context, where Airflow keeps whose log lines these are.
+        # In the caller's context, where Airflow keeps the task to which log lines belong.
         threading.Thread(target=contextvars.copy_context().run, args=(run,)).start()
         return done.result()
     except BaseException:
         if not first.acquire(blocking=False):
-            # Who stops a task may send one signal after another; the first exception is the one that goes on.
+            # A task may get one signal after another; the first exception is the one that goes on.
             while not done.done():
                 with suppress(BaseException):
                     wait([done])

@@ -1,4 +1,4 @@
-"""How the pairs of an application lie in a token store, so that all connections to it share the newest one."""
+"""How the token pairs of an application are stored, so that all connections to it share the newest one."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from airflow_provider_bitrix24.rest.portal import OAuthApp
 log = logging.getLogger(__name__)
 Value = TypeVar("Value")
 
-#: What a person does about a pair that is dead.
+#: What to do about a refresh token that is not accepted any more.
 AUTHORIZE_AGAIN = (
     "authorize the application again with `python -m airflow_provider_bitrix24.authorize`, "
     "and put the new refresh_token into the connection"
 )
 #: Seconds between attempts to store a renewed pair: there is no other copy of it.
 WRITE_PAUSES_SECONDS = (0.1, 0.5, 2.0, 5.0)
-#: A path that leads to something else will do so the next time.
+#: What these say of a path will hold the next time as well.
 _LASTING = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
 
 
 @dataclass(frozen=True, slots=True)
 class StoredPair:
-    """A pair, and the record in which the one that replaces it belongs."""
+    """A pair, and the record that the pair which replaces it belongs in."""
 
     pair: TokenPair
     key: str
@@ -45,13 +45,13 @@ class StoredPairs:
     Two kinds of records:
 
     - one per seed: the newest pair that came of it. A new pair is one write, right after the answer that brought it:
-      a worker that dies between the two is the only way to lose it.
-    - one per portal (``member_id``), application and user, as the first answer told them: fingerprints of the seeds
-      that led there, in the order in which they were first used. The pair of the last one is everybody's, whatever
-      their connection holds: a new seed wins at once, and an old one never does.
+      it can be lost only if the worker dies between the two.
+    - one per portal (``member_id``), application and user, as the first answer named them: fingerprints of the seeds
+      that led there, in the order of their first use. All connections use the pair of the last seed, whatever they
+      hold: a new seed wins at once, and an old one never does.
 
-    And one per application, written before a renewal, which tells that seeds of it are in use. Only a renewal tells
-    whose a further seed is, so the access token beside it in the connection is left aside.
+    And one per application, written before a renewal, which says that seeds of it are in use. Only a renewal shows
+    whose a further seed is, so the access token beside it in the connection is not used.
 
     :param renews: False where that access token must do, as in a connection test.
     """
@@ -65,7 +65,7 @@ class StoredPairs:
 
     @property
     def seed(self) -> TokenPair:
-        """The pair in the connection."""
+        """The pair that stands in the connection."""
         return TokenPair(self._app.access_token or "", self._app.refresh_token)
 
     def read(self) -> StoredPair:
@@ -91,10 +91,10 @@ class StoredPairs:
 
     def check_writable(self) -> None:
         """
-        Write that seeds are in use: a store that cannot be written is found before a refresh token is used up.
+        Write that seeds are in use, so that a store which cannot be written is found before a refresh token is used.
 
-        :raises ConfigurationError: it may not be written.
-        :raises NotSent: it cannot be written now.
+        :raises ConfigurationError: the store may not be written.
+        :raises NotSent: the store cannot be written now.
         """
         if self._is_writable:
             return
@@ -105,44 +105,44 @@ class StoredPairs:
             kind = ConfigurationError if isinstance(error, (ConfigurationError, PermissionError)) else NotSent
             failure = kind(
                 f"the token store cannot be written ({_cause(error)}), so the access token was not renewed",
-                next_step="make the store writable, or name another one in the extra token_store; "
-                "nothing is lost: the stored pair is still good",
+                next_step="make the store writable, or name another one in the extra `token_store`; nothing is lost: "
+                "the stored pair is still valid",
             )
         else:
             self._is_writable = True
             return
         raise failure
 
-    def keep(self, found: StoredPair, new: TokenPair) -> None:
+    def save(self, stored: StoredPair, pair: TokenPair) -> None:
         """
-        Store the pair that replaces ``found``.
+        Store the pair that replaces ``stored``.
 
-        :raises ConfigurationError: it cannot be stored: it is lost, and the stored one is dead.
+        :raises ConfigurationError: it cannot be stored: it is lost, and the stored one is no longer valid.
         """
         failed = None
         for pause_seconds in (*WRITE_PAUSES_SECONDS, None):
             try:
-                if self._written(found, new):
-                    self._link(new)
+                if self._write(stored, pair):
+                    self._link(pair)
                     return
             except Exception as error:
                 failed = _cause(error)
             if pause_seconds is not None:
                 self._sleep(pause_seconds)
         raise ConfigurationError(
-            f"the renewed token pair could not be stored ({failed or 'others write all the time'}), "
-            "and the pair in the store is dead now",
+            f"the renewed token pair could not be stored ({failed or 'others keep writing'}), and the "
+            "stored pair is no longer valid",
             next_step=f"make the token store writable, then {AUTHORIZE_AGAIN}",
         )
 
-    def _written(self, found: StoredPair, new: TokenPair) -> bool:
-        if self._store.write(found.key, new.to_text(), found.version):
+    def _write(self, stored: StoredPair, pair: TokenPair) -> bool:
+        if self._store.write(stored.key, pair.to_text(), stored.version):
             return True
-        # Whatever is there was not given later than ours: the authorization server gave ours for it.
-        return self._store.write(found.key, new.to_text(), self._store.read(found.key)[1])
+        # Whatever is there is older than ours: the authorization server gave ours for it.
+        return self._store.write(stored.key, pair.to_text(), self._store.read(stored.key)[1])
 
     def _link(self, pair: TokenPair) -> None:
-        """Tell the other connections of this application that a new seed has been used."""
+        """Make a new seed known to the other connections of this application."""
         try:
             for _ in range(5):
                 seeds, version = self._seeds(pair)
@@ -151,8 +151,11 @@ class StoredPairs:
                 self._store.write(self._key_of(pair), json.dumps([*seeds, self._seed]), version)
         except Exception as error:
             # The pair itself is stored; the next renewal tries again.
-            log.warning("Other connections of application %s do not see its new pair yet (%s).",
-                        self._app.client_id, _cause(error))  # fmt: skip
+            log.warning(
+                "Other connections of application %s do not see its new token pair yet (%s).",
+                self._app.client_id,
+                _cause(error),
+            )
 
     def _seeds(self, pair: TokenPair) -> tuple[list[str], str]:
         key = self._key_of(pair)
@@ -175,8 +178,8 @@ class StoredPairs:
         except Exception as error:
             failure = NotSent(
                 f"the token store cannot be read ({_cause(error)})",
-                next_step="look at the extra token_store",
-                # What is not there, or may not be read, stays so.
+                next_step="check the extra `token_store`",
+                # A file that is missing or may not be read stays so.
                 retryable=not isinstance(error, _LASTING),
             )
         raise failure
@@ -187,10 +190,10 @@ def _seed_key(seed: str) -> str:
 
 
 def _seeds_from(text: str) -> list[str]:
-    found: Any = json.loads(text)
-    if not isinstance(found, list) or not all(isinstance(seed, str) for seed in found):
+    seeds: Any = json.loads(text)
+    if not isinstance(seeds, list) or not all(isinstance(seed, str) for seed in seeds):
         raise ValueError("not a list of fingerprints")
-    return found
+    return seeds
 
 
 def _read(key: str, reader: Callable[[str], Value], text: str) -> Value:
@@ -198,14 +201,14 @@ def _read(key: str, reader: Callable[[str], Value], text: str) -> Value:
         return reader(text)
     except (ValueError, RecursionError):
         failure = ConfigurationError(
-            "the token store holds something else than what was written",
+            "a record in the token store cannot be read",
             next_step=f"delete {key} from it, and {AUTHORIZE_AGAIN}",
         )
     raise failure
 
 
 def _cause(error: Exception) -> str:
-    """What went wrong, without the texts of libraries: they may hold an address with a password."""
+    """Return what went wrong without the texts of libraries, which may hold an address with a password."""
     if isinstance(error, Bitrix24Error):
         return error.reason
     if isinstance(error, OSError) and error.errno is not None:

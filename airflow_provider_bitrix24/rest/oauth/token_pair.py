@@ -1,4 +1,4 @@
-"""A token pair as it is kept: what a renewal gives, and when the access token ends."""
+"""A token pair as it is stored: what a renewal brings, and when the access token expires."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ class TokenPair:
     An access token and the refresh token that replaces both.
 
     :param access_token: empty where only the refresh token is known.
-    :param expires_at: Unix seconds by our clock; None when nobody told.
-    :param user_id: for whom the authorization server made it.
+    :param expires_at: Unix seconds by our clock; None where it is not known.
+    :param user_id: the user as whom the application calls.
     :param client_endpoint: base of REST calls, ``https://my.bitrix24.com/rest/``.
     :param server_endpoint: the authorization server, ``https://oauth.bitrix.info/rest/``.
     """
@@ -33,7 +33,7 @@ class TokenPair:
         return not self.access_token or (self.expires_at is not None and now >= self.expires_at)
 
     def to_text(self) -> str:
-        """As JSON. Holds the secrets."""
+        """Return it as JSON, with the secrets."""
         return json.dumps(asdict(self))
 
     @classmethod
@@ -41,21 +41,18 @@ class TokenPair:
         """
         Read what :meth:`to_text` wrote; fields that a newer version of this package added are left out.
 
-        :raises ValueError: it is no pair.
+        :raises ValueError: it is not a token pair.
         """
-        found: Any = json.loads(text)
-        known = {one.name: found[one.name] for one in fields(cls) if one.name in found} if _is_map(found) else {}
-        texts = (known.get("access_token"), known.get("refresh_token"))
-        expires_at = known.get("expires_at")
-        if not all(isinstance(one, str) for one in texts) or not isinstance(expires_at, (int, float, type(None))):
+        stored: Any = json.loads(text)
+        names = {attribute.name for attribute in fields(cls)}
+        values = {name: value for name, value in stored.items() if name in names} if isinstance(stored, dict) else {}
+        tokens = (values.get("access_token"), values.get("refresh_token"))
+        expires_at = values.get("expires_at")
+        if not all(isinstance(token, str) for token in tokens) or not isinstance(expires_at, (int, float, type(None))):
             raise ValueError("not a token pair")
-        return cls(**known)
-
-
-def _is_map(value: Any) -> bool:
-    return isinstance(value, dict)
+        return cls(**values)
 
 
 def fingerprint(text: str) -> str:
-    """Tells two secrets apart without showing them."""
+    """Return a text that tells two secrets apart without showing them."""
     return hashlib.sha256(text.encode()).hexdigest()[:32]

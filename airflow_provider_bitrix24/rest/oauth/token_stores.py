@@ -1,8 +1,9 @@
 """
 Where the token pair of an application is kept between renewals.
 
-A renewal replaces the refresh token, and who loses the new pair needs a human. So a store is asked for two things only:
-the text under a key with its version, and to write a text if the version is still that one.
+A renewal replaces the refresh token, and if the new pair is lost a person must authorize the application again. So a
+store does two things only: it returns the text under a key with its version, and writes a text if the version is still
+that one.
 """
 
 from __future__ import annotations
@@ -19,14 +20,14 @@ from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.rest.locks.file_lock import locked_file
 from airflow_provider_bitrix24.rest.redis import redis_client
 
-#: Beginning of every key. It holds the word «token», by which Airflow hides values of variables.
+#: Beginning of every key. It holds the word "token", by which Airflow hides values of variables.
 KEY_PREFIX = "bitrix24_token__"
 #: Most seconds to wait for Redis at each step: a pair that is not stored is lost.
 REDIS_TIMEOUT_SECONDS = 10.0
 
 
 class TokenStore(Protocol):
-    """Keeps texts under keys. Implementations are shared by processes, and must not show what they keep."""
+    """Keeps texts under keys. Many processes use one store; it must not show what it keeps."""
 
     def read(self, key: str) -> tuple[str | None, str]:
         """
@@ -46,7 +47,7 @@ class TokenStore(Protocol):
 
 
 def version_of(text: str | None) -> str:
-    """A version that tells two texts apart, for stores that have none of their own."""
+    """Return a version of a text, for stores that have no versions of their own."""
     return hashlib.sha256((text or "").encode()).hexdigest()
 
 
@@ -58,7 +59,7 @@ class FileTokenStore:
     """
 
     def __init__(self, path: str) -> None:
-        # A link stays one, and the file that it leads to is replaced.
+        # A link stays a link, and the file that it leads to is replaced.
         self._path = os.path.realpath(path)
 
     def read(self, key: str) -> tuple[str | None, str]:
@@ -68,15 +69,15 @@ class FileTokenStore:
     def write(self, key: str, text: str, version: str) -> bool:
         directory = os.path.dirname(self._path)
         with locked_file(f"{os.path.basename(self._path)}.lock", directory):
-            found = self._all()
-            if version_of(found.get(key)) != version:
+            texts = self._all()
+            if version_of(texts.get(key)) != version:
                 return False
-            # Always the same name: what a killed worker leaves behind is written over by the next one.
+            # Always the same name: the draft of a killed worker is overwritten by the next one.
             draft = f"{self._path}.new"
             flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
             with os.fdopen(os.open(draft, flags, 0o600), "w", encoding="utf-8") as stream:
                 os.fchmod(stream.fileno(), 0o600)
-                json.dump({**found, key: text}, stream)
+                json.dump({**texts, key: text}, stream)
                 stream.flush()
                 os.fsync(stream.fileno())
             os.replace(draft, self._path)
@@ -90,28 +91,28 @@ class FileTokenStore:
     def _all(self) -> dict[str, str]:
         try:
             with open(self._path, encoding="utf-8") as stream:
-                found = json.load(stream)
+                texts = json.load(stream)
         except FileNotFoundError:
             if not os.path.isdir(os.path.dirname(self._path)):
                 raise
             return {}
         except (ValueError, RecursionError):
-            found = None
-        if not isinstance(found, dict) or not all(isinstance(text, str) for text in found.values()):
+            texts = None
+        if not isinstance(texts, dict) or not all(isinstance(text, str) for text in texts.values()):
             raise ConfigurationError(
-                f"the token file {self._path} holds something else than what was written",
-                next_step="bring it back from a copy, or remove it and authorize the application again",
+                f"the token file {self._path} holds something else than was written to it",
+                next_step="restore it from a copy, or delete it and authorize the application again",
             )
-        return found
+        return texts
 
 
 class RedisTokenStore:
-    """Redis, for workers on many hosts. It must be set up not to lose writes (``appendonly yes``)."""
+    """Redis, for workers on many hosts. It must be configured to keep its writes (``appendonly yes``)."""
 
-    #: Compares and sets in one step: nothing happens between the two.
+    #: Compares and sets in one atomic step.
     _SCRIPT = """
-        local found = redis.call('GET', KEYS[1])
-        if redis.sha1hex(found or '') ~= ARGV[2] then return 0 end
+        local stored = redis.call('GET', KEYS[1])
+        if redis.sha1hex(stored or '') ~= ARGV[2] then return 0 end
         redis.call('SET', KEYS[1], ARGV[1])
         return 1
     """
@@ -121,9 +122,9 @@ class RedisTokenStore:
         self._swap: Any = self._redis.register_script(self._SCRIPT)
 
     def read(self, key: str) -> tuple[str | None, str]:
-        found: bytes | None = self._redis.get(key)
-        version = hashlib.sha1(found or b"", usedforsecurity=False).hexdigest()
-        return None if found is None else found.decode(), version
+        stored: bytes | None = self._redis.get(key)
+        version = hashlib.sha1(stored or b"", usedforsecurity=False).hexdigest()
+        return None if stored is None else stored.decode(), version
 
     def write(self, key: str, text: str, version: str) -> bool:
         return bool(self._swap(keys=[key], args=[text, version]))
@@ -131,11 +132,11 @@ class RedisTokenStore:
 
 def token_store(address: str | None, default: Callable[[], TokenStore]) -> TokenStore:
     """
-    The store that the extra ``token_store`` names.
+    Return the store that the extra ``token_store`` names.
 
     :param address: ``file:/path``, ``redis://…``, ``rediss://…``, the dotted path of a class, or None.
     :param default: makes the store where none is named.
-    :raises ConfigurationError: no such store.
+    :raises ConfigurationError: it does not name a store.
     """
     if not address or address.lower() == "variable":
         return default()
@@ -143,25 +144,26 @@ def token_store(address: str | None, default: Callable[[], TokenStore]) -> Token
         path = address.removeprefix("file:")
         if not path.startswith("/") or path.endswith("/"):
             raise ConfigurationError(
-                "the extra token_store does not name a file",
+                "the extra `token_store` does not name a file",
                 next_step='write its whole path, e.g. "file:/var/lib/airflow/bitrix24-token.json"',
             )
         return FileTokenStore("/" + path.lstrip("/"))
     if address.startswith(("redis://", "rediss://")):
         return RedisTokenStore(address)
-    return _made_of(address)
+    return _custom_store(address)
 
 
-def _made_of(path: str) -> TokenStore:
+def _custom_store(path: str) -> TokenStore:
     module, _, name = path.rpartition(".")
-    made: Any = None
+    store_class: Any = None
     with contextlib.suppress(ImportError, AttributeError, ValueError):
-        made = getattr(import_module(module), name)
-    if not callable(made) or not all(callable(getattr(made, method, None)) for method in ("read", "write")):
+        store_class = getattr(import_module(module), name)
+    methods = [getattr(store_class, method, None) for method in ("read", "write")]
+    if not callable(store_class) or not all(callable(method) for method in methods):
         raise ConfigurationError(
-            "the extra token_store is not a store",
-            next_step='write "variable", "file:/path", "redis://…" or the dotted path of a class with read() and '
-            "write() that can be made without arguments",
+            "the extra `token_store` does not name a store",
+            next_step='write "variable", "file:/path", "redis://…" or the dotted path of a class that has read() and '
+            "write() and takes no arguments",
         )
-    store: TokenStore = made()
+    store: TokenStore = store_class()
     return store

@@ -248,7 +248,7 @@ def test_a_path_of_no_file_is_told_and_nothing_is_sent(path, cause, portal, tmp_
     store = store_at(f"file:{tmp_path / path}")
     with (
         application_client(portal.oauth_connection(), store) as client,
-        pytest.raises(NotSent, match=rf"cannot be read \({cause}\): look at the extra token_store") as told,
+        pytest.raises(NotSent, match=rf"cannot be read \({cause}\): check the extra `token_store`") as told,
     ):
         client.call("profile")
     assert not told.value.retryable
@@ -265,7 +265,7 @@ def test_a_class_of_the_users_own_is_made_by_its_dotted_path():
     ["no.such.Module", "json.dumps", "json.NoSuchName", "word", ".", "tests.rest", "vault:x", "sys.__stdout__"],
 )
 def test_what_is_no_store_is_refused(address):
-    with pytest.raises(ConfigurationError, match=r"token_store is not a store.*read\(\) and write\(\)"):
+    with pytest.raises(ConfigurationError, match=r"token_store` does not name a store.*read\(\) and write\(\)"):
         store_at(address)
 
 

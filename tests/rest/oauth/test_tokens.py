@@ -135,6 +135,24 @@ def test_a_renewed_token_that_is_refused_too_is_not_renewed_again(portal, connec
     assert portal.renewals == 1
 
 
+def test_a_call_tries_three_pairs_of_other_workers_and_gives_up_when_each_is_refused_too(portal, app, connected):
+    class BusyStore(MemoryStore):
+        """Other workers store a new pair again and again."""
+
+        def read(self, key):
+            if "__seed_" in key:
+                pair = app.grant()
+                new = TokenPair(pair["access_token"], pair["refresh_token"], None, portal.member_id, "1")
+                self.texts[key] = new.to_text()
+            return super().read(key)
+
+    portal.fault("error", "profile", code="expired_token", status=401, times=None)
+    with pytest.raises(ExpiredToken, match="renewed token is refused too"):
+        connected(store=BusyStore()).call("profile")
+    assert errors_of(portal, "profile") == ["expired_token"] * 4
+    assert errors_of(portal, "oauth/token") == []
+
+
 def test_a_token_renewed_because_it_was_too_old_is_not_renewed_again_in_the_same_call(portal, connected):
     portal.fault("error", "profile", code="expired_token", status=401, times=None)
     with pytest.raises(ExpiredToken):
@@ -333,9 +351,14 @@ def test_a_portal_that_the_server_does_not_name_is_the_one_of_the_connection(por
         ("invalid_client", 401, Unauthorized, "check client_id and client_secret"),
         ("insufficient_scope", 403, Forbidden, "tick the scopes in the application's card"),
         ("invalid_scope", 400, Forbidden, "tick the scopes in the application's card"),
-        ("invalid_request", 400, Exception, "look at the extras client_id"),
-        ("ERROR_METHOD_NOT_FOUND", 404, Exception, "no authorization server answered: look at the extra oauth_url"),
-        ("NO_AUTH_FOUND", 401, Exception, "no authorization server answered: look at the extra oauth_url"),
+        ("invalid_request", 400, Exception, "check the extras `client_id`"),
+        (
+            "ERROR_METHOD_NOT_FOUND",
+            404,
+            Exception,
+            "what answered is not an authorization server; check the extra `oauth_url`",
+        ),
+        ("NO_AUTH_FOUND", 401, Exception, "what answered is not an authorization server; check the extra `oauth_url`"),
     ],
 )
 def test_a_refusal_of_the_authorization_server_is_not_repeated(portal, app, connected, code, status, kind, next_step):
@@ -359,7 +382,7 @@ def test_a_dead_pair_asks_for_authorization_after_looking_for_a_newer_one(portal
     with pytest.raises(Unauthorized, match=RENEWED_AGAIN) as caught:
         connected(connection).call("profile")
     assert (caught.value.code, caught.value.retryable) == ("invalid_grant", False)
-    assert tokens.WINNER_PATIENCE_SECONDS <= naps.total < tokens.WINNER_PATIENCE_SECONDS + 1
+    assert tokens.OTHERS_PATIENCE_SECONDS <= naps.total < tokens.OTHERS_PATIENCE_SECONDS + 1
     assert naps.taken[:6] == [0.1, 0.2, 0.4, 0.8, 1.6, 3.0]
     # Asked once: a dead token stays dead.
     assert portal.refused_renewals == 1
@@ -561,7 +584,7 @@ def test_a_pair_that_could_not_be_stored_is_tried_again_since_there_is_no_other_
 
 def test_a_pair_that_cannot_be_stored_fails_loudly_and_tells_that_the_stored_one_is_dead(portal, connected):
     with pytest.raises(
-        ConfigurationError, match=f"ConnectionError.*pair in the store is dead.*{RENEWED_AGAIN}"
+        ConfigurationError, match=f"ConnectionError.*stored pair is no longer valid.*{RENEWED_AGAIN}"
     ) as caught:
         connected(None, Failing(times=99), access_token=None).call("profile")
     assert not caught.value.retryable
@@ -573,7 +596,7 @@ def test_a_store_in_which_somebody_else_writes_all_the_time_is_told(portal, conn
         def write(self, key, text, version):
             return "__seed_" not in key and super().write(key, text, version)
 
-    with pytest.raises(ConfigurationError, match=r"could not be stored .others write all the time.*is dead"):
+    with pytest.raises(ConfigurationError, match=r"could not be stored .others keep writing.*no longer valid"):
         connected(None, Busy(), access_token=None).call("profile")
     assert portal.executed("profile") == 0
 
@@ -739,7 +762,7 @@ def test_the_seeds_that_cannot_be_told_are_no_reason_to_fail(portal, connected, 
 
     with caplog.at_level(logging.WARNING):
         assert connected(None, OnlyPairs(), access_token=None).call("profile")["ID"] == "1"
-    assert "do not see its new pair yet (ConnectionError)" in caplog.text
+    assert "do not see its new token pair yet (ConnectionError)" in caplog.text
 
 
 # The lock

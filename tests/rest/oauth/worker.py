@@ -58,7 +58,7 @@ def say(message: dict[str, Any]) -> None:
 def main() -> None:
     logging.basicConfig(level=logging.DEBUG, stream=sys.stderr)
     given = json.loads(sys.stdin.readline())
-    tokens.WINNER_PATIENCE_SECONDS = given["patience"]
+    tokens.OTHERS_PATIENCE_SECONDS = given["patience"]
     portal = portal_from_parts("worker", **given["connection"])
     assert isinstance(portal.credentials, OAuthApp)
     store = Stepping(given["file"])
