@@ -170,11 +170,13 @@ class RestError(Bitrix24Error):
 
     :param cause_known: False where neither code nor text nor a look at the object says why, e.g. code ``0`` with a text
         in an unknown language.
+    :param paid: a look at the payment has shown that it is paid, and must be unpaid first.
     """
 
-    def __init__(self, reason: str, *, cause_known: bool = True, **kwargs: Any) -> None:
+    def __init__(self, reason: str, *, cause_known: bool = True, paid: bool = False, **kwargs: Any) -> None:
         super().__init__(reason, **kwargs)
         self.cause_known = cause_known
+        self.paid = paid
 
 
 class QueryLimitExceeded(RestError):

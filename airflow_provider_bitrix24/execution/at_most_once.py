@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from airflow_provider_bitrix24.exceptions import AnswerLost, Bitrix24Error, ServerFault
+from airflow_provider_bitrix24.exceptions import AnswerLost, Bitrix24Error
 
 log = logging.getLogger(__name__)
 Result = TypeVar("Result")
@@ -40,7 +40,8 @@ def once(
         earlier: Result = done["result"]
         return earlier
     lost: Bitrix24Error
-    if (intent := memory.get("intent")) is not None:
+    intent = memory.get("intent")
+    if intent is not None and not intent["over"]:
         before = intent["before"]
         lost = AnswerLost(
             "an earlier try of this task was killed or timed out while it called this method",
@@ -53,17 +54,17 @@ def once(
             log.warning(
                 "%s: if an earlier try of this task was killed, it may have been done already: look there.", method
             )
-        memory.put("intent", {"before": before})
+        memory.put("intent", {"before": before, "over": False})
         try:
             result = work()
         except Bitrix24Error as error:
-            if find is None or not isinstance(error, (AnswerLost, ServerFault)):
+            if find is None or error.ran != "unknown":
                 # It is known how this ended: there is a next try only where another one does no harm.
-                memory.forget()
+                memory.put("intent", {"before": None, "over": True})
                 raise
             lost = error
         else:
-            memory.finish({"result": result})
+            memory.put("done", {"result": result})
             return result
     if find is None:
         raise lost
@@ -75,20 +76,20 @@ def once(
             raise
         unread = error
     else:
-        memory.finish({"result": result})
+        memory.put("done", {"result": result})
         return result
-    raise lost.advise(f"(it could not be looked for: {unread.reason})")
+    raise lost.but(advice=f"(it could not be looked for: {unread.reason})")
 
 
 @contextmanager
-def after(context: Any, done: str, cure: str) -> Iterator[None]:
+def after(context: Any, done: str, hint: str) -> Iterator[None]:
     """
     Around what a task does once its work that must not be done twice is done.
 
     Where a limit or the network gets in the way, a retry may go on from there only if the next try knows of the work.
 
     :param done: what is done, for the message: ``payment 1035 was added``.
-    :param cure: what a person can do where no retry comes.
+    :param hint: what a person can do where no retry comes.
     """
     from airflow_provider_bitrix24.execution.checkpoint import checkpoint
 
@@ -98,6 +99,9 @@ def after(context: Any, done: str, cure: str) -> Iterator[None]:
         if error.ran == "yes":
             # What was done is wrong, and the message says so.
             raise
-        error.retryable = error.retryable and checkpoint(context).lasting
-        then = "a retry goes on with it and adds no other, a cleared task adds another" if error.retryable else cure
-        raise error.advise(f"{done} all the same: {then}") from None
+        may_retry = error.retryable and checkpoint(context).lasting
+        then = "a retry goes on with it and adds no other, a cleared task adds another" if may_retry else hint
+        failure = error.but(retryable=may_retry, advice=f"{done}: {then}")
+    else:
+        return
+    raise failure

@@ -8,9 +8,6 @@ from contextlib import contextmanager
 from airflow_provider_bitrix24._compat import AirflowFailException
 from airflow_provider_bitrix24.exceptions import Bitrix24Error
 
-#: Failures of single rows or payments that a task logs one by one.
-MOST_LOGGED = 20
-
 
 @contextmanager
 def airflow_outcome() -> Iterator[None]:
@@ -31,12 +28,3 @@ def airflow_outcome() -> Iterator[None]:
     if failure is not None:
         # The message says it all, and a chain would print it twice.
         raise failure from None
-
-
-def befalls_all(error: Bitrix24Error) -> bool:
-    """
-    Whether what befell one of many rows befalls the next, or may be healed by a retry of the task.
-
-    That is no failure of the row: the task stops and fails, however many rows may fail.
-    """
-    return error.retryable or error.affects_every_row

@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
-from airflow_provider_bitrix24.exceptions import AnswerLost, Bitrix24Error, ConfigurationError
-from airflow_provider_bitrix24.rows.item_rows import Bitrix24BaseItemRowsOperator, Made, Outcome, Tally
+from airflow_provider_bitrix24.crm.entity_types import entity_type_id
+from airflow_provider_bitrix24.rows.base_operator import Bitrix24BaseRowsOperator, RowArguments
 
 if TYPE_CHECKING:
-    from airflow_provider_bitrix24.crm.fields import FieldValues, ItemFields, Purpose
-    from airflow_provider_bitrix24.execution.checkpoint import Checkpoint
     from airflow_provider_bitrix24.rest.client import Client
-
-IMPORT = "crm.item.batchImport"
-#: Most items of one command («crm.item.batchImport»).
-MAX_ITEMS = 20
+    from airflow_provider_bitrix24.rows.engine import RowWriter
 
 
-class Bitrix24ImportItemsOperator(Bitrix24BaseItemRowsOperator):
+class Bitrix24ImportItemsOperator(Bitrix24BaseRowsOperator):
     """
     Import many CRM items: new ones only, 20 to a command, as many commands to a request as the portal does in time.
 
@@ -54,147 +45,19 @@ class Bitrix24ImportItemsOperator(Bitrix24BaseItemRowsOperator):
     Source: Bitrix24 REST docs, ``crm.item.batchImport``, ``crm.item.import``.
     """
 
-    done = ("imported",)
-    purpose: ClassVar[Purpose] = "import"
+    def __init__(self, *, entity_type_id: int | str, **kwargs: Any) -> None:
+        super().__init__(entity_type_id=entity_type_id, **kwargs)
 
-    def memory(self, context: Any, report: Any) -> Checkpoint:
-        from airflow_provider_bitrix24.execution.checkpoint import checkpoint, is_repeated
+    def row_arguments(self) -> RowArguments:
+        entity_type_id(self.entity_type_id)
+        self.shape()
+        return super().row_arguments()
 
-        memory = checkpoint(context, report)
-        if is_repeated(context) and not memory.lasting:
-            raise ConfigurationError(
-                "an earlier try may have imported rows, and nothing remembers which",
-                method=IMPORT,
-                next_step="look at the portal before you clear the task; with report, a retry goes on safely",
-            )
-        return memory
+    def repeats(self, client: Client) -> bool:
+        return False
 
-    def steps(
-        self, client: Client, known: ItemFields, made: Iterator[Made], tally: Tally, memory: Checkpoint
-    ) -> Iterator[list[Outcome]]:
-        imports = Imports(client, known.entity_type_id, memory)
-        chunks = enumerate(iter(lambda: list(islice(made, MAX_ITEMS)), []))
-        while some := list(islice(chunks, imports.fit())):
-            rows = [one for _, chunk in some for one in chunk]
-            bad = [Outcome.of(number, one) for number, one in rows if isinstance(one, ConfigurationError)]
-            if tally.is_over(len(bad)):
-                yield bad
-                return
-            yield sorted([*bad, *imports.write(dict(some))], key=lambda outcome: outcome.row)
+    def writer(self, client: Client, *, remembers: bool) -> RowWriter:
+        from airflow_provider_bitrix24.crm.items import fields_of
+        from airflow_provider_bitrix24.rows.imports import ImportWriter
 
-
-class Imports:
-    """Imports of one kind of item, chunk by chunk, each remembered before it is sent and after."""
-
-    def __init__(self, client: Client, entity_type_id: int, memory: Checkpoint) -> None:
-        self.client, self.entity_type_id, self.memory = client, entity_type_id, memory
-
-    def fit(self) -> int:
-        """
-        Chunks of the next request.
-
-        The first goes alone: only then is it known how long the portal takes for one, and a request that takes more
-        than 60 s is cut with its outcome unknown.
-        """
-        costs = self.client.command_costs
-        return costs.fit(IMPORT) if costs.seconds(IMPORT) > 0 else 1
-
-    def write(self, chunks: Mapping[int, Sequence[Made]]) -> list[Outcome]:
-        """Import chunks, or tell what an earlier try did with them; rows that are not ready are passed over."""
-        outcomes: list[Outcome] = []
-        pending: dict[int, dict[int, FieldValues]] = {}
-        for number, chunk in chunks.items():
-            rows = {row: one for row, one in chunk if not isinstance(one, ConfigurationError)}
-            kept, left = self._remembered(number, rows)
-            outcomes += kept
-            if left:
-                pending[number] = left
-                self.memory.put(f"outcome_{number}", [outcome.as_json() for outcome in kept])
-                self.memory.put(f"intent_{number}", _fingerprint(rows))
-        done = self.client.batch({number: (IMPORT, self._params(rows)) for number, rows in pending.items()})
-        for number, rows in pending.items():
-            if number in done.errors:
-                new = [Outcome.of(row, done.errors[number]) for row in rows]
-            else:
-                new = self._answered(done.replies[number].result, list(rows))
-            self.memory.put(f"outcome_{number}", self.memory.get(f"outcome_{number}") + [one.as_json() for one in new])
-            outcomes += new
-        for outcome in outcomes:
-            # Only with what this try did in mind may another begin.
-            if outcome.error is not None and not self.memory.lasting:
-                outcome.error.retryable = False
-        return outcomes
-
-    def _params(self, rows: Mapping[int, FieldValues]) -> dict[str, Any]:
-        return {"entityTypeId": self.entity_type_id, "data": [row.params("import") for row in rows.values()]}
-
-    def _remembered(self, number: int, rows: Mapping[int, FieldValues]) -> tuple[list[Outcome], dict[int, FieldValues]]:
-        """
-        What is known of a chunk's rows, and the rows that are to be sent.
-
-        A row that was meant to be sent and has no outcome may have been imported by the try that was killed.
-        """
-        intent = self.memory.get(f"intent_{number}")
-        if intent is None:
-            return [], dict(rows)
-        if intent != _fingerprint(rows):
-            raise ConfigurationError(
-                f"the rows from {number * MAX_ITEMS} on are others than in the try before",
-                next_step="keep the rows in a fixed order (ORDER BY), or clear the task to begin anew",
-            )
-        before = {told["row"]: told for told in self.memory.get(f"outcome_{number}") or []}
-        kept, left = [], {}
-        for row, one in rows.items():
-            told = before.get(row)
-            if told is None:
-                killed = AnswerLost("an earlier try was killed while it imported this row", method=IMPORT)
-                killed.retryable = False
-                kept.append(Outcome.of(row, killed.advise("look whether it is there before you import it again")))
-            elif told["outcome"] == "failed" and not told["final"]:
-                left[row] = one
-            else:
-                kept.append(_outcome_of(told))
-        return kept, left
-
-    def _answered(self, result: Any, rows: Sequence[int]) -> list[Outcome]:
-        """
-        The outcome of each entry; the portal answers 200 although every one of them failed.
-
-        Entries are a list, or an object by place, as PHP writes an array whose keys are not 0 to n-1.
-        """
-        from airflow_provider_bitrix24.rest.answers.reply import read_error
-
-        items = result.get("items") if isinstance(result, dict) else None
-        by_place = dict(enumerate(items)) if isinstance(items, list) else items if isinstance(items, dict) else {}
-        outcomes = []
-        for place, row in enumerate(rows):
-            entry = by_place.get(place, by_place.get(str(place)))
-            item = entry.get("item") if isinstance(entry, dict) else None
-            if isinstance(item, dict) and isinstance(item.get("id"), int):
-                outcomes.append(Outcome(row, "imported", item["id"]))
-                continue
-            error: Bitrix24Error
-            if isinstance(entry, dict) and "error" in entry:
-                error = read_error(entry, status=None, method=IMPORT, request_id=None, scrub=self.client.scrub)
-                error.retryable = error.retryable and error.ran == "no"
-            else:
-                error = AnswerLost("the answer has nothing for this entry", method=IMPORT, retryable=False)
-            outcomes.append(Outcome.of(row, error))
-        return outcomes
-
-
-def _outcome_of(told: Mapping[str, Any]) -> Outcome:
-    error = None
-    if told["outcome"] in ("failed", "unknown"):
-        error = Bitrix24Error(
-            told["message"],
-            code=told["code"],
-            ran="unknown" if told["outcome"] == "unknown" else "no",
-            retryable=not told["final"],
-        )
-    return Outcome(told["row"], told["outcome"], told.get("id"), error)
-
-
-def _fingerprint(rows: Mapping[int, FieldValues]) -> str:
-    text = json.dumps({row: one.params("import") for row, one in rows.items()}, sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()
+        return ImportWriter(client, fields_of(client, entity_type_id(self.entity_type_id)), self.shape())

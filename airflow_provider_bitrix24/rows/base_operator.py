@@ -1,32 +1,137 @@
-"""What operators share that write many rows: where the rows come from, how they are put into params, when to stop."""
+"""What operators share that write many rows: one run, one summary, and where the rows come from."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from abc import abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError
-from airflow_provider_bitrix24.execution.arguments import number_from_zero
+from airflow_provider_bitrix24.execution.arguments import number_from_zero, parameters
 from airflow_provider_bitrix24.execution.base_operator import Bitrix24BaseOperator
+from airflow_provider_bitrix24.rows.prepared import digest_of
+from airflow_provider_bitrix24.rows.template import WHOLE_ROW
+
+if TYPE_CHECKING:
+    from airflow_provider_bitrix24.execution.checkpoint import Checkpoint
+    from airflow_provider_bitrix24.rest.client import Client
+    from airflow_provider_bitrix24.rows.engine import RowEngine, RowWriter
 
 
 @dataclass(frozen=True)
-class Given:
+class RowArguments:
     """
     The arguments, checked.
 
-    :param rows: the rows one by one, each a dict by column.
+    :param source: the rows one by one, in the form that the writer takes; None where the portal is to be asked.
     :param most: so many rows may fail; None for any number.
-    :param report: the path of the report; None without one.
+    :param limit: names that number in a message; empty where none was given.
     """
 
-    rows: Iterator[dict[str, Any]]
+    source: Iterable[Any] | None
     most: int | None
-    report: Any
+    limit: str = ""
 
 
-class Bitrix24BaseRowsOperator(Bitrix24BaseOperator):
+class Bitrix24BaseWriteOperator(Bitrix24BaseOperator):
+    """Base of the operators that write many rows, each with an outcome."""
+
+    template_fields: Sequence[str] = ("report", "bitrix24_conn_id")
+    flags: ClassVar[Mapping[str, str]] = {"dry_run": "is_dry_run"}
+
+    def __init__(self, *, dry_run: bool = False, report: str | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        # BaseOperator has a method of the name dry_run.
+        self.is_dry_run = dry_run
+        self.report = report
+
+    @abstractmethod
+    def row_arguments(self) -> RowArguments:
+        """:raises ConfigurationError: an argument is wrong; single rows are looked at when they are taken."""
+
+    @abstractmethod
+    def writer(self, client: Client, *, remembers: bool) -> RowWriter:
+        """
+        :param remembers: False where an earlier try may have sent rows, and nothing remembers which.
+        """
+
+    def source(self, client: Client, memory: Checkpoint) -> Iterable[Any]:
+        """The rows, where the portal has them."""
+        raise TypeError(f"{type(self).__name__} has no source()")
+
+    def repeats(self, client: Client) -> bool:
+        """Whether rows may be sent again when it is not known whether they were done."""
+        return True
+
+    def more_of_summary(self, *, remembers: bool) -> dict[str, Any]:
+        """What an operator adds to the summary."""
+        return {}
+
+    def run(self, client: Client, context: Any) -> dict[str, Any]:
+        from airflow_provider_bitrix24.execution.checkpoint import Checkpoint, checkpoint, is_repeated
+        from airflow_provider_bitrix24.rows.engine import RowEngine
+        from airflow_provider_bitrix24.rows.outcomes import XCOM_KEY, Tally
+
+        arguments, report = self.row_arguments(), self._report_path()
+        memory = Checkpoint() if self.is_dry_run else checkpoint(context, report)
+        digest = self.arguments_digest()
+        done = memory.get("done")
+        if done is not None and done["arguments"] == digest:
+            self.log.info("An earlier try of this task has done it all.")
+            return dict(done["summary"])
+        remembers = self.is_dry_run or memory.lasting or not is_repeated(context)
+        if not remembers and not self.repeats(client):
+            raise ConfigurationError(
+                "an earlier try may have written rows, and nothing remembers which",
+                next_step="look at the portal which of them are there; with report, a retry goes on safely",
+            )
+        writer = self.writer(client, remembers=remembers)
+        source = self.source(client, memory) if arguments.source is None else arguments.source
+        tally = Tally(arguments.most, arguments.limit)
+        engine = RowEngine(writer, source, memory, tally, dry_run=self.is_dry_run)
+        summary = self._summary(engine, writer, report) | self.more_of_summary(remembers=remembers)
+        if failure := engine.failure():
+            context["ti"].xcom_push(key=XCOM_KEY, value=summary)
+            raise failure
+        memory.put("done", {"arguments": digest, "summary": summary})
+        return summary
+
+    def _report_path(self) -> Any:
+        from airflow_provider_bitrix24.execution.storage import writable_path
+
+        return None if self.report is None else writable_path(self.report, "report")
+
+    def arguments_digest(self) -> str:
+        """Stands for the arguments after rendering, as far as they are more than an iterator."""
+        values = {name: getattr(self, name) for name in self.template_fields}
+        return digest_of(values, other=lambda value: type(value).__name__)
+
+    def _summary(self, engine: RowEngine, writer: RowWriter, report: Any) -> dict[str, Any]:
+        from airflow_provider_bitrix24.execution.storage import write_json_lines
+        from airflow_provider_bitrix24.rows.engine import READY
+        from airflow_provider_bitrix24.rows.outcomes import FAILED, NOT_DONE, TAKEN_OUT, UNKNOWN, SmallReport
+
+        lines = (outcome.as_json() for outcome in engine.outcomes())
+        kept, written = SmallReport(), None
+        if report is None:
+            for line in lines:
+                kept.add(line)
+        else:
+            written = write_json_lines(report, lines)
+        counts = engine.tally.counts
+        words = (READY,) if self.is_dry_run else writer.words
+        summary = {
+            "rows": counts.total() - counts[TAKEN_OUT],
+            **{word: counts[word] for word in (*words, FAILED, UNKNOWN, NOT_DONE)},
+            **{word: count for word, count in counts.items() if count},
+            "outcomes": kept.lines if report is None else None,
+            "report": written,
+        }
+        return summary | ({"examples": engine.rows.examples, "dry_run": True} if self.is_dry_run else {})
+
+
+class Bitrix24BaseRowsOperator(Bitrix24BaseWriteOperator):
     """Base of the operators that write rows of a list, a file or a database."""
 
     template_fields: Sequence[str] = (
@@ -35,11 +140,9 @@ class Bitrix24BaseRowsOperator(Bitrix24BaseOperator):
         "sql",
         "sql_conn_id",
         "mapping",
-        "report",
-        "bitrix24_conn_id",
+        *Bitrix24BaseWriteOperator.template_fields,
     )
     template_fields_renderers: ClassVar[dict[str, str]] = {"sql": "sql", "mapping": "json"}
-    flags: ClassVar[Mapping[str, str]] = {"dry_run": "only_check"}
 
     def __init__(
         self,
@@ -50,8 +153,6 @@ class Bitrix24BaseRowsOperator(Bitrix24BaseOperator):
         sql_conn_id: str | None = None,
         mapping: Mapping[str, Any] | str | None = None,
         max_failures: int | None = 0,
-        dry_run: bool = False,
-        report: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -61,20 +162,22 @@ class Bitrix24BaseRowsOperator(Bitrix24BaseOperator):
         self.sql_conn_id = sql_conn_id
         self.mapping = mapping
         self.max_failures = max_failures
-        # BaseOperator has a method of the name dry_run.
-        self.only_check = dry_run
-        self.report = report
 
-    def given(self) -> Given:
-        """:raises ConfigurationError: an argument is wrong; single rows are looked at when they are taken."""
-        from airflow_provider_bitrix24.execution.storage import storage_path, writable_path
+    def row_arguments(self) -> RowArguments:
+        most = None if self.max_failures is None else number_from_zero(self.max_failures, "max_failures")
+        return RowArguments(self._rows(), most, f"max_failures, {most}")
+
+    def shape(self) -> Any:
+        """What a row is put into, see :func:`filled`."""
+        return parameters(self.mapping, "mapping") or WHOLE_ROW
+
+    def _rows(self) -> Iterator[dict[str, Any]]:
+        from airflow_provider_bitrix24.execution.storage import storage_path
         from airflow_provider_bitrix24.rows.sources import file_named_by, rows_of
 
-        most = None if self.max_failures is None else number_from_zero(self.max_failures, "max_failures")
-        report = None if self.report is None else writable_path(self.report, "report")
-        source = file_named_by(self.rows)
-        if report is not None and source is not None and storage_path(source, "rows").path == report.path:
+        file = None if self.report is None else file_named_by(self.rows)
+        if file is not None and storage_path(file, "rows").path == storage_path(self.report, "report").path:
             raise ConfigurationError(
                 "report names the file of the rows, which it would overwrite", next_step="give it another name"
             )
-        return Given(rows_of(self.rows, self.sql, self.sql_conn_id), most, report)
+        return rows_of(self.rows, self.sql, self.sql_conn_id)

@@ -135,11 +135,12 @@ def test_trying_keeps_the_file_that_is_there(tmp_path, portal, connection):
     assert (tmp_path / "deals.jsonl").read_text() == "old"
 
 
-def test_trying_leaves_no_file(tmp_path, portal, connection):
+def test_a_dry_run_leaves_its_report_and_nothing_else(tmp_path, portal, connection):
     arguments = OPERATORS[Bitrix24BulkWriteOperator][1]
-    report = str(tmp_path / "report.jsonl")
-    Bitrix24BulkWriteOperator(task_id="task", report=report, dry_run=True, **arguments).execute(context())
-    assert list(tmp_path.iterdir()) == []
+    report = tmp_path / "report.jsonl"
+    Bitrix24BulkWriteOperator(task_id="task", report=str(report), dry_run=True, **arguments).execute(context())
+    assert list(tmp_path.iterdir()) == [report]
+    assert '"outcome": "ready"' in report.read_text()
 
 
 @pytest.mark.parametrize(

@@ -27,10 +27,6 @@ class StoreOnDisk(StateStore):
         new.write_text(self.values[key])
         os.replace(new, self._folder / key)
 
-    def delete(self, key: str) -> None:
-        super().delete(key)
-        (self._folder / key).unlink(missing_ok=True)
-
 
 def main() -> None:
     order = json.loads(sys.argv[1])

@@ -49,8 +49,11 @@ def titles(portal: Any) -> list[str]:
 
 
 def test_rows_are_written_fifty_to_a_request_in_their_order(portal, connection):
-    told = write(entity_type_id="company", rows=firms(120), mapping={"title": "$name", "opened": "Y"})
-    assert told == {"rows": 120, "written": 120, "failed": 0, "unknown": 0, "report": None}
+    summary = write(entity_type_id="company", rows=firms(120), mapping={"title": "$name", "opened": "Y"})
+    outcomes = summary.pop("outcomes")
+    assert summary == {"rows": 120, "written": 120, "failed": 0, "unknown": 0, "not_done": 0, "report": None}
+    ids = {item["title"]: item["id"] for item in portal.items(4)}
+    assert outcomes == [{"row": row, "outcome": "written", "id": ids[f"Firm {row}"]} for row in range(120)]
     assert [call.method for call in portal.calls] == ["crm.item.fields", "batch", "batch", "batch"]
     assert titles(portal) == [f"Firm {index}" for index in range(120)]
 
@@ -110,8 +113,8 @@ def test_a_limit_is_no_failure_of_its_rows_and_the_next_try_writes_them(portal, 
 
 def test_a_dry_run_writes_nothing_and_names_rows_that_cannot_be_written(portal, connection):
     rows = [{"t": "fine"}, {"t": datetime.datetime(2026, 1, 1)}, {"u": 1}]
-    told = write(entity_type_id="company", rows=rows, mapping={"title": "$t"}, dry_run=True)
-    assert (told["rows"], told["failed"], told["dry_run"]) == (3, 2, True)
+    told = write(entity_type_id="company", rows=rows, mapping={"title": "$t"}, max_failures=2, dry_run=True)
+    assert (told["rows"], told["ready"], told["failed"], told["dry_run"]) == (3, 1, 2, True)
     assert told["examples"] == [{"entityTypeId": 4, "fields": {"title": "fine"}}]
     assert [call.method for call in portal.calls] == ["crm.item.fields"]
 
@@ -248,11 +251,12 @@ def test_other_rows_than_in_the_try_before_are_refused(portal, connection, monke
         write(given=context(store=store), entity_type_id="company", rows=firms(60), mapping={"title": "$name"})
     monkeypatch.undo()
     connect_again(portal, monkeypatch)
-    turned = firms(60)[::-1]
-    told = failure_of(
-        given=context(try_number=2, store=store), entity_type_id="company", rows=turned, mapping={"title": "$name"}
-    )
-    assert "rows 0 to 49 are others than in the try before" in told
+    given = context(try_number=2, store=store)
+    told = failure_of(given=given, entity_type_id="company", rows=firms(60)[::-1], mapping={"title": "$name"})
+    assert "the rows from 0 on are others than in the try before" in told
+    assert "(not done: 0 to 9; {'not_done': 10, 'unknown': 50})" in told
+    assert [row["row"] for row in given["ti"].pushed["bitrix24_rows"]["outcomes"]] == list(range(60))
+    assert titles(portal) == [f"Firm {index}" for index in range(50)]
 
 
 def test_without_memory_a_second_try_adds_nothing(portal, connection):
@@ -278,8 +282,6 @@ def test_a_try_after_all_is_written_returns_the_same_and_writes_nothing(memory, 
     told = write(given=context(store=store), **arguments)
     assert write(given=context(try_number=2, store=store), **arguments) == told
     assert portal.executed(ADD) == 60
-    kept = {"bitrix24_keys_0", "bitrix24_series", "bitrix24_done"} if store else {"done.json", "series.json"}
-    assert kept == set(store.values if store else (file.name for file in (tmp_path / "r.jsonl.checkpoint").iterdir()))
 
 
 def test_a_lost_answer_of_an_add_leaves_its_rows_unknown(portal, connection):
@@ -347,9 +349,9 @@ def test_rows_that_end_in_the_middle_fail_the_task_and_what_was_written_is_told(
         report=str(report),
     )  # fmt: skip
     assert "row 70 is not an object" in told
-    assert "({'written': 50} before; nothing behind them was written)" in told
-    assert len(titles(portal)) == given["ti"].pushed["bitrix24_writes"]["written"] == 50
-    assert len(report.read_text().splitlines()) == 50
+    assert "({'written': 50, 'not_done': 20} before; nothing behind them was written)" in told
+    assert len(titles(portal)) == given["ti"].pushed["bitrix24_rows"]["written"] == 50
+    assert len(report.read_text().splitlines()) == 70
 
 
 def test_a_query_with_two_columns_of_one_name_is_refused(tmp_path, monkeypatch):

@@ -280,8 +280,9 @@ def test_a_retry_adds_nothing_twice(portal, connection):
 
 def test_a_dry_run_writes_nothing_and_shows_what_would_be_sent(portal, connection):
     rows = [*firms(0, 4), {"titel": "x"}]
-    told = upsert_rows(rows=rows, dry_run=True)
-    assert told == {"rows": 5, "failed": 1, "examples": firms(0, 3), "dry_run": True}
+    told = upsert_rows(rows=rows, dry_run=True, max_failures=1)
+    assert (told["rows"], told["ready"], told["failed"], told["dry_run"]) == (5, 4, 1, True)
+    assert told["examples"] == [{"entityTypeId": 4, "fields": firm} for firm in firms(0, 3)]
     assert [call.method for call in portal.calls] == [FIELDS]
 
 

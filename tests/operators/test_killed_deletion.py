@@ -96,7 +96,7 @@ def test_5000_payments_are_deleted_once_and_reported_truly_however_often_the_tas
     assert last.wait(120) == 0, task.log.read_text()[-2000:]
 
     told = json.loads(task.told.read_text())
-    outcomes = {row["payment_id"]: row["outcome"] for row in map(json.loads, report.read_text().splitlines())}
+    outcomes = {row["id"]: row["outcome"] for row in map(json.loads, report.read_text().splitlines())}
     batches = deleting(portal)
     repeated = told.get("deleted_earlier", 0)
     print(f"seed {seed}: killed {killed} times, {len(batches)} deleting requests, {repeated} deleted_earlier")
@@ -105,7 +105,7 @@ def test_5000_payments_are_deleted_once_and_reported_truly_however_often_the_tas
     assert portal.executed(DELETE) == PAYMENTS
     assert set(outcomes) == set(payments)
     assert set(outcomes.values()) <= {"deleted", "deleted_earlier"}
-    assert (told["planned"], told["deleted"] + repeated) == (PAYMENTS, PAYMENTS)
+    assert (told["rows"], told["deleted"] + repeated) == (PAYMENTS, PAYMENTS)
     assert (told["missing"], told["denied"], told["paid"], told["failed"]) == (0, 0, 0, 0)
     # Each kill repeats the one step that was under way, and may find it half done.
     assert 100 <= len(batches) <= 100 + killed

@@ -78,8 +78,8 @@ def test_a_killed_task_is_retried_by_airflow_and_goes_on_from_its_state_store(tm
         assert portal.payments() == []
         assert portal.executed(DELETE) == PAYMENTS
         assert told == {
-            "planned": PAYMENTS, "deleted": PAYMENTS - earlier, "missing": 0, "denied": 0, "paid": 0, "failed": 0,
-            "report": None,
+            "rows": PAYMENTS, "deleted": PAYMENTS - earlier, "missing": 0, "denied": 0, "paid": 0, "failed": 0,
+            "unknown": 0, "not_done": 0, "outcomes": None, "report": None,
         }  # fmt: skip
         assert earlier <= 50 * KILLS
         assert 100 <= len(batches) <= 100 + KILLS

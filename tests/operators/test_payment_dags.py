@@ -179,7 +179,7 @@ def test_what_no_retry_heals_fails_on_the_first_try(
     if name.startswith("invalid"):
         assert portal.connections == 0
     if name == "denied_in_bulk":
-        assert xcom(run, "task", key="bitrix24_deletions")["denied"] == 1
+        assert xcom(run, "task", key="bitrix24_rows")["denied"] == 1
 
 
 @pytest.mark.parametrize(
@@ -235,10 +235,13 @@ def test_many_are_deleted_and_told_in_a_small_summary_and_a_report(portal, conne
     run = run_dag(dag_of("bulk_delete", Bitrix24DeletePaymentsOperator, **arguments), {"payments": payments})
     told = xcom(run, "task")
     report = told.pop("report")
-    assert told == {"planned": 120, "deleted": 120, "missing": 0, "denied": 0, "paid": 0, "failed": 0}
+    assert told == {
+        "rows": 120, "deleted": 120, "missing": 0, "denied": 0, "paid": 0, "failed": 0, "unknown": 0, "not_done": 0,
+        "outcomes": None,
+    }  # fmt: skip
     (file,) = tmp_path.glob("*.jsonl")
     assert report["path"].endswith(file.name)
-    assert {row["payment_id"] for row in map(json.loads, file.read_text().splitlines())} == set(payments)
+    assert {row["id"] for row in map(json.loads, file.read_text().splitlines())} == set(payments)
     assert portal.requests == 3
 
 

@@ -112,4 +112,4 @@ def test_a_bulk_write_with_failures_fails_once_and_tells_how_many(portal, connec
     arguments = {"entity_type_id": "deal", "operation": "update", "rows": rows, "mapping": {"title": "x"}}
     run = run_dag(dag_of("bulk_failed", Bitrix24BulkWriteOperator, **arguments))
     assert (task_instance(run, "task").state, task_instance(run, "task").try_number) == ("failed", 1)
-    assert xcom(run, "task", key="bitrix24_writes")["failed"] == 1
+    assert xcom(run, "task", key="bitrix24_rows")["failed"] == 1

@@ -33,6 +33,6 @@ def test_the_first_failures_are_logged_with_their_cause(operator: Any, arguments
     assert {told.get("failed"), told.get("denied")} & {60}
     said = f"{all_output.records}\n{all_output.printed}"
     logged = re.findall(
-        r"(?:Row|Payment) (\d+): [^\n]*ACCESS_DENIED[^\n]*(?:does not have the right|needs the right)", said
+        r"Row (\d+)(?: \(id \d+\))?: [^\n]*ACCESS_DENIED[^\n]*(?:does not have the right|needs the right)", said
     )
     assert len(set(logged)) == 20

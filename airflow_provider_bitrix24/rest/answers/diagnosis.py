@@ -101,12 +101,15 @@ def _looked_up(
             "right to it; this portal does not say which"
         )
     fields = {str(key).lower(): value for key, value in found.items()} if isinstance(found, dict) else {}
-    if fields.get("paid") == "Y" and deletes(method):
+    paid = fields.get("paid") == "Y" and deletes(method)
+    if paid:
         hint = "it is paid, so unpay it first"
     else:
         hint = "check whether the connection's user has the right to change it"
     return failure.but(
-        cause_known=True, next_step=f"the {name} exists and can be read, so the change itself was refused: {hint}"
+        cause_known=True,
+        paid=paid,
+        next_step=f"the {name} exists and can be read, so the change itself was refused: {hint}",
     )
 
 

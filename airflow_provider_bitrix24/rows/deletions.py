@@ -1,0 +1,93 @@
+"""Payments deleted, 50 to a request, with a true outcome also after a crash."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from airflow_provider_bitrix24.exceptions import Bitrix24Error, Forbidden, NotFound, RestError
+from airflow_provider_bitrix24.rows.outcomes import FAILED, Outcome
+from airflow_provider_bitrix24.rows.prepared import PreparedRow, RowContent
+
+if TYPE_CHECKING:
+    from airflow_provider_bitrix24.rest.client import Client
+
+METHOD = "crm.item.payment.delete"
+#: Payments deleted by one request, and remembered as one step.
+STEP = 50
+#: The portal's own word for it («payments: success or failure»).
+_PAID = "SALE_PAYMENT_DELETE_EXIST_PAID"
+
+
+class PaymentDeleter:
+    """
+    Deletes payments by id.
+
+    :param missing_ok: a payment that is not there is not a failure.
+    :param remembers: False where an earlier try may have sent deletions and nothing remembers which.
+    :param left: ids of the payments that are there now, where a list tells; None where none does.
+    """
+
+    method = METHOD
+    words: tuple[str, ...] = ("deleted", "missing", "denied", "paid")
+    #: A payment that an earlier try has deleted is not found.
+    repeats = True
+
+    def __init__(
+        self, client: Client, *, missing_ok: bool, remembers: bool, left: Callable[[], set[int]] | None
+    ) -> None:
+        self._client = client
+        self._missing_ok = missing_ok
+        self._remembers = remembers
+        self._left = left
+
+    def prepare(self, row: int) -> RowContent:
+        params = {"id": row}
+        return RowContent(params, params, row)
+
+    def may_repeat(self, row: PreparedRow) -> bool:
+        return True
+
+    def takes(self, step: Sequence[PreparedRow], row: PreparedRow) -> bool:
+        return len(step) < STEP
+
+    def send(self, rows: Sequence[PreparedRow]) -> Iterable[Outcome]:
+        done = self._client.batch({row.number: (METHOD, row.values) for row in rows})
+        doubtful = {row.number for row in rows if row.may_have_run or not self._remembers} & done.errors.keys()
+        left = None
+        if self._left is not None and any(_is_ambiguous(done.errors[number]) for number in doubtful):
+            left = self._left()
+        for row in rows:
+            error = done.errors.get(row.number)
+            if error is None:
+                yield Outcome(row.number, "deleted", row.id)
+            elif row.number in doubtful:
+                yield self._of_doubtful(row, error, left)
+            else:
+                yield self._refused(row, error)
+
+    def _of_doubtful(self, row: PreparedRow, error: Bitrix24Error, left: set[int] | None) -> Outcome:
+        """A payment that an earlier try may have deleted."""
+        outcome = self._refused(row, error)
+        if outcome.outcome == "missing" or (left is not None and row.id not in left):
+            word = "deleted_earlier" if self._remembers else "missing_or_deleted_earlier"
+            return Outcome(row.number, word, row.id)
+        if left is None and _is_ambiguous(error):
+            unclear = error.but(advice="an earlier try of this task may have deleted it")
+            return Outcome(row.number, "denied_or_deleted_earlier", row.id, unclear)
+        return outcome
+
+    def _refused(self, row: PreparedRow, error: Bitrix24Error) -> Outcome:
+        outcome = Outcome.of(row.number, error, row.id)
+        if outcome.outcome != FAILED:
+            return outcome
+        if isinstance(error, NotFound):
+            return Outcome(row.number, "missing", row.id, None if self._missing_ok else error)
+        if error.code == _PAID or (isinstance(error, RestError) and error.paid):
+            return Outcome(row.number, "paid", row.id, error)
+        return Outcome(row.number, "denied" if isinstance(error, Forbidden) else FAILED, row.id, error)
+
+
+def _is_ambiguous(error: Bitrix24Error) -> bool:
+    """Whether a portal says so both for "not found" and for "no right" («payments: success or failure»)."""
+    return isinstance(error, RestError) and not error.cause_known

@@ -1,0 +1,182 @@
+"""How rows ended: one by one, counted, and as what the task returns."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from airflow_provider_bitrix24.exceptions import Bitrix24Error
+from airflow_provider_bitrix24.execution.xcom import MAX_XCOM_KIB
+
+#: Where a task that fails leaves its summary in XCom.
+XCOM_KEY = "bitrix24_rows"
+#: Words for rows that were not done, besides those of an operator.
+FAILED, UNKNOWN, NOT_DONE = "failed", "unknown", "not_done"
+#: Counts rows that an earlier try had and that are not among the rows any more.
+TAKEN_OUT = "taken_out"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """
+    How one row ended.
+
+    :param row: its number, from 0; None of a row that an earlier try had and that is not among the rows any more.
+    :param outcome: what was done, e.g. ``written``; ``failed``: surely not done, for a reason of its own; ``unknown``:
+        it may have been done; ``not_done``: surely not done, for a reason that stops every row.
+    :param id: of its object, where it is known.
+    :param error: why it was not done; None also where nothing is wrong with that, as with a missing payment and
+        ``missing_ok``.
+    """
+
+    row: int | None
+    outcome: str
+    id: int | str | None = None
+    error: Bitrix24Error | None = None
+
+    @classmethod
+    def of(cls, row: int | None, error: Bitrix24Error, id_: int | str | None = None) -> Outcome:
+        """The outcome of a row that ended with an error."""
+        word = UNKNOWN if error.ran == "unknown" else NOT_DONE if stops_every_row(error) else FAILED
+        return cls(row, word, id_, error)
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the next try leaves the row as it is."""
+        return self.error is None or not (self.error.retryable or self.outcome == NOT_DONE)
+
+    def as_json(self) -> dict[str, Any]:
+        """A line of the report: ``{"row": 0, "outcome": "written", "id": 17}``; code, message and final of an error."""
+        line: dict[str, Any] = {"row": self.row, "outcome": self.outcome}
+        if self.id is not None:
+            line["id"] = self.id
+        if self.error is not None:
+            line |= {"code": self.error.code, "message": str(self.error), "final": self.is_final}
+        return line
+
+    def as_memory(self) -> list[Any]:
+        """What the next try needs, see :meth:`from_memory`."""
+        if self.error is None:
+            return [self.outcome, self.id]
+        return [self.outcome, self.id, self.error.code, str(self.error), self.error.retryable]
+
+    @classmethod
+    def from_memory(cls, row: int | None, remembered: Sequence[Any]) -> Outcome:
+        """The outcome of an earlier try; of its error, the message, the code and ``retryable`` are left."""
+        word, id_, *rest = remembered
+        if not rest:
+            return cls(row, word, id_)
+        code, message, retryable = rest
+        ran = "unknown" if word == UNKNOWN else "no"
+        return cls(row, word, id_, Bitrix24Error(message, code=code, ran=ran, retryable=retryable))  # type: ignore[arg-type]
+
+
+def stops_every_row(error: Bitrix24Error) -> bool:
+    """
+    Whether what stopped one row stops the next one too, or may be healed by a retry of the task.
+
+    That is not a failure of the row: the task stops and fails, however many rows may fail.
+    """
+    return error.affects_every_row or error.retryable
+
+
+@dataclass
+class Tally:
+    """
+    The outcomes so far, and whether to go on.
+
+    :param most: so many rows may fail; None for any number.
+    :param limit: names that number in a message: ``max_failures, 10``.
+    """
+
+    most: int | None
+    limit: str = ""
+    counts: Counter[str] = field(default_factory=Counter)
+    #: Rows that failed for a reason of their own, ``unknown`` ones among them.
+    failed: int = 0
+    _first: Outcome | None = None
+    _stop: Bitrix24Error | None = None
+
+    def add(self, outcome: Outcome) -> None:
+        self.counts[TAKEN_OUT if outcome.row is None else outcome.outcome] += 1
+        if outcome.error is None or outcome.row is None:
+            return
+        if outcome.outcome == NOT_DONE or stops_every_row(outcome.error):
+            self._stop = self._stop or outcome.error
+        else:
+            self.failed += 1
+            self._first = self._first or outcome
+
+    @property
+    def unwritten(self) -> int:
+        """Rows with an error."""
+        return self.failed + self.counts[NOT_DONE]
+
+    def is_over(self, more: int = 0) -> bool:
+        """Whether the failures, and ``more``, are too many, or nothing more can be done at all."""
+        too_many = self.most is not None and self.failed + more > self.most
+        return too_many or self._stop is not None
+
+    def failure(self) -> Bitrix24Error | None:
+        """
+        What the task fails with; None if it does not.
+
+        Too many rows that no retry heals decide over what a retry may heal.
+        """
+        first = self._first
+        if first is not None and first.error is not None and self.is_too_many:
+            place = f"row {first.row}" if first.id is None else f"row {first.row}, id {first.id}"
+            above = f"; more than {self.limit}" if self.limit else ""
+            return first.error.but(advice=f"({place}; {dict(self.counts)}{above})")
+        return None if self._stop is None else self._stop.but(advice=f"({dict(self.counts)})")
+
+    @property
+    def is_too_many(self) -> bool:
+        return self.most is not None and self.failed > self.most
+
+
+class RowNumbers:
+    """Numbers of rows in ascending order, for a message: ``3, 60 to 119``."""
+
+    _MOST = 10
+
+    def __init__(self) -> None:
+        self._ranges: list[list[int]] = []
+        self._left_out = 0
+
+    def add(self, number: int) -> None:
+        if self._ranges and not self._left_out and self._ranges[-1][1] == number - 1:
+            self._ranges[-1][1] = number
+        elif len(self._ranges) < self._MOST:
+            self._ranges.append([number, number])
+        else:
+            self._left_out += 1
+
+    def __str__(self) -> str:
+        ranges = [str(first) if first == last else f"{first} to {last}" for first, last in self._ranges]
+        return ", ".join(ranges) + (f" and {self._left_out} more" if self._left_out else "")
+
+
+class SmallReport:
+    """Outcomes that are kept as long as they fit into XCom; a file is what holds more."""
+
+    def __init__(self) -> None:
+        self._lines: list[dict[str, Any]] | None = []
+        self._size = 0
+
+    def add(self, line: Mapping[str, Any]) -> None:
+        if self._lines is None:
+            return
+        self._size += len(json.dumps(line, ensure_ascii=False).encode()) + 2
+        if self._size > MAX_XCOM_KIB * 1024:
+            self._lines = None
+        else:
+            self._lines.append(dict(line))
+
+    @property
+    def lines(self) -> list[dict[str, Any]] | None:
+        """All of them; None if they are too large."""
+        return self._lines

@@ -1,0 +1,87 @@
+"""The steps that earlier tries of a task have taken: which rows each had, and how they ended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from airflow_provider_bitrix24.execution.checkpoint import Checkpoint
+from airflow_provider_bitrix24.rows.outcomes import FAILED, NOT_DONE, UNKNOWN, Outcome
+from airflow_provider_bitrix24.rows.prepared import DIGEST_LENGTH, PreparedRow
+
+
+@dataclass(frozen=True)
+class RememberedRow:
+    """
+    A row of an earlier try.
+
+    :param step: the number of its step.
+    :param values: what is kept of its outcome; None where the row was sent, and its answer not remembered.
+    """
+
+    step: int
+    digest: str
+    values: Sequence[Any] | None
+
+    def outcome(self, number: int | None) -> Outcome | None:
+        """
+        :param number: of the row in this try; None where it is not among the rows any more.
+        """
+        return None if self.values is None else Outcome.from_memory(number, self.values)
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the next try leaves it as it is."""
+        outcome = self.outcome(None)
+        return outcome is not None and outcome.is_final
+
+    @property
+    def is_unclear(self) -> bool:
+        """Whether it was sent, and it is not known what became of it."""
+        outcome = self.outcome(None)
+        return outcome is None or outcome.outcome == UNKNOWN
+
+    @property
+    def may_have_run(self) -> bool:
+        """Whether it is not certain that it was not done."""
+        outcome = self.outcome(None)
+        return outcome is None or outcome.outcome not in (FAILED, NOT_DONE)
+
+
+class RememberedSteps:
+    """
+    One value for each step, by its number: the digests of its rows, and their outcomes as far as they are known.
+
+    It is put before the rows are sent, and again when they are answered.
+    """
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        self._checkpoint = checkpoint
+
+    def step(self, number: int) -> list[RememberedRow] | None:
+        """The rows of a step; None where no try has come to it, nor to a later one."""
+        step = self._checkpoint.get(str(number))
+        if step is None:
+            return None
+        digests, length = step["rows"], DIGEST_LENGTH
+        return [
+            RememberedRow(number, digests[length * place : length * (place + 1)], values)
+            for place, values in enumerate(step["outcomes"])
+        ]
+
+    def put(self, number: int, rows: Iterable[PreparedRow], outcomes: Mapping[int, Outcome]) -> None:
+        """
+        Remember a step.
+
+        :param outcomes: by the number of the row; a row without one is about to be sent.
+        """
+        several = list(rows)
+        known = [outcomes.get(row.number) for row in several]
+        self._checkpoint.put(
+            str(number),
+            {
+                "rows": "".join(row.digest for row in several),
+                "outcomes": [outcome and outcome.as_memory() for outcome in known],
+            },
+        )

@@ -1,0 +1,114 @@
+"""Which rows are sent together: the steps of earlier tries as they were, then new ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain, islice
+
+from airflow_provider_bitrix24.rows.prepared import PreparedRow, PreparedRows
+from airflow_provider_bitrix24.rows.remembered import RememberedRow, RememberedSteps
+
+
+@dataclass(frozen=True)
+class Step:
+    """
+    Rows that are remembered together.
+
+    :param remembered: those whose digests are its value; all of them but in a plan that has changed, where rows that
+        an earlier try has settled are part of its steps.
+    """
+
+    number: int
+    rows: Sequence[PreparedRow]
+    remembered: Sequence[PreparedRow]
+
+
+class Steps:
+    """
+    The steps of one try.
+
+    :param takes: whether a row still goes into a step with the rows that it has.
+    """
+
+    def __init__(self, memory: RememberedSteps, takes: Callable[[Sequence[PreparedRow], PreparedRow], bool]) -> None:
+        self._memory = memory
+        self._takes = takes
+        #: Number of the first row that is another one than in the try before; None where none is.
+        self.changed_from: int | None = None
+        #: Whether an earlier try may have done rows of the steps that have changed.
+        self.may_have_run = False
+        #: Rows that an earlier try had, and that are not among the rows any more. Known at the end.
+        self.taken_out: list[RememberedRow] = []
+        #: Rows that were read, but not sent since the source could not be read further.
+        self.unsent: list[PreparedRow] = []
+
+    def of(self, rows: PreparedRows) -> Iterator[Step]:
+        number = 0
+        while (remembered := self._memory.step(number)) is not None:
+            step = list(islice(rows, len(remembered)))
+            if rows.error is not None:
+                self.unsent = step
+                return
+            if [row.digest for row in step] != [row.digest for row in remembered]:
+                self.changed_from = _first_difference(step, remembered)
+                yield from self._of_changed_plan(number, chain(step, rows), rows)
+                return
+            step = [_as_remembered(row, earlier) for row, earlier in zip(step, remembered, strict=True)]
+            yield Step(number, step, step)
+            number += 1
+        for step in self._grouped(rows, rows):
+            yield Step(number, step, step)
+            number += 1
+
+    def _of_changed_plan(self, number: int, left: Iterator[PreparedRow], rows: PreparedRows) -> Iterator[Step]:
+        """Steps of rows that are others than in the try before; what that has done is found by the rows' digests."""
+        remembered: dict[str, list[RememberedRow]] = {}
+        while (earlier := self._memory.step(number)) is not None:
+            for row in earlier:
+                self.may_have_run |= row.may_have_run
+                _keep_latest(remembered.setdefault(row.digest, []), row)
+            number += 1
+
+        def known(row: PreparedRow) -> PreparedRow:
+            same = remembered.get(row.digest)
+            return _as_remembered(row, same.pop(0)) if same else row
+
+        for step in self._grouped(map(known, left), rows):
+            new = [row for row in step if not row.is_settled]
+            yield Step(number, step, new)
+            number += bool(new)
+        if rows.error is None:
+            self.taken_out = list(chain.from_iterable(remembered.values()))
+
+    def _grouped(self, left: Iterator[PreparedRow], rows: PreparedRows) -> Iterator[list[PreparedRow]]:
+        step: list[PreparedRow] = []
+        for row in left:
+            if step and not self._takes(step, row):
+                yield step
+                step = []
+            step.append(row)
+        if rows.error is not None:
+            self.unsent = step
+        elif step:
+            yield step
+
+
+def _first_difference(step: Sequence[PreparedRow], remembered: Sequence[RememberedRow]) -> int | None:
+    for row, earlier in zip(step, remembered, strict=False):
+        if row.digest != earlier.digest:
+            return row.number
+    return step[-1].number + 1 if step else 0
+
+
+def _as_remembered(row: PreparedRow, earlier: RememberedRow) -> PreparedRow:
+    return replace(row, earlier=earlier.outcome(row.number), may_have_run=earlier.is_unclear)
+
+
+def _keep_latest(rows: list[RememberedRow], row: RememberedRow) -> None:
+    """A row that a later step has sent again stands in both: the later one tells."""
+    for place, earlier in enumerate(rows):
+        if earlier.step < row.step and not earlier.is_settled:
+            rows[place] = row
+            return
+    rows.append(row)

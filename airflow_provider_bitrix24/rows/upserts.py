@@ -1,0 +1,197 @@
+"""CRM items updated where they are already, and added where not, 50 rows to two requests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_bitrix24.crm.fields import FieldValues, ItemFields
+from airflow_provider_bitrix24.crm.items import ADD, LIST, UPDATE, added_id
+from airflow_provider_bitrix24.crm.values import decimal_of
+from airflow_provider_bitrix24.exceptions import Bitrix24Error, ConfigurationError
+from airflow_provider_bitrix24.rest.encoding import plain
+from airflow_provider_bitrix24.rest.nothing import NOTHING
+from airflow_provider_bitrix24.rows.outcomes import Outcome
+from airflow_provider_bitrix24.rows.prepared import PreparedRow, RowContent
+from airflow_provider_bitrix24.rows.template import filled
+
+if TYPE_CHECKING:
+    from airflow_provider_bitrix24.rest.client import Client
+
+#: Rows looked up by one request and written by the next.
+STEP = 50
+#: Types of fields that can tell one item from another.
+_KEY_TYPES = frozenset({"string", "text", "url", "integer", "double"})
+
+
+@dataclass(frozen=True)
+class UpsertValues:
+    """
+    What an upsert sends.
+
+    :param key: as text, a part for each field of the key.
+    """
+
+    key: tuple[str, ...]
+    values: FieldValues
+
+
+class UpsertWriter:
+    """
+    Upserts of one kind of item by one key.
+
+    :param key: names of the fields that tell items apart.
+    :param mapping: the item's fields.
+    :raises ConfigurationError: the key is no field, or one that cannot tell items apart.
+    """
+
+    method = ADD
+    words: tuple[str, ...] = ("created", "updated")
+    #: An item that was added by an earlier try is found.
+    repeats = True
+
+    def __init__(self, client: Client, fields: ItemFields, key: Sequence[str], mapping: Any = None) -> None:
+        self._client, self._fields, self._mapping = client, fields, mapping
+        self.key = list(dict.fromkeys(fields.find(name, "key").name for name in key))
+        for name in self.key:
+            field = fields.fields[name]
+            if field.type not in _KEY_TYPES or field.is_multiple or name == "id":
+                raise ConfigurationError(
+                    f"key names {name}, which cannot be a key here",
+                    next_step="name a field of text or numbers, such as originId, xmlId or a UF_… field; by id, update",
+                )
+        if not self.key:
+            raise ConfigurationError("key is empty", next_step="name a field, such as originId")
+
+    def prepare(self, row: Mapping[str, Any]) -> RowContent:
+        return self.content(self._fields.prepare(filled(self._mapping, row), "upsert", place="the row"))
+
+    def content(self, values: FieldValues) -> RowContent:
+        """
+        What is sent for an item.
+
+        :raises ConfigurationError: it has no key, or a value has no form.
+        """
+        ready = FieldValues(plain(values.fields, method=UPDATE), plain(values.entries, method=UPDATE))
+        key = self._key_in({name: ready.fields.get(name, "") for name in self.key})
+        for name, value in zip(self.key, key, strict=True):
+            if value in NOTHING:
+                # Every item without a key would be meant.
+                raise ConfigurationError(
+                    f"the fields have no value for the key {name}{f', but the text {value!r}' if value else ''}",
+                    next_step="give each item its own",
+                )
+        example = {"entityTypeId": self._fields.entity_type_id, "fields": ready.params("upsert")}
+        return RowContent(UpsertValues(key, ready), example)
+
+    def may_repeat(self, row: PreparedRow) -> bool:
+        return True
+
+    def takes(self, step: Sequence[PreparedRow], row: PreparedRow) -> bool:
+        """No key twice: the later of two rows must find what the earlier one has added."""
+        same_key = row.values and any(other.values and other.values.key == row.values.key for other in step)
+        return len(step) < STEP and not same_key
+
+    def send(self, rows: Sequence[PreparedRow]) -> Iterable[Outcome]:
+        found = self._look_up([row.values for row in rows])
+        kind = {"entityTypeId": self._fields.entity_type_id}
+        outcomes: dict[int, Outcome] = {}
+        updates: dict[int, tuple[str, dict[str, Any]]] = {}
+        adds: dict[int, tuple[str, dict[str, Any]]] = {}
+        for row in rows:
+            items = found.get(row.values.key, [])
+            if len(items) > 1:
+                outcomes[row.number] = Outcome.of(row.number, self._ambiguous(row.values, items))
+            elif not items:
+                adds[row.number] = (ADD, {**kind, "fields": self.for_add(row.values.values).params("add")})
+            elif fields := self.for_update(row.values.values).for_item(items[0]).params("update"):
+                updates[row.number] = (UPDATE, {**kind, "id": items[0]["id"], "fields": fields})
+            else:
+                outcomes[row.number] = Outcome(row.number, "updated", items[0]["id"])
+        commands = updates | adds
+        done = self._client.batch(commands)
+        lost: dict[int, Bitrix24Error] = {}
+        for number, (method, params) in commands.items():
+            error = done.errors.get(number)
+            if method == ADD:
+                if error is None:
+                    try:
+                        outcomes[number] = Outcome(number, "created", added_id(done.replies[number].result))
+                    except Bitrix24Error as no_id:
+                        error = no_id
+                if error is not None and error.ran == "unknown":
+                    lost[number] = error
+                elif error is not None:
+                    outcomes[number] = Outcome.of(number, error)
+            elif error is None:
+                outcomes[number] = Outcome(number, "updated", params["id"])
+            else:
+                outcomes[number] = Outcome.of(number, error, params["id"])
+        if lost:
+            outcomes |= self._looked_after(lost, {row.number: row.values for row in rows})
+        return [outcomes[row.number] for row in rows]
+
+    def for_add(self, values: FieldValues) -> FieldValues:
+        """A new item has nothing to clear."""
+        return _only(values, lambda name, value: value != [])
+
+    def for_update(self, values: FieldValues) -> FieldValues:
+        """Without the key, which is as it is, and what can only be set when an item is added."""
+        fixed = {name for name, field in self._fields.fields.items() if field.is_immutable} | set(self.key)
+        return _only(values, lambda name, value: name not in fixed)
+
+    def _key_in(self, fields: Mapping[str, Any]) -> tuple[str, ...]:
+        """A key as text. ``77.50`` and ``77.5`` are one number, and so one key where the field has numbers."""
+        texts = []
+        for name in self.key:
+            text = str(fields.get(name)).strip()
+            if self._fields.fields[name].type == "double" and (number := decimal_of(text)) is not None:
+                text = f"{number.normalize():f}"
+            texts.append(text)
+        return tuple(texts)
+
+    def _look_up(self, rows: Sequence[UpsertValues]) -> dict[tuple[str, ...], list[dict[str, Any]]]:
+        """The items with the keys of some rows, by key."""
+        keys = {row.key for row in rows}
+        wanted = {f"@{name}": sorted({key[place] for key in keys}) for place, name in enumerate(self.key)}
+        select = ["*"] if any(row.values.adds_entries for row in rows) else ["id", *self.key]
+        params = {"entityTypeId": self._fields.entity_type_id, "select": select, "filter": wanted}
+        found: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+        # As the list of one parent: where it fits into a page, that is one request, and a list of its own is two.
+        for _, item in self._client.children(LIST, [0], lambda _: params):
+            # By the whole key as it is: the portal compares without case, and each part by itself.
+            found.setdefault(self._key_in(item), []).append(item)
+        return found
+
+    def _ambiguous(self, row: UpsertValues, items: Sequence[Mapping[str, Any]]) -> Bitrix24Error:
+        ids = ", ".join(str(item["id"]) for item in items[:5])
+        key = ", ".join(f"{name} {value!r}" for name, value in zip(self.key, row.key, strict=True))
+        return Bitrix24Error(
+            f"{len(items)} items have the key {key}: {ids}{', …' if len(items) > 5 else ''}",
+            method=LIST,
+            next_step="merge them in the portal, or name a key that is unique",
+        )
+
+    def _looked_after(self, lost: Mapping[int, Bitrix24Error], rows: Mapping[int, UpsertValues]) -> dict[int, Outcome]:
+        """Adds whose answer was lost: the item with the key tells whether they were done."""
+        try:
+            found = self._look_up([rows[number] for number in lost])
+        except Bitrix24Error as unread:
+            return {
+                number: Outcome.of(number, error.but(advice=f"({unread.reason})")) for number, error in lost.items()
+            }
+        outcomes = {}
+        for number, error in lost.items():
+            items = found.get(rows[number].key, [])
+            if len(items) == 1:
+                outcomes[number] = Outcome(number, "created", items[0]["id"])
+            else:
+                # Not retryable, although a retry looks first: the portal may still be at it.
+                unclear = error.but(retryable=False, advice=f"({len(items)} items have its key now)")
+                outcomes[number] = Outcome.of(number, unclear)
+        return outcomes
+
+
+def _only(values: FieldValues, wanted: Callable[[str, Any], bool]) -> FieldValues:
+    return FieldValues({name: value for name, value in values.fields.items() if wanted(name, value)}, values.entries)
