@@ -19,33 +19,35 @@ class Bitrix24BulkWriteOperator(Bitrix24BaseRowsOperator):
     """
     Write many rows: one call of a method for each, 50 to a request.
 
-    Returns ``{"rows": 5000, "written": 4998, "failed": 2, "unknown": 0, "report": {"path": …}}``.
+    Returns ``{"rows": 500, "written": 498, "failed": 2, "unknown": 0, "not_done": 0, "outcomes": [{"row": 0, "outcome":
+    "written", "id": 17}, …], "report": None}``; outcomes only as long as they fit into XCom and no report is written. A
+    task that fails has the same in XCom under the key ``bitrix24_rows``.
 
     What was sent and answered is remembered before the next step, in the task state store of Airflow 3.3 or else beside
     ``report``: a retry goes on where the task was killed. A row whose answer was lost is written again only if that
     does no harm by the method's nature (an absolute update); a row that may have been added already is ``unknown``,
-    and the task fails without retry and names the report.
+    and the task fails without retry.
 
     :param method: what to call for each row, e.g. ``"crm.contact.add"``; templated. Either this or ``entity_type_id``.
-        Of CRM's methods that add and update, names in ``fields`` that the portal would drop without a word fail the
-        row; values are sent as they are.
+        Of CRM's methods that add and update, names in ``fields`` that the portal would silently drop fail the row;
+        values are sent as they are.
     :param entity_type_id: kind of CRM item, ``"company"`` or ``4``; templated. Names and values of its fields are taken
-        and checked as by :class:`Bitrix24AddItemOperator`: what the portal would drop without a word fails the row.
+        and checked as by :class:`Bitrix24AddItemOperator`: what the portal would silently drop fails the row.
     :param operation: ``"add"`` or ``"update"`` for CRM items; an update takes the item's id from the column ``id``.
     :param rows: a list of objects (an XCom), or the address of a file ``.jsonl``, ``.csv`` or ``.parquet``; templated.
     :param sql: a query instead, ordered by something unique; templated.
     :param sql_conn_id: the database's connection; templated.
     :param mapping: the method's params, or the item's fields, in which ``"$column"`` stands for a row's value and
         ``"$$"`` for a dollar sign, e.g. ``{"title": "$name", "opened": "Y"}``; the whole row by default; templated.
-    :param max_failures: so many rows may fail before the task stops and fails; None for any number. What befalls all
-        rows, such as a limit, stops it in any case.
-    :param dry_run: write nothing; return ``{"rows": 5000, "failed": 0, "examples": [params of the first three], …}``.
-    :param report: an ``ObjectStoragePath`` for the outcome of every row, JSON lines ``{"row": 0, "outcome": "written",
-        "result": 17}``; templated.
-    :raises AirflowFailException: more rows failed for good, or may be there already, than may; a wrong argument.
+    :param max_failures: so many rows may fail by themselves before the task stops and fails; None for any number. What
+        stops every row, such as a limit, stops the task in any case.
+    :param dry_run: send nothing, but check every row: the same summary, with ``ready`` rows and three ``examples``.
+        Fails where the run would.
+    :param report: an ``ObjectStoragePath`` for the outcome of every row, as JSON lines; templated.
+    :raises AirflowFailException: the arguments, a right, or more rows failed than may.
     :raises Bitrix24Error: a limit, the network, a fault of the portal: the task's ``retries`` apply.
 
-    Source: Bitrix24 REST docs, «How to Execute a Batch Request», ``crm.item.add``, ``crm.item.update``.
+    Source: Bitrix24 REST docs, "How to Execute a Batch Request", ``crm.item.add``, ``crm.item.update``.
     """
 
     template_fields: Sequence[str] = ("method", *Bitrix24BaseRowsOperator.template_fields)

@@ -16,8 +16,9 @@ class Bitrix24ImportItemsOperator(Bitrix24BaseRowsOperator):
     """
     Import many CRM items: new ones only, 20 to a command, as many commands to a request as the portal does in time.
 
-    Returns ``{"rows": 500, "imported": 498, "failed": 2, "unknown": 0, "outcomes": [{"row": 0, "outcome": "imported",
-    "id": 17}, …], "report": None}``; outcomes only as long as they fit into XCom and no report is written.
+    Returns ``{"rows": 500, "imported": 498, "failed": 2, "unknown": 0, "not_done": 0, "outcomes": [{"row": 0,
+    "outcome": "imported", "id": 17}, …], "report": None}``; outcomes
+    only as long as they fit into XCom and no report is written.
 
     An import is not an add: it starts no automation and no workflow, and the connection's user needs the right to
     import. Administrators may set ``createdTime``, ``updatedTime``, ``movedTime``, ``createdBy``, ``updatedBy`` and
@@ -36,8 +37,10 @@ class Bitrix24ImportItemsOperator(Bitrix24BaseRowsOperator):
         e.g. ``{"title": "$name", "PHONE": "$phone"}``; the whole row by default; templated. See
         :class:`Bitrix24AddItemOperator` for names and values.
     :param max_failures: so many rows may fail by themselves before the task stops and fails, its summary in XCom under
-        the key ``bitrix24_rows``; None for any number. What befalls all rows, such as a limit, stops it in any case.
-    :param dry_run: import nothing; return ``{"rows": 500, "failed": 0, "examples": [fields of the first three], …}``.
+        the key ``bitrix24_rows``; None for any number. What stops every row, such as a limit, stops the task in any
+        case.
+    :param dry_run: send nothing, but check every row: the same summary, with ``ready`` rows and three ``examples``.
+        Fails where the run would.
     :param report: an ``ObjectStoragePath`` for the outcome of every row, as JSON lines; templated.
     :raises AirflowFailException: the arguments, a right, or more rows failed than may.
     :raises Bitrix24Error: a limit, the network, a fault of the portal: the task's ``retries`` apply.

@@ -83,8 +83,9 @@ class Bitrix24UpsertItemsOperator(Bitrix24BaseRowsOperator):
     """
     Update the CRM items that have the keys of many rows, and add those that are missing, 50 rows to two requests.
 
-    Returns ``{"rows": 500, "created": 20, "updated": 480, "failed": 0, "unknown": 0, "outcomes": [{"row": 0, "outcome":
-    "created", "id": 17}, …], "report": None}``; outcomes only as long as they fit into XCom and no report is written.
+    Returns ``{"rows": 500, "created": 20, "updated": 480, "failed": 0, "unknown": 0, "not_done": 0, "outcomes":
+    [{"row": 0, "outcome": "created", "id": 17}, …], "report": None}``; outcomes
+    only as long as they fit into XCom and no report is written.
 
     Running it again does no harm: what the try before has added is found. What :class:`Bitrix24UpsertItemOperator` says
     of races and of items that cannot be seen holds here too. Of two rows with one key the later wins.
@@ -98,8 +99,10 @@ class Bitrix24UpsertItemsOperator(Bitrix24BaseRowsOperator):
     :param mapping: the item's fields, in which ``"$column"`` stands for a row's value and ``"$$"`` for a dollar sign,
         e.g. ``{"originId": "$id", "title": "$name", "PHONE": "$phone"}``; the whole row by default; templated.
     :param max_failures: so many rows may fail by themselves before the task stops and fails, its summary in XCom under
-        the key ``bitrix24_rows``; None for any number. What befalls all rows, such as a limit, stops it in any case.
-    :param dry_run: write nothing; return ``{"rows": 500, "failed": 0, "examples": [fields of the first three], …}``.
+        the key ``bitrix24_rows``; None for any number. What stops every row, such as a limit, stops the task in any
+        case.
+    :param dry_run: send nothing, but check every row: the same summary, with ``ready`` rows and three ``examples``.
+        Fails where the run would.
     :param report: an ``ObjectStoragePath`` for the outcome of every row, as JSON lines; templated.
     :raises AirflowFailException: the arguments, a right, or more rows failed than may.
     :raises Bitrix24Error: a limit, the network, a fault of the portal: the task's ``retries`` apply.

@@ -20,32 +20,33 @@ class Bitrix24DeletePaymentsOperator(Bitrix24BaseWriteOperator):
     """
     Delete many payments, named by their ids or by their deals or invoices; one request for 50.
 
-    Returns ``{"planned": 120, "deleted": 117, "missing": 1, "denied": 0, "paid": 2, "failed": 0, "report": null}``.
+    Returns ``{"rows": 120, "deleted": 117, "missing": 1, "denied": 0, "paid": 2, "failed": 0, "unknown": 0, "not_done":
+    0, "outcomes": [{"row": 0, "outcome": "deleted", "id": 1035}, …], "report": None}``; outcomes only as long as they
+    fit into XCom and no report is written. A task that fails has the same in XCom under the key ``bitrix24_rows``.
 
     After a crash it counts as ``deleted_earlier`` those whose deletion an earlier try had sent, and which are gone.
     What was planned, sent and answered is remembered before the next step, in the task state store of Airflow 3.3 or
     else beside ``report``, so that a retry goes on where the task was killed. Without either, what a retry does not
     find is ``missing_or_deleted_earlier``; with ``entity_ids`` it does not even look for it, and ``deleted_earlier`` is
-    null. A portal that answers alike for «not found» and «no right» adds ``denied_or_deleted_earlier``.
+    null. A portal that answers alike for "not found" and "no right" adds ``denied_or_deleted_earlier``.
 
     :param payment_ids: ids of payments, a list or its JSON text; templated. Either this or ``entity_ids``.
-    :param entity_ids: ids of deals or invoices whose payments go; templated.
+    :param entity_ids: ids of deals or invoices whose payments are deleted; templated.
     :param entity_type_id: their kind, ``"deal"`` or ``"invoice"``, ``2`` or ``31``; templated.
     :param payment_filter: which of the payments of ``entity_ids``, in the form of ``crm.item.payment.list``, e.g.
         ``{"=paid": "N"}``; templated.
-    :param missing_ok: a payment that is not there is no failure.
-    :param on_error: ``"fail"`` stops after the step with the first failure and fails the task, with the counts in the
-        XCom ``bitrix24_deletions``; ``"continue"`` goes on and returns the counts. What is wrong with the portal and
-        not with a payment (a limit, the network, authorization) fails the task either way.
-    :param dry_run: delete nothing, return ``{"planned": 120, "payment_ids": [first 100], "dry_run": true, …}``.
+    :param missing_ok: a payment that is not there is not a failure.
+    :param on_error: ``"fail"`` stops after the step with the first failure and fails the task; ``"continue"`` goes on
+        and returns the counts. What stops every payment (a limit, the network, authorization) fails the task either
+        way.
+    :param dry_run: delete nothing: the same summary, with ``ready`` payments.
     :param max_deletions: more than this fails before anything is deleted; templated.
-    :param report: an ``ObjectStoragePath`` for the outcome of every payment, JSON lines ``{"payment_id": 1035,
-        "outcome": "denied", "message": "…"}``; templated. The folder ``<report>.checkpoint`` beside it is how a retry
-        knows what is done.
+    :param report: an ``ObjectStoragePath`` for the outcome of every payment, as JSON lines; templated. The folder
+        ``<report>.checkpoint`` beside it is how a retry knows what is done.
     :raises AirflowFailException: a payment that may not be deleted, a wrong argument, too many payments.
     :raises Bitrix24Error: a limit, the network, a fault of the portal: the task's ``retries`` apply.
 
-    Source: Bitrix24 REST docs, ``crm.item.payment.delete`` and ``.list``, «How to Execute a Batch Request».
+    Source: Bitrix24 REST docs, ``crm.item.payment.delete`` and ``.list``, "How to Execute a Batch Request".
     """
 
     template_fields: Sequence[str] = (

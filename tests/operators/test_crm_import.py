@@ -143,7 +143,7 @@ def test_a_lost_answer_is_never_repeated_and_the_rows_are_unknown(fault, portal,
     given = context(store=StateStore())
     portal.fault(fault, "batch")
     told = failure_of(rows=firms(30), given=given)
-    assert "look" in told
+    assert "check with crm.item.list" in told
     summary = given["ti"].pushed["bitrix24_rows"]
     assert (summary["unknown"], summary["rows"]) == (20, 20)
     assert len(imported(portal)) == (20 if fault == "close_after" else 0)

@@ -302,8 +302,7 @@ def test_the_plan_of_the_first_try_holds_for_the_next(portal, connection, monkey
             portal.add_payment(deal)
     store = StateStore()
     arguments = {"entity_ids": [2, 3], "payment_filter": {"=paid": "N"}}
-    # The first batch is the listing.
-    killed(portal, monkeypatch, 2, given=context(store=store), **arguments)
+    killed(portal, monkeypatch, 1, given=context(store=store), **arguments)
     added_later = portal.add_payment(2)
     told = delete(given=context(try_number=2, store=store), **arguments)
     assert told["deleted"] + told["deleted_earlier"] == told["rows"] == portal.executed(DELETE)
@@ -384,7 +383,7 @@ def test_without_memory_what_is_missing_later_may_have_been_deleted_earlier(port
 def test_without_memory_what_an_earlier_try_deleted_of_deals_is_not_known(portal, connection, monkeypatch):
     for _ in range(60):
         portal.add_payment(2)
-    killed(portal, monkeypatch, 2, entity_ids=[2])
+    killed(portal, monkeypatch, 1, entity_ids=[2])
     told = delete(given=context(try_number=2), entity_ids=[2])
     assert told["deleted_earlier"] is None
     assert told["deleted"] == told["rows"] < 60
@@ -397,7 +396,7 @@ def test_an_older_portal_is_asked_what_the_deals_have_left(generation, monkeypat
         payments = [portal.add_payment(2) for _ in range(3)]
         store = StateStore()
         arguments = {"entity_ids": [2], "payment_filter": {"@id": payments}}
-        killed(portal, monkeypatch, 2, given=context(store=store), **arguments)
+        killed(portal, monkeypatch, 1, given=context(store=store), **arguments)
         told = delete(given=context(try_number=2, store=store), **arguments)
         assert (told["deleted_earlier"], told["denied"]) == (3, 0)
 

@@ -102,10 +102,8 @@ def _looked_up(
         )
     fields = {str(key).lower(): value for key, value in found.items()} if isinstance(found, dict) else {}
     paid = fields.get("paid") == "Y" and deletes(method)
-    if paid:
-        hint = "it is paid, so unpay it first"
-    else:
-        hint = "check whether the connection's user has the right to change it"
+    right = "check whether the connection's user has the right to change it"
+    hint = "it is paid, so unpay it first" if paid else right
     return failure.but(
         cause_known=True,
         paid=paid,
