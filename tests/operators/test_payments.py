@@ -90,7 +90,7 @@ def test_a_filter_takes_true_and_false(paid, portal, connection):
 @pytest.mark.parametrize("name", ["payed", "PAID"])
 def test_a_filter_with_a_name_that_is_none_says_how_they_are_spelled(name, portal, connection):
     told = failure_of(Bitrix24ListPaymentsOperator, entity_id=1, payment_filter={f"={name}": "N"})
-    assert "check the names in filter, order and select: as the method answers them, e.g. paid" in told
+    assert "check the names in filter, order and select; write them as in the method's answer, e.g. paid" in told
 
 
 @pytest.mark.parametrize("kind", ["deal", "Deals", 2, "2"])
@@ -220,7 +220,7 @@ def test_an_add_is_refused_for_what_is_not_there_or_may_not_be_changed(portal, c
     connect()
     assert "does not exist" in failure_of(Bitrix24AddPaymentOperator, entity_id=999_999)
     connect(portal.clerk)
-    assert "no right" in failure_of(Bitrix24AddPaymentOperator, entity_id=1)
+    assert "does not have the right" in failure_of(Bitrix24AddPaymentOperator, entity_id=1)
 
 
 def test_an_answer_that_is_no_id_is_no_success(portal, connection):
