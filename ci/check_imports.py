@@ -18,7 +18,7 @@ def main() -> None:
     checked = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if checked.returncode:
         print(checked.stdout, checked.stderr, sep="\n")
-        print("pyproject.toml has the layers and their known exceptions: delete an exception when its import is gone.")
+        print("pyproject.toml has the layers, under [tool.importlinter].")
         sys.exit(1)
     print("The layers hold: no import goes up, and none in a circle")
 
