@@ -144,9 +144,9 @@ class Methods:
     """
     All methods; immutable.
 
-    >>> KNOWN.find("crm.item.list").rows.at
+    >>> METHODS.find("crm.item.list").rows.at
     'items'
-    >>> KNOWN.adding(Method("acme.report.build", repeat="harmless")).find("acme.report.build").repeat
+    >>> METHODS.adding(Method("acme.report.build", repeat="harmless")).find("acme.report.build").repeat
     'harmless'
     """
 
@@ -197,7 +197,7 @@ class Methods:
 
 
 #: What comes with this package.
-KNOWN = Methods()
+METHODS = Methods()
 
 
 class _Key(NamedTuple):

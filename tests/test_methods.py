@@ -15,16 +15,16 @@ from hypothesis import strategies as st
 
 from airflow_provider_bitrix24 import methods as methods_module
 from airflow_provider_bitrix24.exceptions import ConfigurationError
-from airflow_provider_bitrix24.methods import KNOWN, Method, Methods, Rows
+from airflow_provider_bitrix24.methods import METHODS, Method, Methods, Rows
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTED = json.loads((ROOT / "tests/data/list-methods.json").read_text(encoding="utf-8"))
 QUEUE = "event.offline.get"
-ALL = list(KNOWN)
+ALL = list(METHODS)
 
 
 def rows_of(name: str, version: int = 2) -> Rows:
-    rows = KNOWN.find(name, version).rows
+    rows = METHODS.find(name, version).rows
     assert rows is not None, f"{name} is not a list"
     return rows
 
@@ -44,7 +44,7 @@ def rows_of(name: str, version: int = 2) -> Rows:
     ],
 )
 def test_a_reader_is_known_whatever_its_ending(name):
-    assert KNOWN.find(name).repeat == "read"
+    assert METHODS.find(name).repeat == "read"
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_a_reader_is_known_whatever_its_ending(name):
     ],
 )
 def test_a_change_that_leaves_the_same_state_twice_is_harmless(name):
-    assert KNOWN.find(name).repeat == "harmless"
+    assert METHODS.find(name).repeat == "harmless"
 
 
 @pytest.mark.parametrize(
@@ -75,13 +75,13 @@ def test_a_change_that_leaves_the_same_state_twice_is_harmless(name):
     ],
 )
 def test_what_adds_or_is_unknown_is_never_repeated(name):
-    assert KNOWN.find(name).repeat == "never"
-    assert KNOWN.find(name).rows is None
+    assert METHODS.find(name).repeat == "never"
+    assert METHODS.find(name).rows is None
 
 
 @pytest.mark.parametrize("ending", ["get", "list", "fields", "GET", "List", "search", "getList", "getFields"])
 def test_an_unknown_method_reads_by_its_ending(ending):
-    assert KNOWN.find(f"acme.report.{ending}").repeat == "read"
+    assert METHODS.find(f"acme.report.{ending}").repeat == "read"
 
 
 @pytest.mark.parametrize(
@@ -89,8 +89,8 @@ def test_an_unknown_method_reads_by_its_ending(ending):
     [("im.notify.read.list", "harmless"), ("imbot.v2.Event.get", "harmless"), ("event.offline.get", "never")],
 )
 def test_a_method_that_changes_something_is_no_reader_though_it_ends_like_one(name, repeat):
-    assert KNOWN.find(name).repeat == repeat
-    assert KNOWN.find(name).rows is None
+    assert METHODS.find(name).repeat == repeat
+    assert METHODS.find(name).rows is None
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_a_method_that_changes_something_is_no_reader_though_it_ends_like_one(na
     ],
 )
 def test_offline_events_are_asked_for_again_only_from_a_reservation_whose_id_we_have(params, repeat):
-    assert KNOWN.find("event.offline.get").repeat_for(params) == repeat
+    assert METHODS.find("event.offline.get").repeat_for(params) == repeat
 
 
 @pytest.mark.parametrize(
@@ -137,13 +137,13 @@ def test_offline_events_are_asked_for_again_only_from_a_reservation_whose_id_we_
     ],
 )
 def test_an_update_that_would_add_a_phone_twice_is_not_repeated(name, fields, repeat):
-    assert KNOWN.find(name).repeat_for({"id": 1, "fields": fields}) == repeat
-    assert KNOWN.find(name).repeat_for({"ID": 1, "FIELDS": fields}) == repeat
+    assert METHODS.find(name).repeat_for({"id": 1, "fields": fields}) == repeat
+    assert METHODS.find(name).repeat_for({"ID": 1, "FIELDS": fields}) == repeat
 
 
 def test_an_update_without_fields_is_what_the_table_says():
-    assert KNOWN.find("crm.contact.update").repeat_for({"id": 1, "fields": "text"}) == "harmless"
-    assert KNOWN.find("crm.contact.update").repeat_for() == "harmless"
+    assert METHODS.find("crm.contact.update").repeat_for({"id": 1, "fields": "text"}) == "harmless"
+    assert METHODS.find("crm.contact.update").repeat_for() == "harmless"
 
 
 @pytest.mark.parametrize(
@@ -161,14 +161,14 @@ def test_an_update_without_fields_is_what_the_table_says():
     ],
 )
 def test_a_delete_knows_who_can_tell_whether_it_happened_and_what_it_would_have_answered(name, version, lookup, done):
-    method = KNOWN.find(name, version)
+    method = METHODS.find(name, version)
     assert (method.lookup, method.done) == (lookup, done)
 
 
 def test_every_lookup_reads_one_object():
     for method in ALL:
         if method.lookup:
-            lookup = KNOWN.find(method.lookup, method.version)
+            lookup = METHODS.find(method.lookup, method.version)
             assert (lookup.repeat, lookup.rows) == ("read", None), method
 
 
@@ -274,7 +274,7 @@ def test_one_name_is_two_methods_in_two_versions():
     assert rows_of("tasks.task.list", 2).at == "tasks"
     rows = rows_of("tasks.task.list", 3)
     assert (rows.at, rows.paging, rows.cursor, rows.filter_id) == ("items", "v3", "pagination", "id")
-    assert (KNOWN.find("tasks.task.list", 2).scope, KNOWN.find("tasks.task.list", 3).scope) == ("task", "tasks")
+    assert (METHODS.find("tasks.task.list", 2).scope, METHODS.find("tasks.task.list", 3).scope) == ("task", "tasks")
 
 
 def test_an_unknown_list_pages_by_start_with_every_check_on():
@@ -286,7 +286,7 @@ def test_an_unknown_list_pages_by_start_with_every_check_on():
 def test_an_unknown_list_of_the_third_version_pages_as_all_of_them_do():
     rows = rows_of("acme.report.list", 3)
     assert (rows.at, rows.id_key, rows.paging) == ("items", "id", "v3")
-    assert KNOWN.find("acme.report.get", 3).rows is None
+    assert METHODS.find("acme.report.get", 3).rows is None
 
 
 def test_a_keyset_needs_an_id_that_can_be_filtered_and_sorted():
@@ -303,7 +303,7 @@ def test_a_keyset_needs_an_id_that_can_be_filtered_and_sorted():
     ids=lambda fact: f"{fact['method']}-{fact['rest']}",
 )
 def test_a_documented_list_reads_from_where_its_page_shows_the_rows(fact):
-    method = KNOWN.find(fact["method"], int(fact["rest"][1:]))
+    method = METHODS.find(fact["method"], int(fact["rest"][1:]))
     assert method.name == fact["method"]
     assert method.repeat == "read"
     assert method.rows is not None
@@ -330,23 +330,23 @@ def test_a_documented_list_reads_from_where_its_page_shows_the_rows(fact):
     ],
 )
 def test_the_scope_is_the_documented_one_or_the_only_one_of_the_family(name, scope):
-    assert KNOWN.find(name).scope == scope
+    assert METHODS.find(name).scope == scope
 
 
 @pytest.mark.parametrize("name", ["crm.item.payment.product.setQuantity", "crm.deal.list", "tasks.task.getFields"])
 def test_names_compare_without_case(name):
-    assert KNOWN.find(name.upper()) == KNOWN.find(name.lower()) == KNOWN.find(name)
+    assert METHODS.find(name.upper()) == METHODS.find(name.lower()) == METHODS.find(name)
 
 
 def test_a_users_own_method_wins_over_the_table_and_over_an_earlier_one():
     first = Method("CRM.Deal.List", repeat="never")
     second = Method("crm.deal.list", repeat="read", rows=Rows(at="deals"))
-    methods = KNOWN.adding(first)
+    methods = METHODS.adding(first)
     assert methods.find("crm.deal.list") is first
     assert methods.adding(second).find("crm.deal.LIST") is second
     assert methods.find("crm.deal.list") is first
-    assert KNOWN.find("crm.deal.list").rows != second.rows
-    assert KNOWN.adding(Method("crm.deal.list", version=3)).find("crm.deal.list") == KNOWN.find("crm.deal.list")
+    assert METHODS.find("crm.deal.list").rows != second.rows
+    assert METHODS.adding(Method("crm.deal.list", version=3)).find("crm.deal.list") == METHODS.find("crm.deal.list")
 
 
 @pytest.mark.parametrize(
@@ -359,8 +359,8 @@ def test_a_users_own_method_wins_over_the_table_and_over_an_earlier_one():
         (lambda: Method("acme.x.list", rows={"at": "items"}), "its rows are described by Rows: write"),
         (lambda: Method(None), "a method needs a name"),
         (lambda: Rows(paging="cursor"), r"paging of a method is 'cursor': write one of: 'keyset', 'start'"),
-        (lambda: KNOWN.adding("acme.x.add"), r"is not a Method: write e\.g\. Method"),
-        (lambda: KNOWN.adding({"name": "acme.x.add"}), "is not a Method"),
+        (lambda: METHODS.adding("acme.x.add"), r"is not a Method: write e\.g\. Method"),
+        (lambda: METHODS.adding({"name": "acme.x.add"}), "is not a Method"),
     ],
 )
 def test_a_method_that_is_described_wrongly_is_refused_when_it_is_made(make, message):
@@ -379,7 +379,7 @@ def test_a_users_own_method_is_among_all_methods_once():
 
 @given(st.one_of(st.text(), st.from_regex(r"[a-zA-Z*]{0,6}(\.[a-zA-Z*]{0,6}){0,3}")), st.sampled_from([2, 3]))
 def test_any_text_is_the_name_of_a_method(name, version):
-    method = KNOWN.find(name, version)
+    method = METHODS.find(name, version)
     assert method.version == version
     assert method.name.lower() == name.lower()
     assert method.repeat_for({}) in ("read", "harmless", "never")
@@ -388,7 +388,7 @@ def test_any_text_is_the_name_of_a_method(name, version):
 @given(st.from_regex(r"acme\.[a-zA-Z]{1,8}\.[a-zA-Z]{1,10}", fullmatch=True))
 def test_an_unknown_method_is_read_only_by_a_known_ending(name):
     endings = ("get", "list", "fields", "search", "getlist", "getfields", "getmanifest", "isactionallowed")
-    assert (KNOWN.find(name).repeat == "read") == (name.rsplit(".")[-1].lower() in endings)
+    assert (METHODS.find(name).repeat == "read") == (name.rsplit(".")[-1].lower() in endings)
 
 
 def test_the_table_is_what_its_script_makes_of_the_documentation():
@@ -404,10 +404,10 @@ def test_the_table_is_read_when_the_first_method_is_asked_for_and_only_then():
         import sys
         opened = []
         sys.addaudithook(lambda event, args: event == "open" and opened.append(str(args[0])))
-        from airflow_provider_bitrix24.methods import KNOWN
+        from airflow_provider_bitrix24.methods import METHODS
         assert not [path for path in opened if path.endswith("methods.txt")], "read at import"
         for name in ("crm.deal.list", "acme.report.build", "crm.deal.list"):
-            KNOWN.find(name)
+            METHODS.find(name)
         assert len([path for path in opened if path.endswith("methods.txt")]) == 1
         assert not {"airflow", "requests", "urllib3"} & sys.modules.keys(), "imports too much"
         """

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any, ParamSpec, TypeVar
 
 from airflow_provider_bitrix24.exceptions import Bitrix24Error
-from airflow_provider_bitrix24.methods import KNOWN, Method, Methods
+from airflow_provider_bitrix24.methods import METHODS, Method, Methods
 from airflow_provider_bitrix24.rest.answers.reply import Reply
 from airflow_provider_bitrix24.rest.batches.batch_call import BatchCall
 from airflow_provider_bitrix24.rest.batches.batch_result import BatchResult
@@ -67,7 +67,7 @@ class Client:
         self,
         portal: Portal,
         *,
-        methods: Methods = KNOWN,
+        methods: Methods = METHODS,
         tokens: Tokens | None = None,
         bucket: BucketStore | None = None,
         patience_seconds: float = PATIENCE_SECONDS,
@@ -147,7 +147,7 @@ class Client:
 
         :param params: what the method is given, ``{"id": 1035}``.
         :param version: 3 for a REST 3.0 method.
-        :raises ConfigurationError: the parameters have no form; nothing was sent.
+        :raises ConfigurationError: the parameters cannot be sent; nothing was sent.
         :raises NotSent: no connection, after three attempts.
         :raises AnswerLost: it may have run, and repeating it could do harm or did not help.
         :raises RestError: the portal said no.
@@ -167,8 +167,8 @@ class Client:
         """
         Call any number of methods, 50 to a request.
 
-        Commands that a batch has no form for (true, false, null, an empty list or object, a text such as ``$result[``)
-        are sent after the others as direct calls. A command that was refused by a limit is repeated alone. After a lost
+        Commands that a batch cannot carry (true, false, null, an empty list or object, a text such as ``$result[``) are
+        sent after the others as direct calls. A command that was refused by a limit is repeated alone. After a lost
         answer of the whole batch, each command is repeated or not by its own nature; a portal that loses one after the
         other is not sent the rest, which ends as ``NotSent``.
 
@@ -177,7 +177,7 @@ class Client:
         :param references: take ``$result[a][ID]`` in a value as a reference to the command ``a`` of the same request.
             Without ``halt``, a command that refers to a failed one runs nevertheless, with something else as its value.
         :return: how each command ended; nothing is raised for a command that failed.
-        :raises ConfigurationError: a command has no form; nothing was sent.
+        :raises ConfigurationError: a command cannot be sent; nothing was sent.
         """
         return BatchCall[Key](self._conversation, halt=halt, references=references).run(commands)
 

@@ -112,11 +112,12 @@ class Conversation:
         sent = name.strip().removesuffix(".json") if isinstance(name, str) else ""
         if not _METHOD_NAME.fullmatch(sent) or len(sent) > _LONGEST_NAME:
             raise ConfigurationError(
-                "the method's name is not one", next_step='write it as the documentation does, e.g. "crm.item.list"'
+                "the name of the method is not valid",
+                next_step='write it as the documentation does, e.g. "crm.item.list"',
             )
         if not isinstance(version, int) or version not in (2, 3):
             raise ConfigurationError(
-                f"the version {version!r} is none of the REST API", method=sent, next_step="write 2 or 3"
+                f"there is no version {version!r} of the REST API", method=sent, next_step="write 2 or 3"
             )
         method = self.methods.find(sent, version)
         return method if method.name == sent else replace(method, name=sent)
@@ -174,7 +175,7 @@ class Conversation:
                         continue
                 else:
                     failure = failure.but(
-                        next_step="a renewed token is refused too: see whether the application is still installed"
+                        next_step="a renewed token is refused too: check that the application is still installed"
                     )
             may_have_run = isinstance(failure, (AnswerLost, ServerFault)) and failure.ran != "no"
             if may_have_run:
@@ -196,7 +197,7 @@ class Conversation:
                 return _done(method, failure)
             if delay is None:
                 if lost is not None and failure.ran == "no" and (failure.retryable or repeat == "never"):
-                    failure = lost.but(advice=f"then {failure.reason}")
+                    failure = lost.but(advice=f"a later attempt failed: {failure.reason}")
                 failure = self._diagnosed(failure, method, params, lost) if explain else failure
                 if lost is not None and isinstance(failure, NotFound) and deletes(method):
                     return _done(method, lost)
@@ -263,7 +264,7 @@ class Conversation:
                 "the portal redirects in a circle",
                 method=method.name,
                 request_id=request_id,
-                next_step="look at the connection's host",
+                next_step="check the host of the connection",
             )
         log.debug(
             "%s: HTTP %d in %.3f s (request %s)", method.name, answer.status, time.monotonic() - began, request_id
@@ -322,10 +323,12 @@ class Conversation:
         except NotFound:
             return True
         except Bitrix24Error as error:
-            unclear = error.reason
+            reason = error.reason
         else:
             return False
-        raise self._diagnosed(lost, method, params).but(advice=f"({method.lookup} could not tell ({unclear}))")
+        raise self._diagnosed(lost, method, params).but(
+            advice=f"({method.lookup} could not say whether it is gone: {reason})"
+        )
 
     def _sleep_until_stopped(self, seconds: float) -> None:
         """Sleep so long, or until a moment after :meth:`stop`."""
@@ -336,5 +339,5 @@ class Conversation:
 
 
 def _done(method: Method, failure: Bitrix24Error) -> Reply:
-    log.info("%s: an earlier attempt was executed, though its answer was lost (%s).", method.name, failure.reason)
+    log.info("%s: an earlier attempt succeeded, although its answer was lost (%s).", method.name, failure.reason)
     return Reply(copy.copy(method.done), request_id=failure.request_id, repeated=True)

@@ -21,7 +21,7 @@ _OUTERMOST_NAME = re.compile(r"[A-Za-z0-9_-]+")
 #: A dict is known at once, any other mapping by asking.
 _OBJECT = (dict, Mapping)
 _NONE = type(None)
-#: The keys that lead to a value; written out where it has no form.
+#: The keys that lead to a value, for messages.
 _Place = tuple[Any, ...]
 #: Deeper parameters are a mistake, or refer to themselves.
 _DEPTH = 64
@@ -35,7 +35,7 @@ def as_params(params: Any, *, method: str) -> Mapping[str, Any]:
     """
     ``params``, and ``{}`` where there are none.
 
-    :raises ConfigurationError: they are no object: the portal would not read them, and run without any; or they name
+    :raises ConfigurationError: they are not an object, and the portal would run the method without any; or they name
         one parameter twice.
     """
     # An empty list is how PHP writes an empty object. An empty text may be a template that found nothing.
@@ -49,18 +49,18 @@ def as_params(params: Any, *, method: str) -> Mapping[str, Any]:
 
 def no_two_spellings(names: Iterable[Any], *, method: str) -> None:
     """
-    :raises ConfigurationError: two names differ in case only: old modules read both as one, and keep one of the values.
+    :raises ConfigurationError: two names differ only in case: old modules take both for one, and keep one value.
     """
-    written: dict[str, Any] = {}
+    spellings: dict[str, Any] = {}
     for name in names:
         key = str(name).lower()
-        if key in written:
+        if key in spellings:
             raise ConfigurationError(
-                f"{written[key]!r} and {name!r} are one parameter, and the portal would keep one of them",
+                f"{spellings[key]!r} and {name!r} are the same parameter, and the portal would keep only one",
                 method=method,
                 next_step="keep one",
             )
-        written[key] = name
+        spellings[key] = name
 
 
 def plain(value: Any, *, method: str) -> Any:
@@ -70,7 +70,7 @@ def plain(value: Any, *, method: str) -> Any:
     A date or a datetime becomes ISO text, a Decimal and a UUID become text. A datetime must have a zone: without one
     the portal would read it in its server's zone.
 
-    :raises ConfigurationError: a value that has no form; its place is named, e.g. ``filter[>id]``.
+    :raises ConfigurationError: a value that JSON cannot express; the message has its place, e.g. ``filter[>id]``.
     """
     return _plain(value, (), method)
 
@@ -86,53 +86,53 @@ def _plain(value: Any, place: _Place, method: str) -> Any:
         return _text(value, place, method)
     if isinstance(value, int):
         if value.bit_length() > _BITS:
-            raise _bad(place, method, "is a number of too many digits", "send it as text")
+            raise _bad(place, method, "is a number with too many digits", "send it as text")
         # Subclasses such as enumerations, and lazy values, become what they stand for.
         return bool(value) if isinstance(value, bool) else int(value)
     if isinstance(value, _NONE):
         return None
     if isinstance(value, float):
         if not math.isfinite(value):
-            raise _bad(place, method, f"is {value}, which JSON has no form for", "send None for a missing number")
+            raise _bad(place, method, f"is {value}, which JSON cannot express", "send None for a missing number")
         return float(value)
     if len(place) > _DEPTH:
         raise _bad(place, method, "is nested too deeply", "flatten it")
     if isinstance(value, _OBJECT):
-        made = {}
-        for key, one in value.items():
-            made[_key(key, place, method)] = _plain(one, (*place, key), method)
-        if len(made) < len(value):
+        texts = {}
+        for key, inner in value.items():
+            texts[_key(key, place, method)] = _plain(inner, (*place, key), method)
+        if len(texts) < len(value):
             raise _bad(place, method, "has two keys that are the same as text", "keep one")
-        return made
+        return texts
     if isinstance(value, (list, tuple)):
-        return [_plain(one, (*place, index), method) for index, one in enumerate(value)]
+        return [_plain(inner, (*place, index), method) for index, inner in enumerate(value)]
     if isinstance(value, datetime.datetime):
-        # The missing time of pandas is a datetime too, and like nan not even itself.
+        # The missing time of pandas is a datetime too, and like nan not equal to itself.
         if value != value:  # noqa: PLR0124
-            raise _bad(place, method, f"is {value}, which JSON has no form for", "send None for a missing time")
+            raise _bad(place, method, f"is {value}, which JSON cannot express", "send None for a missing time")
         if value.utcoffset() is None:
             raise _bad(
-                place, method, f"is {value.isoformat()}, a time without a zone", "give it one, e.g. with pendulum"
+                place, method, f"is {value.isoformat()}, a time without a time zone", "add one, e.g. with pendulum"
             )
         return value.isoformat()
     if isinstance(value, (datetime.date, datetime.time)):
         return value.isoformat()
     if isinstance(value, decimal.Decimal):
         if not value.is_finite():
-            raise _bad(place, method, f"is {value}, which JSON has no form for", "send None for a missing number")
+            raise _bad(place, method, f"is {value}, which JSON cannot express", "send None for a missing number")
         if abs(int(value.as_tuple().exponent)) > _EXPONENT:
-            raise _bad(place, method, "is a number of too many digits", "send it as text")
+            raise _bad(place, method, "is a number with too many digits", "send it as text")
         return format(value, "f")
     if isinstance(value, uuid.UUID):
         return str(value)
     if isinstance(value, numbers.Integral):
-        # Those of numpy are no int.
+        # Those of numpy are not int.
         return _plain(int(value), place, method)
     raise _bad(place, method, f"is a {_name_of(type(value))}", "send text, numbers, booleans, None, lists or dicts")
 
 
 def _name_of(kind: type) -> str:
-    """``set``, and ``numpy.bool``: a name of its own would be taken for Python's."""
+    """``set``, and ``numpy.bool``, which without its module would be taken for Python's."""
     return kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
 
 
@@ -143,8 +143,8 @@ def _text(value: str, place: _Place, method: str) -> str:
         raise _bad(
             place,
             method,
-            "holds half of a character (a lone surrogate)",
-            "decode the text it came from with the right encoding",
+            "contains half a character (a lone surrogate)",
+            "decode the original text with the right encoding",
         )
     return text
 
@@ -157,9 +157,9 @@ def _key(key: Any, place: _Place, method: str) -> str:
     raise _bad(place, method, f"has a key of type {_name_of(type(key))}", "use text as keys")
 
 
-def _bad(place: _Place, method: str, what: str, cure: str) -> ConfigurationError:
+def _bad(place: _Place, method: str, what: str, hint: str) -> ConfigurationError:
     name = "".join(f"[{key}]" if depth else str(key) for depth, key in enumerate(place))
-    return ConfigurationError(f"the parameter {name or 'value'} {what}", method=method, next_step=cure)
+    return ConfigurationError(f"the parameter {name or 'value'} {what}", method=method, next_step=hint)
 
 
 #: What the portal replaces inside a batch by results of other commands; there is no way to escape it.
@@ -171,16 +171,16 @@ def has_reference(value: Any) -> bool:
     if isinstance(value, str):
         return _REFERENCE.search(value) is not None
     if isinstance(value, Mapping):
-        return any(has_reference(key) or has_reference(one) for key, one in value.items())
-    return isinstance(value, (list, tuple)) and any(has_reference(one) for one in value)
+        return any(has_reference(key) or has_reference(inner) for key, inner in value.items())
+    return isinstance(value, (list, tuple)) and any(has_reference(inner) for inner in value)
 
 
 def query(params: dict[str, Any]) -> str | None:
     """
     Parameters as the query string of a batch command, ``filter%5B%3EID%5D=5&select%5B0%5D=ID``.
 
-    It says what JSON says, with numbers as text. None where it cannot: true, false, null, an empty list or object, and
-    keys that PHP reads as something else have no form in a query string.
+    It says what JSON says, with numbers as text. None where it cannot: for true, false, null, an empty list or object,
+    and keys that PHP reads as something else.
 
     :param params: plain values, see :func:`plain`.
     """
@@ -192,7 +192,7 @@ def query(params: dict[str, Any]) -> str | None:
 
 
 def _put(name: str, value: Any, pairs: list[str]) -> bool:
-    """Add ``name=value``, or the like for all inside of it; False where it has no form."""
+    """Add ``name=value``, or the like for all that is inside; False where a query string cannot say it."""
     if isinstance(value, str):
         pairs.append(f"{name}={quote(value, safe='')}")
         return True
@@ -204,9 +204,9 @@ def _put(name: str, value: Any, pairs: list[str]) -> bool:
     if isinstance(value, float):
         pairs.append(f"{name}={quote(json.dumps(value), safe='')}")
         return True
-    for key, one in value.items() if isinstance(value, dict) else enumerate(value):
-        inner = _quoted(str(key))
-        if inner is None or not _put(f"{name}%5B{inner}%5D", one, pairs):
+    for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
+        quoted = _quoted(str(key))
+        if quoted is None or not _put(f"{name}%5B{quoted}%5D", inner, pairs):
             return False
     return bool(value)
 
@@ -216,7 +216,7 @@ def _quoted(key: str) -> str | None:
     """
     A key as it stands in brackets; keys come again in each command of a batch.
 
-    None: an empty key means «append», a bracket ends the key, and a zero byte ends the name.
+    None: an empty key means "append", a bracket ends the key, and a zero byte ends the name.
     """
     return None if not key or any(sign in key for sign in "[]\0") else quote(key, safe="")
 

@@ -115,7 +115,7 @@ class Patience:
             # Another attempt inside this call would only use up what is left.
             self.seconds_left = 0.0
             raise limit(
-                f"not sent: the limit leaves room only in {seconds:.0f} s, longer than this call may wait",
+                f"not sent: the limit allows it only in {seconds:.0f} s, longer than this call may wait",
                 method=method,
                 next_step="let the task's retries try again later",
                 **fields,

@@ -66,8 +66,8 @@ def test_version_three_is_another_address(portal, connection):
         ({"method": "crm.item.get", "method_params": "[1]"}, "method_params is not an object"),
         ({"method": "crm.item.get", "method_params": "{"}, "method_params is not an object"),
         ({"method": "crm.item.get", "version": 4}, "version is 4: write one of: 2, 3"),
-        ({"method": "https://my.bitrix24.com/rest/"}, "the method's name is not one"),
-        ({"method": "crm deal get"}, "the method's name is not one"),
+        ({"method": "https://my.bitrix24.com/rest/"}, "the name of the method is not valid"),
+        ({"method": "crm deal get"}, "the name of the method is not valid"),
     ],
 )
 def test_wrong_arguments_fail_without_a_retry_and_nothing_is_sent(arguments, told, portal, connection):

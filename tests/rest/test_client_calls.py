@@ -15,7 +15,7 @@ from airflow_provider_bitrix24.exceptions import (
     Forbidden,
     ServerFault,
 )
-from airflow_provider_bitrix24.methods import KNOWN, Method
+from airflow_provider_bitrix24.methods import METHODS, Method
 from airflow_provider_bitrix24.rest.client import Client
 from airflow_provider_bitrix24.sandbox import Sandbox
 from tests.rest.clients import Naps, client_of
@@ -171,7 +171,7 @@ def test_a_client_that_was_stopped_sends_nothing(portal: Sandbox, client: Client
 
 def test_a_user_says_what_may_be_repeated(portal: Sandbox) -> None:
     portal.fault("reset_before", times=2)
-    methods = KNOWN.adding(Method("acme.report.build", repeat="harmless"))
+    methods = METHODS.adding(Method("acme.report.build", repeat="harmless"))
     with client_of(portal, methods=methods) as client, pytest.raises(Bitrix24Error) as unknown:
         client.call("acme.report.build")
     assert unknown.value.code == "ERROR_METHOD_NOT_FOUND"
@@ -212,7 +212,7 @@ def test_a_name_that_no_method_has_is_refused_before_anything_is_sent(
 ) -> None:
     for work in (lambda: client.call(method), lambda: client.batch({"a": (method, None)}), lambda: client.list(method)):
         with pytest.raises(
-            ConfigurationError, match="the method's name is not one: write it as the documentation does"
+            ConfigurationError, match="the name of the method is not valid: write it as the documentation does"
         ):
             work()
     assert portal.requests == 0
@@ -225,7 +225,7 @@ def test_a_version_that_the_api_does_not_have_is_refused_before_anything_is_sent
     """It would be called as version 2, which is another method."""
     for work in (client.call, client.ask, client.list):
         with pytest.raises(
-            ConfigurationError, match=r"tasks\.task\.list: the version .* is none of the REST API: write 2 or"
+            ConfigurationError, match=r"tasks\.task\.list: there is no version .* of the REST API: write 2 or"
         ):
             work("tasks.task.list", version=version)
     assert portal.requests == 0
@@ -235,7 +235,7 @@ def test_a_version_that_the_api_does_not_have_is_refused_before_anything_is_sent
 def test_a_command_that_is_no_pair_is_refused_before_anything_is_sent(
     portal: Sandbox, client: Client, command: Any
 ) -> None:
-    with pytest.raises(ConfigurationError, match="the command 'a' is not a method with its params: write"):
+    with pytest.raises(ConfigurationError, match="the command 'a' is not a pair of method and params: write"):
         client.batch({"b": ("profile", None), "a": command})
     assert portal.requests == 0
 
@@ -251,8 +251,8 @@ def test_a_value_without_a_form_is_refused_before_anything_is_sent(portal: Sandb
 @pytest.mark.parametrize("params", [{"ID": 1, "id": 2}, {"FIELDS": {}, "fields": {"TITLE": "x"}}])
 def test_two_spellings_of_one_parameter_are_refused_before_anything_is_sent(params, portal):
     with client_of(portal) as client:
-        with pytest.raises(ConfigurationError, match="are one parameter, and the portal would keep one of them"):
+        with pytest.raises(ConfigurationError, match="are the same parameter, and the portal would keep only one"):
             client.call("crm.deal.update", params)
-        with pytest.raises(ConfigurationError, match="are one parameter"):
+        with pytest.raises(ConfigurationError, match="are the same parameter"):
             client.batch({"a": ("crm.deal.update", params)})
     assert portal.requests == 0

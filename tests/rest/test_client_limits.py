@@ -115,7 +115,7 @@ def test_a_call_that_would_wait_longer_than_its_patience_is_raised_and_not_slept
         slow = Bucket(rate=0.1, burst=1)
         with client_of(portal, naps=naps, portal_bucket=slow, patience_seconds=5) as client:
             client.call("profile")
-            with pytest.raises(QueryLimitExceeded, match="not sent: the limit leaves room only in 10 s") as raised:
+            with pytest.raises(QueryLimitExceeded, match="not sent: the limit allows it only in 10 s") as raised:
                 client.call("profile")
             assert (portal.requests, naps.taken, raised.value.retryable) == (1, [], True)
             # Nothing was taken, so the place comes when it would have come.

@@ -72,7 +72,7 @@ def test_an_older_portal_cannot_tell_after_a_lost_answer(generation, all_output)
         outcome = delete(portal, portal.add_payment(1), all_output)
     assert type(outcome.error) is AnswerLost
     assert MAY_BE_DELETED in str(outcome.error)
-    assert "crm.item.payment.get could not tell" in str(outcome.error)
+    assert "crm.item.payment.get could not say whether it is gone" in str(outcome.error)
     assert outcome.error.retryable
     assert (outcome.requests, outcome.executed, outcome.naps) == (["delete", "get"], 1, [1])
 

@@ -64,16 +64,18 @@ class BatchCall(Generic[Key]):
         """
         Send the commands and return how each ended.
 
-        :raises ConfigurationError: a command has no form; nothing was sent.
+        :raises ConfigurationError: a command cannot be sent; nothing was sent.
         """
         for name, value in (("halt", self._halt), ("references", self._references)):
             if not isinstance(value, bool):
                 # Any text is true, "false" too.
-                raise ConfigurationError(f"{name} of a batch is neither True nor False", next_step="write one of them")
+                raise ConfigurationError(
+                    f"{name} of a batch is neither True nor False", next_step="set it to True or False"
+                )
         if not isinstance(commands, Mapping):
             raise ConfigurationError(
                 "the commands of a batch are not an object",
-                next_step='write {"a": ("crm.item.get", {"entityTypeId": 2, "id": 7})}, each command under a key',
+                next_step='write each command under a key, e.g. {"a": ("crm.item.get", {"entityTypeId": 2, "id": 7})}',
             )
         prepared = self._prepared(commands)
         batched = [command for command in prepared if command.text is not None]
@@ -101,7 +103,7 @@ class BatchCall(Generic[Key]):
         for key, entry in commands.items():
             if not isinstance(entry, (tuple, list)) or len(entry) != 2:
                 raise ConfigurationError(
-                    f"the command {key!r} is not a method with its params",
+                    f"the command {key!r} is not a pair of method and params",
                     next_step='write ("crm.item.get", {"entityTypeId": 2, "id": 7})',
                 )
             name, given = entry
@@ -114,8 +116,9 @@ class BatchCall(Generic[Key]):
             command = make_command(key, method, params, references=self._references)
             if command.text is None and (self._halt or (self._references and has_reference(command.params))):
                 raise ConfigurationError(
-                    f"the command {key!r} can only go as a direct call (true, false, null, an empty list or object, a "
-                    "text such as $result[, or too many values), and so not with halt or references",
+                    f"the command {key!r} can only be sent as a direct call, so not with halt or references: a batch "
+                    "cannot carry true, false, null, an empty list or object, a text such as $result[, or too many "
+                    "values",
                     method=method.name,
                     next_step="write Y, N, 1 or 0, leave empty values out, or call it by itself",
                 )
@@ -145,7 +148,7 @@ class BatchCall(Generic[Key]):
                 if lost_in_a_row == LOST_IN_A_ROW and attempt == ATTEMPTS:
                     self._stopped_by = NotSent(
                         f"not sent: {LOST_IN_A_ROW} requests in a row got no answer ({error.reason})",
-                        next_step="see whether the portal is up",
+                        next_step="check that the portal is up",
                     )
                 final = error.ran == "no" or not error.retryable or attempt >= ATTEMPTS or all(map(_is_free, pack))
                 for command in pack:
@@ -211,7 +214,7 @@ class BatchCall(Generic[Key]):
                 self._ended.replies[command.key] = Reply(done, request_id=error.request_id, repeated=True)
                 return
             if isinstance(error, RestError) and not error.cause_known:
-                self._fail(command, lost.but(advice=f"(asked again, the portal said {error.reason})"))
+                self._fail(command, lost.but(advice=f"(when it was sent again, the portal answered {error.reason})"))
                 return
         if isinstance(error, ExpiredToken):
             # It ended in the middle of the batch: a call of its own renews it.

@@ -41,10 +41,10 @@ class BatchResult(Generic[Key]):
         """
         if self.errors or self.not_run:
             first = next(iter(self.errors.items()), None)
-            example = f", first {first[0]!r}: {first[1]}" if first else ""
+            example = f"; the first that failed is {first[0]!r}: {first[1]}" if first else ""
+            number = len(self.errors) + len(self.not_run) + len(self.replies)
             raise BatchError(
-                f"of {len(self.errors) + len(self.not_run) + len(self.replies)} commands {len(self.errors)} failed and "
-                f"{len(self.not_run)} did not run, "
+                f"of {number} commands {len(self.errors)} failed, {len(self.not_run)} did not run and "
                 f"{len(self.replies)} succeeded{example}",
                 method="batch",
                 errors=self.errors,

@@ -35,7 +35,7 @@ class Command(Generic[Key]):
 
     :param key: the caller's.
     :param params: plain values.
-    :param text: ``method?query``; None where a batch has no form for it, so that it must go as a direct call.
+    :param text: ``method?query``; None where a batch cannot carry it, and it must go as a direct call.
     """
 
     key: Key
@@ -49,7 +49,7 @@ def make_command(key: Key, method: Method, params: Params, *, references: bool) 
     Write a call as a command.
 
     :param references: leave ``$result[…]`` in values to the portal, which puts results of earlier commands there.
-    :raises ConfigurationError: the method may not be in a batch, or a parameter has no form.
+    :raises ConfigurationError: the method may not be in a batch, or a parameter cannot be sent.
     """
     name = method.name
     if name.lower() == "batch":
@@ -123,8 +123,8 @@ def with_our_keys(pack: list[Command[Key]]) -> list[Command[Key]]:
             def ours_for(match: re.Match[str]) -> str:
                 if not match[3]:
                     raise ConfigurationError(
-                        f"the command {key!r} has a text with {match[1]}, and no name of a command stands behind it",
-                        next_step="write $result[name], and give the command a name without brackets",
+                        f"a text of the command {key!r} has {match[1]} without the name of a command behind it",
+                        next_step="write $result[name], where name is a command's key without brackets",
                     )
                 name = ours.get(match[2])
                 if name is None or int(name[1:]) >= index:

@@ -35,7 +35,7 @@ def exchange(
 
     :param repeatable: whether the whole of it may be repeated when its answer is lost.
     :return: the answer to each command, and the whole answer.
-    :raises AnswerLost: the answer is not one of a batch.
+    :raises AnswerLost: the answer is not that of a batch.
     :raises Bitrix24Error: the batch as a whole failed.
     """
     batch = Method("batch", repeat="read" if repeatable else "never")
@@ -46,7 +46,7 @@ def exchange(
     reply = conversation.call(batch, batch_params(pack, halt=halt), patience, explain=False)
     answers = command_answers(reply.result, len(pack))
     if answers is None:
-        raise AnswerLost("the answer is not one of a batch", method=batch.name, request_id=reply.request_id)
+        raise AnswerLost("the answer is not that of a batch", method=batch.name, request_id=reply.request_id)
     _learn_from(conversation, pack, answers, reply.size / len(pack))
     return answers, reply
 
@@ -67,7 +67,9 @@ def read_answer(conversation: Conversation, command: Command[Any], answer: Comma
         raise conversation.refused(error, method.name, batched=True)
     if answer.result is None:
         # "A command is done only if its key is in one of the two maps" ("batch").
-        raise AnswerLost("the batch came back without this command", method=method.name, request_id=reply.request_id)
+        raise AnswerLost(
+            "the answer of the batch does not have this command", method=method.name, request_id=reply.request_id
+        )
     return reply_of(
         answer.result[0],
         answer.total,
@@ -82,7 +84,7 @@ def read_answer(conversation: Conversation, command: Command[Any], answer: Comma
 
 def command_answers(result: Any, number: int) -> list[CommandAnswer] | None:
     """
-    The answer of a batch, command by command; None where it is not one of a batch.
+    The answer of a batch, command by command; None where it is not that of a batch.
 
     Every part of it may be ``[]`` instead of an object, and a list instead of an object with the keys 0 to n-1.
     """

@@ -84,12 +84,14 @@ def in_one_answer(ask: PageRequests, listing: Listing, report: ListReport) -> It
         Seen().add(page, rows)
     if rows.paging == "unknown" and (len(page) >= rows.page_rows or reply.next is not None):
         raise IncompleteList(
-            f"exactly {len(page)} rows came, a full page, and how this method goes on is documented nowhere",
+            f"{len(page)} rows came, and there may be more: how this method pages is not documented",
             next_step="narrow the filter, or describe its paging with Methods.adding(Method(…, rows=Rows(…)))",
         )
     if reply.next is not None:
-        raise IncompleteList(f"the portal says that more rows begin at {reply.next}, where none are expected")
+        raise IncompleteList(
+            f"the portal says that more rows begin at {reply.next}, but this method answers all rows at once"
+        )
     take_total(reply.total, listing, report)
     if report.total is not None and len(page) < report.total:
-        raise IncompleteList(f"the portal counts {report.total} rows and gave {len(page)}, all in one answer")
+        raise IncompleteList(f"the portal counts {report.total} rows, but {len(page)} came")
     yield page

@@ -21,18 +21,18 @@ def rows_in(result: Any, rows: Rows) -> list[Any]:
 
     An empty PHP array is ``[]`` wherever an object is documented; an array whose keys are not 0 to n-1 is an object.
 
-    :raises IncompleteList: they are not where the method has them, or a row is no object.
+    :raises IncompleteList: they are not where the method has them, or a row is not an object.
     """
-    found = _container(result, rows)
-    if isinstance(found, Mapping):
-        if not rows.keyed_by_id and not all(str(key).isdecimal() for key in found):
-            raise IncompleteList("the answer has one object where rows are expected")
-        found = list(found.values())
-    if not isinstance(found, list):
+    container = _container(result, rows)
+    if isinstance(container, Mapping):
+        if not rows.keyed_by_id and not all(str(key).isdecimal() for key in container):
+            raise IncompleteList("the answer has a single object where rows are expected")
+        container = list(container.values())
+    if not isinstance(container, list):
         raise IncompleteList(f"the answer has no rows at {_place(rows)}")
-    if not rows.of_values and not all(isinstance(row, dict) for row in found):
+    if not rows.of_values and not all(isinstance(row, dict) for row in container):
         raise IncompleteList("a row is not an object")
-    return found
+    return container
 
 
 def _container(result: Any, rows: Rows) -> Any:
@@ -58,7 +58,7 @@ def id_of(row: Any, rows: Rows) -> Any:
 
     :raises IncompleteList: the row has none.
     """
-    # Old servers write some keys in upper case («payments: payment fields»).
+    # Old servers write some keys in upper case ("payments: payment fields").
     for key in (rows.id_key, rows.id_key.upper()) if rows.id_key else ("ID", "id"):
         if key in row and row[key] not in (None, ""):
             return row[key]
@@ -75,7 +75,7 @@ def number(value: Any) -> int:
         return value
     if isinstance(value, str) and _is_number(value):
         return int(value)
-    # Not shown: it may be anything, the webhook's code too.
+    # Not in the message: it may be anything, even the webhook's code.
     raise IncompleteList("the id of a row is not a number")
 
 
@@ -129,7 +129,7 @@ class Seen:
 
 
 class SeenPages:
-    """Pages so far, of rows that have no id: nothing else tells that a portal begins again."""
+    """Pages so far, of rows that have no id: nothing else shows that a portal begins again."""
 
     def __init__(self) -> None:
         self._digests: set[bytes] = set()
@@ -140,5 +140,5 @@ class SeenPages:
         """
         digest = hashlib.sha256(json.dumps(page, sort_keys=True).encode()).digest()
         if digest in self._digests:
-            raise IncompleteList("the same page came twice: the portal ignored the position that was asked for")
+            raise IncompleteList("the same page came twice: the portal ignored the requested position")
         self._digests.add(digest)

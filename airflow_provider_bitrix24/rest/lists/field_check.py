@@ -1,7 +1,7 @@
 """
 Names in ``filter`` and ``select`` are checked by the portal's own list of fields where it drops what it does not know.
 
-Source: pages of ``crm.deal.list`` and its sisters; the server source, which drops them without a word.
+Source: pages of ``crm.deal.list`` and its sisters; the server source.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from airflow_provider_bitrix24.rest.field_descriptions import described, kept
 from airflow_provider_bitrix24.rest.lists.listing import Listing
 from airflow_provider_bitrix24.rest.messages import did_you_mean
 
-#: «All fields» and «all user fields»; multi-fields have no mask.
+#: "All fields" and "all user fields"; multi-fields have no mask.
 _MASKS = frozenset({"*", "UF_*"})
 #: Kinds of multi-fields, which are selected by name.
 _MULTIFIELDS = frozenset({"PHONE", "EMAIL", "WEB", "IM", "LINK"})
-#: Described, yet not in filters, and what is («crm.deal.list»).
+#: Described, but not in filters, and the hint ("crm.deal.list").
 _NOT_FILTERED = {"crm.deal.fields": {"CONTACT_IDS": "use crm.item.list, whose field is contactIds"}}
-#: Described, yet in no row, and what tells it («crm.deal.list», «crm.contact.fields»).
+#: Described, but not in rows, and the hint ("crm.deal.list", "crm.contact.fields").
 _NOT_SELECTED = {
     **_NOT_FILTERED,
     "crm.contact.fields": {"COMPANY_IDS": "use crm.item.list, or crm.contact.company.items.get"},
 }
-#: Selected, though not described: the files of an activity, which come as FILES («crm.activity.list»).
+#: Selected, though not described: the files of an activity, which come as FILES ("crm.activity.list").
 _NOT_DESCRIBED = {"crm.activity.fields": frozenset({"STORAGE_ELEMENT_IDS"})}
 
 
@@ -75,7 +75,7 @@ class Fields:
     def _refusal(self, listing: Listing, place: str, name: str, known: Iterable[str], loss: str) -> ConfigurationError:
         hint = did_you_mean(name.upper(), sorted(known), f"see {self._source} for the names")
         return ConfigurationError(
-            f"{place} names {name!r}, which it does not take: the portal would drop it without a word and {loss}",
+            f"{place} names {name!r}, which is not a field here: the portal would silently drop it and {loss}",
             method=listing.name,
             next_step=self._not_selected.get(name, hint),
         )
@@ -94,7 +94,9 @@ def check_fields(conversation: Conversation, listing: Listing) -> None:
         # A field may be new: before a name is refused, the portal is asked again.
         description = described(conversation, rows.fields_method, fresh=True)
         if not description:
-            raise IncompleteList(f"{rows.fields_method} describes no fields to check the names by")
+            raise IncompleteList(
+                f"{rows.fields_method} describes no fields, so names in filter and select cannot be checked"
+            )
         Fields(rows.fields_method, description).check(listing)
 
 

@@ -12,7 +12,7 @@ from airflow_provider_bitrix24.methods import Method, Rows
 from airflow_provider_bitrix24.rest.encoding import as_params, no_two_spellings, plain
 from airflow_provider_bitrix24.types import Params, Row
 
-#: Operators that may stand in front of a filter's field name («crm.item.list», «crm.deal.list»).
+#: Operators that may stand in front of a filter's field name ("crm.item.list", "crm.deal.list").
 _OPERATORS = re.compile(r"^[!=<>@%?~]+")
 #: Ids have 19 digits at most, and Python reads no text of many thousand as a number.
 _WHOLE_NUMBER = re.compile(r"\s*[0-9]{1,40}\s*")
@@ -31,27 +31,27 @@ class Listing:
             raise ConfigurationError(
                 "not known to be a list",
                 method=method.name,
-                next_step="use call, or tell its rows with Methods.adding(Method(…, rows=Rows(…)))",
+                next_step="use call, or describe its rows with Methods.adding(Method(…, rows=Rows(…)))",
             )
         self.method, self.name = method, method.name
         self.rows: Rows = method.rows
         self.params = self._normalised(plain(as_params(params, method=self.name), method=self.name))
-        self._owned()
-        self._no_misspelt_filter()
+        self._check_own_parameters()
+        self._check_misspelt_filter()
         self._gather_filter()
         self._check_filter()
         self.id_was_added = self._select_id()
         self.lower_bound = self._take_bound() if self.rows.paging == "keyset" else 0
 
-    def _fail(self, what: str, cure: str) -> ConfigurationError:
-        return ConfigurationError(what, method=self.name, next_step=cure)
+    def _fail(self, what: str, hint: str) -> ConfigurationError:
+        return ConfigurationError(what, method=self.name, next_step=hint)
 
     def _normalised(self, params: dict[str, Any]) -> dict[str, Any]:
         """
         The parameters under the method's own spelling.
 
-        Old modules read a name in any case and keep one of two spellings without a word; controllers read one spelling
-        and ignore every other.
+        Old modules read a name in any case and silently keep one of two spellings; controllers read one spelling and
+        ignore every other.
         """
         rows = self.rows
         ours = (rows.filter, rows.order, rows.select, rows.sort, rows.limit, rows.cursor, "start", "filter", "order")
@@ -63,32 +63,32 @@ class Listing:
     def _no_two_spellings(self, names: Iterable[str]) -> None:
         no_two_spellings(names, method=self.name)
 
-    def _owned(self) -> None:
-        """What the caller must leave to us, so that every row comes once."""
+    def _check_own_parameters(self) -> None:
+        """Refuse what the caller must leave to us, so that every row comes once."""
         rows = self.rows
         for name in {"start", rows.cursor, rows.limit} - {None}:
             if name in self.params and rows.paging != "single":
                 raise self._fail(
-                    f"{name!r} is set here to read the whole list", "leave it out; `limit` of list() cuts the list"
+                    f"{name!r} is set by the client to read the whole list",
+                    "leave it out; the argument limit of list() shortens the list",
                 )
         if rows.order_id and rows.order:
-            wanted = self.order()
-            for name, value in wanted.items():
+            for name, value in self.order().items():
                 given = self.params.get(name)
-                if given is not None and _shouting(given) != _shouting(value):
+                if given is not None and _upper(given) != _upper(value):
                     raise self._fail(
-                        f"{name!r} is set here to {value!r}: only in order of id can a list be proven whole",
+                        f"{name!r} is set by the client to {value!r}: only in order of id can a list be proven whole",
                         "leave it out, and sort the rows afterwards",
                     )
 
-    def _no_misspelt_filter(self) -> None:
+    def _check_misspelt_filter(self) -> None:
         """Portals ignore a parameter that they do not know: without its filter a list is everything."""
         if not self.rows.filter or self.rows.filter in self.params:
             return
         for name, value in self.params.items():
             if isinstance(value, (dict, list)) and difflib.get_close_matches(name.lower(), ["filter"], cutoff=0.8):
                 raise self._fail(
-                    f"{name!r} is no parameter of it: the portal would ignore it and return every row",
+                    f"{name!r} is not a parameter of this method: the portal would ignore it and return every row",
                     f"did you mean {self.rows.filter}?",
                 )
 
@@ -96,8 +96,8 @@ class Listing:
         """
         Put fields that stand beside the filter into it.
 
-        ``user.get`` takes them for one («UF_DEPARTMENT» beside «SORT» on its page), but not beside a ``FILTER``, and
-        paging by id adds that.
+        ``user.get`` takes them for one (its page has ``UF_DEPARTMENT`` beside ``SORT``), but not beside a ``FILTER``,
+        and paging by id adds that.
         """
         rows = self.rows
         if rows.paging != "keyset" or not rows.filter or not rows.sort:
@@ -110,12 +110,13 @@ class Listing:
                 name.upper() for name in fields
             }:
                 raise self._fail(
-                    f"fields to filter by stand in {rows.filter!r} and beside it", f"put all of them into {rows.filter}"
+                    f"fields to filter by are both in {rows.filter!r} and beside it",
+                    f"put all of them into {rows.filter}",
                 )
             self.params[rows.filter] = {**fields, **user_filter}
 
     def _check_filter(self) -> None:
-        """What portals read as no filter at all, or as one without the condition: every row would come back."""
+        """Refuse what portals read as no filter, or as one without the condition: every row would come back."""
         rows = self.rows
         user_filter = self.params.get(rows.filter or "")
         if user_filter is None:
@@ -129,13 +130,13 @@ class Listing:
             for inner in value if isinstance(value, dict) else ():
                 if _OPERATORS.fullmatch(inner):
                     raise self._fail(
-                        f"{name!r} in the filter holds its operator {inner!r}: the portal would read a list of values",
+                        f"{name!r} in the filter has its operator {inner!r} inside, where it reads as a list of values",
                         f"write {inner + name!r}",
                     )
             if skips_empty and value in ([], {}):
                 raise self._fail(
                     f"{name!r} in the filter is an empty list: the portal would drop it and return every row",
-                    "do not ask where there is nothing to ask for, or leave the condition out",
+                    "skip the call where there is nothing to look for, or leave the condition out",
                 )
 
     def order(self) -> dict[str, Any]:
@@ -158,7 +159,7 @@ class Listing:
             return False
         self.params[rows.select] = [*select, name]
         # Where the caller asked for it in another case, it stays in the rows.
-        return name.lower() not in {one.lower() for one in select}
+        return name.lower() not in {selected.lower() for selected in select}
 
     def without_added_id(self, row: Row) -> Row:
         """The row as the caller asked for it."""
@@ -193,7 +194,7 @@ class Listing:
             # An empty object has no form in a batch.
             del self.params[rows.filter]
         if len(bounds) > 1:
-            raise self._fail(f"{' and '.join(map(repr, bounds))} are one parameter", "keep one")
+            raise self._fail(f"{' and '.join(map(repr, bounds))} are the same condition", "keep one")
         for key, bound in bounds.items():
             if isinstance(bound, bool) or not _WHOLE_NUMBER.fullmatch(str(bound)):
                 raise self._fail(f"{key!r} in the filter is not a whole number", "write e.g. 100")
@@ -216,11 +217,11 @@ class Listing:
         """
         Parameters of the page behind an id, which may be a reference to another command.
 
-        ``start=-1`` spares the portal counting the whole list on every page («How to Retrieve Large Volumes of Data»).
+        ``start=-1`` spares the portal counting the whole list on every page ("How to Retrieve Large Volumes of Data").
         """
         rows = self.rows
         if not rows.filter or not rows.filter_id:
-            raise self._fail("cannot be read by id", "tell its paging with Methods.adding")
+            raise self._fail("cannot be read by id", "describe its paging with Methods.adding")
         user_filter = self.params.get(rows.filter) or {}
         return {
             **self.params,
@@ -230,7 +231,7 @@ class Listing:
         }
 
     def first(self) -> dict[str, Any]:
-        """Parameters of the first page of a list that may well be its last; where it counts, it tells the total."""
+        """Parameters of the first page, with the portal's count where the method counts."""
         bound = {f">{self.rows.filter_id}": self.lower_bound} if self.lower_bound and self.rows.filter else {}
         if bound and self.rows.filter:
             return {**self.params, self.rows.filter: {**self.params.get(self.rows.filter, {}), **bound}, **self.order()}
@@ -246,7 +247,7 @@ class Listing:
         conditions = self.params.get(rows.filter or "") or []
         if not rows.filter_id or not rows.order_id or not isinstance(conditions, list):
             return None
-        return conditions if all(isinstance(one, list) for one in conditions) else None
+        return conditions if all(isinstance(condition, list) for condition in conditions) else None
 
     def filter_names(self) -> list[str]:
         """Field names of the caller's filter, without operators; groups are named as they are."""
@@ -259,8 +260,8 @@ class Listing:
         return select if isinstance(select, list) else []
 
 
-def _shouting(value: Any) -> Any:
+def _upper(value: Any) -> Any:
     """Text in upper case at every level: portals take ``asc`` and ``ASC`` alike."""
     if isinstance(value, Mapping):
-        return {str(key).upper(): _shouting(one) for key, one in value.items()}
+        return {str(key).upper(): _upper(inner) for key, inner in value.items()}
     return value.upper() if isinstance(value, str) else value

@@ -1,4 +1,4 @@
-"""Lists read by offset (``start``): the first page tells how many rows there are, batches bring the others."""
+"""Lists read by offset (``start``): the first page says how many rows there are, batches bring the others."""
 
 from __future__ import annotations
 
@@ -33,8 +33,10 @@ def by_offset(ask: PageRequests, listing: Listing, report: ListReport) -> Iterat
         if page:
             yield page
         if reply.next is not None and (not page or reply.next != offset + size):
-            raise IncompleteList(f"the next page is said to begin at {reply.next} after {len(page)} rows at {offset}")
-        # Of a method that nobody described, the count may say 50 whatever the number, as that of crm.address.list.
+            raise IncompleteList(
+                f"after {len(page)} rows at {offset}, the portal says that the next page begins at {reply.next}"
+            )
+        # The count of a method that is not described may say 50 whatever the number, as that of crm.address.list does.
         counted = rows.at is not None and report.total is not None and offset + size >= report.total
         if reply.next is None and (len(page) < size or counted):
             break

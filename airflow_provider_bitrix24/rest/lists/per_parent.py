@@ -19,8 +19,8 @@ from airflow_provider_bitrix24.types import Params, Row
 
 Parent = TypeVar("Parent", bound=Hashable)
 
-#: How lists are paged whose first page can tell that it is the last.
-_TOLD_BY_A_PAGE = frozenset({"keyset", "start", "single", "unknown"})
+#: How lists are paged whose first page can show that it is the last.
+_ENDS_VISIBLY = frozenset({"keyset", "start", "single", "unknown"})
 
 
 def children(
@@ -28,7 +28,7 @@ def children(
 ) -> Iterator[tuple[Parent, Row]]:
     """See :meth:`Client.children`."""
     method = conversation.method(name)
-    waiting = _once(parents)
+    waiting = _unique(parents)
     while batch := list(islice(waiting, MAX_COMMANDS)):
         params = {parent: params_of(parent) for parent in batch}
         listings = {parent: Listing(method, params[parent]) for parent in batch}
@@ -42,22 +42,20 @@ def children(
                 raise first_pages.errors[parent]
             rows: Iterable[Row] | None = _all_on_first_page(first_pages.replies[parent], listing)
             if rows is None:
-                # It begins anew: what the first page showed may have changed since.
+                # From the start: what was on the first page may have changed since.
                 rows = RowList(conversation, Listing(method, params[parent]), None)
             for row in rows:
                 yield parent, listing.without_added_id(row)
 
 
-def _once(parents: Iterable[Parent]) -> Iterator[Parent]:
-    """Each parent once, taken only when it is needed: parents may be a list that is being read."""
+def _unique(parents: Iterable[Parent]) -> Iterator[Parent]:
+    """Each parent once, taken only when it is needed: parents may come from a list that is being read."""
     if isinstance(parents, (str, bytes)) or not isinstance(parents, Iterable):
         raise ConfigurationError("the parents are not a list", next_step="write e.g. [7, 9]")
     seen: set[Parent] = set()
     for parent in parents:
         if not isinstance(parent, Hashable):
-            raise ConfigurationError(
-                f"a parent is a {type(parent).__name__}", next_step="give ids, numbers or texts, e.g. [7, 9]"
-            )
+            raise ConfigurationError(f"a parent is a {type(parent).__name__}", next_step="write ids, e.g. [7, 9]")
         if parent not in seen:
             seen.add(parent)
             yield parent
@@ -74,8 +72,8 @@ def _all_on_first_page(reply: Reply, listing: Listing) -> list[Row] | None:
     total = reply.total if listing.rows.total_is_true else None
     if reply.next is not None or (total is not None and total > len(rows)):
         return None
-    if listing.rows.paging not in _TOLD_BY_A_PAGE:
-        # Their page has the size that the portal likes, and only an empty one is the end.
+    if listing.rows.paging not in _ENDS_VISIBLY:
+        # The portal chooses the size of their pages, so only an empty one is the end.
         return None if rows else []
     if listing.rows.paging == "keyset" and rows:
         # A page may be short because the user must not see some of its rows.

@@ -1,4 +1,4 @@
-"""Rows one by one, which once they have failed never seem to have come to their end."""
+"""An iterator whose failure cannot be taken for its end."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Stream(Iterator[T]):
                 self._failure = error.but()
             except BaseException as error:
                 self._failure = IncompleteList(
-                    f"{type(error).__name__} ended the list before its end", retryable=True, next_step="read it again"
+                    f"{type(error).__name__} interrupted the list", retryable=True, next_step="read it again"
                 )
                 raise
         raise self._failure.but()

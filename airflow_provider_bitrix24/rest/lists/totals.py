@@ -55,9 +55,7 @@ def counts_more(ask: PageRequests, listing: Listing, report: ListReport) -> bool
 
 
 def incomplete(report: ListReport) -> IncompleteList:
-    return IncompleteList(
-        f"incomplete list: {report.rows} of {report.total} rows came", retryable=True, next_step="read it again"
-    )
+    return IncompleteList(f"only {report.rows} of {report.total} rows came", retryable=True, next_step="read it again")
 
 
 def _is_count(total: int | None, listing: Listing) -> TypeGuard[int]:

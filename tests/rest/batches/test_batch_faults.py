@@ -88,7 +88,7 @@ def test_a_command_that_did_not_come_back_is_an_error(client: Client, portal: Sa
     portal.fault("body", method="batch", body=body, executed=False)
     outcome = client.batch({"a": get(1), "add": add("x")})
     assert list(outcome.replies) == ["a"]
-    assert "came back without this command" in str(outcome.errors["add"])
+    assert "the answer of the batch does not have this command" in str(outcome.errors["add"])
     assert portal.count(ADD) == 0
 
 
@@ -262,7 +262,10 @@ def test_all_results_or_one_error_that_holds_everything(client: Client) -> None:
     with pytest.raises(BatchError) as failed:
         client.batch({"a": get(1), "b": get(999), "c": get(2)}, halt=True).all_results()
     error = failed.value
-    assert "of 3 commands 1 failed and 1 did not run, 1 succeeded, first 'b': crm.item.get: NOT_FOUND" in str(error)
+    assert (
+        "of 3 commands 1 failed, 1 did not run and 1 succeeded; the first that failed is 'b': crm.item.get: NOT_FOUND"
+        in str(error)
+    )
     assert (list(error.errors), list(error.results), error.retryable) == (["b"], ["a"], False)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError
-from airflow_provider_bitrix24.methods import KNOWN
+from airflow_provider_bitrix24.methods import METHODS
 from airflow_provider_bitrix24.rest.batches.batch_result import BatchResult
 from airflow_provider_bitrix24.rest.batches.commands import Command, batch_params, make_command, packs, with_our_keys
 from airflow_provider_bitrix24.rest.limits.command_costs import AIM_SECONDS, CommandCosts
@@ -19,7 +19,7 @@ GET, UPDATE = "crm.item.get", "crm.item.update"
 def made(
     method: str = GET, params: dict[str, Any] | None = None, *, key: Any = "k", references: bool = False
 ) -> Command[Any]:
-    return make_command(key, KNOWN.find(method), params or {}, references=references)
+    return make_command(key, METHODS.find(method), params or {}, references=references)
 
 
 def sizes(count: int, costs: CommandCosts | None = None, **params: Any) -> list[int]:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_bitrix24.exceptions import IncompleteList
-from airflow_provider_bitrix24.methods import KNOWN, Rows
+from airflow_provider_bitrix24.methods import METHODS, Rows
 from airflow_provider_bitrix24.rest.lists.exactness import Cursor, Seen, SeenPages, id_of, number, rows_in
 
 A, B = {"id": 1}, {"id": 2}
@@ -86,7 +86,7 @@ def test_rows_keyed_by_id_and_rows_that_are_plain_values() -> None:
     ],
 )
 def test_the_table_knows_rows_and_ids(method: str, result: Any) -> None:
-    rows = KNOWN.find(method).rows
+    rows = METHODS.find(method).rows
     assert rows is not None
     assert [number(id_of(row, rows)) for row in rows_in(result, rows)] == [7]
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError
-from airflow_provider_bitrix24.methods import KNOWN
+from airflow_provider_bitrix24.methods import METHODS
 from airflow_provider_bitrix24.rest.client import Client
 from airflow_provider_bitrix24.rest.lists.field_check import Fields
 from airflow_provider_bitrix24.rest.lists.listing import Listing
@@ -38,13 +38,13 @@ FIELDS = {
 
 
 def check(method: str, params: dict[str, Any]) -> None:
-    known = KNOWN.find(method)
+    known = METHODS.find(method)
     assert known.rows is not None
     Fields(str(known.rows.fields_method), FIELDS[method]).check(Listing(known, params))
 
 
 def refusal(method: str, params: dict[str, Any]) -> str:
-    with pytest.raises(ConfigurationError, match="the portal would drop it without a word") as refused:
+    with pytest.raises(ConfigurationError, match="the portal would silently drop it") as refused:
         check(method, params)
     return str(refused.value)
 

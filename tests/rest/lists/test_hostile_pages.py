@@ -15,7 +15,7 @@ from airflow_provider_bitrix24.exceptions import (
     Forbidden,
     OperationTimeLimit,
 )
-from airflow_provider_bitrix24.methods import KNOWN, Method, Rows
+from airflow_provider_bitrix24.methods import METHODS, Method, Rows
 from tests.rest.clients import Naps
 from tests.rest.hostile import (
     Hostile,
@@ -258,7 +258,7 @@ def test_a_list_of_the_user_is_read_by_id_also_where_the_place_of_the_id_is_not_
     at: str | None, id_key: str | None
 ) -> None:
     rows = Rows(at, id_key=id_key, filter="filter", filter_id="id", order="order", order_id="id", paging="keyset")
-    methods = KNOWN.adding(Method("acme.visit.list", repeat="read", rows=rows))
+    methods = METHODS.adding(Method("acme.visit.list", repeat="read", rows=rows))
 
     def answer(method: str, params: dict[str, Any]) -> Any:
         page = [{"id": number} for number in range(1, 261) if number > bound(params, ">id")][:50]

@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError
-from airflow_provider_bitrix24.methods import KNOWN
+from airflow_provider_bitrix24.methods import METHODS
 from airflow_provider_bitrix24.rest.lists.listing import Listing
 
 DEALS, ITEMS, TASKS, USERS = "crm.deal.list", "crm.item.list", "tasks.task.list", "user.get"
 
 
 def listing(method: str, params: dict[str, Any] | None = None, version: int = 2) -> Listing:
-    return Listing(KNOWN.find(method, version), params or {})
+    return Listing(METHODS.find(method, version), params or {})
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_the_callers_filter_is_kept_whatever_its_case(method: str, params: dict[
     ],
 )
 def test_two_spellings_of_one_parameter_are_refused(params: dict[str, Any]) -> None:
-    with pytest.raises(ConfigurationError, match="are one parameter"):
+    with pytest.raises(ConfigurationError, match="are the same parameter"):
         listing(DEALS, params)
 
 
@@ -91,13 +91,13 @@ def test_a_bound_in_another_case_narrows_where_the_portal_reads_any_case() -> No
 
 
 def test_two_spellings_of_the_bound_are_refused() -> None:
-    with pytest.raises(ConfigurationError, match="are one"):
+    with pytest.raises(ConfigurationError, match="are the same parameter"):
         listing(USERS, {"filter": {">id": 1000, ">ID": 50}})
 
 
 @pytest.mark.parametrize("method", [USERS, DEALS])
 def test_two_spellings_of_one_field_are_refused_where_the_portal_reads_any_case(method: str) -> None:
-    with pytest.raises(ConfigurationError, match="are one parameter"):
+    with pytest.raises(ConfigurationError, match="are the same parameter"):
         listing(method, {"filter": {"ACTIVE": "Y", "active": "N"}})
 
 
@@ -228,12 +228,12 @@ def test_the_order_that_is_ours_anyway_is_no_mistake(order: Any) -> None:
     ],
 )
 def test_what_moves_through_the_list_is_ours(method: str, version: int, name: str) -> None:
-    with pytest.raises(ConfigurationError, match="is set here"):
+    with pytest.raises(ConfigurationError, match="is set by the client"):
         listing(method, {name: 50}, version)
 
 
 def test_a_method_that_is_no_list_says_how_to_make_it_one() -> None:
-    with pytest.raises(ConfigurationError, match="not known to be a list: use call, or tell its rows"):
+    with pytest.raises(ConfigurationError, match="not known to be a list: use call, or describe its rows"):
         listing("crm.item.add")
 
 

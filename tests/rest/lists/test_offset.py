@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_bitrix24.methods import KNOWN, Method, Rows
+from airflow_provider_bitrix24.methods import METHODS, Method, Rows
 from tests.rest.hostile import Page, drain, incomplete, reading, start_of
 
 UNKNOWN = "acme.thing.list"
@@ -129,7 +129,7 @@ def test_rows_deleted_meanwhile_are_noticed() -> None:
     assert incomplete(answer, UNKNOWN).retryable
 
 
-WITHOUT_IDS = KNOWN.adding(Method("acme.pair.list", repeat="read", rows=Rows(at="", unique_id=False)))
+WITHOUT_IDS = METHODS.adding(Method("acme.pair.list", repeat="read", rows=Rows(at="", unique_id=False)))
 
 
 @pytest.mark.parametrize("pages", [[0], [0, 1]])
@@ -203,11 +203,11 @@ def test_a_list_whose_paging_nobody_documents_is_not_shortened(page: Page) -> No
 
 @pytest.mark.parametrize("page", [Page([{"STATUS_ID": 1}], 60, 50), Page([{"STATUS_ID": 1}], 60)])
 def test_a_list_in_one_answer_that_says_there_is_more_is_an_error(page: Page) -> None:
-    single = KNOWN.adding(Method("acme.one.list", repeat="read", rows=Rows(at="", unique_id=False, paging="single")))
+    single = METHODS.adding(Method("acme.one.list", repeat="read", rows=Rows(at="", unique_id=False, paging="single")))
     incomplete(lambda *_: page, "acme.one.list", methods=single)
 
 
-CURSORS = KNOWN.adding(
+CURSORS = METHODS.adding(
     Method("acme.offset.list", repeat="read", rows=Rows("", paging="limit-offset", limit="LIMIT", cursor="OFFSET")),
     Method("acme.last.list", repeat="read", rows=Rows("", paging="last-id", limit="LIMIT", cursor="LAST_ID")),
     Method("acme.page.list", repeat="read", rows=Rows("", paging="page", cursor="page")),

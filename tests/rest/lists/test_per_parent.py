@@ -14,7 +14,7 @@ from airflow_provider_bitrix24.exceptions import (
     IncompleteList,
     NotFound,
 )
-from airflow_provider_bitrix24.methods import KNOWN, Method, Rows
+from airflow_provider_bitrix24.methods import METHODS, Method, Rows
 from airflow_provider_bitrix24.rest.client import Client
 from airflow_provider_bitrix24.sandbox import Sandbox
 from tests.rest.clients import client_of
@@ -131,7 +131,7 @@ def test_what_ends_the_parents_ends_no_list_of_children(portal: Sandbox, client:
     with pytest.raises(KeyError):
         list(found)
     for _ in range(2):
-        with pytest.raises(IncompleteList, match="KeyError ended the list before its end: read it again"):
+        with pytest.raises(IncompleteList, match="KeyError interrupted the list: read it again"):
             next(found)
 
 
@@ -214,7 +214,7 @@ def test_a_page_that_is_short_of_rows_the_user_must_not_see_does_not_end_a_paren
 @pytest.mark.parametrize("method", ["acme.offset.list", "acme.last.list", "acme.page.list"])
 def test_lists_with_cursors_of_their_own_are_read_to_an_empty_page_for_each_parent(method: str) -> None:
     """Without a size ``im.search.user.list`` gives 10 rows, however many there are."""
-    methods = KNOWN.adding(
+    methods = METHODS.adding(
         Method("acme.offset.list", repeat="read", rows=Rows("", paging="limit-offset", limit="LIMIT", cursor="OFFSET")),
         Method("acme.last.list", repeat="read", rows=Rows("", paging="last-id", limit="LIMIT", cursor="LAST_ID")),
         Method("acme.page.list", repeat="read", rows=Rows("", paging="page", cursor="page")),

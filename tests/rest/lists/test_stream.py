@@ -22,7 +22,7 @@ def test_an_error_of_others_ends_the_stream_as_incomplete_from_then_on() -> None
     with pytest.raises(KeyError):
         next(stream)
     for _ in range(2):
-        with pytest.raises(IncompleteList, match="KeyError ended the list before its end") as caught:
+        with pytest.raises(IncompleteList, match="KeyError interrupted the list") as caught:
             next(stream)
         assert caught.value.retryable
 
