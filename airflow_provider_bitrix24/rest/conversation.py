@@ -196,14 +196,20 @@ class Conversation:
             if may_have_run and deletes(method) and self._is_gone(method, params, failure, patience):
                 return _done(method, failure)
             if delay is None:
-                if lost is not None and failure.ran == "no" and (failure.retryable or repeat == "never"):
-                    failure = lost.but(advice=f"a later attempt failed: {failure.reason}")
-                failure = self._diagnosed(failure, method, params, lost) if explain else failure
-                if lost is not None and isinstance(failure, NotFound) and deletes(method):
-                    return _done(method, lost)
-                # This attempt did not run, but an earlier one may have.
-                raise failure.but(ran="unknown") if lost is not None and failure.ran == "no" else failure
+                return self._give_up(failure, method, params, lost, explain=explain)
             failure = None
+
+    def _give_up(
+        self, failure: Bitrix24Error, method: Method, params: Params, lost: Bitrix24Error | None, *, explain: bool
+    ) -> Reply:
+        """Raise what the last attempt ended with, unless it shows that a lost one has deleted the object."""
+        if lost is not None and failure.ran == "no" and (failure.retryable or method.repeat_for(params) == "never"):
+            failure = lost.but(advice=f"a later attempt failed: {failure.reason}")
+        failure = self._diagnosed(failure, method, params, lost) if explain else failure
+        if lost is not None and isinstance(failure, NotFound) and deletes(method):
+            return _done(method, lost)
+        # The last attempt did not run, but an earlier one may have.
+        raise failure.but(ran="unknown") if lost is not None and failure.ran == "no" else failure
 
     def refused(self, error: Bitrix24Error, method: str, *, batched: bool) -> Bitrix24Error:
         """

@@ -1,4 +1,4 @@
-"""Rows out of answers: where they are, which id they have, and whether they follow from what was asked."""
+"""Rows of an answer: where they are, which id they have, and whether any was left out or came twice."""
 
 from __future__ import annotations
 

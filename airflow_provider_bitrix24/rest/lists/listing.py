@@ -1,4 +1,4 @@
-"""What a list is asked: the caller's parameters, checked, with room for the filter and order that paging needs."""
+"""The parameters of a list: the caller's, checked, and completed by the filter and order that paging needs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Listing:
     A list method and the caller's parameters.
 
     :param method: what is known of it, under the name that is sent.
-    :raises ConfigurationError: a parameter that is ours, is said twice, or cannot be combined with paging.
+    :raises ConfigurationError: a parameter is set by the client, has two spellings, or cannot be combined with paging.
     """
 
     def __init__(self, method: Method, params: Params | None) -> None:
@@ -64,7 +64,7 @@ class Listing:
         no_two_spellings(names, method=self.name)
 
     def _check_own_parameters(self) -> None:
-        """Refuse what the caller must leave to us, so that every row comes once."""
+        """Refuse what the client must set itself so that every row comes once."""
         rows = self.rows
         for name in {"start", rows.cursor, rows.limit} - {None}:
             if name in self.params and rows.paging != "single":
@@ -82,7 +82,7 @@ class Listing:
                     )
 
     def _check_misspelt_filter(self) -> None:
-        """Portals ignore a parameter that they do not know: without its filter a list is everything."""
+        """Refuse a misspelt filter: portals ignore a parameter that they do not know, and return every row."""
         if not self.rows.filter or self.rows.filter in self.params:
             return
         for name, value in self.params.items():
@@ -147,7 +147,7 @@ class Listing:
         return {rows.sort: rows.order_id, rows.order: "ASC"} if rows.sort else {rows.order: {rows.order_id: "ASC"}}
 
     def _select_id(self) -> bool:
-        """Answer rows hold only selected fields: without the id nothing can be proven."""
+        """Add the id to ``select``: rows hold only selected fields, and without the id nothing can be proven."""
         rows = self.rows
         if not rows.select or rows.select not in self.params or not rows.unique_id:
             return False
@@ -168,7 +168,7 @@ class Listing:
         return row
 
     def _take_bound(self) -> int:
-        """The caller's own ``>ID``: it narrows ours, so it becomes where we begin."""
+        """Take the caller's own ``>ID`` out of the filter: the list begins there."""
         rows = self.rows
         if not rows.filter:
             return 0
@@ -179,7 +179,7 @@ class Listing:
         if not isinstance(user_filter, dict):
             raise self._fail(f"{rows.filter!r} is not an object", 'write e.g. {">=ID": 100}')
         if any(name.lower().lstrip(":") == "logic" for name in user_filter):
-            # Beside an OR our own condition would be one more alternative, and a bound in it is none.
+            # Beside an OR our own condition would be one more alternative, and a bound inside it would not bind.
             if rows.fields_method != "crm.item.fields":
                 raise self._fail(
                     "'logic' at the top of the filter cannot be combined with paging by id", "leave it out"
@@ -191,7 +191,7 @@ class Listing:
         bounds = self._bounds(user_filter)
         self.params[rows.filter] = {name: value for name, value in user_filter.items() if name not in bounds}
         if not self.params[rows.filter]:
-            # An empty object has no form in a batch.
+            # A batch cannot carry an empty object.
             del self.params[rows.filter]
         if len(bounds) > 1:
             raise self._fail(f"{' and '.join(map(repr, bounds))} are the same condition", "keep one")
@@ -205,8 +205,8 @@ class Listing:
         """
         Conditions of the caller that are the same as our cursor.
 
-        In another case it would vanish beside ours, or push ours aside, or be dropped; where the names of fields are
-        known, it is refused by them instead.
+        Spelled in another case, one of the two would replace the other, or be dropped. Where fields are described, such
+        a spelling is refused as an unknown name instead.
         """
         own = f">{self.rows.filter_id}"
         if self.rows.fields_method:
@@ -261,7 +261,7 @@ class Listing:
 
 
 def _upper(value: Any) -> Any:
-    """Text in upper case at every level: portals take ``asc`` and ``ASC`` alike."""
+    """A value with all its text in upper case: portals take ``asc`` and ``ASC`` alike."""
     if isinstance(value, Mapping):
         return {str(key).upper(): _upper(inner) for key, inner in value.items()}
     return value.upper() if isinstance(value, str) else value

@@ -29,9 +29,9 @@ def children(
     """See :meth:`Client.children`."""
     method = conversation.method(name)
     waiting = _unique(parents)
-    while batch := list(islice(waiting, MAX_COMMANDS)):
-        params = {parent: params_of(parent) for parent in batch}
-        listings = {parent: Listing(method, params[parent]) for parent in batch}
+    while group := list(islice(waiting, MAX_COMMANDS)):
+        params = {parent: params_of(parent) for parent in group}
+        listings = {parent: Listing(method, params[parent]) for parent in group}
         for listing in listings.values():
             check_fields(conversation, listing)
         first_pages = BatchCall[Parent](conversation, halt=False, references=False).run(
