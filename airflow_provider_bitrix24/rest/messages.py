@@ -1,4 +1,4 @@
-"""Parts of messages: a value as it is shown, and the name that was probably meant."""
+"""Parts of messages: a value cut to a readable length, and the name that was probably meant."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PREVIEW_LENGTH = 60
 
 def preview(value: Any, scrub: Callable[[str], str] = str) -> str:
     """
-    ``value`` for a message, cut where it is long.
+    Return ``value`` as Python writes it, cut after :data:`PREVIEW_LENGTH` characters.
 
     :param scrub: takes secrets out of what a portal sent.
     """
@@ -22,10 +22,10 @@ def preview(value: Any, scrub: Callable[[str], str] = str) -> str:
 
 def did_you_mean(name: str, known: Iterable[str] | Mapping[str, Iterable[str]], otherwise: str = "") -> str:
     """
-    The names that are nearest to a misspelt one: ``did you mean TITLE or TYPE_ID?``.
+    Return a question with up to three names that are nearest to a misspelt one: ``did you mean TITLE or TYPE_ID?``.
 
-    :param known: the names, or by each spelling the names that it stands for.
-    :param otherwise: what to say where none is near.
+    :param known: the names; or spellings, each with the names that it stands for.
+    :param otherwise: what to return where none is near.
     """
     names = known if isinstance(known, Mapping) else {spelling: (spelling,) for spelling in known}
     spellings = [name] if name in names else difflib.get_close_matches(name, names, n=3)

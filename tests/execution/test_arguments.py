@@ -21,7 +21,7 @@ from airflow_provider_bitrix24.operators.payment import Bitrix24ListPaymentsOper
 from airflow_provider_bitrix24.operators.rest import Bitrix24BatchOperator, Bitrix24ListOperator, Bitrix24Operator
 from tests.operators.context import context
 
-NOTHING = "nothing was found for it: look at the template, or at what the other task returned"
+NOTHING = "it has no value: check the template, or what the upstream task returned"
 TEMPLATE = "add | tojson to it, or set render_template_as_native_obj=True in the DAG"
 
 
@@ -98,7 +98,7 @@ def test_none_in_place_of_what_was_given_is_not_taken_for_all_there_is(operator,
     task = copy.copy(operator(task_id="task", **arguments))
     # What Airflow does where the template, or the other task's result, is None.
     setattr(task, lost, None)
-    with pytest.raises(AirflowFailException, match=f"{lost} is None: nothing was found for it"):
+    with pytest.raises(AirflowFailException, match=f"{lost} is None: it has no value"):
         task.execute(context())
     assert portal.connections == 0
 

@@ -239,18 +239,18 @@ def test_more_than_max_deletions_fail_before_the_first(most, count, portal, conn
         ({"payment_ids": [1], "payment_filter": {"=paid": "N"}}, "payment_filter does not choose among payment_ids"),
         (
             {"entity_ids": [1], "payment_filter": ""},
-            "payment_filter is not an object, but '': nothing was found for it",
+            "payment_filter is not an object, but '': it has no value",
         ),
-        ({"entity_ids": [1], "payment_filter": "None"}, "but 'None': nothing was found for it"),
-        ({"entity_ids": [1], "payment_filter": "null"}, "but 'null': nothing was found for it"),
+        ({"entity_ids": [1], "payment_filter": "None"}, "but 'None': it has no value"),
+        ({"entity_ids": [1], "payment_filter": "null"}, "but 'null': it has no value"),
         ({"entity_ids": [1], "payment_filter": "{'=paid': 'N'}"}, "add | tojson to it"),
         ({"payment_ids": "['1', '2']"}, "payment_ids is not a list of ids, but \"['1', '2']\": if a template wrote it"),
-        ({"payment_ids": "None"}, "nothing was found for it"),
+        ({"payment_ids": "None"}, "it has no value"),
         ({"payment_ids": [12.0]}, "an id in payment_ids must be a whole number above 0, not 12.0: make it whole"),
         ({"payment_ids": [1], "on_error": "skip"}, "on_error is 'skip': write one of: 'fail', 'continue'"),
         ({"payment_ids": [1], "max_deletions": 0}, "max_deletions must be a whole number above 0"),
         ({"payment_ids": [1], "report": "file:///data/"}, "report does not name a file"),
-        ({"payment_ids": [1], "report": "None"}, "report does not name a file, but 'None': nothing was found for it"),
+        ({"payment_ids": [1], "report": "None"}, "report does not name a file, but 'None': it has no value"),
     ],
 )
 def test_wrong_arguments_fail_without_a_retry_and_nothing_is_sent(arguments, told, portal, connection):

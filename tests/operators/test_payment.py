@@ -86,7 +86,7 @@ def test_what_is_no_id_fails_without_a_retry_and_nothing_is_sent(payment_id, por
 @pytest.mark.parametrize(
     ("payment_id", "cure"),
     [
-        *((nothing, "nothing was found for it: look at the template") for nothing in ("", " ", "None", None, math.nan)),
+        *((nothing, "it has no value: check the template") for nothing in ("", " ", "None", None, math.nan)),
         *(
             (whole, "make it whole with int(…), in a template with | float | int")
             for whole in (1035.0, "1035.0", Decimal(1035))

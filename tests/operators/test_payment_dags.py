@@ -225,7 +225,7 @@ def test_a_filter_that_came_out_as_none_deletes_nothing(lost, portal, connection
         Bitrix24DeletePaymentsOperator(task_id="task", entity_ids=[1, 2], payment_filter=payment_filter, retries=2)
     task = task_instance(run_dag(dag), "task")
     assert (task.state, task.try_number) == ("failed", 1)
-    assert "payment_filter is None: nothing was found for it" in all_output.printed + all_output.records
+    assert "payment_filter is None: it has no value" in all_output.printed + all_output.records
     assert portal.payments() == before
 
 
