@@ -1,7 +1,7 @@
 """
-The names that Airflow keeps in different places in 2.11 and in 3.x: the only module that asks which Airflow this is.
+Names that Airflow 2.11 and 3.x keep in different places: the only module that asks which Airflow this is.
 
-Each name is looked up on first use, newest place first, and kept. Importing this module imports nothing of Airflow.
+Each name is looked up on first use, newest place first, and kept. Importing this module does not import Airflow.
 """
 
 from __future__ import annotations
@@ -11,21 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from airflow.sdk import BaseHook as BaseHook
-    from airflow.sdk import BaseNotifier as BaseNotifier
     from airflow.sdk import BaseOperator as BaseOperator
-    from airflow.sdk import BaseOperatorLink as BaseOperatorLink
-    from airflow.sdk import BaseSensorOperator as BaseSensorOperator
-    from airflow.sdk import Connection as Connection
-    from airflow.sdk import Context as Context
     from airflow.sdk import ObjectStoragePath as ObjectStoragePath
     from airflow.sdk import Variable as Variable
-    from airflow.sdk.configuration import conf as conf
-    from airflow.sdk.exceptions import AirflowException as AirflowException
     from airflow.sdk.exceptions import AirflowFailException as AirflowFailException
     from airflow.sdk.exceptions import AirflowNotFoundException as AirflowNotFoundException
-    from airflow.sdk.exceptions import AirflowSkipException as AirflowSkipException
-    from airflow.sdk.exceptions import TaskDeferred as TaskDeferred
-    from airflow.sdk.execution_time.xcom import XCom as XCom
     from airflow.sdk.log import mask_secret as mask_secret
 
 _EXCEPTIONS = ("airflow.sdk.exceptions", "airflow.exceptions")
@@ -33,26 +23,16 @@ _EXCEPTIONS = ("airflow.sdk.exceptions", "airflow.exceptions")
 #: Modules that may hold a name, newest Airflow first.
 _PLACES: dict[str, tuple[str, ...]] = {
     "BaseHook": ("airflow.sdk", "airflow.hooks.base"),
-    "BaseNotifier": ("airflow.sdk", "airflow.sdk.bases.notifier", "airflow.notifications.basenotifier"),
     "BaseOperator": ("airflow.sdk", "airflow.models.baseoperator"),
-    "BaseOperatorLink": ("airflow.sdk", "airflow.models.baseoperatorlink"),
-    "BaseSensorOperator": ("airflow.sdk", "airflow.sensors.base"),
-    "Connection": ("airflow.sdk", "airflow.models.connection"),
-    "Context": ("airflow.sdk", "airflow.utils.context"),
     "ObjectStoragePath": ("airflow.sdk", "airflow.io.path"),
     "Variable": ("airflow.sdk", "airflow.models.variable"),
-    "XCom": ("airflow.sdk.execution_time.xcom", "airflow.models.xcom"),
-    "conf": ("airflow.sdk.configuration", "airflow.configuration"),
     "mask_secret": (
         "airflow.sdk.log",
         "airflow.sdk.execution_time.secrets_masker",
         "airflow.utils.log.secrets_masker",
     ),
-    "AirflowException": _EXCEPTIONS,
     "AirflowFailException": _EXCEPTIONS,
     "AirflowNotFoundException": _EXCEPTIONS,
-    "AirflowSkipException": _EXCEPTIONS,
-    "TaskDeferred": _EXCEPTIONS,
 }
 
 

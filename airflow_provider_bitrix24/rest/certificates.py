@@ -7,7 +7,7 @@ import ssl
 
 
 def can_be_read(path: str) -> bool:
-    """Whether ``path`` is a folder, as OpenSSL takes on trust, or a file that holds a certificate (PEM)."""
+    """Whether ``path`` is a folder (whose content OpenSSL reads later), or a file that holds a certificate (PEM)."""
     if os.path.isdir(path):
         return True
     try:

@@ -1,4 +1,4 @@
-"""Where to call and as whom: plain data, and the rule for a portal that has moved."""
+"""Where to call, as whom and how fast: plain data, and the rule for a portal that has moved."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from airflow_provider_bitrix24.rest.limits.bucket import PLANS, STANDARD, Bucket
 from airflow_provider_bitrix24.rest.limits.operating import OPERATING_BUDGET_SECONDS
 from airflow_provider_bitrix24.rest.scrub import Scrub, scrubber
 
-#: Seconds without a byte after which an answer counts as lost. The cloud cuts a call at 60 s («Limits»).
+#: Seconds without a byte after which an answer counts as lost. The cloud ends a call after 60 s (REST docs, "Limits").
 READ_TIMEOUT_SECONDS = 75.0
 #: Largest answer that is read, in MiB.
 MAX_RESPONSE_MIB = 64
@@ -28,7 +28,7 @@ class Webhook:
 
     @property
     def path(self) -> str:
-        """What stands between ``/rest/`` and the method: ``1/CODE/``. Secret."""
+        """What is between ``/rest/`` and the method: ``1/CODE/``. Secret."""
         return f"{self.user_id}/{quote(self.code, safe='')}/"
 
     @property
@@ -47,7 +47,7 @@ class OAuthApp:
     """
     An application with a token pair of its own.
 
-    :param refresh_token: the pair in the connection is only the seed: each renewal replaces it in the token store.
+    :param refresh_token: the first one; each renewal replaces it in the token store, and not in the connection.
     :param member_id: the portal that the tokens must be for; None where the connection does not say.
     :param oauth_url: the authorization server; None for Bitrix24's own.
     :param token_store: where the pair is kept, see :func:`token_stores.token_store`; may hold a password.
@@ -116,7 +116,7 @@ class Portal:
         return f"{self.scheme}://{host}{f':{self.port}' if self.port else ''}{self.folder}"
 
     def url(self, method: str, version: int = 2) -> str:
-        """The address of a method without the webhook's path: what may be logged. The transport adds the rest."""
+        """Return the address of a method without the secret path, so it may be logged. The transport adds the path."""
         return f"{self.address}/rest/{'api/' if version == 3 else ''}{quote(method, safe='')}"
 
     def secrets(self) -> Iterator[str]:
@@ -127,46 +127,46 @@ class Portal:
 
     @property
     def source(self) -> str:
-        """What shares a request bucket, as far as it can be known here: the portal, and the proxy on the way to it."""
+        """What shares a request bucket, as far as is known here: the portal, and the proxy on the way to it."""
         proxy = urlsplit(self.proxy).hostname if self.proxy else None
         return f"{self.host}:{self.port or ''}{f' through {proxy}' if proxy else ''}"
 
     def scrubber(self) -> Scrub:
-        """A function that takes the secrets of this portal out of a text."""
+        """Return a function that takes the secrets of this portal out of a text."""
         return scrubber(self.secrets())
 
     def allows(self, host: str) -> bool:
         """Whether the portal may be at this host: its own, or one of ``allowed_domains``."""
-        return host.lower() == self.host or any(_matches(host.lower(), one) for one in self.allowed_domains)
+        return host.lower() == self.host or any(_matches(host.lower(), domain) for domain in self.allowed_domains)
 
     def at(self, client_endpoint: str | None) -> Portal:
         """
-        The portal where its tokens say that it is: ``https://my.bitrix24.com/rest/``; itself where they do not say.
+        Return the portal at the address that its tokens name, ``https://my.bitrix24.com/rest/``; itself without one.
 
-        :raises ConfigurationError: that is another host than ``allowed_domains`` allow, or not https.
+        :raises ConfigurationError: that is a host outside ``allowed_domains``, or not https.
         """
         try:
             target = urlsplit(client_endpoint or "")
             host, port = (target.hostname or self.host).lower(), target.port
         except ValueError:
             return self
-        # The same host may be reached through another port or folder than the one that it knows of itself.
+        # The portal may be reached through another port or folder than it knows itself.
         if host == self.host:
             return self
         if not self.allows(host) or target.scheme != self.scheme:
             raise ConfigurationError(
-                f"the token is for the portal {target.scheme}://{host}, and the connection names {self.address}",
+                f"the token is for the portal {target.scheme}://{host}, but the connection names {self.address}",
                 next_step=f"if your portal has been renamed, write {host} as the connection's host, "
-                "or add it to the extra allowed_domains",
+                "or add it to the extra `allowed_domains`",
             )
         folder = target.path.partition("/rest")[0].rstrip("/")
         return replace(self, host=host, port=port, folder=folder)
 
     def moved(self, location: str, *, method: str, status: int, request_id: str) -> Portal:
         """
-        The portal at its new address, after a redirect to ``location``.
+        Return the portal at its new address, after a redirect to ``location``.
 
-        A portal can be renamed at any time; the old address then answers 302 («Changing the portal address»).
+        A portal can be renamed at any time; the old address then answers 302 ("Changing the portal address").
 
         :raises PortalMoved: the redirect leads to a page, to plain HTTP, or to a host outside ``allowed_domains``.
         """
@@ -190,19 +190,19 @@ class Portal:
         if host == self.host and port in (self.port, None):
             raise refuse(
                 "the portal shows a page instead of an answer (licence, maintenance or a wrong address)",
-                f"open {self.address} in a browser, and look at the connection's host",
+                f"open {self.address} in a browser, and check the connection's host",
             )
         if (scheme != "https" and self.scheme == "https") or scheme not in ("http", "https"):
-            raise refuse(f"the portal redirects to {scheme}://{host}, which is not https", "nothing is sent there")
+            raise refuse(f"the portal redirects to {scheme}://{host}, which is not https", "nothing was sent there")
         if not self.allows(host):
             raise refuse(
                 f"the portal {self.host} redirects to {host}, which this connection does not allow",
                 f"if your portal has been renamed, write {host} as the connection's host, "
-                f"or add it to the extra allowed_domains",
+                "or add it to the extra `allowed_domains`",
             )
         if f"{self.folder}/rest/" not in target.path:
             raise refuse(f"the portal redirects to a page at {host}", f"open https://{host} in a browser")
-        # A redirect that names no port means the one we have.
+        # A redirect that names no port means the present one.
         return replace(self, host=host, scheme=scheme, port=port or self.port)
 
 

@@ -1,4 +1,4 @@
-"""A client of a Redis server that a connection's extra names."""
+"""A client of the Redis server that an extra of a connection names."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def redis_client(url: str, *, extra: str, timeout_seconds: float) -> Redis:
 
     :param extra: name of the extra that holds ``url``, for messages; the address itself may hold a password.
     :param timeout_seconds: how long to wait for a connection, and for an answer.
-    :raises ConfigurationError: the address makes no sense, or the package ``redis`` is not installed.
+    :raises ConfigurationError: the address cannot be used, or the package ``redis`` is not installed.
     """
     try:
         import redis  # noqa: F401
@@ -27,24 +27,24 @@ def redis_client(url: str, *, extra: str, timeout_seconds: float) -> Redis:
         ) from None
     client = _client(url, timeout_seconds)
     if client is None:
-        # Raised outside the handler: the cause may quote a piece of the address, and so of the password.
+        # Raised outside the handler: the cause may quote part of the address, and so of the password.
         raise ConfigurationError(
-            f"the extra `{extra}` is not a whole address of Redis",
-            next_step="write redis://:password@host:6379/0, or rediss:// for TLS, with the password's special "
-            "characters percent-encoded; or leave it empty",
+            f"the extra `{extra}` is not a complete address of a Redis server",
+            next_step="write redis://:password@host:6379/0, or rediss:// for TLS, with the special characters of the "
+            "password percent-encoded; or leave it empty",
         )
     return client
 
 
 def _client(url: str, timeout_seconds: float) -> Redis | None:
-    """A client that has not connected yet; None when the address makes no sense."""
+    """Make a client, which does not connect yet; None where the address cannot be used."""
     import redis
     from redis.backoff import NoBackoff
     from redis.retry import Retry
 
     try:
         parts = urlsplit(url)
-        # A password with a bare `/`, `?` or `#` would otherwise be cut, and its beginning taken for host and port.
+        # A bare `/`, `?` or `#` in a password ends the host, and the beginning of the password is taken for it.
         if not parts.hostname or "@" in parts.path + parts.query + parts.fragment:
             return None
         return redis.Redis.from_url(

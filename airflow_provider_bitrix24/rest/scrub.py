@@ -22,19 +22,19 @@ def scrubber(secrets: Iterable[str]) -> Scrub:
 
     Case is ignored, since percent-encoding may be in either, and host names come back in lower case.
     """
-    known = tuple(secret for secret in secrets if secret)
+    texts = tuple(secret for secret in secrets if secret)
 
     @cache
     def pattern() -> re.Pattern[str]:
-        forms = {form for secret in known for form in spellings(secret)}
-        return re.compile("|".join(re.escape(form) for form in sorted(forms, key=len, reverse=True)), re.IGNORECASE)
+        spelled = {spelling for secret in texts for spelling in spellings(secret)}
+        return re.compile("|".join(map(re.escape, sorted(spelled, key=len, reverse=True))), re.IGNORECASE)
 
-    # Made with the first text: most clients never meet an error.
-    return lambda text: pattern().sub(MASK, text) if known else text
+    # Compiled with the first text: most clients never meet an error.
+    return lambda text: pattern().sub(MASK, text) if texts else text
 
 
 def spellings(secret: str) -> set[str]:
-    """All ways in which ``secret`` may stand in a URL, in JSON or on an HTML page."""
+    """Return all ways in which ``secret`` may be written in a URL, in JSON, in HTML or in a ``repr``."""
     return {
         secret,
         quote(secret, safe=""),

@@ -1,12 +1,12 @@
 """
-Running time per method: learned from the portal's answers, never assumed.
+Operating time: how long each method has run, learned from the portal's answers.
 
 The portal sums what each method used over the last ten minutes, per webhook or application, in one-minute buckets. A
-call that finds the sum over the limit is refused with 429 ``OPERATION_TIME_LIMIT``; other methods go on. Good answers
-tell the sum (``time.operating``) and when its oldest minute drops out (``time.operating_reset_at``); a refusal tells
-nothing. The limit itself is published nowhere.
+call that finds the sum over the limit is refused with 429 ``OPERATION_TIME_LIMIT``; other methods go on. Successful
+answers give the sum (``time.operating``) and when its oldest minute drops out (``time.operating_reset_at``); a refusal
+gives neither. The limit itself is published nowhere.
 
-Source: Bitrix24 REST docs, «Limits», and the server's public source.
+Source: Bitrix24 REST docs, "Limits", and the server's public source.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ OPERATING_BUDGET_SECONDS = 400.0
 #: Share of the budget from which calls are spread.
 SLOW_DOWN_FROM = 0.8
 
-#: Running time is summed over the last so many seconds, so no refusal lasts longer once the method rests.
+#: Operating time is summed over this many seconds, so no refusal lasts longer once the method rests.
 OPERATING_WINDOW_SECONDS = 600.0
 
-#: ... in buckets of so many seconds, each of which drops out as a whole.
+#: ... in buckets of this many seconds, each of which drops out as a whole.
 OPERATING_BUCKET_SECONDS = 60.0
 
-#: Most methods to remember; the one that was heard of least recently is forgotten.
+#: Most methods to remember; the one that was seen least recently is forgotten.
 _MOST_METHODS = 256
 
-#: Unix seconds of a time to come in 3,000 years; milliseconds are above.
+#: Unix seconds 3,000 years from now; milliseconds are above.
 _LATEST = 1e11
 
 _BATCH = "batch"
@@ -40,7 +40,7 @@ _BATCH = "batch"
 
 @dataclass(frozen=True, slots=True)
 class _Used:
-    """What one answer told. Moments are on the portal's clock, in Unix seconds."""
+    """What one answer said. Moments are on the portal's clock, in Unix seconds."""
 
     operating: float
     learned_at: float
@@ -50,15 +50,15 @@ class _Used:
 
 class OperatingTime:
     """
-    What is known of the running time of one credential at one portal.
+    What is known of the operating time of one webhook or application at one portal.
 
     Direct calls and commands of a batch are kept apart, and ``batch`` is a method like any other: portals differ in
-    who pays for a batch (each command, ``batch`` itself, nobody), and only their answers tell.
+    what a batch counts for (each command, ``batch`` itself, nothing), and only their answers show it.
 
-    ``now`` is always Unix seconds on our clock. It may be wrong by minutes: each answer tells what time it is at the
+    ``now`` is always Unix seconds on our clock. It may be wrong by minutes: each answer says what time it is at the
     portal, and moments are kept on the portal's clock.
 
-    :param budget_seconds: running time that a method may use in ten minutes.
+    :param budget_seconds: operating time that a method may use in ten minutes.
     """
 
     def __init__(self, budget_seconds: float = OPERATING_BUDGET_SECONDS) -> None:
@@ -68,10 +68,10 @@ class OperatingTime:
 
     def learn(self, method: str, time: object, *, batched: bool = False, now: float) -> None:
         """
-        Learn from the ``time`` of a good answer; for a command of a batch from its entry in ``result_time``.
+        Learn from the ``time`` of a successful answer; for a command of a batch from its entry in ``result_time``.
 
-        ``operating`` is a running total: the last value counts, and values are never added up. Whatever is missing or
-        is no number teaches nothing, as on self-hosted portals.
+        ``operating`` is a running total: the last value counts, and values are never added up. Values that are missing
+        or not numbers are ignored, as on self-hosted portals.
 
         :param now: when the answer arrived.
         """
@@ -94,9 +94,8 @@ class OperatingTime:
         """
         Return the seconds to wait before the next call, so that the budget lasts until the oldest minute drops out.
 
-        0 below 80 % of the budget; from there on calls are spread as far apart as what is left allows; with nothing
-        left, until ``operating_reset_at``. A portal that tells a sum but no such moment is taken to drop a minute a
-        minute from now.
+        0 below 80 % of the budget; from there on calls are spread so that the rest lasts; with nothing left, until
+        ``operating_reset_at``. Where a portal gives a sum without that moment, it is taken to be a minute from now.
 
         :param calls: how many calls of the method go out together, as commands of one batch.
         """
@@ -109,24 +108,24 @@ class OperatingTime:
         if left > 0:
             # The calls run for a part of their share of the time until then.
             pause = min(until_reset, calls * used.call_seconds * (until_reset / left - 1.0))
-        # Never longer than the pause itself: of a portal that does not tell the time we have only our own clock, which
-        # may be set back.
+        # Never longer than the pause itself: where the portal does not say what time it is there is only our own clock,
+        # which may be set back.
         return max(0.0, pause - max(0.0, self._portal_time(now) - used.learned_at))
 
     def delay_of_batch(self, methods: Iterable[str], *, now: float) -> float:
-        """Return the seconds to wait before a batch of such commands, whoever pays for it."""
-        delays = (self.delay(method, batched=True, calls=n, now=now) for method, n in Counter(methods).items())
+        """Return the seconds to wait before a batch of commands of these methods, whatever a batch counts for."""
+        delays = (self.delay(method, batched=True, calls=count, now=now) for method, count in Counter(methods).items())
         return max(self.delay(_BATCH, now=now), *delays, 0.0)
 
     def refused(self, method: str, *, batched: bool = False, now: float) -> float | None:
         """
         Note a refusal (429) and return when the method is free again, in Unix seconds on our clock.
 
-        That is the last ``operating_reset_at``. When it has passed already, the minute that dropped out was too small
-        a share, and it is the end of the next one. Until then :meth:`delay` waits.
+        That is the last ``operating_reset_at``. Where it has passed already, the minute that dropped out was not
+        enough, and it is the end of the next one. Until then :meth:`delay` waits.
 
-        :return: None when no answer told, or only one of more than ten minutes ago. The method is then free at most
-            600 s (``OPERATING_WINDOW_SECONDS``) from now, and maybe at the end of any minute before that.
+        :return: None where no answer said it, or only one of more than ten minutes ago. The method is then free in
+            600 s (``OPERATING_WINDOW_SECONDS``) at the latest, and maybe at the end of any minute before that.
         """
         used = self._used.get((method.lower(), batched))
         portal_now = self._portal_time(now)
@@ -143,7 +142,7 @@ class OperatingTime:
         return now + (self._portal_ahead or 0.0)
 
     def _remember(self, method: str, batched: bool, used: _Used) -> None:
-        # Each step is atomic and none needs the one before, so threads need no lock (and a fork finds none held).
+        # Each step is atomic and none needs the one before: threads need no lock, and a fork finds none held.
         key = (method.lower(), batched)
         self._used.pop(key, None)
         self._used[key] = used
@@ -158,16 +157,16 @@ def _is_near(reset_at: float, portal_now: float) -> bool:
 
 
 def _call_seconds(time: Mapping[str, object]) -> float:
-    """What one such call uses."""
-    told = _seconds(time.get("duration")) or _seconds(time.get("processing"))
-    if told is not None:
-        return told
+    """Return what one such call uses."""
+    duration = _seconds(time.get("duration")) or _seconds(time.get("processing"))
+    if duration is not None:
+        return duration
     start, finish = _unix_seconds(time.get("start")), _unix_seconds(time.get("finish"))
     return max(0.0, finish - start) if start is not None and finish is not None else 0.0
 
 
 def _seconds(value: object) -> float | None:
-    """A number, or the text of one; None for anything else."""
+    """Read a number, or the text of one; None for anything else."""
     if not isinstance(value, (int, float, str)):
         return None
     try:
@@ -178,7 +177,7 @@ def _seconds(value: object) -> float | None:
 
 
 def _unix_seconds(value: object) -> float | None:
-    """Unix seconds of a number, of its text or of ISO 8601 with an offset; None for anything that can be none."""
+    """Read Unix seconds from a number, its text, or ISO 8601 with an offset; None for anything else."""
     seconds = _seconds(value)
     if seconds is None and isinstance(value, str):
         try:

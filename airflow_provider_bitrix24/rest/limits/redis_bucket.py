@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 #: Most seconds to wait for Redis at each step, before the bucket of this host is used instead.
 REDIS_TIMEOUT_SECONDS = 1.0
 
-#: Seconds before a Redis that did not answer is asked again.
+#: Seconds after which a Redis that did not answer is asked again.
 REDIS_REST_SECONDS = 30.0
 
 # Bucket.take and Bucket.fill in one atomic step, on the server's clock. That clock may be set back: then nothing has
@@ -48,17 +48,17 @@ return 1
 
 class RedisBucket:
     """
-    A bucket that all who reach one Redis server share; its clock counts, and the key expires once the bucket is empty.
+    A bucket shared through one Redis server, by the server's clock; the key expires once the bucket is empty.
 
-    A Redis that is away slows us and never stops us: the fallback is used, full at first, and Redis is asked again
-    after 30 s. That is logged when it begins and when it ends.
+    While Redis cannot be reached the fallback is used, full at first, so calls become slower and never stop. Redis is
+    asked again every 30 s. The log says when this begins and when it ends.
 
     :param url: ``redis://[user:password@]host:port/db`` or ``rediss://…``; options as in ``redis.from_url``, e.g.
-        ``?ssl_ca_certs=/path``. The password is never shown.
+        ``?ssl_ca_certs=/path``. The password never appears in messages.
     :param key: the key in Redis.
     :param fallback: used while Redis does not answer.
     :param timeout_seconds: how long to wait for a connection, and for an answer.
-    :raises ConfigurationError: the address makes no sense, or the package ``redis`` is not installed.
+    :raises ConfigurationError: the address cannot be used, or the package ``redis`` is not installed.
     """
 
     def __init__(
@@ -91,36 +91,36 @@ class RedisBucket:
             self._fallback.report_full(bucket, pause_seconds)
 
     def _run(self, script: Callable[..., Any], bucket: Bucket, seconds: float) -> float | None:
-        """What the script returns; None when Redis is away, or something else answers in its place."""
+        """Run a script and return its result; None when Redis cannot be reached or something else answers for it."""
         now = self._clock()
         if now < self._ask_again_at:
             return None
         arguments = [bucket.rate, bucket.burst]
         try:
             if self._is_away:
-                # What the hosts sent meanwhile, Redis does not know.
+                # Redis does not know what the hosts have sent in the meantime.
                 self._fill(keys=[self._key], args=[*arguments, 0.0])
             answer = float(script(keys=[self._key], args=[*arguments, seconds]))
             if not 0 <= answer < math.inf:
                 raise ValueError(f"an answer of {answer}")
         except Exception as error:
-            # Of any kind: the package trips over what something else answers in the place of Redis.
-            self._went_away(bucket, error, now)
+            # Of any kind: the package fails in many ways on what something else answers in the place of Redis.
+            self._give_up(bucket, error, now)
             return None
         if self._is_away:
             self._is_away = False
             log.info("Redis at %s answers again: the request bucket is shared among hosts.", self._place)
         return answer
 
-    def _went_away(self, bucket: Bucket, error: Exception, now: float) -> None:
+    def _give_up(self, bucket: Bucket, error: Exception, now: float) -> None:
         self._ask_again_at = now + REDIS_REST_SECONDS
         if self._is_away:
             return
         self._is_away = True
-        # What was sent so far, the fallback does not know.
+        # The fallback does not know what has been sent so far.
         self._fallback.report_full(bucket)
         log.warning(
-            "Redis at %s, which shares the request bucket among hosts, does not serve us (%s: %s). Until it does, the "
-            "bucket is shared on this host alone and the portal may refuse some requests.",
+            "Redis at %s, which shares the request bucket among hosts, cannot be used (%s: %s). Until it can, the "
+            "bucket is shared on this host alone, and the portal may refuse some requests.",
             self._place, type(error).__name__, self._scrub(str(error)),
         )  # fmt: skip

@@ -143,11 +143,19 @@ MISTAKES: dict[str, tuple[dict[str, Any], str, str]] = {
     "nothing at all": ({}, "the host is missing", "into Host"),
     "user id and code with a colon": (
         {**CANONICAL, "password": f"1:{CODE}"},
-        "a character that no code has",
+        "a character that is not allowed in one",
         "the code",
     ),
-    "the rest of a sentence": ({"host": f"{WEBHOOK[:-1]};"}, "a character that no code has", "paste only the code"),
-    "a scheme without its colon": ({"host": WEBHOOK.replace(":", "", 1)}, "begins with https and no colon", "https://"),
+    "the rest of a sentence": (
+        {"host": f"{WEBHOOK[:-1]};"},
+        "a character that is not allowed in one",
+        "paste only the code",
+    ),
+    "a scheme without its colon": (
+        {"host": WEBHOOK.replace(":", "", 1)},
+        "begins with https without a colon",
+        "https://",
+    ),
     "two dots in the host": (
         {**CANONICAL, "host": "my..bitrix24.com"},
         "a part that is empty or too long",
@@ -180,7 +188,7 @@ MISTAKES: dict[str, tuple[dict[str, Any], str, str]] = {
     "the code as a host": ({**CANONICAL, "host": CODE.upper()}, "outside of /rest/", "HOST/rest/USER_ID/CODE"),
     "no encryption": ({"host": WEBHOOK.replace("https", "http")}, "begins with http://", "allow_http"),
     "no encryption in Schema": ({**CANONICAL, "schema": "HTTP"}, "begins with http://", "use https://"),
-    "another scheme": ({"host": f"ftp://{HOST}"}, "the host begins with something else", "write https://"),
+    "another scheme": ({"host": f"ftp://{HOST}"}, "the host does not begin with", "write https://"),
     "host and code in each other's field": ({"host": CODE, "login": "1", "password": HOST}, "a host", "into Host"),
     "the same of a portal at home": (
         {"host": CODE, "login": "1", "password": "crm.example.com:8443"},
@@ -206,20 +214,28 @@ MISTAKES: dict[str, tuple[dict[str, Any], str, str]] = {
     "a port in words": ({"host": f"{HOST}:https"}, "cannot be read", "HOST/rest/USER_ID/CODE"),
     "a port out of range": ({**CANONICAL, "port": 70000}, "the port", "1 to 65535"),
     "a port that is text": ({**CANONICAL, "port": "abc"}, "the port", "1 to 65535"),
-    "a blank in the host": ({**CANONICAL, "host": "my portal"}, "a character that no host has", "my.bitrix24.com"),
+    "a blank in the host": (
+        {**CANONICAL, "host": "my portal"},
+        "a character that is not allowed in one",
+        "my.bitrix24.com",
+    ),
     "a name too long for DNS": ({**CANONICAL, "host": f"{'ü' * 70}.com"}, "cannot be read", "HOST/rest"),
-    "a scheme only": ({**CANONICAL, "host": "https://"}, "the host holds no host", "HOST/rest"),
+    "a scheme only": ({**CANONICAL, "host": "https://"}, "the address in the host has no host name", "HOST/rest"),
     "a blank in the code": (
         {**CANONICAL, "password": f"{CODE} {CODE}"},
-        "a character that no code has",
+        "a character that is not allowed in one",
         "only the code",
     ),
     "an unseen character": (
         {**CANONICAL, "password": f"\u200b{CODE}"},
-        "a character that no code has",
+        "a character that is not allowed in one",
         "only the code",
     ),
-    "an encoded slash in the code": ({"host": WEBHOOK.replace(CODE, f"{CODE}%2F9")}, "no code has", "only the code"),
+    "an encoded slash in the code": (
+        {"host": WEBHOOK.replace(CODE, f"{CODE}%2F9")},
+        "not allowed in one",
+        "only the code",
+    ),
 }
 
 
