@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from airflow_provider_bitrix24.execution.checkpoint import Checkpoint
     from airflow_provider_bitrix24.rest.client import Client
     from airflow_provider_bitrix24.rows.engine import RowEngine, RowWriter
+    from airflow_provider_bitrix24.rows.outcomes import SmallReport
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ class Bitrix24BaseWriteOperator(Bitrix24BaseOperator):
     def run(self, client: Client, context: Any) -> dict[str, Any]:
         from airflow_provider_bitrix24.execution.checkpoint import Checkpoint, checkpoint, is_repeated
         from airflow_provider_bitrix24.rows.engine import RowEngine
-        from airflow_provider_bitrix24.rows.outcomes import XCOM_KEY, Tally
+        from airflow_provider_bitrix24.rows.outcomes import XCOM_KEY, SmallReport, Tally
 
         arguments, report = self.row_arguments(), self._report_path()
         memory = Checkpoint() if self.is_dry_run else checkpoint(context, report)
@@ -90,9 +91,16 @@ class Bitrix24BaseWriteOperator(Bitrix24BaseOperator):
         source = self.source(client, memory) if arguments.source is None else arguments.source
         tally = Tally(arguments.most, arguments.limit)
         engine = RowEngine(writer, source, memory, tally, dry_run=self.is_dry_run)
-        summary = self._summary(engine, writer, report) | self.more_of_summary(remembers=remembers)
-        if failure := engine.failure():
-            context["ti"].xcom_push(key=XCOM_KEY, value=summary)
+        kept, written = SmallReport(), None
+        try:
+            written = _reported(engine, report, kept)
+        finally:
+            # The report may be what fails.
+            failure = engine.failure()
+            summary = self._summary(engine, writer, kept, written) | self.more_of_summary(remembers=remembers)
+            if failure is not None or (report is not None and written is None):
+                context["ti"].xcom_push(key=XCOM_KEY, value=summary)
+        if failure is not None:
             raise failure
         memory.put("done", {"arguments": digest, "summary": summary})
         return summary
@@ -107,28 +115,32 @@ class Bitrix24BaseWriteOperator(Bitrix24BaseOperator):
         values = {name: getattr(self, name) for name in self.template_fields}
         return digest_of(values, other=lambda value: type(value).__name__)
 
-    def _summary(self, engine: RowEngine, writer: RowWriter, report: Any) -> dict[str, Any]:
-        from airflow_provider_bitrix24.execution.storage import write_json_lines
+    def _summary(self, engine: RowEngine, writer: RowWriter, kept: SmallReport, written: Any) -> dict[str, Any]:
         from airflow_provider_bitrix24.rows.engine import READY
-        from airflow_provider_bitrix24.rows.outcomes import FAILED, NOT_DONE, TAKEN_OUT, UNKNOWN, SmallReport
+        from airflow_provider_bitrix24.rows.outcomes import FAILED, NOT_DONE, TAKEN_OUT, UNKNOWN
 
-        lines = (outcome.as_json() for outcome in engine.outcomes())
-        kept, written = SmallReport(), None
-        if report is None:
-            for line in lines:
-                kept.add(line)
-        else:
-            written = write_json_lines(report, lines)
         counts = engine.tally.counts
         words = (READY,) if self.is_dry_run else writer.words
         summary = {
             "rows": counts.total() - counts[TAKEN_OUT],
             **{word: counts[word] for word in (*words, FAILED, UNKNOWN, NOT_DONE)},
             **{word: count for word, count in counts.items() if count},
-            "outcomes": kept.lines if report is None else None,
+            "outcomes": kept.lines if self.report is None else None,
             "report": written,
         }
         return summary | ({"examples": engine.rows.examples, "dry_run": True} if self.is_dry_run else {})
+
+
+def _reported(engine: RowEngine, report: Any, kept: SmallReport) -> dict[str, Any] | None:
+    """Write the rows, and their outcomes to the report, or keep them while they are few."""
+    from airflow_provider_bitrix24.execution.storage import write_json_lines
+
+    lines = (outcome.as_json() for outcome in engine.outcomes())
+    if report is not None:
+        return write_json_lines(report, lines)
+    for line in lines:
+        kept.add(line)
+    return None
 
 
 class Bitrix24BaseRowsOperator(Bitrix24BaseWriteOperator):

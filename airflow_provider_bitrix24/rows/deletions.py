@@ -48,8 +48,11 @@ class PaymentDeleter:
     def may_repeat(self, row: PreparedRow) -> bool:
         return True
 
+    def step_size(self) -> int:
+        return STEP
+
     def takes(self, step: Sequence[PreparedRow], row: PreparedRow) -> bool:
-        return len(step) < STEP
+        return True
 
     def send(self, rows: Sequence[PreparedRow]) -> Iterable[Outcome]:
         done = self._client.batch({row.number: (METHOD, row.values) for row in rows})

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from airflow_provider_bitrix24.exceptions import AnswerLost, Bitrix24Error, ConfigurationError
 from airflow_provider_bitrix24.execution.checkpoint import Checkpoint
-from airflow_provider_bitrix24.rows.outcomes import NOT_DONE, UNKNOWN, Outcome, RowNumbers, Tally
+from airflow_provider_bitrix24.rows.outcomes import FAILED, NOT_DONE, UNKNOWN, Outcome, RowNumbers, Tally
 from airflow_provider_bitrix24.rows.prepared import PreparedRow, PreparedRows, RowContent
 from airflow_provider_bitrix24.rows.remembered import RememberedSteps
 from airflow_provider_bitrix24.rows.steps import Step, Steps
@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 
 #: Failures of rows that a task logs one by one.
 MOST_LOGGED = 20
+#: So many steps in a row that got no answer stop the task: that is the portal or the network, not the rows.
+LOST_IN_A_ROW = 2
 #: The outcome of a row in a dry run.
 READY = "ready"
 
@@ -52,8 +54,12 @@ class RowWriter(Protocol):
         """``repeats`` of a single row."""
         ...
 
+    def step_size(self) -> int:
+        """Most rows of the next step."""
+        ...
+
     def takes(self, step: Sequence[PreparedRow], row: PreparedRow) -> bool:
-        """Whether a row still goes into a step with the rows that it has."""
+        """Whether a row may be sent together with the rows of a step."""
         ...
 
     def send(self, rows: Sequence[PreparedRow]) -> Iterable[Outcome]:
@@ -82,41 +88,57 @@ class RowEngine:
         self._dry_run = dry_run
         self._lasting = checkpoint.lasting
         self._memory = RememberedSteps(checkpoint)
-        self._steps = Steps(self._memory, writer.takes)
+        self._steps = Steps(self._memory, writer.step_size, writer.takes)
         self._not_done = RowNumbers()
+        self._lost_in_a_row = 0
+        self._lost: Bitrix24Error | None = None
+        self._answered = False
+        self._interruption: BaseException | None = None
 
     def outcomes(self) -> Iterator[Outcome]:
-        """Write the rows up to where the tally is over, and yield how each ended."""
+        """Write the rows up to where the tally is over, and yield how each ended; nothing is raised on the way."""
         for step in self._steps.of(self.rows):
             for outcome in self._outcomes_of(step):
                 yield self._counted(outcome)
             log.info("%d rows: %s", self.tally.counts.total(), dict(self.tally.counts))
-            if self.tally.is_over() and not (self._is_refused or self._dry_run):
+            reads_on = self._is_refused or self._dry_run
+            if self._interruption is not None or (self.tally.is_over() and not reads_on):
                 return
+        if self._lost is not None and not self._answered:
+            self.tally.stop(self._lost.but(retryable=False, advice="no row got an answer"))
         unread = ConfigurationError("not sent: the rows behind it cannot be read")
         for row in self._steps.unsent:
             yield self._counted(row.earlier or Outcome(row.number, NOT_DONE, row.id, unread))
         for remembered in self._steps.taken_out:
             yield self._counted(remembered.outcome(None) or Outcome(None, UNKNOWN))
 
-    def failure(self) -> Exception | None:
+    def failure(self) -> BaseException | None:
         """
         What the task fails with; None if it does not.
 
         Where nothing remembers what was done, a retry may begin only if it does no harm.
         """
-        unread = self.rows.error
         counts = dict(self.tally.counts)
         if self._is_refused:
             return self._refusal().but(advice=f"(not done: {self._not_done or 'none'}; {counts})")
-        failure: Bitrix24Error | None = self.tally.failure()
-        if unread is not None and not self.tally.is_too_many:
-            if not isinstance(unread, Bitrix24Error):
-                log.warning("The rows cannot be read further (%s before).", counts)
-                return unread
-            failure = unread.but(advice=f"({counts} before; nothing behind them was written)")
-        may_retry = self._lasting or self._writer.repeats
-        return failure and failure.but(retryable=failure.retryable and may_retry)
+        failure = self.tally.failure()
+        ended_by = self._interruption or (None if self.tally.is_too_many else self.rows.error)
+        if isinstance(ended_by, Bitrix24Error):
+            failure = ended_by.but(advice=f"({counts} before; nothing behind them was written)")
+        elif ended_by is not None:
+            log.warning("%s: %s before; nothing behind them was written.", type(ended_by).__name__, counts)
+            return ended_by
+        if failure is None:
+            return None
+        if failure.retryable and (self._lasting or self._writer.repeats):
+            return failure
+        return failure.but(retryable=False, advice=self._hint_before_clearing())
+
+    def _hint_before_clearing(self) -> str:
+        words = {FAILED, NOT_DONE}
+        if self._writer.repeats or self._dry_run or not any(word not in words for word in self.tally.counts):
+            return ""
+        return "run the other rows by themselves: a task that is cleared writes all of them again"
 
     @property
     def _is_refused(self) -> bool:
@@ -177,16 +199,39 @@ class RowEngine:
         self._memory.put(step.number, step.remembered, outcomes)
         if not pending:
             return
-        try:
-            sent = list(self._writer.send(pending))
-        except Bitrix24Error as error:
-            sent = [Outcome.of(row.number, error.but(ran="no"), row.id) for row in pending]
-        for row, outcome in zip(pending, sent, strict=True):
+        for row, outcome in zip(pending, self._sent(pending), strict=True):
             outcomes[row.number] = outcome
             lost = outcome.error
             if lost is not None and lost.ran == "unknown" and not self._writer.may_repeat(row):
                 outcomes[row.number] = replace(outcome, error=lost.but(retryable=False))
-        self._memory.put(step.number, step.remembered, outcomes)
+        if self._interruption is None:
+            self._memory.put(step.number, step.remembered, outcomes)
+            self._stop_if_lost([outcomes[row.number] for row in pending])
+
+    def _sent(self, rows: Sequence[PreparedRow]) -> list[Outcome]:
+        try:
+            return list(self._writer.send(rows))
+        except Bitrix24Error as error:
+            return [Outcome.of(row.number, error.but(ran="no"), row.id) for row in rows]
+        except BaseException as error:
+            # The task's timeout among others: what was written before is reported first.
+            self._interruption = error
+            unclear = AnswerLost(
+                f"the task was interrupted while this row was under way ({type(error).__name__})",
+                method=self._writer.method,
+            )
+            return [Outcome.of(row.number, unclear, row.id) for row in rows]
+
+    def _stop_if_lost(self, outcomes: Sequence[Outcome]) -> None:
+        """Where any number of rows may fail, nothing else stops a task that gets no answers."""
+        if any(outcome.outcome != UNKNOWN for outcome in outcomes):
+            self._answered = True
+            self._lost_in_a_row = 0
+            return
+        self._lost = outcomes[-1].error
+        self._lost_in_a_row += 1
+        if self._lost is not None and self._lost_in_a_row >= LOST_IN_A_ROW:
+            self.tally.stop(self._lost.but(retryable=True, advice=f"{LOST_IN_A_ROW} steps in a row got no answer"))
 
     def _left_unknown(self, row: PreparedRow) -> Outcome:
         """A row that an earlier try has sent, and that must not be sent again."""

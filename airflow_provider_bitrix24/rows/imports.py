@@ -45,7 +45,7 @@ class ImportWriter:
     def may_repeat(self, row: PreparedRow) -> bool:
         return False
 
-    def takes(self, step: Sequence[PreparedRow], row: PreparedRow) -> bool:
+    def step_size(self) -> int:
         """
         As many commands as the portal does in time.
 
@@ -54,7 +54,10 @@ class ImportWriter:
         """
         costs = self._client.command_costs
         commands = costs.fit(METHOD) if costs.seconds(METHOD) > 0 else 1
-        return len(step) < commands * MAX_ITEMS
+        return commands * MAX_ITEMS
+
+    def takes(self, step: Sequence[PreparedRow], row: PreparedRow) -> bool:
+        return True
 
     def send(self, rows: Sequence[PreparedRow]) -> Iterable[Outcome]:
         commands = [rows[start : start + MAX_ITEMS] for start in range(0, len(rows), MAX_ITEMS)]

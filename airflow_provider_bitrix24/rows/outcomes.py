@@ -105,10 +105,14 @@ class Tally:
         if outcome.error is None or outcome.row is None:
             return
         if outcome.outcome == NOT_DONE or stops_every_row(outcome.error):
-            self._stop = self._stop or outcome.error
+            self.stop(outcome.error)
         else:
             self.failed += 1
             self._first = self._first or outcome
+
+    def stop(self, error: Bitrix24Error) -> None:
+        """Do nothing more, for a reason that stops every row."""
+        self._stop = self._stop or error
 
     @property
     def unwritten(self) -> int:

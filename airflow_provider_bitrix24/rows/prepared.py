@@ -74,7 +74,7 @@ class PreparedRows:
         self._method = method
         self._number = 0
         #: Why the source could not be read to its end.
-        self.error: Exception | None = None
+        self.error: BaseException | None = None
         #: What the first three rows send.
         self.examples: list[Mapping[str, Any]] = []
 
@@ -86,19 +86,20 @@ class PreparedRows:
         if self.error is not None:
             raise StopIteration
         try:
-            row = next(self._source)
+            row = self._prepared(next(self._source))
         except StopIteration:
             raise
-        except Exception as error:
-            # Whatever the source raises: what was written before is reported first.
+        except BaseException as error:
+            # Whatever is raised, the task's timeout too: what was written before is reported first.
             if self._number == 0:
                 raise
             self.error = error
             raise StopIteration from None
         self._number += 1
-        return self._prepared(self._number - 1, row)
+        return row
 
-    def _prepared(self, number: int, row: Any) -> PreparedRow:
+    def _prepared(self, row: Any) -> PreparedRow:
+        number = self._number
         try:
             content = self._prepare(row)
         except ConfigurationError as error:

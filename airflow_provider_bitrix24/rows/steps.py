@@ -28,11 +28,18 @@ class Steps:
     """
     The steps of one try.
 
-    :param takes: whether a row still goes into a step with the rows that it has.
+    :param size: most rows of the next step.
+    :param takes: whether a row may be sent together with the rows of a step.
     """
 
-    def __init__(self, memory: RememberedSteps, takes: Callable[[Sequence[PreparedRow], PreparedRow], bool]) -> None:
+    def __init__(
+        self,
+        memory: RememberedSteps,
+        size: Callable[[], int],
+        takes: Callable[[Sequence[PreparedRow], PreparedRow], bool],
+    ) -> None:
         self._memory = memory
+        self._size = size
         self._takes = takes
         #: Number of the first row that is another one than in the try before; None where none is.
         self.changed_from: int | None = None
@@ -88,6 +95,10 @@ class Steps:
                 yield step
                 step = []
             step.append(row)
+            if len(step) >= self._size():
+                # Sent before another row is asked for.
+                yield step
+                step = []
         if rows.error is not None:
             self.unsent = step
         elif step:

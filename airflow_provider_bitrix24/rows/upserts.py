@@ -88,10 +88,12 @@ class UpsertWriter:
     def may_repeat(self, row: PreparedRow) -> bool:
         return True
 
+    def step_size(self) -> int:
+        return STEP
+
     def takes(self, step: Sequence[PreparedRow], row: PreparedRow) -> bool:
         """No key twice: the later of two rows must find what the earlier one has added."""
-        same_key = row.values and any(other.values and other.values.key == row.values.key for other in step)
-        return len(step) < STEP and not same_key
+        return not (row.values and any(other.values and other.values.key == row.values.key for other in step))
 
     def send(self, rows: Sequence[PreparedRow]) -> Iterable[Outcome]:
         found = self._look_up([row.values for row in rows])
