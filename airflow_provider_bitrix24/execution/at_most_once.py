@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from airflow_provider_bitrix24.exceptions import AnswerLost, Bitrix24Error
+from airflow_provider_bitrix24.exceptions import AnswerLost, Bitrix24Error, ConfigurationError
+from airflow_provider_bitrix24.execution.checkpoint import checkpoint, digest_of, is_repeated
+from airflow_provider_bitrix24.rest.messages import preview
 
 log = logging.getLogger(__name__)
 Result = TypeVar("Result")
@@ -16,27 +18,35 @@ Result = TypeVar("Result")
 def once(
     context: Any,
     method: str,
+    params: Any,
     work: Callable[[], Result],
     *,
     before: Any = None,
     find: Callable[[Any, Bitrix24Error], Result] | None = None,
 ) -> Result:
     """
-    Do ``work`` and return its result, a JSON value; or what an earlier try of this task has got for it.
+    Do ``work`` and return its result, a JSON value; or the result of an earlier try of this task.
 
     Airflow tries a task again whose process was killed or timed out, and such a try may have been at the portal. The
     task state store of Airflow 3.3 remembers that; elsewhere nothing outlives a try, and the next one begins anew, with
     a warning in its log.
 
     :param method: for messages.
+    :param params: what the method is given; an earlier result with other ones is not taken for this one.
     :param before: what ``find`` needs to know of the time before the work, a JSON value.
     :param find: called with ``before`` and the error to raise, where this try or an earlier one may have done the work.
     :raises AnswerLost: an earlier try may have done it, and nothing tells; not retryable.
+    :raises ConfigurationError: an earlier try has done it with other params.
     """
-    from airflow_provider_bitrix24.execution.checkpoint import checkpoint, is_repeated
-
-    memory = checkpoint(context)
+    memory, digest = checkpoint(context), digest_of(method, params)
     if (done := memory.get("done")) is not None:
+        if done["params"] != digest:
+            raise ConfigurationError(
+                f"an earlier try of this task has called this method with other params (result: "
+                f"{preview(done['result'])}), and both would be there",
+                method=method,
+                next_step="look at what was done; a task that is cleared calls the method again",
+            )
         earlier: Result = done["result"]
         return earlier
     lost: Bitrix24Error
@@ -47,7 +57,7 @@ def once(
             "an earlier try of this task was killed or timed out while it called this method",
             method=method,
             retryable=False,
-            next_step="look whether it was done before you clear the task",
+            next_step="check whether it was done before you clear the task",
         )
     else:
         if is_repeated(context) and not memory.lasting:
@@ -64,7 +74,7 @@ def once(
                 raise
             lost = error
         else:
-            memory.put("done", {"result": result})
+            memory.put("done", {"params": digest, "result": result})
             return result
     if find is None:
         raise lost
@@ -76,7 +86,7 @@ def once(
             raise
         unread = error
     else:
-        memory.put("done", {"result": result})
+        memory.put("done", {"params": digest, "result": result})
         return result
     raise lost.but(advice=f"(it could not be looked for: {unread.reason})")
 
@@ -91,8 +101,6 @@ def after(context: Any, done: str, hint: str) -> Iterator[None]:
     :param done: what is done, for the message: ``payment 1035 was added``.
     :param hint: what a person can do where no retry comes.
     """
-    from airflow_provider_bitrix24.execution.checkpoint import checkpoint
-
     try:
         yield
     except Bitrix24Error as error:

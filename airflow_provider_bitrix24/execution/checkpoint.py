@@ -12,13 +12,29 @@ import contextlib
 import hashlib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError
 
 #: Numbers kept in one value: Airflow warns of values above 64 KiB.
 _NUMBERS = 5000
+#: Characters of a digest.
+DIGEST_LENGTH = 16
+
+
+def digest_of(*parts: Any, other: Callable[[Any], str] = str) -> str:
+    """
+    The same for the same JSON values, whenever and wherever it is made.
+
+    :param other: the text of anything else.
+    """
+    try:
+        text = json.dumps(parts, default=other, ensure_ascii=False)
+    except (TypeError, ValueError):
+        # Keys that JSON has no form for, or a value that holds itself.
+        text = repr(parts)
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=DIGEST_LENGTH // 2).hexdigest()
 
 
 class Checkpoint:

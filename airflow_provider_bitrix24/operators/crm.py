@@ -207,7 +207,7 @@ class Bitrix24AddItemOperator(Bitrix24BaseOperator):
         fields = fields_of(client, type_id)
         sent = fields.prepare(given, "add")
         params = {"entityTypeId": type_id, "fields": sent.params("add")}
-        item_id = once(context, ADD, lambda: added_id(client.call(ADD, params)))
+        item_id = once(context, ADD, params, lambda: added_id(client.call(ADD, params)))
         self.log.info("%s: %s %d added", ADD, fields.kind, item_id)
         if self.read_back:
             with after(context, f"{fields.kind} {item_id} was added", "look at it before another try adds another"):

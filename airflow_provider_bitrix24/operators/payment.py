@@ -180,7 +180,7 @@ class Bitrix24AddPaymentOperator(Bitrix24BaseOperator):
         before = sorted(payment_ids(client, owner)) if self.deduplicate else []
 
         find = partial(appeared_payment, client, owner) if self.deduplicate else None
-        payment_id = once(context, ADD, partial(added_id, client, ADD, owner), before=before, find=find)
+        payment_id = once(context, ADD, owner, partial(added_id, client, ADD, owner), before=before, find=find)
         if pay_system_id is not None:
             # ``fields`` of add is documented nowhere, so the payment system is set by what is documented.
             fields = {"id": payment_id, "fields": {"paySystemId": pay_system_id}}

@@ -53,7 +53,7 @@ class Bitrix24AddPaymentProductOperator(Bitrix24BaseOperator):
             # The page says "double"; the server cuts or refuses fractions ("payments: methods").
             "quantity": positive_id(self.quantity, "quantity", "the portal takes whole numbers only"),
         }
-        return once(context, method, partial(added_id, client, method, params))
+        return once(context, method, params, partial(added_id, client, method, params))
 
 
 class Bitrix24AddPaymentDeliveryOperator(Bitrix24BaseOperator):
@@ -83,7 +83,7 @@ class Bitrix24AddPaymentDeliveryOperator(Bitrix24BaseOperator):
             "paymentId": positive_id(self.payment_id, "payment_id", FIND_PAYMENT_ID),
             "deliveryId": positive_id(self.delivery_id, "delivery_id", FIND_DELIVERY_ID),
         }
-        return once(context, method, partial(added_id, client, method, params))
+        return once(context, method, params, partial(added_id, client, method, params))
 
 
 class Bitrix24ListPaymentProductsOperator(Bitrix24BaseOperator):

@@ -79,7 +79,7 @@ class Bitrix24Operator(Bitrix24BaseOperator):
             self.log.info("%s: done (request %s)", name, reply.request_id)
             return reply.result
 
-        result = ask() if again else once(context, name, ask)
+        result = ask() if again else once(context, name, params, ask)
         if self.result_path not in (None, ""):
             result = _part(result, str(self.result_path), name, retryable=False)
         if self.response_check is not None and not _of_user("response_check", self.response_check, result, name, again):
@@ -167,7 +167,7 @@ class Bitrix24BatchOperator(Bitrix24BaseOperator):
                 raise self._failure(done, [name for name in unrepeatable if name in done.replies])
             return outcome
 
-        return once(context, "batch", send) if unrepeatable else send()
+        return once(context, "batch", commands, send) if unrepeatable else send()
 
     def _warn_of_references(self, commands: Mapping[str, tuple[str, Mapping[str, Any]]]) -> None:
         """What looks like a reference may be meant as one, or be a user's text that must not become one."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.execution.arguments import number_from_zero, parameters
 from airflow_provider_bitrix24.execution.base_operator import Bitrix24BaseOperator
-from airflow_provider_bitrix24.rows.prepared import digest_of
+from airflow_provider_bitrix24.execution.checkpoint import digest_of
 from airflow_provider_bitrix24.rows.template import WHOLE_ROW
 
 if TYPE_CHECKING:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError
+from airflow_provider_bitrix24.execution.checkpoint import digest_of
 from airflow_provider_bitrix24.rows.outcomes import Outcome
 
 
@@ -107,21 +106,3 @@ class PreparedRows:
         if len(self.examples) < 3:
             self.examples.append(content.example)
         return PreparedRow(number, digest_of(self._method, content.example), content)
-
-
-#: Characters of a digest.
-DIGEST_LENGTH = 16
-
-
-def digest_of(*parts: Any, other: Callable[[Any], str] = str) -> str:
-    """
-    The same for the same JSON values, whenever and wherever it is made.
-
-    :param other: the text of anything else.
-    """
-    try:
-        text = json.dumps(parts, default=other, ensure_ascii=False)
-    except (TypeError, ValueError):
-        # Keys that JSON has no form for, or a value that holds itself.
-        text = repr(parts)
-    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=DIGEST_LENGTH // 2).hexdigest()

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider_bitrix24.execution.checkpoint import Checkpoint
+from airflow_provider_bitrix24.execution.checkpoint import DIGEST_LENGTH, Checkpoint
 from airflow_provider_bitrix24.rows.outcomes import FAILED, NOT_DONE, UNKNOWN, Outcome
-from airflow_provider_bitrix24.rows.prepared import DIGEST_LENGTH, PreparedRow
+from airflow_provider_bitrix24.rows.prepared import PreparedRow
 
 
 @dataclass(frozen=True)

@@ -80,7 +80,7 @@ def test_a_task_that_was_killed_while_it_added_fails_instead_of_adding_again(por
         operator.execute(context(store=store))
     assert portal.executed(method) == 1
     with pytest.raises(
-        AirflowFailException, match=r"an earlier try .* was killed or timed out .*: look whether it was done"
+        AirflowFailException, match=r"an earlier try .* was killed or timed out .*: check whether it was done"
     ):
         operator.execute(context(store=store, try_number=2))
     assert portal.executed(method) == 1
@@ -188,3 +188,25 @@ def test_a_function_of_the_author_that_raises_after_an_add_is_no_reason_to_add_a
     reading = Bitrix24Operator(task_id="t", method="profile", **{argument: broken})
     with pytest.raises(KeyError):
         reading.execute(context())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_retry_with_other_params_does_not_take_the_earlier_result_for_its_own(portal, connection, kind):
+    operator, method = operators(portal)[kind]
+    store = DyingStore("done", after=True)
+    with pytest.raises(Killed):
+        operator.execute(context(store=store))
+    changes: dict[str, tuple[str, Any]] = {
+        "payment": ("entity_id", 2),
+        "product": ("quantity", 2),
+        "delivery": ("delivery_id", portal.add_delivery(1)),
+        "item": ("fields", {"title": "Elm door"}),
+        "any method": ("method_params", {**ADD_DEAL, "fields": {"title": "Elm door"}}),
+        "batch": ("commands", {"a": ["crm.item.add", {**ADD_DEAL, "fields": {"title": "Elm door"}}]}),
+    }
+    setattr(operator, *changes[kind])
+    with pytest.raises(AirflowFailException, match=r"an earlier try of this task has called .* with other params"):
+        operator.execute(context(store=store, try_number=2))
+    assert portal.executed(method) == 1
+    assert operator.execute(context(store=store, try_number=2, retries=5))
+    assert portal.executed(method) == 2

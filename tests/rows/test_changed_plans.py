@@ -1,0 +1,244 @@
+"""Rows that are others than in the try before: seen by their content, and never doubled."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from airflow_provider_bitrix24.exceptions import OperationTimeLimit
+from tests.operators.context import StateStore, context
+from tests.rows.operators import ADDS, KINDS, REPEATABLE, Kind
+
+
+class Tries:
+    """The tries of one task, remembered in Airflow's store or beside a report."""
+
+    def __init__(self, kind: Kind, portal: Any, memory: str, report: Any) -> None:
+        self.kind, self.portal, self.report = kind, portal, report
+        self.store = StateStore() if memory == "store" else None
+        self.number = 0
+
+    def _next(self) -> dict[str, Any]:
+        self.number += 1
+        self.given = context(try_number=self.number, store=self.store)
+        return {"given": self.given, "report": str(self.report)}
+
+    def stopped(self, rows: Any, *, after: int) -> None:
+        """A try that a limit stops after so many commands."""
+        self.portal.fault("operation_time_limit", self.kind.method, after=after, times=None)
+        with pytest.raises(OperationTimeLimit):
+            self.kind.run(rows, **self._next())
+        self.portal.clear_faults()
+
+    def run(self, rows: Any) -> Any:
+        return self.kind.run(rows, **self._next())
+
+    def failure(self, rows: Any) -> str:
+        return self.kind.failure(rows, **self._next())
+
+    def lines(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.report.read_text().splitlines()]
+
+    def outcomes(self) -> list[str]:
+        return [line["outcome"] for line in self.lines() if line["row"] is not None]
+
+
+@pytest.fixture(params=["store", "report"])
+def tries(request, portal, connection, tmp_path):
+    return lambda name: Tries(KINDS[name], portal, request.param, tmp_path / "report.jsonl")
+
+
+def counts_in(summary: dict[str, Any]) -> dict[str, int]:
+    return {name: value for name, value in summary.items() if isinstance(value, int) and value and name != "rows"}
+
+
+# Deletions
+
+
+def test_corrected_ids_are_deleted_and_none_of_those_taken_out(tries, portal):
+    tries = tries("delete")
+    wrong, right = KINDS["delete"].rows(portal, 120), KINDS["delete"].rows(portal, 70)
+    tries.stopped(wrong, after=50)
+    assert counts_in(tries.run(right)) == {"deleted": 70, "taken_out": 100}
+    left = {payment["id"] for payment in portal.payments()}
+    assert left.isdisjoint(right)
+    assert left.issuperset(wrong[50:])
+    taken_out = [line for line in tries.lines() if line["row"] is None]
+    assert [line["id"] for line in taken_out] == wrong[:100]
+    assert [line["outcome"] for line in taken_out] == ["deleted"] * 50 + ["not_done"] * 50
+
+
+@pytest.mark.parametrize("change", ["one more", "one less", "another order", "another one first"])
+def test_a_list_that_has_changed_a_little_is_done_to_its_end_and_nothing_twice(change, tries, portal):
+    tries = tries("delete")
+    payments = KINDS["delete"].rows(portal, 121)
+    first = payments[:120]
+    changed = {
+        "one more": [*first, payments[120]],
+        "one less": first[1:],
+        "another order": first[::-1],
+        "another one first": [payments[120], *first],
+    }[change]
+    tries.stopped(first, after=50)
+    before = portal.executed("crm.item.payment.delete")
+    summary = tries.run(changed)
+    assert summary["rows"] == summary["deleted"] == len(changed)
+    assert portal.executed("crm.item.payment.delete") - before == len(set(changed) - set(payments[:50]))
+    assert [line["id"] for line in tries.lines() if line["row"] is not None] == changed
+
+
+def test_a_changed_list_is_remembered_as_well(tries, portal):
+    """The second try is stopped as well, and the third finds what both have done."""
+    tries = tries("delete")
+    payments = KINDS["delete"].rows(portal, 200)
+    tries.stopped(payments[:120], after=50)
+    tries.stopped(payments[100:], after=50)
+    summary = tries.run(payments[90:])
+    assert counts_in(summary) == {"deleted": 110, "taken_out": 90}
+    assert portal.executed("crm.item.payment.delete") == 160
+
+
+def test_other_deals_are_listed_anew(tries, portal):
+    for deal in (2, 3, 4):
+        for _ in range(30):
+            portal.add_payment(deal)
+    tries = tries("delete")
+    arguments = {"payment_ids": None, "entity_type_id": "deal", "payment_filter": {"=paid": "N"}}
+    portal.fault("operation_time_limit", "crm.item.payment.delete", after=20, times=None)
+    with pytest.raises(OperationTimeLimit):
+        KINDS["delete"].run(None, entity_ids=[2], **arguments, **tries._next())
+    portal.clear_faults()
+    there = {deal: [p["id"] for p in portal.payments() if p["dealId"] == deal and p["paid"] == "N"] for deal in (2, 3)}
+    summary = KINDS["delete"].run(None, entity_ids=[3], **arguments, **tries._next())
+    assert summary["deleted"] == len(there[3])
+    assert {payment["id"] for payment in portal.payments()}.issuperset(there[2])
+
+
+# Updates and upserts
+
+
+@pytest.mark.parametrize("name", ["update", "upsert"])
+def test_a_corrected_row_is_written_and_the_others_are_not_written_again(name, tries, portal):
+    tries = tries(name)
+    kind = KINDS[name]
+    rows = kind.rows(portal, 120)
+    tries.stopped(rows, after=50)
+    corrected = [{**row, "title": "Firm corrected"} if index == 7 else row for index, row in enumerate(rows)]
+    portal.reset_calls()
+    summary = tries.run(corrected)
+    assert summary["rows"] == 120
+    assert summary["taken_out"] == 1
+    assert sorted(kind.done(portal)) == sorted(
+        "Firm corrected" if index == 7 else f"Firm {index}" for index in range(120)
+    )
+    assert portal.executed(kind.method) == (71 if name == "update" else 70)
+    assert tries.outcomes().count(kind.word) == (120 if name == "update" else 119)
+
+
+@pytest.mark.parametrize("name", ["update", "upsert"])
+def test_equal_rows_are_counted_each_for_itself(name, tries, portal):
+    tries = tries(name)
+    kind = KINDS[name]
+    rows = [row for row in kind.rows(portal, 8) for _ in range(2)]
+    tries.stopped(rows, after=5)
+    summary = tries.run([*rows[1:], rows[0], rows[0]])
+    assert summary["rows"] == 17
+    assert summary["failed"] == summary["unknown"] == summary["not_done"] == 0
+    assert sorted(set(kind.done(portal))) == sorted(f"Firm {index}" for index in range(8))
+
+
+# Adds
+
+
+def changed_rows(rows: list[Any], change: str) -> list[Any]:
+    return {
+        "a row is corrected": [{**rows[0], "title": "Firm corrected"}, *rows[1:]],
+        "a row is taken out": rows[1:],
+        "a row is put in front": [{**rows[0], "title": "Firm new"}, *rows],
+        "another order": rows[::-1],
+        "a late row is corrected": [*rows[:15], {**rows[15], "title": "Firm corrected"}, *rows[16:]],
+    }[change]
+
+
+@pytest.mark.parametrize("name", ADDS)
+@pytest.mark.parametrize(
+    "change",
+    ["a row is corrected", "a row is taken out", "a row is put in front", "another order", "a late row is corrected"],
+)
+def test_adds_of_other_rows_are_refused_and_those_not_done_are_named(name, change, tries, portal):
+    tries = tries(name)
+    kind = KINDS[name]
+    rows = kind.rows(portal, 120)
+    tries.stopped(rows, after=1 if name == "import" else 50)
+    there = kind.done(portal)
+    message = tries.failure(changed_rows(rows, change))
+    assert "are others than in the try before" in message
+    assert "a task that is cleared writes all of them again" in message
+    assert kind.done(portal) == there
+    changed = changed_rows(rows, change)
+    assert tries.outcomes() == [kind.word if row in rows[: len(there)] else "not_done" for row in changed]
+    not_done = [number for number, row in enumerate(changed) if row not in rows[: len(there)]]
+    assert f"not done: {not_done[0]}" in message
+    assert tries.given["ti"].pushed["bitrix24_rows"]["not_done"] == len(not_done)
+    # With the rows of the first try, the next one goes on as if nothing had happened.
+    assert tries.run(rows)[kind.word] == 120
+    assert kind.done(portal) == [f"Firm {index}" for index in range(120)]
+
+
+@pytest.mark.parametrize("name", ADDS)
+def test_rows_that_were_not_sent_yet_may_change(name, tries, portal):
+    tries = tries(name)
+    kind = KINDS[name]
+    rows = kind.rows(portal, 120)
+    tries.stopped(rows, after=1 if name == "import" else 50)
+    first = 20 if name == "import" else 100
+    changed = [*rows[:first], *({**row, "title": "Firm late"} for row in rows[first:]), {"title": "Firm last"}]
+    assert tries.run(changed)["rows"] == 121
+    assert sorted(kind.done(portal)) == sorted(row["title"] for row in changed)
+
+
+@pytest.mark.parametrize("name", ADDS)
+def test_another_method_or_kind_is_another_plan(name, tries, portal):
+    tries = tries(name)
+    kind = KINDS[name]
+    rows = kind.rows(portal, 60)
+    tries.stopped(rows, after=1 if name == "import" else 50)
+    other = (
+        {"mapping": {"fields": {"TITLE": "$title", "COMMENTS": "x"}}}
+        if "mapping" in kind.arguments
+        else {"entity_type_id": 2}
+    )
+    message = kind.failure(rows, **other, **tries._next())
+    assert "the rows from 0 on are others than in the try before" in message
+
+
+# What is remembered
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_a_step_costs_two_calls_of_the_store(name, portal, connection):
+    kind, store = KINDS[name], StateStore()
+    steps = 2 if name == "import" else 3
+    kind.run(kind.rows(portal, 120), given=context(store=store))
+    # Besides the steps, only that all is done is put; only whether an earlier try has been there is asked.
+    assert (store.sets, store.gets) == (2 * steps + 1, 2)
+    assert max(map(len, store.values.values())) < 65_536
+    assert set(store.values) == {*(f"bitrix24_3_{number}" for number in range(steps)), "bitrix24_3_done"}
+
+
+@pytest.mark.parametrize("name", REPEATABLE)
+def test_a_plan_that_has_changed_after_all_was_done_is_noticed(name, tries, portal):
+    """The task was killed between its last answer and the end of its try."""
+    tries = tries(name)
+    kind = KINDS[name]
+    rows = kind.rows(portal, 61)
+    tries.run(rows[:60])
+    portal.reset_calls()
+    summary = tries.run(rows)
+    assert summary["rows"] == 61
+    assert portal.executed(kind.method) == 1
+    portal.reset_calls()
+    assert tries.run(rows) == summary
+    assert portal.requests == 0
