@@ -28,7 +28,7 @@ _PATIENCE_SECONDS = 40.0
 
 @dataclass(frozen=True)
 class Ended:
-    """How the command ended, what it was told to print, and what it said."""
+    """How the command ended, what it printed, and what it logged."""
 
     exit_code: int
     printed: str

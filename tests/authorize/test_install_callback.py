@@ -10,7 +10,7 @@ import pytest
 from airflow_provider_bitrix24.authorize.install_callback import read_install_callback
 from airflow_provider_bitrix24.exceptions import ConfigurationError
 
-#: The documentation's own example («OnAppInstall»).
+#: The documentation's own example (OnAppInstall).
 BODY = {
     "event": "ONAPPINSTALL",
     "data": {"VERSION": "1.0.0", "ACTIVE": "Y", "INSTALLED": "Y", "LANGUAGE_ID": "de"},

@@ -1,4 +1,4 @@
-"""Which authorization server gets the code and the client secret, and which one workers are told of."""
+"""Which authorization server gets the code and the client secret, and which one workers use."""
 
 from __future__ import annotations
 

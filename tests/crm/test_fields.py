@@ -53,7 +53,7 @@ DEAL, CONTACT = ItemFields(2, FIELDS), ItemFields(3, FIELDS)
     ("spelling", "name"),
     [
         *((name, name) for name in FIELDS),
-        *((one["upperName"], name) for name, one in FIELDS.items()),
+        *((described["upperName"], name) for name, described in FIELDS.items()),
         ("assigned_by_id", "assignedById"),
         ("Title", "title"),
         (" title ", "title"),
@@ -94,7 +94,7 @@ def test_two_fields_that_differ_only_in_case_are_told_apart_by_exact_names():
 
 
 @pytest.mark.parametrize(
-    ("fields", "purpose", "told"),
+    ("fields", "purpose", "message"),
     [
         ({"title": "x", "TITLE": "y"}, "add", "'title' and 'TITLE', which are the same field"),
         ({"createdTime": "2026-01-01T00:00:00+03:00"}, "add", "createdTime, which is read-only"),
@@ -102,8 +102,8 @@ def test_two_fields_that_differ_only_in_case_are_told_apart_by_exact_names():
         ({"categoryId": 1}, "update", "categoryId, which can only be set when the item is added"),
     ],
 )
-def test_what_the_portal_would_drop_without_a_word_is_refused(fields, purpose, told):
-    with pytest.raises(ConfigurationError, match=told):
+def test_what_the_portal_would_drop_without_a_word_is_refused(fields, purpose, message):
+    with pytest.raises(ConfigurationError, match=message):
         DEAL.prepare(fields, purpose)
 
 
@@ -164,7 +164,7 @@ def test_a_value_is_sent_as_its_type_wants(kind, given, sent):
 
 
 @pytest.mark.parametrize(
-    ("kind", "given", "told"),
+    ("kind", "given", "message"),
     [
         ("boolean", "maybe", "f takes yes or no, not 'maybe'"),
         ("boolean", 2, "f takes yes or no"),
@@ -194,10 +194,10 @@ def test_a_value_is_sent_as_its_type_wants(kind, given, sent):
         ("integer", [1], "f takes one value"),
     ],
 )
-def test_a_value_that_does_not_fit_is_refused_with_its_cure(kind, given, told):
+def test_a_value_that_does_not_fit_is_refused_with_a_hint(kind, given, message):
     with pytest.raises(ConfigurationError) as caught:
         values.to_write(field(kind), given)
-    assert told in str(caught.value)
+    assert message in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -248,7 +248,7 @@ def test_a_filter_is_put_in_the_portals_names_and_values(given, asked):
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("given", "message"),
     [
         ({">=titel": 1}, "item_filter names 'titel'"),
         ({"0": {"logic": "OR", "0": {"titel": 1}}}, "item_filter names 'titel'"),
@@ -259,8 +259,8 @@ def test_a_filter_is_put_in_the_portals_names_and_values(given, asked):
         ({"opened": "maybe"}, "takes yes or no"),
     ],
 )
-def test_a_filter_that_the_portal_would_misread_is_refused(given, told):
-    with pytest.raises(ConfigurationError, match=told):
+def test_a_filter_that_the_portal_would_misread_is_refused(given, message):
+    with pytest.raises(ConfigurationError, match=message):
         DEAL.filter(given)
 
 
@@ -292,7 +292,7 @@ def test_select_takes_every_spelling_and_no_name_twice():
 )
 def test_phones_and_the_like_are_sent_as_entries_of_fm(given, fm):
     sent = CONTACT.prepare(given, "add").params("add").get("fm", {})
-    assert {key: (one["typeId"], one["valueType"], one["value"]) for key, one in sent.items()} == fm
+    assert {key: (entry["typeId"], entry["valueType"], entry["value"]) for key, entry in sent.items()} == fm
 
 
 def test_an_import_takes_phones_under_their_own_names():
@@ -314,7 +314,7 @@ def test_an_update_names_entries_that_exist_by_id():
 
 
 @pytest.mark.parametrize(
-    ("given", "purpose", "told"),
+    ("given", "purpose", "message"),
     [
         ({"fm": []}, "update", "an update changes only the entries that it names"),
         ({"fm": [{"id": 7, "typeId": "PHONE", "value": "+1"}]}, "add", "has ids of entries"),
@@ -323,15 +323,15 @@ def test_an_update_names_entries_that_exist_by_id():
         ({"PHONE": True}, "add", "PHONE holds True"),
     ],
 )
-def test_entries_that_mean_nothing_are_refused(given, purpose, told):
-    with pytest.raises(ConfigurationError, match=told):
+def test_entries_that_mean_nothing_are_refused(given, purpose, message):
+    with pytest.raises(ConfigurationError, match=message):
         CONTACT.prepare(given, purpose)
 
 
 def test_phones_that_an_item_has_already_are_not_sent_again():
     item = {"fm": [{"id": 1, "typeId": "PHONE", "valueType": "WORK", "value": "+1"}]}
     sent = CONTACT.prepare({"PHONE": ["+1", "+2"], "EMAIL": "+1"}, "update").for_item(item)
-    assert [(one["typeId"], one["value"]) for one in sent.entries] == [("PHONE", "+2"), ("EMAIL", "+1")]
+    assert [(entry["typeId"], entry["value"]) for entry in sent.entries] == [("PHONE", "+2"), ("EMAIL", "+1")]
 
 
 # Typed

@@ -32,7 +32,7 @@ def executed(portal: Any) -> int:
 
 
 @pytest.mark.parametrize(
-    ("name", "cure"),
+    ("name", "hint"),
     [
         ("TITEL", "did you mean TITLE"),
         ("title", "did you mean TITLE?"),
@@ -43,10 +43,10 @@ def executed(portal: Any) -> int:
     ],
 )
 @pytest.mark.parametrize("method", ["crm.deal.add", "crm.deal.update", "CRM.Deal.Add"])
-def test_a_name_that_the_portal_would_drop_is_told_and_its_row_is_not_sent(method, name, cure, portal, connection):
-    told = failure_of(method=method, mapping={"id": 1, "fields": {"TITLE": "$name", name: "x"}})
-    assert f"fields names {name!r}, which the portal would silently drop: " in told
-    assert cure in told
+def test_a_name_that_the_portal_would_drop_is_told_and_its_row_is_not_sent(method, name, hint, portal, connection):
+    failure = failure_of(method=method, mapping={"id": 1, "fields": {"TITLE": "$name", name: "x"}})
+    assert f"fields names {name!r}, which the portal would silently drop: " in failure
+    assert hint in failure
     assert executed(portal) == 0
 
 
@@ -63,8 +63,8 @@ def test_a_name_that_the_portal_would_drop_is_told_and_its_row_is_not_sent(metho
 )
 @pytest.mark.parametrize("params", ["fields", "FIELDS", "Fields"])
 def test_what_the_portal_takes_is_sent(params, method, fields, portal, connection):
-    told = write(method=method, mapping={"id": 1, params: fields}, rows=DEALS[:1])
-    assert told["written"] == 1
+    summary = write(method=method, mapping={"id": 1, params: fields}, rows=DEALS[:1])
+    assert summary["written"] == 1
     assert [call.method for call in portal.calls] == [f"{method.rpartition('.')[0]}.fields", "batch"]
 
 
@@ -77,20 +77,20 @@ def test_fields_are_asked_for_once_in_a_task_and_not_without_rows(portal, connec
 
 
 @pytest.mark.parametrize(
-    ("mapping", "told"),
+    ("mapping", "hint"),
     [(None, "the params have no fields"), ({"TITLE": "$name"}, "no fields"), ({"fields": "$name"}, "is not an object")],
 )
-def test_rows_without_fields_do_not_add_empty_deals(mapping, told, portal, connection):
+def test_rows_without_fields_do_not_add_empty_deals(mapping, hint, portal, connection):
     message = failure_of(method="crm.deal.add", mapping=mapping)
-    assert told in message
+    assert hint in message
     assert 'write {"fields": {"TITLE": "…"}}' in message
     assert executed(portal) == 0
 
 
 def test_a_dry_run_tells_them_too(portal, connection):
     mapping = {"fields": {"TITEL": "$name"}}
-    told = write(method="crm.deal.add", mapping=mapping, max_failures=2, dry_run=True)
-    assert (told["rows"], told["failed"]) == (2, 2)
+    summary = write(method="crm.deal.add", mapping=mapping, max_failures=2, dry_run=True)
+    assert (summary["rows"], summary["failed"]) == (2, 2)
 
 
 def test_the_universal_methods_are_checked_by_the_kind_of_each_row(portal, connection):
@@ -101,8 +101,8 @@ def test_the_universal_methods_are_checked_by_the_kind_of_each_row(portal, conne
     mapping = {"entityTypeId": "$kind", "fields": "$field"}
     assert write(method="crm.item.add", mapping=mapping, rows=rows * 2)["written"] == 4
     assert portal.count("crm.item.fields") == 2
-    told = failure_of(method="crm.item.add", mapping=mapping, rows=[{"kind": 2, "field": {"titel": "x"}}])
-    assert "fields names 'titel', which is not a field of a deal: did you mean title?" in told
+    failure = failure_of(method="crm.item.add", mapping=mapping, rows=[{"kind": 2, "field": {"titel": "x"}}])
+    assert "fields names 'titel', which is not a field of a deal: did you mean title?" in failure
 
 
 def test_methods_that_nobody_described_take_any_name(portal, connection):

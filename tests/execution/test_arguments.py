@@ -32,7 +32,7 @@ def failure_of(operator: type, arguments: dict[str, Any]) -> str:
 
 
 @pytest.mark.parametrize(
-    ("operator", "arguments", "told"),
+    ("operator", "arguments", "message"),
     [
         (Bitrix24Operator, {"method": "None"}, f"method is 'None': {NOTHING}"),
         (Bitrix24Operator, {"method": None}, f"method is None: {NOTHING}"),
@@ -51,15 +51,15 @@ def failure_of(operator: type, arguments: dict[str, Any]) -> str:
         (Bitrix24UpsertItemOperator, {"entity_type_id": 4, "key": "None", "fields": {"title": "x"}}, NOTHING),
     ],
 )  # fmt: skip
-def test_an_argument_without_a_value_is_told_with_its_cure_and_nothing_is_sent(
-    operator, arguments, told, portal, connection
+def test_an_argument_without_a_value_is_told_with_a_hint_and_nothing_is_sent(
+    operator, arguments, message, portal, connection
 ):
-    assert told in failure_of(operator, arguments)
+    assert message in failure_of(operator, arguments)
     assert portal.connections == 0
 
 
 @pytest.mark.parametrize(
-    ("argument", "told"),
+    ("argument", "message"),
     [
         ({"select": "None"}, f"select is not a list of names, but 'None': {NOTHING}"),
         ({"select": "['id']"}, f"select is not a list of names, but \"['id']\": if a template wrote it, {TEMPLATE}"),
@@ -73,14 +73,14 @@ def test_an_argument_without_a_value_is_told_with_its_cure_and_nothing_is_sent(
         ({"item_filter": {">begindate": "None"}}, f"begindate is 'None', which is not a date: {NOTHING}"),
     ],
 )
-def test_what_a_list_looks_for_is_told_where_it_has_no_value(argument, told, portal, connection):
-    assert told in failure_of(Bitrix24ListItemsOperator, {"entity_type_id": "deal", **argument})
+def test_what_a_list_looks_for_is_told_where_it_has_no_value(argument, message, portal, connection):
+    assert message in failure_of(Bitrix24ListItemsOperator, {"entity_type_id": "deal", **argument})
     assert portal.executed("crm.item.list") == 0
 
 
 def test_a_field_without_a_value_is_told(portal, connection):
-    told = failure_of(Bitrix24AddItemOperator, {"entity_type_id": "deal", "fields": {"companyId": "None"}})
-    assert told == f"companyId takes a number, not 'None': {NOTHING}"
+    failure = failure_of(Bitrix24AddItemOperator, {"entity_type_id": "deal", "fields": {"companyId": "None"}})
+    assert failure == f"companyId takes a number, not 'None': {NOTHING}"
 
 
 @pytest.mark.parametrize(

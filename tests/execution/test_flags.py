@@ -27,9 +27,9 @@ OPERATORS: list[type[Bitrix24BaseOperator]] = [
 
 @pytest.mark.parametrize("operator", OPERATORS)
 def test_an_operator_names_all_its_arguments_that_are_true_or_false(operator):
-    makers = [one.__init__ for one in operator.__mro__ if issubclass(one, Bitrix24BaseOperator)]
-    parameters = [one for maker in makers for one in inspect.signature(maker).parameters.values()]
-    assert {one.name for one in parameters if one.annotation == "bool"} == set(operator.flags)
+    makers = [base.__init__ for base in operator.__mro__ if issubclass(base, Bitrix24BaseOperator)]
+    parameters = [parameter for maker in makers for parameter in inspect.signature(maker).parameters.values()]
+    assert {parameter.name for parameter in parameters if parameter.annotation == "bool"} == set(operator.flags)
 
 
 @pytest.mark.parametrize("value", ["false", "", None, 1, "{{ params.missing_ok }}"])

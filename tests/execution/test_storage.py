@@ -1,4 +1,4 @@
-"""Files that cannot be written are told before the portal is asked, by every operator that writes one."""
+"""A file that cannot be written is refused before the portal is asked, by every operator that writes one."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def failure_of(operator: type, address: Any) -> str:
 
 @pytest.mark.parametrize("operator", OPERATORS)
 @pytest.mark.parametrize(
-    ("address", "told"),
+    ("address", "hint"),
     [
         ("{}/file/x.jsonl", "cannot be written: no file can be created in file://{}/file (a part of it is a file"),
         ("{}/file/more/x.jsonl", "(a part of it is a file, not a folder): give the user"),
@@ -55,13 +55,13 @@ def failure_of(operator: type, address: Any) -> str:
     ],
 )
 def test_a_file_that_cannot_be_written_is_told_before_the_portal_is_asked(
-    operator, address, told, tmp_path, portal, connection
+    operator, address, hint, tmp_path, portal, connection
 ):
     (tmp_path / "file").touch()
     (tmp_path / "folder").mkdir()
     message = failure_of(operator, address.format(tmp_path) if isinstance(address, str) else address)
     assert message.startswith(OPERATORS[operator][0])
-    assert told.replace("{}", str(tmp_path)) in message
+    assert hint.replace("{}", str(tmp_path)) in message
     assert portal.connections == 0
     assert {path.name for path in tmp_path.iterdir()} == {"file", "folder"}
 
@@ -88,7 +88,7 @@ def storage() -> Storage:
 
 
 @pytest.mark.parametrize(
-    ("failure", "told"),
+    ("failure", "hint"),
     [
         (PermissionError(13, "Access Denied"), "(Access Denied): give the user that Airflow's tasks run as the right"),
         (FileNotFoundError("The specified bucket does not exist"), "(FileNotFoundError): "),
@@ -96,12 +96,12 @@ def storage() -> Storage:
     ],
 )
 def test_an_object_storage_that_takes_no_file_is_told_before_the_portal_is_asked(
-    failure, told, storage, portal, connection
+    failure, hint, storage, portal, connection
 ):
     storage.failure = failure
     message = failure_of(Bitrix24ListOperator, "memory://bucket/deals.jsonl")
     assert "destination cannot be written: no file can be created in memory:" in message
-    assert f"bucket {told}" in message
+    assert f"bucket {hint}" in message
     assert portal.connections == 0
 
 
@@ -121,10 +121,10 @@ def test_a_connection_of_the_storage_that_is_not_there_is_told(portal, connectio
     monkeypatch.setitem(_register_filesystems(), "s3", lambda conn_id, options: BaseHook.get_connection(conn_id))
     with pytest.raises(
         ConfigurationError, match=r"the connection of destination cannot be used .*: add it, or"
-    ) as told:
+    ) as raised:
         run(Bitrix24ListOperator, "s3://nowhere@bucket/deals.jsonl")
     # Airflow says so too where the store of connections is out of reach.
-    assert told.value.retryable
+    assert raised.value.retryable
     assert portal.connections == 0
 
 
@@ -161,7 +161,7 @@ def test_a_report_does_not_overwrite_the_rows(scheme, operator, tmp_path, portal
     "operator", [Bitrix24BulkWriteOperator, Bitrix24ImportItemsOperator, Bitrix24UpsertItemsOperator]
 )
 @pytest.mark.parametrize(
-    ("source", "told"),
+    ("source", "message"),
     [
         ({"rows": "{}/nowhere.jsonl"}, "the file that rows names does not exist"),
         ({"rows": "{}/firms.xlsx"}, "a file of the kind .xlsx"),
@@ -172,12 +172,12 @@ def test_a_report_does_not_overwrite_the_rows(scheme, operator, tmp_path, portal
     ],
 )
 def test_rows_that_are_not_there_are_told_before_the_portal_is_asked_and_by_every_try(
-    operator, source, told, tmp_path, portal, connection
+    operator, source, message, tmp_path, portal, connection
 ):
     found = {name: value.format(tmp_path) if name == "rows" and isinstance(value, str) else value
              for name, value in source.items()}  # fmt: skip
     task = operator(task_id="task", **{**OPERATORS[operator][1], **found})
     for number in (1, 2):
-        with pytest.raises(AirflowFailException, match=told):
+        with pytest.raises(AirflowFailException, match=message):
             task.execute(context(try_number=number))
     assert portal.connections == 0

@@ -59,7 +59,7 @@ def test_the_trigger_carries_the_name_of_the_connection_and_nothing_else():
 
 
 class Witness:
-    """A store that notes from which threads it is asked, and never answers when told so."""
+    """A store that records from which threads it is asked, and never answers if it is set so."""
 
     threads: list[threading.Thread]
     texts: dict[str, str]

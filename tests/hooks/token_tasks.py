@@ -28,10 +28,10 @@ class Rounds(BaseOperator):
         with socket.create_connection(("127.0.0.1", int(os.environ["BITRIX24_TEST_PORT"]))) as conductor:
             for _ in conductor.makefile():
                 try:
-                    told = hook.call("profile")["ID"]
+                    result = hook.call("profile")["ID"]
                 except Bitrix24Error as error:
-                    told = f"{error}"
-                conductor.sendall(f"{told}\n".encode())
+                    result = f"{error}"
+                conductor.sendall(f"{result}\n".encode())
                 count += 1
         return count
 

@@ -49,9 +49,9 @@ def _check_json(value: Any) -> None:
     elif isinstance(value, int):
         assert -(2**63) <= value < 2**64, "more than 64 bits"
     elif isinstance(value, float):
-        assert math.isfinite(value), f"{value} is no JSON"
+        assert math.isfinite(value), f"{value} is not JSON"
     else:
-        assert value is None, f"{type(value)} is no JSON"
+        assert value is None, f"{type(value)} is not JSON"
 
 
 def context(

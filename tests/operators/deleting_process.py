@@ -32,8 +32,8 @@ def main() -> None:
     order = json.loads(sys.argv[1])
     store = StoreOnDisk(Path(order["store"])) if order["store"] else None
     operator = Bitrix24DeletePaymentsOperator(task_id="delete", **order["arguments"])
-    told = operator.execute(context(try_number=order["try_number"], store=store))
-    Path(order["told"]).write_text(json.dumps(told))
+    result = operator.execute(context(try_number=order["try_number"], store=store))
+    Path(order["summary"]).write_text(json.dumps(result))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A bulk deletion that tells which process it runs in; made for ``test_killed_deletion_dag.py``."""
+"""A bulk deletion that writes down which process it runs in; made for ``test_killed_deletion_dag.py``."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from airflow_provider_bitrix24.operators.delete_payments import Bitrix24DeletePa
 
 class TellingItsProcess(Bitrix24DeletePaymentsOperator):
     def run(self, client: Any, context: Any) -> Any:
-        with Path(os.environ["BITRIX24_TEST_PIDS"]).open("a") as told:
-            told.write(f"{os.getpid()}\n")
+        with Path(os.environ["BITRIX24_TEST_PIDS"]).open("a") as file:
+            file.write(f"{os.getpid()}\n")
         return super().run(client, context)
 
 

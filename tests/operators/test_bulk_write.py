@@ -42,9 +42,9 @@ def titles(portal: Any) -> list[str]:
     """What really was added, in order."""
     added = []
     for call in portal.calls:
-        for one in call.commands or [call]:
-            if one.method == ADD and one.executed:
-                added.append(one.params["fields"]["title"])
+        for command in call.commands or [call]:
+            if command.method == ADD and command.executed:
+                added.append(command.params["fields"]["title"])
     return added
 
 
@@ -61,7 +61,7 @@ def test_rows_are_written_fifty_to_a_request_in_their_order(portal, connection):
 def test_an_update_takes_the_id_from_its_column(portal, connection):
     rows = [{"id": 1, "name": "one"}, {"id": 2, "name": "two"}]
     write(entity_type_id="deal", operation="update", rows=rows, mapping={"title": "$name"})
-    assert [one.params for one in portal.calls[-1].commands] == [
+    assert [command.params for command in portal.calls[-1].commands] == [
         {"entityTypeId": "2", "id": "1", "fields": {"title": "one"}},
         {"entityTypeId": "2", "id": "2", "fields": {"title": "two"}},
     ]
@@ -79,11 +79,11 @@ def test_any_method_is_written_with_a_mapping_of_its_params(portal, connection):
 
 def test_the_report_tells_the_outcome_of_every_row(portal, connection, tmp_path):
     rows = [{"id": 1, "t": "x"}, {"id": 99999, "t": "x"}, {"id": 2}]
-    told = write(
+    summary = write(
         entity_type_id="deal", operation="update", rows=rows, mapping={"title": "$t"}, max_failures=None,
         report=str(tmp_path / "report.jsonl"),
     )  # fmt: skip
-    assert (told["written"], told["failed"]) == (1, 2)
+    assert (summary["written"], summary["failed"]) == (1, 2)
     report = [json.loads(line) for line in (tmp_path / "report.jsonl").read_text().splitlines()]
     assert [(row["row"], row["outcome"]) for row in report] == [(0, "written"), (1, "failed"), (2, "failed")]
     assert "the row has no column 't': it has: id" in report[2]["message"]
@@ -92,8 +92,8 @@ def test_the_report_tells_the_outcome_of_every_row(portal, connection, tmp_path)
 
 def test_more_failures_than_allowed_stop_the_task_after_their_step(portal, connection):
     rows = [{"id": 99999 + index} for index in range(120)]
-    told = failure_of(entity_type_id="deal", operation="update", rows=rows, mapping={"title": "x"}, max_failures=10)
-    assert "more than max_failures, 10" in told
+    failure = failure_of(entity_type_id="deal", operation="update", rows=rows, mapping={"title": "x"}, max_failures=10)
+    assert "more than max_failures, 10" in failure
     assert portal.count("batch") == 1
 
 
@@ -106,21 +106,21 @@ def test_a_limit_is_no_failure_of_its_rows_and_the_next_try_writes_them(portal, 
     with pytest.raises(OperationTimeLimit):
         write(**arguments)
     portal.clear_faults()
-    told = write(given=context(try_number=2), **arguments)
-    assert (told["written"], told["failed"]) == (120, 0)
+    summary = write(given=context(try_number=2), **arguments)
+    assert (summary["written"], summary["failed"]) == (120, 0)
     assert titles(portal) == [f"Firm {index}" for index in range(120)]
 
 
 def test_a_dry_run_writes_nothing_and_names_rows_that_cannot_be_written(portal, connection):
     rows = [{"t": "fine"}, {"t": datetime.datetime(2026, 1, 1)}, {"u": 1}]
-    told = write(entity_type_id="company", rows=rows, mapping={"title": "$t"}, max_failures=2, dry_run=True)
-    assert (told["rows"], told["ready"], told["failed"], told["dry_run"]) == (3, 1, 2, True)
-    assert told["examples"] == [{"entityTypeId": 4, "fields": {"title": "fine"}}]
+    summary = write(entity_type_id="company", rows=rows, mapping={"title": "$t"}, max_failures=2, dry_run=True)
+    assert (summary["rows"], summary["ready"], summary["failed"], summary["dry_run"]) == (3, 1, 2, True)
+    assert summary["examples"] == [{"entityTypeId": 4, "fields": {"title": "fine"}}]
     assert [call.method for call in portal.calls] == ["crm.item.fields"]
 
 
 @pytest.mark.parametrize(
-    ("row", "told"),
+    ("row", "message"),
     [
         ({"titel": "Acme"}, "the row names 'titel', which is not a field of a company: did you mean title?"),
         ({"id;title": "1;Acme"}, "the row names 'id;title', which is not a field"),
@@ -128,8 +128,8 @@ def test_a_dry_run_writes_nothing_and_names_rows_that_cannot_be_written(portal, 
         ({"title": "Acme", "createdTime": "2026-01-01T00:00:00+03:00"}, "read-only: the portal would silently drop it"),
     ],
 )
-def test_fields_that_the_portal_would_drop_fail_their_row(row, told, portal, connection):
-    assert told in failure_of(entity_type_id="company", rows=[row])
+def test_fields_that_the_portal_would_drop_fail_their_row(row, message, portal, connection):
+    assert message in failure_of(entity_type_id="company", rows=[row])
     assert portal.executed(ADD) == 0
 
 
@@ -145,12 +145,12 @@ def test_a_whole_row_updates_the_item_of_its_id_as_parquet_keeps_it(portal, conn
     assert write(entity_type_id="deal", operation="update", rows=[{"id": 1.0, "title": "one"}])["written"] == 1
     assert portal.item(2, 1)["title"] == "one"
     for wrong in (1.5, "None", None):
-        told = failure_of(entity_type_id="deal", operation="update", rows=[{"id": wrong, "title": "x"}])
-        assert "the column id must be a whole number above 0" in told
+        failure = failure_of(entity_type_id="deal", operation="update", rows=[{"id": wrong, "title": "x"}])
+        assert "the column id must be a whole number above 0" in failure
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         ({"rows": []}, "give either method or entity_type_id"),
         ({"rows": [], "method": "m", "entity_type_id": 2}, "give either method or entity_type_id"),
@@ -164,8 +164,8 @@ def test_a_whole_row_updates_the_item_of_its_id_as_parquet_keeps_it(portal, conn
         ({"entity_type_id": "contract", "rows": []}, "did you mean contact?"),
     ],
 )
-def test_wrong_arguments_are_refused_before_anything_is_sent(arguments, told, portal, connection):
-    assert told in failure_of(**arguments)
+def test_wrong_arguments_are_refused_before_anything_is_sent(arguments, message, portal, connection):
+    assert message in failure_of(**arguments)
     assert portal.requests == 0
 
 
@@ -186,11 +186,11 @@ def test_a_killed_task_goes_on_and_writes_no_row_twice(memory, killed_after, por
     monkeypatch.undo()
     connect_again(portal, monkeypatch)
     unknown = 50
-    told = failure_of(given=context(try_number=2, store=store), **arguments)
-    assert "look whether it is there before you write it again" in told
+    failure = failure_of(given=context(try_number=2, store=store), **arguments)
+    assert "look whether it is there before you write it again" in failure
     assert titles(portal) == [f"Firm {index}" for index in range(50 * killed_after)]
-    told = write(given=context(try_number=3, store=store), **{**arguments, "max_failures": None})
-    assert (told["written"], told["unknown"]) == (200 - unknown, unknown)
+    summary = write(given=context(try_number=3, store=store), **{**arguments, "max_failures": None})
+    assert (summary["written"], summary["unknown"]) == (200 - unknown, unknown)
     assert titles(portal) == [f"Firm {index}" for index in range(200)]
 
 
@@ -239,8 +239,8 @@ def test_rows_that_a_second_try_repeated_before_it_was_killed_are_not_written_ag
         write(given=context(try_number=2, store=store), **arguments)
     monkeypatch.undo()
     connect_again(portal, monkeypatch)
-    told = failure_of(given=context(try_number=3, store=store), **arguments)
-    assert "look whether it is there before you write it again" in told
+    failure = failure_of(given=context(try_number=3, store=store), **arguments)
+    assert "look whether it is there before you write it again" in failure
     assert titles(portal) == [f"Firm {index}" for index in range(5)]
 
 
@@ -252,16 +252,18 @@ def test_other_rows_than_in_the_try_before_are_refused(portal, connection, monke
     monkeypatch.undo()
     connect_again(portal, monkeypatch)
     given = context(try_number=2, store=store)
-    told = failure_of(given=given, entity_type_id="company", rows=firms(60)[::-1], mapping={"title": "$name"})
-    assert "the rows from 0 on are others than in the try before" in told
-    assert "(not done: 0 to 9; {'not_done': 10, 'unknown': 50})" in told
+    failure = failure_of(given=given, entity_type_id="company", rows=firms(60)[::-1], mapping={"title": "$name"})
+    assert "the rows from 0 on are others than in the try before" in failure
+    assert "(not done: 0 to 9; {'not_done': 10, 'unknown': 50})" in failure
     assert [row["row"] for row in given["ti"].pushed["bitrix24_rows"]["outcomes"]] == list(range(60))
     assert titles(portal) == [f"Firm {index}" for index in range(50)]
 
 
 def test_without_memory_a_second_try_adds_nothing(portal, connection):
-    told = failure_of(given=context(try_number=2), entity_type_id="company", rows=firms(3), mapping={"title": "$name"})
-    assert "nothing remembers which" in told
+    failure = failure_of(
+        given=context(try_number=2), entity_type_id="company", rows=firms(3), mapping={"title": "$name"}
+    )
+    assert "nothing remembers which" in failure
     assert portal.requests == 0
 
 
@@ -279,8 +281,8 @@ def test_a_try_after_all_is_written_returns_the_same_and_writes_nothing(memory, 
         "entity_type_id": "company", "rows": firms(60), "mapping": {"title": "$name"},
         "report": str(tmp_path / "r.jsonl"),
     }  # fmt: skip
-    told = write(given=context(store=store), **arguments)
-    assert write(given=context(try_number=2, store=store), **arguments) == told
+    summary = write(given=context(store=store), **arguments)
+    assert write(given=context(try_number=2, store=store), **arguments) == summary
     assert portal.executed(ADD) == 60
 
 
@@ -321,7 +323,7 @@ def test_a_csv_row_of_another_length_is_refused(text, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "told"),
+    ("name", "content", "message"),
     [
         ("r.csv", b"a;b\n1;2\n", "the header of r.csv is one column, 'a;b': write the file with commas"),
         ("r.csv", b"a,a\n1,2\n", "has the column 'a' more than once"),
@@ -334,22 +336,22 @@ def test_a_csv_row_of_another_length_is_refused(text, tmp_path):
     ],
     ids=["semicolons", "column twice", "cp1251", "utf-16", "long field", "no JSON", "empty Parquet", "cut Parquet"],
 )
-def test_a_file_that_cannot_be_read_is_told_with_its_cure(name, content, told, tmp_path):
+def test_a_file_that_cannot_be_read_is_told_with_a_hint(name, content, message, tmp_path):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(ConfigurationError) as caught:
         list(rows_of(str(tmp_path / name), None, None))
-    assert told in str(caught.value)
+    assert message in str(caught.value)
 
 
 def test_rows_that_end_in_the_middle_fail_the_task_and_what_was_written_is_told(portal, connection, tmp_path):
     given, report = context(), tmp_path / "r.jsonl"
     rows = iter([*firms(70), "not a row"])
-    told = failure_of(
+    failure = failure_of(
         given=given, entity_type_id="company", rows=rows, mapping={"title": "$name"}, max_failures=None,
         report=str(report),
     )  # fmt: skip
-    assert "row 70 is not an object" in told
-    assert "({'written': 50, 'not_done': 20} before; nothing behind them was written)" in told
+    assert "row 70 is not an object" in failure
+    assert "({'written': 50, 'not_done': 20} before; nothing behind them was written)" in failure
     assert len(titles(portal)) == given["ti"].pushed["bitrix24_rows"]["written"] == 50
     assert len(report.read_text().splitlines()) == 70
 
@@ -365,9 +367,9 @@ def test_rows_come_from_a_database_by_its_connection(tmp_path, portal, connectio
         database.execute("CREATE TABLE firms (name TEXT, size INTEGER)")
         database.executemany("INSERT INTO firms VALUES (?, ?)", [(f"Firm {n}", n) for n in range(3)])
     monkeypatch.setenv("AIRFLOW_CONN_FIRMS", json.dumps({"conn_type": "sqlite", "host": str(tmp_path / "firms.db")}))
-    told = write(
+    summary = write(
         entity_type_id="company", sql="SELECT name FROM firms ORDER BY size", sql_conn_id="firms",
         mapping={"title": "$name"},
     )  # fmt: skip
-    assert told["written"] == 3
+    assert summary["written"] == 3
     assert titles(portal) == ["Firm 0", "Firm 1", "Firm 2"]

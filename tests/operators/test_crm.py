@@ -63,10 +63,10 @@ def test_every_kind_is_added_read_changed_listed_and_deleted(kind, number, porta
 
 
 @pytest.mark.parametrize(
-    ("kind", "told"), [("deel", "did you mean deal"), (5, "write one of lead (1)"), ("order", "write one of")]
+    ("kind", "message"), [("deel", "did you mean deal"), (5, "write one of lead (1)"), ("order", "write one of")]
 )
-def test_a_kind_that_is_none_is_told_before_anything_is_sent(kind, told, portal, connection):
-    assert told in failure_of(Bitrix24GetItemOperator, entity_type_id=kind, item_id=1)
+def test_a_kind_that_is_none_is_told_before_anything_is_sent(kind, message, portal, connection):
+    assert message in failure_of(Bitrix24GetItemOperator, entity_type_id=kind, item_id=1)
     assert portal.connections == 0
 
 
@@ -94,15 +94,15 @@ def test_an_item_comes_raw_and_on_request_typed(portal, connection):
 
 @pytest.mark.parametrize("operator", [Bitrix24GetItemOperator, Bitrix24DeleteItemOperator])
 def test_an_item_that_is_not_there_fails_or_is_fine(operator, portal, connection):
-    told = failure_of(operator, entity_type_id="deal", item_id=999)
-    assert "crm.item.list gives the ids" in told
+    failure = failure_of(operator, entity_type_id="deal", item_id=999)
+    assert "crm.item.list gives the ids" in failure
     assert run(operator, entity_type_id="deal", item_id=999, missing_ok=True) in (None, False)
 
 
 @pytest.mark.parametrize("operator", [Bitrix24GetItemOperator, Bitrix24DeleteItemOperator])
 def test_a_smart_process_that_is_not_there_is_never_fine(operator, portal, connection):
-    told = failure_of(operator, entity_type_id=1500, item_id=1, missing_ok=True)
-    assert "crm.type.list gives entityTypeId of each smart process" in told
+    failure = failure_of(operator, entity_type_id=1500, item_id=1, missing_ok=True)
+    assert "crm.type.list gives entityTypeId of each smart process" in failure
     assert run(operator, entity_type_id=128, item_id=999, missing_ok=True) in (None, False)
 
 
@@ -116,7 +116,7 @@ def test_a_list_takes_any_spelling_and_answers_only_what_is_selected(portal, con
         item_filter={"@STAGE_ID": ["WON"], ">=DATE_CREATE": "2026-01-01T00:00:00+03:00"},
         select=["TITLE", "UF_CRM_MY_FIELD"],
     )
-    expected = [one["title"] for one in portal.items(2) if one["stageId"] == "WON"]
+    expected = [item["title"] for item in portal.items(2) if item["stageId"] == "WON"]
     assert expected
     assert won == [{"title": title, "ufCrm_MY_FIELD": None} for title in expected]
     asked = {"@stageId": ["WON"], ">=createdTime": "2026-01-01T00:00:00+03:00"}
@@ -128,7 +128,7 @@ def test_user_fields_of_type_boolean_are_filtered_as_the_portal_stores_them(port
         fields = {"UF_CRM_1700000001": True}
         run(Bitrix24UpdateItemOperator, entity_type_id="deal", item_id=deal, fields=fields)
     wanted = {"entity_type_id": "deal", "select": ["id"], "item_filter": {"UF_CRM_1700000001": True}}
-    assert [one["id"] for one in run(Bitrix24ListItemsOperator, **wanted)] == [3, 5]
+    assert [item["id"] for item in run(Bitrix24ListItemsOperator, **wanted)] == [3, 5]
     wanted["item_filter"] = '{"UF_CRM_1700000001": false}'
     assert len(run(Bitrix24ListItemsOperator, **wanted)) == 28
 
@@ -136,7 +136,7 @@ def test_user_fields_of_type_boolean_are_filtered_as_the_portal_stores_them(port
 def test_groups_of_a_filter_are_put_into_the_portals_names(portal, connection):
     either = {"logic": "OR", "0": {"ID": 3}, "1": {"TITLE": portal.item(2, 9)["title"]}}
     listed = run(Bitrix24ListItemsOperator, entity_type_id="deal", item_filter={"0": either}, select="id")
-    assert [one["id"] for one in listed] == [3, 9]
+    assert [row["id"] for row in listed] == [3, 9]
 
 
 def test_all_fields_come_by_default_and_typed_on_request(portal, connection):
@@ -148,20 +148,20 @@ def test_all_fields_come_by_default_and_typed_on_request(portal, connection):
 
 def test_a_list_that_is_too_large_for_xcom_goes_to_a_file(connection, tmp_path, portal):
     portal.add_deals(100)
-    told = failure_of(Bitrix24ListItemsOperator, entity_type_id="deal")
-    assert "larger than 48 KiB" in told
-    assert "give destination" in told
+    failure = failure_of(Bitrix24ListItemsOperator, entity_type_id="deal")
+    assert "larger than 48 KiB" in failure
+    assert "give destination" in failure
     written = run(
         Bitrix24ListItemsOperator, entity_type_id="deal", destination=str(tmp_path / "deals.jsonl"), typed=True
     )
     lines = [json.loads(line) for line in (tmp_path / "deals.jsonl").read_text().splitlines()]
-    assert [one["id"] for one in lines] == [one["id"] for one in portal.items(2)]
+    assert [line["id"] for line in lines] == [item["id"] for item in portal.items(2)]
     assert lines[0]["begindate"] is None
     assert (written["rows"], written["report"]["complete"]) == (130, True)
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (
             {"item_filter": {"titel": "x"}},
@@ -175,8 +175,8 @@ def test_a_list_that_is_too_large_for_xcom_goes_to_a_file(connection, tmp_path, 
         ({"destination": "s3://bucket/"}, "destination does not name a file"),
     ],
 )
-def test_what_a_list_cannot_mean_is_told_before_it_is_asked_for(arguments, told, portal, connection):
-    assert told in failure_of(Bitrix24ListItemsOperator, entity_type_id="deal", **arguments)
+def test_what_a_list_cannot_mean_is_told_before_it_is_asked_for(arguments, message, portal, connection):
+    assert message in failure_of(Bitrix24ListItemsOperator, entity_type_id="deal", **arguments)
     assert LIST not in methods(portal)
 
 
@@ -209,12 +209,12 @@ def test_an_added_item_has_what_was_meant_and_its_id_is_returned(portal, connect
 def test_phones_and_mails_are_added_with_the_item(portal, connection):
     fields = '{"NAME": "Ada", "PHONE": ["+1", "+2"], "EMAIL": "ada@example.com"}'
     item_id = run(Bitrix24AddItemOperator, entity_type_id="contact", fields=fields, read_back=True)
-    entries = [(one["typeId"], one["value"]) for one in portal.item(3, item_id)["fm"]]
+    entries = [(entry["typeId"], entry["value"]) for entry in portal.item(3, item_id)["fm"]]
     assert entries == [("PHONE", "+1"), ("PHONE", "+2"), ("EMAIL", "ada@example.com")]
 
 
 @pytest.mark.parametrize(
-    ("fields", "told"),
+    ("fields", "message"),
     [
         ({"titel": "x"}, "fields names 'titel', which is not a field of a deal: did you mean title?"),
         ({"PHONE": "+1"}, "fields names 'PHONE', which is not a field of a deal"),
@@ -226,8 +226,8 @@ def test_phones_and_mails_are_added_with_the_item(portal, connection):
         ("{title: x}", "fields is not an object"),
     ],
 )
-def test_fields_that_the_portal_would_drop_are_never_sent(fields, told, portal, connection):
-    assert told in failure_of(Bitrix24AddItemOperator, entity_type_id="deal", fields=fields)
+def test_fields_that_the_portal_would_drop_are_never_sent(fields, message, portal, connection):
+    assert message in failure_of(Bitrix24AddItemOperator, entity_type_id="deal", fields=fields)
     assert ADD not in methods(portal)
 
 
@@ -235,25 +235,25 @@ def test_what_the_portal_refuses_fails_without_retry(portal, connection):
     portal.fault(
         "error", ADD, code="CRM_FIELD_ERROR_VALUE_NOT_VALID", description="Invalid value for field", status=400
     )
-    told = failure_of(Bitrix24AddItemOperator, entity_type_id="deal", fields={"title": "x"})
-    assert "CRM_FIELD_ERROR_VALUE_NOT_VALID" in told
+    failure = failure_of(Bitrix24AddItemOperator, entity_type_id="deal", fields={"title": "x"})
+    assert "CRM_FIELD_ERROR_VALUE_NOT_VALID" in failure
 
 
 @pytest.mark.parametrize("fault", ["close_after", "reset_after", "truncated"])
 def test_an_add_whose_answer_was_lost_is_never_sent_again_and_fails_without_retry(fault, portal, connection):
     portal.fault(fault, ADD)
     count = len(portal.items(2))
-    told = failure_of(Bitrix24AddItemOperator, entity_type_id="deal", fields={"title": "once"})
-    assert "check with crm.item.list before you run this again" in told
+    failure = failure_of(Bitrix24AddItemOperator, entity_type_id="deal", fields={"title": "once"})
+    assert "check with crm.item.list before you run this again" in failure
     assert (portal.executed(ADD), len(portal.items(2))) == (1, count + 1)
 
 
 @pytest.mark.parametrize("item", [[], {}, {"id": None}, {"id": True}, {"id": "s3cr3tc0dex1"}, None])
 def test_an_answer_without_an_id_is_no_success(item, portal, connection):
     portal.fault("body", ADD, body=json.dumps({"result": {"item": item}}).encode())
-    told = failure_of(Bitrix24AddItemOperator, entity_type_id=2, fields={"title": "x"})
-    assert "the answer has no id: look with crm.item.list" in told
-    assert "s3cr3t" not in told
+    failure = failure_of(Bitrix24AddItemOperator, entity_type_id=2, fields={"title": "x"})
+    assert "the answer has no id: look with crm.item.list" in failure
+    assert "s3cr3t" not in failure
 
 
 def test_what_was_dropped_without_a_word_is_found_by_reading_back(portal, connection):
@@ -263,8 +263,8 @@ def test_what_was_dropped_without_a_word_is_found_by_reading_back(portal, connec
     portal.fault("body", GET, body=body, times=None)
     arguments = {"entity_type_id": "deal", "item_id": 3, "fields": {"ufCrm_1700000004": 46, "closed": "N"}}
     assert run(Bitrix24UpdateItemOperator, **arguments) is True
-    told = failure_of(Bitrix24UpdateItemOperator, **arguments, read_back=True)
-    assert "deal 3 was written, but the portal silently dropped ufCrm_1700000004:" in told
+    failure = failure_of(Bitrix24UpdateItemOperator, **arguments, read_back=True)
+    assert "deal 3 was written, but the portal silently dropped ufCrm_1700000004:" in failure
 
 
 # Update
@@ -286,7 +286,7 @@ def test_a_phone_that_is_there_is_not_added_again(portal, connection):
     arguments = {"entity_type_id": "contact", "item_id": 1, "fields": {"PHONE": "+77", "POST": "CEO"}}
     run(Bitrix24UpdateItemOperator, **arguments, read_back=True)
     run(Bitrix24UpdateItemOperator, **arguments, read_back=True)
-    assert [one["value"] for one in portal.item(3, 1)["fm"]].count("+77") == 1
+    assert [entry["value"] for entry in portal.item(3, 1)["fm"]].count("+77") == 1
     portal.reset_calls()
     assert run(Bitrix24UpdateItemOperator, entity_type_id=3, item_id=1, fields={"PHONE": "+77"}) is True
     assert UPDATE not in methods(portal)
@@ -296,7 +296,7 @@ def test_a_phone_is_removed_by_its_id(portal, connection):
     phone = portal.item(3, 1)["fm"][0]
     fields = {"fm": {str(phone["id"]): {"value": ""}}}
     run(Bitrix24UpdateItemOperator, entity_type_id="contact", item_id=1, fields=fields, read_back=True)
-    assert phone["id"] not in [one["id"] for one in portal.item(3, 1)["fm"]]
+    assert phone["id"] not in [entry["id"] for entry in portal.item(3, 1)["fm"]]
 
 
 def test_a_change_whose_answer_was_lost_is_sent_again(portal, connection):
@@ -307,15 +307,15 @@ def test_a_change_whose_answer_was_lost_is_sent_again(portal, connection):
 
 def test_a_new_phone_whose_answer_was_lost_is_not_sent_again(portal, connection):
     portal.fault("close_after", UPDATE)
-    told = failure_of(Bitrix24UpdateItemOperator, entity_type_id="contact", item_id=1, fields={"PHONE": "+77"})
-    assert "before you run this again" in told
+    failure = failure_of(Bitrix24UpdateItemOperator, entity_type_id="contact", item_id=1, fields={"PHONE": "+77"})
+    assert "before you run this again" in failure
     assert portal.executed(UPDATE) == 1
 
 
 def test_an_item_that_is_not_there_cannot_be_changed(portal, connection):
     for fields in ({"name": "x"}, {"PHONE": "+1"}):
-        told = failure_of(Bitrix24UpdateItemOperator, entity_type_id="contact", item_id=999, fields=fields)
-        assert "crm.item.list gives the ids" in told
+        failure = failure_of(Bitrix24UpdateItemOperator, entity_type_id="contact", item_id=999, fields=fields)
+        assert "crm.item.list gives the ids" in failure
 
 
 # Delete
@@ -328,8 +328,8 @@ def test_a_lost_answer_to_a_delete_is_looked_after(portal, connection):
 
 
 def test_an_item_that_an_earlier_try_may_have_deleted_is_reported_as_such(portal, connection):
-    told = failure_of(Bitrix24DeleteItemOperator, entity_type_id="deal", item_id=999, try_number=2)
-    assert "an earlier try of this task may have deleted it" in told
+    failure = failure_of(Bitrix24DeleteItemOperator, entity_type_id="deal", item_id=999, try_number=2)
+    assert "an earlier try of this task may have deleted it" in failure
 
 
 # Outcomes
@@ -359,8 +359,8 @@ def test_a_missing_scope_fails_without_retry_and_names_it(operator, portal, conn
 def test_a_missing_right_fails_without_retry_in_any_language(operator, language, monkeypatch):
     with Sandbox(deals=30, language=language) as portal:
         monkeypatch.setenv("AIRFLOW_CONN_BITRIX24_DEFAULT", portal.connection_json(portal.clerk))
-        told = failure_of(operator, entity_type_id="deal", **ARGUMENTS[operator])
-        assert "ACCESS_DENIED" in told
+        failure = failure_of(operator, entity_type_id="deal", **ARGUMENTS[operator])
+        assert "ACCESS_DENIED" in failure
         assert portal.executed(METHOD[operator]) == 0
 
 

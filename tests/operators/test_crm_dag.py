@@ -45,8 +45,8 @@ def untold(portal, all_output):
 
 def sent(portal: Any, method: str) -> list[dict[str, Any]]:
     """What the portal was given, alone or in a batch."""
-    several = [one for call in portal.calls for one in (call.commands or [call])]
-    return [one.params for one in several if one.method == method and one.executed]
+    commands = [command for call in portal.calls for command in (call.commands or [call])]
+    return [command.params for command in commands if command.method == method and command.executed]
 
 
 def test_an_item_is_read_into_xcom(portal, connection, run_dag, xcom, untold):
@@ -105,27 +105,30 @@ def test_an_item_is_upserted_by_a_key(portal, connection, run_dag, xcom):
     first = run_dag(dag_of("item_upsert_1", Bitrix24UpsertItemOperator, fields=FIRMS[0], **arguments))
     changed = {**FIRMS[0], "title": "Acme Ltd"}
     second = run_dag(dag_of("item_upsert_2", Bitrix24UpsertItemOperator, fields=changed, **arguments))
-    told = xcom(first, "task")
-    assert told["created"] is True
-    assert xcom(second, "task") == {"id": told["id"], "created": False}
-    assert portal.item(COMPANY, told["id"])["title"] == "Acme Ltd"
+    result = xcom(first, "task")
+    assert result["created"] is True
+    assert xcom(second, "task") == {"id": result["id"], "created": False}
+    assert portal.item(COMPANY, result["id"])["title"] == "Acme Ltd"
 
 
 def test_rows_of_another_task_are_upserted(portal, connection, run_dag, xcom, tmp_path):
     arguments = {"entity_type_id": "company", "key": "originId", "rows": json.dumps(FIRMS)}
     report = str(tmp_path / "{{ dag_run.conf['name'] }}.jsonl")
     run = run_dag(dag_of("rows_upsert", Bitrix24UpsertItemsOperator, report=report, **arguments), {"name": "firms"})
-    told = xcom(run, "task")
-    assert (told["rows"], told["created"], told["failed"], told["report"]["rows"]) == (2, 2, 0, 2)
-    assert [one["title"] for one in portal.items(COMPANY)][-2:] == ["Acme", "Berg & Co"]
+    result = xcom(run, "task")
+    assert (result["rows"], result["created"], result["failed"], result["report"]["rows"]) == (2, 2, 0, 2)
+    assert [item["title"] for item in portal.items(COMPANY)][-2:] == ["Acme", "Berg & Co"]
     assert len((tmp_path / "firms.jsonl").read_text().splitlines()) == 2
 
 
 def test_rows_are_imported(portal, connection, run_dag, xcom, untold):
     run = run_dag(dag_of("rows_import", Bitrix24ImportItemsOperator, entity_type_id="company", rows=FIRMS))
-    told = xcom(run, "task")
-    ids = [one["id"] for one in portal.items(COMPANY)][-2:]
-    assert [(one["outcome"], one["id"]) for one in told["outcomes"]] == [("imported", ids[0]), ("imported", ids[1])]
+    result = xcom(run, "task")
+    ids = [item["id"] for item in portal.items(COMPANY)][-2:]
+    assert [(outcome["outcome"], outcome["id"]) for outcome in result["outcomes"]] == [
+        ("imported", ids[0]),
+        ("imported", ids[1]),
+    ]
     assert sent(portal, IMPORT) == [{"entityTypeId": "4", "data": FIRMS}]
     untold()
 
@@ -147,14 +150,16 @@ HOPELESS: dict[str, tuple[type, dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("name", HOPELESS)
-def test_what_no_retry_heals_fails_on_the_first_try(name, portal, connect, run_dag, task_instance, all_output, untold):
+def test_what_a_retry_cannot_fix_fails_on_the_first_try(
+    name, portal, connect, run_dag, task_instance, all_output, untold
+):
     """The clerk may read CRM items and not change them."""
     connect(portal.clerk)
-    operator, arguments, told = HOPELESS[name]
+    operator, arguments, message = HOPELESS[name]
     run = run_dag(dag_of(f"item_{name}", operator, **arguments))
     task = task_instance(run, "task")
     assert (task.state, task.try_number, task.max_tries) == ("failed", 1, 2)
-    assert told in all_output.printed + all_output.records
+    assert message in all_output.printed + all_output.records
     untold()
 
 
@@ -171,7 +176,7 @@ def test_a_limit_passes_with_a_retry(operator, arguments, method, portal, connec
     portal.fault("operation_time_limit", method, times=len(arguments.get("rows", [1])))
     run = run_dag(dag_of(f"limited_{operator.__name__}", operator, **arguments))
     assert (run.state, task_instance(run, "task").try_number) == ("success", 2)
-    assert len([one for one in portal.items(DEAL) if one["title"] in ("x", "Acme", "Berg & Co")]) == {
+    assert len([item for item in portal.items(DEAL) if item["title"] in ("x", "Acme", "Berg & Co")]) == {
         GET: 0, ADD: len(arguments.get("rows", [1]))
     }[method]  # fmt: skip
 

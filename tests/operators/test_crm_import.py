@@ -48,19 +48,19 @@ def imported(portal: Any, number: int = 4) -> list[str]:
 
 def commands(portal: Any) -> list[int]:
     """How many entries each command carried that really ran."""
-    several = [one for call in portal.calls for one in (call.commands or [call])]
-    return [len(one.params["data"]) for one in several if one.method == IMPORT and one.executed]
+    sent = [command for call in portal.calls for command in (call.commands or [call])]
+    return [len(command.params["data"]) for command in sent if command.method == IMPORT and command.executed]
 
 
 def test_rows_are_imported_by_twenty_and_the_first_twenty_go_alone(portal, connection):
-    told = import_items(rows=firms(130))
-    assert (told["rows"], told["imported"], told["failed"], told["unknown"]) == (130, 130, 0, 0)
+    summary = import_items(rows=firms(130))
+    assert (summary["rows"], summary["imported"], summary["failed"], summary["unknown"]) == (130, 130, 0, 0)
     assert imported(portal) == [f"Firm {index}" for index in range(130)]
     assert commands(portal) == [20] * 6 + [10]
     # The fields, one command to measure by, and all others in one request.
     assert portal.requests == 3
     ids = [item["id"] for item in portal.items(4) if item.get("originId")]
-    assert told["outcomes"] == [{"row": row, "outcome": "imported", "id": ids[row]} for row in range(130)]
+    assert summary["outcomes"] == [{"row": row, "outcome": "imported", "id": ids[row]} for row in range(130)]
 
 
 @pytest.fixture
@@ -80,8 +80,8 @@ def test_a_slow_portal_is_sent_fewer_at_once(slow_portal):
 def test_phones_and_the_times_of_old_items_are_imported(portal, connection):
     rows = [{"name": "Ada", "phone": "+1", "since": "2020-01-02T03:04:05+03:00"}]
     mapping = {"NAME": "$name", "PHONE": "$phone", "CREATED_TIME": "$since", "UPDATED_TIME": "$since"}
-    told = import_items(entity_type_id="contact", rows=rows, mapping=mapping)
-    item = portal.item(3, told["outcomes"][0]["id"])
+    summary = import_items(entity_type_id="contact", rows=rows, mapping=mapping)
+    item = portal.item(3, summary["outcomes"][0]["id"])
     assert (item["name"], item["fm"][0]["value"], item["createdTime"]) == ("Ada", "+1", rows[0]["since"])
 
 
@@ -93,18 +93,18 @@ def test_every_kind_can_be_imported(kind, portal, connection):
 
 def test_each_entry_has_its_own_outcome_although_the_portal_answers_200(portal, connection, tmp_path):
     rows = [{"name": "Ada"}, {"post": "none"}, {"lastName": "Berg"}]
-    told = import_items(entity_type_id="contact", rows=rows, max_failures=1, report=str(tmp_path / "r.jsonl"))
-    assert (told["imported"], told["failed"]) == (2, 1)
+    summary = import_items(entity_type_id="contact", rows=rows, max_failures=1, report=str(tmp_path / "r.jsonl"))
+    assert (summary["imported"], summary["failed"]) == (2, 1)
     lines = [json.loads(line) for line in (tmp_path / "r.jsonl").read_text().splitlines()]
-    assert [one["outcome"] for one in lines] == ["imported", "failed", "imported"]
+    assert [line["outcome"] for line in lines] == ["imported", "failed", "imported"]
     assert (lines[1]["code"], lines[1]["final"]) == ("CRM_FIELD_ERROR_REQUIRED", True)
 
 
 def test_more_failures_than_may_stop_the_task_and_its_summary_is_in_xcom(portal, connection):
     given = context()
     rows = [{"post": "none"}, *({"name": f"n{index}"} for index in range(100))]
-    told = failure_of(entity_type_id="contact", rows=rows, given=given)
-    assert "CRM_FIELD_ERROR_REQUIRED" in told
+    failure = failure_of(entity_type_id="contact", rows=rows, given=given)
+    assert "CRM_FIELD_ERROR_REQUIRED" in failure
     summary = given["ti"].pushed["bitrix24_rows"]
     assert (summary["rows"], summary["imported"], summary["failed"]) == (20, 19, 1)
 
@@ -113,9 +113,9 @@ def test_a_row_that_cannot_be_sent_stops_the_task_before_its_request(portal, con
     rows = [*firms(5), {"titel": "x", "originId": "9"}]
     assert "the row names 'titel', which is not a field of a company: did you mean title?" in failure_of(rows=rows)
     assert imported(portal) == []
-    told = import_items(rows=rows, max_failures=1)
-    assert (told["imported"], told["failed"]) == (5, 1)
-    assert told["outcomes"][5]["outcome"] == "failed"
+    summary = import_items(rows=rows, max_failures=1)
+    assert (summary["imported"], summary["failed"]) == (5, 1)
+    assert summary["outcomes"][5]["outcome"] == "failed"
 
 
 def test_answers_by_place_are_read_as_well_as_lists(portal, connection):
@@ -123,8 +123,8 @@ def test_answers_by_place_are_read_as_well_as_lists(portal, connection):
     body = {"result": {"result": {"c0": {"items": entries}}, "result_error": [], "result_total": [],
                        "result_next": [], "result_time": []}}  # fmt: skip
     portal.fault("body", "batch", body=json.dumps(body).encode())
-    told = import_items(rows=firms(3), max_failures=None)
-    assert [(one["outcome"], one.get("id")) for one in told["outcomes"]] == [
+    summary = import_items(rows=firms(3), max_failures=None)
+    assert [(outcome["outcome"], outcome.get("id")) for outcome in summary["outcomes"]] == [
         ("imported", 71), ("unknown", None), ("imported", 73)
     ]  # fmt: skip
 
@@ -134,16 +134,16 @@ def test_a_fault_of_one_entry_that_may_have_run_is_unknown(portal, connection):
     body = {"result": {"result": {"c0": {"items": entries}}, "result_error": [], "result_total": [],
                        "result_next": [], "result_time": []}}  # fmt: skip
     portal.fault("body", "batch", body=json.dumps(body).encode())
-    told = import_items(rows=firms(2), max_failures=None)
-    assert [one["outcome"] for one in told["outcomes"]] == ["unknown", "imported"]
+    summary = import_items(rows=firms(2), max_failures=None)
+    assert [outcome["outcome"] for outcome in summary["outcomes"]] == ["unknown", "imported"]
 
 
 @pytest.mark.parametrize("fault", ["close_after", "close_before"])
 def test_a_lost_answer_is_never_repeated_and_the_rows_are_unknown(fault, portal, connection):
     given = context(store=StateStore())
     portal.fault(fault, "batch")
-    told = failure_of(rows=firms(30), given=given)
-    assert "check with crm.item.list" in told
+    failure = failure_of(rows=firms(30), given=given)
+    assert "check with crm.item.list" in failure
     summary = given["ti"].pushed["bitrix24_rows"]
     assert (summary["unknown"], summary["rows"]) == (20, 20)
     assert len(imported(portal)) == (20 if fault == "close_after" else 0)
@@ -161,12 +161,12 @@ def test_a_limit_is_left_to_the_tasks_retries_where_they_are_safe(portal, connec
     with pytest.raises(OperationTimeLimit):
         import_items(rows=firms(30), given=context(store=store))
     portal.clear_faults()
-    told = import_items(rows=firms(30), given=context(store=store, try_number=2))
-    assert (told["imported"], imported(portal)) == (30, [f"Firm {index}" for index in range(30)])
+    summary = import_items(rows=firms(30), given=context(store=store, try_number=2))
+    assert (summary["imported"], imported(portal)) == (30, [f"Firm {index}" for index in range(30)])
 
 
 def test_a_limit_stops_the_task_however_many_rows_may_fail(portal, connection):
-    """Rows may fail by themselves; what befalls all of them is left to the task's retries."""
+    """Single rows may fail; what concerns all rows is left to the task's retries."""
     store = StateStore()
     portal.fault("operation_time_limit", IMPORT, after=1, times=None)
     rows = [{"post": "none"}, *({"name": f"n{index}"} for index in range(99))]
@@ -177,9 +177,9 @@ def test_a_limit_stops_the_task_however_many_rows_may_fail(portal, connection):
     assert given["ti"].pushed["bitrix24_rows"]["imported"] == 19
     portal.clear_faults()
     portal.reset_calls()
-    told = import_items(**arguments, given=context(store=store, try_number=2))
-    assert (told["imported"], told["failed"], sum(commands(portal))) == (99, 1, 80)
-    assert len([one for one in portal.items(3) if one.get("name", "").startswith("n")]) == 99
+    summary = import_items(**arguments, given=context(store=store, try_number=2))
+    assert (summary["imported"], summary["failed"], sum(commands(portal))) == (99, 1, 80)
+    assert len([item for item in portal.items(3) if item.get("name", "").startswith("n")]) == 99
 
 
 def test_a_webhook_that_is_not_accepted_any_more_stops_the_task_at_once(portal, connection):
@@ -192,8 +192,8 @@ def test_without_a_memory_no_retry_imports_anything(portal, connection):
     portal.fault("operation_time_limit", IMPORT, times=None)
     failure_of(rows=firms(3))
     portal.clear_faults()
-    told = failure_of(rows=firms(3), given=context(try_number=2))
-    assert "with report, a retry goes on safely" in told
+    failure = failure_of(rows=firms(3), given=context(try_number=2))
+    assert "with report, a retry goes on safely" in failure
     assert imported(portal) == []
 
 
@@ -222,10 +222,10 @@ def test_a_killed_task_goes_on_and_imports_nothing_twice(where, moment, slow_por
 
     with pytest.raises(Killed):
         import_items(operator=KilledOnce, rows=firms(100), given=context(store=store), **report)
-    told = import_items(
+    summary = import_items(
         rows=firms(100), given=context(store=store, try_number=2), max_failures=None, **report
     )  # fmt: skip
-    assert (told["imported"], told["unknown"], told["failed"]) == (60, 40, 0)
+    assert (summary["imported"], summary["unknown"], summary["failed"]) == (60, 40, 0)
     there = imported(slow_portal)
     assert len(there) == len(set(there)) == (60 if moment == "before" else 100)
 
@@ -251,8 +251,8 @@ def test_a_row_that_was_refused_by_a_limit_twice_is_never_imported_twice(portal,
 
     with pytest.raises(Killed):
         import_items(operator=KilledAfterwards, rows=firms(5), given=context(store=store, try_number=2))
-    told = failure_of(rows=firms(5), given=context(store=store, try_number=3))
-    assert "an earlier try was killed while it wrote this row" in told
+    failure = failure_of(rows=firms(5), given=context(store=store, try_number=3))
+    assert "an earlier try was killed while it wrote this row" in failure
     assert imported(portal) == [f"Firm {index}" for index in range(5)]
 
 
@@ -261,9 +261,9 @@ def test_a_try_after_all_is_imported_returns_the_same_and_imports_nothing(where,
     """The task was killed between its last answer and the end of its try."""
     store = StateStore() if where == "store" else None
     report = {"report": str(tmp_path / "r.jsonl")} if where == "report" else {}
-    told = import_items(rows=firms(30), given=context(store=store), **report)
+    summary = import_items(rows=firms(30), given=context(store=store), **report)
     portal.reset_calls()
-    assert import_items(rows=firms(30), given=context(store=store, try_number=2), **report) == told
+    assert import_items(rows=firms(30), given=context(store=store, try_number=2), **report) == summary
     assert (portal.requests, len(imported(portal))) == (0, 30)
 
 
@@ -284,9 +284,9 @@ def test_rows_in_another_order_are_refused_where_some_were_imported_before(porta
         import_items(rows=firms(30), given=context(store=store))
     portal.clear_faults()
     given = context(store=store, try_number=2)
-    told = failure_of(rows=firms(30)[::-1], given=given)
-    assert "the rows from 0 on are others than in the try before" in told
-    assert "(not done: 0 to 9; {'not_done': 10, 'imported': 20})" in told
+    failure = failure_of(rows=firms(30)[::-1], given=given)
+    assert "the rows from 0 on are others than in the try before" in failure
+    assert "(not done: 0 to 9; {'not_done': 10, 'imported': 20})" in failure
     assert imported(portal) == [f"Firm {index}" for index in range(20)]
 
 
@@ -296,8 +296,8 @@ def test_rows_that_end_in_the_middle_fail_the_task_and_what_was_imported_is_told
 ):
     given, report = context(), tmp_path / "r.jsonl"
     arguments = {"max_failures": max_failures, "report": str(report)}
-    told = failure_of(given=given, rows=iter([*firms(25), "not a row"]), **arguments)
-    assert "row 25 is not an object" in told
+    failure = failure_of(given=given, rows=iter([*firms(25), "not a row"]), **arguments)
+    assert "row 25 is not an object" in failure
     rows = [json.loads(line) for line in report.read_text().splitlines()]
     assert [row["row"] for row in rows if row["outcome"] == "imported"] == list(range(len(imported(portal))))
     assert len(imported(portal)) >= 20
@@ -308,10 +308,10 @@ def test_rows_that_end_in_the_middle_fail_the_task_and_what_was_imported_is_told
 
 def test_a_dry_run_imports_nothing_and_shows_what_would_be_sent(portal, connection):
     rows = [{"title": "x", "PHONE": "+1"}, {"titel": "x"}]
-    told = import_items(rows=rows, dry_run=True, max_failures=1)
+    summary = import_items(rows=rows, dry_run=True, max_failures=1)
     entry = {"title": "x", "PHONE": [{"VALUE": "+1", "VALUE_TYPE": "WORK"}]}
-    assert (told["rows"], told["ready"], told["failed"], told["dry_run"]) == (2, 1, 1, True)
-    assert told["examples"] == [{"entityTypeId": 4, "fields": entry}]
+    assert (summary["rows"], summary["ready"], summary["failed"], summary["dry_run"]) == (2, 1, 1, True)
+    assert summary["examples"] == [{"entityTypeId": 4, "fields": entry}]
     assert [call.method for call in portal.calls] == [FIELDS]
 
 

@@ -92,26 +92,26 @@ def test_keys_that_differ_only_in_case_are_two_keys(portal, connection):
 
 
 def test_a_whole_number_is_one_key_however_a_data_frame_keeps_it(portal, connection):
-    told = upsert_rows(rows=[{"originId": key, "title": str(key)} for key in (12, 12.0, "12", Decimal(12))])
-    assert (told["created"], told["updated"]) == (1, 3)
+    summary = upsert_rows(rows=[{"originId": key, "title": str(key)} for key in (12, 12.0, "12", Decimal(12))])
+    assert (summary["created"], summary["updated"]) == (1, 3)
     assert by_origin(portal) == {"12": ["12"]}
 
 
 def test_a_fraction_is_one_key_however_it_is_written(portal, connection):
     rows = [{"revenue": key, "title": str(key)} for key in (77.5, "77.50", Decimal("77.500"), 78, 78.0, "78.0")]
-    told = upsert_rows(key="revenue", rows=rows)
-    assert (told["created"], told["updated"]) == (2, 4)
+    summary = upsert_rows(key="revenue", rows=rows)
+    assert (summary["created"], summary["updated"]) == (2, 4)
 
 
 def test_more_than_one_item_with_the_key_is_an_error_and_nothing_is_written(portal, connection):
     ids = portal.add_items(4, 2, originId="A-1", title="twin")
-    told = failure_of(Bitrix24UpsertItemOperator, fields={"originId": "A-1", "title": "x"})
-    assert f"2 items have the key originId 'A-1': {ids[0]}, {ids[1]}: merge them in the portal" in told
+    failure = failure_of(Bitrix24UpsertItemOperator, fields={"originId": "A-1", "title": "x"})
+    assert f"2 items have the key originId 'A-1': {ids[0]}, {ids[1]}: merge them in the portal" in failure
     assert portal.executed(ADD) == portal.executed(UPDATE) == 0
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         ({"fields": {"title": "x"}}, "no value for the key originId"),
         ({"fields": {"title": "x", "originId": None}}, "no value for the key originId"),
@@ -127,40 +127,45 @@ def test_more_than_one_item_with_the_key_is_an_error_and_nothing_is_written(port
         ({"fields": {"originId": "1", "titel": "x"}}, "did you mean title?"),
     ],
 )
-def test_a_key_that_means_every_item_or_none_is_refused(arguments, told, portal, connection):
-    assert told in failure_of(Bitrix24UpsertItemOperator, **arguments)
+def test_a_key_that_means_every_item_or_none_is_refused(arguments, message, portal, connection):
+    assert message in failure_of(Bitrix24UpsertItemOperator, **arguments)
     assert {call.method for call in portal.calls} <= {FIELDS}
 
 
 @pytest.mark.parametrize("fault", ["close_after", "reset_after"])
 def test_after_a_lost_answer_of_the_add_the_item_is_found_by_its_key(fault, portal, connection):
     portal.fault(fault, ADD)
-    told = upsert(fields={"originId": "A-1", "title": "once"})
-    assert told["created"]
+    summary = upsert(fields={"originId": "A-1", "title": "once"})
+    assert summary["created"]
     assert (portal.executed(ADD), by_origin(portal)) == (1, {"A-1": ["once"]})
 
 
 def test_an_add_that_has_not_appeared_after_a_lost_answer_is_not_sent_again(portal, connection):
     portal.fault("close_before", "batch", after=1)
-    told = failure_of(Bitrix24UpsertItemOperator, fields={"originId": "A-1", "title": "x"})
-    assert "(0 items have its key now)" in told
+    failure = failure_of(Bitrix24UpsertItemOperator, fields={"originId": "A-1", "title": "x"})
+    assert "(0 items have its key now)" in failure
     assert (portal.executed(ADD), by_origin(portal)) == (0, {})
 
 
 def test_a_phone_is_added_once_however_often_it_is_upserted(portal, connection):
     for _ in range(3):
         upsert(fields={"originId": "A-1", "title": "Acme", "PHONE": "+1"}, read_back=True)
-    (item,) = [one for one in portal.items(4) if one.get("originId") == "A-1"]
-    assert [one["value"] for one in item["fm"]] == ["+1"]
+    (item,) = [item for item in portal.items(4) if item.get("originId") == "A-1"]
+    assert [entry["value"] for entry in item["fm"]] == ["+1"]
 
 
 def test_what_can_only_be_set_at_adding_is_left_out_of_an_update(portal, connection):
-    fields = {name: dict(one) for name, one in portal_fields(portal).items()}
+    fields = {name: dict(field) for name, field in portal_fields(portal).items()}
     fields["industry"]["isImmutable"] = True
     portal.fault("body", FIELDS, body=json.dumps({"result": {"fields": fields}}).encode(), times=None)
     for title in ("a", "b"):
         upsert(fields={"originId": "A-1", "title": title, "industry": "IT"})
-    sent = [one.params["fields"] for call in portal.calls for one in call.commands if one.method in (ADD, UPDATE)]
+    sent = [
+        command.params["fields"]
+        for call in portal.calls
+        for command in call.commands
+        if command.method in (ADD, UPDATE)
+    ]
     assert sent == [{"originId": "A-1", "title": "a", "industry": "IT"}, {"title": "b"}]
 
 
@@ -210,13 +215,13 @@ def test_fifty_rows_are_looked_up_by_one_request_and_written_by_the_next(portal,
     assert by_origin(portal) == expected
     ids = {item["originId"]: item["id"] for item in portal.items(4) if item.get("originId")}
     assert second["outcomes"][0] == {"row": 0, "outcome": "updated", "id": ids["F50"]}
-    assert [one["id"] for one in second["outcomes"]] == [ids[f"F{n}"] for n in range(50, 150)]
+    assert [outcome["id"] for outcome in second["outcomes"]] == [ids[f"F{n}"] for n in range(50, 150)]
 
 
 def test_of_two_rows_with_one_key_the_later_wins_and_one_item_is_there(portal, connection):
     rows = [*firms(0, 3), {"originId": "F1", "title": "later"}, {"originId": "F9", "title": "last"}]
-    told = upsert_rows(rows=rows)
-    assert (told["created"], told["updated"]) == (4, 1)
+    summary = upsert_rows(rows=rows)
+    assert (summary["created"], summary["updated"]) == (4, 1)
     assert by_origin(portal) == {"F0": ["Firm 0"], "F1": ["later"], "F2": ["Firm 2"], "F9": ["last"]}
 
 
@@ -227,13 +232,13 @@ def test_rows_come_from_sql_through_a_mapping(portal, connection, tmp_path, monk
         db.executemany("INSERT INTO firm VALUES (?, ?, ?)", [(1, "Acme", "+1"), (2, "Berg & Co", None)])
     monkeypatch.setenv("AIRFLOW_CONN_FIRMS", json.dumps({"conn_type": "sqlite", "host": str(database)}))
     pytest.importorskip("airflow.providers.sqlite")
-    told = upsert_rows(
+    summary = upsert_rows(
         sql="SELECT * FROM firm ORDER BY number",
         sql_conn_id="firms",
         mapping={"originId": "$number", "title": "$name", "PHONE": "$phone", "opened": True},
     )
-    assert told["created"] == 2
-    acme, berg = [one for one in portal.items(4) if one.get("originId")]
+    assert summary["created"] == 2
+    acme, berg = [item for item in portal.items(4) if item.get("originId")]
     assert (acme["originId"], acme["title"], acme["fm"][0]["value"], acme["opened"]) == ("1", "Acme", "+1", "Y")
     assert (berg["title"], berg.get("fm")) == ("Berg & Co", None)
 
@@ -241,9 +246,9 @@ def test_rows_come_from_sql_through_a_mapping(portal, connection, tmp_path, monk
 def test_a_bad_row_stops_the_task_before_its_step_is_written(portal, connection):
     given = context()
     rows = [*firms(0, 10), {"originId": "", "title": "none"}]
-    told = failure_of(Bitrix24UpsertItemsOperator, rows=rows, given=given)
-    assert "no value for the key originId" in told
-    assert "more than max_failures, 0" in told
+    failure = failure_of(Bitrix24UpsertItemsOperator, rows=rows, given=given)
+    assert "no value for the key originId" in failure
+    assert "more than max_failures, 0" in failure
     assert by_origin(portal) == {}
     assert given["ti"].pushed["bitrix24_rows"]["failed"] == 1
 
@@ -251,10 +256,10 @@ def test_a_bad_row_stops_the_task_before_its_step_is_written(portal, connection)
 def test_failures_within_max_failures_are_told_and_the_others_written(portal, connection, tmp_path):
     portal.add_items(4, 2, originId="F1", title="twin")
     rows = [*firms(0, 3), {"originId": "F3", "titel": "x"}, {"originId": "F4", "begin": 1}]
-    told = upsert_rows(rows=rows, max_failures=3, report=str(tmp_path / "report.jsonl"))
-    assert (told["created"], told["failed"], told["outcomes"], told["report"]["rows"]) == (2, 3, None, 5)
+    summary = upsert_rows(rows=rows, max_failures=3, report=str(tmp_path / "report.jsonl"))
+    assert (summary["created"], summary["failed"], summary["outcomes"], summary["report"]["rows"]) == (2, 3, None, 5)
     lines = [json.loads(line) for line in (tmp_path / "report.jsonl").read_text().splitlines()]
-    assert [one["outcome"] for one in lines] == ["created", "failed", "created", "failed", "failed"]
+    assert [line["outcome"] for line in lines] == ["created", "failed", "created", "failed", "failed"]
     assert "2 items have the key originId 'F1'" in lines[1]["message"]
     assert "did you mean title" in lines[3]["message"]
     assert lines[4]["final"] is True
@@ -262,8 +267,8 @@ def test_failures_within_max_failures_are_told_and_the_others_written(portal, co
 
 def test_a_lost_answer_of_many_adds_is_looked_after(portal, connection):
     portal.fault("close_after", ADD)
-    told = upsert_rows(rows=firms(0, 60))
-    assert (told["created"], told["unknown"]) == (60, 0)
+    summary = upsert_rows(rows=firms(0, 60))
+    assert (summary["created"], summary["unknown"]) == (60, 0)
     assert by_origin(portal) == {f"F{n}": [f"Firm {n}"] for n in range(60)}
 
 
@@ -273,26 +278,26 @@ def test_a_retry_adds_nothing_twice(portal, connection):
         upsert_rows(rows=firms(0, 80))
     assert caught.value.retryable
     portal.clear_faults()
-    told = upsert_rows(rows=firms(0, 80), given=context(try_number=2))
-    assert told["created"] + told["updated"] == 80
+    summary = upsert_rows(rows=firms(0, 80), given=context(try_number=2))
+    assert summary["created"] + summary["updated"] == 80
     assert by_origin(portal) == {f"F{n}": [f"Firm {n}"] for n in range(80)}
 
 
 def test_a_dry_run_writes_nothing_and_shows_what_would_be_sent(portal, connection):
     rows = [*firms(0, 4), {"titel": "x"}]
-    told = upsert_rows(rows=rows, dry_run=True, max_failures=1)
-    assert (told["rows"], told["ready"], told["failed"], told["dry_run"]) == (5, 4, 1, True)
-    assert told["examples"] == [{"entityTypeId": 4, "fields": firm} for firm in firms(0, 3)]
+    summary = upsert_rows(rows=rows, dry_run=True, max_failures=1)
+    assert (summary["rows"], summary["ready"], summary["failed"], summary["dry_run"]) == (5, 4, 1, True)
+    assert summary["examples"] == [{"entityTypeId": 4, "fields": firm} for firm in firms(0, 3)]
     assert [call.method for call in portal.calls] == [FIELDS]
 
 
 def test_outcomes_that_do_not_fit_into_xcom_are_left_to_a_report(portal, connection):
-    told = upsert_rows(rows=firms(0, 1200))
-    assert (told["created"], told["outcomes"]) == (1200, None)
+    summary = upsert_rows(rows=firms(0, 1200))
+    assert (summary["created"], summary["outcomes"]) == (1200, None)
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         ({}, "give either rows or sql"),
         ({"rows": firms(0, 1), "key": "orignId"}, "key names 'orignId'"),
@@ -302,6 +307,6 @@ def test_outcomes_that_do_not_fit_into_xcom_are_left_to_a_report(portal, connect
         ({"rows": firms(0, 1), "entity_type_id": "firm"}, "entity_type_id is 'firm'"),
     ],
 )
-def test_arguments_that_mean_nothing_fail_and_nothing_is_written(arguments, told, portal, connection):
-    assert told in failure_of(Bitrix24UpsertItemsOperator, **arguments)
+def test_arguments_that_mean_nothing_fail_and_nothing_is_written(arguments, message, portal, connection):
+    assert message in failure_of(Bitrix24UpsertItemsOperator, **arguments)
     assert portal.executed(ADD) == 0

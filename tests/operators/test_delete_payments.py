@@ -82,7 +82,7 @@ def test_ids_go_fifty_to_a_request(portal, connection):
     assert not {row["id"] for row in portal.payments()} & set(payments)
 
 
-@pytest.mark.parametrize("spelling", [list, json.dumps, lambda ids: [str(one) for one in ids], lambda ids: ids + ids])
+@pytest.mark.parametrize("spelling", [list, json.dumps, lambda ids: [str(id_) for id_ in ids], lambda ids: ids + ids])
 def test_ids_may_be_numbers_texts_json_or_named_twice(spelling, portal, connection):
     payments = unpaid(portal, 3)
     assert delete(payment_ids=spelling(payments))["deleted"] == 3
@@ -94,11 +94,11 @@ def test_the_payments_of_deals_go_as_far_as_the_filter_lets_them(payment_filter,
     kept = {portal.add_payment(3, paid=True), portal.add_payment(9)}
     for deal in (2, 3):
         portal.add_payment(deal)
-    told = delete(entity_ids=[2, 3, 999_999], payment_filter=payment_filter)
+    summary = delete(entity_ids=[2, 3, 999_999], payment_filter=payment_filter)
     left = [row for row in portal.payments() if row["dealId"] in (2, 3)]
     assert all(row["paid"] == "Y" for row in left)
     assert kept <= {row["id"] for row in portal.payments()}
-    assert told["deleted"] == told["rows"] == portal.executed(DELETE) > 1
+    assert summary["deleted"] == summary["rows"] == portal.executed(DELETE) > 1
 
 
 def test_payments_of_invoices_go_too(portal, connection):
@@ -121,7 +121,7 @@ def test_nothing_to_do_is_done_without_a_request(arguments, portal, connection):
     assert portal.requests == 0
 
 
-# What is told
+# What is reported
 
 
 def mixed(portal: Sandbox) -> dict[int, str]:
@@ -137,26 +137,26 @@ def mixed(portal: Sandbox) -> dict[int, str]:
 def test_every_payment_has_its_outcome_and_the_report_holds_them_all(portal, connection, tmp_path):
     expected = mixed(portal)
     report = tmp_path / "report.jsonl"
-    told = delete(payment_ids=list(expected), on_error="continue", report=f"file://{report}")
-    assert counts_in(told) == {"rows": 4, **NONE, "deleted": 2, "paid": 1, "missing": 1}
-    assert (told["report"]["rows"], rows_of(report)) == (4, expected)
+    summary = delete(payment_ids=list(expected), on_error="continue", report=f"file://{report}")
+    assert counts_in(summary) == {"rows": 4, **NONE, "deleted": 2, "paid": 1, "missing": 1}
+    assert (summary["report"]["rows"], rows_of(report)) == (4, expected)
     assert "unpay it first" in report.read_text()
 
 
 def test_a_missing_right_is_denied(portal, connect, tmp_path):
     connect(portal.clerk)
     payments = unpaid(portal, 3)
-    told = delete(payment_ids=payments, on_error="continue", report=str(tmp_path / "r.jsonl"))
-    assert (told["denied"], told["deleted"]) == (3, 0)
+    summary = delete(payment_ids=payments, on_error="continue", report=str(tmp_path / "r.jsonl"))
+    assert (summary["denied"], summary["deleted"]) == (3, 0)
     assert rows_of(tmp_path / "r.jsonl") == dict.fromkeys(payments, "denied")
 
 
 def test_a_failure_ends_the_task_after_its_step_with_the_counts(portal, connection):
     payments = [*unpaid(portal, 49), 999_999, *unpaid(portal, 50)]
     given = context()
-    told = failure_of(payment_ids=payments, given=given)
-    assert "Payment has not been found" in told
-    assert "'deleted': 49" in told
+    failure = failure_of(payment_ids=payments, given=given)
+    assert "Payment has not been found" in failure
+    assert "'deleted': 49" in failure
     assert counts_in(given["ti"].pushed["bitrix24_rows"]) == {"rows": 50, **NONE, "deleted": 49, "missing": 1}
     assert portal.executed(DELETE) == 49
 
@@ -210,8 +210,8 @@ def test_a_task_that_is_being_killed_sends_nothing_more_and_tells_what_it_had_do
 
 def test_a_dry_run_says_what_would_go_and_deletes_nothing(portal, connection, tmp_path):
     payments = unpaid(portal, 120)
-    told = delete(payment_ids=payments, dry_run=True, max_deletions=5, report=str(tmp_path / "plan.jsonl"))
-    assert (told["rows"], told["ready"], told["dry_run"]) == (120, 120, True)
+    summary = delete(payment_ids=payments, dry_run=True, max_deletions=5, report=str(tmp_path / "plan.jsonl"))
+    assert (summary["rows"], summary["ready"], summary["dry_run"]) == (120, 120, True)
     assert rows_of(tmp_path / "plan.jsonl") == dict.fromkeys(payments, "ready")
     assert [file.name for file in tmp_path.iterdir()] == ["plan.jsonl"]
     assert portal.requests == 0
@@ -219,14 +219,14 @@ def test_a_dry_run_says_what_would_go_and_deletes_nothing(portal, connection, tm
 
 @pytest.mark.parametrize(("most", "count"), [({}, 1001), ({"max_deletions": "2"}, 3)])
 def test_more_than_max_deletions_fail_before_the_first(most, count, portal, connection):
-    told = failure_of(payment_ids=list(range(1, count + 1)), **most)
-    assert f"{count} payments would be deleted, more than max_deletions" in told
-    assert "nothing was deleted" in told
+    failure = failure_of(payment_ids=list(range(1, count + 1)), **most)
+    assert f"{count} payments would be deleted, more than max_deletions" in failure
+    assert "nothing was deleted" in failure
     assert portal.requests == 0
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         ({}, "give either payment_ids or entity_ids"),
         ({"payment_ids": [1], "entity_ids": [1]}, "give either payment_ids or entity_ids"),
@@ -253,8 +253,8 @@ def test_more_than_max_deletions_fail_before_the_first(most, count, portal, conn
         ({"payment_ids": [1], "report": "None"}, "report does not name a file, but 'None': it has no value"),
     ],
 )
-def test_wrong_arguments_fail_without_a_retry_and_nothing_is_sent(arguments, told, portal, connection):
-    assert told in failure_of(**arguments)
+def test_wrong_arguments_fail_without_a_retry_and_nothing_is_sent(arguments, message, portal, connection):
+    assert message in failure_of(**arguments)
     assert portal.requests == 0
 
 
@@ -286,11 +286,11 @@ def test_a_killed_task_goes_on_and_tells_what_it_had_done(memory, at_answer, por
     report = tmp_path / "r.jsonl"
     arguments = {"payment_ids": payments, "report": str(report)}
     killed(portal, monkeypatch, at_answer, given=context(store=store), **arguments)
-    told = delete(given=context(try_number=2, store=store), **arguments)
-    assert (told["deleted"], told["deleted_earlier"]) == (150, 50)
+    summary = delete(given=context(try_number=2, store=store), **arguments)
+    assert (summary["deleted"], summary["deleted_earlier"]) == (150, 50)
     assert rows_of(report) == {
-        one: "deleted_earlier" if 50 * (at_answer - 1) <= index < 50 * at_answer else "deleted"
-        for index, one in enumerate(payments)
+        payment_id: "deleted_earlier" if 50 * (at_answer - 1) <= index < 50 * at_answer else "deleted"
+        for index, payment_id in enumerate(payments)
     }
     assert portal.executed(DELETE) == 200
     assert portal.requests == 5
@@ -304,9 +304,9 @@ def test_the_plan_of_the_first_try_holds_for_the_next(portal, connection, monkey
     arguments = {"entity_ids": [2, 3], "payment_filter": {"=paid": "N"}}
     killed(portal, monkeypatch, 1, given=context(store=store), **arguments)
     added_later = portal.add_payment(2)
-    told = delete(given=context(try_number=2, store=store), **arguments)
-    assert told["deleted"] + told["deleted_earlier"] == told["rows"] == portal.executed(DELETE)
-    assert told["deleted_earlier"] == 50
+    summary = delete(given=context(try_number=2, store=store), **arguments)
+    assert summary["deleted"] + summary["deleted_earlier"] == summary["rows"] == portal.executed(DELETE)
+    assert summary["deleted_earlier"] == 50
     assert portal.payment(added_later) is not None
 
 
@@ -320,8 +320,8 @@ def test_a_refusal_of_an_earlier_try_is_final(portal, connection):
         delete(given=context(store=store), **arguments)
     portal.clear_faults()
     portal.remove_payment(paid)
-    told = delete(given=context(try_number=2, store=store), **arguments)
-    assert counts_in(told) == {"rows": 2, **NONE, "deleted": 1, "paid": 1}
+    summary = delete(given=context(try_number=2, store=store), **arguments)
+    assert counts_in(summary) == {"rows": 2, **NONE, "deleted": 1, "paid": 1}
 
 
 class StoreThatKills(StateStore):
@@ -346,8 +346,8 @@ def test_a_failure_that_was_remembered_before_the_kill_is_not_forgotten(portal, 
 def test_a_try_after_all_is_done_returns_the_same_and_sends_nothing(memory, portal, connection, tmp_path):
     store = StateStore() if memory == "store" else None
     arguments = {"payment_ids": unpaid(portal, 60), "report": str(tmp_path / "r.jsonl")}
-    told = delete(given=context(store=store), **arguments)
-    assert delete(given=context(try_number=2, store=store), **arguments) == told
+    summary = delete(given=context(store=store), **arguments)
+    assert delete(given=context(try_number=2, store=store), **arguments) == summary
     assert portal.requests == 2
 
 
@@ -376,17 +376,17 @@ def test_a_cleared_task_begins_anew(memory, portal, connection, tmp_path):
 def test_without_memory_what_is_missing_later_may_have_been_deleted_earlier(portal, connection, monkeypatch):
     payments = unpaid(portal, 60)
     killed(portal, monkeypatch, 1, payment_ids=payments)
-    told = delete(given=context(try_number=2), payment_ids=payments)
-    assert (told["deleted"], told["missing"], told["missing_or_deleted_earlier"]) == (10, 0, 50)
+    summary = delete(given=context(try_number=2), payment_ids=payments)
+    assert (summary["deleted"], summary["missing"], summary["missing_or_deleted_earlier"]) == (10, 0, 50)
 
 
 def test_without_memory_what_an_earlier_try_deleted_of_deals_is_not_known(portal, connection, monkeypatch):
     for _ in range(60):
         portal.add_payment(2)
     killed(portal, monkeypatch, 1, entity_ids=[2])
-    told = delete(given=context(try_number=2), entity_ids=[2])
-    assert told["deleted_earlier"] is None
-    assert told["deleted"] == told["rows"] < 60
+    summary = delete(given=context(try_number=2), entity_ids=[2])
+    assert summary["deleted_earlier"] is None
+    assert summary["deleted"] == summary["rows"] < 60
 
 
 @pytest.mark.parametrize("generation", ["middle", "old"])
@@ -397,8 +397,8 @@ def test_an_older_portal_is_asked_what_the_deals_have_left(generation, monkeypat
         store = StateStore()
         arguments = {"entity_ids": [2], "payment_filter": {"@id": payments}}
         killed(portal, monkeypatch, 1, given=context(store=store), **arguments)
-        told = delete(given=context(try_number=2, store=store), **arguments)
-        assert (told["deleted_earlier"], told["denied"]) == (3, 0)
+        summary = delete(given=context(try_number=2, store=store), **arguments)
+        assert (summary["deleted_earlier"], summary["denied"]) == (3, 0)
 
 
 @pytest.mark.parametrize("generation", ["middle", "old"])
@@ -408,7 +408,7 @@ def test_an_older_portal_that_cannot_tell_leaves_both_possible(generation, monke
         payments = [portal.add_payment(2) for _ in range(3)]
         store = StateStore()
         killed(portal, monkeypatch, 1, given=context(store=store), payment_ids=payments)
-        told = delete(given=context(try_number=2, store=store), payment_ids=payments, on_error="continue")
-        assert (told["denied_or_deleted_earlier"], told["denied"]) == (3, 0)
+        summary = delete(given=context(try_number=2, store=store), payment_ids=payments, on_error="continue")
+        assert (summary["denied_or_deleted_earlier"], summary["denied"]) == (3, 0)
         failed = failure_of(given=context(try_number=2, store=StateStore()), payment_ids=payments)
         assert "an earlier try" not in failed

@@ -38,9 +38,9 @@ class Task:
 
     def __init__(self, folder: Path, portal: Sandbox, store: Path | None, **arguments: Any) -> None:
         self.order = {
-            "arguments": arguments, "store": None if store is None else str(store), "told": str(folder / "told.json"),
+            "arguments": arguments, "store": store and str(store), "summary": str(folder / "summary.json"),
         }  # fmt: skip
-        self.told = folder / "told.json"
+        self.summary = folder / "summary.json"
         self.log = folder / "log.txt"
         self.environment = {**os.environ, "AIRFLOW_CONN_BITRIX24_DEFAULT": portal.connection_json()}
 
@@ -69,7 +69,7 @@ def kill_after(portal: Sandbox, process: subprocess.Popen[bytes], requests: int,
 
 def deleting(portal: Sandbox) -> list[Any]:
     """Requests that delete, whole batches and single calls."""
-    return [call for call in portal.calls if DELETE in {one.method for one in call.commands or [call]}]
+    return [call for call in portal.calls if DELETE in {command.method for command in call.commands or [call]}]
 
 
 @pytest.mark.parametrize("memory", ["store", "report"])
@@ -95,18 +95,18 @@ def test_5000_payments_are_deleted_once_and_reported_truly_however_often_the_tas
     last = task.start(KILLS + 1)
     assert last.wait(120) == 0, task.log.read_text()[-2000:]
 
-    told = json.loads(task.told.read_text())
+    result = json.loads(task.summary.read_text())
     outcomes = {row["id"]: row["outcome"] for row in map(json.loads, report.read_text().splitlines())}
     batches = deleting(portal)
-    repeated = told.get("deleted_earlier", 0)
+    repeated = result.get("deleted_earlier", 0)
     print(f"seed {seed}: killed {killed} times, {len(batches)} deleting requests, {repeated} deleted_earlier")
     assert killed >= 1
     assert portal.payments() == []
     assert portal.executed(DELETE) == PAYMENTS
     assert set(outcomes) == set(payments)
     assert set(outcomes.values()) <= {"deleted", "deleted_earlier"}
-    assert (told["rows"], told["deleted"] + repeated) == (PAYMENTS, PAYMENTS)
-    assert (told["missing"], told["denied"], told["paid"], told["failed"]) == (0, 0, 0, 0)
+    assert (result["rows"], result["deleted"] + repeated) == (PAYMENTS, PAYMENTS)
+    assert (result["missing"], result["denied"], result["paid"], result["failed"]) == (0, 0, 0, 0)
     # Each kill repeats the one step that was under way, and may find it half done.
     assert 100 <= len(batches) <= 100 + killed
     assert [row for row in outcomes.values() if row == "deleted_earlier"] == ["deleted_earlier"] * repeated

@@ -70,14 +70,14 @@ def test_a_killed_task_is_retried_by_airflow_and_goes_on_from_its_state_store(tm
             assert airflow.wait_for("killed_deletion", 1) == ["success"]
         finally:
             airflow.stop()
-        tries, told = stored(tmp_path / "home")
-        earlier = told.pop("deleted_earlier", 0)
-        batches = [call for call in portal.calls if DELETE in {one.method for one in call.commands}]
+        tries, result = stored(tmp_path / "home")
+        earlier = result.pop("deleted_earlier", 0)
+        batches = [call for call in portal.calls if DELETE in {command.method for command in call.commands}]
         print(f"seed {seed}: {tries} tries, {len(batches)} deleting requests, {earlier} deleted_earlier")
         assert tries == KILLS + 1
         assert portal.payments() == []
         assert portal.executed(DELETE) == PAYMENTS
-        assert told == {
+        assert result == {
             "rows": PAYMENTS, "deleted": PAYMENTS - earlier, "missing": 0, "denied": 0, "paid": 0, "failed": 0,
             "unknown": 0, "not_done": 0, "outcomes": None, "report": None,
         }  # fmt: skip

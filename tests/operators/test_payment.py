@@ -84,7 +84,7 @@ def test_what_is_no_id_fails_without_a_retry_and_nothing_is_sent(payment_id, por
 
 
 @pytest.mark.parametrize(
-    ("payment_id", "cure"),
+    ("payment_id", "hint"),
     [
         *((nothing, "it has no value: check the template") for nothing in ("", " ", "None", None, math.nan)),
         *(
@@ -93,11 +93,11 @@ def test_what_is_no_id_fails_without_a_retry_and_nothing_is_sent(payment_id, por
         ),
     ],
 )
-def test_an_id_that_a_template_or_a_data_frame_has_spoiled_is_told_with_its_cure(payment_id, cure, portal, connection):
+def test_an_id_that_a_template_or_a_data_frame_has_spoiled_is_refused_with_a_hint(payment_id, hint, portal, connection):
     error = failure_of(payment_id)
     assert type(error) is AirflowFailException
     assert str(error).startswith("payment_id must be a whole number above 0, not ")
-    assert cure in str(error)
+    assert hint in str(error)
     assert portal.requests == 0
 
 
@@ -131,8 +131,10 @@ def test_success_is_one_request_one_line_and_true(portal, connection, all_output
     assert delete(payment_id) is True
     assert (portal.requests, portal.executed(DELETE)) == (1, 1)
     request_id = portal.calls[0].headers["x-request-id"]
-    told = re.findall(rf"{re.escape(DELETE)}: payment (\d+) deleted in \d+\.\d\d s \(request (.*?)\)", said(all_output))
-    assert set(told) == {(str(payment_id), request_id)}
+    result = re.findall(
+        rf"{re.escape(DELETE)}: payment (\d+) deleted in \d+\.\d\d s \(request (.*?)\)", said(all_output)
+    )
+    assert set(result) == {(str(payment_id), request_id)}
 
 
 def said(all_output: Any) -> str:
@@ -146,7 +148,7 @@ def test_a_lost_answer_is_looked_after(portal, connection):
     assert portal.executed(DELETE) == 1
 
 
-# Failures that no retry can heal
+# Failures that a retry cannot fix
 
 
 #: What is wrong -> how it is arranged, and what the message tells to do.
@@ -182,15 +184,15 @@ HOPELESS: dict[str, tuple[Any, str]] = {
 }
 
 
-@pytest.mark.parametrize(("arrange", "cure"), HOPELESS.values(), ids=HOPELESS.keys())
-def test_what_no_retry_can_heal_fails_at_once_with_the_next_step(arrange, cure, portal, connection, all_output):
+@pytest.mark.parametrize(("arrange", "hint"), HOPELESS.values(), ids=HOPELESS.keys())
+def test_what_a_retry_cannot_fix_fails_at_once_with_a_hint(arrange, hint, portal, connection, all_output):
     code = portal.admin.code
     payment_id = portal.add_payment(1)
     arrange(portal, payment_id)
     error = failure_of(payment_id)
     assert type(error) is AirflowFailException
     assert str(error).startswith(f"{DELETE}: ")
-    assert cure in str(error)
+    assert hint in str(error)
     assert re.search(r"\(request [0-9a-f-]{36}\)", str(error))
     assert portal.executed(DELETE) == 0
     assert_untold(code, all_output, error)
@@ -212,7 +214,7 @@ def test_a_missing_right_names_both_possible_causes(portal, connect):
     )
 
 
-# Failures that a retry may heal
+# Failures that a retry may fix
 
 
 @pytest.mark.parametrize(

@@ -76,8 +76,8 @@ def test_a_payment_lives_through_every_operator(portal, connection, run_dag, xco
     run = run_dag(dag, {"deal": 8})
     assert run.state == "success"
     payment = xcom(run, "add")
-    told = {name: xcom(run, name) for name in ("pay", "pay_again", "unpay", "update", "delete")}
-    assert told == {"pay": True, "pay_again": False, "unpay": True, "update": True, "delete": True}
+    result = {name: xcom(run, name) for name in ("pay", "pay_again", "unpay", "update", "delete")}
+    assert result == {"pay": True, "pay_again": False, "unpay": True, "update": True, "delete": True}
     assert {**xcom(run, "get"), "accountNumber": "x"} == {
         "id": payment, "accountNumber": "x", "paid": "N", "datePaid": None, "empPaidId": None, "paySystemId": 10,
         "sum": 0, "currency": "USD", "paySystemName": "Bank transfer",
@@ -183,17 +183,17 @@ def test_what_no_retry_heals_fails_on_the_first_try(
 
 
 @pytest.mark.parametrize(
-    ("name", "operator", "told"),
+    ("name", "operator", "expected"),
     [
         ("pay", Bitrix24PayPaymentOperator, True),
         ("delete", Bitrix24DeletePaymentOperator, True),
         ("products", Bitrix24ListPaymentProductsOperator, []),
     ],
 )
-def test_a_limit_passes_with_a_retry(name, operator, told, portal, connection, run_dag, xcom, task_instance):
+def test_a_limit_passes_with_a_retry(name, operator, expected, portal, connection, run_dag, xcom, task_instance):
     portal.fault("operation_time_limit", "crm.item.payment.*")
     run = run_dag(dag_of(f"payment_limit_{name}", operator, payment_id=portal.add_payment(1)))
-    assert xcom(run, "task") == told
+    assert xcom(run, "task") == expected
     assert task_instance(run, "task").try_number == 2
 
 
@@ -233,9 +233,9 @@ def test_many_are_deleted_and_told_in_a_small_summary_and_a_report(portal, conne
     payments = [portal.add_payment(1 + index % 9) for index in range(120)]
     arguments = {"payment_ids": "{{ dag_run.conf['payments'] }}", "report": f"file://{tmp_path}/{{{{ run_id }}}}.jsonl"}
     run = run_dag(dag_of("bulk_delete", Bitrix24DeletePaymentsOperator, **arguments), {"payments": payments})
-    told = xcom(run, "task")
-    report = told.pop("report")
-    assert told == {
+    result = xcom(run, "task")
+    report = result.pop("report")
+    assert result == {
         "rows": 120, "deleted": 120, "missing": 0, "denied": 0, "paid": 0, "failed": 0, "unknown": 0, "not_done": 0,
         "outcomes": None,
     }  # fmt: skip
@@ -284,12 +284,12 @@ def test_a_retry_after_a_crash_goes_on_with_what_airflow_or_the_report_remembers
     run = run_dag(dag_of(f"bulk_crash_{with_report}".lower(), CrashingOnce, payment_ids=payments, **report))
     assert run.state == "success"
     assert task_instance(run, "task").try_number == 2
-    told = xcom(run, "task")
+    result = xcom(run, "task")
     if with_report or HAS_STATE_STORE:
-        assert (told["deleted"], told["deleted_earlier"]) == (150, 50)
+        assert (result["deleted"], result["deleted_earlier"]) == (150, 50)
         assert portal.requests == 5
     else:
-        assert (told["deleted"], told["missing_or_deleted_earlier"]) == (100, 100)
+        assert (result["deleted"], result["missing_or_deleted_earlier"]) == (100, 100)
         assert portal.requests == 6
     assert portal.executed(DELETE) == 200
 

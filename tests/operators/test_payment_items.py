@@ -71,8 +71,8 @@ def test_a_link_comes_without_its_long_picture_unless_asked_for(portal, connecti
 
 def test_a_portal_without_a_confirmed_phone_gives_no_link_and_says_what_to_do(portal, connection):
     portal.payment_site_phone_confirmed = False
-    told = failure_of(Bitrix24GetPaymentPublicUrlOperator, payment_id=portal.add_payment(1))
-    assert "confirm the phone of the site for payments" in told
+    failure = failure_of(Bitrix24GetPaymentPublicUrlOperator, payment_id=portal.add_payment(1))
+    assert "confirm the phone of the site for payments" in failure
 
 
 def test_a_link_needs_its_own_scope(portal, connection):
@@ -92,8 +92,8 @@ def test_an_add_whose_answer_is_lost_is_not_repeated_and_says_where_to_look(
 ):
     payment, about = portal.add_payment(1), getattr(portal, add)(1)
     portal.fault("close_after", f"crm.item.payment.{kind}.add")
-    told = failure_of(operator, payment_id=payment, **{name: about})
-    assert "list" in told
+    failure = failure_of(operator, payment_id=payment, **{name: about})
+    assert "list" in failure
     assert portal.count(f"crm.item.payment.{kind}.add") == portal.executed(f"crm.item.payment.{kind}.add") == 1
 
 
@@ -106,14 +106,14 @@ def test_what_is_paid_missing_or_not_allowed_fails_without_a_retry(operator, kin
     assert "Payment has not been found" in failure_of(operator, payment_id=999_999, **{name: about})
     assert "was not found" in failure_of(operator, payment_id=portal.add_payment(1), **{name: 999_999})
     connect(portal.clerk)
-    told = failure_of(operator, payment_id=portal.add_payment(1), **{name: about})
-    assert "the connection's user needs the right to change the payment's order" in told
+    failure = failure_of(operator, payment_id=portal.add_payment(1), **{name: about})
+    assert "the connection's user needs the right to change the payment's order" in failure
 
 
 def test_more_than_is_left_to_pay_is_refused(portal, connection):
     payment, row = portal.add_payment(1), portal.add_product_row(1, quantity=2)
-    told = failure_of(Bitrix24AddPaymentProductOperator, payment_id=payment, row_id=row, quantity=3)
-    assert "the quantity is above what is left to pay" in told
+    failure = failure_of(Bitrix24AddPaymentProductOperator, payment_id=payment, row_id=row, quantity=3)
+    assert "the quantity is above what is left to pay" in failure
 
 
 CHANGES = [
@@ -126,9 +126,10 @@ CHANGES = [
 
 @pytest.mark.parametrize(("operator", "arguments"), CHANGES)
 def test_an_item_that_is_not_there_says_that_its_id_is_its_own(operator, arguments, portal, connection):
-    told = failure_of(operator, item_id=999_999, **arguments)
+    failure = failure_of(operator, item_id=999_999, **arguments)
     assert (
-        '"Payable item has not been found": the id may belong to the other kind of item (product or delivery)' in told
+        '"Payable item has not been found": the id may belong to the other kind of item (product or delivery)'
+        in failure
     )
     assert "item_id must be a whole number" in failure_of(operator, item_id="x", **arguments)
 
@@ -141,7 +142,7 @@ def test_a_limit_is_left_to_the_retries(operator, arguments, portal, connection)
 
 
 @pytest.mark.parametrize(
-    ("operator", "arguments", "told"),
+    ("operator", "arguments", "message"),
     [
         (Bitrix24AddPaymentProductOperator, {"row_id": 1, "quantity": 1.5}, "the portal takes whole numbers only"),
         (Bitrix24AddPaymentProductOperator, {"row_id": 1, "quantity": 0}, "the portal takes whole numbers only"),
@@ -150,6 +151,6 @@ def test_a_limit_is_left_to_the_retries(operator, arguments, portal, connection)
         (Bitrix24ListPaymentProductsOperator, {"item_filter": "quantity"}, "item_filter is not an object"),
     ],
 )
-def test_wrong_arguments_fail_and_nothing_is_sent(operator, arguments, told, portal, connection):
-    assert told in failure_of(operator, payment_id=1, **arguments)
+def test_wrong_arguments_fail_and_nothing_is_sent(operator, arguments, message, portal, connection):
+    assert message in failure_of(operator, payment_id=1, **arguments)
     assert portal.connections == 0

@@ -57,40 +57,40 @@ def ids_of(portal: Sandbox, deal: int) -> list[int]:
 
 def test_a_payment_has_the_same_shape_at_portals_of_every_age(aged):
     payment = aged.add_payment(2, sum=250.5)
-    told = run(Bitrix24GetPaymentOperator, payment_id=payment)
-    assert told == {"id": payment, "accountNumber": told["accountNumber"], **ROW}
-    assert told["accountNumber"].partition("/")[0].isdecimal()
+    result = run(Bitrix24GetPaymentOperator, payment_id=payment)
+    assert result == {"id": payment, "accountNumber": result["accountNumber"], **ROW}
+    assert result["accountNumber"].partition("/")[0].isdecimal()
 
 
 def test_payments_of_a_deal_are_listed_in_the_same_shape_at_portals_of_every_age(aged):
     aged.add_payment(2, sum=250.5)
-    told = run(Bitrix24ListPaymentsOperator, entity_id="2")
-    assert [row["id"] for row in told] == ids_of(aged, 2)
-    assert {name: told[-1][name] for name in ROW} == ROW
+    result = run(Bitrix24ListPaymentsOperator, entity_id="2")
+    assert [row["id"] for row in result] == ids_of(aged, 2)
+    assert {name: result[-1][name] for name in ROW} == ROW
 
 
 @pytest.mark.parametrize("payment_filter", [{"=paid": "Y"}, '{"=paid": "Y"}'])
 def test_a_list_may_be_filtered_and_be_of_ids_alone(payment_filter, portal, connection):
     portal.add_payment(1)
     paid = portal.add_payment(1, paid=True)
-    told = run(Bitrix24ListPaymentsOperator, entity_id=1, payment_filter=payment_filter, ids_only=True)
-    assert paid in told
-    assert {portal.payment(one)["paid"] for one in told} == {"Y"}
+    result = run(Bitrix24ListPaymentsOperator, entity_id=1, payment_filter=payment_filter, ids_only=True)
+    assert paid in result
+    assert {portal.payment(payment_id)["paid"] for payment_id in result} == {"Y"}
 
 
 @pytest.mark.parametrize("paid", [True, False])
 def test_a_filter_takes_true_and_false(paid, portal, connection):
     there = {True: portal.add_payment(1, paid=True), False: portal.add_payment(1)}
-    told = run(Bitrix24ListPaymentsOperator, entity_id=1, payment_filter={"=paid": paid}, ids_only=True)
-    assert (there[paid] in told, there[not paid] in told) == (True, False)
+    result = run(Bitrix24ListPaymentsOperator, entity_id=1, payment_filter={"=paid": paid}, ids_only=True)
+    assert (there[paid] in result, there[not paid] in result) == (True, False)
     arguments = {"entity_ids": [1], "payment_filter": json.dumps({"=paid": paid}), "dry_run": True}
-    assert [row["id"] for row in run(Bitrix24DeletePaymentsOperator, **arguments)["outcomes"]] == told
+    assert [row["id"] for row in run(Bitrix24DeletePaymentsOperator, **arguments)["outcomes"]] == result
 
 
 @pytest.mark.parametrize("name", ["payed", "PAID"])
 def test_a_filter_with_a_name_that_is_none_says_how_they_are_spelled(name, portal, connection):
-    told = failure_of(Bitrix24ListPaymentsOperator, entity_id=1, payment_filter={f"={name}": "N"})
-    assert "check the names in filter, order and select; write them as in the method's answer, e.g. paid" in told
+    failure = failure_of(Bitrix24ListPaymentsOperator, entity_id=1, payment_filter={f"={name}": "N"})
+    assert "check the names in filter, order and select; write them as in the method's answer, e.g. paid" in failure
 
 
 @pytest.mark.parametrize("kind", ["deal", "Deals", 2, "2"])
@@ -104,8 +104,8 @@ def test_an_object_without_payments_lists_none(portal, connection):
 
 
 def test_a_missing_payment_fails_and_says_where_its_id_is_or_is_none_where_that_is_fine(portal, connection):
-    told = failure_of(Bitrix24GetPaymentOperator, payment_id=999_999)
-    assert "not the number that the portal shows (3653/1)" in told
+    failure = failure_of(Bitrix24GetPaymentOperator, payment_id=999_999)
+    assert "not the number that the portal shows (3653/1)" in failure
     assert run(Bitrix24GetPaymentOperator, payment_id=999_999, missing_ok=True) is None
 
 
@@ -130,9 +130,9 @@ def test_the_payment_system_is_set_after_the_add(portal, connection):
 def test_a_payment_whose_system_could_not_be_set_is_named_and_not_added_twice_by_a_retry(kind, portal, connection):
     before = set(ids_of(portal, 1))
     portal.fault(kind, UPDATE, times=None)
-    told = failure_of(Bitrix24AddPaymentOperator, entity_id=1, pay_system_id=110)
+    failure = failure_of(Bitrix24AddPaymentOperator, entity_id=1, pay_system_id=110)
     (added,) = set(ids_of(portal, 1)) - before
-    assert f"payment {added} was added: set its payment system" in told
+    assert f"payment {added} was added: set its payment system" in failure
 
 
 @pytest.mark.parametrize("kind", ["operation_time_limit", "close_before"])
@@ -150,17 +150,17 @@ def test_a_retry_sets_the_payment_system_of_the_same_payment_where_that_is_remem
 
 
 def test_an_unknown_payment_system_says_where_they_are(portal, connection):
-    told = failure_of(Bitrix24AddPaymentOperator, entity_id=1, pay_system_id=999)
-    assert "see sale.paysystem.list" in told
-    assert "was added: set its payment system" in told
+    failure = failure_of(Bitrix24AddPaymentOperator, entity_id=1, pay_system_id=999)
+    assert "see sale.paysystem.list" in failure
+    assert "was added: set its payment system" in failure
 
 
 def test_a_lost_answer_of_an_add_is_not_repeated_and_not_retried(portal, connection):
     before = len(ids_of(portal, 1))
     portal.fault("close_after", ADD)
-    told = failure_of(Bitrix24AddPaymentOperator, entity_id=1)
-    assert "crm.item.payment" in told
-    assert "list" in told
+    failure = failure_of(Bitrix24AddPaymentOperator, entity_id=1)
+    assert "crm.item.payment" in failure
+    assert "list" in failure
     assert len(ids_of(portal, 1)) == before + 1
 
 
@@ -199,8 +199,8 @@ def test_a_lost_add_that_cannot_be_looked_for_is_not_added_again_by_a_retry(port
     before = set(ids_of(portal, 1))
     portal.fault("close_after", ADD)
     portal.fault("operation_time_limit", LIST, after=1, times=None)
-    told = failure_of(Bitrix24AddPaymentOperator, entity_id=1, deduplicate=True)
-    assert "it could not be looked for" in told
+    failure = failure_of(Bitrix24AddPaymentOperator, entity_id=1, deduplicate=True)
+    assert "it could not be looked for" in failure
     assert len(set(ids_of(portal, 1)) - before) == 1
 
 
@@ -245,9 +245,9 @@ def test_an_update_sets_the_payment_system(portal, connection):
 
 def test_an_update_says_which_of_the_two_is_missing(portal, connection):
     assert "3653/1" in failure_of(Bitrix24UpdatePaymentOperator, payment_id=999_999, paid=True)
-    told = failure_of(Bitrix24UpdatePaymentOperator, payment_id=portal.add_payment(1), pay_system_id=999)
-    assert "see sale.paysystem.list" in told
-    assert "3653/1" not in told
+    failure = failure_of(Bitrix24UpdatePaymentOperator, payment_id=portal.add_payment(1), pay_system_id=999)
+    assert "see sale.paysystem.list" in failure
+    assert "3653/1" not in failure
 
 
 @pytest.mark.parametrize("generation", ["current", "middle", "old"])
@@ -255,13 +255,13 @@ def test_pay_and_unpay_tell_whether_they_changed_something(generation, monkeypat
     with Sandbox(deals=3, generation=generation) as portal:
         monkeypatch.setenv("AIRFLOW_CONN_BITRIX24_DEFAULT", portal.connection_json())
         payment = portal.add_payment(1)
-        for operator, told, paid in [
+        for operator, expected, paid in [
             (Bitrix24PayPaymentOperator, True, "Y"),
             (Bitrix24PayPaymentOperator, False, "Y"),
             (Bitrix24UnpayPaymentOperator, True, "N"),
             (Bitrix24UnpayPaymentOperator, False, "N"),
         ]:
-            assert run(operator, payment_id=payment) is told
+            assert run(operator, payment_id=payment) is expected
             assert portal.payment(payment)["paid"] == paid
 
 
@@ -299,7 +299,7 @@ def test_what_is_no_id_fails_and_nothing_is_sent(operator, payment_id, portal, c
 
 
 @pytest.mark.parametrize(
-    ("operator", "arguments", "told"),
+    ("operator", "arguments", "message"),
     [
         (Bitrix24UpdatePaymentOperator, {"payment_id": 1}, "give paid or pay_system_id"),
         (Bitrix24UpdatePaymentOperator, {"payment_id": 1, "paid": "maybe"}, "write True, False"),
@@ -312,8 +312,8 @@ def test_what_is_no_id_fails_and_nothing_is_sent(operator, payment_id, portal, c
         (Bitrix24ListPaymentsOperator, {"entity_id": None}, "entity_id must be"),
     ],
 )
-def test_wrong_arguments_fail_and_nothing_is_sent(operator, arguments, told, portal, connection):
-    assert told in failure_of(operator, **arguments)
+def test_wrong_arguments_fail_and_nothing_is_sent(operator, arguments, message, portal, connection):
+    assert message in failure_of(operator, **arguments)
     assert portal.connections == 0
 
 
@@ -321,8 +321,8 @@ def test_wrong_arguments_fail_and_nothing_is_sent(operator, arguments, told, por
 def test_a_missing_right_and_a_missing_payment_fail_without_a_retry(operator, portal, connect):
     connect(portal.clerk)
     payment = portal.add_payment(1, paid=True)
-    told = failure_of(operator, **given(operator, payment))
-    assert "the connection's user needs the right to change the payment's order" in told
+    failure = failure_of(operator, **given(operator, payment))
+    assert "the connection's user needs the right to change the payment's order" in failure
     connect()
     assert "Payment has not been found" in failure_of(operator, **given(operator, 999_999))
 
@@ -352,14 +352,14 @@ def test_an_answer_that_is_no_payment_is_no_success(operator, result, portal, co
 @pytest.mark.parametrize("row", [{"id": "x"}, {"id": [7]}, {"id": "9" * 5000}])
 def test_payments_without_a_number_are_not_compared(row, portal, connection):
     portal.fault("body", LIST, body=json.dumps({"result": [row]}).encode())
-    told = failure_of(Bitrix24AddPaymentOperator, entity_id=1, deduplicate=True)
-    assert "the id of a row is not a number" in told
+    failure = failure_of(Bitrix24AddPaymentOperator, entity_id=1, deduplicate=True)
+    assert "the id of a row is not a number" in failure
     assert portal.executed(ADD) == 0
 
 
 def test_no_webhook_is_shown_that_stands_where_an_id_should(portal, connection):
     for result in (portal.admin.code, [portal.webhook().upper()], "x" * 50 + portal.admin.code):
         portal.fault("body", ADD, body=json.dumps({"result": result}).encode())
-        told = failure_of(Bitrix24AddPaymentOperator, entity_id=1)
-        assert "and not an id: look with crm.item.payment.list before you run this again" in told
-        assert portal.admin.code[:8].lower() not in told.lower()
+        failure = failure_of(Bitrix24AddPaymentOperator, entity_id=1)
+        assert "and not an id: look with crm.item.payment.list before you run this again" in failure
+        assert portal.admin.code[:8].lower() not in failure.lower()

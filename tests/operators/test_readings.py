@@ -56,8 +56,8 @@ def test_of_many_payments_none_is_reported_deleted_that_was_not(portal, connecti
     unpaid = [portal.add_payment(1 + number % DEALS) for number in range(70)]
     paid = portal.add_payment(1, paid=True)
     arguments = {"payment_ids": [*unpaid, paid, 999_999], "on_error": "continue"}
-    told = Bitrix24DeletePaymentsOperator(task_id="delete", **arguments).execute(context())
-    assert (told["planned"], told["deleted"]) == (72, 70)
+    result = Bitrix24DeletePaymentsOperator(task_id="delete", **arguments).execute(context())
+    assert (result["planned"], result["deleted"]) == (72, 70)
     assert not [payment_id for payment_id in unpaid if portal.payment(payment_id)]
     assert portal.payment(paid) is not None
 
@@ -70,6 +70,6 @@ def test_all_items_are_listed(portal, connection):
 def test_a_connection_test_tells_who_it_is(portal, connect):
     for user, rights in ((portal.admin, "administrator"), (portal.clerk, "not an administrator")):
         connect(user=user)
-        works, told = Bitrix24Hook().test_connection()
+        works, result = Bitrix24Hook().test_connection()
         assert works
-        assert f"{user.name} (user {user.id}, {rights})" in told
+        assert f"{user.name} (user {user.id}, {rights})" in result

@@ -39,8 +39,8 @@ def test_the_result_of_any_method_goes_to_xcom(portal, connection):
 
 
 def test_a_batch_as_any_method_is_refused_since_nobody_would_see_its_failed_commands(portal, connection):
-    told = failure_of(Bitrix24Operator, method="batch", method_params={"cmd": {"a": "crm.item.get?id=0"}})
-    assert told == "method is batch, whose failed commands would go unnoticed here: use Bitrix24BatchOperator"
+    failure = failure_of(Bitrix24Operator, method="batch", method_params={"cmd": {"a": "crm.item.get?id=0"}})
+    assert failure == "method is batch, whose failed commands would go unnoticed here: use Bitrix24BatchOperator"
     assert portal.requests == 0
 
 
@@ -61,7 +61,7 @@ def test_version_three_is_another_address(portal, connection):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         ({"method": "crm.item.get", "method_params": "[1]"}, "method_params is not an object"),
         ({"method": "crm.item.get", "method_params": "{"}, "method_params is not an object"),
@@ -70,14 +70,14 @@ def test_version_three_is_another_address(portal, connection):
         ({"method": "crm deal get"}, "the name of the method is not valid"),
     ],
 )
-def test_wrong_arguments_fail_without_a_retry_and_nothing_is_sent(arguments, told, portal, connection):
-    assert told in failure_of(Bitrix24Operator, **arguments)
+def test_wrong_arguments_fail_without_a_retry_and_nothing_is_sent(arguments, message, portal, connection):
+    assert message in failure_of(Bitrix24Operator, **arguments)
     assert portal.requests == 0
 
 
 def test_a_result_without_the_wanted_part_fails_and_names_it(portal, connection):
-    told = failure_of(Bitrix24Operator, method="profile", result_path="NAME.first")
-    assert "the result has no 'first' of result_path 'NAME.first'" in told
+    failure = failure_of(Bitrix24Operator, method="profile", result_path="NAME.first")
+    assert "the result has no 'first' of result_path 'NAME.first'" in failure
 
 
 def test_a_check_that_refuses_what_was_read_may_be_retried(portal, connection):
@@ -129,8 +129,8 @@ def test_a_batch_that_added_something_is_not_retried_for_a_limit_of_another_comm
         "add": ["crm.item.add", {"entityTypeId": 4, "fields": {"title": "x"}}],
         "get": ["crm.deal.get", {"id": 1}],
     }
-    told = failure_of(Bitrix24BatchOperator, commands=commands)
-    assert "not to be done twice: add" in told
+    failure = failure_of(Bitrix24BatchOperator, commands=commands)
+    assert "not to be done twice: add" in failure
     assert portal.executed("crm.item.add") == 1
 
 
@@ -167,29 +167,29 @@ def test_a_small_list_goes_to_xcom_whole(portal, connection):
 
 
 @pytest.mark.parametrize(
-    ("argument", "told"),
+    ("argument", "message"),
     [
         ({"response_filter": "lambda r: r"}, "response_filter is not a function, but 'lambda r: r': write e.g."),
         ({"response_check": True}, "response_check is not a function, but True"),
         ({"result_path": ["item", "id"]}, "result_path is ['item', 'id']: write e.g."),
     ],
 )
-def test_what_cannot_read_the_result_is_told_before_the_method_is_called(argument, told, portal, connection):
-    assert told in failure_of(Bitrix24Operator, method="profile", **argument)
+def test_what_cannot_read_the_result_is_told_before_the_method_is_called(argument, message, portal, connection):
+    assert message in failure_of(Bitrix24Operator, method="profile", **argument)
     assert portal.connections == 0
 
 
 @pytest.mark.parametrize("place", [0, "0"])
 def test_the_first_of_a_result_is_taken_by_its_place(place, portal, connection):
-    told = run(Bitrix24Operator, method="crm.deal.list", result_path=place)
-    assert told["ID"] == "1"
+    result = run(Bitrix24Operator, method="crm.deal.list", result_path=place)
+    assert result["ID"] == "1"
 
 
 @pytest.mark.parametrize(("references", "warned"), [(False, True), (True, False)])
 def test_a_reference_that_is_sent_as_text_is_warned_of(references, warned, portal, connection, all_output):
     commands = {"me": ["profile"], "deals": ["crm.deal.list", {"filter": {"ASSIGNED_BY_ID": "$result[me][ID]"}}]}
-    told = run(Bitrix24BatchOperator, commands=commands, references=references)
-    assert bool(told["results"]["deals"]) is references
+    result = run(Bitrix24BatchOperator, commands=commands, references=references)
+    assert bool(result["results"]["deals"]) is references
     said = f"{all_output.records}{all_output.printed}"
     assert ("The command 'deals' has a value such as $result[…], which is sent as text" in said) is warned
     assert "The command 'me'" not in said
@@ -197,9 +197,9 @@ def test_a_reference_that_is_sent_as_text_is_warned_of(references, warned, porta
 
 def test_a_list_too_large_for_xcom_fails_and_names_destination(portal, connection):
     portal.add_deals(200)
-    told = failure_of(Bitrix24ListOperator, method="crm.deal.list")
-    assert "larger than 48 KiB" in told
-    assert "destination" in told
+    failure = failure_of(Bitrix24ListOperator, method="crm.deal.list")
+    assert "larger than 48 KiB" in failure
+    assert "destination" in failure
 
 
 def test_a_limit_cuts_the_list(portal, connection):
@@ -209,13 +209,13 @@ def test_a_limit_cuts_the_list(portal, connection):
 @pytest.mark.parametrize("address", ["{}/deals.jsonl", "file://{}/new/deals.jsonl"])
 def test_rows_go_to_a_file_as_json_lines_with_a_report(address, tmp_path, portal, connection):
     destination = address.format(tmp_path)
-    told = run(Bitrix24ListOperator, method="crm.deal.list", destination=destination)
+    result = run(Bitrix24ListOperator, method="crm.deal.list", destination=destination)
     file = next(tmp_path.rglob("deals.jsonl"))
     assert [json.loads(line)["ID"] for line in file.read_text().splitlines()] == [str(n) for n in range(1, 31)]
-    assert (told["rows"], told["bytes"]) == (30, file.stat().st_size)
-    assert told["sha256"] == hashlib.sha256(file.read_bytes()).hexdigest()
-    assert told["report"]["complete"] is True
-    assert json.loads(json.dumps(told)) == told
+    assert (result["rows"], result["bytes"]) == (30, file.stat().st_size)
+    assert result["sha256"] == hashlib.sha256(file.read_bytes()).hexdigest()
+    assert result["report"]["complete"] is True
+    assert json.loads(json.dumps(result)) == result
 
 
 def test_a_list_that_breaks_off_leaves_no_file_and_a_retry_writes_it_whole(tmp_path, portal, connection):

@@ -100,8 +100,8 @@ def test_rows_of_another_task_are_written(portal, connection, run_dag, xcom, tmp
         )
     run = run_dag(dag)
     assert run.state == "success"
-    told = xcom(run, "task")
-    assert (told["rows"], told["written"]) == (30, 30)
+    result = xcom(run, "task")
+    assert (result["rows"], result["written"]) == (30, 30)
     report = [json.loads(line) for line in (tmp_path / "report.jsonl").read_text().splitlines()]
     assert {row["outcome"] for row in report} == {"written"}
     assert portal.executed("crm.item.add") == 30

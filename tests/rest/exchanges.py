@@ -56,8 +56,8 @@ def says(*answers: bytes) -> Talk:
     """One answer per request; after the last one the connection is closed."""
 
     def talk(connection: Any) -> None:
-        for one in answers:
+        for answer in answers:
             read_request(connection)
-            connection.sendall(one)
+            connection.sendall(answer)
 
     return talk

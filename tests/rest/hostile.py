@@ -135,7 +135,7 @@ def deals(ids: Iterable[int]) -> list[dict[str, str]]:
 
 
 def bound(params: dict[str, Any], name: str = ">ID") -> int:
-    """The cursor of a page, of ``crm.deal.list`` by default; 0 where it is no number, as PHP reads it."""
+    """The cursor of a page, of ``crm.deal.list`` by default; 0 where it is not a number, as PHP reads it."""
     found = (params.get("filter") or {}).get(name, 0)
     return int(found) if isinstance(found, (int, str)) and str(found).isdecimal() else 0
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import combinations, product
 from typing import Any
 
-#: Setting of the sandbox -> its readings. «Server source» and «documentation» as far as one of them says so.
+#: Setting of the sandbox -> its readings. "Server source" and "documentation" where one of them says so.
 READINGS: dict[str, tuple[Any, ...]] = {
     "auth_status": (401, 403),
     "zero_code": ("0", 0),

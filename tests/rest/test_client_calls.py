@@ -1,4 +1,4 @@
-"""Single calls over the wire: sent once, sent again where that does no harm, and told as they ended."""
+"""Single calls over the wire: sent once, sent again where that does no harm, and reported as they ended."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_a_slow_answer_is_not_a_reason_to_do_it_again(portal: Sandbox) -> None:
     assert (portal.count(ADD), portal.executed(ADD)) == (1, 1)
 
 
-@pytest.mark.parametrize(("kind", "options"), [one for one in LOST if one[1].get("status") not in (403, 404)])
+@pytest.mark.parametrize(("kind", "options"), [fault for fault in LOST if fault[1].get("status") not in (403, 404)])
 @pytest.mark.parametrize(("method", "params"), [(GET, ONE), (UPDATE, CHANGE)])
 def test_what_does_no_harm_is_sent_again(
     portal: Sandbox, client: Client, method: str, params: dict[str, Any], kind: str, options: dict[str, Any]

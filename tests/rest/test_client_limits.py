@@ -30,8 +30,8 @@ NEW = {"entityTypeId": 2, "fields": {"title": "once"}}
 
 def refused(portal: Sandbox, code: str) -> int:
     """How often the portal answered so, to calls and to commands."""
-    every = [one for call in portal.calls for one in (call, *call.commands)]
-    return sum(one.error == code for one in every)
+    every = [answered for call in portal.calls for answered in (call, *call.commands)]
+    return sum(answered.error == code for answered in every)
 
 
 # The request bucket.
@@ -165,7 +165,7 @@ def test_a_page_for_people_proves_nothing(status: int) -> None:
 
 def used_up(client: Client, naps: Naps, method: str, params: dict[str, Any], calls: int, size: int) -> int:
     """
-    Call a method so often, as a caller that defers when told to wait long; return how often it did.
+    Call a method so often, as a caller that defers when the wait is long; return how often it did.
 
     :param size: commands in a batch, 1 for direct calls.
     """

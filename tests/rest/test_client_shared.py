@@ -42,11 +42,11 @@ def test_threads_list_and_send_batches_side_by_side(portal: Sandbox) -> None:
         return client.batch({n: (GET, {"entityTypeId": 2, "id": n}) for n in range(1, 31)}).all_results()
 
     with client_of(portal) as client, ThreadPoolExecutor(6) as pool:
-        for number, found in enumerate(pool.map(work, range(12))):
+        for number, read in enumerate(pool.map(work, range(12))):
             if number % 2:
-                assert found == expected
+                assert read == expected
             else:
-                assert [result["item"]["id"] for result in found.values()] == list(range(1, 31))
+                assert [result["item"]["id"] for result in read.values()] == list(range(1, 31))
 
 
 def test_a_lost_answer_in_one_thread_is_not_taken_for_anothers(portal: Sandbox) -> None:
@@ -118,6 +118,6 @@ def test_a_fork_while_a_thread_is_calling_leaves_the_child_free() -> None:
         busy = [pool.submit(title_of, client, 1 + number % 30) for number in range(100)]
         # OpenSSL's own locks, which no fork frees, are held while a connection is made.
         while len({call.connection for call in portal.calls}) < 4:
-            assert not all(one.done() for one in busy)
+            assert not all(call.done() for call in busy)
         assert in_child(lambda: title_of(client, 3)) == titles[3]
-        assert [one.result() for one in busy] == [titles[1 + number % 30] for number in range(100)]
+        assert [call.result() for call in busy] == [titles[1 + number % 30] for number in range(100)]

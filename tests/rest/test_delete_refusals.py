@@ -58,7 +58,7 @@ def test_a_refusal_is_understood_whatever_the_portal_speaks(generation, cause, z
         outcome = delete(portal, 999_999 if cause == "missing" else payment_id, all_output, user=user)
         assert portal.payment(payment_id) is not None
     if (generation, language) == ("middle", "ru") and kind is Forbidden:
-        kind = Invalid  # The words are unknown, the meaning is found out all the same.
+        kind = Invalid  # The words are unknown, the meaning is still found out.
     assert type(outcome.error) is kind
     assert says in str(outcome.error)
     assert not outcome.error.retryable

@@ -44,7 +44,7 @@ class Int64(int):
 
 @numbers.Integral.register
 class NumpyInt:
-    """As numpy's: a whole number that is no int."""
+    """As numpy's: a whole number that is not an int."""
 
     def __int__(self) -> int:
         return 7
@@ -114,7 +114,7 @@ LOOP.append(LOOP)
 
 
 @pytest.mark.parametrize(
-    ("params", "what", "cure"),
+    ("params", "what", "hint"),
     [
         ({"fields": {"sum": float("nan")}}, "the parameter fields[sum] is nan", "send None"),
         ({"fields": [1.0, float("-inf")]}, "the parameter fields[1] is -inf", "send None"),
@@ -145,12 +145,12 @@ LOOP.append(LOOP)
         ({"\udfff": 1}, "half a character", "right encoding"),
     ],
 )
-def test_a_value_without_a_form_is_named_by_its_place(params, what, cure):
+def test_a_value_without_a_form_is_named_by_its_place(params, what, hint):
     with pytest.raises(ConfigurationError) as caught:
         json_body(params, method=METHOD)
     assert str(caught.value).startswith(f"{METHOD}: ")
     assert what in caught.value.reason
-    assert cure in caught.value.next_step
+    assert hint in caught.value.next_step
 
 
 # Query strings
@@ -159,9 +159,9 @@ def test_a_value_without_a_form_is_named_by_its_place(params, what, cure):
 def as_php(value: Any) -> Any:
     """What PHP makes of plain JSON values, with numbers as text: an array whose keys are 0..n-1 is a list."""
     if isinstance(value, dict):
-        return as_list_if_counted({key: as_php(one) for key, one in value.items()})
+        return as_list_if_counted({key: as_php(member) for key, member in value.items()})
     if isinstance(value, list):
-        return [as_php(one) for one in value]
+        return [as_php(member) for member in value]
     return value if isinstance(value, str) else json.dumps(value)
 
 

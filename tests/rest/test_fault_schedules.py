@@ -123,10 +123,10 @@ def check_list(portal: Sandbox, client: Client, chance: random.Random) -> None:
         assert rows.report.rows == len(found) <= len(wanted)
         wanted = wanted[: len(found)]
     if found and found[0] is not None:
-        assert [int(one) for one in found] == wanted
+        assert [int(row) for row in found] == wanted
     else:
         by_id = {deal["id"]: deal["title"] for deal in portal.items(DEAL)}
-        assert titles == [by_id[one] for one in wanted]
+        assert titles == [by_id[id_] for id_ in wanted]
 
 
 class Writes:
@@ -199,7 +199,9 @@ def check_calls(portal: Sandbox, client: Client, naps: Naps, writes: Writes) -> 
 def check_batch(portal: Sandbox, client: Client, writes: Writes, *, halt: bool) -> None:
     commands = writes.commands
     if halt:
-        commands = {key: one for key, one in commands.items() if None not in one[1].get("fields", {}).values()}
+        commands = {
+            key: command for key, command in commands.items() if None not in command[1].get("fields", {}).values()
+        }
     outcome = client.batch(commands, halt=halt)
     ends = [*outcome.replies, *outcome.errors, *outcome.not_run]
     assert sorted(ends) == sorted(commands)

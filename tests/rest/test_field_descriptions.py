@@ -1,4 +1,4 @@
-"""What describes fields is asked for once per process and user, and anew where a caller wants that."""
+"""What describes fields is asked for once per process and user, and again where a caller wants that."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def nothing_kept() -> None:
 
 @pytest.fixture
 def portal() -> Iterator[Hostile]:
-    """Each of its descriptions has a number; what is no method for fields answers a list."""
+    """Each of its descriptions has a number; a method that does not describe fields answers a list."""
 
     def answer(method: str, params: dict[str, Any]) -> Any:
         return {"NUMBER": len(portal.asked)} if method.endswith(".fields") else []

@@ -54,7 +54,7 @@ def test_a_renamed_portal_inside_the_allowed_domains_is_followed(allowed, settin
 
 
 @pytest.mark.parametrize(
-    ("location", "settings", "what", "cure"),
+    ("location", "settings", "what", "hint"),
     [
         ("/", {}, "shows a page instead of an answer", "open https://old.bitrix24.com in a browser"),
         ("/rest/1/x/profile", {}, "shows a page instead of an answer", "the connection's host"),
@@ -94,11 +94,11 @@ def test_a_renamed_portal_inside_the_allowed_domains_is_followed(allowed, settin
         ("https://new.com:99999/rest/x", {}, "an address that cannot be read", "in a browser"),
     ],
 )
-def test_any_other_redirect_is_refused_with_its_cure(location, settings, what, cure):
+def test_any_other_redirect_is_refused_with_a_hint(location, settings, what, hint):
     with pytest.raises(PortalMoved) as caught:
         moved(location, **settings)
     assert what in caught.value.reason
-    assert cure in caught.value.next_step
+    assert hint in caught.value.next_step
     assert (caught.value.status, caught.value.request_id, caught.value.ran) == (302, "r-1", "no")
     assert not caught.value.retryable
 

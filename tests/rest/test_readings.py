@@ -127,8 +127,8 @@ def test_operating_time_is_never_used_up(portal: Sandbox) -> None:
             outcome = client.batch(dict.fromkeys(range(25), (BUSY, {"id": 1})))
             assert (len(outcome.results), outcome.errors) == (25, {})
             client.call(BUSY, {"id": 1})
-    told = [call.error for request in portal.calls for call in (request, *request.commands)]
-    assert "OPERATION_TIME_LIMIT" not in told
+    result = [call.error for request in portal.calls for call in (request, *request.commands)]
+    assert "OPERATION_TIME_LIMIT" not in result
 
 
 def test_changes_wait_in_the_queue_until_they_are_cleared(portal: Sandbox, client: Client) -> None:

@@ -32,12 +32,14 @@ NEVER = [None]
 
 def delays(error: Bitrix24Error, *, repeatable: bool, patience_seconds: float = PATIENCE_SECONDS) -> list[float | None]:
     """The delays after the first, second, … attempt that failed, up to the first None."""
-    told: list[float | None] = []
-    while not told or told[-1] is not None:
-        told.append(
-            delay_before_retry(error, len(told) + 1, repeatable=repeatable, patience_seconds=patience_seconds, now=NOW)
+    result: list[float | None] = []
+    while not result or result[-1] is not None:
+        result.append(
+            delay_before_retry(
+                error, len(result) + 1, repeatable=repeatable, patience_seconds=patience_seconds, now=NOW
+            )
         )
-    return told
+    return result
 
 
 @pytest.mark.parametrize(
@@ -65,7 +67,7 @@ TABLE: list[tuple[Bitrix24Error, list[float | None], list[float | None]]] = [
     # May have run: only where twice is as good as once.
     (AnswerLost("reset"), LOST, NEVER),
     (ServerFault("INTERNAL_SERVER_ERROR"), LOST, NEVER),
-    # Asking again is no use.
+    # Asking again is useless.
     (AnswerLost("page", retryable=False), NEVER, NEVER),
     (NotSent("certificate", retryable=False), NEVER, NEVER),
     (OperationTimeLimit("used up, nobody knows until when"), NEVER, NEVER),

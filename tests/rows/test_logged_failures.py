@@ -29,8 +29,8 @@ def test_the_first_failures_are_logged_with_their_cause(operator: Any, arguments
     if operator is Bitrix24DeletePaymentsOperator:
         arguments = {**arguments, "payment_ids": [portal.add_payment(1) for _ in ROWS]}
     connect(portal.clerk)
-    told = operator(task_id="task", **arguments).execute(context())
-    assert {told.get("failed"), told.get("denied")} & {60}
+    result = operator(task_id="task", **arguments).execute(context())
+    assert {result.get("failed"), result.get("denied")} & {60}
     said = f"{all_output.records}\n{all_output.printed}"
     logged = re.findall(
         r"Row (\d+)(?: \(id \d+\))?: [^\n]*ACCESS_DENIED[^\n]*(?:does not have the right|needs the right)", said

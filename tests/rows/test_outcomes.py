@@ -212,7 +212,7 @@ def ends_with(error: BaseException, rows: list[Any]) -> Any:
 
 
 class Timeout(BaseException):
-    """As Airflow's own timeout, it is no Exception."""
+    """As Airflow's own timeout, it is not an Exception."""
 
 
 @pytest.mark.parametrize("name", [name for name in KINDS if name != "delete"])

@@ -21,7 +21,7 @@ Ask: TypeAlias = Callable[..., requests.Response]
 
 @pytest.fixture
 def http() -> Iterator[requests.Session]:
-    """A session that trusts only what it is told to trust."""
+    """A session that trusts only the given authority."""
     with requests.Session() as session:
         session.trust_env = False
         yield session
@@ -38,7 +38,7 @@ def ask(http: requests.Session) -> Ask:
 
 @pytest.fixture
 def sandbox_command(tmp_path: Path) -> Callable[..., AbstractContextManager[dict[str, str]]]:
-    """``with sandbox_command("--deals", "3") as told:`` runs the command; ``told`` is what its ``--env-file`` sets."""
+    """``with sandbox_command("--deals", "3") as variables:`` runs it; ``variables`` is what its ``--env-file`` sets."""
 
     @contextmanager
     def run(*arguments: str) -> Iterator[dict[str, str]]:

@@ -45,10 +45,10 @@ def test_a_call_that_took_effect_is_found_by_some_of_its_parameters(portal, para
     [{"id": 4}, {"id": 999}, {"id": 3, "x": 1}, {"fields": {"title": "Old"}}, {"times": 2}, {"id": [3]}, {"times": 0}],
 )
 def test_what_was_not_done_is_told_with_what_was(portal, params):
-    with pytest.raises(AssertionError) as told:
+    with pytest.raises(AssertionError) as raised:
         portal.assert_called(UPDATE, **params)
-    assert "'id': 3, 'fields': {'title': 'New', 'opportunity': 5}}: done" in str(told.value)
-    assert "refused with 'NOT_FOUND'" in str(told.value)
+    assert "'id': 3, 'fields': {'title': 'New', 'opportunity': 5}}: done" in str(raised.value)
+    assert "refused with 'NOT_FOUND'" in str(raised.value)
 
 
 def test_a_command_of_a_batch_is_a_call(portal, ask):
@@ -72,19 +72,19 @@ def test_a_method_that_was_never_called_is_told_beside_those_that_were(portal):
 def test_no_token_is_told(portal, http):
     token = portal.application().grant()["access_token"]
     http.post(f"{portal.url}/rest/crm.deal.get", json={"id": 1, "auth": token}, verify=portal.ca_file, timeout=10)
-    with pytest.raises(AssertionError) as told:
+    with pytest.raises(AssertionError) as raised:
         portal.assert_called("crm.deal.get", id=2)
-    assert "'id': 1" in str(told.value)
-    assert token not in str(told.value)
+    assert "'id': 1" in str(raised.value)
+    assert token not in str(raised.value)
 
 
 def test_calls_that_are_alike_are_one_line_and_the_last_ones_are_told(portal, ask):
     portal.reset_calls()
     for deal in (*range(1, 5), *[5] * 9, *range(6, 15)):
         ask(portal, "crm.deal.get", {"id": deal})
-    with pytest.raises(AssertionError) as told:
+    with pytest.raises(AssertionError) as raised:
         portal.assert_not_called("crm.deal.get")
-    lines = str(told.value).splitlines()
+    lines = str(raised.value).splitlines()
     assert lines[0].endswith("It was called with")
     assert lines[1:3] == ["  4 others, and", "  {'id': 5}: done (9 times)"]
     assert len(lines) == 12
@@ -106,7 +106,7 @@ def test_a_slip_in_the_name_of_a_method_does_not_pass_for_not_called(portal):
 
 
 @pytest.mark.parametrize(
-    ("slip", "cure"),
+    ("slip", "hint"),
     [
         ("crm.itm.*", "write crm.item.*."),
         ("payment.*", "write *.payment.*."),
@@ -116,8 +116,8 @@ def test_a_slip_in_the_name_of_a_method_does_not_pass_for_not_called(portal):
         (["profile"], "give a name or a pattern, such as 'crm.item.payment.*'."),
     ],
 )
-def test_so_is_a_pattern_that_nothing_matches_and_the_end_of_a_name(portal, slip, cure):
-    with pytest.raises(ValueError, match=re.escape(cure)):
+def test_so_is_a_pattern_that_nothing_matches_and_the_end_of_a_name(portal, slip, hint):
+    with pytest.raises(ValueError, match=re.escape(hint)):
         portal.fault("reset_after", slip)
     portal.fault("reset_after", "acme.report.*")
     portal.clear_faults()

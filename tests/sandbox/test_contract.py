@@ -63,7 +63,7 @@ def application(portal):
 
 @pytest.fixture
 def listener(portal, ask, http):
-    """An application that is told of new leads, as those of the pages on events."""
+    """An application that gets events of new leads, as those of the pages on events."""
     listener = portal.application()
     http.verify, url = portal.ca_file, f"{portal.url}/rest/event.bind"
     for binding in ({"handler": "https://www.my-domain.com/handler/"}, {"event_type": "offline"}):
@@ -113,7 +113,7 @@ def test_a_printed_request_is_accepted(page, number, send):
 )
 def test_an_answer_has_the_printed_shape(page, send):
     requests = PAGES[page]["requests"]
-    # `app.info` prints what an application is told; events are for applications only.
+    # `app.info` prints what an application gets; events are for applications only.
     auths = {request["auth"] for request in requests if "params" in request}
     auth = "oauth" if page == "app.info" or "webhook" not in auths else "webhook"
     numbers = [i for i, request in enumerate(requests) if request["auth"] == auth and "params" in request]

@@ -39,8 +39,8 @@ def test_every_option_scenario_and_fault_is_in_a_table(capsys):
     with pytest.raises(SystemExit):
         main(["--help"])
     options = set(re.findall(r"^  (--[a-z-]+)", capsys.readouterr().out, re.MULTILINE))
-    told = {word for name in first_column("option") for word in name.split() if word.startswith("--")}
-    assert told == options
+    result = {word for name in first_column("option") for word in name.split() if word.startswith("--")}
+    assert result == options
     assert set(first_column("scenario")) == set(SCENARIOS)
     assert set(first_column("kind")) == set(KINDS)
 

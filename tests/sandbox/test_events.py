@@ -1,4 +1,4 @@
-"""Events and the offline queue: what is told of, to whom, and how it is taken out."""
+"""Events and the offline queue: which events there are, who gets them, and how they are taken out."""
 
 from __future__ import annotations
 

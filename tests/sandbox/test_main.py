@@ -113,12 +113,12 @@ def test_signals_are_heard_before_anything_of_weight_is_imported():
 
 
 def test_where_a_proxy_is_set_the_file_leads_past_it(sandbox_command, monkeypatch):
-    with sandbox_command("--deals", "1") as told:
-        assert "NO_PROXY" not in told
+    with sandbox_command("--deals", "1") as result:
+        assert "NO_PROXY" not in result
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("NO_PROXY", "example.com")
-    with sandbox_command("--deals", "1") as told:
-        assert told["NO_PROXY"] == told["no_proxy"] == "example.com,127.0.0.1"
+    with sandbox_command("--deals", "1") as result:
+        assert result["NO_PROXY"] == result["no_proxy"] == "example.com,127.0.0.1"
 
 
 def test_the_end_of_a_sandbox_leaves_the_file_of_the_next_one_alone(sandbox_command, tmp_path):
@@ -136,7 +136,7 @@ def test_the_end_of_a_sandbox_leaves_the_file_of_the_next_one_alone(sandbox_comm
     assert (tmp_path / "sandbox.env").read_text() == "of another sandbox"
 
 
-def test_a_missing_library_is_named_with_its_cure(tmp_path):
+def test_a_missing_library_is_named_with_a_hint(tmp_path):
     (tmp_path / "trustme.py").write_text("raise ImportError('gone', name='trustme')")
     environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
     done = subprocess.run(COMMAND, capture_output=True, text=True, check=False, env=environment)

@@ -75,8 +75,11 @@ def test_fields_are_typed_and_what_follows_from_them_is_set(portal, ask):
 
 
 def test_payments_keep_their_ids_and_new_ones_come_after_them(portal, ask):
-    told = {one["id"]: (one["dealId"], one["sum"], one["paid"], one["currency"]) for one in portal.payments()}
-    assert told == {1035: (9, 0, "N", "USD"), 1036: (13, 90.5, "Y", "EUR"), 1037: (13, 10, "N", "USD")}
+    result = {
+        payment["id"]: (payment["dealId"], payment["sum"], payment["paid"], payment["currency"])
+        for payment in portal.payments()
+    }
+    assert result == {1035: (9, 0, "N", "USD"), 1036: (13, 90.5, "Y", "EUR"), 1037: (13, 10, "N", "USD")}
     assert portal.add_payment(13) == 1038
     assert (
         ask(portal, "crm.item.add", {"entityTypeId": 2, "fields": {"title": "New"}}).json()["result"]["item"]["id"]
@@ -149,7 +152,10 @@ def test_the_printed_example_is_a_portal():
     printed = (Path(__file__).parents[2] / "docs" / "sandbox.md").read_text(encoding="utf-8")
     example = printed.partition("### Objects of your own")[2].partition("```json")[2].partition("```")[0]
     portal = Sandbox(data=json.loads(example))
-    assert [(one["id"], one["dealId"], one["paid"]) for one in portal.payments()] == [(1035, 13, "Y"), (1036, 13, "N")]
+    assert [(payment["id"], payment["dealId"], payment["paid"]) for payment in portal.payments()] == [
+        (1035, 13, "Y"),
+        (1036, 13, "N"),
+    ]
 
 
 def test_a_user_calls_with_the_rights_of_the_data_and_with_those_given_later(ask):
@@ -160,18 +166,18 @@ def test_a_user_calls_with_the_rights_of_the_data_and_with_those_given_later(ask
     with Sandbox(data=data) as portal:
         user = portal.user(12)
 
-        def told(method, **params):
+        def result(method, **params):
             return ask(portal, method, params, user).json()
 
-        assert [row["id"] for row in told("crm.item.list", entityTypeId=2)["result"]["items"]] == [1]
+        assert [row["id"] for row in result("crm.item.list", entityTypeId=2)["result"]["items"]] == [1]
         assert (
-            told("crm.item.update", entityTypeId=2, id=1, fields={"title": "New"})["result"]["item"]["title"] == "New"
+            result("crm.item.update", entityTypeId=2, id=1, fields={"title": "New"})["result"]["item"]["title"] == "New"
         )
-        assert told("crm.item.payment.delete", id=5)["error"] == "ACCESS_DENIED"
+        assert result("crm.item.payment.delete", id=5)["error"] == "ACCESS_DENIED"
         user.rights.add("change_orders")
-        assert told("crm.item.payment.delete", id=5)["result"] is True
+        assert result("crm.item.payment.delete", id=5)["result"] is True
         user.sees_only_own = False
-        assert [row["id"] for row in told("crm.item.list", entityTypeId=2)["result"]["items"]] == [1, 2]
+        assert [row["id"] for row in result("crm.item.list", entityTypeId=2)["result"]["items"]] == [1, 2]
         with pytest.raises(LookupError, match="no user 9: there are 1, 7, 12"):
             portal.user(9)
 

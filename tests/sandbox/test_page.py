@@ -34,9 +34,9 @@ def test_a_person_watches_a_payment_disappear(portal, ask, http):
     payment_id = portal.add_payment(1, sum=12.5)
     assert [str(payment_id), "12.50 USD"] in [[row[0], row[3]] for row in tables(page(portal, http))["Payments"]]
     ask(portal, "crm.item.payment.delete", {"id": payment_id})
-    told = tables(page(portal, http))
-    assert str(payment_id) not in [row[0] for row in told["Payments"]]
-    (call,) = told["Last calls"]
+    result = tables(page(portal, http))
+    assert str(payment_id) not in [row[0] for row in result["Payments"]]
+    (call,) = result["Last calls"]
     assert call[1:] == ["crm.item.payment.delete", "Anna Admin", "200", "done"]
     assert portal.requests == 1
 
@@ -67,8 +67,8 @@ def test_the_last_calls_come_first_and_a_batch_tells_what_failed(portal, ask, ht
     portal.fault("reset_after", "crm.deal.list")
     with pytest.raises(requests.ConnectionError):
         ask(portal, "crm.deal.list")
-    told = [row[1:] for row in tables(page(portal, http))["Last calls"]]
-    assert told == [
+    result = [row[1:] for row in tables(page(portal, http))["Last calls"]]
+    assert result == [
         ["crm.deal.list", "Anna Admin", "none", "done"],
         ["batch (2 commands)", "Anna Admin", "200", "1 of 2 commands failed"],
         ["profile", "Anna Admin", "200", "done"],
@@ -91,9 +91,9 @@ def test_the_page_shows_refusals_and_never_a_code(portal, ask, http):
     http.post(f"{portal.webhook()}{portal.webhook(portal.clerk)}profile", verify=portal.ca_file)
     portal.add_deals(1, title=f"See {portal.webhook()}profile")
     text = page(portal, http)
-    told = tables(text)["Last calls"]
-    assert [row[2] for row in told] == ["Anna Admin", "nobody", "Karl Clerk"]
-    assert [row[-1] for row in told] == ["ERROR_METHOD_NOT_FOUND", "ERROR_METHOD_NOT_FOUND", "ACCESS_DENIED"]
+    result = tables(text)["Last calls"]
+    assert [row[2] for row in result] == ["Anna Admin", "nobody", "Karl Clerk"]
+    assert [row[-1] for row in result] == ["ERROR_METHOD_NOT_FOUND", "ERROR_METHOD_NOT_FOUND", "ACCESS_DENIED"]
     assert "/rest/1/…/profile" in text
     assert portal.admin.code not in text
     assert portal.clerk.code not in text

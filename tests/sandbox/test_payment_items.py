@@ -61,7 +61,7 @@ def test_changes_are_refused_as_the_portal_refuses_them(portal, ask):
         portal.add_payment(1), portal.add_payment(1, paid=True), portal.add_product_row(1, quantity=2)
     )  # fmt: skip
     item = result(ask(portal, f"{PRODUCT}.add", {"paymentId": payment, "rowId": row, "quantity": 1}))
-    for name, params, told in [
+    for name, params, expected in [
         (f"{PRODUCT}.add", {"paymentId": paid, "rowId": row, "quantity": 1}, (403, "ACCESS_DENIED", "Access denied")),
         (f"{PRODUCT}.add", {"paymentId": 9, "rowId": row, "quantity": 1}, (400, "0", "Payment has not been found")),
         (f"{PRODUCT}.add", {"paymentId": payment, "rowId": 9, "quantity": 1}, (400, "0", "Product was not found.")),
@@ -79,7 +79,7 @@ def test_changes_are_refused_as_the_portal_refuses_them(portal, ask):
         (f"{DELIVERY}.delete", {"id": item}, (400, "0", "Payable item has not been found")),
         (f"{DELIVERY}.add", {"paymentId": payment, "deliveryId": 9}, (400, "0", "Shipment was not found")),
     ]:
-        assert refusal(ask(portal, name, params)) == told, (name, params)
+        assert refusal(ask(portal, name, params)) == expected, (name, params)
     for name in ("add", "delete", "setQuantity"):
         params = {"paymentId": payment, "rowId": row, "quantity": 1, "id": item}
         assert ask(portal, f"{PRODUCT}.{name}", params, user=portal.clerk).json()["error"] == "ACCESS_DENIED"

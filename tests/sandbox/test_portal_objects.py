@@ -45,7 +45,7 @@ def portal():
         ("application(refresh_seconds=-5)", "refresh_seconds=-5 is not valid: give seconds, 0 or more."),
     ],
 )
-def test_what_cannot_be_is_named_with_its_cure(portal, asked, said):
+def test_what_cannot_be_is_named_with_a_hint(portal, asked, said):
     before = portal.payments(), portal.items(2)
     with pytest.raises(ValueError, match=re.escape(said)):
         eval(f"portal.{asked}", {"portal": portal})

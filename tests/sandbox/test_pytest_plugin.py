@@ -80,12 +80,12 @@ def test_settings_that_cannot_be_are_one_sentence_each_without_a_traceback(tmp_p
         f"@pytest.mark.bitrix24({setting})\ndef test_{number}(bitrix24_portal): pass\n"
         for number, setting in enumerate(wrong)
     ]
-    told = run(tmp_path, "import pytest\n\n" + "\n".join(tests)).stdout
-    assert f"{len(wrong)} errors" in told
+    result = run(tmp_path, "import pytest\n\n" + "\n".join(tests)).stdout
+    assert f"{len(wrong)} errors" in result
     for said in wrong.values():
-        assert f"\n{said}" in told
-    assert "pytest_plugin.py" not in told
-    assert "During handling" not in told
+        assert f"\n{said}" in result
+    assert "pytest_plugin.py" not in result
+    assert "During handling" not in result
 
 
 def test_a_proxy_of_the_environment_is_passed_by(tmp_path, monkeypatch):

@@ -14,16 +14,16 @@ GET, LIST = "crm.deal.get", "crm.deal.list"
 
 def answers(ask, portal, method, calls):
     """What a client sees of so many calls: the code of an error, else the status, or "lost"."""
-    told = []
+    result = []
     for _ in range(calls):
         try:
             answer = ask(portal, method, {"id": 1})
         except requests.ConnectionError:
-            told.append("lost")
+            result.append("lost")
         else:
             is_json = answer.headers["content-type"].startswith("application/json")
-            told.append(answer.json().get("error", 200) if is_json else answer.status_code)
-    return told
+            result.append(answer.json().get("error", 200) if is_json else answer.status_code)
+    return result
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_a_bad_network_loses_one_call_in_ten_and_the_same_ones_each_time(ask):
         with Sandbox(deals=3, scenario="bad-network") as portal:
             seen.append(answers(ask, portal, GET, 200))
     assert seen[0] == seen[1]
-    assert 8 <= len([told for told in seen[0] if told != 200]) <= 32
+    assert 8 <= len([result for result in seen[0] if result != 200]) <= 32
 
 
 def test_a_slow_portal_is_slow(ask):
@@ -75,17 +75,17 @@ def test_access_tokens_of_an_application_expire_within_seconds_and_are_renewed(h
         http.verify = portal.ca_file
         extra = portal.oauth_connection()["extra"]
 
-        def told(access_token):
+        def result(access_token):
             answer = http.post(f"{portal.url}/rest/profile", json={"auth": access_token}, timeout=10).json()
             return answer.get("error", "no error")
 
-        assert told(extra["access_token"]) == "no error"
+        assert result(extra["access_token"]) == "no error"
         portal.clock.advance(5)
-        assert told(extra["access_token"]) == "expired_token"
+        assert result(extra["access_token"]) == "expired_token"
         asked = {name: extra[name] for name in ("client_id", "client_secret", "refresh_token")}
         pair = http.get(extra["oauth_url"], params={"grant_type": "refresh_token", **asked}, timeout=10).json()
         assert pair["expires_in"] == 5
-        assert told(pair["access_token"]) == "no error"
+        assert result(pair["access_token"]) == "no error"
         assert portal.application(access_seconds=60).grant()["expires_in"] == 60
 
 
@@ -100,8 +100,8 @@ def test_a_marker_chooses_a_scenario(bitrix24_portal, ask):
 
 
 def test_the_command_line_plays_a_scenario_and_its_help_tells_of_all(sandbox_command, capsys):
-    with sandbox_command("--scenario", "no-plan") as told:
-        url, ca_file = told["BITRIX24_SANDBOX_WEBHOOK"], told["BITRIX24_SANDBOX_CA_FILE"]
+    with sandbox_command("--scenario", "no-plan") as result:
+        url, ca_file = result["BITRIX24_SANDBOX_WEBHOOK"], result["BITRIX24_SANDBOX_CA_FILE"]
         assert requests.post(url + "profile", verify=ca_file, timeout=10).json()["error"] == "ACCESS_DENIED"
     with pytest.raises(SystemExit):
         main(["--help"])

@@ -18,13 +18,13 @@ def todo(portal, ask):
     return change
 
 
-def shown(portal, ask, todo):
+def activity_of(portal, ask, todo):
     (row,) = ask(portal, "crm.activity.list", {"filter": {"ID": todo.id}}).json()["result"]
     return row
 
 
 def test_a_todo_is_among_the_activities_of_its_owner(portal, ask, todo):
-    row = shown(portal, ask, todo)
+    row = activity_of(portal, ask, todo)
     assert (row["OWNER_TYPE_ID"], row["OWNER_ID"], row["PROVIDER_ID"]) == ("2", "1", "CRM_TODO")
     assert (row["SUBJECT"], row["RESPONSIBLE_ID"], row["COMPLETED"]) == ("Call", "7", "N")
     assert row["DEADLINE"] == "2026-05-05T12:00:00+03:00"
@@ -42,7 +42,7 @@ def test_a_todo_is_among_the_activities_of_its_owner(portal, ask, todo):
 )
 def test_a_todo_is_changed(portal, ask, todo, action, params, field, value):
     assert todo(action, **params).json()["result"] == {"id": todo.id}
-    assert shown(portal, ask, todo)[field] == value
+    assert activity_of(portal, ask, todo)[field] == value
 
 
 @pytest.mark.parametrize(

@@ -126,7 +126,7 @@ def test_a_lone_surrogate_in_a_result_is_handed_on_and_one_in_a_text_does_no_har
     assert str(error).encode()
 
 
-# Bodies that are no answer
+# Bodies that are not an answer
 
 
 @pytest.mark.parametrize(
@@ -169,8 +169,8 @@ def test_a_body_that_is_not_the_portals_json_proves_nothing(body, content_type, 
 def test_a_status_without_a_body_of_the_portal_tells_only_whether_it_may_pass(status, passes):
     error = error_of(b"<html>", status=status, content_type="text/html")
     assert error.retryable is passes
-    told = "open the portal in a browser" if passes else "send less" if status == 413 else "the connection's host"
-    assert told in error.next_step
+    result = "open the portal in a browser" if passes else "send less" if status == 413 else "the connection's host"
+    assert result in error.next_step
 
 
 # Any answer at all

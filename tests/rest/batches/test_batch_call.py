@@ -202,7 +202,7 @@ def test_halt_stops_behind_a_lost_answer(portal: Sandbox, client: Client) -> Non
 
 
 def test_a_command_that_did_not_come_back_is_not_taken_for_halted(portal: Sandbox, client: Client) -> None:
-    """Who is told that it did not run may send it again."""
+    """A caller who gets "it did not run" may send it again."""
     body = b'{"result": {"result": {"c1": {"item": {"id": 1}}}, "result_error": []}}'
     portal.fault("body", method="batch", body=body, executed=False)
     outcome = client.batch({"lost": add("x"), "b": get(1), "also": add("y")}, halt=True)

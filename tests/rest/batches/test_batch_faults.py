@@ -62,9 +62,9 @@ def test_deletes_whose_answer_was_lost_are_done_when_the_objects_are_gone(
 ) -> None:
     payments = [portal.add_payment(1) for _ in range(3)]
     portal.fault(kind, method="batch")
-    outcome = client.batch({one: (PAYMENT_DELETE, {"id": one}) for one in payments})
+    outcome = client.batch({payment: (PAYMENT_DELETE, {"id": payment}) for payment in payments})
     assert outcome.all_results() == dict.fromkeys(payments, True)
-    assert [portal.payment(one) for one in payments] == [None] * 3
+    assert [portal.payment(payment) for payment in payments] == [None] * 3
     assert portal.executed(PAYMENT_DELETE) == 3
 
 
@@ -160,8 +160,8 @@ def test_what_stops_one_request_stops_those_behind_it(
     commands |= {f"none {n}": (ADD, {"entityTypeId": DEAL, "fields": {"title": None}}) for n in range(100)}
     outcome = client.batch(commands)
     assert len(outcome.errors) == 300
-    assert all(isinstance(one, error) and one.ran == "no" for one in outcome.errors.values())
-    assert {one.method for one in outcome.errors.values()} == {ADD}
+    assert all(isinstance(failure, error) and failure.ran == "no" for failure in outcome.errors.values())
+    assert {error.method for error in outcome.errors.values()} == {ADD}
     assert portal.requests <= 6
 
 

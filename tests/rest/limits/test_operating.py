@@ -13,7 +13,7 @@ PORTAL_NOW = 1_760_000_000.0
 LIST, UPDATE = "crm.item.list", "crm.item.update"
 
 
-def told(
+def times(
     operating: Any = None, reset_in: float | None = None, *, at: float = PORTAL_NOW, duration: float = 1.0
 ) -> dict[str, Any]:
     """The ``time`` of an answer that the portal finished at ``at``."""
@@ -47,13 +47,13 @@ def test_calls_are_spread_over_what_is_left_once_four_fifths_are_used(
     operating: float, reset_in: float, duration: float, delay_seconds: float
 ) -> None:
     used = OperatingTime()
-    used.learn(LIST, told(operating, reset_in, duration=duration), now=PORTAL_NOW)
+    used.learn(LIST, times(operating, reset_in, duration=duration), now=PORTAL_NOW)
     assert used.delay(LIST, now=PORTAL_NOW) == pytest.approx(delay_seconds)
 
 
 def test_time_that_has_passed_since_the_answer_is_not_waited_for_again() -> None:
     used = OperatingTime()
-    used.learn(LIST, told(380, 120), now=PORTAL_NOW)
+    used.learn(LIST, times(380, 120), now=PORTAL_NOW)
     assert used.delay(LIST, now=PORTAL_NOW + 4) == pytest.approx(1.0)
     assert used.delay(LIST, now=PORTAL_NOW + 6) == 0.0
 
@@ -73,7 +73,7 @@ class Minutes:
         self.minutes[int(end // 60)] = self.minutes.get(int(end // 60), 0.0) + seconds
         self.total += seconds
         reset_in = (min(self.minutes) + 10) * 60 - end
-        return told(sum(self.minutes.values()), reset_in, at=end, duration=seconds)
+        return times(sum(self.minutes.values()), reset_in, at=end, duration=seconds)
 
 
 @pytest.mark.parametrize(("workers", "call_seconds"), [(1, 0.3), (1, 2.0), (4, 0.3), (4, 2.0)])
@@ -109,36 +109,36 @@ def test_a_portal_with_a_lower_limit_than_ours_refuses_seldom() -> None:
 def test_the_running_total_is_never_added_up() -> None:
     used = OperatingTime()
     for _ in range(50):
-        used.learn(LIST, told(100, 600), now=PORTAL_NOW)
+        used.learn(LIST, times(100, 600), now=PORTAL_NOW)
     assert used.delay(LIST, now=PORTAL_NOW) == 0.0
 
 
 def test_the_last_total_counts_when_a_minute_has_dropped_out() -> None:
     used = OperatingTime()
-    used.learn(LIST, told(400, 60), now=PORTAL_NOW)
-    used.learn(LIST, told(250, 60, at=PORTAL_NOW + 60), now=PORTAL_NOW + 60)
+    used.learn(LIST, times(400, 60), now=PORTAL_NOW)
+    used.learn(LIST, times(250, 60, at=PORTAL_NOW + 60), now=PORTAL_NOW + 60)
     assert used.delay(LIST, now=PORTAL_NOW + 60) == 0.0
 
 
 def test_a_smaller_budget_slows_down_earlier() -> None:
     used = OperatingTime(budget_seconds=100)
-    used.learn(LIST, told(100, 60), now=PORTAL_NOW)
+    used.learn(LIST, times(100, 60), now=PORTAL_NOW)
     assert used.delay(LIST, now=PORTAL_NOW) == pytest.approx(60.0)
 
 
 @pytest.mark.parametrize("our_error", [-7200.0, -180.0, 0.0, 180.0, 7200.0])
 def test_the_portals_clock_counts_however_wrong_ours_is(our_error: float) -> None:
     used, now = OperatingTime(), PORTAL_NOW + our_error
-    used.learn(LIST, told(400, 120), now=now)
+    used.learn(LIST, times(400, 120), now=now)
     assert used.delay(LIST, now=now + 20) == pytest.approx(100.0)
     assert used.refused(LIST, now=now + 20) == pytest.approx(now + 120)
 
 
 def test_our_clock_may_jump_between_answers() -> None:
     used = OperatingTime()
-    used.learn(LIST, told(400, 120), now=PORTAL_NOW)
+    used.learn(LIST, times(400, 120), now=PORTAL_NOW)
     an_hour_back = PORTAL_NOW + 10 - 3600
-    used.learn(UPDATE, told(1, 600, at=PORTAL_NOW + 10), now=an_hour_back)
+    used.learn(UPDATE, times(1, 600, at=PORTAL_NOW + 10), now=an_hour_back)
     assert used.delay(LIST, now=an_hour_back) == pytest.approx(110.0)
 
 
@@ -152,7 +152,7 @@ def test_our_clock_may_be_set_back_where_a_portal_does_not_tell_the_time() -> No
 @pytest.mark.parametrize("finish", [PORTAL_NOW * 1000, 1e308, -PORTAL_NOW, str(PORTAL_NOW * 1e6)])
 def test_a_clock_that_cannot_be_true_is_not_believed(finish: Any) -> None:
     used = OperatingTime()
-    used.learn(LIST, told(400, 90) | {"finish": finish}, now=PORTAL_NOW)
+    used.learn(LIST, times(400, 90) | {"finish": finish}, now=PORTAL_NOW)
     assert used.delay(LIST, now=PORTAL_NOW) == pytest.approx(90.0)
     assert used.refused(LIST, now=PORTAL_NOW) == pytest.approx(PORTAL_NOW + 90)
 
@@ -166,14 +166,14 @@ def test_the_clock_is_read_from_the_date_where_finish_is_missing() -> None:
 
 def test_a_command_that_finished_long_before_its_batch_does_not_set_the_clock() -> None:
     used = OperatingTime()
-    used.learn("batch", told(0), now=PORTAL_NOW)
-    used.learn(LIST, told(400, 130, at=PORTAL_NOW - 40), batched=True, now=PORTAL_NOW)
+    used.learn("batch", times(0), now=PORTAL_NOW)
+    used.learn(LIST, times(400, 130, at=PORTAL_NOW - 40), batched=True, now=PORTAL_NOW)
     assert used.delay(LIST, batched=True, now=PORTAL_NOW) == pytest.approx(90.0)
 
 
 def test_methods_and_their_batched_use_are_kept_apart_whatever_their_case() -> None:
     used = OperatingTime()
-    used.learn("crm.Item.List", told(400, 60), now=PORTAL_NOW)
+    used.learn("crm.Item.List", times(400, 60), now=PORTAL_NOW)
     assert used.delay(LIST, now=PORTAL_NOW) == pytest.approx(60.0)
     assert used.delay(UPDATE, now=PORTAL_NOW) == 0.0
     assert used.delay(LIST, batched=True, now=PORTAL_NOW) == 0.0
@@ -189,11 +189,11 @@ def a_batch(used: OperatingTime, outer: dict[str, Any], inner: dict[str, Any]) -
 @pytest.mark.parametrize(
     ("outer", "inner", "delay_seconds"),
     [
-        pytest.param(told(), told(360, 60, duration=0.2), 5.0, id="each command pays, and fifty go out at once"),
-        pytest.param(told(0), told(360, 60, duration=0.2), 5.0, id="the same with an outer zero"),
-        pytest.param(told(360, 60, duration=10.0), told(), 5.0, id="batch pays"),
-        pytest.param(told(360, 60, duration=10.0), told(0), 5.0, id="batch pays, with inner zeros"),
-        pytest.param(told(), told(), 0.0, id="nobody pays"),
+        pytest.param(times(), times(360, 60, duration=0.2), 5.0, id="each command pays, and fifty go out at once"),
+        pytest.param(times(0), times(360, 60, duration=0.2), 5.0, id="the same with an outer zero"),
+        pytest.param(times(360, 60, duration=10.0), times(), 5.0, id="batch pays"),
+        pytest.param(times(360, 60, duration=10.0), times(0), 5.0, id="batch pays, with inner zeros"),
+        pytest.param(times(), times(), 0.0, id="nobody pays"),
     ],
 )
 def test_a_batch_waits_whoever_pays_for_it(outer: dict[str, Any], inner: dict[str, Any], delay_seconds: float) -> None:
@@ -204,7 +204,7 @@ def test_a_batch_waits_whoever_pays_for_it(outer: dict[str, Any], inner: dict[st
 
 def test_a_batch_of_other_commands_does_not_wait_for_a_used_up_method() -> None:
     used = OperatingTime()
-    a_batch(used, told(), told(400, 60))
+    a_batch(used, times(), times(400, 60))
     assert used.delay_of_batch([UPDATE], now=PORTAL_NOW) == 0.0
     assert used.delay_of_batch([UPDATE, LIST], now=PORTAL_NOW) == pytest.approx(60.0)
     assert used.delay_of_batch([], now=PORTAL_NOW) == 0.0
@@ -251,7 +251,7 @@ def test_numbers_may_come_as_text_and_moments_as_dates(reset_at: Any) -> None:
 )
 def test_a_reset_that_cannot_be_true_stops_a_method_for_no_more_than_a_minute(reset_at: Any) -> None:
     used = OperatingTime()
-    used.learn(LIST, told(400) | {"operating_reset_at": reset_at}, now=PORTAL_NOW)
+    used.learn(LIST, times(400) | {"operating_reset_at": reset_at}, now=PORTAL_NOW)
     assert used.delay(LIST, now=PORTAL_NOW) == 60.0
     assert used.refused(LIST, now=PORTAL_NOW) is None
 
@@ -267,7 +267,7 @@ def test_how_long_a_call_takes_is_found_out_where_duration_is_missing() -> None:
 
 def test_a_refusal_says_until_when_and_everybody_waits_until_then() -> None:
     used = OperatingTime()
-    used.learn(LIST, told(10, 90), now=PORTAL_NOW)
+    used.learn(LIST, times(10, 90), now=PORTAL_NOW)
     assert used.delay(LIST, now=PORTAL_NOW) == 0.0
     assert used.refused(LIST, now=PORTAL_NOW + 30) == PORTAL_NOW + 90
     assert used.delay(LIST, now=PORTAL_NOW + 30) == 60.0
@@ -276,7 +276,7 @@ def test_a_refusal_says_until_when_and_everybody_waits_until_then() -> None:
 
 def test_a_method_that_is_still_refused_at_its_reset_waits_for_the_next_minute() -> None:
     used = OperatingTime()
-    used.learn(LIST, told(400, 90), now=PORTAL_NOW)
+    used.learn(LIST, times(400, 90), now=PORTAL_NOW)
     assert used.refused(LIST, now=PORTAL_NOW + 91) == PORTAL_NOW + 150
     assert used.delay(LIST, now=PORTAL_NOW + 91) == 59.0
     assert used.refused(LIST, now=PORTAL_NOW + 150) == PORTAL_NOW + 210
@@ -284,14 +284,14 @@ def test_a_method_that_is_still_refused_at_its_reset_waits_for_the_next_minute()
 
 def test_a_refusal_whose_end_no_answer_told_has_no_end() -> None:
     used = OperatingTime()
-    used.learn(UPDATE, told(400, 90), now=PORTAL_NOW)
+    used.learn(UPDATE, times(400, 90), now=PORTAL_NOW)
     assert used.refused(LIST, now=PORTAL_NOW) is None
     assert used.delay(LIST, now=PORTAL_NOW) == 0.0
 
 
 def test_an_answer_of_long_ago_does_not_tell_the_end_of_a_refusal() -> None:
     used = OperatingTime()
-    used.learn(LIST, told(400, 90), now=PORTAL_NOW)
+    used.learn(LIST, times(400, 90), now=PORTAL_NOW)
     assert used.refused(LIST, now=PORTAL_NOW + 90 + 601) is None
 
 
@@ -299,7 +299,7 @@ def test_memory_is_bounded_and_the_method_in_use_is_not_forgotten() -> None:
     used = OperatingTime()
     for number in range(2000):
         if number % 200 == 0:
-            used.learn(LIST, told(400, 60), now=PORTAL_NOW)
-        used.learn(f"method.{number}", told(400, 60), now=PORTAL_NOW)
+            used.learn(LIST, times(400, 60), now=PORTAL_NOW)
+        used.learn(f"method.{number}", times(400, 60), now=PORTAL_NOW)
     assert used.delay(LIST, now=PORTAL_NOW) == 60.0
     assert used.delay("method.0", now=PORTAL_NOW) == 0.0

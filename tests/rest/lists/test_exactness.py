@@ -135,7 +135,7 @@ KEYED = Rows("", id_key="id")
 )
 def test_the_cursor_moves_to_the_largest_id(start: int, ids: list[Any], end: int) -> None:
     cursor = Cursor(start)
-    cursor.pass_over([{"id": one} for one in ids], KEYED)
+    cursor.pass_over([{"id": id_} for id_ in ids], KEYED)
     assert cursor.at == end
 
 
@@ -144,7 +144,7 @@ def test_the_cursor_moves_to_the_largest_id(start: int, ids: list[Any], end: int
 )
 def test_the_cursor_stands_still_for_no_row(start: int, ids: list[Any]) -> None:
     with pytest.raises(IncompleteList, match="came after"):
-        Cursor(start).pass_over([{"id": one} for one in ids], KEYED)
+        Cursor(start).pass_over([{"id": id_} for id_ in ids], KEYED)
 
 
 def test_numbers_are_compared_and_not_their_texts() -> None:

@@ -1,4 +1,4 @@
-"""Names that a portal would drop without a word are refused by its own list of fields; all that it takes pass."""
+"""Names that a portal would silently drop are refused by its own list of fields; all that it takes pass."""
 
 from __future__ import annotations
 

@@ -103,7 +103,7 @@ def test_rows_are_looked_for_only_where_the_method_has_them(result: Any) -> None
 
 
 def test_items_directly_under_result_are_all_read_or_an_error() -> None:
-    """As the sample of «How to Retrieve Large Volumes of Data» has them, against the method's own page."""
+    """As the sample of "How to Retrieve Large Volumes of Data" has them, against the method's own page."""
 
     def answer(last: int) -> Callable[[str, dict[str, Any]], Page]:
         return lambda _, params: Page([{"id": number} for number in range(bound(params, ">id") + 1, last + 1)][:50])

@@ -166,7 +166,7 @@ def test_what_are_no_parents_is_refused(portal: Sandbox, client: Client, parents
 def test_a_misspelt_parent_in_the_filter_does_not_give_every_row_to_every_parent(
     portal: Sandbox, client: Client
 ) -> None:
-    """``crm.deal.list`` drops the name without a word, and would answer all deals for each company."""
+    """``crm.deal.list`` silently drops the name, and would answer all deals for each company."""
     with pytest.raises(ConfigurationError, match="did you mean COMPANY_ID"):
         next(client.children("crm.deal.list", [1, 2], lambda company: {"filter": {"COMPANYID": company}}))
     assert portal.count("crm.deal.list") == 0

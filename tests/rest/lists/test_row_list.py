@@ -63,7 +63,7 @@ def test_every_row_comes_once_in_order_of_id_in_few_requests(
     report = rows.report
     assert (report.rows, report.complete, report.proven, report.strategy) == (count, True, True, "keyset")
     assert (report.first_id, report.last_id) == (
-        (None, None) if not count else tuple(type(report.first_id)(one) for one in (expected[0], expected[-1]))
+        (None, None) if not count else tuple(type(report.first_id)(id_) for id_ in (expected[0], expected[-1]))
     )
     fields = many.count("crm.deal.fields")
     assert many.requests - fields == report.requests <= -(-count // 2500) + 2
@@ -106,8 +106,8 @@ def test_a_bound_of_the_caller_narrows_the_list(many: Sandbox, reader: Client) -
     ]:
         rows = reader.list(DEALS, {"filter": {low_key: low, high_key: high}, "select": ["ID"]})
         assert [int(row["ID"]) for row in rows] == expected
-    some = [str(one) for one in ids[::100]]
-    assert [row["ID"] for row in reader.list(DEALS, {"filter": {"@ID": some}})] == some
+    every_hundredth = [str(id_) for id_ in ids[::100]]
+    assert [row["ID"] for row in reader.list(DEALS, {"filter": {"@ID": every_hundredth}})] == every_hundredth
 
 
 @pytest.mark.parametrize(
@@ -312,8 +312,8 @@ def test_rows_deleted_while_a_list_is_read_may_be_missed_and_no_other(portal: Sa
         for row in client.list(DEALS, {"select": ["ID"]}):
             seen.append(int(row["ID"]))
             if len(seen) == 20:
-                for one in gone:
-                    portal.remove_item(DEAL, one)
+                for id_ in gone:
+                    portal.remove_item(DEAL, id_)
     assert seen == sorted(set(seen))
     assert set(before) - set(gone) <= set(seen)
 

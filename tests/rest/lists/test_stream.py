@@ -51,4 +51,4 @@ def test_a_stream_that_failed_keeps_nothing_of_what_was_read() -> None:
 
 
 class Page:
-    """Rows whose end is told."""
+    """Rows that record that they were closed."""

@@ -112,7 +112,7 @@ def test_rows_out_of_the_order_of_ids_are_noticed() -> None:
         pytest.param({"items": [{"id": number} for number in range(50)]}, id="the same page for ever"),
         pytest.param({"items": [{"title": "x"}]}, id="a row without an id"),
         pytest.param({"item": {"id": 1}}, id="no items"),
-        pytest.param({"items": True}, id="items that are no list"),
+        pytest.param({"items": True}, id="items that are not a list"),
         pytest.param(True, id="true"),
     ],
 )
@@ -156,7 +156,7 @@ def test_a_write_whose_answer_stays_lost_says_that_it_may_have_been_done(portal:
 
 
 def test_a_refusal_behind_a_lost_answer_does_not_say_that_nothing_was_done(portal: Sandbox, client: Client) -> None:
-    """The key was used by the first attempt, or a right was lost since: the first may have run all the same."""
+    """The key was used by the first attempt, or a right was lost since: the first may still have run."""
     portal.fault("reset_after", method=ADD)
     portal.fault("error", method=ADD, code="BITRIX_REST_V3_EXCEPTION_ACCESSDENIEDEXCEPTION", status=403)
     with pytest.raises(AnswerLost) as lost:

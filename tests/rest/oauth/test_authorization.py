@@ -168,7 +168,7 @@ def test_a_user_id_may_be_a_number_or_a_text(user_id, read):
 
 
 def test_the_documented_answers_are_read_whole():
-    # Examples of the pages «Full OAuth 2.0 protocol» and «Automatic renewal».
+    # Examples of the pages "Full OAuth 2.0 protocol" and "Automatic renewal".
     granted = TokenResponse.from_answer(
         {
             "access_token": "ydtj8pho532wydb5ixk78ol7uqlb7sch",

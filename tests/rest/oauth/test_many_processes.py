@@ -169,10 +169,10 @@ def test_a_worker_killed_at_any_step_of_a_renewal_is_survived_by_the_others(port
         assert all("python -m airflow_provider_bitrix24.authorize" in answer["error"] for answer in answers)
         assert portal.executed("profile") == 0
         # What the message says helps: a new seed in the connection.
-        (healed,) = crew(1, portal.oauth_connection(app))
+        (next_worker,) = crew(1, portal.oauth_connection(app))
         app.expire_access_tokens()
-        healed.tell()
-        assert healed.hear()["user"] == "1"
+        next_worker.tell()
+        assert next_worker.hear()["user"] == "1"
     else:
         assert [answer.get("user") for answer in answers] == ["1"] * len(others)
         assert (portal.renewals, portal.refused_renewals) == (1, 0)

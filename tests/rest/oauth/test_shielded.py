@@ -82,20 +82,20 @@ def test_a_task_that_is_ended_at_any_write_loses_no_pair(portal, app, write, end
 
 
 def test_a_second_signal_does_not_end_a_task_earlier(portal, app, end_the_task):
-    connection, store, told = portal.oauth_connection(app), MemoryStore(), []
+    connection, store, signals = portal.oauth_connection(app), MemoryStore(), []
     app.expire_access_tokens()
     fault = portal.fault("slow", "oauth/token", seconds=0.3, executed=True)
 
     def time_out(number: int, frame: object) -> None:
-        told.append(number)
-        raise TimedOut(len(told))
+        signals.append(number)
+        raise TimedOut(len(signals))
 
     signal.signal(signal.SIGALRM, time_out)
 
     def end_it_twice() -> None:
         until(lambda: fault.hits == 1 and portal.renewals == 1)
         end_the_task()
-        until(lambda: len(told) == 1)
+        until(lambda: len(signals) == 1)
         end_the_task()
 
     ending = threading.Thread(target=end_it_twice)
@@ -103,7 +103,7 @@ def test_a_second_signal_does_not_end_a_task_earlier(portal, app, end_the_task):
     with application_client(connection, store) as client, pytest.raises(TimedOut, match="1"):
         client.call("profile")
     ending.join()
-    assert len(told) == 2
+    assert len(signals) == 2
     assert app.valid_refresh_token(json.loads(store.pairs[0]))
 
 

@@ -248,10 +248,10 @@ def test_a_path_of_no_file_is_told_and_nothing_is_sent(path, cause, portal, tmp_
     store = store_at(f"file:{tmp_path / path}")
     with (
         application_client(portal.oauth_connection(), store) as client,
-        pytest.raises(NotSent, match=rf"cannot be read \({cause}\): check the extra `token_store`") as told,
+        pytest.raises(NotSent, match=rf"cannot be read \({cause}\): check the extra `token_store`") as raised,
     ):
         client.call("profile")
-    assert not told.value.retryable
+    assert not raised.value.retryable
     assert portal.requests == 0
 
 

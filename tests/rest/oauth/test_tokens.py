@@ -451,7 +451,7 @@ def test_an_answer_that_was_lost_after_the_token_was_used_up_ends_with_the_messa
     assert (portal.renewals, portal.refused_renewals) == (1, 1)
 
 
-# Faults on the way that no renewal heals
+# Faults on the way that a renewal does not fix
 
 
 def test_a_portal_unable_to_authorize_is_asked_twice_more_and_nothing_is_renewed(portal, connected):
@@ -793,7 +793,7 @@ def test_without_a_directory_for_the_lock_renewals_go_on(portal, connected, lock
 def test_no_repr_shows_a_secret(portal, app, connected):
     client = connected(access_token=None)
     client.call("profile")
-    shown = [repr(one) for one in (client.tokens.current(), client.portal, client.tokens, client.portal.credentials)]
+    shown = [repr(part) for part in (client.tokens.current(), client.portal, client.tokens, client.portal.credentials)]
     assert not [secret for secret in app.secrets() if any(secret in text for text in shown)]
 
 
@@ -823,27 +823,27 @@ def test_no_fault_tells_a_secret_in_an_error_its_causes_or_the_log(portal, app, 
         client.call("profile")
     except Bitrix24Error as caught:
         error = caught
-    # Only an answer in another charset is understood all the same.
+    # Only an answer in another charset is still understood.
     assert (error is None) == (fault == "wrong_charset")
     for secret in app.secrets():
         assert_untold(secret, all_output, error)
 
 
 def test_each_secret_is_told_before_it_is_used(portal, app, store, naps):
-    told, told_at_write = [], []
-    store.before_write = lambda key: told_at_write.append(set(told))
+    result, told_at_write = [], []
+    store.before_write = lambda key: told_at_write.append(set(result))
     connection = portal.oauth_connection(app)
-    with application_client(connection, store, naps, on_secret=told.append) as client:
+    with application_client(connection, store, naps, on_secret=result.append) as client:
         app.expire_access_tokens()
         client.call("profile")
     new = json.loads(store.pairs[0])
     assert {new["access_token"], new["refresh_token"]} <= told_at_write[1]
-    assert connection["extra"]["access_token"] in told
+    assert connection["extra"]["access_token"] in result
 
 
 def test_a_token_that_is_missing_is_told_to_no_masker(portal, app, store, naps):
-    told = []
+    result = []
     connection = portal.oauth_connection(app, access_token=None)
-    with application_client(connection, store, naps, on_secret=told.append) as client:
+    with application_client(connection, store, naps, on_secret=result.append) as client:
         client.call("profile")
-    assert "" not in told
+    assert "" not in result

@@ -1,5 +1,5 @@
 """
-A worker without Airflow, as a program: it calls ``profile`` when told to, through one connection and a token file.
+A worker without Airflow, as a program: it calls ``profile`` on demand, through one connection and a token file.
 
 It speaks JSON lines. First it is given ``{"connection": …, "file": …, "patience": seconds}``; then each ``{}`` is a
 call, answered by ``{"user": "1"}`` or ``{"error": "…"}``. With ``{"stop": [3, "before"]}`` it stands still before (or
@@ -23,7 +23,7 @@ from airflow_provider_bitrix24.rest.settings.address import portal_from_parts
 
 
 class Stepping(FileTokenStore):
-    """Counts how often it is asked, and stands still where it is told to."""
+    """Counts how often it is asked, and stands still where it is asked to."""
 
     def __init__(self, path: str) -> None:
         super().__init__(path)

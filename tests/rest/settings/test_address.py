@@ -239,15 +239,15 @@ MISTAKES: dict[str, tuple[dict[str, Any], str, str]] = {
 }
 
 
-@pytest.mark.parametrize(("fields", "part", "cure"), MISTAKES.values(), ids=MISTAKES.keys())
-def test_a_mistake_is_answered_with_its_part_and_its_cure(fields, part, cure):
+@pytest.mark.parametrize(("fields", "part", "hint"), MISTAKES.values(), ids=MISTAKES.keys())
+def test_a_mistake_is_answered_with_its_part_and_a_hint(fields, part, hint):
     with pytest.raises(ConfigurationError) as caught:
         portal_from_parts("pasted", **fields)
     message = str(caught.value)
     assert message.startswith("connection 'pasted': ")
     what, _, to_do = message.removeprefix("connection 'pasted': ").partition(": ")
     assert part in what
-    assert cure in to_do
+    assert hint in to_do
     assert CODE not in message
     assert not caught.value.retryable
 

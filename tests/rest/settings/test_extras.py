@@ -106,14 +106,14 @@ REFUSED: list[tuple[str, Any, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("key", "value", "cure"), REFUSED)
-def test_an_extra_that_makes_no_sense_is_named_with_its_cure(key, value, cure):
+@pytest.mark.parametrize(("key", "value", "hint"), REFUSED)
+def test_an_extra_that_makes_no_sense_is_named_with_a_hint(key, value, hint):
     with pytest.raises(ConfigurationError) as caught:
         portal_from_parts("pasted", **CANONICAL, extra={key: value})
     message = str(caught.value)
     assert message.startswith("connection 'pasted': ")
     assert re.search(rf"\b{key}\b", message)
-    assert cure in message.partition(key)[2]
+    assert hint in message.partition(key)[2]
     assert CODE not in message
 
 

@@ -208,7 +208,7 @@ def test_an_interim_answer_is_not_taken_for_the_final_one(status):
     talk = says(*(interim * 2 + answer(b'{"result": %d}' % number) for number in (1, 2)))
     with RawServer(talk) as server, Transport(plain(server)) as transport:
         answers = [transport.post("server.time", b"{}", request_id="r") for _ in range(2)]
-    assert [(one.status, one.body) for one in answers] == [(200, b'{"result": 1}'), (200, b'{"result": 2}')]
+    assert [(answer.status, answer.body) for answer in answers] == [(200, b'{"result": 1}'), (200, b'{"result": 2}')]
     assert server.connections == 1
 
 
@@ -318,4 +318,4 @@ def test_nothing_that_is_printed_of_a_transport_holds_a_secret(portal):
     transport = Transport(sandbox_settings(portal, proxy=f"http://me:{QUOTED_PASSWORD}@127.0.0.1:1"))
     printed = f"{transport!r} {transport.portal!r}"
     transport.close()
-    assert not [one for one in (CODE, "s3cr3t", "pr0xy") if one in printed]
+    assert not [secret for secret in (CODE, "s3cr3t", "pr0xy") if secret in printed]

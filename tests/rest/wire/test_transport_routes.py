@@ -57,7 +57,7 @@ def test_a_certificate_of_the_named_authority_is_trusted(host, authority):
 
 
 @pytest.mark.parametrize(
-    ("names", "dates", "verify", "why", "cure"),
+    ("names", "dates", "verify", "why", "hint"),
     [
         (
             ["localhost"],
@@ -91,14 +91,14 @@ def test_a_certificate_of_the_named_authority_is_trusted(host, authority):
     ],
     ids=["unknown authority", "unknown, by default", "another authority", "another name", "expired"],
 )
-def test_a_certificate_that_is_not_trusted_gets_no_request(names, dates, verify, why, cure, authority, all_output):
+def test_a_certificate_that_is_not_trusted_gets_no_request(names, dates, verify, why, hint, authority, all_output):
     ca, ca_file = authority
     heard: list[str] = []
     with RawServer(lambda connection: heard.append(read_request(connection)), tls_of(ca, *names, **dates)) as server:
         portal = settings(server.port, host="localhost", verify=ca_file if verify == "ours" else verify)
         error = failure_of(portal, all_output, NotSent)
     assert re.search(rf"the certificate of localhost:\d+ is not trusted \((.*{why}.*)\)", error.reason)
-    assert cure in error.next_step
+    assert hint in error.next_step
     assert not error.retryable
     assert heard == []
 
