@@ -1,5 +1,5 @@
 """
-Everything that goes wrong, as one tree. The first question each branch answers is «did it run?».
+Everything that goes wrong, as one tree. The first question each branch answers is "did it run?".
 
     Bitrix24Error
     ├── ConfigurationError (ValueError)   connection or arguments are wrong; nothing was sent
@@ -8,20 +8,20 @@ Everything that goes wrong, as one tree. The first question each branch answers 
     ├── TransportError                    no usable answer
     │   ├── NotSent                       no connection: the method surely did not run
     │   └── AnswerLost                    timeout, reset, or a body that is not the portal's JSON: it may have run
-    ├── RestError                         the portal said no
+    ├── RestError                         the portal refused
     │   ├── QueryLimitExceeded            the request bucket is full; did not run; ask again later
-    │   ├── OperationTimeLimit            the method's running time is used up; did not run; ``reset_at``
+    │   ├── OperationTimeLimit            the method's operating time is used up; did not run; ``reset_at``
     │   ├── Unauthorized                  the webhook or token is not accepted
-    │   │   └── ExpiredToken              the one that heals itself
+    │   │   └── ExpiredToken              a renewed token is accepted
     │   ├── Forbidden                     a right or a scope is missing
     │   ├── NotFound                      by code or exact text, never by status
-    │   ├── Invalid                       the portal refuses these arguments, or refuses without a cause we know
-    │   ├── Blocked                       needs a human at the portal: plan, overload, licence
+    │   ├── Invalid                       the portal refuses these arguments, or for a reason that is not known
+    │   ├── Blocked                       needs a person at the portal: plan, overload, licence
     │   └── ServerFault                   the portal's own fault codes: it may have run
-    ├── IncompleteList                    a list that cannot be proven whole
+    ├── IncompleteList                    a list that cannot be proven complete
     └── BatchError                        some commands failed: errors by key, results of the others
 
-A class exists where somebody would act differently on it; the portal's own word is in ``code``.
+A class exists where somebody would act differently on it; the portal's own code is in ``code``.
 No message holds a secret: texts of the portal are scrubbed before an error is made of them.
 """
 
@@ -31,7 +31,7 @@ import copy
 from collections.abc import Mapping
 from typing import Any, Literal, TypeVar
 
-#: Whether the method took effect at the portal: surely not, surely, or it cannot be known.
+#: Whether the method took effect at the portal; ``"unknown"`` where that cannot be known.
 Ran = Literal["no", "yes", "unknown"]
 
 _ErrorT = TypeVar("_ErrorT", bound="Bitrix24Error")
@@ -43,14 +43,14 @@ class Bitrix24Error(Exception):
 
     :param reason: what happened, in one sentence without a final stop.
     :param method: REST method, e.g. ``crm.item.payment.delete``; empty where no method is concerned.
-    :param code: the portal's own error code as text, as it was sent (``"0"`` and ``""`` are codes); None without one.
-    :param description: the portal's own text, cleaned of markup and secrets.
+    :param code: the portal's error code as it was sent, as text (``"0"`` and ``""`` are codes); None without one.
+    :param description: the portal's text, without markup and secrets.
     :param status: HTTP status of the answer; None when there was no answer.
     :param request_id: what we sent as ``X-Request-ID``.
-    :param next_step: what to do about it.
+    :param next_step: the hint: what to do about it.
     """
 
-    #: Whether the same call may succeed later without a human: Airflow's ``retries`` make sense.
+    #: Whether the same call may succeed later without a person's help, so that Airflow's ``retries`` make sense.
     retryable: bool = False
     #: Whether the method took effect.
     ran: Ran = "no"
@@ -92,7 +92,7 @@ class Bitrix24Error(Exception):
         """
         Return a copy with other fields, without traceback and chain; an error that somebody else holds never changes.
 
-        :param advice: a clause that is added to ``next_step``; one in parentheses is a remark.
+        :param advice: a clause that is added to the hint; in parentheses, a remark.
         :param fields: new values of fields, e.g. ``retryable=False``.
         """
         error = copy.copy(self)
@@ -114,7 +114,7 @@ class Bitrix24Error(Exception):
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Keyword arguments do not survive the default way of pickling an exception.
+        # The default way of pickling an exception loses keyword arguments.
         return _restored, (type(self), self.args, self.__dict__)
 
 
@@ -130,7 +130,7 @@ class ConfigurationError(Bitrix24Error, ValueError):
 
 
 class TaskStopped(Bitrix24Error):
-    """The task was killed, and sends no request from then on. Nothing was sent; a retry of the task may go on."""
+    """The task is being killed and sends no more requests. Nothing was sent; a retry of the task may go on."""
 
     affects_every_row = True
     retryable = True
@@ -156,9 +156,9 @@ class NotSent(TransportError):
 
 class AnswerLost(TransportError):
     """
-    The request went out and no answer of the portal came back: the method may have run.
+    The request was sent and no answer of the portal came back: the method may have run.
 
-    ``retryable`` is False where repeating could do the work twice, or where asking again meets the same wall.
+    ``retryable`` is False where repeating could do the work twice, or would fail in the same way.
     """
 
     ran: Ran = "unknown"
@@ -166,10 +166,10 @@ class AnswerLost(TransportError):
 
 class RestError(Bitrix24Error):
     """
-    The portal said no.
+    The portal refused.
 
-    :param cause_known: False where neither code nor text nor a look at the object says why, e.g. code ``0`` with a text
-        in an unknown language.
+    :param cause_known: False where neither the code nor the text nor reading the object shows why, e.g. code ``0`` with
+        a text in an unknown language.
     :param paid: a look at the payment has shown that it is paid, and must be unpaid first.
     """
 
@@ -188,9 +188,9 @@ class QueryLimitExceeded(RestError):
 
 class OperationTimeLimit(RestError):
     """
-    The method has used up its running time of the last ten minutes. It did not run; other methods go on.
+    The method has used up its operating time of the last ten minutes. It did not run; other methods go on.
 
-    :param reset_at: Unix seconds when the oldest minute drops out of the sum; None when the portal never told.
+    :param reset_at: Unix seconds when the oldest minute drops out of the sum; None where the portal never said it.
     """
 
     affects_every_row = True
@@ -208,7 +208,7 @@ class Unauthorized(RestError):
 
 
 class ExpiredToken(Unauthorized):
-    """The access token is too old; a renewed one will do."""
+    """The access token has expired; a renewed one is accepted."""
 
 
 class Forbidden(RestError):
@@ -220,11 +220,11 @@ class NotFound(RestError):
 
 
 class Invalid(RestError):
-    """The portal refuses these arguments, or refuses without a cause that we know (``cause_known`` is False)."""
+    """The portal refuses these arguments, or refuses for a reason that we do not know (``cause_known`` is False)."""
 
 
 class Blocked(RestError):
-    """Only a human at the portal can help: plan, licence, overload, a missing module."""
+    """Only a person at the portal can help: plan, licence, overload, a missing module."""
 
     affects_every_row = True
 
@@ -238,9 +238,9 @@ class ServerFault(RestError):
 
 class IncompleteList(Bitrix24Error):
     """
-    A list that cannot be proven whole.
+    A list that cannot be proven complete.
 
-    :param rows: rows that had been yielded before.
+    :param rows: how many rows were yielded before.
     """
 
     def __init__(self, reason: str, *, rows: int = 0, **kwargs: Any) -> None:
@@ -252,7 +252,7 @@ class BatchError(Bitrix24Error):
     """
     Some commands of a batch failed.
 
-    :param errors: what went wrong, by the caller's keys.
+    :param errors: the errors, by the caller's keys.
     :param results: results of the other commands, by the caller's keys.
     """
 

@@ -2,8 +2,8 @@
 A client for triggers.
 
 The client blocks, so a trigger calls it in a thread: ``await asyncio.to_thread(client.call, "crm.item.get", {…})``.
-From there Airflow 3 cannot be asked anything: whatever talks to the triggerer's supervisor must begin on its event loop
-and go through ``sync_to_async``. So the token store and the masker are reached over a bridge back to the loop.
+In that thread Airflow 3 cannot be asked for anything: what talks to the triggerer's supervisor must start on its event
+loop and go through ``sync_to_async``. So calls of the token store and the masker are sent back to the loop.
 """
 
 from __future__ import annotations
@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from asgiref.sync import sync_to_async
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError
+from airflow_provider_bitrix24.hooks.bitrix24 import Bitrix24Hook
 
 if TYPE_CHECKING:
     from airflow_provider_bitrix24.rest.client import Client
 
 Result = TypeVar("Result")
 
-#: Most seconds to wait for Airflow: a loop that has ended never answers.
+#: Most seconds to wait for Airflow: an event loop that has ended never answers.
 ASK_SECONDS = 60.0
 
 
@@ -33,19 +34,18 @@ async def aget_client(conn_id: str, **options: Any) -> Client:
     :param options: of :class:`~airflow_provider_bitrix24.rest.client.Client`, e.g. ``patience_seconds``.
     :raises ConfigurationError: a part of the connection is missing or wrong; the message names it.
     """
-    from airflow_provider_bitrix24.hooks.bitrix24 import Bitrix24Hook
     from airflow_provider_bitrix24.hooks.connection import client_for
 
     loop = asyncio.get_running_loop()
 
-    def ask_airflow(question: Callable[..., Result], *about: Any) -> Result:
-        return _asked(loop, question, *about)
+    def ask_airflow(function: Callable[..., Result], *arguments: Any) -> Result:
+        return _run_on(loop, function, *arguments)
 
     portal = await sync_to_async(Bitrix24Hook(conn_id).get_portal)()
     return client_for(portal, conn_id, ask_airflow=ask_airflow, **options)
 
 
-def _asked(loop: asyncio.AbstractEventLoop, question: Callable[..., Result], *about: Any) -> Result:
+def _run_on(loop: asyncio.AbstractEventLoop, function: Callable[..., Result], *arguments: Any) -> Result:
     try:
         here: asyncio.AbstractEventLoop | None = asyncio.get_running_loop()
     except RuntimeError:
@@ -55,5 +55,5 @@ def _asked(loop: asyncio.AbstractEventLoop, question: Callable[..., Result], *ab
             "the client was called on the trigger's own event loop, which would wait for itself",
             next_step="call it in a thread: await asyncio.to_thread(client.call, …)",
         )
-    answer = asyncio.run_coroutine_threadsafe(sync_to_async(question)(*about), loop)
+    answer = asyncio.run_coroutine_threadsafe(sync_to_async(function)(*arguments), loop)
     return answer.result(timeout=ASK_SECONDS)

@@ -1,10 +1,12 @@
-"""The door from Airflow to Bitrix24: a Connection goes in, a client comes out."""
+"""The hook: from an Airflow connection to a client."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitrix24._compat import BaseHook
+from airflow_provider_bitrix24.exceptions import Bitrix24Error
+from airflow_provider_bitrix24.hooks.connection_form import field_behaviour, form_widgets
 
 if TYPE_CHECKING:
     from airflow_provider_bitrix24.rest.client import Client
@@ -34,21 +36,17 @@ class Bitrix24Hook(BaseHook):
 
     @classmethod
     def get_connection_form_widgets(cls) -> dict[str, Any]:
-        """Fields of the connection form in Airflow 2.11; Airflow 3.2 and later read provider info."""
-        from airflow_provider_bitrix24.hooks.connection_form import form_widgets
-
+        """Return the fields of the connection form for Airflow before 3.2; later versions read the provider info."""
         return form_widgets()
 
     @classmethod
     def get_ui_field_behaviour(cls) -> dict[str, Any]:
-        """Labels and placeholders of the connection form in Airflow 2.11."""
-        from airflow_provider_bitrix24.hooks.connection_form import field_behaviour
-
+        """Return labels and placeholders of the connection form for Airflow before 3.2."""
         return field_behaviour()
 
     def get_portal(self) -> Portal:
         """
-        Read the connection: the only place that does.
+        Read the connection. Nothing else in this package reads it.
 
         :raises ConfigurationError: a part of the connection is missing or wrong; the message names it.
         """
@@ -57,7 +55,7 @@ class Bitrix24Hook(BaseHook):
         return portal_from(self.get_connection(self.bitrix24_conn_id), self.bitrix24_conn_id)
 
     def get_conn(self) -> Client:
-        """Return the client of this connection: one for the life of the hook, with one kept-alive connection."""
+        """Return the client of this connection: one for the life of the hook, with a kept-alive HTTP connection."""
         if self._client is None:
             from airflow_provider_bitrix24.hooks.connection import client_for
 
@@ -77,7 +75,7 @@ class Bitrix24Hook(BaseHook):
 
     def get_sdk_client(self, *, version: int = 2) -> Any:
         """
-        Return the official SDK's client (extra ``sdk``), whose typed methods call through this hook.
+        Return the official SDK's client (extra ``sdk``), whose typed methods call through this hook's client.
 
         ``hook.get_sdk_client().crm.deal.get(bitrix_id=7).result`` has our limits, retries and exceptions.
 
@@ -90,12 +88,11 @@ class Bitrix24Hook(BaseHook):
 
     def test_connection(self) -> tuple[bool, str]:
         """
-        Tell whose webhook or application this is and what it may do. Changes nothing, at the portal or in Airflow: a
-        token that has expired is not renewed, since the new one could not be stored from here.
+        Say whose webhook or application this is and what it may do. Nothing is changed, at the portal or in Airflow: a
+        token that has expired is not renewed, because the new one could not be stored from here.
 
         :return: whether the portal accepts it, and a sentence for the person who pressed the button.
         """
-        from airflow_provider_bitrix24.exceptions import Bitrix24Error
         from airflow_provider_bitrix24.hooks.connection import client_for
         from airflow_provider_bitrix24.rest.whoami import introduce
 

@@ -1,35 +1,34 @@
-"""An Airflow connection read once; everything past this is plain data."""
+"""From an Airflow connection, read once, to plain data and to a client."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote
 
 from airflow_provider_bitrix24._compat import mask_secret
 from airflow_provider_bitrix24.exceptions import ConfigurationError
+from airflow_provider_bitrix24.hooks.token_store import VariableTokenStore
+from airflow_provider_bitrix24.rest.client import Client
 from airflow_provider_bitrix24.rest.oauth.token_stores import FileTokenStore, RedisTokenStore, TokenStore, token_store
 from airflow_provider_bitrix24.rest.oauth.tokens import Tokens
 from airflow_provider_bitrix24.rest.portal import OAuthApp, Portal
 from airflow_provider_bitrix24.rest.settings.address import portal_from_parts
 
-if TYPE_CHECKING:
-    from airflow_provider_bitrix24.rest.client import Client
-
 #: ``ask_airflow(function, *arguments)`` runs a function that talks to Airflow, and returns its result.
 AskAirflow = Callable[..., Any]
 
-#: Airflow's masker would hide shorter texts in ordinary words too.
+#: Airflow's masker would hide shorter texts in ordinary words as well.
 _SHORTEST_MASKED = 5
-#: Types under which a Bitrix24 connection may stand: Airflow makes ``https`` of an address that is pasted as a whole.
+#: Types that a Bitrix24 connection may have: Airflow takes ``https`` from an address that is pasted as a whole.
 _OUR_TYPES = frozenset({"bitrix24", "generic", "http", "https", ""})
 
 
 def portal_from(connection: Any, name: str) -> Portal:
     """
-    Turn a connection into a :class:`Portal` and register its secrets with Airflow's masker.
+    Read a connection, and register its secrets with Airflow's masker.
 
     :param name: the id the user knows it by; Airflow's connection test runs under a random one.
     :raises ConfigurationError: a part is missing or wrong; the message names it.
@@ -39,8 +38,8 @@ def portal_from(connection: Any, name: str) -> Portal:
     except ConfigurationError as error:
         if str(connection.conn_type or "").lower() in _OUR_TYPES:
             raise
-        # What another service's connection lacks is not what is wrong; its type may be part of what was pasted.
-        raise error.advise("(its type is another than bitrix24: is it the right connection?)") from None
+        # The connection may be for another service. Its type is not shown: it may be part of what was pasted.
+        raise error.but(advice="(its type is not bitrix24; is it the right connection?)") from None
     for secret in portal.secrets():
         mask(secret)
     return portal
@@ -63,12 +62,12 @@ def client_for(
     portal: Portal, name: str, *, renews: bool = True, ask_airflow: AskAirflow | None = None, **options: Any
 ) -> Client:
     """
-    Make the client of a portal, with its token store where an application calls.
+    Make the client of a portal; of an application, with its token store.
 
     :param name: the connection's id, for messages.
     :param renews: False where nothing may be stored, as in a connection test.
-    :param ask_airflow: how to reach Airflow from the thread that calls; None asks it right there.
-    :raises ConfigurationError: what the connection names to share its bucket or to keep its tokens cannot be used.
+    :param ask_airflow: how to call Airflow from the thread that calls the client; None calls it directly.
+    :raises ConfigurationError: the extra ``limiter`` or ``token_store`` cannot be used.
     """
     try:
         return _client(portal, renews, ask_airflow, options)
@@ -77,31 +76,27 @@ def client_for(
 
 
 def _client(portal: Portal, renews: bool, ask_airflow: AskAirflow | None, options: Mapping[str, Any]) -> Client:
-    from airflow_provider_bitrix24.rest.client import Client
-
     app = portal.credentials
     if not isinstance(app, OAuthApp):
         return Client(portal, **options)
-    from airflow_provider_bitrix24.hooks.token_store import VariableTokenStore
-
     store, on_secret = token_store(app.token_store, VariableTokenStore), mask
     if ask_airflow is not None:
         on_secret = partial(ask_airflow, mask)
-        # Any store but these two may ask Airflow for something, for a connection say.
+        # Any other store may ask Airflow for something, such as a connection.
         if not isinstance(store, (FileTokenStore, RedisTokenStore)):
-            store = StoreThrough(store, ask_airflow)
+            store = ForwardingTokenStore(store, ask_airflow)
     return Client(portal, tokens=Tokens(portal, app, store, renews=renews, on_secret=on_secret), **options)
 
 
-class StoreThrough:
-    """A token store whose methods run where ``ask_airflow`` takes them."""
+class ForwardingTokenStore:
+    """A token store whose methods run where ``ask_airflow`` runs them."""
 
     def __init__(self, store: TokenStore, ask_airflow: AskAirflow) -> None:
         self._store, self._ask_airflow = store, ask_airflow
 
     def read(self, key: str) -> tuple[str | None, str]:
-        found: tuple[str | None, str] = self._ask_airflow(self._store.read, key)
-        return found
+        stored: tuple[str | None, str] = self._ask_airflow(self._store.read, key)
+        return stored
 
     def write(self, key: str, text: str, version: str) -> bool:
         return bool(self._ask_airflow(self._store.write, key, text, version))
@@ -111,7 +106,7 @@ def mask(secret: str) -> None:
     """
     Register a secret with Airflow's masker.
 
-    Airflow masks exact texts only: a secret as it stands in an address is another one.
+    Airflow masks exact texts only, so the form that a secret has in an address is registered too.
     """
     for spelling in {secret, quote(secret, safe="")}:
         if len(spelling) >= _SHORTEST_MASKED:

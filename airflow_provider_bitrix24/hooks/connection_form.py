@@ -1,4 +1,4 @@
-"""The connection form of Airflow 2.11 to 3.1, made of the one description that newer versions read themselves."""
+"""The connection form of Airflow 2.11 to 3.1, made from the description that newer versions read themselves."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ def form_widgets() -> dict[str, Any]:
         if schema["type"][0] == "boolean":
             fields[name] = BooleanField(label, description=description)
         elif schema["type"][0] == "integer":
-            # Without Optional an empty number box is «not a valid integer value» and the form cannot be saved.
+            # Without Optional an empty number field is "not a valid integer value", and the form cannot be saved.
             fields[name] = IntegerField(
                 label, description=description, validators=[Optional()], widget=BS3TextFieldWidget()
             )
         elif schema.get("format") == "password":
             fields[name] = PasswordField(label, description=description, widget=BS3PasswordFieldWidget())
         else:
-            # A number that need not be whole is text as well: Airflow takes no other kinds of fields.
+            # A number that need not be whole is text too: Airflow takes no other kinds of fields.
             checks = [Optional(), any_of(schema["enum"])] if "enum" in schema else []
             fields[name] = StringField(label, description=description, validators=checks, widget=BS3TextFieldWidget())
     return fields

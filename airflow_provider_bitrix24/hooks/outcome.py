@@ -1,4 +1,4 @@
-"""The one place that turns our exceptions into Airflow's outcomes."""
+"""How a failure ends a task: retried by Airflow, or failed for good. The only place that decides it."""
 
 from __future__ import annotations
 
@@ -12,11 +12,14 @@ from airflow_provider_bitrix24.exceptions import Bitrix24Error
 @contextmanager
 def airflow_outcome() -> Iterator[None]:
     """
-    Let a task fail as it should.
+    Let the errors in its block fail the task in the right way.
 
-    What no retry can heal (permission, authorization, arguments, not found, blocked, a lost answer of what must not be
-    repeated) becomes ``AirflowFailException``, which Airflow does not retry. Everything else is raised as it is, and
-    the task's ``retries`` apply.
+    An error that a retry cannot help (a missing right, a wrong argument, an object that is not there, a lost answer to
+    what must not be repeated) becomes ``AirflowFailException``, which Airflow does not retry. Every other error is
+    raised as it is, and the task's ``retries`` apply.
+
+    :raises AirflowFailException: for a :class:`~airflow_provider_bitrix24.exceptions.Bitrix24Error` whose ``retryable``
+        is False.
     """
     failure = None
     try:
@@ -26,5 +29,5 @@ def airflow_outcome() -> Iterator[None]:
             raise
         failure = AirflowFailException(str(error))
     if failure is not None:
-        # The message says it all, and a chain would print it twice.
+        # The message is complete, and a chain would print it twice.
         raise failure from None

@@ -1,4 +1,4 @@
-"""The official SDK, ``b24pysdk``, over our client: its typed methods, our limits, retries, masking and exceptions."""
+"""The official SDK, ``b24pysdk``, over our client: its typed methods with our limits, retries and exceptions."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ from typing import Any
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError, RestError
 from airflow_provider_bitrix24.rest.client import Client
+from airflow_provider_bitrix24.rest.encoding import has_reference
 from airflow_provider_bitrix24.rest.limits.command_costs import MAX_COMMANDS
 from airflow_provider_bitrix24.types import Row
 
 
 class SdkToken:
     """
-    What the SDK asks for calls, as its ``BitrixTokenFullProtocol`` documents.
+    The token through which the SDK calls, as its ``BitrixTokenFullProtocol`` documents it.
 
-    Timeouts and further options of the SDK's calls have no effect: those of the connection hold. Exceptions are ours.
+    Timeouts and other options of the SDK's calls have no effect: those of the connection apply. Exceptions are ours.
     """
 
     def __init__(self, client: Client) -> None:
@@ -41,7 +42,7 @@ class SdkToken:
         """Return ``{"result": …, "time": {…}}``, with ``total`` and ``next`` where the portal gives them."""
         reply = self._client.ask(api_method, params, version=_version(api_method, prefer_version))
         more = {name: value for name, value in (("total", reply.total), ("next", reply.next)) if value is not None}
-        return {"result": reply.result, "time": reply.time or _no_time(), **more}
+        return {"result": reply.result, "time": reply.time or _empty_time(), **more}
 
     def call_batch(
         self,
@@ -76,15 +77,16 @@ class SdkToken:
         """
         Call any number of methods and return ``{"result": {"result": …, "result_error": …, …}, "time": {…}}``.
 
-        Results are a list where the methods were one, else an object by key; errors are always by key. A command that
-        failed for another reason than the portal's refusal is raised.
+        Results are a list where the methods are one, else an object by key; errors are always by key.
+
+        :raises Bitrix24Error: a command failed for another reason than a refusal of the portal.
         """
         by_key = isinstance(methods, Mapping)
         named: dict[Any, Sequence[Any]] = (
             dict(methods.items()) if isinstance(methods, Mapping) else dict(enumerate(methods))
         )
-        commands = {key: (one[0], one[1] if len(one) > 1 else None) for key, one in named.items()}
-        done = self._client.batch(commands, halt=halt, references=_refer(commands))
+        commands = {key: (call[0], call[1] if len(call) > 1 else None) for key, call in named.items()}
+        done = self._client.batch(commands, halt=halt, references=_have_references(commands))
         for error in done.errors.values():
             if not isinstance(error, RestError):
                 raise error
@@ -100,7 +102,7 @@ class SdkToken:
         whole["result_error"] = {
             key: {"error": error.code, "error_description": error.description} for key, error in done.errors.items()
         }
-        return {"result": whole, "time": _no_time()}
+        return {"result": whole, "time": _empty_time()}
 
     def call_list(
         self,
@@ -112,7 +114,7 @@ class SdkToken:
         **_: Any,
     ) -> dict[str, Any]:
         """Return ``{"result": [rows], "time": {…}}``: the whole list, exact, in order of id."""
-        return {"result": list(self._rows(api_method, params, limit, prefer_version)), "time": _no_time()}
+        return {"result": list(self._rows(api_method, params, limit, prefer_version)), "time": _empty_time()}
 
     def call_list_fast(
         self,
@@ -124,12 +126,12 @@ class SdkToken:
         prefer_version: int = 2,
         **_: Any,
     ) -> dict[str, Any]:
-        """Like :meth:`call_list`, with the rows as a generator; ``descending`` holds them in memory to turn them."""
+        """Like :meth:`call_list`, with the rows as a generator; ``descending`` keeps all in memory to reverse them."""
         rows = self._rows(api_method, params, None if descending else limit, prefer_version)
         if descending:
-            turned = list(rows)[::-1]
-            rows = iter(turned if limit is None else turned[:limit])
-        return {"result": (row for row in rows), "time": _no_time()}
+            descending_rows = list(rows)[::-1]
+            rows = iter(descending_rows if limit is None else descending_rows[:limit])
+        return {"result": (row for row in rows), "time": _empty_time()}
 
     def _rows(
         self, method: str, params: Mapping[str, Any] | None, limit: int | None, prefer_version: int
@@ -139,7 +141,7 @@ class SdkToken:
 
 def sdk_client(client: Client, *, version: int = 2) -> Any:
     """
-    The SDK's own client, ``ClientV2`` or ``ClientV3``, which calls through ours.
+    Return the SDK's own client, ``ClientV2`` or ``ClientV3``, which calls through ours.
 
     :raises ConfigurationError: the package is not installed.
     """
@@ -153,20 +155,18 @@ def sdk_client(client: Client, *, version: int = 2) -> Any:
 
 
 def _version(method: str, prefer_version: int) -> int:
-    """The SDK asks for 3 and means it only for the methods of its own list."""
+    """Return the version: the SDK asks for 3, and means it only for the methods of its own list."""
     from b24pysdk.constants.version import API_V3_METHODS
 
     return 3 if int(prefer_version) == 3 and method.lower() in API_V3_METHODS else 2
 
 
-def _refer(commands: Mapping[Any, Any]) -> bool:
-    from airflow_provider_bitrix24.rest.encoding import has_reference
-
+def _have_references(commands: Mapping[Any, Any]) -> bool:
     return any(has_reference(params or {}) for _, params in commands.values())
 
 
-def _no_time() -> dict[str, Any]:
-    """The account of a call that was many, or none."""
+def _empty_time() -> dict[str, Any]:
+    """Return the ``time`` of an answer that was put together from many, or that has none."""
     now = datetime.now(timezone.utc)
     moment = now.isoformat(timespec="seconds")
     start = now.timestamp()

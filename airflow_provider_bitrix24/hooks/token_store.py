@@ -1,4 +1,4 @@
-"""Airflow variables as a token store: encrypted at rest, seen at once by every worker, and hidden in the interface."""
+"""Airflow variables as a token store: encrypted at rest, seen by every worker, and hidden in the interface."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ class VariableTokenStore:
     """
     Keeps token pairs in Airflow variables.
 
-    Airflow has no way to write a variable only if it is unchanged, so two writers may meet. The authorization server
-    grants a refresh token only once, so at most one of them has a new pair.
+    Airflow cannot write a variable only if it is unchanged, so two workers may write at the same time. The
+    authorization server takes a refresh token only once, so at most one of them has a new pair.
     """
 
     def read(self, key: str) -> tuple[str | None, str]:
@@ -27,9 +27,7 @@ class VariableTokenStore:
                 key, text, description="Token of a Bitrix24 application: replaced at each renewal, do not edit"
             )
         except ImportError:
-            refusal = ConfigurationError(
-                "only tasks and triggers can write variables in Airflow 3, and this is neither"
-            )
+            refusal = ConfigurationError("Airflow 3 lets only tasks and triggers write variables, and this is neither")
         else:
             return True
         raise refusal

@@ -76,7 +76,7 @@ def test_a_connection_of_another_service_is_asked_about(conn_type, asked, monkey
     monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps(fields))
     with pytest.raises(ConfigurationError) as caught:
         Bitrix24Hook("warehouse").get_conn()
-    told = "(its type is another than bitrix24: is it the right connection?)"
+    told = "(its type is not bitrix24; is it the right connection?)"
     assert (told in str(caught.value)) is asked
     assert "s3cr3t" not in str(caught.value)
 

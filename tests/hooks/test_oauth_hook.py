@@ -212,7 +212,7 @@ def test_the_test_does_without_a_store_that_is_not_there_and_says_so(portal, app
     works, message = Bitrix24Hook().test_connection()
     assert not works
     assert "there is no access token yet: the next task" in message
-    assert message.endswith(f"It looked only at the connection itself: the token store cannot be read ({why})")
+    assert message.endswith(f"It read the connection alone: the token store cannot be read ({why})")
     assert portal.requests == 0
 
 
@@ -306,7 +306,7 @@ def test_where_airflow_cannot_write_a_variable_nothing_is_renewed(portal, app, c
     except ImportError:
         assert Bitrix24Hook().call("profile")["ID"] == "1"
         return
-    with pytest.raises(ConfigurationError, match=r"only tasks and triggers can write variables.*nothing is lost"):
+    with pytest.raises(ConfigurationError, match=r"lets only tasks and triggers write variables.*nothing is lost"):
         Bitrix24Hook().call("profile")
     assert portal.renewals == 0
     assert app.valid_refresh_token(extra)
@@ -387,7 +387,7 @@ def test_a_task_that_times_out_while_its_token_is_renewed_loses_no_pair(portal, 
 def test_no_fault_of_the_authorization_server_makes_a_task_tell_a_secret(
     portal, app, connect_app, run_dag, all_output, tmp_path, monkeypatch, kind, options
 ):
-    monkeypatch.setattr("airflow_provider_bitrix24.rest.oauth.tokens.WINNER_PATIENCE_SECONDS", 0.1)
+    monkeypatch.setattr("airflow_provider_bitrix24.rest.oauth.tokens.OTHERS_PATIENCE_SECONDS", 0.1)
     connect_app(token_store=f"file:{tmp_path}/tokens.json")
     app.expire_access_tokens()
     portal.fault(kind, "oauth/token", times=None, **options)
