@@ -55,7 +55,7 @@ class Rows:
     of_values: bool = False
     #: Key of the id in a row. None: not known if ``unique_id`` (``ID`` or ``id`` then), else there is none.
     id_key: str | None = None
-    #: False: rows cannot be told apart, so a list that is read by ``start`` cannot be proven whole.
+    #: False: rows cannot be distinguished, so a list that is read by ``start`` cannot be proven whole.
     unique_id: bool = True
     #: Key of the id in the filter, without an operator. None: not known to be filtered by id.
     filter_id: str | None = None

@@ -290,6 +290,16 @@ def test_a_count_that_comes_unasked_is_held_against_the_rows() -> None:
     assert "90 of 1234" in incomplete(answer).reason
 
 
+def test_a_count_of_what_is_left_behind_the_cursor_is_not_the_count_of_the_list() -> None:
+    def answer(method: str, params: dict[str, Any]) -> Page:
+        left = [number for number in range(1, 101) if number > bound(params)]
+        return Page(deals(left[:40]), len(left))
+
+    with reading(answer) as (rows, _):
+        assert drain(rows) == list(range(1, 101))
+    assert (rows.report.total, rows.report.complete) == (100, True)
+
+
 def test_rows_made_while_the_end_was_counted_are_read_too() -> None:
     known = 100
 
