@@ -173,7 +173,7 @@ def read_error(
         request_id=request_id,
         next_step=rule.next_step if rule else "",
         cause_known=rule is not None and not rule.ambiguous,
-        ran=rule.ran if rule else "unknown" if code.upper() in error_codes.GENERIC_CODES else None,
+        ran=rule.ran if rule and rule.ran else "unknown" if code.upper() in error_codes.GENERIC_CODES else None,
     )
 
 
