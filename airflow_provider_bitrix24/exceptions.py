@@ -106,13 +106,6 @@ class Bitrix24Error(Exception):
             error.next_step = f"{before}{joint if before else ''}{advice}"
         return error
 
-    def advise(self: _ErrorT, more: str) -> _ErrorT:
-        """To be replaced by :meth:`but` everywhere."""
-        before = self.next_step.rstrip(" .;")
-        joint = " " if more.startswith("(") else "; "
-        self.next_step = f"{before}{joint if before else ''}{more}"
-        return self
-
     def __reduce__(self) -> tuple[Any, ...]:
         # The default way of pickling an exception loses keyword arguments.
         return _restored, (type(self), self.args, self.__dict__)
