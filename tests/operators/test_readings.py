@@ -57,7 +57,7 @@ def test_of_many_payments_none_is_reported_deleted_that_was_not(portal, connecti
     paid = portal.add_payment(1, paid=True)
     arguments = {"payment_ids": [*unpaid, paid, 999_999], "on_error": "continue"}
     result = Bitrix24DeletePaymentsOperator(task_id="delete", **arguments).execute(context())
-    assert (result["planned"], result["deleted"]) == (72, 70)
+    assert (result["rows"], result["deleted"]) == (72, 70)
     assert not [payment_id for payment_id in unpaid if portal.payment(payment_id)]
     assert portal.payment(paid) is not None
 
