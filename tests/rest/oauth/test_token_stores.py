@@ -283,7 +283,7 @@ def test_an_error_of_the_users_own_class_is_not_hidden():
     "address", ["redis://:s3cret/x@host:1/0", "redis://:s3cret#x@host", "redis://", "rediss://host:s3cret/0"]
 )
 def test_an_address_of_redis_that_makes_no_sense_is_refused_without_its_password(address):
-    with pytest.raises(ConfigurationError, match=r"token_store.*is not a whole address of Redis") as caught:
+    with pytest.raises(ConfigurationError, match=r"token_store.*is not a complete address of a Redis server") as caught:
         store_at(address)
     assert "s3cret" not in str(caught.value)
     assert caught.value.__cause__ is caught.value.__context__ is None
