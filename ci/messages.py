@@ -3,7 +3,7 @@ Print all that the package says: the texts of exceptions and log calls, and othe
 
     python ci/messages.py [path …]
 
-One line each, ``file:line: text``, to be read in one go; ``{…}`` stands for a value. Docstrings are left out.
+Each stands on one line, ``file:line: text | hint``, to be read in one go; ``{…}`` is a value. Docstrings are left out.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from __future__ import annotations
 import ast
 import re
 import sys
-from collections.abc import Iterator
 from pathlib import Path
+from typing import TypeGuard
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "airflow_provider_bitrix24"
@@ -47,7 +47,7 @@ def rendered(node: ast.expr) -> str:
     return f"{{{ast.unparse(node)}}}"
 
 
-def is_text(node: ast.AST) -> bool:
+def is_text(node: ast.AST) -> TypeGuard[ast.expr]:
     return isinstance(node, ast.JoinedStr) or (isinstance(node, ast.Constant) and isinstance(node.value, str))
 
 
@@ -56,20 +56,25 @@ def docstrings_of(tree: ast.Module) -> set[ast.AST]:
     return {node.value for node in ast.walk(tree) if isinstance(node, ast.Expr) and is_text(node.value)}
 
 
-def messages_of(tree: ast.Module, exceptions: frozenset[str]) -> Iterator[tuple[int, str]]:
-    """Line and text of each message, those of one call together."""
+def messages_of(tree: ast.Module, exceptions: frozenset[str]) -> dict[int, list[str]]:
+    """The texts of each line, in their order; those of a call that says something stand at the line of the call."""
     passed_over = docstrings_of(tree)
+    found: list[tuple[int, int, str]] = []
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and _name(node.func) in exceptions | SPEAKING:
+        if isinstance(node, ast.Call) and (name := _name(node.func)) in exceptions | SPEAKING | {"compile"}:
             arguments = [*node.args, *(keyword.value for keyword in node.keywords)]
             texts = [argument for argument in arguments if is_text(argument)]
             passed_over |= {inner for text in texts for inner in ast.walk(text)}
-            if said := [text for text in map(rendered, texts) if PROSE.search(text)]:
-                yield node.lineno, " | ".join(said)
+            if name != "compile":
+                found += [(node.lineno, text.col_offset, rendered(text)) for text in texts]
         elif is_text(node) and node not in passed_over:
             passed_over |= set(ast.walk(node))
-            if PROSE.search(text := rendered(node)):  # type: ignore[arg-type]
-                yield node.lineno, text  # type: ignore[attr-defined]
+            found.append((node.lineno, node.col_offset, rendered(node)))
+    lines: dict[int, list[str]] = {}
+    for line, _, text in sorted(found):
+        if PROSE.search(text):
+            lines.setdefault(line, []).append(text)
+    return lines
 
 
 def _name(function: ast.expr) -> str:
@@ -84,8 +89,8 @@ def main() -> None:
     exceptions = exceptions_of(trees)
     for path, tree in trees.items():
         if any(path.is_relative_to(folder) for folder in chosen):
-            for line, text in sorted(messages_of(tree, exceptions)):
-                print(f"{path.relative_to(ROOT)}:{line}: {' '.join(text.split())}")
+            for line, texts in messages_of(tree, exceptions).items():
+                print(f"{path.relative_to(ROOT)}:{line}: {' | '.join(' '.join(text.split()) for text in texts)}")
 
 
 if __name__ == "__main__":
