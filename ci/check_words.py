@@ -22,10 +22,15 @@ NOT_OURS = ("README.ru.md", "ci/check_words.py", "ci/constraints-*", "ci/sdks/pa
 
 #: Folders and files whose words are still to be changed.
 NOT_YET: tuple[str, ...] = (
-    *("airflow_provider_bitrix24/", "ci/sdks/", "example_dags/"),
+    *("airflow_provider_bitrix24/authorize/", "airflow_provider_bitrix24/exceptions.py"),
+    *(
+        "airflow_provider_bitrix24/execution/",
+        "airflow_provider_bitrix24/hooks/",
+        "airflow_provider_bitrix24/operators/",
+    ),
+    *("airflow_provider_bitrix24/rows/", "airflow_provider_bitrix24/sandbox/"),
     *("docs/connection.md", "docs/errors.md", "docs/limits.md", "docs/oauth.md"),
-    *("tests/authorize/", "tests/crm/", "tests/execution/", "tests/hooks/", "tests/operators/", "tests/rest/"),
-    *("tests/rows/", "tests/sandbox/"),
+    *("tests/authorize/", "tests/execution/", "tests/hooks/", "tests/sandbox/"),
 )
 
 #: Patterns, and what to say instead.
@@ -37,7 +42,7 @@ WORDS = {
     r"\bcur(e|es|ed)\b|_cures?\b|_CURES?\b": "hint, fix",
     r"\bheal(s|ed|ing)?\b": "fix, correct",
     r"\bmend(s|ed|ing)?\b": "fix",
-    r"\btold\b": "reported, said, given",
+    r"\btold\b(?! apart)": "reported, said, given",
     r"\banew\b": "again, from the start",
     r"\bin vain\b": "for nothing",
     r"(?<!there\s)\b(is|are|was|were) no (?!longer\b|more\b|such\b)(?=[a-z])": "is not a",

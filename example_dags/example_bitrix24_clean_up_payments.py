@@ -52,9 +52,9 @@ with DAG(
         task_id="delete_payments",
         entity_ids=deals,
         payment_filter=UNPAID,
-        # More than this is no usual night: the task fails, and nothing is deleted.
+        # More than this is unusual: the task fails, and nothing is deleted.
         max_deletions=5000,
-        # One payment that may not be deleted does not keep the others; the report says which and why.
+        # A payment that cannot be deleted does not stop the others; the report says which and why.
         on_error="continue",
         report="{{ params.folder }}/{{ run_id }}.jsonl",
         retries=3,

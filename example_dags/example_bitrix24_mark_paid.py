@@ -1,9 +1,9 @@
 """
-Mark payments as paid that a file from the bank names.
+Mark the payments that a file from the bank names as paid.
 
 The file is CSV with a deal, the payment's number as the portal shows it, and the amount: ``deal,payment,amount`` in the
-first line, then lines such as ``13,3653/1,250.50``. Lines for which there is no such unpaid payment fail the run at
-its end; the others are paid all the same, and running it again does no harm.
+first line, then lines such as ``13,3653/1,250.50``. If a line matches no unpaid payment, the run
+fails at its end; the other payments are still marked, and running it again does no harm.
 
 Run it with ``airflow dags test example_bitrix24_mark_paid -c '{"file": "file:///tmp/bank.csv"}'``.
 """

@@ -52,7 +52,7 @@ def _client(url: str, timeout_seconds: float) -> Redis | None:
             socket_timeout=timeout_seconds,
             socket_connect_timeout=timeout_seconds,
             # One more attempt: a kept connection may have died unnoticed. Before its version 6, the client repeats
-            # only what it is told to.
+            # only the errors named here.
             retry=Retry(NoBackoff(), 1),
             retry_on_error=[redis.ConnectionError, redis.TimeoutError],
         )

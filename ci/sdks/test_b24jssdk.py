@@ -108,7 +108,7 @@ def test_payments_are_deleted_in_batches(portal: Sandbox, payment_ids: list[int]
 
     assert answer["success"], answer["errors"]
     assert answer["results"] == [True] * len(payment_ids)
-    assert [portal.payment(one) for one in payment_ids] == [None] * len(payment_ids)
+    assert [portal.payment(payment_id) for payment_id in payment_ids] == [None] * len(payment_ids)
 
 
 def test_a_method_of_rest_3_answers(portal: Sandbox) -> None:

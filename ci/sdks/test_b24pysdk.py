@@ -89,11 +89,11 @@ def test_a_batch_answers_by_key_and_tells_which_command_failed(client: Client) -
 
 
 def test_payments_are_deleted_in_batches(token: BitrixWebhook, portal: Sandbox, payment_ids: list[int]) -> None:
-    commands = {str(one): ("crm.item.payment.delete", {"id": one}) for one in payment_ids}
+    commands = {str(id_): ("crm.item.payment.delete", {"id": id_}) for id_ in payment_ids}
     answer = token.call_batches(commands)["result"]
 
     assert list(answer["result"].values()) == [True] * len(payment_ids)
-    assert [portal.payment(one) for one in payment_ids] == [None] * len(payment_ids)
+    assert [portal.payment(payment_id) for payment_id in payment_ids] == [None] * len(payment_ids)
 
 
 @pytest.fixture

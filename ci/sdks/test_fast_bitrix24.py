@@ -63,7 +63,7 @@ def test_list_and_get_reads_every_deal_whole(client: Any, deal_ids: list[int]) -
 def test_get_by_id_reads_the_deals_asked_for(client: Any) -> None:
     deals = client.get_by_ID("crm.deal.get", range(1, 121))
 
-    assert {int(deal_id): deal["ID"] for deal_id, deal in deals.items()} == {one: str(one) for one in range(1, 121)}
+    assert {int(deal_id): deal["ID"] for deal_id, deal in deals.items()} == {id_: str(id_) for id_ in range(1, 121)}
 
 
 def test_a_batch_of_the_callers_own_answers_by_key(client: Any) -> None:
@@ -75,10 +75,10 @@ def test_a_batch_of_the_callers_own_answers_by_key(client: Any) -> None:
 
 
 def test_payments_are_deleted_by_one_call(client: Any, portal: Sandbox, payment_ids: list[int]) -> None:
-    answers = client.call("crm.item.payment.delete", [{"id": one} for one in payment_ids])
+    answers = client.call("crm.item.payment.delete", [{"id": payment_id} for payment_id in payment_ids])
 
     assert list(answers) == [True] * len(payment_ids)
-    assert [portal.payment(one) for one in payment_ids] == [None] * len(payment_ids)
+    assert [portal.payment(payment_id) for payment_id in payment_ids] == [None] * len(payment_ids)
 
 
 def test_a_missing_deal_is_the_error_of_the_client(client: Any) -> None:

@@ -2,8 +2,8 @@
 Bytes and a status become a result or one exception. The only place that reads error codes.
 
 Rules, in this order: a JSON body with the key ``error`` is an error, whatever its value and the status; with the key
-``result`` it is a success, whatever the status; anything else is no answer of the portal and proves nothing.
-Of an error the code decides, then an exact text, then the status.
+``result`` it is a success, whatever the status; anything else is not an answer of the portal and proves nothing.
+The class of an error depends on its code, then on an exact text, then on the status.
 """
 
 from __future__ import annotations

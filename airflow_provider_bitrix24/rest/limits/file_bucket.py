@@ -34,8 +34,8 @@ class FileBucket:
 
     :param name: name of the file.
     :param directory: made if missing, readable by this user alone; :func:`shared_directory` by default.
-    :param clock: seconds, the same for all processes and never set back while the host runs. It may start anew when
-        the host does, but then from 0.
+    :param clock: seconds, the same for all processes and never set back while the host runs. It may restart with
+        the host, but then from 0.
     :param sleep: how to wait for the lock.
     """
 

@@ -34,7 +34,7 @@ def locked_file(
     """
     Open a file, made if missing, and hold its lock.
 
-    The file is opened anew each time: threads and forked children must not share an open file, because ``flock`` does
+    The file is opened again each time: threads and forked children must not share an open file, because ``flock`` does
     not keep them apart then, and a cleaner of temporary files may remove it at any time.
 
     :param private: make the directory if it is missing, take the rights to it from everybody else, and refuse one that

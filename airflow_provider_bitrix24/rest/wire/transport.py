@@ -277,7 +277,7 @@ class _Adapter(HTTPAdapter):
 
 
 class _InTime(io.RawIOBase):
-    """Reads a socket up to a moment: each byte that drips in would start the read timeout anew."""
+    """Reads a socket up to a moment: every byte that comes in would restart the read timeout."""
 
     def __init__(self, raw: io.RawIOBase, seconds: float) -> None:
         self._raw, self._deadline = raw, time.monotonic() + seconds
