@@ -91,17 +91,19 @@ def test_example_bitrix24_clean_up_payments(portal, connection, run_dag, xcom, t
 
     run = run_dag(dag, {**conf, "dry_run": True})
     assert run.state == "success"
-    assert unpaid in xcom(run, "would_be_deleted")["payment_ids"]
+    summary = xcom(run, "would_be_deleted")
+    assert summary["ready"] == summary["rows"]
+    assert unpaid in [row["id"] for row in summary["outcomes"]]
     assert portal.executed("crm.item.payment.delete") == 0
 
     run = run_dag(dag, {**conf, "dry_run": False})
     assert run.state == "success"
     result = xcom(run, "delete_payments")
-    assert result["deleted"] == result["planned"] == portal.executed("crm.item.payment.delete")
+    assert result["deleted"] == result["rows"] == portal.executed("crm.item.payment.delete")
     assert portal.payment(unpaid) is None
     assert None not in (portal.payment(paid), portal.payment(kept))
     (report,) = tmp_path.glob("*.jsonl")
-    assert len(report.read_text().splitlines()) == result["planned"]
+    assert len(report.read_text().splitlines()) == result["rows"]
 
 
 def test_example_bitrix24_mark_paid(portal, connection, run_dag, xcom, task_instance, tmp_path):
