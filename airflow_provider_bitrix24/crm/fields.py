@@ -139,17 +139,22 @@ class ItemFields:
             spellings[field.name] = name
             self._check_writable(field, place, purpose)
             ready = values.to_write(field, value)
-            if ready != [] or purpose in ("update", "upsert"):
-                # A new item has nothing to clear, and an empty list has no form in a batch.
+            if ready not in ("", []) or purpose in ("update", "upsert"):
+                # A new item has nothing to clear, and a field of it without a value has the portal's default.
                 fields[field.name] = ready
+        if purpose in ("add", "import") and not fields and not entries:
+            raise ConfigurationError(
+                f"{place} has no value, and an empty {self.kind} would be added", next_step="give a field a value"
+            )
         return FieldValues(fields, entries)
 
     def _entries(self, name: str, value: Any, purpose: Purpose) -> list[dict[str, Any]]:
         entries = multifields.entries_of(name, value)
-        if purpose == "update" and not entries and value is not None:
+        if purpose in ("update", "upsert") and not entries and value is not None:
+            remove = 'to remove an entry, update the item with {"fm": {"101": {"value": ""}}} and the entry\'s id'
             raise ConfigurationError(
                 f"{name} is empty, and an update changes only the entries that it names",
-                next_step='to remove an entry, write {"fm": {"101": {"value": ""}}} with its id; else leave it out',
+                next_step=f"{remove}; else leave it out",
             )
         if purpose != "update" and any("id" in entry for entry in entries):
             raise ConfigurationError(

@@ -61,10 +61,13 @@ class ItemField:
 
 
 def is_nothing(value: Any) -> bool:
-    """None, empty text and empty lists, and the NaN and NaT that data frames have for None."""
-    if isinstance(value, float):
+    """None, empty text and empty lists, and the NaN, NaT and NA that data frames have for None."""
+    if type(value).__name__ in ("NaTType", "NAType"):
+        # The second is neither true nor false where it is compared.
+        return True
+    if isinstance(value, (float, Decimal)):
         return math.isnan(value)
-    return value is None or value in ("", [], (), {}) or type(value).__name__ == "NaTType"
+    return value is None or value in ("", [], (), {})
 
 
 def to_write(field: ItemField, value: Any) -> Any:

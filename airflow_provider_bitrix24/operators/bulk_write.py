@@ -19,9 +19,9 @@ class Bitrix24BulkWriteOperator(Bitrix24BaseRowsOperator):
     """
     Write many rows: one call of a method for each, 50 to a request.
 
-    Returns ``{"rows": 500, "written": 498, "failed": 2, "unknown": 0, "not_done": 0, "outcomes": [{"row": 0, "outcome":
-    "written", "id": 17}, …], "report": None}``; outcomes only as long as they fit into XCom and no report is written. A
-    task that fails has the same in XCom under the key ``bitrix24_rows``.
+    Returns ``{"rows": 500, "written": 498, "skipped": 0, "cleared": 0, "failed": 2, "unknown": 0, "not_done": 0,
+    "outcomes": [{"row": 0, "outcome": "written", "id": 17}, …], "report": None}``; outcomes only as long as
+    they fit into XCom and no report is written. A task that fails has the same in XCom under the key ``bitrix24_rows``.
 
     What was sent and answered is remembered before the next step, in the task state store of Airflow 3.3 or else beside
     ``report``: a retry goes on where the task was killed. A row whose answer was lost is written again only if that
@@ -37,8 +37,11 @@ class Bitrix24BulkWriteOperator(Bitrix24BaseRowsOperator):
     :param rows: a list of objects (an XCom), or the address of a file ``.jsonl``, ``.csv`` or ``.parquet``; templated.
     :param sql: a query instead, ordered by something unique; templated.
     :param sql_conn_id: the database's connection; templated.
-    :param mapping: the method's params, or the item's fields, in which ``"$column"`` stands for a row's value and
-        ``"$$"`` for a dollar sign, e.g. ``{"title": "$name", "opened": "Y"}``; the whole row by default; templated.
+    :param mapping: the method's params, or the item's fields, in which ``"$column"`` stands for a row's value, also
+        inside of a text, and ``"$$"`` for a dollar sign, e.g. ``{"title": "$name",
+        "opened": "Y"}``; the whole row by default; templated.
+    :param blank: what becomes of cells without a value: ``"keep"`` leaves the portal's value as it is, ``"clear"``
+        clears it, ``"fail"`` fails the row. An add leaves them out.
     :param max_failures: so many rows may fail by themselves before the task stops and fails; None for any number. What
         stops every row, such as a limit, stops the task in any case.
     :param dry_run: send nothing, but check every row: the same summary, with ``ready`` rows and three ``examples``.
@@ -64,10 +67,11 @@ class Bitrix24BulkWriteOperator(Bitrix24BaseRowsOperator):
             )
         if self.method is not None:
             required(self.method, "method")
+            self.template()
         else:
             one_of(self.operation, "operation", ("add", "update"))
             entity_type_id(self.entity_type_id)
-        self.shape()
+            self.item_template()
         return super().row_arguments()
 
     def repeats(self, client: Client) -> bool:
@@ -79,6 +83,7 @@ class Bitrix24BulkWriteOperator(Bitrix24BaseRowsOperator):
         from airflow_provider_bitrix24.rows.calls import CallWriter, ItemWriter
 
         if self.method is not None:
-            return CallWriter(client, self.method, self.shape())
+            return CallWriter(client, self.method, self.template(), self.blank)
         operation = one_of(self.operation, "operation", ("add", "update"))
-        return ItemWriter(client, fields_of(client, entity_type_id(self.entity_type_id)), operation, self.shape())
+        fields = fields_of(client, entity_type_id(self.entity_type_id))
+        return ItemWriter(client, fields, operation, self.item_template(), self.blank)

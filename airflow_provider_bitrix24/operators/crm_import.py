@@ -16,8 +16,8 @@ class Bitrix24ImportItemsOperator(Bitrix24BaseRowsOperator):
     """
     Import many CRM items: new ones only, 20 to a command, as many commands to a request as the portal does in time.
 
-    Returns ``{"rows": 500, "imported": 498, "failed": 2, "unknown": 0, "not_done": 0, "outcomes": [{"row": 0,
-    "outcome": "imported", "id": 17}, …], "report": None}``; outcomes
+    Returns ``{"rows": 500, "imported": 498, "skipped": 0, "cleared": 0, "failed": 2, "unknown": 0, "not_done": 0,
+    "outcomes": [{"row": 0, "outcome": "imported", "id": 17}, …], "report": None}``; outcomes
     only as long as they fit into XCom and no report is written.
 
     An import is not an add: it starts no automation and no workflow, and the connection's user needs the right to
@@ -33,9 +33,11 @@ class Bitrix24ImportItemsOperator(Bitrix24BaseRowsOperator):
     :param rows: a list of objects (an XCom), or the address of a file ``.jsonl``, ``.csv`` or ``.parquet``; templated.
     :param sql: a query instead, ordered by something unique; templated.
     :param sql_conn_id: the database's connection; templated.
-    :param mapping: the item's fields, in which ``"$column"`` stands for a row's value and ``"$$"`` for a dollar sign,
-        e.g. ``{"title": "$name", "PHONE": "$phone"}``; the whole row by default; templated. See
-        :class:`Bitrix24AddItemOperator` for names and values.
+    :param mapping: the item's fields, in which ``"$column"`` stands for a row's value, also inside of a text, and
+        ``"$$"`` for a dollar sign, e.g. ``{"title": "$name", "PHONE": "$phone"}``; the whole row by default; templated.
+        See :class:`Bitrix24AddItemOperator` for names and values.
+    :param blank: what becomes of cells without a value: ``"keep"`` leaves the portal's value as it is, ``"clear"``
+        clears it, ``"fail"`` fails the row. An add leaves them out.
     :param max_failures: so many rows may fail by themselves before the task stops and fails, its summary in XCom under
         the key ``bitrix24_rows``; None for any number. What stops every row, such as a limit, stops the task in any
         case.
@@ -53,7 +55,7 @@ class Bitrix24ImportItemsOperator(Bitrix24BaseRowsOperator):
 
     def row_arguments(self) -> RowArguments:
         entity_type_id(self.entity_type_id)
-        self.shape()
+        self.item_template()
         return super().row_arguments()
 
     def repeats(self, client: Client) -> bool:
@@ -63,4 +65,5 @@ class Bitrix24ImportItemsOperator(Bitrix24BaseRowsOperator):
         from airflow_provider_bitrix24.crm.items import fields_of
         from airflow_provider_bitrix24.rows.imports import ImportWriter
 
-        return ImportWriter(client, fields_of(client, entity_type_id(self.entity_type_id)), self.shape())
+        fields = fields_of(client, entity_type_id(self.entity_type_id))
+        return ImportWriter(client, fields, self.item_template(), self.blank)

@@ -83,9 +83,9 @@ class Bitrix24UpsertItemsOperator(Bitrix24BaseRowsOperator):
     """
     Update the CRM items that have the keys of many rows, and add those that are missing, 50 rows to two requests.
 
-    Returns ``{"rows": 500, "created": 20, "updated": 480, "failed": 0, "unknown": 0, "not_done": 0, "outcomes":
-    [{"row": 0, "outcome": "created", "id": 17}, …], "report": None}``; outcomes
-    only as long as they fit into XCom and no report is written.
+    Returns ``{"rows": 500, "created": 20, "updated": 480, "unchanged": 0, "skipped": 0, "cleared": 0, "failed": 0,
+    "unknown": 0, "not_done": 0, "outcomes": [{"row": 0, "outcome": "created", "id": 17}, …], "report": None}``;
+    outcomes only as long as they fit into XCom and no report is written.
 
     Running it again does no harm: what the try before has added is found. What :class:`Bitrix24UpsertItemOperator` says
     of races and of items that cannot be seen holds here too. Of two rows with one key the later wins.
@@ -96,8 +96,11 @@ class Bitrix24UpsertItemsOperator(Bitrix24BaseRowsOperator):
     :param rows: a list of objects (an XCom), or the address of a file ``.jsonl``, ``.csv`` or ``.parquet``; templated.
     :param sql: a query instead; templated.
     :param sql_conn_id: the database's connection; templated.
-    :param mapping: the item's fields, in which ``"$column"`` stands for a row's value and ``"$$"`` for a dollar sign,
-        e.g. ``{"originId": "$id", "title": "$name", "PHONE": "$phone"}``; the whole row by default; templated.
+    :param mapping: the item's fields, in which ``"$column"`` stands for a row's value, also inside of a text, and
+        ``"$$"`` for a dollar sign, e.g. ``{"originId": "$id", "title": "$name", "PHONE":
+        "$phone"}``; the whole row by default; templated.
+    :param blank: what becomes of cells without a value: ``"keep"`` leaves the portal's value as it is, ``"clear"``
+        clears it, ``"fail"`` fails the row. An add leaves them out.
     :param max_failures: so many rows may fail by themselves before the task stops and fails, its summary in XCom under
         the key ``bitrix24_rows``; None for any number. What stops every row, such as a limit, stops the task in any
         case.
@@ -119,11 +122,11 @@ class Bitrix24UpsertItemsOperator(Bitrix24BaseRowsOperator):
     def row_arguments(self) -> RowArguments:
         entity_type_id(self.entity_type_id)
         names(self.key, "key")
-        self.shape()
+        self.item_template()
         return super().row_arguments()
 
     def writer(self, client: Client, *, remembers: bool) -> RowWriter:
         from airflow_provider_bitrix24.rows.upserts import UpsertWriter
 
         fields = fields_of(client, entity_type_id(self.entity_type_id))
-        return UpsertWriter(client, fields, names(self.key, "key"), self.shape())
+        return UpsertWriter(client, fields, names(self.key, "key"), self.item_template(), self.blank)

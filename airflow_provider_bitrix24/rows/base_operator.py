@@ -8,16 +8,27 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError
-from airflow_provider_bitrix24.execution.arguments import number_from_zero, parameters
+from airflow_provider_bitrix24.execution.arguments import number_from_zero, one_of, parameters
 from airflow_provider_bitrix24.execution.base_operator import Bitrix24BaseOperator
 from airflow_provider_bitrix24.execution.checkpoint import digest_of
-from airflow_provider_bitrix24.rows.template import WHOLE_ROW
+from airflow_provider_bitrix24.rows.blanks import BLANKS, Blank
+from airflow_provider_bitrix24.rows.outcomes import (
+    CLEARED,
+    FAILED,
+    NOT_DONE,
+    SKIPPED,
+    TAKEN_OUT,
+    UNKNOWN,
+    XCOM_KEY,
+    SmallReport,
+    Tally,
+)
+from airflow_provider_bitrix24.rows.template import RowTemplate
 
 if TYPE_CHECKING:
     from airflow_provider_bitrix24.execution.checkpoint import Checkpoint
     from airflow_provider_bitrix24.rest.client import Client
     from airflow_provider_bitrix24.rows.engine import RowEngine, RowWriter
-    from airflow_provider_bitrix24.rows.outcomes import SmallReport
 
 
 @dataclass(frozen=True)
@@ -65,6 +76,10 @@ class Bitrix24BaseWriteOperator(Bitrix24BaseOperator):
         """Whether rows may be sent again when it is not known whether they were done."""
         return True
 
+    def more_counts(self, tally: Tally) -> dict[str, int]:
+        """Counts that the summary of an operator always has."""
+        return {}
+
     def more_of_summary(self, *, remembers: bool) -> dict[str, Any]:
         """What an operator adds to the summary."""
         return {}
@@ -72,7 +87,6 @@ class Bitrix24BaseWriteOperator(Bitrix24BaseOperator):
     def run(self, client: Client, context: Any) -> dict[str, Any]:
         from airflow_provider_bitrix24.execution.checkpoint import Checkpoint, checkpoint, is_repeated
         from airflow_provider_bitrix24.rows.engine import RowEngine
-        from airflow_provider_bitrix24.rows.outcomes import XCOM_KEY, SmallReport, Tally
 
         arguments, report = self.row_arguments(), self._report_path()
         memory = Checkpoint() if self.is_dry_run else checkpoint(context, report)
@@ -117,13 +131,14 @@ class Bitrix24BaseWriteOperator(Bitrix24BaseOperator):
 
     def _summary(self, engine: RowEngine, writer: RowWriter, kept: SmallReport, written: Any) -> dict[str, Any]:
         from airflow_provider_bitrix24.rows.engine import READY
-        from airflow_provider_bitrix24.rows.outcomes import FAILED, NOT_DONE, TAKEN_OUT, UNKNOWN
 
         counts = engine.tally.counts
         words = (READY,) if self.is_dry_run else writer.words
         summary = {
             "rows": counts.total() - counts[TAKEN_OUT],
-            **{word: counts[word] for word in (*words, FAILED, UNKNOWN, NOT_DONE)},
+            **{word: counts[word] for word in words},
+            **self.more_counts(engine.tally),
+            **{word: counts[word] for word in (FAILED, UNKNOWN, NOT_DONE)},
             **{word: count for word, count in counts.items() if count},
             "outcomes": kept.lines if self.report is None else None,
             "report": written,
@@ -164,6 +179,7 @@ class Bitrix24BaseRowsOperator(Bitrix24BaseWriteOperator):
         sql: str | None = None,
         sql_conn_id: str | None = None,
         mapping: Mapping[str, Any] | str | None = None,
+        blank: Blank = "keep",
         max_failures: int | None = 0,
         **kwargs: Any,
     ) -> None:
@@ -173,15 +189,33 @@ class Bitrix24BaseRowsOperator(Bitrix24BaseWriteOperator):
         self.sql = sql
         self.sql_conn_id = sql_conn_id
         self.mapping = mapping
+        self.blank = blank
         self.max_failures = max_failures
 
     def row_arguments(self) -> RowArguments:
+        one_of(self.blank, "blank", BLANKS)
         most = None if self.max_failures is None else number_from_zero(self.max_failures, "max_failures")
         return RowArguments(self._rows(), most, f"max_failures, {most}")
 
-    def shape(self) -> Any:
-        """What a row is put into, see :func:`filled`."""
-        return parameters(self.mapping, "mapping") or WHOLE_ROW
+    def template(self) -> RowTemplate:
+        """What a row is put into."""
+        return RowTemplate(parameters(self.mapping, "mapping") or None)
+
+    def item_template(self) -> RowTemplate:
+        """
+        The same where the mapping has fields of an item.
+
+        :raises ConfigurationError: it has a field without a value, which would clear it unless that is said.
+        """
+        template = self.template()
+        if (names := template.literals_of_nothing()) and self.blank != "clear":
+            raise ConfigurationError(
+                f"mapping has no value for {names[0]}", next_step='leave it out, or write blank="clear" to clear it'
+            )
+        return template
+
+    def more_counts(self, tally: Tally) -> dict[str, int]:
+        return {SKIPPED: tally.counts[SKIPPED], CLEARED: tally.cleared}
 
     def _rows(self) -> Iterator[dict[str, Any]]:
         from airflow_provider_bitrix24.execution.storage import storage_path

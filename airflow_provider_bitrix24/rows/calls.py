@@ -6,11 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_provider_bitrix24.crm.write_names import FieldNames
+from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.execution.arguments import positive_id
 from airflow_provider_bitrix24.rest.encoding import plain
-from airflow_provider_bitrix24.rows.outcomes import Outcome
+from airflow_provider_bitrix24.rows.blanks import Blank
+from airflow_provider_bitrix24.rows.outcomes import UNCHANGED, Outcome
 from airflow_provider_bitrix24.rows.prepared import PreparedRow, RowContent
-from airflow_provider_bitrix24.rows.template import WHOLE_ROW, filled
+from airflow_provider_bitrix24.rows.template import RowTemplate
+from airflow_provider_bitrix24.rows.values import RowValues, call_params, item_values
 
 if TYPE_CHECKING:
     from airflow_provider_bitrix24.crm.fields import ItemFields
@@ -27,28 +30,37 @@ class CallWriter:
     Calls a method for each row.
 
     :param method: any method; names in ``fields`` of CRM's own that the portal would drop fail the row.
-    :param mapping: the params of the method, see :func:`filled`.
+    :param template: gives the params of the method.
+    :param blank: what becomes of cells without a value.
     """
 
-    words: tuple[str, ...] = ("written",)
-
-    def __init__(self, client: Client, method: str, mapping: Any) -> None:
+    def __init__(self, client: Client, method: str, template: RowTemplate, blank: Blank) -> None:
         self._method = client.method(method)
         self.method = self._method.name
         self.repeats = self._method.repeat != "never"
         self._client = client
-        self._mapping = mapping
+        self._template = template
+        self._blank: Blank = blank
         self._names = FieldNames(client, self.method)
+        verb = self.method.lower().rpartition(".")[2]
+        self._adds, self._updates = verb == "add", verb == "update"
+        self.words: tuple[str, ...] = ("written", UNCHANGED) if self._updates else ("written",)
 
     def prepare(self, row: Mapping[str, Any]) -> RowContent:
-        params = plain(self._params(row), method=self.method)
-        id_ = params.get("id")
-        return RowContent(params, params, id_ if isinstance(id_, (int, str)) and not isinstance(id_, bool) else None)
+        values = self._values(row)
+        params = plain(values.values, method=self.method)
+        id_ = next((value for name, value in params.items() if name.lower() == "id"), None)
+        id_ = id_ if isinstance(id_, (int, str)) and not isinstance(id_, bool) else None
+        fields = next((value for name, value in params.items() if name.lower() in ("fields", "arfields")), None)
+        if self._adds and not (self._template.takes_a_value(row) and fields != {}):
+            raise ConfigurationError("the row has no value for what is added", method=self.method)
+        unsent = UNCHANGED if self._updates and fields == {} else ""
+        return RowContent(params, params, id_, values.cleared, unsent)
 
-    def _params(self, row: Mapping[str, Any]) -> Any:
-        params = filled(self._mapping, row)
-        self._names.check(params)
-        return params
+    def _values(self, row: Mapping[str, Any]) -> RowValues:
+        values = call_params(self._template.fill(row), self._blank, adds=self._adds)
+        self._names.check(values.values)
+        return values
 
     def may_repeat(self, row: PreparedRow) -> bool:
         return self._method.repeat_for(row.values) != "never"
@@ -66,33 +78,45 @@ class CallWriter:
                 yield Outcome.of(row.number, error, row.id)
             else:
                 id_ = _id_in(done.replies[row.number].result) if row.id is None else row.id
-                yield Outcome(row.number, "written", id_)
+                yield Outcome(row.number, "written", id_, cleared=row.cleared)
 
 
 class ItemWriter(CallWriter):
     """
     Adds or updates CRM items, with names and values of their fields as the portal wants them.
 
-    :param mapping: the item's fields; the column ``id`` names the item of an update.
+    :param template: gives the item's fields; the column ``id`` names the item of an update.
     """
 
-    def __init__(self, client: Client, fields: ItemFields, operation: Literal["add", "update"], mapping: Any) -> None:
-        super().__init__(client, f"crm.item.{operation}", mapping)
+    def __init__(
+        self,
+        client: Client,
+        fields: ItemFields,
+        operation: Literal["add", "update"],
+        template: RowTemplate,
+        blank: Blank,
+    ) -> None:
+        super().__init__(client, f"crm.item.{operation}", template, blank)
         self._fields = fields
         self._operation: Literal["add", "update"] = operation
 
-    def _params(self, row: Mapping[str, Any]) -> Any:
+    def _values(self, row: Mapping[str, Any]) -> RowValues:
         params: dict[str, Any] = {"entityTypeId": self._fields.entity_type_id}
-        values = filled(self._mapping, row)
-        if self._operation == "update":
-            item_id = filled("$id", row)
+        filled = self._template.fill(row)
+        if self._updates:
+            if "id" not in row:
+                raise ConfigurationError(
+                    "the row has no column 'id'", next_step=f"it has: {', '.join(sorted(row)) or 'none'}"
+                )
+            item_id = row["id"]
             # Parquet files and data frames keep a column of whole numbers as fractions where one is missing.
             whole = isinstance(item_id, float) and item_id.is_integer()
             params["id"] = positive_id(int(item_id) if whole else item_id, "the column id")
-            if self._mapping is WHOLE_ROW:
-                values.pop("id")
-        prepared = self._fields.prepare(values, self._operation, place="the row")
-        return {**params, "fields": prepared.params(self._operation)}
+            if self._template.mapping is None:
+                del filled["id"]
+        values = item_values(filled, self._blank, adds=self._adds)
+        prepared = self._fields.prepare(values.values, self._operation, place="the row")
+        return RowValues({**params, "fields": prepared.params(self._operation)}, values.cleared)
 
 
 def _id_in(result: Any) -> int | str | None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from airflow_provider_bitrix24.exceptions import Bitrix24Error, Forbidden, NotFound, RestError
-from airflow_provider_bitrix24.rows.outcomes import FAILED, Outcome
+from airflow_provider_bitrix24.rows.outcomes import Outcome
 from airflow_provider_bitrix24.rows.prepared import PreparedRow, RowContent
 
 if TYPE_CHECKING:
@@ -81,14 +81,14 @@ class PaymentDeleter:
         return outcome
 
     def _refused(self, row: PreparedRow, error: Bitrix24Error) -> Outcome:
-        outcome = Outcome.of(row.number, error, row.id)
-        if outcome.outcome != FAILED:
-            return outcome
+        # Its class says what became of it, also where the portal's code is one that proves nothing.
         if isinstance(error, NotFound):
             return Outcome(row.number, "missing", row.id, None if self._missing_ok else error)
         if error.code == _PAID or (isinstance(error, RestError) and error.paid):
             return Outcome(row.number, "paid", row.id, error)
-        return Outcome(row.number, "denied" if isinstance(error, Forbidden) else FAILED, row.id, error)
+        if isinstance(error, Forbidden):
+            return Outcome(row.number, "denied", row.id, error)
+        return Outcome.of(row.number, error, row.id)
 
 
 def _is_ambiguous(error: Bitrix24Error) -> bool:

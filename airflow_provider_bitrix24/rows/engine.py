@@ -171,13 +171,15 @@ class RowEngine:
                 outcomes[row.number] = row.earlier
             elif row.error is not None:
                 outcomes[row.number] = Outcome.of(row.number, row.error)
+            elif row.unsent:
+                outcomes[row.number] = Outcome(row.number, row.unsent, row.id)
             elif row.may_have_run and not self._writer.may_repeat(row):
                 outcomes[row.number] = self._left_unknown(row)
             else:
                 pending.append(row)
         held_back = self._reason_to_hold_back(outcomes.values())
         if self._dry_run:
-            outcomes |= {row.number: Outcome(row.number, READY, row.id) for row in pending}
+            outcomes |= {row.number: Outcome(row.number, READY, row.id, cleared=row.cleared) for row in pending}
         elif held_back is not None:
             outcomes |= {row.number: Outcome(row.number, NOT_DONE, row.id, held_back) for row in pending}
         else:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_bitrix24.exceptions import AnswerLost
+from airflow_provider_bitrix24.exceptions import AnswerLost, ConfigurationError
 from airflow_provider_bitrix24.rest.answers.reply import read_error
 from airflow_provider_bitrix24.rest.encoding import plain
+from airflow_provider_bitrix24.rows.blanks import Blank
 from airflow_provider_bitrix24.rows.outcomes import Outcome
 from airflow_provider_bitrix24.rows.prepared import PreparedRow, RowContent
-from airflow_provider_bitrix24.rows.template import filled
+from airflow_provider_bitrix24.rows.template import RowTemplate
+from airflow_provider_bitrix24.rows.values import item_values
 
 if TYPE_CHECKING:
     from airflow_provider_bitrix24.crm.fields import ItemFields
@@ -25,20 +27,25 @@ class ImportWriter:
     """
     Imports CRM items; an import that is repeated adds them again.
 
-    :param mapping: the item's fields.
+    :param template: gives the item's fields.
+    :param blank: what becomes of cells without a value.
     """
 
     method = METHOD
     words: tuple[str, ...] = ("imported",)
     repeats = False
 
-    def __init__(self, client: Client, fields: ItemFields, mapping: Any) -> None:
+    def __init__(self, client: Client, fields: ItemFields, template: RowTemplate, blank: Blank) -> None:
         self._client = client
         self._fields = fields
-        self._mapping = mapping
+        self._template = template
+        self._blank: Blank = blank
 
     def prepare(self, row: Mapping[str, Any]) -> RowContent:
-        prepared = self._fields.prepare(filled(self._mapping, row), "import", place="the row")
+        values = item_values(self._template.fill(row), self._blank, adds=True)
+        prepared = self._fields.prepare(values.values, "import", place="the row")
+        if not self._template.takes_a_value(row):
+            raise ConfigurationError("the row has no value for what is imported", method=METHOD)
         entry = plain(prepared.params("import"), method=METHOD)
         return RowContent(entry, {"entityTypeId": self._fields.entity_type_id, "fields": entry})
 

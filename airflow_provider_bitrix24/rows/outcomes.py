@@ -15,6 +15,10 @@ from airflow_provider_bitrix24.execution.xcom import MAX_XCOM_KIB
 XCOM_KEY = "bitrix24_rows"
 #: Words for rows that were not done, besides those of an operator.
 FAILED, UNKNOWN, NOT_DONE = "failed", "unknown", "not_done"
+#: Words for rows of which nothing is sent: no cell has a value; nothing is left to change.
+SKIPPED, UNCHANGED = "skipped", "unchanged"
+#: Counts values that were cleared.
+CLEARED = "cleared"
 #: Counts rows that an earlier try had and that are not among the rows any more.
 TAKEN_OUT = "taken_out"
 
@@ -30,12 +34,14 @@ class Outcome:
     :param id: of its object, where it is known.
     :param error: why it was not done; None also where nothing is wrong with that, as with a missing payment and
         ``missing_ok``.
+    :param cleared: how many values of its object were cleared.
     """
 
     row: int | None
     outcome: str
     id: int | str | None = None
     error: Bitrix24Error | None = None
+    cleared: int = 0
 
     @classmethod
     def of(cls, row: int | None, error: Bitrix24Error, id_: int | str | None = None) -> Outcome:
@@ -53,6 +59,8 @@ class Outcome:
         line: dict[str, Any] = {"row": self.row, "outcome": self.outcome}
         if self.id is not None:
             line["id"] = self.id
+        if self.cleared:
+            line["cleared"] = self.cleared
         if self.error is not None:
             line |= {"code": self.error.code, "message": str(self.error), "final": self.is_final}
         return line
@@ -60,16 +68,16 @@ class Outcome:
     def as_memory(self) -> list[Any]:
         """What the next try needs, see :meth:`from_memory`."""
         if self.error is None:
-            return [self.outcome, self.id]
-        return [self.outcome, self.id, self.error.code, str(self.error), self.error.retryable]
+            return [self.outcome, self.id, self.cleared] if self.cleared else [self.outcome, self.id]
+        return [self.outcome, self.id, 0, self.error.code, str(self.error), self.error.retryable]
 
     @classmethod
     def from_memory(cls, row: int | None, remembered: Sequence[Any]) -> Outcome:
         """The outcome of an earlier try; of its error, the message, the code and ``retryable`` are left."""
         word, id_, *rest = remembered
-        if not rest:
-            return cls(row, word, id_)
-        code, message, retryable = rest
+        if len(rest) <= 1:
+            return cls(row, word, id_, cleared=sum(rest))
+        _, code, message, retryable = rest
         ran = "unknown" if word == UNKNOWN else "no"
         return cls(row, word, id_, Bitrix24Error(message, code=code, ran=ran, retryable=retryable))  # type: ignore[arg-type]
 
@@ -95,6 +103,7 @@ class Tally:
     most: int | None
     limit: str = ""
     counts: Counter[str] = field(default_factory=Counter)
+    cleared: int = 0
     #: Rows that failed for a reason of their own, ``unknown`` ones among them.
     failed: int = 0
     _first: Outcome | None = None
@@ -102,6 +111,7 @@ class Tally:
 
     def add(self, outcome: Outcome) -> None:
         self.counts[TAKEN_OUT if outcome.row is None else outcome.outcome] += 1
+        self.cleared += outcome.cleared if outcome.row is not None else 0
         if outcome.error is None or outcome.row is None:
             return
         if outcome.outcome == NOT_DONE or stops_every_row(outcome.error):

@@ -8,7 +8,9 @@ from typing import Any
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.execution.checkpoint import digest_of
-from airflow_provider_bitrix24.rows.outcomes import Outcome
+from airflow_provider_bitrix24.rest.messages import preview
+from airflow_provider_bitrix24.rows.blanks import is_blank, is_blank_row
+from airflow_provider_bitrix24.rows.outcomes import SKIPPED, Outcome
 
 
 @dataclass(frozen=True)
@@ -19,11 +21,15 @@ class RowContent:
     :param values: what is sent, in the writer's own form.
     :param example: the same in plain JSON, for people and for the digest.
     :param id: of the object that the row names.
+    :param cleared: how many values of the object the row clears.
+    :param unsent: the outcome of a row of which nothing is to be sent; empty for any other.
     """
 
     values: Any
     example: Mapping[str, Any]
     id: int | str | None = None
+    cleared: int = 0
+    unsent: str = ""
 
 
 @dataclass(frozen=True)
@@ -55,9 +61,32 @@ class PreparedRow:
         return None if self.content is None else self.content.id
 
     @property
+    def cleared(self) -> int:
+        return 0 if self.content is None else self.content.cleared
+
+    @property
+    def unsent(self) -> str:
+        return "" if self.content is None else self.content.unsent
+
+    @property
     def is_settled(self) -> bool:
         """Whether an earlier try has ended it."""
         return self.earlier is not None and self.earlier.is_final
+
+
+def _named(row: Any) -> Any:
+    """
+    A row without its columns that have no name, as spreadsheets leave them behind.
+
+    :raises ConfigurationError: one of them has a value.
+    """
+    nameless = [name for name in row if not name.strip()] if isinstance(row, Mapping) else []
+    for name in nameless:
+        if not is_blank(row[name]):
+            raise ConfigurationError(
+                f"the row has {preview(row[name])} in a column without a name", next_step="give the column a name"
+            )
+    return {name: value for name, value in row.items() if name not in nameless} if nameless else row
 
 
 class PreparedRows:
@@ -99,10 +128,12 @@ class PreparedRows:
 
     def _prepared(self, row: Any) -> PreparedRow:
         number = self._number
+        if is_blank_row(row):
+            return PreparedRow(number, digest_of(self._method, {}), RowContent(None, {}, unsent=SKIPPED))
         try:
-            content = self._prepare(row)
+            content = self._prepare(_named(row))
         except ConfigurationError as error:
             return PreparedRow(number, digest_of(self._method, "row", row), None, error)
-        if len(self.examples) < 3:
+        if len(self.examples) < 3 and not content.unsent:
             self.examples.append(content.example)
         return PreparedRow(number, digest_of(self._method, content.example), content)

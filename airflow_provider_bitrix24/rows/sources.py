@@ -116,7 +116,11 @@ def _csv(path: Any) -> Iterator[Any]:
                     f"row {number} of {path.name} has not as many values as its header",
                     next_step='put values with commas or line breaks in quotes: "Acme, Ltd"',
                 )
-            yield dict(zip(header, values, strict=True))
+            row = dict(zip(header, values, strict=True))
+            if "" in row:
+                # Of several columns without a name, one with a value is what a reader must hear of.
+                row[""] = next((value for name, value in zip(header, values, strict=True) if not name and value), "")
+            yield row
     except csv.Error as error:
         failure = ConfigurationError(
             f"{path.name} cannot be read as CSV behind line {reader.line_num} ({error})",

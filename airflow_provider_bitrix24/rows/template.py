@@ -1,34 +1,120 @@
-"""A row's values put in where a mapping names its columns."""
+"""What a row is put into: an object with the names of columns in it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import datetime
+import re
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from typing import Any
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError
+from airflow_provider_bitrix24.rest.messages import preview
+from airflow_provider_bitrix24.rows.blanks import BLANK, is_blank
 
-#: Stands for all columns of a row, each under its name.
-WHOLE_ROW = object()
+#: ``$$`` a dollar sign, ``$name`` and ``${any name}`` the value of a column; a dollar sign before anything else is one.
+_PLACEHOLDER = re.compile(r"\$(?:(?P<dollar>\$)|(?P<name>\w+)|\{(?P<braced>[^}]+)\})")
+#: From here up a float does not hold every whole number.
+_EXACT = 2**53
 
 
-def filled(shape: Any, row: Mapping[str, Any]) -> Any:
+class RowTemplate:
     """
-    ``shape`` with ``"$column"`` replaced by the row's value, and ``"$$"`` in front by a dollar sign.
+    Puts the values of a row where a mapping names its columns.
 
-    :raises ConfigurationError: the row has no such column.
+    A text that is a placeholder alone, ``"$name"``, becomes the value as it is; in a longer one, ``"K-$id"``, the
+    values become text. A cell without a value becomes ``BLANK``, and so does a text whose placeholders have none.
+
+    :param mapping: None puts each column under its own name.
     """
-    if shape is WHOLE_ROW:
-        return dict(row)
-    if isinstance(shape, str) and shape.startswith("$$"):
-        return shape[1:]
-    if isinstance(shape, str) and shape.startswith("$"):
-        if shape[1:] not in row:
-            raise ConfigurationError(
-                f"the row has no column {shape[1:]!r}", next_step=f"it has: {', '.join(sorted(row)) or 'none'}"
-            )
-        return row[shape[1:]]
+
+    def __init__(self, mapping: Mapping[str, Any] | None) -> None:
+        self.mapping = mapping
+        self._texts = list(_texts_in(mapping))
+
+    def fill(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """
+        :raises ConfigurationError: the row has no such column, or a value that cannot be part of a text.
+        """
+        if self.mapping is None:
+            return {name: _cell(value) for name, value in row.items()}
+        return {name: _filled(value, row) for name, value in self.mapping.items()}
+
+    def takes_a_value(self, row: Mapping[str, Any]) -> bool:
+        """Whether a column that the mapping names has a value; a mapping that names none needs none."""
+        names = [name for text in self._texts for name in _columns_of(text, row)]
+        return not names or not all(is_blank(row.get(name)) for name in names)
+
+    def literals_of_nothing(self) -> list[str]:
+        """Names under which the mapping itself has no value."""
+        return [name for name, value in (self.mapping or {}).items() if is_blank(value)]
+
+
+def _texts_in(shape: Any) -> Iterator[str]:
+    if isinstance(shape, str):
+        yield shape
+    members = shape.values() if isinstance(shape, Mapping) else shape if isinstance(shape, (list, tuple)) else ()
+    for member in members:
+        yield from _texts_in(member)
+
+
+def _columns_of(text: str, row: Mapping[str, Any]) -> list[str]:
+    """Columns that a text names."""
+    if text.startswith("$") and text[1:] in row:
+        # Also a column whose name has blanks or signs in it.
+        return [text[1:]]
+    return [match["name"] or match["braced"] for match in _PLACEHOLDER.finditer(text) if not match["dollar"]]
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, Mapping) and value:
+        return {name: _cell(member) for name, member in value.items()}
+    return BLANK if is_blank(value) else value
+
+
+def _filled(shape: Any, row: Mapping[str, Any]) -> Any:
+    if isinstance(shape, str):
+        return _text(shape, row)
     if isinstance(shape, Mapping):
-        return {key: filled(value, row) for key, value in shape.items()}
+        return {name: _filled(value, row) for name, value in shape.items()}
     if isinstance(shape, (list, tuple)):
-        return [filled(value, row) for value in shape]
+        return [_filled(member, row) for member in shape]
     return shape
+
+
+def _text(shape: str, row: Mapping[str, Any]) -> Any:
+    names = _columns_of(shape, row)
+    for name in names:
+        if name not in row:
+            raise ConfigurationError(
+                f"the row has no column {name!r}",
+                next_step=f"it has: {', '.join(sorted(row)) or 'none'}; a dollar sign is written $$",
+            )
+    if len(names) == 1 and shape in (f"${names[0]}", f"${{{names[0]}}}"):
+        return _cell(row[names[0]])
+    if names and all(is_blank(row[name]) for name in names):
+        return BLANK
+    return _PLACEHOLDER.sub(lambda match: "$" if match["dollar"] else _as_text(match, row), shape)
+
+
+def _as_text(match: re.Match[str], row: Mapping[str, Any]) -> str:
+    name = match["name"] or match["braced"]
+    value = row[name]
+    if is_blank(value):
+        return ""
+    if isinstance(value, float) and value.is_integer():
+        if abs(value) >= _EXACT:
+            raise ConfigurationError(
+                f"the column {name!r} has {value!r}, which has lost digits", next_step="keep the column as text"
+            )
+        return str(int(value))
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    if isinstance(value, (datetime.date, datetime.time)):
+        return value.isoformat()
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        raise ConfigurationError(
+            f"the column {name!r} has {preview(value)}, which cannot be part of a text",
+            next_step="put it into a value of its own, or write it as text in the source",
+        )
+    return str(value)

@@ -12,9 +12,11 @@ from airflow_provider_bitrix24.crm.values import decimal_of
 from airflow_provider_bitrix24.exceptions import Bitrix24Error, ConfigurationError
 from airflow_provider_bitrix24.rest.encoding import plain
 from airflow_provider_bitrix24.rest.nothing import NOTHING
-from airflow_provider_bitrix24.rows.outcomes import Outcome
+from airflow_provider_bitrix24.rows.blanks import Blank
+from airflow_provider_bitrix24.rows.outcomes import UNCHANGED, Outcome
 from airflow_provider_bitrix24.rows.prepared import PreparedRow, RowContent
-from airflow_provider_bitrix24.rows.template import filled
+from airflow_provider_bitrix24.rows.template import RowTemplate
+from airflow_provider_bitrix24.rows.values import item_values
 
 if TYPE_CHECKING:
     from airflow_provider_bitrix24.rest.client import Client
@@ -42,17 +44,27 @@ class UpsertWriter:
     Upserts of one kind of item by one key.
 
     :param key: names of the fields that tell items apart.
-    :param mapping: the item's fields.
+    :param template: gives the item's fields.
+    :param blank: what becomes of cells without a value.
     :raises ConfigurationError: the key is no field, or one that cannot tell items apart.
     """
 
     method = ADD
-    words: tuple[str, ...] = ("created", "updated")
+    words: tuple[str, ...] = ("created", "updated", UNCHANGED)
     #: An item that was added by an earlier try is found.
     repeats = True
 
-    def __init__(self, client: Client, fields: ItemFields, key: Sequence[str], mapping: Any = None) -> None:
-        self._client, self._fields, self._mapping = client, fields, mapping
+    def __init__(
+        self,
+        client: Client,
+        fields: ItemFields,
+        key: Sequence[str],
+        template: RowTemplate | None = None,
+        blank: Blank = "keep",
+    ) -> None:
+        self._client, self._fields = client, fields
+        self._template = template or RowTemplate(None)
+        self._blank: Blank = blank
         self.key = list(dict.fromkeys(fields.find(name, "key").name for name in key))
         for name in self.key:
             field = fields.fields[name]
@@ -65,12 +77,14 @@ class UpsertWriter:
             raise ConfigurationError("key is empty", next_step="name a field, such as originId")
 
     def prepare(self, row: Mapping[str, Any]) -> RowContent:
-        return self.content(self._fields.prepare(filled(self._mapping, row), "upsert", place="the row"))
+        values = item_values(self._template.fill(row), self._blank, adds=False)
+        return self.content(self._fields.prepare(values.values, "upsert", place="the row"), values.cleared)
 
-    def content(self, values: FieldValues) -> RowContent:
+    def content(self, values: FieldValues, cleared: int = 0) -> RowContent:
         """
         What is sent for an item.
 
+        :param cleared: how many values it clears where the item is there.
         :raises ConfigurationError: it has no key, or a value has no form.
         """
         ready = FieldValues(plain(values.fields, method=UPDATE), plain(values.entries, method=UPDATE))
@@ -83,7 +97,7 @@ class UpsertWriter:
                     next_step="give each item its own",
                 )
         example = {"entityTypeId": self._fields.entity_type_id, "fields": ready.params("upsert")}
-        return RowContent(UpsertValues(key, ready), example)
+        return RowContent(UpsertValues(key, ready), example, cleared=cleared)
 
     def may_repeat(self, row: PreparedRow) -> bool:
         return True
@@ -110,8 +124,8 @@ class UpsertWriter:
             elif fields := self.for_update(row.values.values).for_item(items[0]).params("update"):
                 updates[row.number] = (UPDATE, {**kind, "id": items[0]["id"], "fields": fields})
             else:
-                outcomes[row.number] = Outcome(row.number, "updated", items[0]["id"])
-        commands = updates | adds
+                outcomes[row.number] = Outcome(row.number, UNCHANGED, items[0]["id"])
+        commands, cleared = updates | adds, {row.number: row.cleared for row in rows}
         done = self._client.batch(commands)
         lost: dict[int, Bitrix24Error] = {}
         for number, (method, params) in commands.items():
@@ -127,7 +141,7 @@ class UpsertWriter:
                 elif error is not None:
                     outcomes[number] = Outcome.of(number, error)
             elif error is None:
-                outcomes[number] = Outcome(number, "updated", params["id"])
+                outcomes[number] = Outcome(number, "updated", params["id"], cleared=cleared[number])
             else:
                 outcomes[number] = Outcome.of(number, error, params["id"])
         if lost:
@@ -136,7 +150,7 @@ class UpsertWriter:
 
     def for_add(self, values: FieldValues) -> FieldValues:
         """A new item has nothing to clear."""
-        return _only(values, lambda name, value: value != [])
+        return _only(values, lambda name, value: value not in ("", []))
 
     def for_update(self, values: FieldValues) -> FieldValues:
         """Without the key, which is as it is, and what can only be set when an item is added."""

@@ -210,7 +210,7 @@ def test_a_multiple_field_is_sent_a_list(given, sent):
 
 def test_an_empty_list_clears_in_an_update_and_is_left_out_of_a_new_item():
     assert DEAL.prepare({"observers": []}, "update").params("update") == {"observers": []}
-    assert DEAL.prepare({"observers": []}, "add").params("add") == {}
+    assert DEAL.prepare({"observers": [], "title": "x"}, "add").params("add") == {"title": "x"}
 
 
 # Filters
@@ -291,7 +291,7 @@ def test_select_takes_every_spelling_and_no_name_twice():
     ],
 )
 def test_phones_and_the_like_are_sent_as_entries_of_fm(given, fm):
-    sent = CONTACT.prepare(given, "add").params("add").get("fm", {})
+    sent = CONTACT.prepare({**given, "title": "x"}, "add").params("add").get("fm", {})
     assert {key: (entry["typeId"], entry["valueType"], entry["value"]) for key, entry in sent.items()} == fm
 
 

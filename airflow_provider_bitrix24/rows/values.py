@@ -1,0 +1,121 @@
+"""What is sent of a row's values, by what its author wants done with cells that have none."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from airflow_provider_bitrix24.exceptions import ConfigurationError
+from airflow_provider_bitrix24.rows.blanks import BLANK, Blank
+
+#: Without one of these a phone, an amount of money and the like is nothing, whatever else the object has.
+_CARRIERS = frozenset({"value", "amount"})
+#: Params that name an object: none at all could mean every object.
+_NAMES_AN_OBJECT = re.compile(r"(^|[^a-z])id$|Id$", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class RowValues:
+    """
+    :param values: without cells that have no value, or with an empty text in their place where they clear.
+    :param cleared: how many clear.
+    """
+
+    values: dict[str, Any]
+    cleared: int
+
+
+def item_values(filled: Mapping[str, Any], blank: Blank, *, adds: bool) -> RowValues:
+    """
+    The fields of an item.
+
+    :param adds: a new item has nothing to clear, and its defaults are left alone.
+    :raises ConfigurationError: a value is missing and must not be.
+    """
+    blanks = list(_blanks_in(filled, ""))
+    if blanks and blank == "fail":
+        raise _missing(blanks[0])
+    if blank == "clear" and not adds:
+        return RowValues(_emptied(filled), len(blanks))
+    return RowValues(_kept_fields(filled), 0)
+
+
+def call_params(filled: Mapping[str, Any], blank: Blank, *, adds: bool) -> RowValues:
+    """
+    The params of a method.
+
+    In ``fields``, and in all params of a method that adds, a missing value is left out. Elsewhere that could mean more
+    than was said, and the row fails.
+
+    :raises ConfigurationError: a value is missing and must not be.
+    """
+    params: dict[str, Any] = {}
+    cleared = 0
+    for name, value in filled.items():
+        blanks = list(_blanks_in(value, name))
+        is_fields = str(name).lower() in ("fields", "arfields") and isinstance(value, Mapping)
+        if blanks and (blank == "fail" or not (adds or is_fields or (blank == "clear" and not _is_name(blanks)))):
+            raise _missing(blanks[0])
+        if blank == "clear" and not adds:
+            params[name] = _emptied(value)
+            cleared += len(blanks)
+        elif is_fields:
+            params[name] = _kept_fields(value)
+        elif (kept := _kept(value)) is not BLANK:
+            params[name] = kept
+    return RowValues(params, cleared)
+
+
+def _is_name(places: list[str]) -> bool:
+    return any(_NAMES_AN_OBJECT.search(place.rstrip("]")) for place in places)
+
+
+def _blanks_in(value: Any, place: str) -> list[str]:
+    """Where values are missing, ``fields[TITLE]``."""
+    if value is BLANK:
+        return [place]
+    if isinstance(value, Mapping):
+        members = list(value.items())
+    elif isinstance(value, list):
+        members = list(enumerate(value))
+    else:
+        return []
+    return [
+        found for name, member in members for found in _blanks_in(member, f"{place}[{name}]" if place else str(name))
+    ]
+
+
+def _emptied(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _emptied(member) for name, member in value.items()}
+    if isinstance(value, list):
+        return [_emptied(member) for member in value if member is not BLANK]
+    return "" if value is BLANK else value
+
+
+def _kept_fields(values: Mapping[str, Any]) -> dict[str, Any]:
+    kept = {name: _kept(value) for name, value in values.items()}
+    return {name: value for name, value in kept.items() if value is not BLANK}
+
+
+def _kept(value: Any) -> Any:
+    """``value`` without what is missing; ``BLANK`` where nothing is left of it."""
+    if isinstance(value, Mapping):
+        if any(member is BLANK and str(name).lower() in _CARRIERS for name, member in value.items()):
+            return BLANK
+        kept = {name: _kept(member) for name, member in value.items()}
+        left = {name: member for name, member in kept.items() if member is not BLANK}
+        return left if left or not value else BLANK
+    if isinstance(value, list):
+        members = [member for member in map(_kept, value) if member is not BLANK]
+        return members if members or not value else BLANK
+    return value
+
+
+def _missing(place: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"the row has no value for {place}",
+        next_step='give it one; blank="keep" leaves out what is missing in fields, blank="clear" sends it empty',
+    )

@@ -1,0 +1,334 @@
+"""Cells without a value: kept, cleared or refused, as the author says, in every source and for every operator."""
+
+from __future__ import annotations
+
+import json
+import math
+import sqlite3
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from airflow_provider_bitrix24._compat import AirflowFailException
+from airflow_provider_bitrix24.operators.bulk_write import Bitrix24BulkWriteOperator
+from airflow_provider_bitrix24.operators.crm import Bitrix24AddItemOperator, Bitrix24UpdateItemOperator
+from airflow_provider_bitrix24.operators.crm_import import Bitrix24ImportItemsOperator
+from airflow_provider_bitrix24.operators.crm_upsert import Bitrix24UpsertItemOperator, Bitrix24UpsertItemsOperator
+from tests.operators.context import context
+
+ADD, UPDATE = "crm.item.add", "crm.item.update"
+
+
+class NAType:
+    """As pandas has it: neither equal to anything nor true."""
+
+    def __bool__(self) -> bool:
+        raise TypeError("boolean value of NA is ambiguous")
+
+    def __eq__(self, other: object) -> Any:
+        return self
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+class NaTType:
+    """As pandas has it."""
+
+
+#: Every form of nothing that a source may have.
+NOTHING = {
+    "empty": "", "blanks": "  ", "None": None, "NaN": math.nan, "NaT": NaTType(), "NA": NAType(),
+    "Decimal NaN": Decimal("NaN"), "empty list": [], "list of nothing": ["", None],
+}  # fmt: skip
+
+
+def run(operator: type, given: Any = None, **arguments: Any) -> Any:
+    return operator(task_id="task", **arguments).execute(given or context())
+
+
+def failure_of(operator: type, **arguments: Any) -> str:
+    with pytest.raises(AirflowFailException) as caught:
+        run(operator, **arguments)
+    return str(caught.value)
+
+
+@pytest.fixture
+def firm(portal, connection) -> int:
+    fields = {"title": "Oak", "comments": "an old friend", "originId": "K-1", "PHONE": "+1"}
+    item_id: int = run(Bitrix24AddItemOperator, entity_type_id=4, fields=fields)
+    portal.reset_calls()
+    return item_id
+
+
+def update(row: dict[str, Any], **arguments: Any) -> Any:
+    return run(Bitrix24BulkWriteOperator, entity_type_id=4, operation="update", rows=[row], **arguments)
+
+
+def upsert(row: dict[str, Any], **arguments: Any) -> Any:
+    return run(Bitrix24UpsertItemsOperator, entity_type_id=4, key="originId", rows=[row], **arguments)
+
+
+def sent(portal: Any, method: str) -> list[dict[str, Any]]:
+    commands = [command for call in portal.calls for command in (call.commands or [call])]
+    return [command.params["fields"] for command in commands if command.method == method]
+
+
+# Kept, as by default
+
+
+def test_the_blank_cell_of_a_file_leaves_the_portals_value_as_it_is(firm, portal, connection, tmp_path):
+    (tmp_path / "firms.csv").write_text(f"id,title,comments\n{firm},Oak Ltd,\n")
+    summary = run(Bitrix24BulkWriteOperator, entity_type_id=4, operation="update", rows=str(tmp_path / "firms.csv"))
+    assert (summary["written"], summary["cleared"]) == (1, 0)
+    assert {name: portal.item(4, firm)[name] for name in ("title", "comments")} == {
+        "title": "Oak Ltd", "comments": "an old friend",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("nothing", NOTHING.values(), ids=NOTHING)
+@pytest.mark.parametrize("write", [update, upsert])
+def test_no_form_of_nothing_erases_a_value(nothing, write, firm, portal, connection):
+    row = {"id": firm} if write is update else {"originId": "K-1"}
+    summary = write({**row, "title": "Oak Ltd", "comments": nothing, "PHONE": nothing})
+    assert summary["written" if write is update else "updated"] == 1
+    assert portal.item(4, firm)["comments"] == "an old friend"
+    assert sent(portal, UPDATE) == [{"title": "Oak Ltd"}]
+
+
+@pytest.mark.parametrize("nothing", NOTHING.values(), ids=NOTHING)
+def test_no_form_of_nothing_is_sent_in_an_add(nothing, portal, connection):
+    """It would overwrite the portal's default, such as the currency."""
+    row = {"title": "Oak", "comments": nothing, "typeId": nothing, "PHONE": nothing, "revenue": nothing}
+    assert run(Bitrix24BulkWriteOperator, entity_type_id=4, rows=[row])["written"] == 1
+    assert run(Bitrix24ImportItemsOperator, entity_type_id=4, rows=[row])["imported"] == 1
+    assert upsert({**row, "originId": "new"})["created"] == 1
+    assert sent(portal, ADD) == [{"title": "Oak"}, {"title": "Oak", "originId": "new"}]
+
+
+def test_a_null_of_a_database_keeps_too(firm, portal, connection, tmp_path, monkeypatch):
+    with sqlite3.connect(tmp_path / "firms.db") as database:
+        database.execute("CREATE TABLE firms (id INTEGER, title TEXT, comments TEXT)")
+        database.execute("INSERT INTO firms VALUES (?, 'Oak Ltd', NULL)", (firm,))
+    monkeypatch.setenv("AIRFLOW_CONN_FIRMS", json.dumps({"conn_type": "sqlite", "host": str(tmp_path / "firms.db")}))
+    run(
+        Bitrix24BulkWriteOperator, entity_type_id=4, operation="update", sql="SELECT * FROM firms", sql_conn_id="firms"
+    )  # fmt: skip
+    assert portal.item(4, firm)["comments"] == "an old friend"
+
+
+def test_texts_that_look_like_nothing_are_values(firm, portal, connection):
+    for text in ("NULL", "None", "NA", "nan", "-"):
+        update({"id": firm, "comments": text})
+        assert portal.item(4, firm)["comments"] == text
+
+
+def test_a_phone_without_a_number_is_left_out_of_its_mapping(portal, connection):
+    mapping = {"title": "$t", "fm": [{"typeId": "PHONE", "valueType": "WORK", "value": "$phone"}]}
+    rows = [{"t": "Oak", "phone": None}, {"t": "Elm", "phone": "+2"}]
+    run(Bitrix24BulkWriteOperator, entity_type_id=4, rows=rows, mapping=mapping)
+    assert [item.get("fm") and item["fm"][0]["value"] for item in portal.items(4)[-2:]] == [None, "+2"]
+
+
+def test_an_entry_without_a_value_is_not_removed(firm, portal, connection):
+    (entry,) = portal.item(4, firm)["fm"]
+    update({"id": firm, "title": "x", "fm": {str(entry["id"]): {"value": ""}}})
+    assert portal.item(4, firm)["fm"] == [entry]
+    update({"id": firm, "title": "x", "fm": {str(entry["id"]): {"value": ""}}}, blank="clear")
+    assert not portal.item(4, firm)["fm"]
+
+
+# Cleared
+
+
+@pytest.mark.parametrize("nothing", NOTHING.values(), ids=NOTHING)
+@pytest.mark.parametrize("write", [update, upsert])
+def test_blank_clears_only_where_the_author_says_so(nothing, write, firm, portal, connection):
+    row = {"id": firm} if write is update else {"originId": "K-1"}
+    summary = write({**row, "comments": nothing, "title": "Oak Ltd"}, blank="clear")
+    assert summary["cleared"] == 1
+    assert summary["outcomes"][0]["cleared"] == 1
+    assert portal.item(4, firm)["comments"] in ("", None)
+
+
+def test_a_dry_run_counts_what_would_be_cleared(firm, portal, connection):
+    rows = [{"id": firm, "comments": "", "title": None}, {"id": firm, "comments": "x"}]
+    summary = run(
+        Bitrix24BulkWriteOperator, entity_type_id=4, operation="update", rows=rows, blank="clear", dry_run=True
+    )
+    assert (summary["ready"], summary["cleared"]) == (2, 2)
+    assert portal.executed(UPDATE) == 0
+
+
+def test_a_new_item_has_nothing_to_clear(portal, connection):
+    summary = upsert({"originId": "new", "title": "Oak", "comments": ""}, blank="clear")
+    assert (summary["created"], summary["cleared"]) == (1, 0)
+    assert sent(portal, ADD) == [{"originId": "new", "title": "Oak"}]
+
+
+def test_phones_are_not_cleared_by_a_blank_cell_and_that_is_said(firm, portal, connection):
+    for write, row in ((update, {"id": firm}), (upsert, {"originId": "K-1"})):
+        with pytest.raises(AirflowFailException, match="PHONE is empty, and an update changes only the entries"):
+            write({**row, "PHONE": ""}, blank="clear")
+    assert len(portal.item(4, firm)["fm"]) == 1
+
+
+def test_a_mapping_with_nothing_in_it_has_to_say_that_it_clears(firm, portal, connection):
+    arguments = {"entity_type_id": 4, "operation": "update", "rows": [{"id": firm}], "mapping": {"comments": ""}}
+    assert "mapping has no value for comments" in failure_of(Bitrix24BulkWriteOperator, **arguments)
+    assert portal.requests == 0
+    run(Bitrix24BulkWriteOperator, blank="clear", **arguments)
+    assert portal.item(4, firm)["comments"] in ("", None)
+
+
+# Refused
+
+
+@pytest.mark.parametrize("nothing", NOTHING.values(), ids=NOTHING)
+def test_a_row_with_nothing_in_it_may_be_refused_by_name(nothing, firm, portal, connection):
+    row = {"id": firm, "originId": "K-1", "title": "Oak Ltd", "comments": nothing}
+    for operator, more in (
+        (Bitrix24BulkWriteOperator, {"operation": "update"}),
+        (Bitrix24UpsertItemsOperator, {"key": "originId"}),
+        (Bitrix24ImportItemsOperator, {}),
+    ):
+        rows = [{name: value for name, value in row.items() if name != "id" or more.get("operation")}]
+        told = failure_of(operator, entity_type_id=4, rows=rows, blank="fail", **more)
+        assert "the row has no value for comments" in told
+    assert portal.item(4, firm)["title"] == "Oak"
+
+
+def test_blank_is_one_of_three_words(portal, connection):
+    told = failure_of(Bitrix24BulkWriteOperator, entity_type_id=4, rows=[{"title": "x"}], blank="erase")
+    assert "blank is 'erase': write one of: 'keep', 'clear', 'fail'" in told
+    assert portal.requests == 0
+
+
+# Methods
+
+
+def test_fields_of_a_method_are_kept_and_cleared_alike(portal, connection):
+    deal = portal.items(2)[0]["id"]
+    run(Bitrix24BulkWriteOperator, method="crm.deal.update", rows=[{"id": deal, "fields": {"COMMENTS": "old"}}])
+    mapping = {"id": "$id", "fields": {"TITLE": "$t", "COMMENTS": "$c"}}
+    rows = [{"id": deal, "t": "Oak door", "c": ""}]
+    run(Bitrix24BulkWriteOperator, method="crm.deal.update", rows=rows, mapping=mapping)
+    assert portal.item(2, deal)["comments"] == "old"
+    run(Bitrix24BulkWriteOperator, method="crm.deal.update", rows=[{"id": deal, "fields": {"COMMENTS": None}}])
+    assert portal.item(2, deal)["comments"] == "old"
+    summary = run(Bitrix24BulkWriteOperator, method="crm.deal.update", rows=rows, mapping=mapping, blank="clear")
+    assert summary["cleared"] == 1
+    assert portal.item(2, deal)["comments"] in ("", None)
+
+
+@pytest.mark.parametrize(
+    ("method", "mapping"),
+    [
+        ("crm.deal.update", {"id": "$id", "fields": {"TITLE": "x"}}),
+        ("crm.deal.delete", {"id": "$id"}),
+        ("crm.item.delete", {"entityTypeId": 2, "id": "$id"}),
+        ("crm.deal.contact.items.set", {"id": 1, "items": "$id"}),
+    ],
+)
+@pytest.mark.parametrize("blank", ["keep", "fail"])
+def test_a_param_that_names_what_is_meant_is_never_left_out(method, mapping, blank, portal, connection):
+    told = failure_of(Bitrix24BulkWriteOperator, method=method, rows=[{"id": "", "x": 1}], mapping=mapping, blank=blank)
+    assert "the row has no value for" in told
+    assert portal.executed(method) == 0
+
+
+def test_an_id_is_not_sent_empty_either(portal, connection):
+    told = failure_of(
+        Bitrix24BulkWriteOperator, method="crm.deal.delete", rows=[{"id": "", "x": 1}], mapping={"id": "$id"},
+        blank="clear",
+    )  # fmt: skip
+    assert "the row has no value for id" in told
+
+
+# Rows of nothing
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [[{}], [{"title": "", "comments": None}], [{"fields": {}}], [{"title": math.nan}, {}, {"PHONE": []}]],
+    ids=str,
+)
+def test_rows_without_any_value_are_skipped_and_counted(rows, portal, connection):
+    before = len(portal.items(4))
+    for operator, more in (
+        (Bitrix24BulkWriteOperator, {}),
+        (Bitrix24BulkWriteOperator, {"operation": "update"}),
+        (Bitrix24UpsertItemsOperator, {"key": "originId"}),
+        (Bitrix24ImportItemsOperator, {}),
+    ):
+        summary = run(operator, entity_type_id=4, rows=rows, **more)
+        assert (summary["rows"], summary["skipped"]) == (len(rows), len(rows))
+        assert summary["outcomes"] == [{"row": number, "outcome": "skipped"} for number in range(len(rows))]
+    assert run(Bitrix24BulkWriteOperator, method="crm.deal.add", rows=rows)["skipped"] == len(rows)
+    assert len(portal.items(4)) == before
+
+
+def test_the_empty_lines_that_a_spreadsheet_leaves_are_skipped(portal, connection, tmp_path):
+    (tmp_path / "firms.csv").write_text("title,comments,,\nOak,x,,\n,,,\nElm,,,\n,,,\n\n")
+    summary = run(Bitrix24BulkWriteOperator, entity_type_id=4, rows=str(tmp_path / "firms.csv"))
+    assert (summary["written"], summary["skipped"]) == (2, 2)
+    assert [line["outcome"] for line in summary["outcomes"]] == ["written", "skipped", "written", "skipped"]
+
+
+def test_a_nameless_column_with_a_value_in_it_is_refused(portal, connection, tmp_path):
+    (tmp_path / "firms.csv").write_text("title,,\nOak,,lost\n")
+    told = failure_of(Bitrix24BulkWriteOperator, entity_type_id=4, rows=str(tmp_path / "firms.csv"))
+    assert "the row has 'lost' in a column without a name" in told
+
+
+@pytest.mark.parametrize(
+    ("operator", "arguments"),
+    [
+        (Bitrix24BulkWriteOperator, {"rows": [{"name": "", "x": 1}], "mapping": {"title": "$name", "opened": "Y"}}),
+        (Bitrix24ImportItemsOperator, {"rows": [{"name": "", "x": 1}], "mapping": {"title": "$name", "opened": "Y"}}),
+        (Bitrix24BulkWriteOperator, {"rows": [{"name": "", "x": 1}], "mapping": {"title": "$name"}}),
+    ],
+)
+def test_an_add_of_which_the_row_gives_no_value_is_refused(operator, arguments, portal, connection):
+    before = len(portal.items(4))
+    assert "no value" in failure_of(operator, entity_type_id=4, **arguments)
+    assert len(portal.items(4)) == before
+
+
+@pytest.mark.parametrize("fields", [{"title": ""}, {"title": None, "PHONE": []}, '{"comments": ""}'])
+def test_a_single_add_without_a_value_is_refused(fields, portal, connection):
+    before = len(portal.items(4))
+    told = failure_of(Bitrix24AddItemOperator, entity_type_id=4, fields=fields)
+    assert "fields has no value, and an empty company would be added" in told
+    assert len(portal.items(4)) == before
+
+
+def test_what_has_nothing_left_to_change_is_unchanged_and_not_sent(firm, portal, connection):
+    summary = update({"id": firm, "title": None})
+    assert (summary["unchanged"], summary["written"]) == (1, 0)
+    assert update({"id": firm})["unchanged"] == 1
+    assert upsert({"originId": "K-1", "title": ""})["unchanged"] == 1
+    assert upsert({"originId": "K-1", "PHONE": "+1"})["unchanged"] == 1
+    deal = portal.items(2)[0]["id"]
+    mapping = {"id": "$id", "fields": {"TITLE": "$t"}}
+    summary = run(Bitrix24BulkWriteOperator, method="crm.deal.update", rows=[{"id": deal, "t": ""}], mapping=mapping)
+    assert (summary["unchanged"], summary["outcomes"]) == (1, [{"row": 0, "outcome": "unchanged", "id": deal}])
+    assert portal.executed(UPDATE) == portal.executed("crm.deal.update") == 0
+
+
+def test_a_method_that_needs_only_an_id_is_called(portal, connection):
+    payments = [portal.add_payment(1) for _ in range(2)]
+    rows = [{"id": payment} for payment in payments]
+    assert run(Bitrix24BulkWriteOperator, method="crm.item.payment.pay", rows=rows)["written"] == 2
+    assert all(portal.payment(payment)["paid"] == "Y" for payment in payments)
+
+
+# Single items: what the author writes in the DAG
+
+
+def test_a_literal_of_a_single_operator_clears(firm, portal, connection):
+    run(Bitrix24UpdateItemOperator, entity_type_id=4, item_id=firm, fields={"comments": None})
+    assert portal.item(4, firm)["comments"] in ("", None)
+    portal.add_items(4, 1, title="Elm", comments="old", originId="K-2")
+    run(Bitrix24UpsertItemOperator, entity_type_id=4, key="originId", fields={"originId": "K-2", "comments": ""})
+    assert [item["comments"] for item in portal.items(4) if item.get("originId") == "K-2"] in ([""], [None])
