@@ -1,1 +1,1 @@
-"""``python -m airflow_provider_bitrix24.authorize``: an application gets its tokens, with a person at hand."""
+"""``python -m airflow_provider_bitrix24.authorize``: a person gets the first tokens of an application."""

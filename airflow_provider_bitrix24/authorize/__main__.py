@@ -1,10 +1,10 @@
 """
 Get the token pair of a Bitrix24 application, and put it into an Airflow connection.
 
-You need client_id and client_secret of a local application (in the portal: Applications, Developer resources, Other,
-Local application) and a browser that is signed in to the portal. Whatever no option says is asked for. The client
-secret is never an option, which others on this computer could read: it is asked for, or taken from the environment
-variable BITRIX24_CLIENT_SECRET.
+You need the client_id and client_secret of a local application (in the portal: Applications, Developer resources,
+Other, Local application) and a browser that is signed in to the portal. You are asked for whatever the options do not
+give. The client secret is not an option, because other users of this computer could read it: you are asked for it, or
+it is taken from the environment variable BITRIX24_CLIENT_SECRET.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from airflow_provider_bitrix24.authorize import connections, pair, ready
+from airflow_provider_bitrix24.authorize import connection_text, connections, first_pair
 from airflow_provider_bitrix24.authorize.install_callback import InstallCallback, read_install_callback
-from airflow_provider_bitrix24.authorize.questions import Wanted, ask_for
+from airflow_provider_bitrix24.authorize.questions import Answers, ask_for
 from airflow_provider_bitrix24.authorize.terminal import Terminal
 from airflow_provider_bitrix24.exceptions import Bitrix24Error, ConfigurationError
 
@@ -33,7 +33,7 @@ AIRFLOW_HOME and settings. When a connection is replaced, its portal, its applic
 
 exit codes: 0 done; 1 Bitrix24 or Airflow refused; 2 an option or an answer is wrong; 130 interrupted
 """
-#: What somebody may try to give as an option, and must not.
+#: Options that do not exist, and that somebody may try because it would be natural.
 _SECRETS = ("--client-secret", "--code", "--access-token", "--refresh-token", "--password")
 
 
@@ -59,25 +59,25 @@ def _run(options: argparse.Namespace, terminal: Terminal) -> None:
     callback = _callback(options.from_install_callback, terminal)
     existing = None
     if options.print:
-        ready.check_printable(conn_id, options.print)
+        connection_text.check_printable(conn_id, options.print)
     elif existing := connections.find(conn_id):
         _agree_to_replace(existing, options, terminal)
     may_replace = options.replace or existing is not None
-    wanted = Wanted(conn_id, options.portal, options.client_id, _verify(options.verify), options.oauth_url, callback)
-    draft = ask_for(wanted, existing, terminal)
-    granted = pair.take(callback, draft) if callback else pair.sign_in(draft, terminal)
-    connection = pair.connection_with(granted, draft)
-    terminal.say(pair.check(pair.portal_with(conn_id, connection)))
+    known = Answers(conn_id, options.portal, options.client_id, _verify(options.verify), options.oauth_url, callback)
+    draft = ask_for(known, existing, terminal)
+    response = first_pair.exchange_callback(callback, draft) if callback else first_pair.sign_in(draft, terminal)
+    connection = first_pair.connection_with(response, draft)
+    terminal.say(first_pair.check(first_pair.portal_with(conn_id, connection)))
     if options.print:
         terminal.say("The next line holds the client secret and the tokens: keep it where you keep passwords.")
-        sys.stdout.write(f"{ready.as_text(conn_id, connection, options.print)}\n")
+        sys.stdout.write(f"{connection_text.as_text(conn_id, connection, options.print)}\n")
         return
     is_encrypted = connections.store(conn_id, connection, replace=may_replace)
-    terminal.say(f"Stored as connection {conn_id}. Workers renew the tokens from here on.")
+    terminal.say(f"Stored as connection {conn_id}. Workers renew the tokens from now on.")
     if not is_encrypted:
         terminal.say("Its secrets are not encrypted in the database: Airflow has no fernet_key.")
-    if ready.variable_of(conn_id) in os.environ:
-        terminal.say(f"{ready.variable_of(conn_id)} is set here, and Airflow takes that one before its database.")
+    if connection_text.variable_of(conn_id) in os.environ:
+        terminal.say(f"{connection_text.variable_of(conn_id)} is set here, and Airflow uses it before its database.")
 
 
 def _callback(file: str | None, terminal: Terminal) -> InstallCallback | None:
@@ -87,25 +87,29 @@ def _callback(file: str | None, terminal: Terminal) -> InstallCallback | None:
         return read_install_callback(terminal.read_all() if file == "-" else Path(file).read_text(encoding="utf-8"))
     except (OSError, UnicodeError) as error:
         reason = (error.strerror or "unreadable").lower() if isinstance(error, OSError) else "not UTF-8"
-        failure = ConfigurationError(f"{file} cannot be read ({reason})", next_step="name the file of the callback")
+        failure = ConfigurationError(
+            f"{file} cannot be read ({reason})", next_step="give the file with the body of the callback"
+        )
     raise failure
 
 
-def _agree_to_replace(existing: connections.Existing, options: argparse.Namespace, terminal: Terminal) -> None:
+def _agree_to_replace(
+    existing: connections.ExistingConnection, options: argparse.Namespace, terminal: Terminal
+) -> None:
     if existing.conn_type != "bitrix24":
         raise ConfigurationError(
-            f"connection {options.conn_id} is there, and of type {existing.conn_type}",
-            next_step="take another --conn-id",
+            f"connection {options.conn_id} exists, and its type is {existing.conn_type}",
+            next_step="use another --conn-id",
         )
-    question = f"Connection {options.conn_id} is there. Replace its webhook or its application?"
-    if not options.replace and not terminal.confirm(question, otherwise="give --replace"):
+    question = f"Connection {options.conn_id} exists. Replace its webhook or application?"
+    if not options.replace and not terminal.confirm(question, otherwise="add --replace"):
         raise ConfigurationError(
-            f"connection {options.conn_id} stays as it is", next_step="take another --conn-id, or give --replace"
+            f"connection {options.conn_id} was left as it is", next_step="use another --conn-id, or add --replace"
         )
 
 
 def _verify(value: str | None) -> str | None:
-    """A file is looked for from here, and by workers from anywhere."""
+    """Make the path of a file absolute: it is given from here, and workers read it from anywhere."""
     return os.path.abspath(value) if value and os.path.exists(value) else value
 
 
@@ -113,12 +117,12 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser = _parser()
     for name in (argument.partition("=")[0] for argument in arguments):
         if name in _SECRETS:
-            parser.error(f"{name} is no option, since others could read it: it is asked for")
+            parser.error(f"{name} is not an option, because others could read it: you are asked for it instead")
     options, unknown = parser.parse_known_args(arguments)
     if unknown:
-        # Not what they say: a secret may have gone astray.
+        # Not their values: one may be a secret.
         names = [word.partition("=")[0] for word in unknown if word.startswith("-")]
-        parser.error(f"unknown: {', '.join(names) or 'a word that belongs to no option'}")
+        parser.error(f"unknown: {', '.join(names) or 'an argument that belongs to no option'}")
     if not re.fullmatch(r"[\w.-]{1,200}", options.conn_id):
         parser.error("--conn-id takes letters, digits, _, - and .")
     return options
@@ -134,18 +138,18 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("--conn-id", default="bitrix24_default", metavar="ID", help="the connection (default: %(default)s)")
-    add("--print", choices=ready.FORMS, help="print the ready connection with its secrets, and store nothing")
+    add("--print", choices=connection_text.FORMS, help="print the connection with its secrets instead of storing it")
     add("--replace", action="store_true", help="replace a connection of this id without asking")
     add("--portal", metavar="HOST", help="e.g. my.bitrix24.com, or https://crm.example.com:8443/folder")
     add("--client-id", metavar="ID", help="from the application's card, e.g. local.0123…")
     add(
         "--from-install-callback",
         metavar="FILE",
-        help="take the tokens out of the body of the POST that an application without interface gets when it is "
+        help="take the tokens from the body of the POST that an application without an interface gets when it is "
         "installed; - for standard input",
     )
-    add("--verify", metavar="FILE", help="certificate authorities of a self-hosted portal; false trusts anybody")
-    add("--oauth-url", metavar="URL", help="another authorization server than Bitrix24's own")
+    add("--verify", metavar="FILE", help="certificate authorities of a self-hosted portal; false trusts any server")
+    add("--oauth-url", metavar="URL", help="an authorization server that is not Bitrix24's")
     return parser
 
 

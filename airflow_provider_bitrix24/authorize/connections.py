@@ -1,4 +1,4 @@
-"""Connections in Airflow's database, as ``airflow connections add`` writes them: for where Airflow is administered."""
+"""Connections in Airflow's database, written as ``airflow connections add`` writes them, on an administrator's host."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, slots=True)
-class Existing:
+class ExistingConnection:
     """
-    A connection that is there already.
+    A connection that exists already.
 
-    :param parts: ``host``, ``schema``, ``port`` as they are stored; the login and the password are left alone.
+    :param parts: ``host``, ``schema``, ``port`` as they are stored; the login and the password are not read.
     :param extra: its extras; empty where they cannot be read.
     """
 
@@ -26,7 +26,7 @@ class Existing:
     extra: dict[str, Any]
 
 
-def find(conn_id: str) -> Existing | None:
+def find(conn_id: str) -> ExistingConnection | None:
     """
     Look a connection up.
 
@@ -40,9 +40,9 @@ def store(conn_id: str, connection: dict[str, Any], *, replace: bool) -> bool:
     Write a connection, committed when this returns.
 
     :param connection: ``{"conn_type": "bitrix24", "host": "my.bitrix24.com", "extra": {…}}``.
-    :param replace: whether one that is there may be overwritten: its description stays, and nothing else.
+    :param replace: whether an existing one may be overwritten; only its description stays.
     :return: whether its secrets are encrypted.
-    :raises ConfigurationError: the connection is there and may not be overwritten.
+    :raises ConfigurationError: the connection exists and may not be overwritten.
     :raises Bitrix24Error: the database cannot be used.
     """
 
@@ -52,14 +52,14 @@ def store(conn_id: str, connection: dict[str, Any], *, replace: bool) -> bool:
         row = _row(session, conn_id)
         if row is not None and not replace:
             raise ConfigurationError(
-                f"connection {conn_id!r} has been made meanwhile", next_step="repeat it with --replace"
+                f"connection {conn_id!r} was created in the meantime", next_step="run this again with --replace"
             )
         if row is None:
             row = Connection(conn_id=conn_id)
             session.add(row)
         row.conn_type, row.host = connection["conn_type"], connection["host"]
         row.login = row.schema = row.port = None
-        # set_password(None) would leave the one that is there.
+        # set_password(None) would keep the present one.
         row._password, row.is_encrypted = None, False
         row.set_extra(json.dumps(connection["extra"]))
         return bool(row.is_extra_encrypted)
@@ -79,7 +79,7 @@ def _in_database(work: Callable[[Any], Value]) -> Value:
         # Not its text: that may hold the address of the database, with a password.
         failure = Bitrix24Error(
             f"Airflow's database cannot be used ({type(error).__name__})",
-            next_step="see that `airflow connections list` works here, or take --print json",
+            next_step="check that `airflow connections list` works here, or use --print json",
         )
     raise failure
 
@@ -91,13 +91,13 @@ def _row(session: Any, conn_id: str) -> Any:
     return session.scalar(select(Connection).where(Connection.conn_id == conn_id))
 
 
-def _existing(row: Any) -> Existing | None:
+def _existing(row: Any) -> ExistingConnection | None:
     if row is None:
         return None
     try:
         extra = json.loads(row.extra or "{}")
     except Exception:
-        # Not JSON, or encrypted with another key: the person is asked for everything then.
+        # Not JSON, or encrypted with another key: then the person is asked for everything.
         extra = None
     parts = {"host": row.host, "schema": row.schema, "port": row.port}
-    return Existing(row.conn_type or "", parts, extra if isinstance(extra, dict) else {})
+    return ExistingConnection(row.conn_type or "", parts, extra if isinstance(extra, dict) else {})

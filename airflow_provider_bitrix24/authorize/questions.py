@@ -1,4 +1,4 @@
-"""What must be known before an application can be authorized: from options, from a connection, or from a person."""
+"""What must be known before an application can be authorized: from options, an existing connection, or a person."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlsplit
 
-from airflow_provider_bitrix24.authorize.connections import Existing
+from airflow_provider_bitrix24.authorize.connections import ExistingConnection
 from airflow_provider_bitrix24.authorize.install_callback import InstallCallback
 from airflow_provider_bitrix24.authorize.terminal import Terminal
 from airflow_provider_bitrix24.exceptions import ConfigurationError
@@ -17,17 +17,17 @@ from airflow_provider_bitrix24.rest.portal import OAuthApp, Portal
 from airflow_provider_bitrix24.rest.settings.address import portal_from_parts
 from airflow_provider_bitrix24.rest.settings.extras import trimmed
 
-#: Where the client secret may come from instead of a question: options are seen by all who may list processes.
+#: Where the client secret may come from instead of a question. Not an option: all users can list processes.
 SECRET_VARIABLE = "BITRIX24_CLIENT_SECRET"  # noqa: S105 - a name, not a secret
 #: Extras of a connection that are not kept when it is replaced.
 _REPLACED = frozenset({"webhook_url", "refresh_token", "access_token", "member_id"})
-#: Stands where a connection must have something that is not known yet.
+#: In place of what a connection must have and is not known yet.
 _UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """What the options say; None where they say nothing, and the connection that is there or a person does."""
+class Answers:
+    """What the options have answered already; None is taken from the existing connection, or asked of a person."""
 
     conn_id: str
     portal: str | None = None
@@ -40,7 +40,7 @@ class Wanted:
 @dataclass(frozen=True, slots=True)
 class Draft:
     """
-    A connection that only lacks its tokens.
+    A connection that lacks only its tokens.
 
     :param portal: where the application signs in; its credentials are ``app``.
     :param extra: the extras of the connection. Holds the client secret.
@@ -52,57 +52,57 @@ class Draft:
     extra: Mapping[str, Any] = field(repr=False)
 
 
-def ask_for(wanted: Wanted, existing: Existing | None, terminal: Terminal) -> Draft:
+def ask_for(known: Answers, existing: ExistingConnection | None, terminal: Terminal) -> Draft:
     """
     Ask for whatever is missing.
 
-    :param existing: the connection that will be replaced: its settings stay, and its application is proposed.
+    :param existing: the connection that will be replaced; its settings are kept, and its application is the default.
     :raises ConfigurationError: an option, an answer or a kept setting is wrong; the message names it.
     """
     before = dict(existing.extra) if existing else {}
-    address = _portal(wanted, existing, terminal)
-    client_id = _client_id(wanted, _text(before, "client_id"), terminal)
+    address = _portal(known, existing, terminal)
+    client_id = _client_id(known, _text(before, "client_id"), terminal)
     is_the_same = client_id == _text(before, "client_id")
     extra = {
         **{name: value for name, value in before.items() if value is not None and name not in _REPLACED},
         "auth": "oauth",
         "client_id": client_id,
         "client_secret": _client_secret(_text(before, "client_secret") if is_the_same else None, terminal),
-        **{name: value for name, value in (("verify", wanted.verify), ("oauth_url", wanted.oauth_url)) if value},
+        **{name: value for name, value in (("verify", known.verify), ("oauth_url", known.oauth_url)) if value},
     }
-    portal = portal_from_parts(wanted.conn_id, host=address, extra={**extra, "refresh_token": _UNKNOWN})
+    portal = portal_from_parts(known.conn_id, host=address, extra={**extra, "refresh_token": _UNKNOWN})
     app = replace(application_of(portal), refresh_token="")
-    return Draft(wanted.conn_id, replace(portal, credentials=app), app, extra)
+    return Draft(known.conn_id, replace(portal, credentials=app), app, extra)
 
 
 def application_of(portal: Portal) -> OAuthApp:
-    """The application that calls a portal."""
+    """Return the application that calls a portal."""
     if not isinstance(portal.credentials, OAuthApp):
         raise TypeError("not an application's portal")
     return portal.credentials
 
 
-def _portal(wanted: Wanted, existing: Existing | None, terminal: Terminal) -> str:
-    callback, allow_http = wanted.callback, existing.extra.get("allow_http") if existing else None
-    text = wanted.portal or (callback.address if callback else None)
+def _portal(known: Answers, existing: ExistingConnection | None, terminal: Terminal) -> str:
+    callback, allow_http = known.callback, existing.extra.get("allow_http") if existing else None
+    text = known.portal or (callback.address if callback else None)
     if text is None:
-        text = terminal.ask("Portal", otherwise="give --portal", default=_address_of(existing))
+        text = terminal.ask("Portal", otherwise="add --portal", default=_address_of(existing))
     if text.lower().startswith("http://") and not allow_http:
         raise ConfigurationError(
-            "the portal's address begins with http://, which would send tokens in clear text",
+            "the portal's address begins with http://, which would send tokens unencrypted",
             next_step="write it with https://",
         )
-    portal = _read_address(wanted.conn_id, allow_http, host=text)
+    portal = _read_address(known.conn_id, allow_http, host=text)
     if callback and urlsplit(callback.address).hostname != portal.host:
         raise ConfigurationError(
-            f"the callback comes from {callback.address}, and --portal names {portal.address}",
+            f"the callback comes from {callback.address}, but --portal names {portal.address}",
             next_step="leave --portal out",
         )
     return portal.address
 
 
-def _address_of(existing: Existing | None) -> str | None:
-    """The portal of a connection; None where there is none, or where it cannot be read."""
+def _address_of(existing: ExistingConnection | None) -> str | None:
+    """Return the portal of a connection; None without a connection, and where it cannot be read."""
     if existing is None:
         return None
     try:
@@ -112,17 +112,18 @@ def _address_of(existing: Existing | None) -> str | None:
 
 
 def _read_address(name: str, allow_http: Any, **parts: Any) -> Portal:
-    """Read an address alone: whatever else was pasted with it, a webhook's code say, is left out."""
+    """Read the address alone: whatever else was pasted with it, such as a webhook's code, is left out."""
     unknown = dict.fromkeys(("client_id", "client_secret", "refresh_token"), _UNKNOWN)
     return portal_from_parts(name, **parts, extra={"auth": "oauth", "allow_http": allow_http, **unknown})
 
 
-def _client_id(wanted: Wanted, before: str | None, terminal: Terminal) -> str:
-    client_id = wanted.client_id or terminal.ask("client_id", otherwise="give --client-id", default=before)
+def _client_id(known: Answers, before: str | None, terminal: Terminal) -> str:
+    client_id = known.client_id or terminal.ask("client_id", otherwise="add --client-id", default=before)
     if not re.fullmatch(r"(local|app)\.[\w.]{1,100}", client_id):
         # Not shown: it may be the secret.
         raise ConfigurationError(
-            "this is no client_id", next_step='it begins with "local." or "app." and stands in the application\'s card'
+            "this is not a client_id",
+            next_step='copy it from the application\'s card; it begins with "local." or "app."',
         )
     return client_id
 
@@ -135,7 +136,8 @@ def _client_secret(before: str | None, terminal: Terminal) -> str:
     )
     if not re.fullmatch(r"[!-~]{4,200}", secret):
         raise ConfigurationError(
-            "the client_secret has a character that none has", next_step="copy it anew from the application's card"
+            "the client_secret has a character that is not allowed in one",
+            next_step="copy it again from the application's card",
         )
     return secret
 

@@ -15,9 +15,9 @@ _HOST = re.compile(r"[\w.:-]{1,253}")
 
 
 @dataclass(frozen=True, slots=True)
-class Redirected:
+class Redirect:
     """
-    What the portal sent along after signing in; None for what was not pasted.
+    What the portal sent with the browser after signing in; None for what was not pasted.
 
     :param domain: where the person signed in.
     :param server_domain: the authorization server, ``oauth.bitrix.info``.
@@ -29,14 +29,14 @@ class Redirected:
     server_domain: str | None = None
 
 
-def read_redirect(pasted: str, state: str) -> Redirected:
+def read_redirect(pasted: str, state: str) -> Redirect:
     """
-    Take a whole address, its query or the bare code.
+    Read a whole address, its query or the code alone.
 
-    :param state: what the authorization was begun with: a whole address must bring it back unchanged.
+    :param state: the state that this authorization was started with; a whole address must have it.
     :raises ConfigurationError: there is no code in it, or it belongs to another authorization.
 
-    Source: Bitrix24 REST docs, «Full OAuth 2.0 flow», step 1.
+    Source: Bitrix24 REST docs, "Full OAuth 2.0 flow", step 1.
     """
     text = trimmed(pasted) or ""
     if "=" not in text:
@@ -45,21 +45,23 @@ def read_redirect(pasted: str, state: str) -> Redirected:
                 "this is neither a code nor an address with one",
                 next_step="paste the whole address that the browser shows after signing in",
             )
-        return Redirected(text)
+        return Redirect(text)
     query = parse_qs(text.partition("#")[0].rpartition("?")[2])
-    found = {name: trimmed(values[-1]) for name, values in query.items()}
-    code = found.get("code")
+    values_of = {name: trimmed(values[-1]) for name, values in query.items()}
+    code = values_of.get("code")
     if not code or not _CODE.fullmatch(code):
         raise ConfigurationError(
-            "this is the address to open" if "client_id" in found else "this address holds no code",
-            next_step="paste the one to which the browser is sent after signing in; it has code= in it",
+            "this is the address to open" if "client_id" in values_of else "this address has no code in it",
+            next_step="paste the address to which the browser is sent after signing in; it has code= in it",
         )
-    if not secrets.compare_digest((found.get("state") or "").encode(), state.encode()):
+    if not secrets.compare_digest((values_of.get("state") or "").encode(), state.encode()):
         raise ConfigurationError(
-            "this address belongs to another authorization: its state is not the one that was begun with here",
-            next_step="open the last address shown, and paste where that leads",
+            "this address belongs to another authorization (its state is not the one of this run)",
+            next_step="open the address that was shown last, and paste the one to which it leads",
         )
-    return Redirected(code, _host(found.get("domain")), found.get("member_id"), _host(found.get("server_domain")))
+    return Redirect(
+        code, _host(values_of.get("domain")), values_of.get("member_id"), _host(values_of.get("server_domain"))
+    )
 
 
 def _host(text: str | None) -> str | None:

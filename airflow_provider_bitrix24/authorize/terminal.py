@@ -1,4 +1,4 @@
-"""Questions to a person, and what the person is told."""
+"""Questions to a person at a terminal, and messages."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from airflow_provider_bitrix24.rest.settings.extras import trimmed
 
 
 class NoAnswer(ConfigurationError):
-    """Standard input has ended before a question was answered."""
+    """Standard input ended before a question was answered."""
 
 
 class Terminal:
     """
-    Talks on standard error, so that standard output holds nothing but a ready connection.
+    Asks on standard error, so that standard output holds nothing but a printed connection.
 
-    Answers come on standard input, also out of a pipe, one to a line.
+    Answers are read from standard input, which may be a pipe, one on each line.
     """
 
     def say(self, text: str) -> None:
@@ -28,8 +28,8 @@ class Terminal:
         """
         Ask until there is an answer.
 
-        :param otherwise: what a person does who cannot answer.
-        :param default: the answer of who only presses Enter.
+        :param otherwise: what to do instead of answering, for the error.
+        :param default: the answer where only Enter is pressed.
         :raises NoAnswer: standard input has ended.
         """
         prompt = f"{question} [{default}]: " if default else f"{question}: "
@@ -39,21 +39,21 @@ class Terminal:
                 return answer
 
     def ask_secret(self, question: str, *, otherwise: str, default: str | None = None) -> str:
-        """Ask for something that is not shown, neither as it is typed nor as a default; like :meth:`ask`."""
+        """Ask like :meth:`ask`, but show neither what is typed nor the default."""
         prompt = f"{question}: "
         while True:
-            # getpass would leave a pipe alone, and wait for the terminal.
+            # getpass would not read a pipe, and wait for the terminal.
             read = self._unseen_answer if sys.stdin.isatty() else self._answer
             answer = read(prompt, question, otherwise) or default
             if answer:
                 return answer
 
     def confirm(self, question: str, *, otherwise: str) -> bool:
-        """Ask for yes or no; anything but a yes is a no."""
+        """Ask for yes or no; anything but a yes counts as no."""
         return (self._answer(f"{question} [y/N]: ", question, otherwise) or "").lower() in ("y", "yes")
 
     def read_all(self) -> str:
-        """Whatever comes on standard input, to its end."""
+        """Read standard input to its end."""
         return sys.stdin.read()
 
     def _answer(self, prompt: str, question: str, otherwise: str) -> str | None:
@@ -62,11 +62,11 @@ class Terminal:
         line = sys.stdin.readline()
         if not line:
             sys.stderr.write("\n")
-            raise NoAnswer(f"«{question}» was not answered", next_step=otherwise)
+            raise NoAnswer(f'"{question}" was not answered', next_step=otherwise)
         return trimmed(line)
 
     def _unseen_answer(self, prompt: str, question: str, otherwise: str) -> str | None:
         try:
             return trimmed(getpass.getpass(prompt, stream=sys.stderr))
         except EOFError:
-            raise NoAnswer(f"«{question}» was not answered", next_step=otherwise) from None
+            raise NoAnswer(f'"{question}" was not answered', next_step=otherwise) from None

@@ -55,7 +55,7 @@ def test_a_code_that_comes_too_late_begins_the_authorization_again(portal, app, 
         portal.clock.advance(31)
         person.until("Address or code .*: ")
         person.type(late)
-        person.until(r"a code is good once, for 30 seconds, and it is \d+ seconds since the address was shown")
+        person.until(r"a code is valid once, for 30 seconds, and the address was shown \d+ seconds ago")
         second = person.until(ADDRESS)[0]
         assert second != first
         person.until("Address or code .*: ")
@@ -106,7 +106,7 @@ def test_a_pipe_is_read_even_where_there_is_a_terminal(app, options, secret):
 
 @pytest.mark.parametrize(
     ("answers", "missing"),
-    [([], "«Portal» was not answered: give --portal"), (["portal"], "«client_id» was not answered: give --client-id")],
+    [([], '"Portal" was not answered: add --portal'), (["portal"], '"client_id" was not answered: add --client-id')],
 )
 def test_a_question_that_nobody_answers_says_how_to_answer_it_beforehand(portal, answers, missing):
     ended = run("--print", "json", answers=[portal.url for _ in answers])
@@ -126,7 +126,7 @@ def test_a_server_that_is_away_is_asked_again_with_a_new_code(portal, app, optio
     portal.fault(fault, "oauth/token")
     ended = run("--print", "json", *options, answers=[app.authorize_code(), app.authorize_code()])
     assert ended.exit_code == 0, ended.said
-    assert "Once more, with a new code" in ended.said
+    assert "Try again with a new code" in ended.said
     assert untold(app, ended.said)
 
 
@@ -185,17 +185,17 @@ def test_a_pair_that_the_portal_does_not_take_is_not_handed_out(portal, app, opt
 @pytest.mark.parametrize(
     ("wrong", "reason"),
     [
-        (["--portal", "http://my.bitrix24.com"], "would send tokens in clear text: write it with https://"),
+        (["--portal", "http://my.bitrix24.com"], "would send tokens unencrypted: write it with https://"),
         (["--portal", "my.bitrix24.com/crm/deal/"], "the host has a path, which no cloud portal has"),
-        (["--client-id", "pmx1ua0secret"], "this is no client_id"),
+        (["--client-id", "pmx1ua0secret"], "this is not a client_id"),
         (["--oauth-url", "http://oauth.example.com"], "the extra `oauth_url` is wrong"),
         (["--verify", "/nowhere/ca.pem"], "the extra `verify` is wrong"),
         (["--print", "env", "--conn-id", "my-portal"], "no environment variable can be named AIRFLOW_CONN_MY-PORTAL"),
         (["--conn-id", "a b"], "--conn-id takes letters, digits"),
-        (["--client-secret", "pmx1ua0secret"], "--client-secret is no option, since others could read it"),
-        (["--client-secret=pmx1ua0secret"], "--client-secret is no option, since others could read it"),
+        (["--client-secret", "pmx1ua0secret"], "--client-secret is not an option, because others could read it"),
+        (["--client-secret=pmx1ua0secret"], "--client-secret is not an option, because others could read it"),
         (["--secret=pmx1ua0secret"], "unknown: --secret"),
-        (["pmx1ua0secret"], "unknown: a word that belongs to no option"),
+        (["pmx1ua0secret"], "unknown: an argument that belongs to no option"),
         (["--from-install-callback", "/nowhere/callback"], "/nowhere/callback cannot be read (no such file"),
     ],
 )
@@ -290,7 +290,7 @@ def test_a_callback_of_another_portal_than_the_one_named_is_refused(portal, app,
         answers=[app.install_callback()],
     )
     assert ended.exit_code == 2
-    assert f"the callback comes from {portal.url}, and --portal names https://other.bitrix24.com" in ended.said
+    assert f"the callback comes from {portal.url}, but --portal names https://other.bitrix24.com" in ended.said
     assert portal.requests == 0
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_bitrix24.authorize.redirect import Redirected, read_redirect
+from airflow_provider_bitrix24.authorize.redirect import Redirect, read_redirect
 from airflow_provider_bitrix24.exceptions import ConfigurationError
 
 CODE, STATE = "avmocpghblyi01m3h42bljvqtyd19sw1", "JJHgsdgfkdaslg7lbadsfg"
@@ -13,7 +13,7 @@ QUERY = (
     f"code={CODE}&state={STATE}&domain=portal.bitrix24.com&member_id=a223c6b3710f85df22e9377d6c4f7553"
     "&scope=crm%2Centity%2Cim%2Ctask&server_domain=oauth.bitrix.info"
 )
-WHOLE = Redirected(CODE, "portal.bitrix24.com", "a223c6b3710f85df22e9377d6c4f7553", "oauth.bitrix.info")
+WHOLE = Redirect(CODE, "portal.bitrix24.com", "a223c6b3710f85df22e9377d6c4f7553", "oauth.bitrix.info")
 
 
 @pytest.mark.parametrize(
@@ -24,10 +24,10 @@ WHOLE = Redirected(CODE, "portal.bitrix24.com", "a223c6b3710f85df22e9377d6c4f755
         (f"https://www.applicationhost.com/?a=?&{QUERY.replace('portal.', 'Portal.')}", WHOLE),
         (f"?{QUERY}", WHOLE),
         (QUERY, WHOLE),
-        (f"code={CODE}&state={STATE}", Redirected(CODE)),
-        (f"https://www.applicationhost.com/?code={CODE}&state={STATE}&domain=a%0Ab", Redirected(CODE)),
-        (CODE, Redirected(CODE)),
-        (f' "{CODE}" ', Redirected(CODE)),
+        (f"code={CODE}&state={STATE}", Redirect(CODE)),
+        (f"https://www.applicationhost.com/?code={CODE}&state={STATE}&domain=a%0Ab", Redirect(CODE)),
+        (CODE, Redirect(CODE)),
+        (f' "{CODE}" ', Redirect(CODE)),
     ],
 )
 def test_an_address_a_query_and_a_code_are_understood(pasted, read):
@@ -41,8 +41,8 @@ def test_an_address_a_query_and_a_code_are_understood(pasted, read):
         ("yes", "neither a code nor an address"),
         (f"the code is {CODE}", "neither a code nor an address"),
         ("https://www.applicationhost.com/application/", "neither a code nor an address"),
-        ("https://www.applicationhost.com/application/?state=" + STATE, "this address holds no code"),
-        (f"https://www.applicationhost.com/?code=%0A{CODE}x%20y&state={STATE}", "this address holds no code"),
+        ("https://www.applicationhost.com/application/?state=" + STATE, "this address has no code in it"),
+        (f"https://www.applicationhost.com/?code=%0A{CODE}x%20y&state={STATE}", "this address has no code in it"),
         (
             f"https://portal.bitrix24.com/oauth/authorize/?client_id=local.1&state={STATE}",
             "this is the address to open",

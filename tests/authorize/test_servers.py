@@ -8,8 +8,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from airflow_provider_bitrix24.authorize.pair import connection_with
-from airflow_provider_bitrix24.authorize.questions import Wanted, ask_for
+from airflow_provider_bitrix24.authorize.first_pair import connection_with
+from airflow_provider_bitrix24.authorize.questions import Answers, ask_for
 from airflow_provider_bitrix24.authorize.terminal import Terminal as Silent
 from airflow_provider_bitrix24.rest.oauth.authorization import TokenResponse
 from tests.authorize.person import Terminal, run
@@ -38,7 +38,7 @@ def test_the_code_goes_to_the_server_that_the_redirect_names_if_it_is_bitrix24s(
             state = parse_qs(urlsplit(person.until(ADDRESS)[0]).query)["state"][0]
             person.until("Address or code .*: ")
             person.type(f"https://app.example.com/?code=0123456789&state={state}&server_domain={named}")
-            person.until("Once more, with a new code")
+            person.until("Try again with a new code")
     assert [request.split()[:2] for request in heard] == [[b"CONNECT", asked.encode()]]
 
 
@@ -52,14 +52,14 @@ def test_the_code_goes_to_the_server_that_the_redirect_names_if_it_is_bitrix24s(
     ],
 )
 def test_workers_are_told_of_a_server_that_is_not_the_usual_one_if_it_is_bitrix24s(secret, answered, kept):
-    draft = ask_for(Wanted("x", portal="my.bitrix24.com", client_id="local.1"), None, Silent())
+    draft = ask_for(Answers("x", portal="my.bitrix24.com", client_id="local.1"), None, Silent())
     granted = TokenResponse("access", "refresh", 3600.0, "member", None, None, answered)
     assert connection_with(granted, draft)["extra"].get("oauth_url") == kept
 
 
 def test_a_server_that_a_person_names_stays_named(secret):
     url = "https://oauth.example.com/oauth/token/"
-    draft = ask_for(Wanted("x", portal="my.bitrix24.com", client_id="local.1", oauth_url=url), None, Silent())
+    draft = ask_for(Answers("x", portal="my.bitrix24.com", client_id="local.1", oauth_url=url), None, Silent())
     granted = TokenResponse("access", "refresh", 3600.0, "member", None, None, "https://oauth.bitrix24.tech/rest/")
     assert connection_with(granted, draft)["extra"]["oauth_url"] == url
 

@@ -116,7 +116,7 @@ def test_tasks_renew_what_was_stored_and_when_it_is_dead_three_times_enter_and_a
 def test_a_connection_that_is_there_stays_without_a_yes(portal, app, secret, database, stored):
     database.add(**{**portal.connection(), "extra": None})
     before = database.row()
-    for answers, reason in ((["no"], "stays as it is"), ([], "give --replace")):
+    for answers, reason in ((["no"], "was left as it is"), ([], "add --replace")):
         ended = stored(*answers)
         assert ended.exit_code == 2
         assert reason in ended.said
@@ -146,7 +146,7 @@ def test_a_connection_that_somebody_makes_meanwhile_is_not_overwritten(portal, o
         person.type(address)
         ended = person.ended()
     assert ended.exit_code == 2
-    assert f"connection '{CONN_ID}' has been made meanwhile: repeat it with --replace" in ended.said
+    assert f"connection '{CONN_ID}' was created in the meantime: run this again with --replace" in ended.said
     assert database.row()["host"] == "my.bitrix24.com"
 
 
@@ -154,7 +154,7 @@ def test_a_connection_of_another_type_is_never_replaced(portal, secret, database
     database.add(conn_type="postgres", host="db.example.com")
     ended = stored(more=["--replace"])
     assert ended.exit_code == 2
-    assert f"connection {CONN_ID} is there, and of type postgres: take another --conn-id" in ended.said
+    assert f"connection {CONN_ID} exists, and its type is postgres: use another --conn-id" in ended.said
     assert database.row()["conn_type"] == "postgres"
     assert portal.requests == 0
 
@@ -174,7 +174,7 @@ def test_a_database_that_cannot_be_used_is_told_before_any_question(portal, app,
         environment={"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": "sqlite:////nowhere/pmx1ua0password/airflow.db"},
     )
     assert ended.exit_code == 1
-    assert "Airflow's database cannot be used (OperationalError): see that `airflow connections list` works here" in (
+    assert "Airflow's database cannot be used (OperationalError): check that `airflow connections list` works here" in (
         ended.said
     )
     assert "pmx1ua0password" not in ended.said
@@ -190,4 +190,4 @@ def test_a_missing_key_and_a_variable_that_hides_the_connection_are_told(app, op
     )
     assert ended.exit_code == 0, ended.said
     assert "Its secrets are not encrypted in the database: Airflow has no fernet_key" in ended.said
-    assert "AIRFLOW_CONN_AUTHORIZED is set here, and Airflow takes that one" in ended.said
+    assert "AIRFLOW_CONN_AUTHORIZED is set here, and Airflow uses it" in ended.said

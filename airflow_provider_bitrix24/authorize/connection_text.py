@@ -1,4 +1,4 @@
-"""A ready connection as text, to be put elsewhere than into Airflow's database. Holds the secrets."""
+"""A connection as text with its secrets, to be stored elsewhere than in Airflow's database."""
 
 from __future__ import annotations
 
@@ -10,31 +10,31 @@ from urllib.parse import urlencode
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError
 
-#: Forms that can be asked for.
+#: The forms that can be printed.
 FORMS = ("json", "uri", "env")
 
 
 def variable_of(conn_id: str) -> str:
-    """The environment variable in which Airflow looks for a connection."""
+    """Return the environment variable in which Airflow looks for a connection."""
     return f"AIRFLOW_CONN_{conn_id.upper()}"
 
 
 def check_printable(conn_id: str, form: str) -> None:
     """
-    See whether the connection can have that form, before anybody signs in.
+    Check that the connection can have that form, before anybody signs in.
 
     :raises ConfigurationError: no environment variable can have this name.
     """
     if form == "env" and not re.fullmatch(r"[A-Za-z0-9_]+", conn_id):
         raise ConfigurationError(
             f"no environment variable can be named {variable_of(conn_id)}",
-            next_step="take a --conn-id of letters, digits and _",
+            next_step="use a --conn-id of letters, digits and _",
         )
 
 
 def as_text(conn_id: str, connection: dict[str, Any], form: str) -> str:
     """
-    One line in one of :data:`FORMS`.
+    Return one line in one of :data:`FORMS`.
 
     :param connection: ``{"conn_type": "bitrix24", "host": "my.bitrix24.com", "extra": {…}}``, its extras texts.
     """
