@@ -70,7 +70,7 @@ def test_every_spelling_of_bitrix24_finds_its_field(spelling, name):
 @pytest.mark.parametrize(
     ("name", "near"),
     [
-        ("titel", "did you mean title?"),
+        ("titel", "did you mean title"),
         ("UF_CRM_3_DIGIT1", "ufCrm_3_DIGIT10"),
         # Computed by rules that the portal does not follow for this name.
         ("ufCrm1742000000", "ufCrm_1742000000"),

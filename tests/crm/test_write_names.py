@@ -102,7 +102,7 @@ def test_the_universal_methods_are_checked_by_the_kind_of_each_row(portal, conne
     assert write(method="crm.item.add", mapping=mapping, rows=rows * 2)["written"] == 4
     assert portal.count("crm.item.fields") == 2
     failure = failure_of(method="crm.item.add", mapping=mapping, rows=[{"kind": 2, "field": {"titel": "x"}}])
-    assert "fields names 'titel', which is not a field of a deal: did you mean title?" in failure
+    assert "fields names 'titel', which is not a field of a deal: did you mean title" in failure
 
 
 def test_methods_that_nobody_described_take_any_name(portal, connection):

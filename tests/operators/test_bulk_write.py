@@ -123,7 +123,7 @@ def test_a_dry_run_writes_nothing_and_names_rows_that_cannot_be_written(portal, 
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ({"titel": "Acme"}, "the row names 'titel', which is not a field of a company: did you mean title?"),
+        ({"titel": "Acme"}, "the row names 'titel', which is not a field of a company: did you mean title"),
         ({"id;title": "1;Acme"}, "the row names 'id;title', which is not a field"),
         ({"title": "Acme", "revenue": "12,50"}, "write it without separators"),
         ({"title": "Acme", "createdTime": "2026-01-01T00:00:00+03:00"}, "read-only: the portal would silently drop it"),

@@ -138,7 +138,7 @@ def test_rows_are_imported(portal, connection, run_dag, xcom, untold):
 
 HOPELESS: dict[str, tuple[type, dict[str, Any], str]] = {
     "get_missing": (Bitrix24GetItemOperator, {"item_id": 999}, "crm.item.list gives the ids"),
-    "list_name": (Bitrix24ListItemsOperator, {"item_filter": {"titel": 1}}, "did you mean title?"),
+    "list_name": (Bitrix24ListItemsOperator, {"item_filter": {"titel": 1}}, "did you mean title"),
     "add_value": (Bitrix24AddItemOperator, {"fields": {"begindate": "31.01.2026"}}, "write e.g. 2026-01-31"),
     "add_denied": (Bitrix24AddItemOperator, {"fields": {"title": "x"}}, "ACCESS_DENIED"),
     "update_denied": (Bitrix24UpdateItemOperator, {"item_id": 3, "fields": {"title": "x"}}, "ACCESS_DENIED"),

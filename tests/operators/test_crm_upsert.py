@@ -124,7 +124,7 @@ def test_more_than_one_item_with_the_key_is_an_error_and_nothing_is_written(port
         ({"fields": {"title": "x"}, "key": "id"}, "key names id, which cannot be a key here"),
         ({"fields": {"title": "x"}, "key": []}, "key is empty"),
         ({"fields": {}}, "fields is empty"),
-        ({"fields": {"originId": "1", "titel": "x"}}, "did you mean title?"),
+        ({"fields": {"originId": "1", "titel": "x"}}, "did you mean title"),
     ],
 )
 def test_a_key_that_means_every_item_or_none_is_refused(arguments, message, portal, connection):

@@ -27,9 +27,6 @@ STAND_INS: dict[str, dict[str, str]] = {
         for action in ("add", "delete", "items.delete", "items.get", "items.set")
     },
     "crm.deal.get": {"ID": "deal"},
-    "crm.deal.recurring.add": {"fields.DEAL_ID": "deal"},
-    **{f"crm.deal.recurring.{action}": {"id": "recurring"} for action in ("expose", "get", "update")},
-    "crm.deal.recurring.delete": {"id": "recurring without a template"},
     "crm.deal.userfield.get": {"id": "user field"},
     "crm.deal.update": {"ID": "deal"},
     "crm.deal.delete": {"ID": "deal"},
@@ -43,7 +40,6 @@ STAND_INS: dict[str, dict[str, str]] = {
     "crm.item.add": {"entityTypeId": "kind"},
     "crm.item.batchImport": {"entityTypeId": "kind"},
     "crm.item.delete": {"entityTypeId": "kind", "id": "smart item"},
-    "crm.item.details.configuration.get": {"entityTypeId": "kind"},
     "crm.item.delivery.get": {"id": "delivery"},
     "crm.item.delivery.list": {"entityId": "deal", "filter.@id.0": "delivery", "filter.@id.1": "delivery"},
     "crm.item.fields": {"entityTypeId": "kind"},
@@ -128,12 +124,6 @@ def new_objects(portal: Sandbox, result: Any) -> dict[str, Any]:
     result("crm.contact.add", {"FIELDS": {"NAME": "Bob", "PHONE": [{"VALUE": "8976543"}]}})
     paid, payment = portal.add_payment(deal, paid=True, sum=10), portal.add_payment(deal)
     product_row, delivery = portal.add_product_row(deal, price=6000, quantity=10), portal.add_delivery(deal, price=7)
-    recurring, lonely = (
-        result("crm.deal.recurring.add", {"fields": {"DEAL_ID": based_on}}) for based_on in portal.add_deals(2)
-    )
-    template = result("crm.deal.recurring.get", {"id": lonely})["DEAL_ID"]
-    result("crm.deal.delete", {"id": template})
-    result("crm.deal.recurring.expose", {"id": recurring})
     todo = {"ownerTypeId": 2, "ownerId": deal, "deadline": "2026-05-05T12:00:00"}
     product = {"paymentId": payment, "rowId": product_row, "quantity": 2}
     return {
@@ -145,8 +135,6 @@ def new_objects(portal: Sandbox, result: Any) -> dict[str, Any]:
         "type": 3,
         "user": portal.clerk.id,
         "todo": result("crm.activity.todo.add", todo)["id"],
-        "recurring": recurring,
-        "recurring without a template": lonely,
         "user field": 401,
         "task": portal.tasks()[0]["id"],
         "pay system": 6,

@@ -27,20 +27,8 @@ ASKED = {
     "crm.deal.contact.delete": {"id": GONE, "fields": {}},
     **{f"crm.deal.contact.items.{action}": {"id": GONE} for action in ("delete", "get", "set")},
     "crm.deal.delete": {"id": 0},
-    "crm.deal.details.configuration.forceCommonScopeForAll": {},
-    **{f"crm.deal.details.configuration.{action}": {"userId": 1} for action in ("get", "reset", "set")},
-    **{f"crm.item.details.configuration.{action}": {} for action in ("forceCommonScopeForAll", "get", "reset")},
-    "crm.item.details.configuration.set": {
-        "entityTypeId": 2,
-        "data": [
-            {"name": "first", "title": "First", "type": "section"},
-            {"name": "second", "title": "Second", "type": "section", "elements": [{}]},
-        ],
-    },
     "crm.deal.list": {"filter": "text"},
     "crm.deal.productrows.get": {"id": 0},
-    **{f"crm.deal.recurring.{action}": {} for action in ("expose", "fields", "list")},
-    **{f"crm.deal.recurring.{action}": {"id": GONE, "fields": {}} for action in ("get", "update")},
     "crm.deal.userfield.get": {"id": 0},
     "crm.deal.userfield.list": {"filter": "text"},
     "crm.deal.update": {"id": 1, "fields": "text"},
@@ -118,8 +106,6 @@ ASKED = {
 
 #: Pages that print what a user without any right is told.
 WITHOUT_RIGHTS = {
-    *(f"crm.deal.details.configuration.{action}" for action in ("forceCommonScopeForAll", "get", "reset", "set")),
-    *("crm.deal.recurring.fields", "crm.deal.recurring.list"),
     *("crm.company.list", "crm.contact.list", "crm.lead.list", "crm.type.list", "sale.payment.add"),
     *("crm.item.delivery.list", "crm.item.payment.list", "crm.item.productrow.list", "event.unbind"),
     *("crm.item.productrow.getAvailableForPayment", "sale.paysystem.list"),
@@ -131,8 +117,6 @@ IMPOSSIBLE = {
     "batch": "prints errors of single commands, which stand inside a result: see `test_batch.py`",
     "app.info": "current servers answer a webhook (server source)",
     "crm.activity.list": "plain HTTP is refused for all methods alike",
-    "crm.deal.recurring.add": "is about a deal with settings: see `test_recurring.py`",
-    "crm.deal.recurring.delete": "is about a template that is there: see `test_recurring.py`",
     "crm.deal.get": "prints the error of `crm.deal.add`",
     "crm.deal.productrows.set": "prices of discounts are not reckoned",
     "crm.timeline.comment.add": "a missing owner is `OWNER_NOT_FOUND` by the page's own table",

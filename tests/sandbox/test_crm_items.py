@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
 import pytest
 
 from airflow_provider_bitrix24.sandbox import Sandbox
@@ -61,7 +63,7 @@ def test_values_are_typed(portal, ask):
     item = ask(portal, "crm.item.get", {"entityTypeId": DEAL, "id": 1}).json()["result"]["item"]
     assert item == {**item, **portal.item(DEAL, 1), "entityTypeId": DEAL}
     assert isinstance(item["opportunity"], float)
-    assert (item["opened"], item["companyId"], item["contactIds"]) == ("Y", 2, [])
+    assert (item["opened"], item["companyId"], item["contactId"], item["contactIds"]) == ("Y", 2, 2, [2])
     assert item["movedTime"] == item["createdTime"]
     assert "ufCrm_MY_FIELD" in item
 
@@ -124,12 +126,12 @@ def test_orders(ask):
 @pytest.mark.parametrize(
     ("params", "description"),
     [
-        ({"filter": {"TITLE": 1}}, "Invalid filter: field 'TITLE' is not allowed in filter"),
+        ({"filter": {"Title": 1}}, "Invalid filter: field 'Title' is not allowed in filter"),
         ({"filter": {">id": [1]}}, "Invalid filter: field 'id' has invalid value"),
         ({"filter": {"opportunity": "much"}}, "Invalid filter: field 'opportunity' has invalid value"),
         ({"filter": {">createdTime": "2026-01-01T00:00:00 03:00"}}, "Invalid filter: field 'createdTime' has invalid"),
         ({"filter": {"0": {"nonsense": 1}}}, "Invalid filter: field 'nonsense' is not allowed in filter"),
-        ({"order": {"TITLE": "ASC"}}, "Invalid order: field 'TITLE' is not allowed in order"),
+        ({"order": {"Title": "ASC"}}, "Invalid order: field 'Title' is not allowed in order"),
         ({"order": {"id": "UP"}}, "Invalid order: allowed sort directions are ASC, DESC. But got 'UP' for field 'id'"),
     ],
 )
@@ -166,8 +168,10 @@ def test_an_item_is_added_changed_and_deleted(portal, ask):
     answer = ask(portal, "crm.item.add", {"entityTypeId": DEAL, "fields": fields}).json()
     item = answer["result"]["item"]
     assert (item["opportunity"], item["opened"], item["isManualOpportunity"]) == (10.5, "N", "Y")
-    assert (item["contactIds"], item["begindate"], item["closedate"]) == ([3, 4], "2026-05-05T03:00:00+03:00", None)
+    assert (item["contactIds"], item["begindate"]) == ([3, 4], "2026-05-05T03:00:00+03:00")
     assert item["createdTime"] > "2001"
+    # Not a date: as if it had not been written.
+    assert item["closedate"] == f"{(datetime.fromisoformat(item['createdTime']) + timedelta(7)).date()}T03:00:00+03:00"
     portal.clock.advance(60)
     change = {"entityTypeId": DEAL, "id": item["id"], "fields": {"stageId": "WON", "createdBy": 7}}
     changed = ask(portal, "crm.item.update", change).json()["result"]["item"]
@@ -261,7 +265,7 @@ def test_every_kind_has_items_and_fields(portal, ask, entity_type_id):
     answer = items(ask, portal, entityTypeId=entity_type_id)
     fields = ask(portal, "crm.item.fields", {"entityTypeId": entity_type_id}).json()["result"]["fields"]
     assert answer["total"] > 0
-    assert set(answer["result"]["items"][0]) - {"fm"} == set(fields)
+    assert set(answer["result"]["items"][0]) | {"fm"} == set(fields) | {"fm"}
     assert fields["createdTime"]["upperName"] == "CREATED_TIME"
 
 
@@ -294,3 +298,97 @@ def test_a_russian_portal_says_so_in_russian(ask):
         assert refusal(ask, portal, "crm.item.get", id=999)[1:] == ("NOT_FOUND", "Элемент не найден")
         denied = refusal(ask, portal, "crm.item.delete", portal.clerk, id=1)
         assert denied[1:] == ("ACCESS_DENIED", "Доступ запрещен")
+
+
+def test_names_in_upper_case_are_taken_and_answered_in_camel_case(portal, ask):
+    fields = {"TITLE": "New", "ORIGINATOR_ID": "erp", "UF_CRM_MY_FIELD": "own", "CREATED_TIME": "2000-01-01"}
+    item = ask(portal, "crm.item.add", {"entityTypeId": DEAL, "fields": fields}).json()["result"]["item"]
+    assert (item["title"], item["originatorId"], item["ufCrm_MY_FIELD"]) == ("New", "erp", "own")
+    assert item["createdTime"] > "2001"
+    answer = items(
+        ask, portal, filter={"=ORIGINATOR_ID": "erp"}, select=["ID", "TITLE", "title"], order={"TITLE": "ASC"}
+    )
+    assert answer["result"]["items"] == [{"id": item["id"], "title": "New"}]
+
+
+def test_what_was_not_written_is_empty_as_documented(portal, ask):
+    deal = ask(portal, "crm.item.add", {"entityTypeId": DEAL, "fields": {}}).json()["result"]["item"]
+    day = f"{deal['createdTime'][:10]}T03:00:00+03:00"
+    expected = {
+        "title": f"Deal #{deal['id']}", "typeId": "SALE", "sourceId": "CALL", "stageId": "NEW", "begindate": day,
+        "isManualOpportunity": "N", "probability": None, "opportunity": 0, "companyId": 0, "contactIds": [],
+        "leadId": None, "comments": "", "isWon": None, "observers": [],
+    }  # fmt: skip
+    assert {name: deal[name] for name in expected} == expected
+    old = ask(portal, "crm.deal.get", {"id": deal["id"]}).json()["result"]
+    expected = {
+        "TYPE_ID": "SALE", "SOURCE_ID": "CALL", "PROBABILITY": None, "OPPORTUNITY": "0.00", "COMPANY_ID": None,
+        "CATEGORY_ID": "0", "LEAD_ID": None, "BEGINDATE": day,
+    }  # fmt: skip
+    assert {name: old[name] for name in expected} == expected
+    assert "CONTACT_IDS" not in old
+
+
+def test_an_empty_text_stays_one(portal, ask):
+    fields = {"title": "x", "comments": "c", "additionalInfo": ""}
+    item = ask(portal, "crm.item.add", {"entityTypeId": DEAL, "fields": fields}).json()["result"]["item"]
+    assert (item["additionalInfo"], item["originId"]) == ("", None)
+    assert ids(items(ask, portal, filter={"additionalInfo": "", "comments": "c"})) == [item["id"]]
+
+
+def test_a_funnel_has_its_own_stages(portal, ask):
+    item = ask(portal, "crm.item.add", {"entityTypeId": DEAL, "fields": {"categoryId": 9}}).json()["result"]["item"]
+    assert item["stageId"] == "C9:NEW"
+    change = {"entityTypeId": DEAL, "id": item["id"], "fields": {"categoryId": 0}}
+    assert ask(portal, "crm.item.update", change).json()["result"]["item"]["stageId"] == "NEW"
+    history = {"entityTypeId": DEAL, "filter": {"OWNER_ID": item["id"]}}
+    rows = ask(portal, "crm.stagehistory.list", history).json()["result"]["items"]
+    assert [(row["TYPE_ID"], row["STAGE_ID"], row["CATEGORY_ID"]) for row in rows] == [(1, "C9:NEW", 9), (5, "NEW", 0)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "first", "final"), [(SMART_PROCESS, "DT128_10:NEW", "DT128_10:SUCCESS"), (INVOICE, "DT31_1:N", "DT31_1:P")]
+)
+def test_smart_kinds_have_stages_of_their_own(portal, ask, kind, first, final):
+    item = ask(portal, "crm.item.add", {"entityTypeId": kind, "fields": {}}).json()["result"]["item"]
+    assert item["stageId"] == first
+    change = {"entityTypeId": kind, "id": item["id"], "fields": {"stageId": final}}
+    moved = ask(portal, "crm.item.update", change).json()["result"]["item"]
+    assert (moved["stageId"], moved["previousStageId"]) == (final, first)
+    assert (
+        refusal(ask, portal, "crm.item.add", entityTypeId=kind, fields={"stageId": "NEW"})[1]
+        == "CRM_FIELD_ERROR_VALUE_NOT_VALID"
+    )
+    fields = ask(portal, "crm.item.fields", {"entityTypeId": kind}).json()["result"]["fields"]
+    statuses = ask(portal, "crm.status.list", {"filter": {"ENTITY_ID": fields["stageId"]["statusType"]}}).json()[
+        "result"
+    ]
+    assert {first, final} <= {status["STATUS_ID"] for status in statuses}
+
+
+def test_seeded_deals_have_a_stage_history(portal, ask):
+    rows = ask(portal, "crm.stagehistory.list", {"entityTypeId": DEAL, "filter": {"OWNER_ID": 1}}).json()["result"][
+        "items"
+    ]
+    assert rows[0]["TYPE_ID"] == 1
+    assert rows[-1]["STAGE_ID"] == portal.item(DEAL, 1)["stageId"]
+
+
+def test_a_file_is_written_kept_and_taken_away(portal, ask):
+    photo = ["photo.png", "aGVsbG8="]
+    fields = {"name": "Ada", "photo": photo}
+    item = ask(portal, "crm.item.add", {"entityTypeId": CONTACT, "fields": fields}).json()["result"]["item"]
+    assert set(item["photo"]) == {"id", "url", "urlMachine"}
+    old = ask(portal, "crm.contact.get", {"id": item["id"]}).json()["result"]["PHOTO"]
+    assert (old["id"], set(old)) == (item["photo"]["id"], {"id", "showUrl", "downloadUrl"})
+
+    def change(value):
+        params = {"entityTypeId": CONTACT, "id": item["id"], "fields": {"photo": value}}
+        return ask(portal, "crm.item.update", params).json()["result"]["item"]["photo"]
+
+    assert change({"id": item["photo"]["id"]}) == item["photo"]
+    assert change("") is None
+    assert (
+        refusal(ask, portal, "crm.item.add", entityTypeId=CONTACT, fields={"photo": ["x", "%%"]})[1]
+        == "CRM_FIELD_ERROR_VALUE_NOT_VALID"
+    )

@@ -22,8 +22,8 @@ def test_funnels_and_stages(portal, ask):
     assert [row["id"] for row in answer["result"]["categories"]] == [0, 9]
     assert ask(portal, "crm.category.list", {"entityTypeId": 3}).json()["error"] == "ENTITY_TYPE_NOT_SUPPORTED"
     stages = ask(portal, "crm.status.list", {"filter": {"ENTITY_ID": "DEAL_STAGE"}, "order": {"SORT": "DESC"}}).json()
-    assert [row["STATUS_ID"] for row in stages["result"]][:2] == ["LOSE", "WON"]
-    assert stages["total"] == 7
+    assert [row["STATUS_ID"] for row in stages["result"]][:3] == ["APOLOGY", "LOSE", "WON"]
+    assert stages["total"] == 8
     used = {item["stageId"] for item in portal.items(2)}
     assert used <= {row["STATUS_ID"] for row in stages["result"]}
 
@@ -31,3 +31,27 @@ def test_funnels_and_stages(portal, ask):
 @pytest.mark.parametrize("method", ["crm.category.list", "crm.stagehistory.list"])
 def test_unknown_kinds_are_refused(portal, ask, method):
     assert ask(portal, method, {"entityTypeId": 999}).json()["error"] in ("NOT_FOUND", "ENTITY_TYPE_NOT_SUPPORTED")
+
+
+def test_every_directory_that_is_named_has_entries(portal, ask):
+    types = ask(portal, "crm.status.entity.types").json()["result"]
+    assert {"STATUS", "SOURCE", "DEAL_STAGE_9", "QUOTE_STATUS", "DYNAMIC_128_STAGE_10"} <= {row["ID"] for row in types}
+    listed = ask(portal, "crm.status.list").json()["result"]
+    assert {row["ENTITY_ID"] for row in listed} == {row["ID"] for row in types}
+
+
+def test_an_entry_of_a_directory_is_added_changed_and_deleted(portal, ask):
+    def call(action, **params):
+        return ask(portal, f"crm.status.{action}", params).json()
+
+    new = {"ENTITY_ID": "DEAL_STAGE_9", "STATUS_ID": "DECISION", "NAME": "Decision", "SORT": 25}
+    status_id = call("add", fields=new)["result"]
+    assert call("get", id=status_id)["result"]["STATUS_ID"] == "C9:DECISION"
+    assert call("update", id=status_id, fields={"NAME": "Choice", "COLOR": "#FFA900"})["result"] is True
+    assert call("get", id=status_id)["result"]["NAME"] == "Choice"
+    assert call("add", fields=new)["error_description"] == "Status with ID 'C9:DECISION' already exists."
+    assert call("delete", id=status_id)["result"] is True
+    assert call("get", id=status_id)["error"] == "Status is not found."
+    system = call("list", filter={"ENTITY_ID": "SOURCE", "STATUS_ID": "CALL"})["result"][0]["ID"]
+    assert "FORCED" in call("delete", id=system)["error"]
+    assert call("delete", id=system, params={"FORCED": "Y"})["result"] is True

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pytest
+
 
 def rows_of(ask, portal, owner_id=1, **filter_):
     params = {"filter": {"=ownerType": "D", "=ownerId": owner_id, **filter_}, "order": {"price": "desc"}}
@@ -64,3 +66,61 @@ def test_fields_of_a_row_are_described(portal, ask):
     fields = ask(portal, "crm.item.productrow.fields").json()["result"]["fields"]
     assert [name for name, field in fields.items() if field["isRequired"]] == ["ownerId", "ownerType", "productId"]
     assert (fields["price"]["type"], fields["taxIncluded"]["type"]) == ("double", "char")
+
+
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [
+        # The examples of the pages.
+        (
+            {"price": 80000, "discountRate": 20, "taxRate": 20, "taxIncluded": "Y"},
+            {"priceExclusive": 66666.67, "priceNetto": 83333.34, "priceBrutto": 100000.01, "discountSum": 16666.67},
+        ),
+        (
+            {"price": 90000, "discountRate": 10, "taxRate": 10},
+            {"priceExclusive": 81818.18, "priceNetto": 90909.09, "priceBrutto": 100000, "discountSum": 9090.91},
+        ),
+        ({"price": 5550}, {"priceExclusive": 5550, "priceNetto": 5550, "priceBrutto": 5550, "discountSum": 0}),
+        (
+            {"price": 1000, "discountTypeId": 1, "discountSum": 100},
+            {"priceExclusive": 1000, "priceNetto": 1100, "priceBrutto": 1100, "discountRate": 9.09},
+        ),
+    ],
+)
+def test_prices_follow_from_discount_and_tax(portal, ask, row, expected):
+    fields = {"ownerType": "D", "ownerId": 1, **row}
+    answer = ask(portal, "crm.item.productrow.add", {"fields": fields}).json()["result"]["productRow"]
+    assert {name: answer[name] for name in expected} == expected
+
+
+def test_the_amount_is_the_sum_of_the_rows_unless_set_by_hand(portal, ask):
+    def amount(deal):
+        item = ask(portal, "crm.item.get", {"entityTypeId": 2, "id": deal}).json()["result"]["item"]
+        return item["opportunity"], item["taxValue"]
+
+    def change(deal, **fields):
+        ask(portal, "crm.item.update", {"entityTypeId": 2, "id": deal, "fields": fields})
+
+    deal = ask(portal, "crm.deal.add", {"fields": {"OPPORTUNITY": 5}}).json()["result"]
+    assert amount(deal) == (5, 0)
+    rows = [{"PRICE": 110, "QUANTITY": 2, "TAX_RATE": 10}, {"PRICE": 7.5}]
+    ask(portal, "crm.deal.productrows.set", {"id": deal, "rows": rows})
+    assert amount(deal) == (227.5, 20)
+    change(deal, opportunity=1)
+    assert amount(deal) == (227.5, 20)
+    change(deal, opportunity=1, isManualOpportunity="Y")
+    assert amount(deal)[0] == 1
+    portal.add_product_row(deal, price=1000)
+    assert amount(deal)[0] == 1
+    change(deal, isManualOpportunity="N")
+    assert amount(deal)[0] == 1227.5
+    ask(portal, "crm.deal.productrows.set", {"id": deal, "rows": []})
+    assert amount(deal) == (0, 0)
+
+
+@pytest.mark.parametrize("kind", ["lead", "quote"])
+def test_leads_and_quotes_have_rows_too(portal, ask, kind):
+    rows = [{"PRODUCT_NAME": "Door", "PRICE": 100}]
+    assert ask(portal, f"crm.{kind}.productrows.set", {"id": 1, "rows": rows}).json()["result"] is True
+    (row,) = ask(portal, f"crm.{kind}.productrows.get", {"id": 1}).json()["result"]
+    assert (row["OWNER_TYPE"], row["PRODUCT_NAME"], row["PRICE"]) == (kind[0].upper(), "Door", 100)

@@ -8,15 +8,15 @@ from typing import Any
 
 from airflow_provider_bitrix24.sandbox.face.own_data import check_names
 from airflow_provider_bitrix24.sandbox.face.sizes import check_count, check_id, check_number
+from airflow_provider_bitrix24.sandbox.fields.item_kinds import DEAL, Row
 from airflow_provider_bitrix24.sandbox.methods.crm import changes
-from airflow_provider_bitrix24.sandbox.methods.crm.fields import by_item_name
-from airflow_provider_bitrix24.sandbox.methods.crm.product_rows import new_row
+from airflow_provider_bitrix24.sandbox.methods.crm.product_rows import add_rows, new_row
 from airflow_provider_bitrix24.sandbox.methods.crm.values import completed
 from airflow_provider_bitrix24.sandbox.methods.sale.payments import payment_fields
 from airflow_provider_bitrix24.sandbox.state import seed as seeding
 from airflow_provider_bitrix24.sandbox.state.known_words import check_bool
 from airflow_provider_bitrix24.sandbox.state.portal import PortalState
-from airflow_provider_bitrix24.sandbox.state.store import DEAL, Row, Table, set_paid
+from airflow_provider_bitrix24.sandbox.state.store import Table, set_paid
 from airflow_provider_bitrix24.sandbox.state.users import User
 
 
@@ -76,8 +76,10 @@ class Objects(ABC):
         check_number("quantity", quantity)
         with self._state.lock:
             self._check_deal(deal_id)
-            row = new_row("D", deal_id, {"productName": "Oak door", "price": price, "quantity": quantity})
-            return self._state.store.product_rows.add(row)
+            store = self._state.store
+            row = new_row(store, "D", deal_id, {"productName": "Oak door", "price": price, "quantity": quantity})
+            add_rows(store, [row], (DEAL, deal_id))
+            return int(row["id"])
 
     def add_delivery(self, deal_id: int, *, price: float = 0) -> int:
         """A delivery of a deal; returns its id. :raises LookupError: there is no such deal."""
@@ -93,7 +95,7 @@ class Objects(ABC):
         :raises ValueError: ``count`` is not a whole number, or a field is not known.
         """
         check_count("count", count)
-        check_names(fields, by_item_name(DEAL), "A deal")
+        check_names(fields, self._state.store.kind(DEAL).listed, "A deal")
         with self._state.lock:
             return seeding.add_deals(self._state.store, count, self._chance, **fields)
 
@@ -107,13 +109,13 @@ class Objects(ABC):
         check_count("count", count)
         with self._state.lock:
             self._table(entity_type_id)
-            check_names(fields, by_item_name(entity_type_id), f"An object of kind {entity_type_id}")
+            check_names(fields, self._state.store.kind(entity_type_id).listed, f"An object of kind {entity_type_id}")
             return seeding.add_items(self._state.store, entity_type_id, count, **fields)
 
     def items(self, entity_type_id: int) -> list[dict[str, Any]]:
         """All CRM objects of a kind now, by id, in the form of ``crm.item.get``. :raises LookupError: no such kind."""
         with self._state.lock:
-            return [completed(entity_type_id, row) for row in self._table(entity_type_id)]
+            return [completed(self._state.store, entity_type_id, row) for row in self._table(entity_type_id)]
 
     def item(self, entity_type_id: int, item_id: int) -> dict[str, Any] | None:
         """
@@ -125,7 +127,7 @@ class Objects(ABC):
         check_id("item_id", item_id)
         with self._state.lock:
             row = self._table(entity_type_id).get(item_id)
-            return None if row is None else completed(entity_type_id, row)
+            return None if row is None else completed(self._state.store, entity_type_id, row)
 
     def remove_item(self, entity_type_id: int, item_id: int) -> None:
         """Take a CRM object away behind everybody's back. :raises LookupError: there is none."""

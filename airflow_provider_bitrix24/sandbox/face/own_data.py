@@ -9,28 +9,24 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from airflow_provider_bitrix24.sandbox.methods.crm import changes
-from airflow_provider_bitrix24.sandbox.methods.crm.fields import WITH_CONTACTS, by_item_name
-from airflow_provider_bitrix24.sandbox.methods.crm.items import IMPORTED
-from airflow_provider_bitrix24.sandbox.methods.crm.values import MULTI_FIELD_TYPES, written_item
-from airflow_provider_bitrix24.sandbox.methods.registry import Refusal
-from airflow_provider_bitrix24.sandbox.methods.selection import BadValue, as_server_time
-from airflow_provider_bitrix24.sandbox.state.known_words import RIGHTS
-from airflow_provider_bitrix24.sandbox.state.portal import PortalState
-from airflow_provider_bitrix24.sandbox.state.store import (
+from airflow_provider_bitrix24.sandbox.fields.item_kinds import (
     COMPANY,
     CONTACT,
     DEAL,
     INVOICE,
     LEAD,
-    PAY_SYSTEMS,
-    PAYABLE,
+    MULTI_FIELD_TYPES,
     QUOTE,
     SMART_PROCESS,
     Row,
-    new_task,
-    set_paid,
 )
+from airflow_provider_bitrix24.sandbox.methods.crm import changes
+from airflow_provider_bitrix24.sandbox.methods.crm.values import IMPORTED, written_item
+from airflow_provider_bitrix24.sandbox.methods.registry import Refusal
+from airflow_provider_bitrix24.sandbox.php import BadValue, as_server_time
+from airflow_provider_bitrix24.sandbox.state.known_words import RIGHTS
+from airflow_provider_bitrix24.sandbox.state.portal import PortalState
+from airflow_provider_bitrix24.sandbox.state.store import PAY_SYSTEMS, PAYABLE, new_task, set_paid
 from airflow_provider_bitrix24.sandbox.state.users import User, new_code
 
 #: A path, or what stands in such a file.
@@ -127,15 +123,16 @@ def put(portal: PortalState, data: Mapping[str, Any], creator: User) -> None:
 
 
 def _add_item(portal: PortalState, entity_type_id: int, given: Row, place: str, creator: User) -> Row:
-    fields = by_item_name(entity_type_id)
+    kind = portal.store.kind(entity_type_id)
+    fields = kind.listed
     beside = {"id"} | ({"payments"} if entity_type_id in PAYABLE else set())
-    beside |= {"fm"} if entity_type_id in WITH_CONTACTS else set()
+    beside |= {"fm"} if kind.multi_fields else set()
     own = {name: value for name, value in given.items() if name not in beside}
     writable = {name for name, field in fields.items() if name in IMPORTED or not field.read_only}
     check_names(given, (*beside, *writable), place)
     try:
-        written = written_item("en", entity_type_id, own, False)
-        imported = written_item("en", entity_type_id, own, False, only=IMPORTED)
+        written = written_item(portal, entity_type_id, own, False)
+        imported = written_item(portal, entity_type_id, own, False, only=IMPORTED)
     except Refusal as refusal:
         raise ValueError(f"{place}: {refusal.description}") from None
     for name in own.keys() - written.keys() - imported.keys():

@@ -2,14 +2,12 @@
 
 from airflow_provider_bitrix24.sandbox.methods import events, system, users
 from airflow_provider_bitrix24.sandbox.methods.crm import (
-    card_settings,
-    deal_contacts,
+    bindings,
     directories,
     duplicates,
     items,
     old,
     product_rows,
-    recurring,
     timeline,
     todos,
     user_fields,
@@ -32,8 +30,7 @@ __all__ = [
     "NoEffect",
     "Page",
     "Refusal",
-    "card_settings",
-    "deal_contacts",
+    "bindings",
     "directories",
     "documentation_v3",
     "duplicates",
@@ -47,7 +44,6 @@ __all__ = [
     "payment_items",
     "payments",
     "product_rows",
-    "recurring",
     "sale_payments",
     "system",
     "tasks",

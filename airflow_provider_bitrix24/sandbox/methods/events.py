@@ -10,16 +10,16 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+from airflow_provider_bitrix24.sandbox.fields.item_kinds import Row
 from airflow_provider_bitrix24.sandbox.forms import as_map
-from airflow_provider_bitrix24.sandbox.methods.arguments import as_integer, is_truthy
 from airflow_provider_bitrix24.sandbox.methods.listing import PAGE_ROWS
 from airflow_provider_bitrix24.sandbox.methods.registry import Page, Params, Refusal, method
 from airflow_provider_bitrix24.sandbox.methods.selection import Field, Matcher, read_order, sort_rows
+from airflow_provider_bitrix24.sandbox.php import as_integer, is_truthy
 from airflow_provider_bitrix24.sandbox.state.applications import Application
 from airflow_provider_bitrix24.sandbox.state.event_names import EVENTS, QUEUE_NOT_EMPTY
 from airflow_provider_bitrix24.sandbox.state.events import new_process_id
 from airflow_provider_bitrix24.sandbox.state.portal import PortalState
-from airflow_provider_bitrix24.sandbox.state.store import Row
 from airflow_provider_bitrix24.sandbox.state.users import User
 
 _GET_FIELDS = {

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow_provider_bitrix24.sandbox.methods.arguments import as_integer
+from airflow_provider_bitrix24.sandbox.fields.item_kinds import Row
 from airflow_provider_bitrix24.sandbox.methods.registry import Page
 from airflow_provider_bitrix24.sandbox.methods.selection import Field, Matcher, sort_rows
-from airflow_provider_bitrix24.sandbox.state.store import Row, Table
+from airflow_provider_bitrix24.sandbox.php import as_integer
+from airflow_provider_bitrix24.sandbox.state.store import Table
 
 #: Rows of a page in REST v2, fixed.
 PAGE_ROWS = 50

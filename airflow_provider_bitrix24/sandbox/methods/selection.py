@@ -10,19 +10,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, TypeAlias
 
+from airflow_provider_bitrix24.sandbox.fields.catalogue import NUMBERS
+from airflow_provider_bitrix24.sandbox.fields.item_kinds import Row
 from airflow_provider_bitrix24.sandbox.forms import as_map
-from airflow_provider_bitrix24.sandbox.methods.arguments import as_number
-from airflow_provider_bitrix24.sandbox.state.limits import SERVER_ZONE
-from airflow_provider_bitrix24.sandbox.state.store import Row
+from airflow_provider_bitrix24.sandbox.php import BadValue, as_number, as_server_time, leading_number
 
 _KEY = re.compile(r"(!=%|!%=|!><|><|=%|%=|!%|!@|>=|<=|!=|[%@><=!])?(.*)", re.DOTALL)
-_NUMERIC = frozenset(
-    {"integer", "double", "user", "crm_company", "crm_contact", "crm_lead", "crm_quote", "crm_category", "enumeration"}
-)
-_LEADING_NUMBER = re.compile(r"\s*[-+]?\d+(\.\d+)?")
 
 #: Operators that take a list of values; with the others a list is a bad value.
 _LIST_OPERATORS = frozenset({"", "=", "!=", "!", "@", "!@"})
@@ -41,20 +36,20 @@ class Field:
     default: Any = None
     #: Key whose value stands in for a missing one.
     fallback: str | None = None
+    #: Makes the value of rows without the key.
+    derive: Callable[[Row], Any] | None = None
 
     @property
     def is_numeric(self) -> bool:
-        return self.kind in _NUMERIC
+        return self.kind in NUMBERS
 
     def of(self, row: Row) -> Any:
         if self.kind == "multi_field":
             return [entry["value"] for entry in row.get("fm", ()) if entry["typeId"] == self.key]
+        if self.derive is not None and self.key not in row:
+            return self.derive(row)
         value = row.get(self.key, self.default)
         return row.get(self.fallback) if value is None and self.fallback else value
-
-
-class BadValue(Exception):
-    """A filter value that does not fit its field."""
 
 
 class Matcher:
@@ -119,7 +114,7 @@ class Matcher:
         """Take a bound on the id out of the checks, so that a page is found by position and not by search."""
         if isinstance(value, (dict, list)) or operator not in (">", ">=", "<", "<=", "", "="):
             return False
-        number = _php_number(value) if self._refuse is None else _number(value)
+        number = leading_number(value) if self._refuse is None else _number(value)
         if operator in (">", ">=", "", "="):
             above = number if operator == ">" else number - 1
             self.above = above if self.above is None else max(self.above, above)
@@ -192,7 +187,7 @@ def _comparable(field: Field, value: Any, lenient: bool) -> Any:
     if isinstance(value, (dict, list)):
         raise BadValue
     if field.is_numeric:
-        return _php_number(value) if lenient else _number(value)
+        return leading_number(value) if lenient else _number(value)
     if field.kind in ("datetime", "date"):
         return as_server_time(value).lower()
     if field.kind == "flag":
@@ -211,26 +206,6 @@ def _number(value: Any) -> float:
     if number is None:
         raise BadValue
     return number
-
-
-def _php_number(value: Any) -> float:
-    match = _LEADING_NUMBER.match(str(value))
-    return float(match.group()) if match else 0.0
-
-
-def as_server_time(value: Any) -> str:
-    """
-    A time in the server's zone; without an offset it is read there.
-
-    :raises BadValue: no time at all, such as one whose ``+`` was lost in a query string.
-    """
-    try:
-        moment = datetime.fromisoformat(str(value).strip().replace("Z", "+00:00"))
-    except ValueError:
-        raise BadValue from None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=SERVER_ZONE)
-    return moment.astimezone(SERVER_ZONE).isoformat(timespec="seconds")
 
 
 def read_order(order: Any, fields: Mapping[str, Field], refuse: Refuse | None) -> list[tuple[Field, bool]]:

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from airflow_provider_bitrix24.sandbox.fields.item_kinds import Row
 from airflow_provider_bitrix24.sandbox.forms import as_map
 from airflow_provider_bitrix24.sandbox.methods.listing import page_of
 from airflow_provider_bitrix24.sandbox.methods.registry import Page, Params, method
 from airflow_provider_bitrix24.sandbox.methods.selection import Field, Matcher, read_order
 from airflow_provider_bitrix24.sandbox.state.portal import PortalState
-from airflow_provider_bitrix24.sandbox.state.store import Row, Table
+from airflow_provider_bitrix24.sandbox.state.store import Table
 from airflow_provider_bitrix24.sandbox.state.users import User
 
 #: Any one of them allows the ``user.*`` methods (server source).

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from airflow_provider_bitrix24.sandbox.forms import as_list_if_counted, as_map, parse_query
-from airflow_provider_bitrix24.sandbox.methods.arguments import is_truthy
 from airflow_provider_bitrix24.sandbox.methods.registry import Params, Refusal
+from airflow_provider_bitrix24.sandbox.php import is_truthy
 from airflow_provider_bitrix24.sandbox.protocol.dispatch import MethodAnswer
 
 #: Commands past this one are refused, the first 50 run.

@@ -6,7 +6,7 @@ Source: Bitrix24 REST docs, "Get a List of Available Events", and the pages of t
 
 from __future__ import annotations
 
-from airflow_provider_bitrix24.sandbox.state.store import COMPANY, CONTACT, DEAL, LEAD, QUOTE, SMART_PROCESS
+from airflow_provider_bitrix24.sandbox.fields.item_kinds import COMPANY, CONTACT, DEAL, LEAD, QUOTE, SMART_PROCESS
 
 _CHANGES = ("ADD", "UPDATE", "DELETE")
 _USER_FIELD = tuple(f"USERFIELD{change}" for change in (*_CHANGES, "SETENUMVALUES"))

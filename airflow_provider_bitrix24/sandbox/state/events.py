@@ -15,12 +15,13 @@ import string
 from dataclasses import dataclass
 from typing import Any
 
+from airflow_provider_bitrix24.sandbox.fields.item_kinds import Row
 from airflow_provider_bitrix24.sandbox.forms import build_query
 from airflow_provider_bitrix24.sandbox.state.applications import Application
 from airflow_provider_bitrix24.sandbox.state.core import PortalCore
 from airflow_provider_bitrix24.sandbox.state.event_delivery import Delivery
 from airflow_provider_bitrix24.sandbox.state.event_names import QUEUE_NOT_EMPTY
-from airflow_provider_bitrix24.sandbox.state.store import Row, Table
+from airflow_provider_bitrix24.sandbox.state.store import Table
 from airflow_provider_bitrix24.sandbox.state.users import User
 
 #: Age at which a daily job deletes rows of the queue, reserved or not: 34 days in the server source, 30 on the page.

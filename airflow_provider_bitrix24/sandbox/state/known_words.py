@@ -8,7 +8,18 @@ from collections.abc import Callable, Iterable
 from typing import Any, ClassVar, TypeVar, cast
 
 #: Scopes that a new webhook has.
-ALL_SCOPES = ("crm", "sale", "salescenter", "pay_system", "task", "tasks", "user", "department", "im")
+ALL_SCOPES = (
+    "crm",
+    "sale",
+    "salescenter",
+    "pay_system",
+    "task",
+    "tasks",
+    "user",
+    "department",
+    "im",
+    "userfieldconfig",
+)
 
 #: Features of the offline queue: reserving rows, and queues by ``auth_connector``.
 PLAN_FEATURES = ("rest_offline_extended", "rest_auth_connector")

@@ -10,18 +10,17 @@ import math
 import time
 from collections import defaultdict
 from collections.abc import Mapping
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from fnmatch import fnmatchcase
 from functools import lru_cache
+
+from airflow_provider_bitrix24.sandbox.php import SERVER_ZONE
 
 #: Seconds of running time that a method may use per request without being counted (server source).
 UNCOUNTED_SECONDS = 0.1
 
 #: Running time is summed over so many one-minute buckets.
 WINDOW_MINUTES = 10
-
-#: Zone of the portal's server: every datetime of every answer has this offset.
-SERVER_ZONE = timezone(timedelta(hours=3))
 
 
 class Clock:

@@ -6,26 +6,22 @@ import random
 from datetime import datetime, timedelta
 from typing import Any
 
-from airflow_provider_bitrix24.sandbox.state.limits import SERVER_ZONE
-from airflow_provider_bitrix24.sandbox.state.store import (
+from airflow_provider_bitrix24.sandbox.fields.item_kinds import (
     COMPANY,
     CONTACT,
     DEAL,
     INVOICE,
     LEAD,
-    PAY_SYSTEMS,
     QUOTE,
     SMART_PROCESS,
     Row,
-    Store,
-    new_task,
-    set_paid,
-    stage_fields,
 )
+from airflow_provider_bitrix24.sandbox.php import SERVER_ZONE
+from airflow_provider_bitrix24.sandbox.state.store import PAY_SYSTEMS, Store, new_task, set_paid, stage_fields
 from airflow_provider_bitrix24.sandbox.state.users import User
 
-DEAL_STAGES = ("NEW", "PREPARATION", "PREPAYMENT_INVOICE", "EXECUTING", "FINAL_INVOICE", "WON", "LOSE")
-LEAD_STAGES = ("NEW", "IN_PROCESS", "PROCESSED", "CONVERTED", "JUNK")
+_DEAL_STAGES = ("NEW", "PREPARATION", "PREPAYMENT_INVOICE", "EXECUTING", "FINAL_INVOICE", "WON", "LOSE")
+_LEAD_STAGES = ("NEW", "IN_PROCESS", "PROCESSED", "CONVERTED", "JUNK")
 FIRST_MOMENT = datetime(2026, 1, 12, 9, 0, tzinfo=SERVER_ZONE)
 
 _GOODS = ("Oak door", "Steel gate", "Office chair", "Delivery van", "Coffee beans", "Website", "Night lamp", "Bicycle")
@@ -60,7 +56,7 @@ def fill(store: Store, *, deals: int, tasks: int, seed: int) -> None:
         person = {"name": name, "lastName": surname, "companyId": number, "hasPhone": "Y", "hasEmail": "Y"}
         store.items[CONTACT].add({**person, "fm": [phone, mail], **_made(number)})
         store.items[LEAD].add(
-            {"title": f"Lead #{number}", "name": name, **stage_fields(LEAD_STAGES[number % 5]), **_made(number)}
+            {"title": f"Lead #{number}", "name": name, **stage_fields(_LEAD_STAGES[number % 5]), **_made(number)}
         )
         store.items[SMART_PROCESS].add({"title": f"Delivery #{number}", **_made(number)})
     add_deals(store, deals, chance)
@@ -69,11 +65,22 @@ def fill(store: Store, *, deals: int, tasks: int, seed: int) -> None:
         store.items[INVOICE].add({"title": f"Invoice #{number}", "opportunity": 250.0 * number, **_made(number)})
     for deal_id in store.items[DEAL].ids[:few]:
         store.activities.add(_call_about(deal_id))
+        _remember_stages(store, deal_id)
     store.next_multi_field_id = 2 * few + 1
     _add_payments(store, chance)
     for number in range(1, tasks + 1):
         task = new_task(f"Task #{number}", at=_moment(number), responsible_id=7, created_by=1)
         store.tasks.add(task)
+
+
+def _remember_stages(store: Store, deal_id: int) -> None:
+    """The way of a deal to its stage: created as a new one, then moved once."""
+    row = store.items[DEAL].rows[deal_id]
+    created, stage_id = row["createdTime"], row["stageId"]
+    store.remember_stage(DEAL, deal_id, type_id=1, at=created, category_id=0, stage_id=_DEAL_STAGES[0])
+    if stage_id != _DEAL_STAGES[0]:
+        type_id = 3 if "stageSemanticId" in row else 2
+        store.remember_stage(DEAL, deal_id, type_id=type_id, at=created, category_id=0, stage_id=stage_id)
 
 
 def add_items(store: Store, entity_type_id: int, count: int, **fields: Any) -> list[int]:
@@ -95,7 +102,7 @@ def add_deals(store: Store, count: int, chance: random.Random, **fields: Any) ->
     for number in range(len(table) + 1, len(table) + count + 1):
         row: Row = {
             "title": f"{_GOODS[chance.randrange(8)]} #{number}",
-            **stage_fields(fields.get("stageId", DEAL_STAGES[chance.randrange(7)])),
+            **stage_fields(fields.get("stageId", _DEAL_STAGES[chance.randrange(7)])),
             "opportunity": chance.randrange(100, 1_000_000) / 100,
             "companyId": 1 + number % companies if companies else 0,
             "contactId": 1 + number % contacts if contacts else 0,

@@ -5,18 +5,18 @@ from __future__ import annotations
 import random
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
-from typing import Any, TypeAlias
 
-#: Fields of one object under their ``crm.item`` names; a field at its default value is left out to save memory.
-Row: TypeAlias = dict[str, Any]
-
-LEAD, DEAL, CONTACT, COMPANY, QUOTE, INVOICE = 1, 2, 3, 4, 7, 31
-
-#: ``entityTypeId`` of the one smart process that every sandbox has.
-SMART_PROCESS = 128
-
-#: Final stages; every other one is in process (``P``).
-SEMANTICS = {"WON": "S", "CONVERTED": "S", "APPROVED": "S", "LOSE": "F", "JUNK": "F", "DECLINED": "F"}
+from airflow_provider_bitrix24.sandbox.fields.item_kinds import (
+    DEAL,
+    INVOICE,
+    LEAD,
+    NAMES,
+    ItemKind,
+    Row,
+)
+from airflow_provider_bitrix24.sandbox.state import user_fields
+from airflow_provider_bitrix24.sandbox.state.directories import FIRST_CODES, semantics_of, statuses
+from airflow_provider_bitrix24.sandbox.state.files import Files
 
 #: Kinds that can have payments (page and server source agree).
 PAYABLE = (DEAL, INVOICE)
@@ -70,8 +70,16 @@ class Store:
     """Everything the portal knows."""
 
     def __init__(self, *, gap: float = 0.0, seed: int = 0) -> None:
-        kinds = (LEAD, DEAL, CONTACT, COMPANY, QUOTE, INVOICE, SMART_PROCESS)
-        self.items = {kind: Table(gap=gap, seed=seed + kind) for kind in kinds}
+        self.items = {kind: Table(gap=gap, seed=seed + kind) for kind in NAMES}
+        #: The portal's own fields of all kinds, and the kinds with all their fields.
+        self.user_fields = Table(first_id=401)
+        for row in user_fields.first_rows():
+            self.user_fields.add(row)
+        self._kinds: dict[int, ItemKind] = {}
+        self.files = Files()
+        self.statuses = Table(first_id=101)
+        for status in statuses():
+            self.statuses.add(status)
         self.payments = Table(first_id=1001, gap=gap, seed=seed)
         #: (entityTypeId, id of the object) -> id of its order.
         self.orders: dict[tuple[int, int], int] = {}
@@ -79,18 +87,31 @@ class Store:
         self.payment_items = Table()
         self.deliveries = Table()
         self.tasks = Table()
+        #: The catalogue's products, under their new names.
+        self.products = Table()
         self.product_rows = Table()
+        #: Owners that have or had product rows: their amount follows from them.
+        self.with_product_rows: set[tuple[int, int]] = set()
         self.comments = Table()
         self.activities = Table()
-        #: Sections of the cards of CRM objects, where somebody has set them.
-        self.card_settings: dict[tuple[int, int, int], list[Row]] = {}
-        #: Settings of recurring deals.
-        self.recurring = Table()
         self.stage_history = Table()
         self.notifications = Table()
         self.messages = Table()
         #: Phones and e-mails of all objects are numbered together.
         self.next_multi_field_id = 1
+        #: Choices of the portal's own lists, too.
+        self.next_choice_id = 48
+
+    def kind(self, entity_type_id: int) -> ItemKind:
+        """The fields of a kind as they are now. :raises KeyError: there is no such kind."""
+        if entity_type_id not in self._kinds:
+            own = [user_fields.as_field(row) for row in self.user_fields if row["entityTypeId"] == entity_type_id]
+            self._kinds[entity_type_id] = ItemKind(entity_type_id, own, FIRST_CODES)
+        return self._kinds[entity_type_id]
+
+    def forget_kind(self, entity_type_id: int) -> None:
+        """The portal's own fields of a kind have changed."""
+        self._kinds.pop(entity_type_id, None)
 
     def add_payment(
         self,
@@ -138,6 +159,24 @@ class Store:
         }
         return self.deliveries.add(row)
 
+    def remember_stage(
+        self, entity_type_id: int, owner_id: int, *, type_id: int, at: str, category_id: int, stage_id: str
+    ) -> None:
+        """An object has come to a stage: a row of ``crm.stagehistory.list``."""
+        prefix = "STATUS" if entity_type_id == LEAD else "STAGE"
+        self.stage_history.add(
+            {
+                "owner": (entity_type_id, owner_id),
+                "entityTypeId": entity_type_id,
+                "TYPE_ID": type_id,
+                "OWNER_ID": owner_id,
+                "CREATED_TIME": at,
+                "CATEGORY_ID": category_id,
+                f"{prefix}_SEMANTIC_ID": semantics_of(stage_id),
+                f"{prefix}_ID": stage_id,
+            }
+        )
+
     def quantity_in_payments(self, row_id: int, *, but: int | None = None) -> float:
         """How much of a product row is in payments, leaving out one of their items."""
         items = (item for item in self.payment_items if item.get("rowId") == row_id and item["id"] != but)
@@ -159,8 +198,8 @@ def set_paid(payment: Row, paid: bool, *, at: str, user_id: int) -> None:
 
 
 def stage_fields(stage_id: str) -> Row:
-    """The stage and what follows from it; fields at their default are left out."""
-    meaning = SEMANTICS.get(stage_id.rpartition(":")[2], "P")
+    """The stage and what follows from it; fields without a value are left out."""
+    meaning = semantics_of(stage_id)
     return {"stageId": stage_id} if meaning == "P" else {"stageId": stage_id, "stageSemanticId": meaning, "closed": "Y"}
 
 

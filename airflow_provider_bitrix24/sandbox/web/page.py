@@ -8,22 +8,21 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from itertools import islice
 
-from airflow_provider_bitrix24.sandbox.methods.registry import METHODS
-from airflow_provider_bitrix24.sandbox.state.calls import Call
-from airflow_provider_bitrix24.sandbox.state.limits import SERVER_ZONE
-from airflow_provider_bitrix24.sandbox.state.portal import PortalState
-from airflow_provider_bitrix24.sandbox.state.store import (
+from airflow_provider_bitrix24.sandbox.fields.item_kinds import (
     COMPANY,
     CONTACT,
     DEAL,
     INVOICE,
     LEAD,
-    PAY_SYSTEMS,
     QUOTE,
     SMART_PROCESS,
     Row,
-    Table,
 )
+from airflow_provider_bitrix24.sandbox.methods.registry import METHODS
+from airflow_provider_bitrix24.sandbox.php import SERVER_ZONE
+from airflow_provider_bitrix24.sandbox.state.calls import Call
+from airflow_provider_bitrix24.sandbox.state.portal import PortalState
+from airflow_provider_bitrix24.sandbox.state.store import PAY_SYSTEMS, Table
 
 SHOWN_PAYMENTS = 200
 SHOWN_CALLS = 30
@@ -134,7 +133,6 @@ class _Page:
             "Activities": store.activities,
             "Comments": store.comments,
             "Changes of stage": store.stage_history,
-            "Recurring deals": store.recurring,
             "Tasks": store.tasks,
             "Notifications": store.notifications,
             "Messages": store.messages,

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow_provider_bitrix24.sandbox.methods.crm.fields import WITH_CONTACTS, by_item_name
+from airflow_provider_bitrix24.sandbox.fields.item_kinds import DEAL, LEAD, REFERENCES, Row
+from airflow_provider_bitrix24.sandbox.methods.crm import relations, sums
 from airflow_provider_bitrix24.sandbox.methods.crm.values import written_multi_fields
 from airflow_provider_bitrix24.sandbox.methods.selection import Matcher
+from airflow_provider_bitrix24.sandbox.state.directories import first_stage
 from airflow_provider_bitrix24.sandbox.state.event_names import DEAL_MOVED_TO_CATEGORY, PAYMENT_DELETED, of_item
 from airflow_provider_bitrix24.sandbox.state.portal import PortalState
-from airflow_provider_bitrix24.sandbox.state.store import COMPANY, DEAL, INVOICE, LEAD, QUOTE, Row, stage_fields
+from airflow_provider_bitrix24.sandbox.state.store import Store, stage_fields
 from airflow_provider_bitrix24.sandbox.state.users import User
 
-_CREATED, _MOVED, _FINISHED = 1, 2, 3
-_NAMES = {LEAD: "Lead", DEAL: "Deal", COMPANY: "Company", QUOTE: "Quote", INVOICE: "Invoice"}
+_CREATED, _MOVED, _FINISHED, _FUNNEL_CHANGED = 1, 2, 3, 5
 
 
 def sees(user: User, row: Row) -> bool:
@@ -21,62 +22,91 @@ def sees(user: User, row: Row) -> bool:
 
 
 def hide_others(user: User, matcher: Matcher) -> None:
-    """Rows that the user may not read are not in a selection, and nothing tells."""
+    """Rows that the user may not read are not in a selection, and nothing says so."""
     if user.sees_only_own or not user.may("read"):
         matcher.checks.append(lambda row: sees(user, row))
 
 
 def add(portal: PortalState, user: User, entity_type_id: int, row: Row, multi_fields: dict[str, Any]) -> Row:
-    now = portal.clock.iso()
+    now, kind = portal.clock.iso(), portal.store.kind(entity_type_id)
     row.update(createdTime=now, updatedTime=now, createdBy=user.id, updatedBy=user.id)
     row.setdefault("assignedById", user.id)
+    contact_ids = relations.settle(entity_type_id, row)
     portal.store.items[entity_type_id].add(row)
-    if "title" in by_item_name(entity_type_id) and not row.get("title"):
-        row["title"] = _default_title(entity_type_id, row["id"])
-    if multi_fields and entity_type_id in WITH_CONTACTS:
+    if contact_ids is not None:
+        relations.bind_contacts(portal.store, row["id"], contact_ids)
+    if "title" in kind.by_key and not row.get("title"):
+        row["title"] = _default_title(kind.name.title, row["id"])
+    if "quoteNumber" in kind.by_key or "accountNumber" in kind.by_key:
+        row["quoteNumber" if "quoteNumber" in kind.by_key else "accountNumber"] = str(row["id"])
+    if multi_fields and kind.multi_fields:
         portal.store.next_multi_field_id = written_multi_fields(row, multi_fields, portal.store.next_multi_field_id)
-    if "stageId" in by_item_name(entity_type_id):
-        row.update(stage_fields(row.get("stageId") or "NEW"))
+    if "stageId" in kind.by_key:
+        row.update(stage_fields(row.get("stageId") or first_stage(entity_type_id, _category_id(portal, kind, row))))
         _remember_stage(portal, entity_type_id, row, _CREATED)
     _announce(portal, entity_type_id, row, "ADD")
     return row
 
 
-def _default_title(entity_type_id: int, item_id: int | str) -> str:
-    return f"{_NAMES.get(entity_type_id, 'Item')} #{item_id}"
+def _category_id(portal: PortalState, kind: Any, row: Row) -> int:
+    return int(row.get("categoryId", kind.empty_new.get("categoryId") or 0))
 
 
-def is_default_title(entity_type_id: int, title: str) -> bool:
+def _default_title(word: str, item_id: int | str) -> str:
+    return f"{word} #{item_id}"
+
+
+def is_default_title(store: Store, entity_type_id: int, title: str) -> bool:
     """Whether the portal has made it up."""
     number = title.rpartition("#")[2]
-    return number.isdigit() and title == _default_title(entity_type_id, number)
+    return number.isdigit() and title == _default_title(store.kind(entity_type_id).name.title, number)
 
 
 def update(
     portal: PortalState, user: User, entity_type_id: int, row: Row, new: Row, multi_fields: dict[str, Any]
 ) -> None:
-    now = portal.clock.iso()
-    old_category_id = row.get("categoryId", 0)
-    moved = "stageId" in new and new["stageId"] != row.get("stageId", "NEW")
+    now, kind = portal.clock.iso(), portal.store.kind(entity_type_id)
+    old_category_id, old_stage = _category_id(portal, kind, row), _stage_of(portal, entity_type_id, row)
+    contact_ids = relations.settle(entity_type_id, new)
     row.update(new)
+    if contact_ids is not None:
+        relations.bind_contacts(portal.store, row["id"], contact_ids)
     row.update(updatedTime=now, updatedBy=user.id, lastActivityTime=now, lastActivityBy=user.id)
-    if multi_fields and entity_type_id in WITH_CONTACTS:
+    if multi_fields and kind.multi_fields:
         portal.store.next_multi_field_id = written_multi_fields(row, multi_fields, portal.store.next_multi_field_id)
-    if moved:
-        row.update(stageSemanticId="P", closed="N", movedTime=now, movedBy=user.id)
-        row.update(stage_fields(row["stageId"] or "NEW"))
-        final = row["stageSemanticId"] != "P"
-        _remember_stage(portal, entity_type_id, row, _FINISHED if final else _MOVED)
-    if entity_type_id == DEAL and row.get("categoryId", 0) != old_category_id:
+    changed_funnel = "categoryId" in kind.by_key and _category_id(portal, kind, row) != old_category_id
+    if changed_funnel and "stageId" not in new:
+        row["stageId"] = first_stage(entity_type_id, _category_id(portal, kind, row))
+    if "stageId" in kind.by_key and (changed_funnel or _stage_of(portal, entity_type_id, row) != old_stage):
+        _move(portal, user, entity_type_id, row, old_stage, changed_funnel=changed_funnel)
+    sums.settle(portal.store, entity_type_id, row)
+    if entity_type_id == DEAL and changed_funnel:
         # A change of the funnel is announced by this event alone.
-        moved_to = {"CATEGORY_ID": row["categoryId"], "STAGE_ID": row.get("stageId", "NEW")}
+        moved_to = {"CATEGORY_ID": row["categoryId"], "STAGE_ID": row["stageId"]}
         portal.events.announce(DEAL_MOVED_TO_CATEGORY, {"FIELDS": {"ID": row["id"], **moved_to}})
     else:
         _announce(portal, entity_type_id, row, "UPDATE")
 
 
+def _stage_of(portal: PortalState, entity_type_id: int, row: Row) -> Any:
+    return row.get("stageId") or portal.store.kind(entity_type_id).empty_new.get("stageId")
+
+
+def _move(
+    portal: PortalState, user: User, entity_type_id: int, row: Row, old_stage: str, *, changed_funnel: bool
+) -> None:
+    row.update(stageSemanticId="P", closed="N", movedTime=row["updatedTime"], movedBy=user.id)
+    row.update(stage_fields(_stage_of(portal, entity_type_id, row)))
+    if "previousStageId" in portal.store.kind(entity_type_id).by_key:
+        row["previousStageId"] = old_stage
+    final = row["stageSemanticId"] != "P"
+    if entity_type_id == LEAD:
+        row["dateClosed"] = row["updatedTime"] if final else None
+    _remember_stage(portal, entity_type_id, row, _FUNNEL_CHANGED if changed_funnel else _FINISHED if final else _MOVED)
+
+
 def remove(portal: PortalState, entity_type_id: int, row: Row) -> None:
-    """The object goes, and with it its history, its rows of goods and its payments."""
+    """The object goes, and with it its history, its rows of goods, its payments and what others know of it."""
     store = portal.store
     store.items[entity_type_id].remove(row["id"])
     for table in (store.stage_history, store.product_rows, store.payments, store.comments):
@@ -87,6 +117,21 @@ def remove(portal: PortalState, entity_type_id: int, row: Row) -> None:
                 announce_payment(portal, PAYMENT_DELETED, other_id)
     store.orders.pop((entity_type_id, row["id"]), None)
     _announce(portal, entity_type_id, row, "DELETE")
+
+
+def replace_references(store: Store, entity_type_id: int, from_id: int, to_id: int) -> None:
+    """Everything that named one object of a kind names another one."""
+    for kind, table in store.items.items():
+        binding = relations.binding_of(kind)
+        for row in table:
+            if REFERENCES.get(binding.primary) == entity_type_id and from_id in binding.ids(row):
+                ids = dict.fromkeys(to_id if number == from_id else number for number in binding.ids(row))
+                primary = binding.primary_id(row)
+                binding.set(row, {number: 10 * (1 + place) for place, number in enumerate(ids)},
+                            to_id if primary == from_id else primary)  # fmt: skip
+            for key, referred in REFERENCES.items():
+                if referred == entity_type_id and row.get(key) == from_id:
+                    row[key] = to_id
 
 
 def _announce(portal: PortalState, entity_type_id: int, row: Row, change: str) -> None:
@@ -101,17 +146,13 @@ def announce_payment(portal: PortalState, event: str, payment_id: int) -> None:
     portal.events.announce(event, {"FIELDS": {"ID": payment_id}})
 
 
-def _remember_stage(portal: PortalState, entity_type_id: int, row: Row, kind: int) -> None:
-    prefix = "STATUS" if entity_type_id == LEAD else "STAGE"
-    portal.store.stage_history.add(
-        {
-            "owner": (entity_type_id, row["id"]),
-            "entityTypeId": entity_type_id,
-            "TYPE_ID": kind,
-            "OWNER_ID": row["id"],
-            "CREATED_TIME": row["updatedTime"],
-            "CATEGORY_ID": row.get("categoryId", 0),
-            f"{prefix}_SEMANTIC_ID": row.get("stageSemanticId", "P"),
-            f"{prefix}_ID": row["stageId"],
-        }
+def _remember_stage(portal: PortalState, entity_type_id: int, row: Row, type_id: int) -> None:
+    kind = portal.store.kind(entity_type_id)
+    portal.store.remember_stage(
+        entity_type_id,
+        row["id"],
+        type_id=type_id,
+        at=row["updatedTime"],
+        category_id=_category_id(portal, kind, row),
+        stage_id=row["stageId"],
     )

@@ -1,30 +1,49 @@
-"""Short lists that describe the CRM: smart processes, funnels, stages. Source: pages of the methods named below."""
+"""
+Short lists that describe the CRM: smart processes, funnels, stages and other directories.
+
+Source: pages of the methods named below.
+"""
 
 from __future__ import annotations
 
 import re
 from typing import Any
 
+from airflow_provider_bitrix24.sandbox.fields.catalogue import fields_of
+from airflow_provider_bitrix24.sandbox.fields.item_kinds import (
+    COMPANY,
+    CONTACT,
+    DEAL,
+    INVOICE,
+    INVOICE_CATEGORY,
+    LEAD,
+    NAMES,
+    SMART_PROCESS,
+    SMART_PROCESS_CATEGORY,
+    SMART_PROCESS_TYPE_ID,
+    Row,
+)
 from airflow_provider_bitrix24.sandbox.forms import as_map
 from airflow_provider_bitrix24.sandbox.methods.arguments import integer
-from airflow_provider_bitrix24.sandbox.methods.crm.items import invalid_list, table_of
+from airflow_provider_bitrix24.sandbox.methods.crm.items import description, invalid_list, table_of
 from airflow_provider_bitrix24.sandbox.methods.crm.old import array_or_none
 from airflow_provider_bitrix24.sandbox.methods.registry import Page, Params, Refusal, method
 from airflow_provider_bitrix24.sandbox.methods.selection import Field, Matcher, read_order, sort_rows
+from airflow_provider_bitrix24.sandbox.php import as_integer
+from airflow_provider_bitrix24.sandbox.state import directories
+from airflow_provider_bitrix24.sandbox.state.directories import DEAL_CATEGORY, MEANINGS, STAGE_DIRECTORIES, status_row
 from airflow_provider_bitrix24.sandbox.state.portal import PortalState
-from airflow_provider_bitrix24.sandbox.state.seed import DEAL_STAGES, LEAD_STAGES
-from airflow_provider_bitrix24.sandbox.state.store import COMPANY, CONTACT, DEAL, LEAD, SEMANTICS, SMART_PROCESS, Row
 from airflow_provider_bitrix24.sandbox.state.users import User
 
 _ON = (
     *("Categories", "Stages", "BeginCloseDates", "Client", "LinkWithProducts", "Documents", "Source", "Observers"),
-    *("Automation", "BizProc", "Recyclebin"),
+    *("Automation", "BizProc", "Recyclebin", "Mycompany"),
 )
-_OFF = ("UseInUserfield", "Mycompany", "Payments", "Counters")
+_OFF = ("UseInUserfield", "Payments", "Counters")
 
 SMART_PROCESS_TYPE: Row = {
     # Not the number to use elsewhere: that is entityTypeId.
-    "id": 3,
+    "id": SMART_PROCESS_TYPE_ID,
     "title": "Delivery",
     "code": "",
     "createdBy": 1,
@@ -80,67 +99,67 @@ def type_(portal: PortalState, user: User, params: Params) -> Any:
     return {"type": {**SMART_PROCESS_TYPE, **_TYPE_DETAILS}}
 
 
+@method("crm.enum.ownertype", scope="crm")
+def owner_types(portal: PortalState, user: User, params: Params) -> Any:
+    return [
+        {"ID": number, "NAME": name.title, "SYMBOL_CODE": name.code, "SYMBOL_CODE_SHORT": name.short}
+        for number, name in NAMES.items()
+    ]
+
+
+# Funnels
+
+
+def _funnels(entity_type_id: int) -> dict[int, str]:
+    """Funnels of a kind, the first of them the default one."""
+    match entity_type_id:
+        case 2:
+            return {0: "General", DEAL_CATEGORY: "Wholesale"}
+        case 31:
+            return {INVOICE_CATEGORY: "General"}
+        case 128:
+            return {SMART_PROCESS_CATEGORY: "General"}
+    return {0: "General"}
+
+
 @method("crm.category.list", scope="crm")
 def categories(portal: PortalState, user: User, params: Params) -> Any:
     entity_type_id = integer(params, "entityTypeId")
     table_of(portal, entity_type_id)
     if entity_type_id in (LEAD, CONTACT, COMPANY):
-        name = {LEAD: "LEAD", CONTACT: "CONTACT", COMPANY: "COMPANY"}[entity_type_id]
-        raise Refusal("ENTITY_TYPE_NOT_SUPPORTED", f"Entity type {name} is not supported")
-    names = {0: "General", 9: "Wholesale"} if entity_type_id == DEAL else {0: "General"}
+        raise Refusal("ENTITY_TYPE_NOT_SUPPORTED", f"Entity type {NAMES[entity_type_id].code} is not supported")
     rows = [
         {
             "id": number,
             "name": name,
             "sort": 100 * (1 + position),
             "entityTypeId": entity_type_id,
-            "isDefault": "N" if number else "Y",
+            "isDefault": "N" if position else "Y",
             "originId": "",
             "originatorId": "",
         }
-        for position, (number, name) in enumerate(names.items())
+        for position, (number, name) in enumerate(_funnels(entity_type_id).items())
     ]
     return Page({"categories": rows}, len(rows))
 
 
-_COLOR = "#39A8EF"
-_MEANINGS = {"P": "process", "S": "success", "F": "failure"}
+# Directories
 
 
-def _statuses() -> list[Row]:
-    groups = {
-        "DEAL_STAGE": DEAL_STAGES,
-        "DEAL_STAGE_9": tuple(f"C9:{stage}" for stage in DEAL_STAGES),
-        "STATUS": LEAD_STAGES,
-        "SOURCE": ("CALL", "EMAIL", "WEB"),
-        "DEAL_TYPE": ("SALE", "COMPLEX", "SERVICE"),
-    }
-    rows: list[Row] = []
-    for entity_id, stages in groups.items():
-        for position, stage in enumerate(stages):
-            meaning = SEMANTICS.get(stage.rpartition(":")[2])
-            rows.append(
-                {
-                    "ID": str(101 + 2 * len(rows)),
-                    "ENTITY_ID": entity_id,
-                    "STATUS_ID": stage,
-                    "NAME": stage.rpartition(":")[2].replace("_", " ").capitalize(),
-                    "NAME_INIT": "",
-                    "SORT": str(10 * (1 + position)),
-                    "SYSTEM": "Y" if position == 0 else "N",
-                    "CATEGORY_ID": "9" if entity_id == "DEAL_STAGE_9" else None,
-                    "COLOR": _COLOR,
-                    "SEMANTICS": meaning,
-                    "EXTRA": {"SEMANTICS": _MEANINGS[meaning or "P"], "COLOR": _COLOR},
-                }
-            )
-    return rows
-
-
+_STATUS_SPECS = {field.key: field for field in fields_of("status")}
 _STATUS_FIELDS = {
-    name: Field(name, "integer" if name in ("ID", "SORT") else "string")
-    for name in ("ID", "ENTITY_ID", "STATUS_ID", "NAME", "SORT", "SYSTEM", "CATEGORY_ID", "SEMANTICS")
+    name: Field("id" if name == "ID" else name, field.kind) for name, field in _STATUS_SPECS.items() if name != "EXTRA"
 }
+
+
+def _status(row: Row) -> Row:
+    answer = {"ID": str(row["id"]), **{name: row[name] for name in _STATUS_SPECS if name in row and name != "SORT"}}
+    answer["SORT"] = str(row["SORT"])
+    answer["CATEGORY_ID"] = None if row["CATEGORY_ID"] is None else str(row["CATEGORY_ID"])
+    if row["ENTITY_ID"] in STAGE_DIRECTORIES:
+        meaning = "apology" if row["STATUS_ID"].endswith("APOLOGY") else MEANINGS[row["SEMANTICS"] or "P"]
+        answer["EXTRA"] = {"SEMANTICS": meaning, "COLOR": row["COLOR"]}
+    return answer
 
 
 @method("crm.status.list", scope="crm", upper=True)
@@ -150,7 +169,119 @@ def statuses(portal: PortalState, user: User, params: Params) -> Any:
     except Refusal:
         raise Refusal("Invalid parameters.", "Incorrect parameters passed.") from None
     matcher = Matcher(_STATUS_FIELDS, refuse=None).read(filter_)
-    rows = [row for row in _statuses() if all(check(row) for check in matcher.checks)]
+    rows = [row for row in portal.store.statuses if matcher.accepts(row)]
     rows = sort_rows(rows, read_order(order, _STATUS_FIELDS, None))
     # The whole directory in one answer, whatever `start` says.
-    return Page(rows, len(rows))
+    return Page([_status(row) for row in rows], len(rows))
+
+
+@method("crm.status.fields", scope="crm")
+def status_fields(portal: PortalState, user: User, params: Params) -> Any:
+    return {name: description(field, "old") for name, field in _STATUS_SPECS.items()}
+
+
+@method("crm.status.entity.types", scope="crm")
+def status_types(portal: PortalState, user: User, params: Params) -> Any:
+    return [_status_type(portal, entity_id, name) for entity_id, name in directories.NAMES.items()]
+
+
+def _status_type(portal: PortalState, entity_id: str, name: str) -> Row:
+    if entity_id not in STAGE_DIRECTORIES:
+        return {"ID": entity_id, "NAME": name}
+    kind, category_id, prefix = STAGE_DIRECTORIES[entity_id]
+    codes = {row["STATUS_ID"]: row["SEMANTICS"] for row in portal.store.statuses if row["ENTITY_ID"] == entity_id}
+    ends = {meaning: next(code for code, found in codes.items() if found == meaning) for meaning in ("S", "F")}
+    answer: Row = {"ID": entity_id, "NAME": name, "ENTITY_TYPE_ID": kind}
+    # Kinds that have funnels of their own say nothing of the meaning of stages (example of the page).
+    answer["SEMANTIC_INFO"] = [] if kind in (INVOICE, SMART_PROCESS) else {
+        "START_FIELD": next(iter(codes)),
+        "FINAL_SUCCESS_FIELD": ends["S"],
+        "FINAL_UNSUCCESS_FIELD": ends["F"],
+        "FINAL_SORT": 0,
+    }  # fmt: skip
+    if prefix:
+        answer |= {"PREFIX": prefix, "FIELD_ATTRIBUTE_SCOPE": f"category_{category_id}", "CATEGORY_ID": category_id}
+    if kind == DEAL and prefix:
+        answer["PARENT_ID"] = "DEAL_STAGE"
+    return answer
+
+
+def _status_values(params: Params) -> dict[str, Any]:
+    if not isinstance(params.get("FIELDS"), (dict, list)):
+        raise Refusal("", "Parameter 'fields' must be array.")
+    return as_map(params["FIELDS"])
+
+
+def _existing_status(portal: PortalState, params: Params, wrong: str) -> Row:
+    """:raises Refusal: ``wrong`` is how the method speaks of an id that cannot be one."""
+    status_id = as_integer(params.get("ID")) or 0
+    if status_id <= 0:
+        raise Refusal("Invalid identifier.", wrong)
+    row = portal.store.statuses.get(status_id)
+    if row is None:
+        raise Refusal("Status is not found.", "Directory item not found.")
+    return row
+
+
+@method("crm.status.get", scope="crm", upper=True)
+def get_status(portal: PortalState, user: User, params: Params) -> Any:
+    answer = _status(_existing_status(portal, params, "An incorrect identifier was passed."))
+    return {name: value for name, value in answer.items() if name != "EXTRA"}
+
+
+@method("crm.status.add", scope="crm", upper=True)
+def add_status(portal: PortalState, user: User, params: Params) -> Any:
+    fields = _status_values(params)
+    missing = [f"The field {name} is required." for name in ("ENTITY_ID", "STATUS_ID") if not fields.get(name)]
+    if missing:
+        raise Refusal("", "\n".join(missing))
+    entity_id, code = str(fields["ENTITY_ID"]), str(fields["STATUS_ID"])
+    if entity_id not in directories.NAMES:
+        raise Refusal("", "Specified entity type is not supported.")
+    if not fields.get("NAME"):
+        raise Refusal("", "The field Title is required.")
+    if not user.is_admin:
+        raise Refusal("", "Access denied.")
+    prefix = STAGE_DIRECTORIES[entity_id][2] if entity_id in STAGE_DIRECTORIES else ""
+    code = f"{prefix}:{code}" if prefix and not code.startswith(f"{prefix}:") else code
+    known = [row for row in portal.store.statuses if row["ENTITY_ID"] == entity_id]
+    if any(row["STATUS_ID"] == code for row in known):
+        raise Refusal("", f"Status with ID '{code}' already exists.")
+    sort = as_integer(fields.get("SORT")) or 10 + max(row["SORT"] for row in known)
+    row = status_row(entity_id, code, str(fields["NAME"]), sort=sort)
+    _write_status(row, fields)
+    if fields.get("SEMANTICS") in ("S", "F"):
+        row["SEMANTICS"] = fields["SEMANTICS"]
+    return portal.store.statuses.add(row)
+
+
+def _write_status(row: Row, fields: dict[str, Any]) -> None:
+    if "NAME" in fields:
+        row["NAME"] = str(fields["NAME"])
+    if "SORT" in fields:
+        row["SORT"] = as_integer(fields["SORT"]) or row["SORT"]
+    extra = as_map(fields.get("EXTRA"))
+    if fields.get("COLOR") or extra.get("COLOR"):
+        row["COLOR"] = str(fields.get("COLOR") or extra["COLOR"])
+
+
+@method("crm.status.update", scope="crm", upper=True)
+def update_status(portal: PortalState, user: User, params: Params) -> Any:
+    row = _existing_status(portal, params, "An incorrect identifier was passed.")
+    fields = _status_values(params)
+    if not user.is_admin:
+        raise Refusal("", "Access denied.")
+    _write_status(row, fields)
+    return True
+
+
+@method("crm.status.delete", scope="crm", upper=True)
+def delete_status(portal: PortalState, user: User, params: Params) -> Any:
+    row = _existing_status(portal, params, "An invalid identifier was passed.")
+    if not user.is_admin:
+        raise Refusal("", "Access denied.")
+    if row["SYSTEM"] == "Y" and as_map(params.get("PARAMS")).get("FORCED") != "Y":
+        forced = 'CRM System Status can be deleted only if parameter FORCED is specified and equal to "Y".'
+        raise Refusal(forced, forced)
+    portal.store.statuses.remove(row["id"])
+    return True

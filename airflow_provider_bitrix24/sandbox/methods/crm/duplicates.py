@@ -9,13 +9,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from airflow_provider_bitrix24.sandbox.fields.item_kinds import COMPANY, CONTACT, LEAD, Row
 from airflow_provider_bitrix24.sandbox.forms import as_map
-from airflow_provider_bitrix24.sandbox.methods.arguments import as_integer
 from airflow_provider_bitrix24.sandbox.methods.crm import changes
-from airflow_provider_bitrix24.sandbox.methods.crm.fields import by_item_name
 from airflow_provider_bitrix24.sandbox.methods.registry import Params, Refusal, method
+from airflow_provider_bitrix24.sandbox.php import as_integer
 from airflow_provider_bitrix24.sandbox.state.portal import PortalState
-from airflow_provider_bitrix24.sandbox.state.store import COMPANY, CONTACT, LEAD, Row
 from airflow_provider_bitrix24.sandbox.state.users import User
 
 #: Values that one call looks for, and objects of one kind that it answers: what is beyond is left out silently.
@@ -89,7 +88,7 @@ def merge_batch(portal: PortalState, user: User, params: Params) -> Any:
         raise Refusal("0", "The parameter entityIds does not contains valid elements.")
     if not user.may("change") or not all(changes.sees(user, row) for row in rows):
         raise Refusal("ACCESS_DENIED", "Access denied", 403)
-    new = _merged(entity_type_id, rows)
+    new = _merged(portal, entity_type_id, rows)
     if new is None:
         return {"STATUS": "CONFLICT", "ENTITY_IDS": []}
     main, *others = rows
@@ -105,21 +104,25 @@ def merge_batch(portal: PortalState, user: User, params: Params) -> Any:
     return {"STATUS": "SUCCESS", "ENTITY_IDS": [row["id"] for row in others]}
 
 
-def _merged(entity_type_id: int, rows: list[Row]) -> Row | None:
+def _merged(portal: PortalState, entity_type_id: int, rows: list[Row]) -> Row | None:
     """What the main object, the first one, gets from the others; ``None`` if two of them contradict each other."""
     new: Row = {}
-    for name, field in by_item_name(entity_type_id).items():
-        if field.read_only or name in _KEPT or name == "contactId":
+    for name, field in portal.store.kind(entity_type_id).listed.items():
+        if field.read_only or name in _KEPT or name in ("contactId", "companyId"):
             continue
         values = list(dict.fromkeys(row[name] for row in rows if row.get(name) and not field.multiple))
         if field.multiple:
+            # Phones and e-mails are merged by their own ids.
+            if name == "fm":
+                continue
             members = dict.fromkeys(member for row in rows for member in row.get(name, ()))
             values = [list(members)] if members else []
         elif name in _JOINED:
             values = ["\n".join(values)] if values else []
         elif name == "title":
             # What the portal made up itself says nothing.
-            values = [value for value in values if not changes.is_default_title(entity_type_id, value)] or values[:1]
+            own = [value for value in values if not changes.is_default_title(portal.store, entity_type_id, value)]
+            values = own or values[:1]
         if len(values) > 1:
             return None
         if values and values[0] != rows[0].get(name):
@@ -129,11 +132,7 @@ def _merged(entity_type_id: int, rows: list[Row]) -> Row | None:
 
 def _hand_over(portal: PortalState, entity_type_id: int, from_id: int, to_id: int) -> None:
     """What belonged to the object that goes belongs to the one that stays."""
-    name = {CONTACT: "contactId", COMPANY: "companyId", LEAD: "leadId"}.get(entity_type_id, "")
-    for table in portal.store.items.values():
-        for row in table:
-            if row.get(name) == from_id:
-                row[name] = to_id
+    changes.replace_references(portal.store, entity_type_id, from_id, to_id)
     for owned in (portal.store.comments, portal.store.product_rows):
         for row in owned:
             if row.get("owner") == (entity_type_id, from_id):

@@ -4,27 +4,28 @@ from __future__ import annotations
 
 from typing import Any
 
+from airflow_provider_bitrix24.sandbox.fields.catalogue import FieldSpec, Generation
+from airflow_provider_bitrix24.sandbox.fields.item_kinds import CONTACT, Row
 from airflow_provider_bitrix24.sandbox.forms import as_list_if_counted, as_map
 from airflow_provider_bitrix24.sandbox.methods.arguments import array, integer
 from airflow_provider_bitrix24.sandbox.methods.crm import changes
-from airflow_provider_bitrix24.sandbox.methods.crm.fields import CHOICES, ItemField, by_item_name, details
 from airflow_provider_bitrix24.sandbox.methods.crm.values import (
+    IMPORTED,
     imported_multi_fields,
-    shown_item,
-    unlisted,
+    item_answer,
+    item_filter_fields,
+    whole_item,
     written_item,
 )
 from airflow_provider_bitrix24.sandbox.methods.listing import page_of
 from airflow_provider_bitrix24.sandbox.methods.registry import Page, Params, Refusal, method
 from airflow_provider_bitrix24.sandbox.methods.selection import Matcher, read_order
 from airflow_provider_bitrix24.sandbox.state.portal import PortalState
-from airflow_provider_bitrix24.sandbox.state.store import CONTACT, Row, Table
+from airflow_provider_bitrix24.sandbox.state.store import Table
 from airflow_provider_bitrix24.sandbox.state.users import User
 
 #: Entries that one ``crm.item.batchImport`` may carry.
 IMPORT_MAX_ITEMS = 20
-#: What only an import sets, and only for administrators.
-IMPORTED = frozenset({"createdTime", "updatedTime", "movedTime", "createdBy", "updatedBy", "movedBy"})
 
 _OLD_INVOICE = 5
 
@@ -72,9 +73,7 @@ def _found(portal: PortalState, user: User, params: Params) -> tuple[int, Row]:
 def list_(portal: PortalState, user: User, params: Params) -> Any:
     entity_type_id = integer(params, "entityTypeId")
     table, original = table_of(portal, entity_type_id), _original(params)
-    fields = {name: field.for_filter for name, field in by_item_name(entity_type_id, original).items()}
-    # b24pysdk and fast_bitrix24 filter and sort every item by ``ID``; no page names it.
-    fields["ID"] = fields["id"]
+    fields = item_filter_fields(portal.store, entity_type_id, original)
     matcher = Matcher(fields, refuse=invalid_list).read(params.get("filter"))
     changes.hide_others(user, matcher)
     order = read_order(params.get("order"), fields, invalid_list)
@@ -82,19 +81,20 @@ def list_(portal: PortalState, user: User, params: Params) -> Any:
     select = [str(name) for name in as_map(params.get("select")).values()]
     names = None if not select or "*" in select else select
     return Page(
-        {"items": [shown_item(entity_type_id, row, names, original) for row in page.result]}, page.total, page.next
+        {"items": [item_answer(portal, entity_type_id, row, names, original) for row in page.result]},
+        page.total,
+        page.next,
     )
 
 
 @method("crm.item.get", scope="crm")
 def get(portal: PortalState, user: User, params: Params) -> Any:
     entity_type_id, row = _found(portal, user, params)
-    return _whole(entity_type_id, row, params)
+    return _whole(portal, entity_type_id, row, params)
 
 
-def _whole(entity_type_id: int, row: Row, params: Params) -> Any:
-    shown = shown_item(entity_type_id, row, None, _original(params))
-    return {"item": {**unlisted(entity_type_id, row), **shown, "entityTypeId": entity_type_id}}
+def _whole(portal: PortalState, entity_type_id: int, row: Row, params: Params) -> Any:
+    return {"item": whole_item(portal, entity_type_id, row, _original(params))}
 
 
 @method("crm.item.add", scope="crm")
@@ -103,7 +103,7 @@ def add(portal: PortalState, user: User, params: Params) -> Any:
     table_of(portal, entity_type_id)
     fields = array(params, "fields")
     row = _added(portal, user, entity_type_id, fields, as_map(fields.get("fm")), params)
-    return _whole(entity_type_id, row, params)
+    return _whole(portal, entity_type_id, row, params)
 
 
 @method("crm.item.import", scope="crm")
@@ -117,7 +117,7 @@ def _imported(portal: PortalState, user: User, entity_type_id: int, fields: Row,
     """An import has multi-fields of its own form, and administrators set times and authors ("crm.item.import")."""
     row = _added(portal, user, entity_type_id, fields, imported_multi_fields(fields), params)
     if user.is_admin:
-        row.update(written_item(portal.settings.language, entity_type_id, fields, _original(params), only=IMPORTED))
+        row.update(written_item(portal, entity_type_id, fields, _original(params), only=IMPORTED))
     return row
 
 
@@ -126,7 +126,7 @@ def _added(
 ) -> Row:
     if not user.may("change"):
         raise _denied(portal)
-    row = written_item(portal.settings.language, entity_type_id, fields, _original(params))
+    row = written_item(portal, entity_type_id, fields, _original(params))
     return changes.add(portal, user, entity_type_id, row, multi_fields)
 
 
@@ -157,9 +157,9 @@ def update(portal: PortalState, user: User, params: Params) -> Any:
     fields = array(params, "fields")
     if not user.may("change"):
         raise _denied(portal)
-    new = written_item(portal.settings.language, entity_type_id, fields, _original(params))
+    new = written_item(portal, entity_type_id, fields, _original(params))
     changes.update(portal, user, entity_type_id, row, new, as_map(fields.get("fm")))
-    return _whole(entity_type_id, row, params)
+    return _whole(portal, entity_type_id, row, params)
 
 
 @method("crm.item.delete", scope="crm")
@@ -175,25 +175,24 @@ def delete(portal: PortalState, user: User, params: Params) -> Any:
 def fields(portal: PortalState, user: User, params: Params) -> Any:
     entity_type_id = integer(params, "entityTypeId")
     table_of(portal, entity_type_id)
-    known = by_item_name(entity_type_id, _original(params))
-    return {
-        "fields": {
-            name: {**described(entity_type_id, field), "upperName": field.upper_name} for name, field in known.items()
-        }
-    }
+    kind = portal.store.kind(entity_type_id)
+    known = kind.listed_original if _original(params) else kind.listed
+    return {"fields": {name: {**description(field, "new"), "upperName": field.upper} for name, field in known.items()}}
 
 
-def described(entity_type_id: int, field: ItemField) -> dict[str, Any]:
+def description(field: FieldSpec, generation: Generation) -> dict[str, Any]:
     """What the ``fields`` methods say about one field."""
-    choices = [{"ID": str(number), "VALUE": value} for number, value in CHOICES.items()]
+    kind = field.type_in(generation)
     return {
-        **({"items": choices} if field.kind == "enumeration" else {}),
-        "type": "boolean" if field.kind == "uf_boolean" else field.kind,
-        "isRequired": False,
+        **({"items": list(field.items)} if field.items else {}),
+        "type": kind,
+        "isRequired": field.required,
         "isReadOnly": field.read_only,
-        "isImmutable": False,
+        "isImmutable": field.immutable,
         "isMultiple": field.multiple,
         "isDynamic": field.is_user_field,
-        **details(entity_type_id, field),
-        "title": field.upper_name.replace("_", " ").capitalize(),
+        **({"isDeprecated": True} if field.deprecated else {}),
+        **({"statusType": field.status_type} if field.status_type else {}),
+        **({"settings": dict(field.settings)} if field.settings else {}),
+        "title": field.title,
     }

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+from airflow_provider_bitrix24.sandbox.fields.item_kinds import COMPANY, CONTACT, DEAL, LEAD
 from airflow_provider_bitrix24.sandbox.forms import as_map
-from airflow_provider_bitrix24.sandbox.methods.arguments import array, as_integer, integer
+from airflow_provider_bitrix24.sandbox.methods.arguments import array, integer
 from airflow_provider_bitrix24.sandbox.methods.crm.items import invalid_list
 from airflow_provider_bitrix24.sandbox.methods.crm.old import array_or_none
 from airflow_provider_bitrix24.sandbox.methods.listing import page_of
 from airflow_provider_bitrix24.sandbox.methods.registry import Page, Params, Refusal, method
 from airflow_provider_bitrix24.sandbox.methods.selection import Field, Matcher, read_order
+from airflow_provider_bitrix24.sandbox.php import as_integer
 from airflow_provider_bitrix24.sandbox.state.portal import PortalState
-from airflow_provider_bitrix24.sandbox.state.store import COMPANY, CONTACT, DEAL, LEAD, Table
+from airflow_provider_bitrix24.sandbox.state.store import Table
 from airflow_provider_bitrix24.sandbox.state.users import User
 
 _ENTITY_TYPES = {"lead": LEAD, "deal": DEAL, "contact": CONTACT, "company": COMPANY}

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow_provider_bitrix24.sandbox.methods.arguments import as_integer, integer, required
+from airflow_provider_bitrix24.sandbox.fields.item_kinds import Row
+from airflow_provider_bitrix24.sandbox.methods.arguments import integer, required
 from airflow_provider_bitrix24.sandbox.methods.registry import Params, Refusal, method
-from airflow_provider_bitrix24.sandbox.methods.selection import BadValue, as_server_time
+from airflow_provider_bitrix24.sandbox.php import BadValue, as_integer, as_server_time
 from airflow_provider_bitrix24.sandbox.state.portal import PortalState
-from airflow_provider_bitrix24.sandbox.state.store import Row
 from airflow_provider_bitrix24.sandbox.state.users import User
 
 _TODO, _PROVIDER = 6, "CRM_TODO"

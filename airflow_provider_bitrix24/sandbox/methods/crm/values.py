@@ -1,121 +1,143 @@
-"""Values of CRM fields on their way in and out: typed in ``crm.item.*``, mostly text in the old methods."""
+"""CRM objects on their way in and out: typed in ``crm.item.*``, mostly text in ``crm.deal.*`` and its sisters."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from functools import cache
+from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
-from airflow_provider_bitrix24.sandbox.forms import as_map
-from airflow_provider_bitrix24.sandbox.methods.arguments import as_integer, as_number
-from airflow_provider_bitrix24.sandbox.methods.crm.fields import (
-    CHOICES,
-    FLAT_MULTI_FIELDS,
-    MULTI_FIELDS,
-    SINCE_CREATION,
-    UNLISTED,
-    UNLISTED_OLD,
-    ItemField,
-    by_item_name,
-    by_old_name,
-    fields_of,
+from airflow_provider_bitrix24.sandbox.fields.catalogue import FieldSpec
+from airflow_provider_bitrix24.sandbox.fields.item_kinds import (
+    INVOICE,
+    MULTI_FIELD_TYPES,
+    SMART_PROCESS,
+    ItemKind,
+    Row,
 )
+from airflow_provider_bitrix24.sandbox.forms import as_map
+from airflow_provider_bitrix24.sandbox.methods.crm import relations
 from airflow_provider_bitrix24.sandbox.methods.registry import Refusal
-from airflow_provider_bitrix24.sandbox.methods.selection import BadValue, Field, as_server_time
-from airflow_provider_bitrix24.sandbox.state.store import LEAD, Row
-from airflow_provider_bitrix24.sandbox.state.texts import text
+from airflow_provider_bitrix24.sandbox.methods.selection import Field
+from airflow_provider_bitrix24.sandbox.methods.values import (
+    IgnoredValue,
+    list_field,
+    new_value,
+    old_value,
+    stored_value,
+)
+from airflow_provider_bitrix24.sandbox.php import BadValue
+from airflow_provider_bitrix24.sandbox.state.portal import PortalState
+from airflow_provider_bitrix24.sandbox.state.store import Store
 
-#: Kinds of contact data that an object can have any number of.
-MULTI_FIELD_TYPES = ("PHONE", "EMAIL", "WEB", "IM")
+#: Times that are those of the creation until something happens.
+_SINCE_CREATION = frozenset({"movedTime", "lastActivityTime"})
 
+#: Days from the creation to what an add without these dates writes (page of ``crm.deal.add``).
+_DAYS_AFTER_CREATION = {"begindate": 0, "closedate": 7}
 
-class IgnoredValue(Exception):
-    """A value that the server drops silently, such as a date it cannot read."""
+#: Kinds whose stages are checked: the old ones take any text (server source).
+_OWN_STAGES = (INVOICE, SMART_PROCESS)
+
+#: What only an import sets, and only for administrators.
+IMPORTED = frozenset({"createdTime", "updatedTime", "movedTime", "createdBy", "updatedBy", "movedBy"})
+
+#: Texts of a whole object that repeat the first phone and e-mail of a type.
+_FLAT_MULTI_FIELDS = {
+    **{f"phone{place.title()}": ("PHONE", place) for place in ("MOBILE", "WORK", "MAILING")},
+    **{f"email{place.title()}": ("EMAIL", place) for place in ("HOME", "WORK", "MAILING")},
+    "phone": ("PHONE", ""),
+    "email": ("EMAIL", ""),
+    "imol": ("IM", "OPENLINE"),
+}
 
 
 # Out
 
 
-@cache
-def _item_defaults(entity_type_id: int) -> Mapping[str, Any]:
-    return {field.name: field.default for field in fields_of(entity_type_id)}
-
-
-def completed(entity_type_id: int, row: Row) -> Row:
-    """All fields of a stored object, typed, under their ``crm.item`` names, and ``fm`` if there is one."""
-    full = {**_item_defaults(entity_type_id), **row}
-    for name in SINCE_CREATION:
-        if name in full and full[name] is None:
+def completed(store: Store, entity_type_id: int, row: Row) -> Row:
+    """All listed fields of a stored object by key, typed, and ``fm`` if there is one."""
+    full = {**store.kind(entity_type_id).empty_new, **row}
+    for name in full.keys() & _SINCE_CREATION:
+        if full[name] is None:
             full[name] = row["createdTime"]
+    for name, days in _DAYS_AFTER_CREATION.items():
+        if name in full and name not in row:
+            full[name] = _days_after(row["createdTime"], days)
+    relations.complete(store, entity_type_id, full)
     return full
 
 
-def unlisted(entity_type_id: int, row: Row) -> Row:
-    """What one whole object has beside its fields."""
-    flat = _flat_multi_fields(row) if entity_type_id == LEAD else {}
-    return {**UNLISTED.get(entity_type_id, {}), **flat}
+def _days_after(created_time: str, days: int) -> str:
+    if not days:
+        return f"{created_time[:10]}T03:00:00+03:00"
+    return f"{(datetime.fromisoformat(created_time) + timedelta(days)).date()}T03:00:00+03:00"
+
+
+def whole_item(portal: PortalState, entity_type_id: int, row: Row, original_uf_names: bool) -> Row:
+    """An object as ``crm.item.get`` shows it, with what it has beside its listed fields."""
+    kind = portal.store.kind(entity_type_id)
+    beside = dict(kind.empty_answer_only)
+    if kind.multi_fields:
+        beside |= {name: text for name, text in _flat_multi_fields(row).items() if name in beside}
+    listed = item_answer(portal, entity_type_id, row, None, original_uf_names)
+    return {**beside, **listed, "entityTypeId": entity_type_id}
 
 
 def _flat_multi_fields(row: Row) -> Row:
-    flat = dict.fromkeys(FLAT_MULTI_FIELDS, "")
+    flat = dict.fromkeys(_FLAT_MULTI_FIELDS, "")
     for entry in reversed(row.get("fm", [])):
-        for name, (kind, place) in FLAT_MULTI_FIELDS.items():
+        for name, (kind, place) in _FLAT_MULTI_FIELDS.items():
             if entry["typeId"] == kind and place in ("", entry["valueType"]):
                 flat[name] = entry["value"]
     return flat
 
 
-def shown_item(entity_type_id: int, row: Row, names: list[str] | None, original_uf_names: bool) -> Row:
-    """An object as ``crm.item.*`` shows it: all fields, or those of ``names`` that exist."""
-    full = completed(entity_type_id, row)
-    known = by_item_name(entity_type_id, original_uf_names)
+def item_answer(
+    portal: PortalState, entity_type_id: int, row: Row, names: list[str] | None, original_uf_names: bool
+) -> Row:
+    """An object as ``crm.item.*`` shows it: all fields, or those of ``names`` that exist, in any spelling."""
+    kind = portal.store.kind(entity_type_id)
+    full = completed(portal.store, entity_type_id, row)
+    listed = kind.listed_original if original_uf_names else kind.listed
     if names is not None:
-        return {name: full[known[name].name] for name in names if name in known}
-    if original_uf_names:
-        return {name: full[field.name] for name, field in known.items()} | _multi_field(full)
-    return full
+        # Multi-fields come with all fields or not at all (page of the method).
+        by_key = {field.key: name for name, field in listed.items()}
+        fields = [known_field(kind, name, original_uf_names) for name in names]
+        chosen = {by_key[field.key]: field for field in fields if field is not None and field.key != "fm"}
+        return {name: new_value(field, full[field.key], portal.url) for name, field in chosen.items()}
+    return {name: new_value(field, full[field.key], portal.url) for name, field in listed.items() if field.key in full}
 
 
-def _multi_field(row: Row) -> Row:
-    return {"fm": row["fm"]} if "fm" in row else {}
-
-
-def as_old_value(field: ItemField, value: Any) -> Any:
-    """A value as the old methods write it: text, money with two decimals."""
-    if value is None:
+def known_field(kind: ItemKind, name: str, original_uf_names: bool) -> FieldSpec | None:
+    """A listed field by the name that a request writes."""
+    field = kind.by_any_name.get(name)
+    if field is not None and original_uf_names and field.is_user_field and name == field.new:
         return None
-    if field.multiple:
-        return [str(item) for item in value]
-    return f"{value:.2f}" if field.kind == "double" else str(value)
+    return field
 
 
-@cache
-def _old_defaults(entity_type_id: int) -> Mapping[str, Any]:
-    fields = {name: as_old_value(field, field.default) for name, field in by_old_name(entity_type_id).items()}
-    return {**fields, **UNLISTED_OLD.get(entity_type_id, {})}
-
-
-@cache
-def _old_fields(entity_type_id: int) -> Mapping[str, tuple[str, ItemField]]:
-    return {field.name: (name, field) for name, field in by_old_name(entity_type_id).items()}
-
-
-def shown_old(entity_type_id: int, row: Row, names: frozenset[str] | None, multi_fields: frozenset[str]) -> Row:
+def old_answer(
+    store: Store, entity_type_id: int, row: Row, names: frozenset[str] | None, multi_fields: frozenset[str]
+) -> Row:
     """An object as ``crm.deal.*`` and its sisters show it; ``names`` ``None`` is all fields but the multi-fields."""
-    shown = dict(_old_defaults(entity_type_id))
-    places = _old_fields(entity_type_id)
+    kind = store.kind(entity_type_id)
+    answer = dict(kind.empty_old)
+    places = kind.old_names
     for key, value in row.items():
         place = places.get(key)
         if place is not None:
-            shown[place[0]] = as_old_value(place[1], value)
+            answer[place[0]] = old_value(place[1], value)
     for name in ("MOVED_TIME", "LAST_ACTIVITY_TIME"):
-        if name in shown and shown[name] is None:
-            shown[name] = row["createdTime"]
+        if answer.get(name) == "":
+            answer[name] = row["createdTime"]
+    for key, days in _DAYS_AFTER_CREATION.items():
+        if key in places and key not in row:
+            answer[places[key][0]] = _days_after(row["createdTime"], days)
     if names is not None:
-        shown = {name: value for name, value in shown.items() if name in names}
+        answer = {name: value for name, value in answer.items() if name in names}
     for entry in row.get("fm", ()):
         if entry["typeId"] in multi_fields:
-            shown.setdefault(entry["typeId"], []).append(
+            answer.setdefault(entry["typeId"], []).append(
                 {
                     "ID": str(entry["id"]),
                     "VALUE_TYPE": entry["valueType"],
@@ -123,21 +145,45 @@ def shown_old(entity_type_id: int, row: Row, names: frozenset[str] | None, multi
                     "TYPE_ID": entry["typeId"],
                 }
             )
-    return shown
+    return answer
 
 
-def old_filter_fields(entity_type_id: int) -> dict[str, Field]:
+# Filters
+
+
+def item_filter_fields(store: Store, entity_type_id: int, original_uf_names: bool) -> dict[str, Field]:
+    """What ``crm.item.list`` filters and sorts by, under every name that it takes."""
+    kind = store.kind(entity_type_id)
+    return {
+        name: _list_field(store, entity_type_id, field)
+        for name, field in kind.by_any_name.items()
+        if known_field(kind, name, original_uf_names) is not None
+    }
+
+
+def old_filter_fields(store: Store, entity_type_id: int) -> dict[str, Field]:
     """What an old list can filter by: its fields, and the multi-fields by value."""
-    known = {name: field.for_filter for name, field in by_old_name(entity_type_id).items()}
-    known.update({name: Field(name, "multi_field", None) for name in MULTI_FIELDS})
+    kind = store.kind(entity_type_id)
+    known = {name: _list_field(store, entity_type_id, field) for name, field in kind.by_old_name.items()}
+    known.update({name: Field(name, "multi_field", None) for name in kind.multi_fields})
     return known
+
+
+def _list_field(store: Store, entity_type_id: int, field: FieldSpec) -> Field:
+    if field.key in _DAYS_AFTER_CREATION:
+        days = _DAYS_AFTER_CREATION[field.key]
+        return Field(field.key, field.kind, derive=lambda row: _days_after(row["createdTime"], days))
+    derive = relations.derivation(store, entity_type_id, field.key)
+    if derive is not None:
+        return Field(field.key, field.kind, field.empty_in("new"), derive=derive)
+    return list_field(field, fallback="createdTime" if field.key in _SINCE_CREATION else None)
 
 
 # In
 
 
 def written_item(
-    language: str,
+    portal: PortalState,
     entity_type_id: int,
     fields: Mapping[str, Any],
     original_uf_names: bool,
@@ -151,88 +197,43 @@ def written_item(
 
     :raises Refusal: a value does not fit its field.
     """
-    known = by_item_name(entity_type_id, original_uf_names)
+    kind = portal.store.kind(entity_type_id)
     row: Row = {}
     for name, value in fields.items():
-        field = known.get(name)
-        if field is None or (field.read_only if only is None else field.name not in only):
+        field = known_field(kind, name, original_uf_names)
+        if field is None or field.key == "fm" or (field.read_only if only is None else field.key not in only):
             continue
         try:
-            row[field.name] = _stored(field, value, strict=True)
+            row[field.key] = stored_value(field, value, portal.store.files, strict=True)
+            _check_stage(portal.store, entity_type_id, field, row[field.key])
         except BadValue:
-            description = text(language, "field_invalid", field=name)
-            raise Refusal("CRM_FIELD_ERROR_VALUE_NOT_VALID", description) from None
+            raise Refusal("CRM_FIELD_ERROR_VALUE_NOT_VALID", portal.text("field_invalid", field=name)) from None
         except IgnoredValue:
             continue
     return row
 
 
-def written_old(entity_type_id: int, fields: Mapping[str, Any]) -> Row:
+def _check_stage(store: Store, entity_type_id: int, field: FieldSpec, code: Any) -> None:
+    """:raises BadValue: smart invoices and processes have stages of their own, and this is none of them."""
+    if field.key != "stageId" or entity_type_id not in _OWN_STAGES or not code:
+        return
+    if all((row["ENTITY_ID"], row["STATUS_ID"]) != (field.status_type, code) for row in store.statuses):
+        raise BadValue
+
+
+def written_old(store: Store, entity_type_id: int, fields: Mapping[str, Any]) -> Row:
     """What ``crm.deal.add`` and its sisters store of ``fields``; whatever does not fit is ignored."""
-    known = by_old_name(entity_type_id)
+    known = store.kind(entity_type_id).by_old_name
     row: Row = {}
     for name, value in fields.items():
         field = known.get(name)
         if field is None or field.read_only:
             continue
         try:
-            row[field.name] = _stored(field, value, strict=False)
+            row[field.key] = stored_value(field, value, store.files, strict=False)
         except (BadValue, IgnoredValue):
             continue
-    if "CONTACT_IDS" in fields:
-        row["contactIds"] = [number for item in as_map(fields["CONTACT_IDS"]).values() if (number := as_integer(item))]
     return row
-
-
-def _stored(field: ItemField, value: Any, *, strict: bool) -> Any:
-    if field.multiple:
-        if not isinstance(value, (dict, list)):
-            if strict:
-                kind = "string" if isinstance(value, str) else "integer"
-                raise Refusal("100", f"Expected iterable value for multiple field, but got {kind} instead")
-            value = [value]
-        return list(_several(field, as_map(value).values(), strict=strict))
-    return _single(field, value, strict=strict)
-
-
-def _several(field: ItemField, values: Iterable[Any], *, strict: bool) -> Iterator[Any]:
-    for value in values:
-        try:
-            yield _single(field, value, strict=strict)
-        except IgnoredValue:
-            continue
-
-
-def _single(field: ItemField, value: Any, *, strict: bool) -> Any:
-    if isinstance(value, (dict, list)):
-        raise BadValue
-    if field.kind in ("boolean", "uf_boolean"):
-        # 1 and "1" are false here (server source); the old methods take them.
-        yes = ("true", "Y", "y") if strict else ("true", "Y", "y", "1", 1)
-        return "Y" if value is True or (not isinstance(value, bool) and value in yes) else "N"
-    if value is None or value == "":
-        return field.default if field.for_filter.is_numeric else None
-    if field.kind in ("datetime", "date"):
-        try:
-            moment = as_server_time(value)
-        except BadValue:
-            raise IgnoredValue from None
-        # A day is stored as midnight UTC and shown in the server's zone.
-        return f"{moment[:10]}T03:00:00+03:00" if field.kind == "date" else moment
-    if field.kind == "enumeration" and as_integer(value) not in CHOICES:
-        raise IgnoredValue
-    if field.for_filter.is_numeric:
-        return _as_number(field, value)
-    if isinstance(value, bool):
-        return "1" if value else ""
-    return str(value)
-
-
-def _as_number(field: ItemField, value: Any) -> float | int:
-    number = as_number(value)
-    if number is None:
-        raise BadValue
-    return number if field.kind == "double" and not number.is_integer() else int(number)
 
 
 def imported_multi_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -243,6 +244,21 @@ def imported_multi_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
         for entry in map(as_map, as_map(fields.get(name)).values())
     ]
     return {f"n{number}": entry for number, entry in enumerate(new)}
+
+
+def old_multi_fields(kind: ItemKind, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """``PHONE: [{"VALUE": …, "VALUE_TYPE": …, "ID": …}]`` in the form of ``fm``; ``DELETE: "Y"`` takes one away."""
+    entries: dict[str, Any] = {}
+    for name in kind.multi_fields:
+        for value in as_map(fields.get(name)).values():
+            entry = as_map(value)
+            key = str(entry.get("ID") or f"n{len(entries)}")
+            entries[key] = {
+                "typeId": name,
+                "value": None if entry.get("DELETE") == "Y" else entry.get("VALUE"),
+                "valueType": entry.get("VALUE_TYPE", "WORK"),
+            }
+    return entries
 
 
 def written_multi_fields(row: Row, values: Mapping[str, Any], next_id: int) -> int:
@@ -260,10 +276,12 @@ def written_multi_fields(row: Row, values: Mapping[str, Any], next_id: int) -> i
             changed = {name: str(entry[name]) for name in ("valueType", "value") if name in entry}
             entries[key] = {**entries[key], **changed}
         elif entry.get("value") and entry.get("typeId", "PHONE") in MULTI_FIELD_TYPES:
-            shown = {"id": next_id, "valueType": str(entry.get("valueType", "WORK")), "value": str(entry["value"])}
-            entries[str(next_id)] = {**shown, "typeId": entry.get("typeId", "PHONE")}
+            new = {"id": next_id, "valueType": str(entry.get("valueType", "WORK")), "value": str(entry["value"])}
+            entries[str(next_id)] = {**new, "typeId": entry.get("typeId", "PHONE")}
             next_id += 1
     row["fm"] = list(entries.values())
-    kinds = {entry["typeId"] for entry in row["fm"]}
-    row["hasPhone"], row["hasEmail"] = ("Y" if kind in kinds else "N" for kind in MULTI_FIELDS)
+    kinds = {(entry["typeId"], entry["valueType"] == "OPENLINE") for entry in row["fm"]}
+    types = {kind for kind, _ in kinds}
+    row["hasPhone"], row["hasEmail"] = ("Y" if kind in types else "N" for kind in ("PHONE", "EMAIL"))
+    row["hasImol"] = "Y" if ("IM", True) in kinds else "N"
     return next_id

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from airflow_provider_bitrix24.sandbox.methods.arguments import as_integer
 from airflow_provider_bitrix24.sandbox.methods.registry import Params, Refusal, method
+from airflow_provider_bitrix24.sandbox.php import as_integer
 from airflow_provider_bitrix24.sandbox.state.portal import PortalState
 from airflow_provider_bitrix24.sandbox.state.users import User
 

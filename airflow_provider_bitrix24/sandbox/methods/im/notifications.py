@@ -9,13 +9,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from airflow_provider_bitrix24.sandbox.fields.item_kinds import Row
 from airflow_provider_bitrix24.sandbox.forms import as_map
-from airflow_provider_bitrix24.sandbox.methods.arguments import as_integer
 from airflow_provider_bitrix24.sandbox.methods.im.messages import message_text
 from airflow_provider_bitrix24.sandbox.methods.registry import NoEffect, Params, Refusal, method
-from airflow_provider_bitrix24.sandbox.methods.selection import BadValue, as_server_time
+from airflow_provider_bitrix24.sandbox.php import BadValue, as_integer, as_server_time
 from airflow_provider_bitrix24.sandbox.state.portal import PortalState
-from airflow_provider_bitrix24.sandbox.state.store import Row
 from airflow_provider_bitrix24.sandbox.state.users import User
 
 _PAGE_ROWS = 50

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from airflow_provider_bitrix24.sandbox.fields.item_kinds import Row
 from airflow_provider_bitrix24.sandbox.forms import as_map
-from airflow_provider_bitrix24.sandbox.methods.arguments import as_integer
 from airflow_provider_bitrix24.sandbox.methods.crm.changes import announce_payment
 from airflow_provider_bitrix24.sandbox.methods.registry import Params, Refusal, method
 from airflow_provider_bitrix24.sandbox.methods.selection import Field, Matcher, read_order, sort_rows
+from airflow_provider_bitrix24.sandbox.php import as_integer
 from airflow_provider_bitrix24.sandbox.state.event_names import PAYMENT_SAVED
 from airflow_provider_bitrix24.sandbox.state.portal import PortalState
-from airflow_provider_bitrix24.sandbox.state.store import PAY_SYSTEMS, Row, set_paid
+from airflow_provider_bitrix24.sandbox.state.store import PAY_SYSTEMS, set_paid
 from airflow_provider_bitrix24.sandbox.state.users import User
 
 _UNSET: Row = {

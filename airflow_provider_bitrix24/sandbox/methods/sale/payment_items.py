@@ -10,12 +10,13 @@ from __future__ import annotations
 import base64
 from typing import Any
 
+from airflow_provider_bitrix24.sandbox.fields.item_kinds import Row
 from airflow_provider_bitrix24.sandbox.methods.arguments import integer
 from airflow_provider_bitrix24.sandbox.methods.registry import Params, Refusal, method
 from airflow_provider_bitrix24.sandbox.methods.sale.payments import access_denied, existing_payment, refused_filter
 from airflow_provider_bitrix24.sandbox.methods.selection import Field, Matcher, read_order, sort_rows
 from airflow_provider_bitrix24.sandbox.state.portal import PortalState
-from airflow_provider_bitrix24.sandbox.state.store import PAYABLE, Row
+from airflow_provider_bitrix24.sandbox.state.store import PAYABLE
 from airflow_provider_bitrix24.sandbox.state.users import User
 
 #: Kind of item -> name of what it is about.

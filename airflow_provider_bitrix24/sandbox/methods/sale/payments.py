@@ -12,13 +12,15 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from airflow_provider_bitrix24.sandbox.methods.arguments import array, as_integer, integer
+from airflow_provider_bitrix24.sandbox.fields.item_kinds import Row
+from airflow_provider_bitrix24.sandbox.methods.arguments import array, integer
 from airflow_provider_bitrix24.sandbox.methods.crm.changes import announce_payment
 from airflow_provider_bitrix24.sandbox.methods.registry import NoEffect, Params, Refusal, method
 from airflow_provider_bitrix24.sandbox.methods.selection import Field, Matcher, read_order, sort_rows
+from airflow_provider_bitrix24.sandbox.php import as_integer
 from airflow_provider_bitrix24.sandbox.state.event_names import PAYMENT_DELETED, PAYMENT_SAVED
 from airflow_provider_bitrix24.sandbox.state.portal import PortalState
-from airflow_provider_bitrix24.sandbox.state.store import PAY_SYSTEMS, PAYABLE, Row, set_paid
+from airflow_provider_bitrix24.sandbox.state.store import PAY_SYSTEMS, PAYABLE, set_paid
 from airflow_provider_bitrix24.sandbox.state.users import User
 
 FIELDS = ("id", "accountNumber", "paid", "datePaid", "empPaidId", "paySystemId", "sum", "currency", "paySystemName")

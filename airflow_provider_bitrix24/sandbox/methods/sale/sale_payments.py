@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
+from airflow_provider_bitrix24.sandbox.fields.item_kinds import Row
 from airflow_provider_bitrix24.sandbox.forms import as_map
-from airflow_provider_bitrix24.sandbox.methods.arguments import array, as_integer, as_number, integer, required
+from airflow_provider_bitrix24.sandbox.methods.arguments import array, integer, required
 from airflow_provider_bitrix24.sandbox.methods.crm.changes import announce_payment
 from airflow_provider_bitrix24.sandbox.methods.crm.items import invalid_list
 from airflow_provider_bitrix24.sandbox.methods.listing import page_of
 from airflow_provider_bitrix24.sandbox.methods.registry import Page, Params, Refusal, method
 from airflow_provider_bitrix24.sandbox.methods.sale.payments import FIELDS, payment_fields
 from airflow_provider_bitrix24.sandbox.methods.selection import Field, Matcher, read_order
+from airflow_provider_bitrix24.sandbox.php import as_integer, as_number
 from airflow_provider_bitrix24.sandbox.state.event_names import PAYMENT_DELETED, PAYMENT_SAVED
 from airflow_provider_bitrix24.sandbox.state.portal import PortalState
 from airflow_provider_bitrix24.sandbox.state.seed import FIRST_MOMENT
-from airflow_provider_bitrix24.sandbox.state.store import PAY_SYSTEMS, Row, set_paid
+from airflow_provider_bitrix24.sandbox.state.store import PAY_SYSTEMS, set_paid
 from airflow_provider_bitrix24.sandbox.state.users import User
 
 _FIELDS = {

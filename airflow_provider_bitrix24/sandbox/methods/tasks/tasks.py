@@ -10,14 +10,16 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from airflow_provider_bitrix24.sandbox.fields.item_kinds import Row
 from airflow_provider_bitrix24.sandbox.forms import as_map
-from airflow_provider_bitrix24.sandbox.methods.arguments import array, as_integer
+from airflow_provider_bitrix24.sandbox.methods.arguments import array
 from airflow_provider_bitrix24.sandbox.methods.listing import page_of
 from airflow_provider_bitrix24.sandbox.methods.registry import Page, Params, Refusal, method
-from airflow_provider_bitrix24.sandbox.methods.selection import BadValue, Field, Matcher, as_server_time, read_order
+from airflow_provider_bitrix24.sandbox.methods.selection import Field, Matcher, read_order
 from airflow_provider_bitrix24.sandbox.methods.tasks.task_defaults import ACTIONS, NO_CHECKLIST, UNSET
+from airflow_provider_bitrix24.sandbox.php import BadValue, as_integer, as_server_time
 from airflow_provider_bitrix24.sandbox.state.portal import PortalState
-from airflow_provider_bitrix24.sandbox.state.store import Row, new_task
+from airflow_provider_bitrix24.sandbox.state.store import new_task
 from airflow_provider_bitrix24.sandbox.state.users import User
 
 _FIELDS = {

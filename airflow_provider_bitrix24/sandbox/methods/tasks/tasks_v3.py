@@ -9,15 +9,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from airflow_provider_bitrix24.sandbox.fields.item_kinds import Row
 from airflow_provider_bitrix24.sandbox.forms import as_map
-from airflow_provider_bitrix24.sandbox.methods.arguments import as_integer
 from airflow_provider_bitrix24.sandbox.methods.listing import PAGE_ROWS
 from airflow_provider_bitrix24.sandbox.methods.registry import Params, Refusal, method_v3
-from airflow_provider_bitrix24.sandbox.methods.selection import BadValue, as_server_time
 from airflow_provider_bitrix24.sandbox.methods.tasks.task_defaults import RIGHTS_V3, UNSET_V3
 from airflow_provider_bitrix24.sandbox.methods.tasks.tasks import announce_task
+from airflow_provider_bitrix24.sandbox.php import BadValue, as_integer, as_server_time
 from airflow_provider_bitrix24.sandbox.state.portal import PortalState
-from airflow_provider_bitrix24.sandbox.state.store import Row, new_task
+from airflow_provider_bitrix24.sandbox.state.store import new_task
 from airflow_provider_bitrix24.sandbox.state.users import User
 
 PREFIX = "BITRIX_REST_V3_EXCEPTION_"
