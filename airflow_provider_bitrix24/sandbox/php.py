@@ -76,3 +76,8 @@ def as_server_time(value: Any) -> str:
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=SERVER_ZONE)
     return moment.astimezone(SERVER_ZONE).isoformat(timespec="seconds")
+
+
+def as_server_day(value: Any) -> str:
+    """A day as the portal keeps it: midnight UTC, shown in the server's zone. :raises BadValue: not a time."""
+    return f"{as_server_time(value)[:10]}T03:00:00+03:00"

@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 from airflow_provider_bitrix24.sandbox.fields.catalogue import NUMBERS
 from airflow_provider_bitrix24.sandbox.fields.item_kinds import Row
 from airflow_provider_bitrix24.sandbox.forms import as_map
-from airflow_provider_bitrix24.sandbox.php import BadValue, as_number, as_server_time, leading_number
+from airflow_provider_bitrix24.sandbox.php import BadValue, as_number, as_server_day, as_server_time, leading_number
 
 _KEY = re.compile(r"(!=%|!%=|!><|><|=%|%=|!%|!@|>=|<=|!=|[%@><=!])?(.*)", re.DOTALL)
 
@@ -188,8 +188,10 @@ def _comparable(field: Field, value: Any, lenient: bool) -> Any:
         raise BadValue
     if field.is_numeric:
         return leading_number(value) if lenient else _number(value)
-    if field.kind in ("datetime", "date"):
+    if field.kind == "datetime":
         return as_server_time(value).lower()
+    if field.kind == "date":
+        return as_server_day(value).lower()
     if field.kind == "flag":
         # true, 1 and Y are the same to user.get; the text "True" is none of them.
         return {"true": "true", "1": "true", "Y": "true", "false": "false", "0": "false", "N": "false"}.get(

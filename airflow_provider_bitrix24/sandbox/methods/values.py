@@ -16,7 +16,7 @@ from airflow_provider_bitrix24.sandbox.fields.item_kinds import Row
 from airflow_provider_bitrix24.sandbox.forms import as_map
 from airflow_provider_bitrix24.sandbox.methods.registry import Refusal
 from airflow_provider_bitrix24.sandbox.methods.selection import Field
-from airflow_provider_bitrix24.sandbox.php import BadValue, as_integer, as_number, as_server_time
+from airflow_provider_bitrix24.sandbox.php import BadValue, as_integer, as_number, as_server_day, as_server_time
 from airflow_provider_bitrix24.sandbox.state.files import Files
 
 _FILES = frozenset({"file", "diskfile", "product_file", "disk_file", "attached_diskfile"})
@@ -99,11 +99,9 @@ def _single(field: FieldSpec, value: Any, files: Files, *, strict: bool) -> Any:
 
 def _time(kind: str, value: Any) -> str:
     try:
-        moment = as_server_time(value)
+        return as_server_day(value) if kind == "date" else as_server_time(value)
     except BadValue:
         raise IgnoredValue from None
-    # A day is stored as midnight UTC and shown in the server's zone.
-    return f"{moment[:10]}T03:00:00+03:00" if kind == "date" else moment
 
 
 def _file(value: Any, files: Files) -> int | None:

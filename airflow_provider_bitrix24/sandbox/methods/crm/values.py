@@ -25,7 +25,7 @@ from airflow_provider_bitrix24.sandbox.methods.values import (
     old_value,
     stored_value,
 )
-from airflow_provider_bitrix24.sandbox.php import BadValue
+from airflow_provider_bitrix24.sandbox.php import BadValue, as_server_day
 from airflow_provider_bitrix24.sandbox.state.portal import PortalState
 from airflow_provider_bitrix24.sandbox.state.store import Store
 
@@ -68,9 +68,7 @@ def completed(store: Store, entity_type_id: int, row: Row) -> Row:
 
 
 def _days_after(created_time: str, days: int) -> str:
-    if not days:
-        return f"{created_time[:10]}T03:00:00+03:00"
-    return f"{(datetime.fromisoformat(created_time) + timedelta(days)).date()}T03:00:00+03:00"
+    return as_server_day((datetime.fromisoformat(created_time) + timedelta(days)).date() if days else created_time)
 
 
 def whole_item(portal: PortalState, entity_type_id: int, row: Row, original_uf_names: bool) -> Row:
