@@ -16,6 +16,7 @@ from airflow_provider_bitrix24.rows.outcomes import (
     CLEARED,
     FAILED,
     NOT_DONE,
+    NOTED,
     SKIPPED,
     TAKEN_OUT,
     UNKNOWN,
@@ -215,7 +216,8 @@ class Bitrix24BaseRowsOperator(Bitrix24BaseWriteOperator):
         return template
 
     def more_counts(self, tally: Tally) -> dict[str, int]:
-        return {SKIPPED: tally.counts[SKIPPED], CLEARED: tally.cleared}
+        counts = {SKIPPED: tally.counts[SKIPPED], CLEARED: tally.cleared}
+        return counts | ({NOTED: tally.noted} if tally.noted else {})
 
     def _rows(self) -> Iterator[dict[str, Any]]:
         from airflow_provider_bitrix24.execution.storage import storage_path

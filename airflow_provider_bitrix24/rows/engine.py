@@ -160,6 +160,8 @@ class RowEngine:
         if outcome.error is not None and self.tally.unwritten <= MOST_LOGGED:
             name = f"Row {outcome.row}" if outcome.id is None else f"Row {outcome.row} (id {outcome.id})"
             log.warning("%s: %s: %s", name, outcome.outcome, outcome.error)
+        elif outcome.note and self.tally.noted <= MOST_LOGGED:
+            log.warning("Row %d: %s: %s", outcome.row, outcome.outcome, outcome.note)
         return outcome
 
     def _outcomes_of(self, step: Step) -> list[Outcome]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from airflow_provider_bitrix24.exceptions import Bitrix24Error
+from airflow_provider_bitrix24.exceptions import Bitrix24Error, Ran
 from airflow_provider_bitrix24.execution.xcom import MAX_XCOM_KIB
 
 #: Where a task that fails leaves its summary in XCom.
@@ -19,6 +19,8 @@ FAILED, UNKNOWN, NOT_DONE = "failed", "unknown", "not_done"
 SKIPPED, UNCHANGED = "skipped", "unchanged"
 #: Counts values that were cleared.
 CLEARED = "cleared"
+#: Counts rows that are done, and that a reader should look at.
+NOTED = "noted"
 #: Counts rows that an earlier try had and that are not among the rows any more.
 TAKEN_OUT = "taken_out"
 
@@ -35,6 +37,7 @@ class Outcome:
     :param error: why it was not done; None also where nothing is wrong with that, as with a missing payment and
         ``missing_ok``.
     :param cleared: how many values of its object were cleared.
+    :param note: what a reader should look at although the row is done.
     """
 
     row: int | None
@@ -42,6 +45,7 @@ class Outcome:
     id: int | str | None = None
     error: Bitrix24Error | None = None
     cleared: int = 0
+    note: str = ""
 
     @classmethod
     def of(cls, row: int | None, error: Bitrix24Error, id_: int | str | None = None) -> Outcome:
@@ -63,23 +67,27 @@ class Outcome:
             line["cleared"] = self.cleared
         if self.error is not None:
             line |= {"code": self.error.code, "message": str(self.error), "final": self.is_final}
+        elif self.note:
+            line["message"] = self.note
         return line
 
     def as_memory(self) -> list[Any]:
         """What the next try needs, see :meth:`from_memory`."""
-        if self.error is None:
-            return [self.outcome, self.id, self.cleared] if self.cleared else [self.outcome, self.id]
-        return [self.outcome, self.id, 0, self.error.code, str(self.error), self.error.retryable]
+        values = [self.outcome, self.id]
+        if self.error is not None:
+            return [*values, self.cleared, self.note, self.error.code, str(self.error), self.error.retryable]
+        return [*values, self.cleared, self.note] if self.cleared or self.note else values
 
     @classmethod
     def from_memory(cls, row: int | None, remembered: Sequence[Any]) -> Outcome:
         """The outcome of an earlier try; of its error, the message, the code and ``retryable`` are left."""
-        word, id_, *rest = remembered
-        if len(rest) <= 1:
-            return cls(row, word, id_, cleared=sum(rest))
-        _, code, message, retryable = rest
-        ran = "unknown" if word == UNKNOWN else "no"
-        return cls(row, word, id_, Bitrix24Error(message, code=code, ran=ran, retryable=retryable))  # type: ignore[arg-type]
+        word, id_, cleared, note, *failure = remembered if len(remembered) > 2 else (*remembered, 0, "")
+        error = None
+        if failure:
+            code, message, retryable = failure
+            ran: Ran = "unknown" if word == UNKNOWN else "no"
+            error = Bitrix24Error(message, code=code, ran=ran, retryable=retryable)
+        return cls(row, word, id_, error, cleared, note)
 
 
 def stops_every_row(error: Bitrix24Error) -> bool:
@@ -104,6 +112,8 @@ class Tally:
     limit: str = ""
     counts: Counter[str] = field(default_factory=Counter)
     cleared: int = 0
+    #: Rows that are done, and that a reader should look at.
+    noted: int = 0
     #: Rows that failed for a reason of their own, ``unknown`` ones among them.
     failed: int = 0
     _first: Outcome | None = None
@@ -111,7 +121,9 @@ class Tally:
 
     def add(self, outcome: Outcome) -> None:
         self.counts[TAKEN_OUT if outcome.row is None else outcome.outcome] += 1
-        self.cleared += outcome.cleared if outcome.row is not None else 0
+        if outcome.row is not None:
+            self.cleared += outcome.cleared
+            self.noted += bool(outcome.note)
         if outcome.error is None or outcome.row is None:
             return
         if outcome.outcome == NOT_DONE or stops_every_row(outcome.error):

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitrix24.crm.fields import FieldValues, ItemFields
 from airflow_provider_bitrix24.crm.items import ADD, LIST, UPDATE, added_id
-from airflow_provider_bitrix24.crm.values import decimal_of
-from airflow_provider_bitrix24.exceptions import Bitrix24Error, ConfigurationError
+from airflow_provider_bitrix24.exceptions import Bitrix24Error
 from airflow_provider_bitrix24.rest.encoding import plain
-from airflow_provider_bitrix24.rest.nothing import NOTHING
 from airflow_provider_bitrix24.rows.blanks import Blank
+from airflow_provider_bitrix24.rows.keys import ItemKey, Key, folded
 from airflow_provider_bitrix24.rows.outcomes import UNCHANGED, Outcome
 from airflow_provider_bitrix24.rows.prepared import PreparedRow, RowContent
 from airflow_provider_bitrix24.rows.template import RowTemplate
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
 
 #: Rows looked up by one request and written by the next.
 STEP = 50
-#: Types of fields that can tell one item from another.
-_KEY_TYPES = frozenset({"string", "text", "url", "integer", "double"})
 
 
 @dataclass(frozen=True)
@@ -32,10 +29,10 @@ class UpsertValues:
     """
     What an upsert sends.
 
-    :param key: as text, a part for each field of the key.
+    :param key: see :class:`ItemKey`.
     """
 
-    key: tuple[str, ...]
+    key: Key
     values: FieldValues
 
 
@@ -65,16 +62,7 @@ class UpsertWriter:
         self._client, self._fields = client, fields
         self._template = template or RowTemplate(None)
         self._blank: Blank = blank
-        self.key = list(dict.fromkeys(fields.find(name, "key").name for name in key))
-        for name in self.key:
-            field = fields.fields[name]
-            if field.type not in _KEY_TYPES or field.is_multiple or name == "id":
-                raise ConfigurationError(
-                    f"key names {name}, which cannot be a key here",
-                    next_step="name a field of text or numbers, such as originId, xmlId or a UF_… field; by id, update",
-                )
-        if not self.key:
-            raise ConfigurationError("key is empty", next_step="name a field, such as originId")
+        self._key = ItemKey(fields, key)
 
     def prepare(self, row: Mapping[str, Any]) -> RowContent:
         values = item_values(self._template.fill(row), self._blank, adds=False)
@@ -87,15 +75,9 @@ class UpsertWriter:
         :param cleared: how many values it clears where the item is there.
         :raises ConfigurationError: it has no key, or a value has no form.
         """
-        ready = FieldValues(plain(values.fields, method=UPDATE), plain(values.entries, method=UPDATE))
-        key = self._key_in({name: ready.fields.get(name, "") for name in self.key})
-        for name, value in zip(self.key, key, strict=True):
-            if value in NOTHING:
-                # Every item without a key would be meant.
-                raise ConfigurationError(
-                    f"the fields have no value for the key {name}{f', but the text {value!r}' if value else ''}",
-                    next_step="give each item its own",
-                )
+        fields, entries = plain(values.fields, method=UPDATE), plain(values.entries, method=UPDATE)
+        key = self._key.of_row(fields)
+        ready = FieldValues(self._key.stored(fields, key), entries)
         example = {"entityTypeId": self._fields.entity_type_id, "fields": ready.params("upsert")}
         return RowContent(UpsertValues(key, ready), example, cleared=cleared)
 
@@ -126,6 +108,8 @@ class UpsertWriter:
             else:
                 outcomes[row.number] = Outcome(row.number, UNCHANGED, items[0]["id"])
         commands, cleared = updates | adds, {row.number: row.cleared for row in rows}
+        keys = {row.number: row.values.key for row in rows}
+        similar = {folded(key): items[0] for key, items in found.items()}
         done = self._client.batch(commands)
         lost: dict[int, Bitrix24Error] = {}
         for number, (method, params) in commands.items():
@@ -133,7 +117,7 @@ class UpsertWriter:
             if method == ADD:
                 if error is None:
                     try:
-                        outcomes[number] = Outcome(number, "created", added_id(done.replies[number].result))
+                        outcomes[number] = self._created(number, keys[number], done.replies[number].result, similar)
                     except Bitrix24Error as no_id:
                         error = no_id
                 if error is not None and error.ran == "unknown":
@@ -148,43 +132,56 @@ class UpsertWriter:
             outcomes |= self._looked_after(lost, {row.number: row.values for row in rows})
         return [outcomes[row.number] for row in rows]
 
+    def _created(self, number: int, key: Key, result: Any, similar: Mapping[Key, Mapping[str, Any]]) -> Outcome:
+        """
+        :param similar: items that were found before, by what their keys have in common with others.
+        :raises Bitrix24Error: the answer has no id.
+        """
+        item_id = added_id(result)
+        item = result["item"]
+        if all(name in item for name in self._key.names) and (stored := self._key.of_item(item)) != key:
+            error = Bitrix24Error(
+                f"item {item_id} was added, but the portal has stored its key {self._key.shown(key)} as "
+                f"{self._key.shown(stored)}, and the next upsert would not find it",
+                method=ADD,
+                ran="yes",
+                next_step="use a key that the field holds as it is, and delete the item",
+            )
+            return Outcome(number, "created", item_id, error)
+        return Outcome(number, "created", item_id, note=self._note(similar.get(folded(key))))
+
+    def _note(self, other: Mapping[str, Any] | None) -> str:
+        if other is None:
+            return ""
+        key = self._key.shown(self._key.of_item(other))
+        return f"item {other['id']} has the key {key}, which differs only in case, blanks or the form of letters"
+
     def for_add(self, values: FieldValues) -> FieldValues:
         """A new item has nothing to clear."""
         return _only(values, lambda name, value: value not in ("", []))
 
     def for_update(self, values: FieldValues) -> FieldValues:
         """Without the key, which is as it is, and what can only be set when an item is added."""
-        fixed = {name for name, field in self._fields.fields.items() if field.is_immutable} | set(self.key)
+        fixed = {name for name, field in self._fields.fields.items() if field.is_immutable} | set(self._key.names)
         return _only(values, lambda name, value: name not in fixed)
 
-    def _key_in(self, fields: Mapping[str, Any]) -> tuple[str, ...]:
-        """A key as text. ``77.50`` and ``77.5`` are one number, and so one key where the field has numbers."""
-        texts = []
-        for name in self.key:
-            text = str(fields.get(name)).strip()
-            if self._fields.fields[name].type == "double" and (number := decimal_of(text)) is not None:
-                text = f"{number.normalize():f}"
-            texts.append(text)
-        return tuple(texts)
-
-    def _look_up(self, rows: Sequence[UpsertValues]) -> dict[tuple[str, ...], list[dict[str, Any]]]:
+    def _look_up(self, rows: Sequence[UpsertValues]) -> dict[Key, list[dict[str, Any]]]:
         """The items with the keys of some rows, by key."""
         keys = {row.key for row in rows}
-        wanted = {f"@{name}": sorted({key[place] for key in keys}) for place, name in enumerate(self.key)}
-        select = ["*"] if any(row.values.adds_entries for row in rows) else ["id", *self.key]
+        wanted = {f"@{name}": sorted({key[place] for key in keys}) for place, name in enumerate(self._key.names)}
+        select = ["*"] if any(row.values.adds_entries for row in rows) else ["id", *self._key.names]
         params = {"entityTypeId": self._fields.entity_type_id, "select": select, "filter": wanted}
-        found: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+        found: dict[Key, list[dict[str, Any]]] = {}
         # As the list of one parent: where it fits into a page, that is one request, and a list of its own is two.
         for _, item in self._client.children(LIST, [0], lambda _: params):
             # By the whole key as it is: the portal compares without case, and each part by itself.
-            found.setdefault(self._key_in(item), []).append(item)
+            found.setdefault(self._key.of_item(item), []).append(item)
         return found
 
     def _ambiguous(self, row: UpsertValues, items: Sequence[Mapping[str, Any]]) -> Bitrix24Error:
         ids = ", ".join(str(item["id"]) for item in items[:5])
-        key = ", ".join(f"{name} {value!r}" for name, value in zip(self.key, row.key, strict=True))
         return Bitrix24Error(
-            f"{len(items)} items have the key {key}: {ids}{', …' if len(items) > 5 else ''}",
+            f"{len(items)} items have the key {self._key.shown(row.key)}: {ids}{', …' if len(items) > 5 else ''}",
             method=LIST,
             next_step="merge them in the portal, or name a key that is unique",
         )

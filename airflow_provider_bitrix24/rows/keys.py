@@ -1,0 +1,102 @@
+"""Keys of items, as what is looked up and what is stored."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from airflow_provider_bitrix24.crm.fields import ItemFields
+from airflow_provider_bitrix24.crm.values import decimal_of
+from airflow_provider_bitrix24.exceptions import ConfigurationError
+from airflow_provider_bitrix24.rest.nothing import NOTHING
+
+#: Types of fields that can tell one item from another.
+_TYPES = frozenset({"string", "text", "url", "integer", "double"})
+#: Blanks, and signs that nobody sees: zero-width spaces, joiners, the mark at the beginning of a file.
+_UNSEEN = "\u200b\u200c\u200d\u2060\ufeff"
+_EDGES = re.compile(rf"^[\s{_UNSEEN}]+|[\s{_UNSEEN}]+$")
+_INNER = re.compile(rf"[\s{_UNSEEN}]+")
+#: Longest text of CRM's own fields, columns of ``varchar(255)``; user fields hold more.
+_LONGEST = 255
+
+Key = tuple[str, ...]
+
+
+class ItemKey:
+    """
+    The fields by which an upsert tells items apart.
+
+    :param names: in any spelling.
+    :raises ConfigurationError: a name is not a field, or one that cannot tell items apart.
+    """
+
+    def __init__(self, fields: ItemFields, names: Sequence[str]) -> None:
+        self.names = list(dict.fromkeys(fields.find(name, "key").name for name in names))
+        self._fields = {name: fields.fields[name] for name in self.names}
+        for name, field in self._fields.items():
+            if field.type not in _TYPES or field.is_multiple or name == "id":
+                raise ConfigurationError(
+                    f"key names {name}, which cannot be a key here",
+                    next_step="name a field of text or numbers, such as originId, xmlId or a UF_… field; by id, update",
+                )
+        if not self.names:
+            raise ConfigurationError("key is empty", next_step="name a field, such as originId")
+
+    def of_row(self, values: Mapping[str, Any]) -> Key:
+        """
+        The key in fields that are about to be sent.
+
+        :raises ConfigurationError: a part of it is missing, so that every item without it would be meant; or is longer
+            than what the portal stores.
+        """
+        key = self.of_item({name: values.get(name, "") for name in self.names})
+        for (name, field), value in zip(self._fields.items(), key, strict=True):
+            if value in NOTHING:
+                raise ConfigurationError(
+                    f"the fields have no value for the key {name}{f', but the text {value!r}' if value else ''}",
+                    next_step="give each item its own",
+                )
+            if len(value) > _LONGEST and not field.is_user_field:
+                raise ConfigurationError(
+                    f"the key {name} has {len(value)} characters, and the portal would store {_LONGEST} of them",
+                    next_step="shorten it, or use a user field as the key",
+                )
+        return key
+
+    def of_item(self, item: Mapping[str, Any]) -> Key:
+        """
+        The key of an item of the portal.
+
+        Texts are without blanks around them, and in one normal form (an accent is part of its letter); ``77.50`` and
+        ``77.5`` are one number.
+        """
+        return tuple(self._part(name, item.get(name)) for name in self.names)
+
+    def stored(self, values: Mapping[str, Any], key: Key) -> dict[str, Any]:
+        """Fields with the key as it is looked up: another spelling of it would not be found again."""
+        texts = {
+            name: part
+            for (name, field), part in zip(self._fields.items(), key, strict=True)
+            if field.type not in ("integer", "double")
+        }
+        return {**values, **texts}
+
+    def _part(self, name: str, value: Any) -> str:
+        text = _EDGES.sub("", unicodedata.normalize("NFC", str(value)))
+        if self._fields[name].type == "double" and (number := decimal_of(text)) is not None:
+            return f"{number.normalize():f}"
+        return text
+
+    def __str__(self) -> str:
+        return ", ".join(self.names)
+
+    def shown(self, key: Key) -> str:
+        """``originId 'K-1'``, for messages."""
+        return ", ".join(f"{name} {value!r}" for name, value in zip(self.names, key, strict=True))
+
+
+def folded(key: Key) -> Key:
+    """The same for keys that differ only in case, blanks or the form of their letters."""
+    return tuple(_INNER.sub("", unicodedata.normalize("NFKC", part)).casefold() for part in key)
