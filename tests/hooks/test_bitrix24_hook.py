@@ -76,8 +76,8 @@ def test_a_connection_of_another_service_is_asked_about(conn_type, asked, monkey
     monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps(fields))
     with pytest.raises(ConfigurationError) as caught:
         Bitrix24Hook("warehouse").get_conn()
-    told = "(its type is not bitrix24; is it the right connection?)"
-    assert (told in str(caught.value)) is asked
+    question = "(its type is not bitrix24; is it the right connection?)"
+    assert (question in str(caught.value)) is asked
     assert "s3cr3t" not in str(caught.value)
 
 
@@ -85,9 +85,9 @@ def test_a_limiter_that_makes_no_sense_is_told_with_the_connections_name(portal,
     connect(limiter="redis//:s3cret@cache")
     with pytest.raises(
         ConfigurationError, match=r"connection 'bitrix24_default': the extra `limiter` .*: write "
-    ) as told:
+    ) as caught:
         Bitrix24Hook().call("profile")
-    assert "s3cret" not in str(told.value)
+    assert "s3cret" not in str(caught.value)
     assert portal.connections == 0
 
 
@@ -149,10 +149,10 @@ def test_the_test_shows_no_code_that_a_name_holds(portal, connection):
     code = portal.admin.code
     profile = {"ID": "1", "ADMIN": True, "NAME": f"https://x/rest/1/{code.upper()}/", "LAST_NAME": "A\nB"}
     portal.fault("body", "profile", body=json.dumps({"result": profile}).encode())
-    works, told = pressed()
+    works, message = pressed()
     assert works
-    assert "webhook of https://x/rest/***/ A B (user 1, administrator)" in told
-    assert code.lower() not in told.lower()
+    assert "webhook of https://x/rest/***/ A B (user 1, administrator)" in message
+    assert code.lower() not in message.lower()
 
 
 def test_the_test_names_a_wrong_code(portal, monkeypatch, all_output):

@@ -61,7 +61,7 @@ class Extras:
                 # A pasted address holds the code.
                 shown = key if re.fullmatch(r"\w{1,40}", key) else "…"
                 self._warn_once(
-                    key, f"the extra {shown!r} is unknown and ignored; known are {', '.join(sorted(self.KNOWN))}"
+                    key, f"the extra {shown!r} is unknown and ignored; known extras: {', '.join(sorted(self.KNOWN))}"
                 )
 
     def fail(self, key: str, must: str) -> NoReturn:
@@ -158,8 +158,8 @@ class Extras:
         if in_a_pod and not self.text("limiter") and self.get("rate") is None and self.get("burst") is None:
             self._warn_once(
                 "pods",
-                "pods usually share one source address, and with it one request bucket of the portal, but have no disk "
-                "to count on together: set the extra `limiter` to a redis:// address, or divide `rate` and `burst` "
+                "pods usually share one source address, and with it one request bucket of the portal, but no disk on "
+                "which to count together; set the extra `limiter` to a redis:// address, or divide `rate` and `burst` "
                 f"({bucket.rate:g} and {bucket.burst:g}) by the number of pods",
             )
         return bucket

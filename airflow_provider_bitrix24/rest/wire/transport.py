@@ -205,7 +205,7 @@ def _how_lost(causes: list[BaseException], timeout_seconds: float, *, answering:
     if _is_timeout(causes):
         return f"no answer within {timeout_seconds:g} s"
     if answering:
-        return "the answer broke off"
+        return "the answer was cut off"
     # RemoteDisconnected is a ConnectionResetError too, though the connection was closed in good order.
     if any(isinstance(cause, ConnectionResetError) and cause.errno is not None for cause in causes):
         return "the connection was reset before the answer"

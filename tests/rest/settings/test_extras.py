@@ -130,7 +130,7 @@ def test_an_unknown_extra_is_warned_about_once_and_names_the_known_ones(caplog):
     assert len(warnings) == 2
     assert "'unknown extra'" in warnings[0]
     assert "'timeuot'" in warnings[0]
-    assert "timeout" in warnings[0].partition("known are")[2]
+    assert "timeout" in warnings[0].partition("known extras")[2]
 
 
 def test_an_address_that_became_the_name_of_an_extra_is_not_shown(caplog):

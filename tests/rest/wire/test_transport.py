@@ -181,14 +181,14 @@ LOST: dict[str, tuple[Talk, str]] = {
     "closed after the request": (says(b""), "closed before the answer"),
     "no HTTP": (says(b"SSH-2.0-OpenSSH_9.2\r\n"), "closed before the answer"),
     "closed within the first line": (says(b"HTTP/1"), "closed before the answer"),
-    "closed within the body": (says(answer(JSON_TRUE, length=100)), "the answer broke off"),
-    "closed within a chunk": (says(chunked(b"x" * 50)[:-20]), "the answer broke off"),
-    "closed between chunks": (says(chunked(b"x" * 50, ends=False)), "the answer broke off"),
-    "no chunk where one must be": (says(chunked(b"x", ends=False) + b"zz\r\n"), "the answer broke off"),
-    "a chunk of less than nothing": (says(chunked(b"x", ends=False) + b"-5\r\nabc"), "the answer broke off"),
+    "closed within the body": (says(answer(JSON_TRUE, length=100)), "the answer was cut off"),
+    "closed within a chunk": (says(chunked(b"x" * 50)[:-20]), "the answer was cut off"),
+    "closed between chunks": (says(chunked(b"x" * 50, ends=False)), "the answer was cut off"),
+    "no chunk where one must be": (says(chunked(b"x", ends=False) + b"zz\r\n"), "the answer was cut off"),
+    "a chunk of less than nothing": (says(chunked(b"x", ends=False) + b"-5\r\nabc"), "the answer was cut off"),
     "another protocol": (says(b"HTTP/1.1 101 Switching Protocols\r\n\r\n"), "closed before the answer"),
     "interim answers without end": (says(b"HTTP/1.1 103 Early Hints\r\n\r\n" * 200), "closed before the answer"),
-    "no gzip where the head says so": (says(answer(b"plain", "Content-Encoding: gzip")), "the answer broke off"),
+    "no gzip where the head says so": (says(answer(b"plain", "Content-Encoding: gzip")), "the answer was cut off"),
 }
 
 
