@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 METHOD = "crm.item.payment.delete"
 #: Payments deleted by one request, and remembered as one step.
 STEP = 50
-#: The portal's own word for it («payments: success or failure»).
+#: The portal's own word for it ("payments: success or failure").
 _PAID = "SALE_PAYMENT_DELETE_EXIST_PAID"
 
 
@@ -92,5 +92,5 @@ class PaymentDeleter:
 
 
 def _is_ambiguous(error: Bitrix24Error) -> bool:
-    """Whether a portal says so both for "not found" and for "no right" («payments: success or failure»)."""
+    """Whether a portal says so both for "not found" and for "no right" ("payments: success or failure")."""
     return isinstance(error, RestError) and not error.cause_known
