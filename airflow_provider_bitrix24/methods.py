@@ -87,6 +87,15 @@ class Rows:
     def __post_init__(self) -> None:
         _check("paging", self.paging, get_args(Paging))
 
+    @property
+    def drops_empty_lists(self) -> bool:
+        """
+        Whether a condition with an empty list of values is left out, so that everything comes back.
+
+        Source: the server source of old modules, users and tasks; controllers say what they do.
+        """
+        return self.drops_unknown_filters or not self.case_sensitive
+
 
 @dataclass(frozen=True, slots=True)
 class Method:

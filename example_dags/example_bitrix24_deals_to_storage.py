@@ -1,5 +1,5 @@
 """
-Write last day's deals to a file of JSON lines each night, and tell a user in Bitrix24 how many there were.
+Write the deals that changed in the last day to a file of JSON lines each night, and tell a user in Bitrix24 how many.
 
 Run it with ``airflow dags test example_bitrix24_deals_to_storage -c '{"folder": "file:///tmp/deals", "user_id": 1}'``.
 """
@@ -7,6 +7,8 @@ Run it with ``airflow dags test example_bitrix24_deals_to_storage -c '{"folder":
 from __future__ import annotations
 
 from datetime import datetime, timezone
+
+from airflow.timetables.interval import CronDataIntervalTimetable
 
 from airflow_provider_bitrix24.operators.rest import Bitrix24ListOperator, Bitrix24Operator
 
@@ -17,7 +19,8 @@ except ImportError:  # Airflow 2
 
 with DAG(
     dag_id="example_bitrix24_deals_to_storage",
-    schedule="@daily",
+    # With schedule="@daily" a run of Airflow 3 has no interval: its data_interval_start and _end are one moment.
+    schedule=CronDataIntervalTimetable("@daily", timezone="UTC"),
     start_date=datetime(2026, 1, 1, tzinfo=timezone.utc),
     catchup=False,
     max_active_runs=1,

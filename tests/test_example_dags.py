@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import sqlite3
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -37,20 +37,29 @@ def example_dag(name: str) -> Any:
     return dag
 
 
-def test_example_bitrix24_deals_to_storage(portal, connection, run_dag, xcom, tmp_path):
-    portal.add_deals(60)
-    run = run_dag(
-        example_dag("example_bitrix24_deals_to_storage"), {"folder": f"file://{tmp_path}", "user_id": portal.clerk.id}
+def test_example_bitrix24_deals_to_storage(portal, connection, run_scheduled, xcom, tmp_path):
+    """A run of the scheduler's has the rows of its day, and no others."""
+    day = datetime(2026, 1, 12, tzinfo=timezone.utc)
+    next_day = day + timedelta(days=1)
+    (first,) = portal.add_deals(1, updatedTime="2026-01-12T03:00:00+03:00")
+    before, after = "2026-01-12T02:59:59+03:00", "2026-01-13T03:00:00+03:00"
+    others = [portal.add_deals(1, updatedTime=moment)[0] for moment in (before, after)]
+    changed = [deal["id"] for deal in portal.items(2) if deal["id"] not in others]
+    run = run_scheduled(
+        example_dag("example_bitrix24_deals_to_storage"),
+        day,
+        {"folder": f"file://{tmp_path}", "user_id": portal.clerk.id},
     )
     assert run.state == "success"
     result = xcom(run, "deals")
-    assert result["report"]["complete"] is True
+    assert (result["report"]["complete"], result["rows"]) == (True, len(changed))
     bounds = portal.calls[0].params["filter"]
     start, end = (datetime.fromisoformat(bounds[key]) for key in (">=updatedTime", "<updatedTime"))
-    assert start.tzinfo is not None
-    assert start <= end
+    assert (start, end) == (day, next_day)
     (file,) = tmp_path.glob("*.jsonl")
-    assert len(file.read_text().splitlines()) == result["rows"]
+    assert file.stem == "2026-01-12"
+    assert [json.loads(line)["id"] for line in file.read_text().splitlines()] == changed
+    assert first in changed
     sent = portal.calls[-1]
     assert (sent.method, sent.params["USER_ID"]) == ("im.notify.system.add", str(portal.clerk.id))
     assert sent.params["MESSAGE"].startswith(f"{result['rows']} deals changed on ")

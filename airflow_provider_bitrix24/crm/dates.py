@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import re
 from contextlib import suppress
 from typing import Any
 
@@ -11,12 +10,8 @@ import pendulum
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.rest.messages import preview
+from airflow_provider_bitrix24.rest.moments import parse
 from airflow_provider_bitrix24.rest.nothing import nothing_hint
-
-#: pendulum reads more (weeks, ordinal days, durations, ``20260131``), none of which Bitrix24 writes.
-_MOMENT = re.compile(
-    r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d)(:\d\d)?(?:[.,]\d+)?\s*(Z|[+-]\d\d(?::?\d\d)?)?)?", re.ASCII | re.IGNORECASE
-)
 
 
 def day(value: Any, place: str) -> str:
@@ -73,17 +68,3 @@ def moment(value: Any, place: str) -> str:
             next_step="write e.g. 2026-01-31T00:00:00+03:00; in a template, {{ ts }} and not {{ ds }}",
         )
     return parsed.isoformat(timespec="seconds")
-
-
-def parse(text: str) -> pendulum.DateTime | pendulum.Date | None:
-    """A date (``2026-01-31``) or a datetime, with a zone if the text has one; None for any other text."""
-    match = _MOMENT.fullmatch(text.strip())
-    if match is None:
-        return None
-    date, minutes, seconds, zone = match.groups()
-    iso = date if minutes is None else f"{date}T{minutes}{seconds or ':00'}{(zone or '').upper()}"
-    try:
-        parsed = pendulum.parse(iso, exact=True, tz=None)
-    except ValueError:
-        return None
-    return parsed if isinstance(parsed, pendulum.Date) else None

@@ -11,6 +11,7 @@ from airflow_provider_bitrix24.crm import multifields, values
 from airflow_provider_bitrix24.crm.entity_types import ENTITY_TYPES
 from airflow_provider_bitrix24.crm.values import ItemField
 from airflow_provider_bitrix24.exceptions import ConfigurationError
+from airflow_provider_bitrix24.rest.conditions import check_conditions
 from airflow_provider_bitrix24.rest.messages import did_you_mean
 
 METHOD = "crm.item.fields"
@@ -177,10 +178,15 @@ class ItemFields:
         """
         A filter under the portal's names, with values as filters want them; groups under ``logic`` to any depth.
 
-        :raises ConfigurationError: a name that is not a field, or a value that does not fit.
+        :raises ConfigurationError: a name that is not a field, or a value that does not fit or means nothing, see
+            :func:`check_conditions`.
         """
+        check_conditions(given, place, drops_empty_lists=True)
+        return self._filter(given, place)
+
+    def _filter(self, given: Mapping[Any, Any], place: str) -> dict[str, Any]:
         conditions: dict[str, Any] = {}
-        for key, value in given.items():
+        for key, value in ((str(key), value) for key, value in given.items()):
             if key.isdecimal():
                 conditions[key] = self._group(value, place)
                 continue
@@ -195,7 +201,7 @@ class ItemFields:
 
     def _group(self, value: Any, place: str) -> Any:
         if isinstance(value, Mapping):
-            return self.filter(value, place=place)
+            return self._filter(value, place)
         if isinstance(value, (list, tuple)):
             return [self._group(member, place) for member in value]
         raise ConfigurationError(
@@ -240,11 +246,6 @@ def _condition(field: ItemField, operator: str, value: Any, place: str) -> Any:
         if operator not in _LIST_OPERATORS:
             raise ConfigurationError(
                 f"{place} has a list under {operator}{field.name}", next_step="only =, !=, @ and !@ take a list"
-            )
-        if not value:
-            raise ConfigurationError(
-                f"{place} has an empty list under {operator}{field.name}",
-                next_step="leave the condition out, or skip the task when there is nothing to look for",
             )
         return [values.to_filter(field, member) for member in value]
     if "%" in operator:

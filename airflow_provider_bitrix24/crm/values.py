@@ -17,6 +17,7 @@ from typing import Any
 from airflow_provider_bitrix24.crm import dates
 from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.rest.messages import preview
+from airflow_provider_bitrix24.rest.moments import parse
 from airflow_provider_bitrix24.rest.nothing import text_hint
 
 _TEXTS = frozenset({"string", "text", "url", "crm_status", "crm_currency", "char"})
@@ -229,7 +230,7 @@ def _typed(field: ItemField, value: Any) -> Any:
 def _typed_moment(field: ItemField, value: str) -> Any:
     if value.startswith("0000-00-00"):
         return None
-    parsed = dates.parse(value)
+    parsed = parse(value)
     if parsed is None:
         return value
     return dates.day_of(parsed) if field.type == "date" else parsed.isoformat()
@@ -253,7 +254,7 @@ def _same_value(field: ItemField, meant: Any, found: Any) -> bool:
     if field.type == "double" and isinstance(found, float):
         return bool(abs(meant - found) < _HUNDREDTH)
     if field.type == "datetime" and isinstance(found, str):
-        return dates.parse(meant) == dates.parse(found)
+        return parse(meant) == parse(found)
     if field.type == "money" and isinstance(found, dict):
         near = abs(float(meant["amount"]) - float(found["amount"])) < _HUNDREDTH
         return near and str(meant["currency"]) == str(found["currency"])

@@ -5,11 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
-from typing import Any
+from enum import Enum
+from typing import Any, Final
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.rest.messages import preview
 from airflow_provider_bitrix24.rest.nothing import from_json, nothing_hint, text_hint
+
+
+class NotGiven(Enum):
+    """Stands for an argument that was left out; None is what a template or another task makes of nothing."""
+
+    NOT_GIVEN = "not given"
+
+
+NOT_GIVEN: Final = NotGiven.NOT_GIVEN
 
 
 def positive_id(value: Any, name: str, hint: str = "") -> int:
@@ -87,6 +97,19 @@ def parameters(value: Any, name: str) -> dict[str, Any]:
     return dict(decoded)
 
 
+def conditions(value: Any, name: str) -> dict[str, Any]:
+    """
+    ``value`` as a filter, or ``{}`` where the argument was left out.
+
+    :param name: the argument, for the message.
+    :raises ConfigurationError: not an object, or an empty one, which would mean everything.
+    """
+    filter_ = parameters(value, name)
+    if value is not None and not filter_:
+        raise ConfigurationError(f"{name} is empty", next_step=f"leave {name} out to mean everything")
+    return filter_
+
+
 def some_fields(value: Any) -> dict[str, Any]:
     """
     ``value`` as an item's fields, at least one.
@@ -162,6 +185,8 @@ def names(value: Any, name: str) -> list[str]:
             f"{name} is not a list of names{shown}", next_step=hint or 'write e.g. ["id", "title"]'
         )
     members = list(decoded)
+    if not members:
+        raise ConfigurationError(f"{name} is empty", next_step='write e.g. ["id", "title"], or leave it out')
     if not all(isinstance(member, str) and member.strip() for member in members):
         raise ConfigurationError(f"{name} has a member that is not a name", next_step='write e.g. ["id", "title"]')
     return [member.strip() for member in members]

@@ -7,8 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_bitrix24._compat import BaseOperator
-from airflow_provider_bitrix24.execution.arguments import flag, required
+from airflow_provider_bitrix24.execution.arguments import NOT_GIVEN, flag, required
+from airflow_provider_bitrix24.execution.rendered import as_written, check_texts
 from airflow_provider_bitrix24.hooks.outcome import airflow_outcome
+from airflow_provider_bitrix24.rest.nothing import is_missing
 
 if TYPE_CHECKING:
     from airflow_provider_bitrix24.hooks.bitrix24 import Bitrix24Hook
@@ -39,22 +41,27 @@ class Bitrix24BaseOperator(BaseOperator):
     flags: ClassVar[Mapping[str, str]] = {}
     ui_color = "#d6f0fb"
 
-    #: Arguments that the author gave a value, a template or another task's result.
-    _given: frozenset[str] = frozenset()
-
-    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
-        # Only here are all arguments together, before they are rendered.
-        operator = super().__new__(cls)
-        given = frozenset(name for name, value in kwargs.items() if value is not None)
-        # Airflow's own __setattr__ needs an operator that has been initialized.
-        object.__setattr__(operator, "_given", given)
-        return operator
-
     def __init__(self, *, bitrix24_conn_id: str = "bitrix24_default", **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.bitrix24_conn_id = bitrix24_conn_id
+        self._given: dict[str, Any] = {}
         self._client: Client | None = None
         self._killed = False
+
+    def given(self, value: Any, name: str) -> Any:
+        """
+        An argument that may be left out: its value, or None where it was left out.
+
+        If it was given, the task fails where it comes out as None, be it from a template, another task, ``expand()`` or
+        ``default_args``: as a filter, None would mean everything.
+
+        :param value: what ``__init__`` was given, ``NOT_GIVEN`` by default.
+        :param name: the argument, and the attribute that holds it.
+        """
+        if value is NOT_GIVEN:
+            return None
+        self._given[name] = value
+        return value
 
     @property
     def hook(self) -> Bitrix24Hook:
@@ -79,11 +86,18 @@ class Bitrix24BaseOperator(BaseOperator):
                 self._client = None
 
     def _check_given(self) -> None:
-        """:raises ConfigurationError: None came of what was given: as a filter it would mean everything."""
+        """:raises ConfigurationError: an argument was given, but has no value."""
         required(self.bitrix24_conn_id, "bitrix24_conn_id")
-        for name in self.template_fields:
-            if name in self._given and getattr(self, name) is None:
-                required(None, name)
+        for name in self._given:
+            value = getattr(self, name)
+            if is_missing(value):
+                required(value, name)
+            if name.endswith("filter") and name in self.template_fields:
+                check_texts(self.as_written(name), value, name)
+
+    def as_written(self, name: str) -> Any:
+        """An argument as the DAG file has it, for :func:`check_texts`."""
+        return as_written(self, name, self._given.get(name))
 
     def run(self, client: Client, context: Any) -> Any:
         """Do the task's work and return what goes to XCom, in plain JSON types."""

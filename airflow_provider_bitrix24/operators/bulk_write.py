@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitrix24.crm.entity_types import entity_type_id
 from airflow_provider_bitrix24.exceptions import ConfigurationError
-from airflow_provider_bitrix24.execution.arguments import one_of, required
+from airflow_provider_bitrix24.execution.arguments import NOT_GIVEN, NotGiven, one_of, required
 from airflow_provider_bitrix24.rows.base_operator import Bitrix24BaseRowsOperator, RowArguments
 
 if TYPE_CHECKING:
@@ -55,9 +55,9 @@ class Bitrix24BulkWriteOperator(Bitrix24BaseRowsOperator):
 
     template_fields: Sequence[str] = ("method", *Bitrix24BaseRowsOperator.template_fields)
 
-    def __init__(self, *, method: str | None = None, operation: str = "add", **kwargs: Any) -> None:
+    def __init__(self, *, method: str | NotGiven = NOT_GIVEN, operation: str = "add", **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.method = method
+        self.method = self.given(method, "method")
         self.operation = operation
 
     def row_arguments(self) -> RowArguments:

@@ -22,7 +22,14 @@ from airflow_provider_bitrix24.crm.items import (
     item_params,
 )
 from airflow_provider_bitrix24.exceptions import NotFound, RestError
-from airflow_provider_bitrix24.execution.arguments import names, parameters, positive_id, some_fields
+from airflow_provider_bitrix24.execution.arguments import (
+    NOT_GIVEN,
+    NotGiven,
+    conditions,
+    names,
+    positive_id,
+    some_fields,
+)
 from airflow_provider_bitrix24.execution.at_most_once import after, once
 from airflow_provider_bitrix24.execution.base_operator import Bitrix24BaseOperator
 from airflow_provider_bitrix24.execution.xcom import small_list
@@ -122,27 +129,27 @@ class Bitrix24ListItemsOperator(Bitrix24BaseOperator):
         self,
         *,
         entity_type_id: int | str,
-        item_filter: Mapping[str, Any] | str | None = None,
-        select: Sequence[str] | str | None = None,
-        limit: int | str | None = None,
-        destination: str | None = None,
+        item_filter: Mapping[str, Any] | str | NotGiven = NOT_GIVEN,
+        select: Sequence[str] | str | NotGiven = NOT_GIVEN,
+        limit: int | str | NotGiven = NOT_GIVEN,
+        destination: str | NotGiven = NOT_GIVEN,
         typed: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.entity_type_id = entity_type_id
-        self.item_filter = item_filter
-        self.select = select
-        self.limit = limit
-        self.destination = destination
+        self.item_filter = self.given(item_filter, "item_filter")
+        self.select = self.given(select, "select")
+        self.limit = self.given(limit, "limit")
+        self.destination = self.given(destination, "destination")
         self.typed = typed
 
     def run(self, client: Client, context: Any) -> Any:
         from airflow_provider_bitrix24.execution.storage import writable_path, write_json_lines
 
         type_id = entity_type_id(self.entity_type_id)
-        item_filter = parameters(self.item_filter, "item_filter")
-        select = names(self.select, "select") if self.select else []
+        item_filter = conditions(self.item_filter, "item_filter")
+        select = [] if self.select is None else names(self.select, "select")
         limit = None if self.limit is None else positive_id(self.limit, "limit")
         path = None if self.destination is None else writable_path(self.destination, "destination")
         fields = fields_of(client, type_id)

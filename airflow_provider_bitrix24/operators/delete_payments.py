@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_bitrix24.crm.payments import FIND_PAYMENT_ID, id_in, payment_conditions, payment_owner
 from airflow_provider_bitrix24.exceptions import ConfigurationError
-from airflow_provider_bitrix24.execution.arguments import ids, one_of, parameters, positive_id
+from airflow_provider_bitrix24.execution.arguments import NOT_GIVEN, NotGiven, conditions, ids, one_of, positive_id
 from airflow_provider_bitrix24.rows.base_operator import Bitrix24BaseWriteOperator, RowArguments
 
 if TYPE_CHECKING:
@@ -63,20 +63,20 @@ class Bitrix24DeletePaymentsOperator(Bitrix24BaseWriteOperator):
     def __init__(
         self,
         *,
-        payment_ids: Iterable[int | str] | str | None = None,
-        entity_ids: Iterable[int | str] | str | None = None,
+        payment_ids: Iterable[int | str] | str | NotGiven = NOT_GIVEN,
+        entity_ids: Iterable[int | str] | str | NotGiven = NOT_GIVEN,
         entity_type_id: int | str = "deal",
-        payment_filter: Mapping[str, Any] | str | None = None,
+        payment_filter: Mapping[str, Any] | str | NotGiven = NOT_GIVEN,
         missing_ok: bool = False,
         on_error: str = "fail",
         max_deletions: int | str = 1000,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.payment_ids = payment_ids
-        self.entity_ids = entity_ids
+        self.payment_ids = self.given(payment_ids, "payment_ids")
+        self.entity_ids = self.given(entity_ids, "entity_ids")
         self.entity_type_id = entity_type_id
-        self.payment_filter = payment_filter
+        self.payment_filter = self.given(payment_filter, "payment_filter")
         self.missing_ok = missing_ok
         self.on_error = on_error
         self.max_deletions = max_deletions
@@ -135,7 +135,7 @@ class Bitrix24DeletePaymentsOperator(Bitrix24BaseWriteOperator):
         return plan
 
     def _filter(self) -> dict[str, Any]:
-        return payment_conditions(parameters(self.payment_filter, "payment_filter"))
+        return payment_conditions(conditions(self.payment_filter, "payment_filter"))
 
     def _owners(self) -> dict[int, dict[str, Any]]:
         """How a call names each of the objects."""

@@ -17,7 +17,7 @@ from airflow_provider_bitrix24.crm.payments import (
     payment_row,
 )
 from airflow_provider_bitrix24.exceptions import ConfigurationError, NotFound, RestError
-from airflow_provider_bitrix24.execution.arguments import parameters, positive_id
+from airflow_provider_bitrix24.execution.arguments import NOT_GIVEN, NotGiven, conditions, positive_id
 from airflow_provider_bitrix24.execution.at_most_once import after, once
 from airflow_provider_bitrix24.execution.base_operator import Bitrix24BaseOperator
 from airflow_provider_bitrix24.rest.messages import preview
@@ -90,20 +90,20 @@ class Bitrix24ListPaymentsOperator(Bitrix24BaseOperator):
         *,
         entity_id: int | str,
         entity_type_id: int | str = "deal",
-        payment_filter: Mapping[str, Any] | str | None = None,
+        payment_filter: Mapping[str, Any] | str | NotGiven = NOT_GIVEN,
         ids_only: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.entity_type_id = entity_type_id
         self.entity_id = entity_id
-        self.payment_filter = payment_filter
+        self.payment_filter = self.given(payment_filter, "payment_filter")
         self.ids_only = ids_only
 
     def run(self, client: Client, context: Any) -> list[Any]:
         params = payment_owner(self.entity_type_id, positive_id(self.entity_id, "entity_id"))
-        if conditions := payment_conditions(parameters(self.payment_filter, "payment_filter")):
-            params["filter"] = conditions
+        if payment_filter := payment_conditions(conditions(self.payment_filter, "payment_filter")):
+            params["filter"] = payment_filter
         rows = [payment_row(row) for row in client.list("crm.item.payment.list", params)]
         return [row["id"] for row in rows] if self.ids_only else rows
 
@@ -112,7 +112,7 @@ def payments_of(
     entity_id: Any,
     *,
     entity_type_id: int | str = "deal",
-    payment_filter: Mapping[str, Any] | str | None = None,
+    payment_filter: Mapping[str, Any] | str | NotGiven = NOT_GIVEN,
     task_id: str = "payments_of",
     **kwargs: Any,
 ) -> Any:
@@ -164,14 +164,14 @@ class Bitrix24AddPaymentOperator(Bitrix24BaseOperator):
         *,
         entity_id: int | str,
         entity_type_id: int | str = "deal",
-        pay_system_id: int | str | None = None,
+        pay_system_id: int | str | NotGiven = NOT_GIVEN,
         deduplicate: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.entity_type_id = entity_type_id
         self.entity_id = entity_id
-        self.pay_system_id = pay_system_id
+        self.pay_system_id = self.given(pay_system_id, "pay_system_id")
         self.deduplicate = deduplicate
 
     def run(self, client: Client, context: Any) -> int:
@@ -210,14 +210,14 @@ class Bitrix24UpdatePaymentOperator(Bitrix24BaseOperator):
         self,
         *,
         payment_id: int | str,
-        paid: bool | str | None = None,
-        pay_system_id: int | str | None = None,
+        paid: bool | str | NotGiven = NOT_GIVEN,
+        pay_system_id: int | str | NotGiven = NOT_GIVEN,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.payment_id = payment_id
-        self.paid = paid
-        self.pay_system_id = pay_system_id
+        self.paid = self.given(paid, "paid")
+        self.pay_system_id = self.given(pay_system_id, "pay_system_id")
 
     def run(self, client: Client, context: Any) -> bool:
         payment_id = positive_id(self.payment_id, "payment_id", FIND_PAYMENT_ID)

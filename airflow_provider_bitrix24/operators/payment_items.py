@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_bitrix24.crm.payments import FIND_PAYMENT_ID, added_id, payment_row
 from airflow_provider_bitrix24.exceptions import Blocked
-from airflow_provider_bitrix24.execution.arguments import parameters, positive_id
+from airflow_provider_bitrix24.execution.arguments import NOT_GIVEN, NotGiven, conditions, positive_id
 from airflow_provider_bitrix24.execution.at_most_once import once
 from airflow_provider_bitrix24.execution.base_operator import Bitrix24BaseOperator
 
@@ -103,16 +103,16 @@ class Bitrix24ListPaymentProductsOperator(Bitrix24BaseOperator):
     method = "crm.item.payment.product.list"
 
     def __init__(
-        self, *, payment_id: int | str, item_filter: Mapping[str, Any] | str | None = None, **kwargs: Any
+        self, *, payment_id: int | str, item_filter: Mapping[str, Any] | str | NotGiven = NOT_GIVEN, **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
         self.payment_id = payment_id
-        self.item_filter = item_filter
+        self.item_filter = self.given(item_filter, "item_filter")
 
     def run(self, client: Client, context: Any) -> list[dict[str, Any]]:
         params: dict[str, Any] = {"paymentId": positive_id(self.payment_id, "payment_id", FIND_PAYMENT_ID)}
-        if conditions := parameters(self.item_filter, "item_filter"):
-            params["filter"] = conditions
+        if item_filter := conditions(self.item_filter, "item_filter"):
+            params["filter"] = item_filter
         return [payment_row(row) for row in client.list(self.method, params)]
 
 

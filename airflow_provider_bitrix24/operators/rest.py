@@ -7,11 +7,13 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_bitrix24.exceptions import Bitrix24Error, ConfigurationError, TaskStopped
-from airflow_provider_bitrix24.execution.arguments import one_of, parameters, positive_id, required
+from airflow_provider_bitrix24.execution.arguments import NOT_GIVEN, NotGiven, one_of, parameters, positive_id, required
 from airflow_provider_bitrix24.execution.at_most_once import once
 from airflow_provider_bitrix24.execution.base_operator import Bitrix24BaseOperator
+from airflow_provider_bitrix24.execution.rendered import check_filter
 from airflow_provider_bitrix24.execution.xcom import error_summary, small_list
 from airflow_provider_bitrix24.rest.messages import preview
+from airflow_provider_bitrix24.rest.nothing import from_json
 
 if TYPE_CHECKING:
     from airflow_provider_bitrix24.rest.batches.batch_result import BatchResult
@@ -47,20 +49,20 @@ class Bitrix24Operator(Bitrix24BaseOperator):
         self,
         *,
         method: str,
-        method_params: Mapping[str, Any] | str | None = None,
+        method_params: Mapping[str, Any] | str | NotGiven = NOT_GIVEN,
         version: int = 2,
-        result_path: str | int | None = None,
-        response_filter: Callable[[Any], Any] | None = None,
-        response_check: Callable[[Any], bool] | None = None,
+        result_path: str | int | NotGiven = NOT_GIVEN,
+        response_filter: Callable[[Any], Any] | NotGiven = NOT_GIVEN,
+        response_check: Callable[[Any], bool] | NotGiven = NOT_GIVEN,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.method = method
-        self.method_params = method_params
+        self.method_params = self.given(method_params, "method_params")
         self.version = version
-        self.result_path = result_path
-        self.response_filter = response_filter
-        self.response_check = response_check
+        self.result_path = self.given(result_path, "result_path")
+        self.response_filter = self.given(response_filter, "response_filter")
+        self.response_check = self.given(response_check, "response_check")
 
     def run(self, client: Client, context: Any) -> Any:
         params = parameters(self.method_params, "method_params")
@@ -71,6 +73,7 @@ class Bitrix24Operator(Bitrix24BaseOperator):
             raise ConfigurationError(
                 "method is batch, whose failed commands would go unnoticed here", next_step="use Bitrix24BatchOperator"
             )
+        check_filter(params, self.as_written("method_params"), "method_params", method)
         self._check_readers()
         again = method.repeat_for(params) != "never"
 
@@ -80,7 +83,7 @@ class Bitrix24Operator(Bitrix24BaseOperator):
             return reply.result
 
         result = ask() if again else once(context, name, params, ask)
-        if self.result_path not in (None, ""):
+        if self.result_path is not None:
             result = _part(result, str(self.result_path), name, retryable=False)
         if self.response_check is not None and not _of_user("response_check", self.response_check, result, name, again):
             raise Bitrix24Error("response_check refused the result", method=name, ran="yes", retryable=again)
@@ -90,7 +93,7 @@ class Bitrix24Operator(Bitrix24BaseOperator):
 
     def _check_readers(self) -> None:
         """Check, before the method is called, what will read its result: it must not be called again for that."""
-        path = self.result_path
+        path = None if self.result_path is None else required(self.result_path, "result_path")
         if isinstance(path, bool) or not isinstance(path, (str, int, type(None))):
             raise ConfigurationError(f"result_path is {preview(path)}", next_step='write e.g. "item.id" or 0')
         for argument, function in (("response_check", self.response_check), ("response_filter", self.response_filter)):
@@ -138,15 +141,18 @@ class Bitrix24BatchOperator(Bitrix24BaseOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.commands = commands
+        self.commands = self.given(commands, "commands")
         self.halt = halt
         self.references = references
         self.on_error = on_error
 
     def run(self, client: Client, context: Any) -> dict[str, Any]:
         on_error = one_of(self.on_error, "on_error", ("fail", "continue"))
-        given = parameters(required(self.commands, "commands"), "commands")
-        commands = {name: _command(name, command) for name, command in given.items()}
+        written = from_json(self.as_written("commands"))
+        commands = {name: _command(name, command) for name, command in parameters(self.commands, "commands").items()}
+        for name, (method, params) in commands.items():
+            command = written.get(name) if isinstance(written, Mapping) else None
+            check_filter(params, _params_in(command), f"commands[{name}]", client.method(method))
         if not self.references:
             self._warn_of_references(commands)
         unrepeatable = [name for name, command in commands.items() if _is_unrepeatable(client, *command)]
@@ -221,29 +227,29 @@ class Bitrix24ListOperator(Bitrix24BaseOperator):
         self,
         *,
         method: str,
-        method_params: Mapping[str, Any] | str | None = None,
-        limit: int | str | None = None,
-        destination: str | None = None,
+        method_params: Mapping[str, Any] | str | NotGiven = NOT_GIVEN,
+        limit: int | str | NotGiven = NOT_GIVEN,
+        destination: str | NotGiven = NOT_GIVEN,
         version: int = 2,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.method = method
-        self.method_params = method_params
-        self.limit = limit
-        self.destination = destination
+        self.method_params = self.given(method_params, "method_params")
+        self.limit = self.given(limit, "limit")
+        self.destination = self.given(destination, "destination")
         self.version = version
 
     def run(self, client: Client, context: Any) -> Any:
         from airflow_provider_bitrix24.execution.storage import writable_path, write_json_lines
 
         path = None if self.destination is None else writable_path(self.destination, "destination")
-        rows = client.list(
-            required(self.method, "method"),
-            parameters(self.method_params, "method_params"),
-            limit=None if self.limit is None else positive_id(self.limit, "limit"),
-            version=one_of(self.version, "version", (2, 3)),
-        )
+        version = one_of(self.version, "version", (2, 3))
+        method = client.method(required(self.method, "method"), version)
+        params = parameters(self.method_params, "method_params")
+        check_filter(params, self.as_written("method_params"), "method_params", method)
+        limit = None if self.limit is None else positive_id(self.limit, "limit")
+        rows = client.list(method.name, params, limit=limit, version=version)
         if path is None:
             kept = small_list(rows, self.method)
             self.log.info("%s", rows.report)
@@ -267,6 +273,13 @@ def _of_user(argument: str, function: Callable[[Any], Any], result: Any, method:
             retryable=False,
             next_step=f"fix {argument}, and do not run this again as it is",
         ) from error
+
+
+def _params_in(command: Any) -> Any:
+    """The params of a command, in either form, unchecked."""
+    if isinstance(command, Mapping):
+        return command.get("params")
+    return command[1] if isinstance(command, (list, tuple)) and len(command) == 2 else None
 
 
 def _command(name: str, given: Any) -> tuple[str, Mapping[str, Any]]:

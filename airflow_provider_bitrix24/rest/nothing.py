@@ -8,15 +8,38 @@ sent as a value, and never taken for "all" or "no limit": it is refused with the
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from typing import Any
 
 #: Texts that templates and data frames make of a missing value.
-NOTHING = frozenset({"", "None", "null", "nan", "NaN", "NaT"})
+NOTHING = frozenset({"", "None", "null", "nan", "NaN", "NaT", "<NA>"})
+
+#: What pandas has for a missing value.
+_MISSING_TYPES = frozenset({"NAType", "NaTType"})
+
+
+def is_missing(value: Any) -> bool:
+    """Whether ``value`` is None, a missing value of a data frame (NaN, NaT, NA), or an undefined one of a template."""
+    if value is None:
+        return True
+    # The most frequent types first: this runs for each value of each row.
+    if isinstance(value, (str, int)):
+        return False
+    if isinstance(value, float):
+        return value != value  # noqa: PLR0124
+    if isinstance(value, Decimal):
+        return value.is_nan()
+    kind = type(value)
+    if kind.__name__ in _MISSING_TYPES:
+        return True
+    if kind.__module__ == "numpy":
+        return str(value) in ("nan", "NaT")
+    return any(base.__name__ == "Undefined" and base.__module__.startswith("jinja2") for base in kind.__mro__)
 
 
 def nothing_hint(value: Any) -> str:
     """Return what to do about None, NaN, and the texts that stand for them; empty for any other value."""
-    is_nothing = str(value).strip() in NOTHING if isinstance(value, (str, float)) else value is None
+    is_nothing = value.strip() in NOTHING if isinstance(value, str) else is_missing(value)
     return "it has no value: check the template, or what the upstream task returned" if is_nothing else ""
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError
-from airflow_provider_bitrix24.execution.arguments import number_from_zero, one_of, parameters
+from airflow_provider_bitrix24.execution.arguments import NOT_GIVEN, NotGiven, number_from_zero, one_of, parameters
 from airflow_provider_bitrix24.execution.base_operator import Bitrix24BaseOperator
 from airflow_provider_bitrix24.execution.checkpoint import digest_of
 from airflow_provider_bitrix24.rows.blanks import BLANKS, Blank
@@ -53,11 +53,11 @@ class Bitrix24BaseWriteOperator(Bitrix24BaseOperator):
     template_fields: Sequence[str] = ("report", "bitrix24_conn_id")
     flags: ClassVar[Mapping[str, str]] = {"dry_run": "is_dry_run"}
 
-    def __init__(self, *, dry_run: bool = False, report: str | None = None, **kwargs: Any) -> None:
+    def __init__(self, *, dry_run: bool = False, report: str | NotGiven = NOT_GIVEN, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         # BaseOperator has a method of the name dry_run.
         self.is_dry_run = dry_run
-        self.report = report
+        self.report = self.given(report, "report")
 
     @abstractmethod
     def row_arguments(self) -> RowArguments:
@@ -175,21 +175,21 @@ class Bitrix24BaseRowsOperator(Bitrix24BaseWriteOperator):
     def __init__(
         self,
         *,
-        entity_type_id: int | str | None = None,
-        rows: Any = None,
-        sql: str | None = None,
-        sql_conn_id: str | None = None,
-        mapping: Mapping[str, Any] | str | None = None,
+        entity_type_id: int | str | NotGiven = NOT_GIVEN,
+        rows: Any = NOT_GIVEN,
+        sql: str | NotGiven = NOT_GIVEN,
+        sql_conn_id: str | NotGiven = NOT_GIVEN,
+        mapping: Mapping[str, Any] | str | NotGiven = NOT_GIVEN,
         blank: Blank = "keep",
         max_failures: int | None = 0,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.entity_type_id = entity_type_id
-        self.rows = rows
-        self.sql = sql
-        self.sql_conn_id = sql_conn_id
-        self.mapping = mapping
+        self.entity_type_id = self.given(entity_type_id, "entity_type_id")
+        self.rows = self.given(rows, "rows")
+        self.sql = self.given(sql, "sql")
+        self.sql_conn_id = self.given(sql_conn_id, "sql_conn_id")
+        self.mapping = self.given(mapping, "mapping")
         self.blank = blank
         self.max_failures = max_failures
 
@@ -200,7 +200,12 @@ class Bitrix24BaseRowsOperator(Bitrix24BaseWriteOperator):
 
     def template(self) -> RowTemplate:
         """What a row is put into."""
-        return RowTemplate(parameters(self.mapping, "mapping") or None)
+        if self.mapping is None:
+            return RowTemplate(None)
+        mapping = parameters(self.mapping, "mapping")
+        if not mapping:
+            raise ConfigurationError("mapping is empty", next_step="leave it out to write whole rows")
+        return RowTemplate(mapping)
 
     def item_template(self) -> RowTemplate:
         """

@@ -78,7 +78,11 @@ def test_fields_are_asked_for_once_in_a_task_and_not_without_rows(portal, connec
 
 @pytest.mark.parametrize(
     ("mapping", "hint"),
-    [(None, "the params have no fields"), ({"TITLE": "$name"}, "no fields"), ({"fields": "$name"}, "is not an object")],
+    [
+        ({"id": 1}, "the params have no fields"),
+        ({"TITLE": "$name"}, "no fields"),
+        ({"fields": "$name"}, "is not an object"),
+    ],
 )
 def test_rows_without_fields_do_not_add_empty_deals(mapping, hint, portal, connection):
     message = failure_of(method="crm.deal.add", mapping=mapping)

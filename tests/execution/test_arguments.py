@@ -68,9 +68,9 @@ def test_an_argument_without_a_value_is_told_with_a_hint_and_nothing_is_sent(
         ({"item_filter": {"@id": "(1, 2)"}}, f"id takes a number, not '(1, 2)': if a template wrote it, {TEMPLATE}"),
         (
             {"item_filter": {">createdTime": "None"}},
-            f"createdTime is 'None', which is not a date with a time: {NOTHING}",
+            f"'>createdTime' in item_filter is 'None': {NOTHING}",
         ),
-        ({"item_filter": {">begindate": "None"}}, f"begindate is 'None', which is not a date: {NOTHING}"),
+        ({"item_filter": {">begindate": "None"}}, f"'>begindate' in item_filter is 'None': {NOTHING}"),
     ],
 )
 def test_what_a_list_looks_for_is_told_where_it_has_no_value(argument, message, portal, connection):

@@ -166,9 +166,9 @@ def test_a_report_does_not_overwrite_the_rows(scheme, operator, tmp_path, portal
         ({"rows": "{}/nowhere.jsonl"}, "the file that rows names does not exist"),
         ({"rows": "{}/firms.xlsx"}, "a file of the kind .xlsx"),
         ({"rows": {"title": "x"}}, "rows is not a list"),
-        ({"rows": None}, "give either rows or sql"),
-        ({"rows": None, "sql": "SELECT 1"}, "sql_conn_id is missing"),
-        ({"rows": None, "sql": "SELECT 1", "sql_conn_id": "bitrix24_default"}, "is not one of a database"),
+        ({}, "give either rows or sql"),
+        ({"sql": "SELECT 1"}, "sql_conn_id is missing"),
+        ({"sql": "SELECT 1", "sql_conn_id": "bitrix24_default"}, "is not one of a database"),
     ],
 )
 def test_rows_that_are_not_there_are_told_before_the_portal_is_asked_and_by_every_try(
@@ -176,7 +176,9 @@ def test_rows_that_are_not_there_are_told_before_the_portal_is_asked_and_by_ever
 ):
     found = {name: value.format(tmp_path) if name == "rows" and isinstance(value, str) else value
              for name, value in source.items()}  # fmt: skip
-    task = operator(task_id="task", **{**OPERATORS[operator][1], **found})
+    task = operator(
+        task_id="task", **{name: value for name, value in OPERATORS[operator][1].items() if name != "rows"}, **found
+    )
     for number in (1, 2):
         with pytest.raises(AirflowFailException, match=message):
             task.execute(context(try_number=number))

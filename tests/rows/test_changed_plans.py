@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_bitrix24.exceptions import OperationTimeLimit
+from airflow_provider_bitrix24.execution.arguments import NOT_GIVEN
 from tests.operators.context import StateStore, context
 from tests.rows.operators import ADDS, KINDS, REPEATABLE, Kind
 
@@ -105,7 +106,7 @@ def test_other_deals_are_listed_anew(tries, portal):
         for _ in range(30):
             portal.add_payment(deal)
     tries = tries("delete")
-    arguments = {"payment_ids": None, "entity_type_id": "deal", "payment_filter": {"=paid": "N"}}
+    arguments = {"payment_ids": NOT_GIVEN, "entity_type_id": "deal", "payment_filter": {"=paid": "N"}}
     portal.fault("operation_time_limit", "crm.item.payment.delete", after=20, times=None)
     with pytest.raises(OperationTimeLimit):
         KINDS["delete"].run(None, entity_ids=[2], **arguments, **tries._next())

@@ -9,11 +9,11 @@ from typing import Any
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.methods import Method, Rows
+from airflow_provider_bitrix24.rest.conditions import OPERATORS, check_conditions
 from airflow_provider_bitrix24.rest.encoding import as_params, no_two_spellings, plain
+from airflow_provider_bitrix24.rest.messages import preview
 from airflow_provider_bitrix24.types import Params, Row
 
-#: Operators that may stand in front of a filter's field name ("crm.item.list", "crm.deal.list").
-_OPERATORS = re.compile(r"^[!=<>@%?~]+")
 #: Ids have 19 digits at most, and Python reads no text of many thousand as a number.
 _WHOLE_NUMBER = re.compile(r"\s*[0-9]{1,40}\s*")
 
@@ -118,26 +118,13 @@ class Listing:
     def _check_filter(self) -> None:
         """Refuse what portals read as no filter, or as one without the condition: every row would come back."""
         rows = self.rows
-        user_filter = self.params.get(rows.filter or "")
-        if user_filter is None:
+        if not rows.filter or rows.filter not in self.params:
             return
+        user_filter = self.params[rows.filter]
         if not isinstance(user_filter, (dict, list)):
             example = '[["id", ">", 100]]' if self.method.version == 3 else '{">=ID": 100}'
-            raise self._fail(f"{rows.filter!r} is not an object", f"write e.g. {example}")
-        # The server source of old modules, users and tasks skips an empty list of values; controllers say what they do.
-        skips_empty = rows.drops_unknown_filters or not rows.case_sensitive
-        for name, value in user_filter.items() if isinstance(user_filter, dict) else ():
-            for inner in value if isinstance(value, dict) else ():
-                if _OPERATORS.fullmatch(inner):
-                    raise self._fail(
-                        f"{name!r} in the filter has its operator {inner!r} inside, where it reads as a list of values",
-                        f"write {inner + name!r}",
-                    )
-            if skips_empty and value in ([], {}):
-                raise self._fail(
-                    f"{name!r} in the filter is an empty list: the portal would drop it and return every row",
-                    "skip the call where there is nothing to look for, or leave the condition out",
-                )
+            raise self._fail(f"{rows.filter!r} is not an object, but {preview(user_filter)}", f"write e.g. {example}")
+        check_conditions(user_filter, "the filter", method=self.name, drops_empty_lists=rows.drops_empty_lists)
 
     def order(self) -> dict[str, Any]:
         """Parameters that sort by id."""
@@ -252,7 +239,7 @@ class Listing:
     def filter_names(self) -> list[str]:
         """Field names of the caller's filter, without operators; groups are named as they are."""
         user_filter = self.params.get(self.rows.filter or "")
-        return [_OPERATORS.sub("", name) for name in user_filter] if isinstance(user_filter, dict) else []
+        return [OPERATORS.sub("", name, count=1) for name in user_filter] if isinstance(user_filter, dict) else []
 
     def select_names(self) -> list[str]:
         """Names of the caller's ``select`` and the id, where that was added."""

@@ -78,7 +78,7 @@ def test_an_own_bound_is_where_the_list_begins(value: Any, bound: int) -> None:
     assert one.after(max(bound, 1)) == listing(DEALS, {"filter": {"STAGE_ID": "NEW"}}).after(max(bound, 1))
 
 
-@pytest.mark.parametrize("value", [True, -1, 1.5, "x", "", None, [1], "1000.0", "１", "9" * 5000])
+@pytest.mark.parametrize("value", [True, -1, 1.5, "x", [1], "1000.0", "１", "9" * 5000])
 def test_a_bound_that_is_no_number_is_refused(value: Any) -> None:
     with pytest.raises(ConfigurationError, match="not a whole number"):
         listing(DEALS, {"filter": {">ID": value}})
@@ -127,11 +127,11 @@ def test_parameters_of_other_methods_stay_where_they_are() -> None:
 
 
 def test_an_empty_filter_is_none() -> None:
-    for empty in ({}, [], None):
+    for empty in ({}, []):
         assert listing(DEALS, {"filter": empty}).after(7)["filter"] == {">ID": 7}
 
 
-@pytest.mark.parametrize("value", ["ID", "", "None", "{}", 5, 0, True, False])
+@pytest.mark.parametrize("value", ["ID", "", "None", None, "{}", 5, 0, True, False])
 @pytest.mark.parametrize("method", [DEALS, USERS, "crm.timeline.comment.list"])
 def test_a_filter_that_is_no_object_is_refused(method: str, value: Any) -> None:
     """Portals read text as no filter, and every row comes back."""

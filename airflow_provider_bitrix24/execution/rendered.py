@@ -1,0 +1,82 @@
+"""What templates and other tasks put into an operator's arguments, told apart from what the DAG's author wrote."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from airflow_provider_bitrix24.exceptions import ConfigurationError
+from airflow_provider_bitrix24.methods import Method
+from airflow_provider_bitrix24.rest.conditions import check_conditions
+from airflow_provider_bitrix24.rest.messages import preview
+from airflow_provider_bitrix24.rest.nothing import NOTHING, from_json, nothing_hint
+
+
+def as_written(operator: Any, name: str, given: Any) -> Any:
+    """
+    An argument as the DAG file has it; None where another task gave it to a mapped task.
+
+    :param given: what the operator was made with.
+    """
+    dag = operator.dag if operator.has_dag() else None
+    mapped = dag.task_dict.get(operator.task_id) if dag is not None else None
+    if mapped is None or not hasattr(mapped, "partial_kwargs") or name in mapped.partial_kwargs:
+        return given
+    # What expand() and expand_kwargs() take: lists in the DAG file, or another task's result.
+    source = mapped._get_specified_expand_input().value
+    members = source.get(name) if isinstance(source, Mapping) else source
+    if not isinstance(members, (list, tuple)):
+        return None
+    if not isinstance(source, Mapping):
+        members = [kwargs.get(name) for kwargs in members if isinstance(kwargs, Mapping)]
+    return given if given in members else None
+
+
+def check_texts(written: Any, value: Any, place: str) -> None:
+    """
+    Refuse the texts of nothing (``None``, ``nan``) in a filter where the author did not write them.
+
+    :param written: the filter as the DAG file has it.
+    :param value: the same after rendering.
+    :raises ConfigurationError: a template, or another task, has put such a text there.
+    """
+    if written == value:
+        return
+    for path, text in _texts(from_json(written), from_json(value), ()):
+        key = "".join(f"[{part}]" for part in path)
+        raise ConfigurationError(f"{place}{key} is {preview(text)}", next_step=nothing_hint(text))
+
+
+def check_filter(params: Mapping[str, Any], written: Any, place: str, method: Method) -> None:
+    """
+    Check the filter among a method's parameters, see :func:`check_conditions` and :func:`check_texts`.
+
+    :param written: the parameters as the DAG file has them.
+    :param place: the argument, for messages.
+    :raises ConfigurationError: the filter would not mean what it says.
+    """
+    written = from_json(written)
+    for name, filter_ in params.items():
+        if name.lower() != "filter":
+            continue
+        where = f"{place}[{name}]"
+        check_texts(written.get(name) if isinstance(written, Mapping) else None, filter_, where)
+        if hint := nothing_hint(filter_):
+            raise ConfigurationError(f"{where} is {preview(filter_)}", method=method.name, next_step=hint)
+        drops_empty_lists = method.rows is not None and method.rows.drops_empty_lists
+        check_conditions(filter_, where, method=method.name, drops_empty_lists=drops_empty_lists)
+
+
+def _texts(written: Any, value: Any, path: tuple[Any, ...]) -> Iterator[tuple[tuple[Any, ...], str]]:
+    """Texts of nothing in ``value`` that do not stand at the same place in ``written``."""
+    if isinstance(value, Mapping):
+        inner = written if isinstance(written, Mapping) else {}
+        for key, member in value.items():
+            yield from _texts(inner.get(key), member, (*path, key))
+    elif isinstance(value, (list, tuple, set)):
+        # Airflow keeps the order of a list that it renders.
+        members = list(written) if isinstance(written, (list, tuple)) else []
+        for index, member in enumerate(value):
+            yield from _texts(members[index] if index < len(members) else None, member, (*path, index))
+    elif isinstance(value, str) and value.strip() in NOTHING - {""} and value != written:
+        yield path, value

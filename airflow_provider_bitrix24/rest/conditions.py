@@ -1,0 +1,212 @@
+"""Conditions of a filter: what the portal would take for everything, or for nothing at all, is refused."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from airflow_provider_bitrix24.exceptions import ConfigurationError
+from airflow_provider_bitrix24.rest.messages import preview
+from airflow_provider_bitrix24.rest.moments import parse
+from airflow_provider_bitrix24.rest.nothing import NOTHING, is_missing, nothing_hint
+
+#: Operators that may stand in front of a field's name ("crm.item.list", "crm.deal.list").
+OPERATORS = re.compile(r"[!=<>@%?~]*")
+_BOUNDS = frozenset({">", ">=", "<", "<=", "><", "!><"})
+#: Operators of REST 3.0 by those of the older versions ("rest-v3").
+_OF_VERSION_3 = {"in": "@", "between": "><"}
+_NUMBER = re.compile(r"[+-]?\d+(\.\d+)?", re.ASCII)
+_NO_WINDOW = (
+    "check both bounds; in Airflow 3 a schedule such as '@daily' has no data interval: use CronDataIntervalTimetable"
+)
+
+
+@dataclass(frozen=True)
+class Condition:
+    """
+    One condition of a filter.
+
+    :param name: field and operator as they are written, ``>=ID`` or ``id >=``.
+    """
+
+    name: str
+    field: str
+    operator: str
+    value: Any
+
+
+@dataclass
+class _Group:
+    """Conditions and groups in them; ``is_window`` where all of them must hold at once."""
+
+    conditions: list[Condition]
+    groups: list[Any]
+    is_window: bool = True
+
+
+def check_conditions(filter_: Any, place: str, *, method: str = "", drops_empty_lists: bool = False) -> None:
+    """
+    Check the values of a filter, in groups to any depth.
+
+    Under bounds (``>``, ``>=``, ``<``, ``<=``, ``><``) a missing value, an empty text and the texts that are made of a
+    missing value (``None``, ``nan``) are refused; under ``%`` a missing value and an empty text; elsewhere a missing
+    value, as one of a list too. So is a window that can hold nothing, such as ``>=5`` with ``<5``.
+
+    :param filter_: the filter of a list of any version, an object or a list.
+    :param place: the argument or parameter, for messages: ``item_filter``, ``the filter``.
+    :param drops_empty_lists: the portal leaves out a condition whose list is empty.
+    :raises ConfigurationError: the filter would not mean what it says.
+    """
+    _check(_group_of(filter_), [], place, method, drops_empty_lists)
+
+
+def _check(group: _Group, outer: list[Condition], place: str, method: str, drops_empty_lists: bool) -> None:
+    for condition in group.conditions:
+        _check_value(condition, place, method, drops_empty_lists)
+    if group.is_window:
+        outer = outer + group.conditions
+        _check_windows(outer, place, method)
+    else:
+        for condition in group.conditions:
+            _check_windows([*outer, condition], place, method)
+    for inner in group.groups:
+        _check(_group_of(inner), outer, place, method, drops_empty_lists)
+
+
+def _group_of(filter_: Any) -> _Group:
+    if isinstance(filter_, Mapping):
+        if "conditions" in filter_:
+            return _Group(*_of_list(filter_["conditions"]), is_window=_is_window(filter_))
+        return _Group(*_of_object(filter_), is_window=_is_window(filter_))
+    return _Group(*_of_list(filter_))
+
+
+def _is_window(group: Mapping[Any, Any]) -> bool:
+    for key, value in group.items():
+        word = str(key).lower().lstrip(":")
+        if (word == "logic" and str(value).upper() == "OR") or (word == "negative" and value):
+            return False
+    return True
+
+
+def _of_object(filter_: Mapping[Any, Any]) -> tuple[list[Condition], list[Any]]:
+    """``{">=ID": 5, "0": {"logic": "OR", …}, "::SUBFILTER-1": {…}}``."""
+    conditions: list[Condition] = []
+    groups: list[Any] = []
+    for key, value in filter_.items():
+        name = str(key)
+        if name.lower().lstrip(":") in ("logic", "negative"):
+            continue
+        if name.isdecimal() or name.startswith("::"):
+            groups += value if isinstance(value, (list, tuple)) else [value]
+            continue
+        operator = OPERATORS.match(name)[0]  # type: ignore[index]
+        conditions.append(Condition(name, name[len(operator) :], operator, value))
+    return conditions, groups
+
+
+def _of_list(filter_: Any) -> tuple[list[Condition], list[Any]]:
+    """``[["id", ">=", 5], {"logic": "or", "conditions": […]}]``."""
+    conditions: list[Condition] = []
+    groups: list[Any] = []
+    for member in filter_ if isinstance(filter_, (list, tuple)) else ():
+        if isinstance(member, (list, tuple)) and len(member) in (2, 3) and isinstance(member[0], str):
+            field, operator = member[0], str(member[1]).lower() if len(member) == 3 else "="
+            operator = _OF_VERSION_3.get(operator, operator)
+            conditions.append(Condition(f"{field} {operator}", field, operator, member[-1]))
+        elif isinstance(member, (Mapping, list, tuple)):
+            groups.append(member)
+    return conditions, groups
+
+
+def _check_value(condition: Condition, place: str, method: str, drops_empty_lists: bool) -> None:
+    operator, value = condition.operator, condition.value
+    if isinstance(value, Mapping):
+        for inner in value:
+            if (sign := OPERATORS.match(str(inner))) and sign[0] == inner != "":
+                raise ConfigurationError(
+                    f"{condition.name!r} in {place} has its operator {inner!r} inside, where it reads as a list",
+                    method=method,
+                    next_step=f"write {inner + condition.name!r}",
+                )
+        members = list(value.values())
+    else:
+        members = list(value) if isinstance(value, (list, tuple, set)) else [value]
+    if not members and (drops_empty_lists or operator in _BOUNDS):
+        raise ConfigurationError(
+            f"{condition.name!r} in {place} is an empty list: the portal would drop it and return every row",
+            method=method,
+            next_step="skip the call where there is nothing to look for, or leave the condition out",
+        )
+    for member in members:
+        text = member.strip() if isinstance(member, str) else None
+        refused = NOTHING if operator in _BOUNDS else {""} if "%" in operator or "?" in operator else ()
+        if is_missing(member) or text in refused:
+            raise ConfigurationError(
+                f"{condition.name!r} in {place} is {preview(member)}", method=method, next_step=nothing_hint(member)
+            )
+
+
+def _check_windows(conditions: Iterable[Condition], place: str, method: str) -> None:
+    lower: dict[str, list[tuple[Condition, Any]]] = defaultdict(list)
+    upper: dict[str, list[tuple[Condition, Any]]] = defaultdict(list)
+    for condition in conditions:
+        field = condition.field.casefold()
+        if condition.operator in (">", ">="):
+            lower[field].append((condition, condition.value))
+        elif condition.operator in ("<", "<="):
+            upper[field].append((condition, condition.value))
+        elif condition.operator == "><" and isinstance(condition.value, (list, tuple)) and len(condition.value) == 2:
+            lower[field].append((condition, condition.value[0]))
+            upper[field].append((condition, condition.value[1]))
+    for low, least, high, most in _pairs(lower, upper):
+        width = _difference(least, most)
+        exclusive = low.operator == ">" or high.operator == "<"
+        if width is not None and (width < 0 or (width == 0 and exclusive)):
+            bounds = repr(low.name) if low is high else f"{low.name!r} and {high.name!r}"
+            raise ConfigurationError(
+                f"nothing lies between {preview(least)} and {preview(most)}, the bounds of {bounds} in {place}",
+                method=method,
+                next_step=_NO_WINDOW,
+            )
+
+
+def _pairs(
+    lower: Mapping[str, list[tuple[Condition, Any]]], upper: Mapping[str, list[tuple[Condition, Any]]]
+) -> Iterator[tuple[Condition, Any, Condition, Any]]:
+    for field, lows in lower.items():
+        for low, least in lows:
+            for high, most in upper.get(field, ()):
+                yield low, least, high, most
+
+
+def _difference(least: Any, most: Any) -> Any:
+    """How far ``most`` is above ``least``, both numbers or both times; None where they cannot be compared."""
+    numbers = _number(least), _number(most)
+    if numbers[0] is not None and numbers[1] is not None:
+        return numbers[1] - numbers[0]
+    times = _time(least), _time(most)
+    if times[0] is None or times[1] is None or (times[0].tzinfo is None) != (times[1].tzinfo is None):
+        return None
+    return (times[1] - times[0]).total_seconds()
+
+
+def _number(value: Any) -> Decimal | None:
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, (int, float, Decimal)) or (isinstance(value, str) and _NUMBER.fullmatch(value.strip())):
+        return Decimal(str(value).strip())
+    return None
+
+
+def _time(value: Any) -> datetime.datetime | None:
+    """A date counts from its midnight, in no zone."""
+    moment = parse(value) if isinstance(value, str) else value
+    if isinstance(moment, datetime.datetime):
+        return moment
+    return datetime.datetime.combine(moment, datetime.time()) if isinstance(moment, datetime.date) else None

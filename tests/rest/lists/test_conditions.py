@@ -1,0 +1,191 @@
+"""Filters that would mean everything, or nothing at all, in lists of every version and in groups to any depth."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from datetime import date, datetime, timedelta, timezone
+from decimal import Decimal
+from typing import Any
+
+import jinja2
+import numpy as np
+import pandas as pd
+import pytest
+
+from airflow_provider_bitrix24.exceptions import ConfigurationError
+from airflow_provider_bitrix24.rest.client import Client
+from airflow_provider_bitrix24.rest.conditions import check_conditions
+from airflow_provider_bitrix24.sandbox import Sandbox
+from tests.rest.clients import client_of
+
+NO_VALUE = "it has no value: check the template"
+EMPTY_LIST = "is an empty list: the portal would drop it and return every row"
+
+
+@pytest.fixture
+def client(portal: Sandbox) -> Iterator[Client]:
+    with client_of(portal) as client:
+        yield client
+
+
+def in_a_group(conditions: dict[str, Any]) -> dict[str, Any]:
+    return {"0": {"logic": "OR", "0": {"=TITLE": "Oak"}, "1": conditions}}
+
+
+def in_version_3(conditions: dict[str, Any]) -> list[Any]:
+    """``{">=ID": 5}`` as ``[["id", ">=", 5]]``."""
+    operators = {"@": "in", "><": "between"}
+    signs = {name: name.rstrip("ABCDEFGHIJKLMNOPQRSTUVWXYZ_") for name in conditions}
+    return [
+        [name.removeprefix(signs[name]).lower(), operators.get(signs[name], signs[name] or "="), value]
+        for name, value in conditions.items()
+    ]
+
+
+LISTS: dict[str, Callable[[Client, dict[str, Any]], Any]] = {
+    "old": lambda client, conditions: client.list("crm.deal.list", {"filter": conditions}),
+    "universal": lambda client, conditions: client.list("crm.item.list", {"entityTypeId": 2, "filter": conditions}),
+    "in a group": lambda client, conditions: client.list(
+        "crm.item.list", {"entityTypeId": 2, "filter": in_a_group(conditions)}
+    ),
+    "beside an order": lambda client, conditions: client.list("user.get", {"FILTER": conditions}),
+    "version 3": lambda client, conditions: client.list(
+        "tasks.task.list", {"filter": in_version_3(conditions)}, version=3
+    ),
+    "version 3 in a group": lambda client, conditions: client.list(
+        "tasks.task.list",
+        {"filter": [{"logic": "or", "conditions": [["title", "=", "Oak"], *in_version_3(conditions)]}]},
+        version=3,
+    ),
+}
+
+
+@pytest.mark.parametrize("list_of", LISTS.values(), ids=LISTS)
+@pytest.mark.parametrize(
+    ("conditions", "message"),
+    [
+        *(({operator + "ID": nothing}, NO_VALUE) for operator in (">", ">=", "<", "<=") for nothing in (None, "")),
+        *(({">=CREATED_TIME": nothing}, NO_VALUE) for nothing in ("None", "nan", " null ", "NaT", "<NA>")),
+        ({"><ID": [5, None]}, NO_VALUE),
+        ({"><ID": ["None", 5]}, NO_VALUE),
+        ({"=TITLE": None}, NO_VALUE),
+        ({"TITLE": None}, NO_VALUE),
+        ({"@ID": [5, None]}, NO_VALUE),
+        ({"><ID": []}, EMPTY_LIST),
+    ],
+)
+def test_a_condition_without_a_value_is_refused_before_anything_is_sent(
+    portal: Sandbox, client: Client, list_of: Any, conditions: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=message) as caught:
+        list(list_of(client, conditions))
+    assert next(iter(conditions)).lstrip("<>=@") in str(caught.value).upper()
+    assert portal.connections == 0
+
+
+@pytest.mark.parametrize("list_of", [LISTS["old"], LISTS["in a group"], LISTS["version 3"]])
+@pytest.mark.parametrize(
+    "conditions",
+    [
+        {">=ID": 5, "<ID": 5},
+        {">ID": 5, "<ID": 5},
+        {">ID": 5, "<=ID": 5},
+        {">=ID": 6, "<=ID": 5},
+        {">=ID": "6", "<ID": 5.5},
+        {"><ID": [6, 5]},
+        {">=CREATED_TIME": "2026-01-31T00:00:00+00:00", "<CREATED_TIME": "2026-01-31T03:00:00+03:00"},
+        {">=CREATED_TIME": "2026-02-01", "<=CREATED_TIME": "2026-01-31"},
+        {">=CREATED_TIME": "2026-01-31T12:00:00", "<CREATED_TIME": "2026-01-31"},
+        {">=DATE_MODIFY": datetime(2026, 1, 31, tzinfo=timezone.utc), "<DATE_MODIFY": "2026-01-31T00:00:00Z"},
+        {"<BEGINDATE": date(2026, 1, 31), ">=BEGINDATE": date(2026, 1, 31)},
+    ],
+)
+def test_a_window_that_can_hold_nothing_is_refused(
+    portal: Sandbox, client: Client, list_of: Any, conditions: dict[str, Any]
+) -> None:
+    with pytest.raises(ConfigurationError, match=r"nothing lies between .*: check both bounds; in Airflow 3"):
+        list(list_of(client, conditions))
+    assert portal.connections == 0
+
+
+def test_bounds_around_a_group_count_in_it() -> None:
+    with pytest.raises(ConfigurationError, match="nothing lies between 5 and 5, the bounds of '>=ID' and '<ID'"):
+        check_conditions({">=ID": 5, "0": {"<ID": 5}}, "the filter")
+    check_conditions({"!><ID": [6, 5], "><ID": [5, 5]}, "the filter")
+    # One of several alternatives may hold nothing.
+    check_conditions({"logic": "OR", ">=ID": 5, "<ID": 5}, "the filter")
+    check_conditions(
+        [{"logic": "and", "negative": True, "conditions": [["id", ">=", 5], ["id", "<", 5]]}], "the filter"
+    )
+    with pytest.raises(ConfigurationError, match="nothing lies between 5 and 5"):
+        check_conditions({">=ID": 5, "0": {"logic": "OR", "0": {"<ID": 5}, "1": {"TITLE": "x"}}}, "the filter")
+
+
+MOMENT = datetime(2026, 1, 31, tzinfo=timezone.utc)
+
+
+@pytest.mark.parametrize(
+    "conditions",
+    [
+        {"=COMMENTS": ""},
+        {"!COMMENTS": ""},
+        {"COMMENTS": ""},
+        {"@COMMENTS": ["", "x"]},
+        {"%TITLE": "nan"},
+        {"=TITLE": "None"},
+        {"TITLE": "null"},
+        {"@TITLE": ["None", "nan"]},
+        {">=ID": 5, "<=ID": 5},
+        {">=ID": 5, "<ID": 6},
+        {">=ID": 0},
+        {"=OPENED": False},
+        {">=DATE_MODIFY": MOMENT, "<DATE_MODIFY": MOMENT + timedelta(days=1)},
+        {">=DATE_MODIFY": MOMENT, "<=DATE_MODIFY": MOMENT},
+        # Without a zone nobody can say which is later.
+        {">=DATE_MODIFY": MOMENT, "<DATE_MODIFY": "2026-01-31"},
+        {">=TITLE": "b", "<TITLE": "a"},
+        {">=ID": 6, "<ASSIGNED_BY_ID": 5},
+    ],
+)
+def test_a_filter_that_means_something_is_sent(portal: Sandbox, client: Client, conditions: dict[str, Any]) -> None:
+    for filter_ in (conditions, in_a_group(conditions), in_version_3(conditions)):
+        check_conditions(filter_, "the filter")
+    list(client.list("crm.deal.list", {"filter": conditions}))
+    assert portal.count("crm.deal.list") + portal.count("batch") > 0
+
+
+@pytest.mark.parametrize(
+    "value",
+    [None, math.nan, Decimal("NaN"), np.float64("nan"), np.float32("nan"), pd.NA, pd.NaT, np.datetime64("NaT"),
+     jinja2.Undefined(), jinja2.StrictUndefined(name="x")],
+)  # fmt: skip
+def test_every_kind_of_missing_value_is_refused(value: Any) -> None:
+    for operator in ("", "=", "!", ">=", "%", "=%"):
+        for filter_ in ({f"{operator}TITLE": value}, {f"{operator}TITLE": ["x", value]}):
+            with pytest.raises(ConfigurationError, match=f"'{operator}TITLE' in the filter is .*: it has no value"):
+                check_conditions(filter_, "the filter")
+
+
+@pytest.mark.parametrize("operator", ["%", "=%", "%=", "!%", "!=%", "?"])
+def test_an_empty_text_is_part_of_every_text(operator: str) -> None:
+    for text in ("", " "):
+        with pytest.raises(ConfigurationError, match="it has no value"):
+            check_conditions({f"{operator}TITLE": text}, "the filter")
+    check_conditions({f"{operator}TITLE": "None"}, "the filter")
+
+
+@pytest.mark.parametrize("list_of", [LISTS["old"], LISTS["beside an order"]])
+def test_an_empty_list_is_refused_where_the_portal_would_drop_it(portal: Sandbox, client: Client, list_of: Any) -> None:
+    with pytest.raises(ConfigurationError, match=EMPTY_LIST):
+        list(list_of(client, {"@ID": []}))
+    assert portal.connections == 0
+    check_conditions({"@ID": []}, "the filter")
+    with pytest.raises(ConfigurationError, match=EMPTY_LIST):
+        check_conditions({"0": {"logic": "OR", "0": {"@ID": []}}}, "the filter", drops_empty_lists=True)
+
+
+def test_the_lists_of_many_parents_are_checked_too(portal: Sandbox, client: Client) -> None:
+    with pytest.raises(ConfigurationError, match=NO_VALUE):
+        list(client.children("crm.deal.list", [1, 2], lambda company: {"filter": {"COMPANY_ID": company, ">ID": None}}))
+    assert portal.connections == 0
