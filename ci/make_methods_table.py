@@ -32,7 +32,7 @@ HEAD = """\
 # "-": there is none. "?": unknown. "*.list": every method with that ending that has no line of its own.
 #
 # [lists] only read. rows: where they are in the answer; id: the key of the id in a row; then the spelling of the
-# parameters, with the key of the id in filter and order behind a colon ("-": the method is not known to take it);
+# parameters, with the key of the id in filter and order after a colon ("-": the method is not known to take it);
 # sort: the parameter for the field, where order takes only the direction; limit, cursor: page size, and what moves on;
 # page: rows of a full page; fields: the method that describes the fields of filter and select.
 # also: keyed = an object keyed by id; values = rows are plain values; no-total = total is not true;

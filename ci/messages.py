@@ -52,7 +52,7 @@ def is_text(node: ast.AST) -> TypeGuard[ast.expr]:
 
 
 def docstrings_of(tree: ast.Module) -> set[ast.AST]:
-    """Strings that stand alone: docstrings, and the like behind an attribute."""
+    """Strings that stand alone: docstrings of modules, classes, functions and attributes."""
     return {node.value for node in ast.walk(tree) if isinstance(node, ast.Expr) and is_text(node.value)}
 
 

@@ -169,13 +169,13 @@ class Client:
 
         Commands that a batch cannot carry (true, false, null, an empty list or object, a text such as ``$result[``) are
         sent after the others as direct calls. A command that was refused by a limit is repeated alone. After a lost
-        answer of the whole batch, each command is repeated or not by its own nature; a portal that loses one after the
-        other is not sent the rest, which ends as ``NotSent``.
+        answer of the whole batch, each command is repeated or not by its own nature; when a portal loses several in
+        a row, the rest is not sent and ends as ``NotSent``.
 
         :param commands: ``{"a": ("crm.item.get", {"entityTypeId": 2, "id": 7}), …}``.
         :param halt: stop after the first command that fails; the order of the commands is kept.
         :param references: take ``$result[a][ID]`` in a value as a reference to the command ``a`` of the same request.
-            Without ``halt``, a command that refers to a failed one runs nevertheless, with something else as its value.
+            Without ``halt``, a command that refers to a failed one still runs, with another value in its place.
         :return: how each command ended; nothing is raised for a command that failed.
         :raises ConfigurationError: a command cannot be sent; nothing was sent.
         """
@@ -186,13 +186,13 @@ class Client:
         """
         Read a whole list: every row once, in ascending order of id where the method has one, or an error.
 
-        Where the method filters by id, one request brings up to 2,500 rows. Rows that are created meanwhile may be
-        seen, rows that are deleted meanwhile may be missed.
+        Where the method filters by id, one request brings up to 2,500 rows. Rows that are created during the read may
+        be seen, rows that are deleted may be missed.
 
         :param params: the method's own, e.g. ``{"filter": {">=DATE_CREATE": "2026-01-01T00:00:00+03:00"}}``. The order
             is set here where the method sorts by id; your own ``>ID`` narrows the list; the id is added to ``select``
             and taken out of the rows again.
-        :param limit: at most so many rows.
+        :param limit: at most this many rows.
         :return: an iterator of rows as the portal sends them, at most one request's rows in memory; its ``report``
             says afterwards how many there were and whether the list is complete.
         :raises ConfigurationError: a parameter that cannot be combined with reading it all; nothing was sent.

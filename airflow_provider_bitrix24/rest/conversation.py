@@ -337,7 +337,7 @@ class Conversation:
         )
 
     def _sleep_until_stopped(self, seconds: float) -> None:
-        """Sleep so long, or until a moment after :meth:`stop`."""
+        """Sleep for this time, or until a moment after :meth:`stop`."""
         until = time.monotonic() + seconds
         # In short parts: an event that a signal handler sets while its own thread waits for it may lock up.
         while not self._stopped and (left := until - time.monotonic()) > 0:

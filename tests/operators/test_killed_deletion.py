@@ -57,7 +57,7 @@ class Task:
 
 
 def kill_after(portal: Sandbox, process: subprocess.Popen[bytes], requests: int, delay: float) -> None:
-    """SIGKILL, a moment after the portal has received so many requests; the process may have ended by itself."""
+    """SIGKILL, a moment after the portal has received this many requests; the process may have ended by itself."""
     until = time.monotonic() + 60
     while portal.requests < requests and process.poll() is None and time.monotonic() < until:
         time.sleep(0.002)

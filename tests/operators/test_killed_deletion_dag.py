@@ -33,7 +33,7 @@ KILLS, PAYMENTS, DEALS = 3, 5000, 300
 
 
 def kill_when(portal: Sandbox, pids: Path, number: int, requests: int) -> None:
-    """SIGKILL to the task's n-th process when the portal has received so many requests."""
+    """SIGKILL to the task's n-th process when the portal has received this many requests."""
     until = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < until:
         started = pids.read_text().split() if pids.exists() else []

@@ -175,7 +175,7 @@ def incomplete(*args: Any, **settings: Any) -> IncompleteList:
 
 
 def some(count: int) -> Callable[[str, dict[str, Any]], Page]:
-    """An honest ``crm.deal.list`` of so many rows that filters by ``>ID`` and counts where it is asked to."""
+    """An honest ``crm.deal.list`` of this many rows that filters by ``>ID`` and counts where it is asked to."""
 
     def answer(method: str, params: dict[str, Any]) -> Page:
         left = [number for number in range(1, count + 1) if number > bound(params)]

@@ -108,7 +108,7 @@ def test_a_refusal_is_not_asked_for_again(portal: Sandbox, client: Client, code:
     assert refused.value.ran == ("unknown" if code in ("", 0) else "no")
 
 
-def test_a_refusal_behind_a_lost_answer_does_not_say_that_nothing_was_done(portal: Sandbox, client: Client) -> None:
+def test_a_refusal_after_a_lost_answer_does_not_say_that_nothing_was_done(portal: Sandbox, client: Client) -> None:
     portal.fault("reset_after", method=UPDATE)
     portal.fault("error", method=UPDATE, code="ACCESS_DENIED", status=403)
     with pytest.raises(Forbidden) as refused:

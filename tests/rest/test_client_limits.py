@@ -165,7 +165,7 @@ def test_a_page_for_people_proves_nothing(status: int) -> None:
 
 def used_up(client: Client, naps: Naps, method: str, params: dict[str, Any], calls: int, size: int) -> int:
     """
-    Call a method so often, as a caller that defers when the wait is long; return how often it did.
+    Call a method this often, as a caller that defers when the wait is long; return how often it did.
 
     :param size: commands in a batch, 1 for direct calls.
     """

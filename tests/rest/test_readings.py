@@ -1,8 +1,8 @@
 """
 Where sources disagree on what a portal does, the client does its work under every reading.
 
-Each reading is a setting of the sandbox; docs/sandbox.md lists them, and the disagreements that need none. Of all
-combinations so many are tried that any two readings meet.
+Each reading is a setting of the sandbox; docs/sandbox.md lists them, and the disagreements that need none. Enough
+combinations are tried that any two readings meet.
 """
 
 from __future__ import annotations

@@ -200,7 +200,7 @@ def test_a_thousand_changes_of_one_object_are_one_row(portal, ask, app, listens,
 
 
 def pay_some(portal, ask, count):
-    """That many payments are paid: so many rows in every queue."""
+    """That many payments are paid: that many rows in every queue."""
     payments = [portal.add_payment(1) for _ in range(count)]
     for payment in payments:
         ask(portal, "crm.item.payment.pay", {"id": payment})

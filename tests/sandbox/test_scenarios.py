@@ -13,7 +13,7 @@ GET, LIST = "crm.deal.get", "crm.deal.list"
 
 
 def answers(ask, portal, method, calls):
-    """What a client sees of so many calls: the code of an error, else the status, or "lost"."""
+    """What a client sees of this many calls: the code of an error, else the status, or "lost"."""
     result = []
     for _ in range(calls):
         try:

@@ -37,8 +37,8 @@ Key = TypeVar("Key", bound=Hashable)
 
 #: How often commands whose answer was lost are sent.
 ATTEMPTS = 3
-#: After the answers of so many requests in a row were lost, the commands behind them wait for the next attempt: a
-#: portal that is down would take a minute for each, and leave fewer and fewer commands certain.
+#: After this many lost answers in a row, the remaining commands wait for the next attempt: a portal that is down would
+#: take a minute for each, and leave fewer and fewer commands certain.
 LOST_IN_A_ROW = 3
 
 
@@ -304,7 +304,7 @@ class BatchCall(Generic[Key]):
 
 
 def _stops_all(error: Bitrix24Error) -> bool:
-    """Whether the commands behind would fail the same way; the running time of one method is not that of others."""
+    """Whether the remaining commands would fail the same way; the running time of one method is not that of others."""
     return error.affects_every_row and not isinstance(error, OperationTimeLimit)
 
 

@@ -123,7 +123,7 @@ def with_our_keys(pack: list[Command[Key]]) -> list[Command[Key]]:
             def ours_for(match: re.Match[str]) -> str:
                 if not match[3]:
                     raise ConfigurationError(
-                        f"a text of the command {key!r} has {match[1]} without the name of a command behind it",
+                        f"a text of the command {key!r} has {match[1]} without the name of a command after it",
                         next_step="write $result[name], where name is a command's key without brackets",
                     )
                 name = ours.get(match[2])

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-#: A longer queue than so many seconds and slots was left under other limits, such as a higher ``rate`` that a
+#: A longer queue than this many seconds and slots was left under other limits, such as a higher ``rate`` that a
 #: connection to the same portal had before: it must not hold everybody up for hours.
 LONGEST_WAIT_SECONDS, LONGEST_QUEUE = 600.0, 100.0
 

@@ -1,7 +1,7 @@
 """
-Lists read by id: one page first, then chains of pages in a batch, each behind the last row of the page before it.
+Lists read by id: one page first, then chains of pages in a batch, each starting after the last row of the one before.
 
-Only the empty page behind the last id is the end: a page may be short because the user must not see some of its rows.
+Only an empty page after the last id is the end: a page may be short because the user must not see some of its rows.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ from airflow_provider_bitrix24.types import Row
 
 def by_id(ask: PageRequests, listing: Listing, report: ListReport) -> Iterator[list[Row]]:
     cursor = Cursor(listing.lower_bound)
-    behind_full_page = yield from _behind(cursor, ask, listing, report)
+    after_full_page = yield from _pages_after(cursor, ask, listing, report)
     # A portal in trouble answers empty pages where rows are.
-    while behind_full_page or lacks_rows(report):
+    while after_full_page or lacks_rows(report):
         if not counts_more(ask, listing, report):
             return
         at = cursor.at
-        behind_full_page = yield from _behind(cursor, ask, listing, report)
+        after_full_page = yield from _pages_after(cursor, ask, listing, report)
         if cursor.at == at:
             raise incomplete(report)
 
 
-def _behind(
+def _pages_after(
     cursor: Cursor, ask: PageRequests, listing: Listing, report: ListReport
 ) -> Generator[list[Row], None, bool]:
-    """Pages behind the cursor up to an empty one; return whether that came behind a full page."""
+    """Pages after the cursor up to an empty one; return whether that came after a full page."""
     rows = listing.rows
     # References need to know where the id of the last row is.
     known_place = rows.at is not None and rows.id_key is not None
@@ -41,7 +41,7 @@ def _behind(
     full = chain_next = False
     while True:
         results, wanted = _chain(cursor.at, most, ask, listing) if chain_next else ([], 0)
-        for result in results or [_one_behind(cursor, ask, listing, report)]:
+        for result in results or [_page_after(cursor, ask, listing, report)]:
             page = rows_in(result, rows)
             cursor.pass_over(page, rows)
             if not page:
@@ -49,7 +49,7 @@ def _behind(
             yield page
             full = len(page) == rows.page_rows
             if not full:
-                # The commands behind it refer to a row that is not there, or that is not the last one.
+                # The commands after it refer to a row that is not there, or that is not the last one.
                 break
         # Where a chain broke off, the next page is asked for by itself, which waits, repeats or raises.
         chain_next = most > 1 and full and len(results) == wanted
@@ -57,16 +57,16 @@ def _behind(
         results = []
 
 
-def _one_behind(cursor: Cursor, ask: PageRequests, listing: Listing, report: ListReport) -> Any:
+def _page_after(cursor: Cursor, ask: PageRequests, listing: Listing, report: ListReport) -> Any:
     reply = ask.page(listing.after(cursor.at))
     if cursor.at == listing.lower_bound and reply.total:
-        # Not asked for, but some portals count nevertheless.
+        # Not asked for, but some portals still count.
         take_total(reply.total, listing, report)
     return reply.result
 
 
 def _chain(after: int, most: int, ask: PageRequests, listing: Listing) -> tuple[list[Any], int]:
-    """Results of the pages behind an id, up to the first that failed, and how many were asked for."""
+    """Results of the pages after an id, up to the first that failed, and how many were asked for."""
     rows = listing.rows
     path = "".join(f"[{key}]" for key in (*(rows.at or "").split("."), rows.page_rows - 1, rows.id_key) if key != "")
     pages = [listing.after(after)]

@@ -202,7 +202,7 @@ class Listing:
 
     def after(self, row_id: int | str) -> dict[str, Any]:
         """
-        Parameters of the page behind an id, which may be a reference to another command.
+        Parameters of the page after an id, which may be a reference to another command.
 
         ``start=-1`` spares the portal counting the whole list on every page ("How to Retrieve Large Volumes of Data").
         """

@@ -46,7 +46,7 @@ def by_offset(ask: PageRequests, listing: Listing, report: ListReport) -> Iterat
 
 
 def _pages_at(offset: int, ask: PageRequests, listing: Listing, report: ListReport) -> list[Reply]:
-    """The page at an offset, and those behind it that one batch brings."""
+    """The page at an offset, and the next ones that one batch brings."""
     size = listing.rows.page_rows
     left = -(-(report.total - offset) // size) if report.total is not None else 1
     number = min(left, ask.wanted(), ask.most(listing.at(offset)))

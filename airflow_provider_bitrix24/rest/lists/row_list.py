@@ -54,7 +54,7 @@ class RowList(Stream[Row]):
     ``report`` says what was read so far, and after the last row whether it is all. After an error every further row is
     the same error.
 
-    :param limit: at most so many rows; None for all.
+    :param limit: at most this many rows; None for all.
     """
 
     def __init__(self, conversation: Conversation, listing: Listing, limit: int | None) -> None:

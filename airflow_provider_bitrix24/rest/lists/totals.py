@@ -30,7 +30,7 @@ def take_total(total: int | None, listing: Listing, report: ListReport) -> None:
     if report.total is not None and total < report.total:
         raise IncompleteList(
             f"rows were deleted while the list was read ({report.total} before, {total} now), "
-            "and those behind them moved to pages that had been read",
+            "and the rows after them moved to pages that had been read",
             retryable=True,
             next_step="read it again",
         )

@@ -172,7 +172,7 @@ def test_a_command_of_too_many_variables_goes_alone(portal: Sandbox, client: Cli
 # Halt.
 
 
-def test_halt_stops_behind_the_first_failure(portal: Sandbox, client: Client) -> None:
+def test_halt_stops_after_the_first_failure(portal: Sandbox, client: Client) -> None:
     outcome = client.batch({"a": get(1), "b": get(999), "c": add("never"), "d": get(2)}, halt=True)
     assert (list(outcome.replies), list(outcome.errors), outcome.not_run) == (["a"], ["b"], ["c", "d"])
     assert "never" not in titles(portal)
@@ -193,7 +193,7 @@ def test_halt_and_a_direct_call_do_not_go_together(portal: Sandbox, client: Clie
     assert portal.requests == 0
 
 
-def test_halt_stops_behind_a_lost_answer(portal: Sandbox, client: Client) -> None:
+def test_halt_stops_after_a_lost_answer(portal: Sandbox, client: Client) -> None:
     portal.fault("reset_after", method="batch")
     outcome = client.batch({n: add(f"halt {n}") for n in range(60)}, halt=True)
     assert (len(outcome.errors), outcome.not_run) == (50, list(range(50, 60)))
@@ -217,9 +217,9 @@ def test_a_command_that_did_not_come_back_is_not_taken_for_halted(portal: Sandbo
         ([], 1, [0], [2, 3]),
         ([0, 3], 1, [2], []),
     ],
-    ids=["behind a failed command", "and one missing before it", "but the portal went on"],
+    ids=["after a failed command", "and one missing before it", "but the portal went on"],
 )
-def test_only_what_stands_behind_a_failed_command_was_not_run(
+def test_only_what_comes_after_a_failed_command_was_not_run(
     portal: Sandbox, client: Client, came_back: list[int], failed: int, lost: list[int], not_run: list[int]
 ) -> None:
     parts = {"result": {f"c{n}": True for n in came_back}, "result_error": {f"c{failed}": {"error": "NOT_FOUND"}}}

@@ -152,7 +152,7 @@ PORTAL_WIDE = [
 
 
 @pytest.mark.parametrize(("kind", "options", "error"), PORTAL_WIDE, ids=[kind for kind, _, _ in PORTAL_WIDE])
-def test_what_stops_one_request_stops_those_behind_it(
+def test_what_stops_one_request_stops_those_after_it(
     portal: Sandbox, client: Client, kind: str, options: dict[str, Any], error: type[Bitrix24Error]
 ) -> None:
     portal.fault(kind, times=None, **options)

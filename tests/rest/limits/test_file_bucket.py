@@ -60,7 +60,7 @@ def highest_level(moments: list[float], *, drained_per_second: float, phase: flo
 
 
 def in_processes(count: int, work: Callable[[], list[float]]) -> list[float]:
-    """What ``work`` returned in so many forked processes that began together."""
+    """What ``work`` returned in this many forked processes that began together."""
     context = multiprocessing.get_context("fork")
     start, results = context.Barrier(count), context.SimpleQueue()
 

@@ -118,7 +118,7 @@ def test_items_directly_under_result_are_all_read_or_an_error() -> None:
 
 
 def failing_from(first: int, refusal: Refusal) -> Callable[[str, dict[str, Any]], Any]:
-    """Rows 1 to 200; every page behind ``first`` is refused."""
+    """Rows 1 to 200; every page after ``first`` is refused."""
 
     def answer(method: str, params: dict[str, Any]) -> Any:
         if bound(params) >= first:
@@ -272,7 +272,7 @@ def test_a_list_of_the_user_is_read_by_id_also_where_the_place_of_the_id_is_not_
 # What the portal's own count says.
 
 
-def test_empty_pages_behind_a_full_one_are_counted_before_they_are_believed() -> None:
+def test_empty_pages_after_a_full_one_are_counted_before_they_are_believed() -> None:
     def answer(method: str, params: dict[str, Any]) -> Page:
         first = bound(params) == 0 and start_of(params) <= 0
         return Page(deals(range(1, 51)) if first else [], 753128 if start_of(params) >= 0 else 0)
@@ -290,7 +290,7 @@ def test_a_count_that_comes_unasked_is_held_against_the_rows() -> None:
     assert "90 of 1234" in incomplete(answer).reason
 
 
-def test_a_count_of_what_is_left_behind_the_cursor_is_not_the_count_of_the_list() -> None:
+def test_a_count_of_what_is_left_after_the_cursor_is_not_the_count_of_the_list() -> None:
     def answer(method: str, params: dict[str, Any]) -> Page:
         left = [number for number in range(1, 101) if number > bound(params)]
         return Page(deals(left[:40]), len(left))

@@ -28,7 +28,7 @@ def listing(method: str, params: dict[str, Any] | None = None, version: int = 2)
         ("crm.stagehistory.list", {}, {"filter": {">ID": 7}, "order": {"ID": "ASC"}, "start": -1}),
     ],
 )
-def test_the_page_behind_an_id_is_asked_for_in_the_methods_own_spelling(
+def test_the_page_after_an_id_is_asked_for_in_the_methods_own_spelling(
     method: str, params: dict[str, Any], asked: dict[str, Any]
 ) -> None:
     assert listing(method, params).after(7) == asked

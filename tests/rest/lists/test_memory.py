@@ -37,5 +37,5 @@ def test_the_rows_of_one_request_are_gone_before_the_next_is_sent() -> None:
         Client(portal_at(sandbox, code=sandbox.admin.code), bucket=bucket) as client,
     ):
         assert sum(1 for _ in client.list("crm.deal.list")) == 7_600
-    # One page, batches of 50 pages, and the empty page behind the last row.
+    # One page, batches of 50 pages, and the empty page after the last row.
     assert bucket.pages_before_request == [0, 1, 1, 1, 1, 1]

@@ -14,7 +14,7 @@ UNKNOWN = "acme.thing.list"
 
 
 def by_start(count: int, total: Any = "true", following: Any = "true") -> Callable[[str, dict[str, Any]], Page]:
-    """An unknown list of so many rows, with a true ``total`` and ``next`` or the given ones."""
+    """An unknown list of this many rows, with a true ``total`` and ``next`` or the given ones."""
 
     def answer(method: str, params: dict[str, Any]) -> Page:
         offset = start_of(params)
@@ -64,7 +64,7 @@ def test_the_first_page_again_is_no_end_where_the_total_says_less(total: int) ->
 
 
 @pytest.mark.parametrize("count", [50, 100, 150])
-def test_an_unknown_list_that_begins_again_behind_its_end_is_read_once(count: int) -> None:
+def test_an_unknown_list_that_begins_again_after_its_end_is_read_once(count: int) -> None:
     """As old lists do, with ``next`` 50."""
 
     def answer(method: str, params: dict[str, Any]) -> Page:
@@ -116,7 +116,7 @@ def test_a_portal_that_ignores_the_offset_is_noticed() -> None:
 
 
 def test_rows_deleted_meanwhile_are_noticed() -> None:
-    """Those behind them move to pages that have been read."""
+    """The rows after them move to pages that have been read."""
     left = list(range(1, 121))
 
     def answer(method: str, params: dict[str, Any]) -> Page:
@@ -168,8 +168,8 @@ def test_a_total_that_is_always_fifty_ends_no_list(count: int) -> None:
 
 
 @pytest.mark.parametrize("count", [100, 150])
-def test_the_first_page_again_behind_the_last_one_is_the_end(count: int) -> None:
-    """Old lists begin again behind their end, with ``next`` 50."""
+def test_the_first_page_again_after_the_last_one_is_the_end(count: int) -> None:
+    """Old lists begin again after their end, with ``next`` 50."""
 
     def answer(method: str, params: dict[str, Any]) -> Page:
         offset = start_of(params) if start_of(params) < count else 0

@@ -108,7 +108,7 @@ def test_parents_are_taken_only_when_they_are_needed(portal: Sandbox, client: Cl
     assert len(taken) == 100
 
 
-def test_the_error_of_one_parent_is_raised_behind_the_rows_of_those_before(portal: Sandbox, client: Client) -> None:
+def test_the_error_of_one_parent_is_raised_after_the_rows_of_those_before(portal: Sandbox, client: Client) -> None:
     good, bad = portal.add_deals(2)
     payment = portal.add_payment(good)
     portal.fault("error", method=PAYMENTS, after=1, code="NOT_FOUND", description="gone", status=400)

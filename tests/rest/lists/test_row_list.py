@@ -42,7 +42,7 @@ def ids_of(portal: Sandbox) -> list[int]:
 
 
 def bound_for(portal: Sandbox, count: int) -> int:
-    """Behind which id so many deals are left."""
+    """The id after which this many deals are left."""
     ids = ids_of(portal)
     return ids[-count - 1] if count < len(ids) else 0
 

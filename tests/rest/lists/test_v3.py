@@ -155,7 +155,7 @@ def test_a_write_whose_answer_stays_lost_says_that_it_may_have_been_done(portal:
     assert (lost.value.retryable, portal.count(ADD), portal.executed(ADD)) == (False, 4, 1)
 
 
-def test_a_refusal_behind_a_lost_answer_does_not_say_that_nothing_was_done(portal: Sandbox, client: Client) -> None:
+def test_a_refusal_after_a_lost_answer_does_not_say_that_nothing_was_done(portal: Sandbox, client: Client) -> None:
     """The key was used by the first attempt, or a right was lost since: the first may still have run."""
     portal.fault("reset_after", method=ADD)
     portal.fault("error", method=ADD, code="BITRIX_REST_V3_EXCEPTION_ACCESSDENIEDEXCEPTION", status=403)

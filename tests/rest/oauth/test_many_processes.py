@@ -71,7 +71,7 @@ class Worker:
 
 @pytest.fixture
 def crew(portal, tmp_path) -> Iterator[Any]:
-    """``crew(count, connection, hosts=1)``: so many workers that have begun, each on one of so many hosts."""
+    """``crew(count, connection, hosts=1)``: this many workers that have begun, spread over the hosts."""
     workers: list[Worker] = []
 
     def start(count: int, connection: dict[str, Any], hosts: int = 1, patience: float = 20.0) -> list[Worker]:

@@ -161,7 +161,7 @@ def test_a_token_renewed_because_it_was_too_old_is_not_renewed_again_in_the_same
 
 
 @pytest.mark.parametrize("code", ["expired_token", "invalid_token"])
-def test_a_token_that_ends_in_the_middle_of_a_batch_is_renewed_for_the_commands_behind(portal, connected, code):
+def test_a_token_that_ends_in_the_middle_of_a_batch_is_renewed_for_the_commands_after_it(portal, connected, code):
     client = connected()
     # All three of the batch, and the first that is sent alone.
     portal.fault("error", "crm.item.add", code=code, status=401, times=4)
@@ -562,7 +562,7 @@ def test_a_store_that_cannot_be_read_after_the_answer_still_gets_the_pair(portal
 
 
 class Failing(MemoryStore):
-    """Refuses to write a pair so many times."""
+    """Refuses to write a pair this many times."""
 
     def __init__(self, times):
         super().__init__()
