@@ -121,18 +121,20 @@ class Bitrix24DeletePaymentsOperator(Bitrix24BaseWriteOperator):
         return {"deleted_earlier": None}
 
     def _within_limit(self, plan: list[int]) -> list[int]:
-        most = positive_id(self.max_deletions, "max_deletions")
-        if len(plan) <= most:
-            return plan
-        if not self.is_dry_run:
-            raise ConfigurationError(
-                f"{len(plan)} payments would be deleted, more than max_deletions, {most}; nothing was deleted",
-                next_step="look at them with dry_run=True, and raise max_deletions if they are right",
-            )
-        self.log.warning(
-            "%d payments are more than max_deletions, %d: without dry_run the task fails.", len(plan), most
-        )
+        too_many = self.too_many(len(plan))
+        if too_many is not None and not self.is_dry_run:
+            raise too_many
         return plan
+
+    def too_many(self, rows: int) -> ConfigurationError | None:
+        most = positive_id(self.max_deletions, "max_deletions")
+        if rows <= most:
+            return None
+        look = "look at them" if self.is_dry_run else "look at them with dry_run=True"
+        return ConfigurationError(
+            f"{rows} payments would be deleted, more than max_deletions, {most}; nothing was deleted",
+            next_step=f"{look}, and raise max_deletions if they are right",
+        )
 
     def _filter(self) -> dict[str, Any]:
         return payment_conditions(conditions(self.payment_filter, "payment_filter"))

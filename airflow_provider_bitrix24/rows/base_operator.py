@@ -77,6 +77,10 @@ class Bitrix24BaseWriteOperator(Bitrix24BaseOperator):
         """Whether rows may be sent again when it is not known whether they were done."""
         return True
 
+    def too_many(self, rows: int) -> ConfigurationError | None:
+        """What a dry run fails with where a run would not begin."""
+        return None
+
     def more_counts(self, tally: Tally) -> dict[str, int]:
         """Counts that the summary of an operator always has."""
         return {}
@@ -111,8 +115,8 @@ class Bitrix24BaseWriteOperator(Bitrix24BaseOperator):
             written = _reported(engine, report, kept)
         finally:
             # The report may be what fails.
-            failure = engine.failure()
             summary = self._summary(engine, writer, kept, written) | self.more_of_summary(remembers=remembers)
+            failure = engine.failure() or self.too_many(summary["rows"])
             if failure is not None or (report is not None and written is None):
                 context["ti"].xcom_push(key=XCOM_KEY, value=summary)
         if failure is not None:
@@ -219,6 +223,10 @@ class Bitrix24BaseRowsOperator(Bitrix24BaseWriteOperator):
                 f"mapping has no value for {names[0]}", next_step='leave it out, or write blank="clear" to clear it'
             )
         return template
+
+    def too_many(self, rows: int) -> ConfigurationError | None:
+        """What a dry run fails with where a run would not begin."""
+        return None
 
     def more_counts(self, tally: Tally) -> dict[str, int]:
         counts = {SKIPPED: tally.counts[SKIPPED], CLEARED: tally.cleared}

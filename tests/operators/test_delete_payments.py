@@ -210,11 +210,24 @@ def test_a_task_that_is_being_killed_sends_nothing_more_and_tells_what_it_had_do
 
 def test_a_dry_run_says_what_would_go_and_deletes_nothing(portal, connection, tmp_path):
     payments = unpaid(portal, 120)
-    summary = delete(payment_ids=payments, dry_run=True, max_deletions=5, report=str(tmp_path / "plan.jsonl"))
+    summary = delete(payment_ids=payments, dry_run=True, report=str(tmp_path / "plan.jsonl"))
     assert (summary["rows"], summary["ready"], summary["dry_run"]) == (120, 120, True)
     assert rows_of(tmp_path / "plan.jsonl") == dict.fromkeys(payments, "ready")
     assert [file.name for file in tmp_path.iterdir()] == ["plan.jsonl"]
     assert portal.requests == 0
+
+
+def test_a_dry_run_fails_where_the_run_would_and_says_what_would_go(portal, connection, tmp_path):
+    payments, given = unpaid(portal, 120), context()
+    message = failure_of(payment_ids=payments, dry_run=True, max_deletions=5, given=given, report=str(tmp_path / "p"))
+    assert "120 payments would be deleted, more than max_deletions, 5" in message
+    assert given["ti"].pushed["bitrix24_rows"]["ready"] == 120
+    assert rows_of(tmp_path / "p") == dict.fromkeys(payments, "ready")
+    for deal in (2, 3):
+        portal.add_payment(deal)
+    message = failure_of(entity_ids=[2, 3], dry_run=True, max_deletions=1, given=given)
+    assert "more than max_deletions, 1" in message
+    assert portal.executed(DELETE) == 0
 
 
 @pytest.mark.parametrize(("most", "count"), [({}, 1001), ({"max_deletions": "2"}, 3)])
