@@ -20,7 +20,7 @@ _answers: OrderedDict[_Key, Mapping[str, Any]] = OrderedDict()
 
 
 def described(
-    conversation: Conversation, method: str, params: Params | None = None, *, fresh: bool = False
+    conversation: Conversation, method: str, params: Params | None = None, *, fresh: bool
 ) -> Mapping[str, Any]:
     """
     Return the result of a method that describes fields; the portal is asked once per process.

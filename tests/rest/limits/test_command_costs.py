@@ -16,8 +16,8 @@ def test_slowness_counts_at_once_and_is_forgotten_slowly() -> None:
     costs.learn(GET, 0.1, 10)
     costs.learn(GET, 8.0, 10)
     assert costs.seconds(GET) == 8.0
-    costs.learn(GET, 0.0, 10)
-    assert costs.seconds(GET) == 4.0
+    costs.learn(GET, 2.0, 10)
+    assert costs.seconds(GET) == 5.0
     assert costs.seconds(UPDATE) == costs.size(UPDATE) == 0.0
     assert costs.fit(UPDATE) == 50
 

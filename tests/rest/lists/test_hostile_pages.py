@@ -278,7 +278,7 @@ def test_empty_pages_after_a_full_one_are_counted_before_they_are_believed() -> 
         return Page(deals(range(1, 51)) if first else [], 753128 if start_of(params) >= 0 else 0)
 
     failure = incomplete(answer)
-    assert (failure.rows, failure.method) == (50, DEALS)
+    assert (failure.rows, failure.method, failure.retryable) == (50, DEALS, True)
     assert "50 of 753128" in str(failure)
 
 

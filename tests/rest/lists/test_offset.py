@@ -29,7 +29,7 @@ def by_start(count: int, total: Any = "true", following: Any = "true") -> Callab
 def test_an_unknown_list_is_read_by_offset(count: int) -> None:
     with reading(by_start(count), UNKNOWN) as (rows, _):
         assert drain(rows) == list(range(1, count + 1))
-        assert (rows.report.strategy, rows.report.complete) == ("start", True)
+        assert (rows.report.strategy, rows.report.complete, rows.report.total) == ("start", True, count)
 
 
 @pytest.mark.parametrize("count", [0, 49, 51, 100, 120])
