@@ -22,7 +22,7 @@ from airflow_provider_bitrix24.exceptions import (
 from airflow_provider_bitrix24.rest.client import Client
 from airflow_provider_bitrix24.sandbox import Sandbox
 from tests.rest.clients import Naps, client_of
-from tests.rest.commands import ADD, DEAL, GET, PAYMENT_DELETE, add, delete, get, titles, update
+from tests.rest.commands import ADD, DEAL, GET, PAYMENT_DELETE, UPDATE, add, delete, get, titles, update
 
 
 @pytest.fixture
@@ -141,6 +141,28 @@ def test_a_limit_is_not_waited_for_once_for_each_command() -> None:
         assert {type(error) for error in outcome.errors.values()} == {OperationTimeLimit}
         assert portal.requests <= 3
         assert naps.total <= 25
+
+
+def test_a_limit_of_one_method_does_not_keep_another_from_being_sent_alone() -> None:
+    with Sandbox(deals=2, operating_limit=400, method_seconds={GET: 0.5, UPDATE: 0.5}) as portal:
+        naps = Naps(portal)
+        with client_of(portal, naps=naps) as client:
+            naps.advance(60 - portal.clock.now() % 60)
+            client.batch({"get": get(1), "update": update(1, "first")}).all_results()
+            naps.advance(580)
+            portal.fault("operation_time_limit", method=GET, times=None)
+            portal.fault("operation_time_limit", method=UPDATE, times=1)
+            outcome = client.batch({"get": get(1), "update": update(2, "second")})
+        assert isinstance(outcome.errors["get"], OperationTimeLimit)
+        assert list(outcome.replies) == ["update"]
+        assert titles(portal)[1] == "second"
+
+
+def test_a_command_that_is_refused_after_a_lost_attempt_may_have_run(portal: Sandbox, client: Client) -> None:
+    portal.fault("close_after", method="batch", times=1)
+    portal.fault("error", method=UPDATE, code="ACCESS_DENIED", status=403, after=1, times=None)
+    error = client.batch({"update": update(3, "done"), "add": add("done")}).errors["update"]
+    assert (type(error), error.ran, titles(portal)[2]) == (Forbidden, "unknown", "done")
 
 
 PORTAL_WIDE = [
