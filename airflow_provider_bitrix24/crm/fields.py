@@ -13,6 +13,7 @@ from airflow_provider_bitrix24.crm.values import ItemField
 from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.rest.conditions import check_conditions
 from airflow_provider_bitrix24.rest.messages import did_you_mean
+from airflow_provider_bitrix24.rest.scalars import native
 
 METHOD = "crm.item.fields"
 
@@ -242,6 +243,7 @@ class ItemFields:
 
 
 def _condition(field: ItemField, operator: str, value: Any, place: str) -> Any:
+    value = native(value)
     if isinstance(value, (list, tuple, set)):
         if operator not in _LIST_OPERATORS:
             raise ConfigurationError(
@@ -249,7 +251,7 @@ def _condition(field: ItemField, operator: str, value: Any, place: str) -> Any:
             )
         return [values.to_filter(field, member) for member in value]
     if "%" in operator:
-        return str(value)
+        return values.as_text(value, f"{operator}{field.name}")
     return values.to_filter(field, value)
 
 

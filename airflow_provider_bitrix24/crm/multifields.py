@@ -9,8 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from airflow_provider_bitrix24.crm.values import as_text
 from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.rest.messages import preview
+from airflow_provider_bitrix24.rest.nothing import is_missing, nothing_hint
+from airflow_provider_bitrix24.rest.scalars import native
 
 #: Kinds of CRM items that have them: lead, contact, company.
 OWNERS = frozenset({1, 3, 4})
@@ -35,26 +38,30 @@ def entries_of(name: str, value: Any) -> list[dict[str, Any]]:
         a list of entries or an object of entries by id, ``n0`` and so on for new ones.
     :raises ConfigurationError: anything else.
     """
+    if value is not None and is_missing(value):
+        raise ConfigurationError(f"{name} is {preview(value)}", next_step=nothing_hint(value))
     kind = name.strip().upper()
     if isinstance(value, Mapping) and kind == "FM":
         entries = [_entry(member, name, id_=str(key)) for key, member in value.items()]
     else:
-        members = value if isinstance(value, (list, tuple)) else [] if value in (None, "") else [value]
+        value = native(value)
+        members = value if isinstance(value, (list, tuple)) else [] if value is None or value == "" else [value]
         entries = [_entry(member, name, kind=None if kind == "FM" else kind) for member in members]
     return [entry for entry in entries if entry["value"] or "id" in entry]
 
 
 def _entry(given: Any, name: str, *, kind: str | None = None, id_: str = "") -> dict[str, Any]:
-    if isinstance(given, (str, int)) and not isinstance(given, bool) and kind:
-        return {"typeId": kind, "valueType": "WORK", "value": str(given).strip()}
+    given = as_text(given, name)
+    if isinstance(given, str) and kind:
+        return {"typeId": kind, "valueType": "WORK", "value": given.strip()}
     if not isinstance(given, Mapping):
         raise ConfigurationError(f"{name} holds {preview(given)}", next_step=_HINT)
     entry = {_KEYS.get(str(key).replace("_", "").lower(), str(key)): value for key, value in given.items()}
     entry.setdefault("valueType", "WORK")
     if kind:
         entry["typeId"] = kind
-    entry["value"] = str(entry.get("value") or "").strip()
-    entry["id"] = id_ if id_.isdecimal() else entry.get("id")
+    entry["value"] = _text(entry.get("value"), name)
+    entry["id"] = id_ if id_.isdecimal() else as_text(entry.get("id"), name)
     if not entry["id"]:
         del entry["id"]
     if entry.get("typeId") not in TYPES and "id" not in entry:
@@ -63,6 +70,14 @@ def _entry(given: Any, name: str, *, kind: str | None = None, id_: str = "") -> 
             next_step=f"it is one of {', '.join(TYPES)}",
         )
     return entry
+
+
+def _text(value: Any, name: str) -> str:
+    """The value of an entry; empty for one that is to be removed."""
+    text = "" if value is None else as_text(value, name)
+    if not isinstance(text, str):
+        raise ConfigurationError(f"an entry of {name} has the value {preview(value)}", next_step=_HINT)
+    return text.strip()
 
 
 def as_fm(entries: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:

@@ -18,7 +18,8 @@ from airflow_provider_bitrix24.crm import dates
 from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.rest.messages import preview
 from airflow_provider_bitrix24.rest.moments import parse
-from airflow_provider_bitrix24.rest.nothing import text_hint
+from airflow_provider_bitrix24.rest.nothing import is_missing, nothing_hint, text_hint
+from airflow_provider_bitrix24.rest.scalars import native
 
 _TEXTS = frozenset({"string", "text", "url", "crm_status", "crm_currency", "char"})
 #: Types that hold the id of an object.
@@ -31,6 +32,7 @@ _SCALARS = _TEXTS | _WHOLE | {"double", "boolean", "date", "datetime", "enumerat
 
 _YES = frozenset({"y", "yes", "true", "1"})
 _NO = frozenset({"n", "no", "false", "0"})
+_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
 _MONEY = re.compile(r"\s*([+-]?\d+(?:\.\d+)?)\s*\|\s*([A-Za-z]{3})\s*", re.ASCII)
 #: Amounts closer than this are the same: the portal rounds to hundredths.
 _HUNDREDTH = 0.005
@@ -62,24 +64,26 @@ class ItemField:
 
 
 def is_nothing(value: Any) -> bool:
-    """None, empty text and empty lists, and the NaN, NaT and NA that data frames have for None."""
-    if type(value).__name__ in ("NaTType", "NAType"):
-        # The second is neither true nor false where it is compared.
+    """Whether ``value`` is an empty text, list or object, or a missing value, see :func:`is_missing`."""
+    if is_missing(value):
         return True
-    if isinstance(value, (float, Decimal)):
-        return math.isnan(value)
-    return value is None or value in ("", [], (), {})
+    value = native(value)
+    return bool(isinstance(value, (str, list, tuple, set, Mapping)) and not value)
 
 
 def to_write(field: ItemField, value: Any) -> Any:
     """
-    ``value`` as the portal must be sent it in ``fields``; nothing (None, ``""``, ``[]``) clears the field.
+    ``value`` as the portal must be sent it in ``fields``; None, ``""`` and ``[]`` clear the field.
 
     Booleans become Y and N, since the portal takes 1 for "no"; a text of an enumeration becomes its id; one value of a
     multiple field becomes a list.
 
-    :raises ConfigurationError: the value does not fit the type.
+    :raises ConfigurationError: the value does not fit the type, or is one that a data frame or a template has for a
+        missing value (NaN, NaT, NA, undefined): nobody said that it clears.
     """
+    if value is not None and is_missing(value):
+        raise ConfigurationError(f"{field.name} is {preview(value)}", next_step=nothing_hint(value))
+    value = native(value)
     if field.is_multiple:
         members = value if isinstance(value, (list, tuple, set)) else [value]
         return [_single(field, member) for member in members if not is_nothing(member)]
@@ -92,6 +96,7 @@ def to_filter(field: ItemField, value: Any) -> Any:
 
     :raises ConfigurationError: the value does not fit the type.
     """
+    value = native(value)
     if is_nothing(value):
         return ""
     if field.type == "boolean" and field.is_user_field:
@@ -100,6 +105,7 @@ def to_filter(field: ItemField, value: Any) -> Any:
 
 
 def _single(field: ItemField, value: Any) -> Any:
+    value = native(value)
     if field.type == "money":
         return _money(field, value)
     if field.type not in _SCALARS:
@@ -134,13 +140,30 @@ def _yes(field: ItemField, value: Any) -> bool:
 def _text(field: ItemField, value: Any) -> Any:
     if isinstance(value, bool):
         raise _misfit(field, value, "text")
-    if isinstance(value, float) and value.is_integer() and abs(value) < _EXACT:
-        # Parquet files and data frames keep a column of whole numbers as fractions where one is missing: the key 12
-        # must not become 12.0, another key.
-        return str(int(value))
+    return as_text(value, field.name)
+
+
+def as_text(value: Any, place: str) -> Any:
+    """
+    A number as text, without an exponent; anything else as it is.
+
+    Parquet files and data frames keep a column of whole numbers as floats where one is missing: the key 12 must not
+    become 12.0, another key.
+
+    :param place: the field, for the message.
+    :raises ConfigurationError: a float that has lost digits, or is not finite.
+    """
+    value = native(value)
+    if isinstance(value, float):
+        if not math.isfinite(value) or abs(value) >= _EXACT:
+            raise ConfigurationError(
+                f"{place} is {value!r}, a float that cannot keep all digits of such a number",
+                next_step="keep the column as text where it is made, e.g. dtype=str",
+            )
+        return str(int(value)) if value.is_integer() else format(Decimal(repr(value)), "f")
     if isinstance(value, Decimal):
         return format(value, "f")
-    return str(value) if isinstance(value, (int, float)) else value
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 def _number(field: ItemField, value: Any) -> Any:
@@ -157,7 +180,11 @@ def _number(field: ItemField, value: Any) -> Any:
 
 def decimal_of(value: Any) -> Decimal | None:
     """A number, or its text, exactly; None for anything else."""
+    value = native(value)
     if isinstance(value, bool) or not isinstance(value, (int, float, str, Decimal)):
+        return None
+    if isinstance(value, str) and not _NUMBER.fullmatch(value.strip()):
+        # Decimal reads more than numbers: 1_000, digits of other scripts, NaN.
         return None
     try:
         number = Decimal(value.strip() if isinstance(value, str) else str(value))

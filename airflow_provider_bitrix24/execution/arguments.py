@@ -11,6 +11,7 @@ from typing import Any, Final
 from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.rest.messages import preview
 from airflow_provider_bitrix24.rest.nothing import from_json, nothing_hint, text_hint
+from airflow_provider_bitrix24.rest.scalars import native
 
 
 class NotGiven(Enum):
@@ -24,7 +25,7 @@ NOT_GIVEN: Final = NotGiven.NOT_GIVEN
 
 def positive_id(value: Any, name: str, hint: str = "") -> int:
     """
-    ``value`` as a whole number above 0: ``1035``, ``"1035"`` and ``" 1035 "`` are accepted.
+    ``value`` as a whole number above 0: ``1035``, ``"1035"``, ``" 1035 "`` and a database's ``Decimal(1035)``.
 
     :param name: the argument, for the message.
     :param hint: how to find the id, for the message.
@@ -56,13 +57,15 @@ def number_from_zero(value: Any, name: str) -> int:
 def _whole(value: Any) -> int | None:
     if isinstance(value, str) and re.fullmatch(r"\s*[0-9]{1,18}\s*", value, re.ASCII):
         return int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    number = native(value)
+    if isinstance(number, Decimal) and number.is_finite() and number == number.to_integral_value():
+        return int(number)
+    return int(number) if isinstance(number, int) and not isinstance(number, bool) else None
 
 
 def _number_hint(value: Any) -> str:
-    """What to do about what data frames, databases and templates make of a number, or of a missing one."""
-    text = f"{value}." if isinstance(value, Decimal) else str(value)
-    if isinstance(value, (str, float, Decimal)) and re.fullmatch(r"\s*[1-9][0-9]*\.[0.]*\s*", text):
+    """What to do about what data frames and templates make of a number, or of a missing one."""
+    if re.fullmatch(r"\s*[1-9][0-9]*\.0*\s*", str(value)):
         return "make it whole with int(…), in a template with | float | int"
     return nothing_hint(value)
 

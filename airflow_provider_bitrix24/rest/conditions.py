@@ -14,6 +14,7 @@ from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.rest.messages import preview
 from airflow_provider_bitrix24.rest.moments import parse
 from airflow_provider_bitrix24.rest.nothing import NOTHING, is_missing, nothing_hint
+from airflow_provider_bitrix24.rest.scalars import native
 
 #: Operators that may stand in front of a field's name ("crm.item.list", "crm.deal.list").
 OPERATORS = re.compile(r"[!=<>@%?~]*")
@@ -125,7 +126,7 @@ def _of_list(filter_: Any) -> tuple[list[Condition], list[Any]]:
 
 
 def _check_value(condition: Condition, place: str, method: str, drops_empty_lists: bool) -> None:
-    operator, value = condition.operator, condition.value
+    operator, value = condition.operator, native(condition.value)
     if isinstance(value, Mapping):
         for inner in value:
             if (sign := OPERATORS.match(str(inner))) and sign[0] == inner != "":

@@ -15,6 +15,8 @@ from typing import Any
 from urllib.parse import quote
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError
+from airflow_provider_bitrix24.rest.nothing import is_missing
+from airflow_provider_bitrix24.rest.scalars import native
 
 #: PHP turns blanks and dots of the outermost names into underscores, and trims blanks in front.
 _OUTERMOST_NAME = re.compile(r"[A-Za-z0-9_-]+")
@@ -125,9 +127,12 @@ def _plain(value: Any, place: _Place, method: str) -> Any:
         return format(value, "f")
     if isinstance(value, uuid.UUID):
         return str(value)
+    if (scalar := native(value)) is not value:
+        return _plain(scalar, place, method)
     if isinstance(value, numbers.Integral):
-        # Those of numpy are not int.
         return _plain(int(value), place, method)
+    if is_missing(value):
+        raise _bad(place, method, "has no value", "send None, or leave it out")
     raise _bad(place, method, f"is a {_name_of(type(value))}", "send text, numbers, booleans, None, lists or dicts")
 
 

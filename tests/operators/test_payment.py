@@ -9,6 +9,8 @@ from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from airflow_provider_bitrix24._compat import AirflowFailException
@@ -89,7 +91,7 @@ def test_what_is_no_id_fails_without_a_retry_and_nothing_is_sent(payment_id, por
         *((nothing, "it has no value: check the template") for nothing in ("", " ", "None", None, math.nan)),
         *(
             (whole, "make it whole with int(…), in a template with | float | int")
-            for whole in (1035.0, "1035.0", Decimal(1035))
+            for whole in (1035.0, "1035.0", " 1035. ")
         ),
     ],
 )
@@ -98,6 +100,20 @@ def test_an_id_that_a_template_or_a_data_frame_has_spoiled_is_refused_with_a_hin
     assert type(error) is AirflowFailException
     assert str(error).startswith("payment_id must be a whole number above 0, not ")
     assert hint in str(error)
+    assert portal.requests == 0
+
+
+@pytest.mark.parametrize("kind", [Decimal, np.int64, np.uint8, np.int16, lambda id_: np.array([id_])[0]])
+def test_whole_numbers_of_databases_and_data_frames_are_ids(kind, portal, connection):
+    assert delete(kind(200), missing_ok=True) is False
+    assert portal.calls[0].params == {"id": 200}
+
+
+@pytest.mark.parametrize(
+    "payment_id", [Decimal("1035.5"), Decimal("NaN"), np.float64(1035), np.bool_(True), pd.NA, pd.NaT]
+)
+def test_other_scalars_are_no_ids(payment_id, portal, connection):
+    assert str(failure_of(payment_id)).startswith("payment_id must be a whole number above 0, not ")
     assert portal.requests == 0
 
 

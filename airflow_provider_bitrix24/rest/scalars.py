@@ -1,0 +1,27 @@
+"""Scalars and arrays of numpy as Python's own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def native(value: Any) -> Any:
+    """
+    A scalar of numpy as the number, boolean, text or time that it stands for, an array as a list; else the same.
+
+    Scalars of pandas need nothing: its Timestamp is a datetime, and what it has for a missing value is known to
+    :func:`is_missing`.
+    """
+    # Only numpy's own types are asked: this runs for each value of each row, and numpy need not be there.
+    kind = type(value)
+    if kind.__module__ != "numpy":
+        return value
+    if kind.__name__ == "ndarray":
+        return [native(member) for member in value] if value.ndim else native(value[()])
+    if kind.__name__ == "datetime64":
+        # Of nanoseconds, item() makes a number.
+        return value.astype("datetime64[us]").item()
+    if kind.__name__ in ("float16", "float32"):
+        # The shortest text, 0.1, and not the 0.10000000149011612 that it would be as a float of 64 bits.
+        return float(str(value))
+    return value.item() if hasattr(value, "item") else value
