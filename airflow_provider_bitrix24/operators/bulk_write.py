@@ -42,6 +42,9 @@ class Bitrix24BulkWriteOperator(Bitrix24BaseRowsOperator):
         "opened": "Y"}``; the whole row by default; templated.
     :param blank: what becomes of cells without a value: ``"keep"`` leaves the portal's value as it is, ``"clear"``
         clears it, ``"fail"`` fails the row. An add leaves them out.
+    :param csv: how a CSV file is written where that is not with commas in UTF-8: ``{"delimiter": ";", "decimal": ",",
+        "encoding": "cp1251"}``.
+    :param timezone: the zone of times that have none, ``"Europe/Berlin"``; they are refused without it.
     :param max_failures: so many rows may fail by themselves before the task stops and fails; None for any number. What
         stops every row, such as a limit, stops the task in any case.
     :param dry_run: send nothing, but check every row: the same summary, with ``ready`` rows and three ``examples``.
@@ -68,6 +71,11 @@ class Bitrix24BulkWriteOperator(Bitrix24BaseRowsOperator):
         if self.method is not None:
             required(self.method, "method")
             self.template()
+            if self.cell_rules().decimal != ".":
+                raise ConfigurationError(
+                    "csv has a decimal, and which params of a method are numbers is not known",
+                    next_step="give entity_type_id, or write numbers with a point",
+                )
         else:
             one_of(self.operation, "operation", ("add", "update"))
             entity_type_id(self.entity_type_id)
@@ -83,7 +91,7 @@ class Bitrix24BulkWriteOperator(Bitrix24BaseRowsOperator):
         from airflow_provider_bitrix24.rows.calls import CallWriter, ItemWriter
 
         if self.method is not None:
-            return CallWriter(client, self.method, self.template(), self.blank)
+            return CallWriter(client, self.method, self.template(), self.cell_rules())
         operation = one_of(self.operation, "operation", ("add", "update"))
         fields = fields_of(client, entity_type_id(self.entity_type_id))
-        return ItemWriter(client, fields, operation, self.item_template(), self.blank)
+        return ItemWriter(client, fields, operation, self.item_template(), self.cell_rules())

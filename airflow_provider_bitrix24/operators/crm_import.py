@@ -38,6 +38,9 @@ class Bitrix24ImportItemsOperator(Bitrix24BaseRowsOperator):
         See :class:`Bitrix24AddItemOperator` for names and values.
     :param blank: what becomes of cells without a value: ``"keep"`` leaves the portal's value as it is, ``"clear"``
         clears it, ``"fail"`` fails the row. An add leaves them out.
+    :param csv: how a CSV file is written where that is not with commas in UTF-8: ``{"delimiter": ";", "decimal": ",",
+        "encoding": "cp1251"}``.
+    :param timezone: the zone of times that have none, ``"Europe/Berlin"``; they are refused without it.
     :param max_failures: so many rows may fail by themselves before the task stops and fails, its summary in XCom under
         the key ``bitrix24_rows``; None for any number. What stops every row, such as a limit, stops the task in any
         case.
@@ -66,4 +69,4 @@ class Bitrix24ImportItemsOperator(Bitrix24BaseRowsOperator):
         from airflow_provider_bitrix24.rows.imports import ImportWriter
 
         fields = fields_of(client, entity_type_id(self.entity_type_id))
-        return ImportWriter(client, fields, self.item_template(), self.blank)
+        return ImportWriter(client, fields, self.item_template(), self.cell_rules())

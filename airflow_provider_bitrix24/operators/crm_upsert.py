@@ -101,6 +101,9 @@ class Bitrix24UpsertItemsOperator(Bitrix24BaseRowsOperator):
         "$phone"}``; the whole row by default; templated.
     :param blank: what becomes of cells without a value: ``"keep"`` leaves the portal's value as it is, ``"clear"``
         clears it, ``"fail"`` fails the row. An add leaves them out.
+    :param csv: how a CSV file is written where that is not with commas in UTF-8: ``{"delimiter": ";", "decimal": ",",
+        "encoding": "cp1251"}``.
+    :param timezone: the zone of times that have none, ``"Europe/Berlin"``; they are refused without it.
     :param max_failures: so many rows may fail by themselves before the task stops and fails, its summary in XCom under
         the key ``bitrix24_rows``; None for any number. What stops every row, such as a limit, stops the task in any
         case.
@@ -129,4 +132,4 @@ class Bitrix24UpsertItemsOperator(Bitrix24BaseRowsOperator):
         from airflow_provider_bitrix24.rows.upserts import UpsertWriter
 
         fields = fields_of(client, entity_type_id(self.entity_type_id))
-        return UpsertWriter(client, fields, names(self.key, "key"), self.item_template(), self.blank)
+        return UpsertWriter(client, fields, names(self.key, "key"), self.item_template(), self.cell_rules())

@@ -6,12 +6,14 @@ from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
+from zoneinfo import ZoneInfo
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.execution.arguments import NOT_GIVEN, NotGiven, number_from_zero, one_of, parameters
 from airflow_provider_bitrix24.execution.base_operator import Bitrix24BaseOperator
 from airflow_provider_bitrix24.execution.checkpoint import digest_of
-from airflow_provider_bitrix24.rows.blanks import BLANKS, Blank
+from airflow_provider_bitrix24.rest.messages import preview
+from airflow_provider_bitrix24.rows.cells import BLANKS, Blank, CellRules
 from airflow_provider_bitrix24.rows.outcomes import (
     CLEARED,
     FAILED,
@@ -185,6 +187,8 @@ class Bitrix24BaseRowsOperator(Bitrix24BaseWriteOperator):
         sql_conn_id: str | NotGiven = NOT_GIVEN,
         mapping: Mapping[str, Any] | str | NotGiven = NOT_GIVEN,
         blank: Blank = "keep",
+        csv: Mapping[str, str] | None = None,
+        timezone: str | None = None,
         max_failures: int | None = 0,
         **kwargs: Any,
     ) -> None:
@@ -195,12 +199,31 @@ class Bitrix24BaseRowsOperator(Bitrix24BaseWriteOperator):
         self.sql_conn_id = self.given(sql_conn_id, "sql_conn_id")
         self.mapping = self.given(mapping, "mapping")
         self.blank = blank
+        self.csv = csv
+        self.timezone = timezone
         self.max_failures = max_failures
 
     def row_arguments(self) -> RowArguments:
-        one_of(self.blank, "blank", BLANKS)
+        self.cell_rules()
         most = None if self.max_failures is None else number_from_zero(self.max_failures, "max_failures")
         return RowArguments(self._rows(), most, f"max_failures, {most}")
+
+    def cell_rules(self) -> CellRules:
+        """
+        :raises ConfigurationError: an argument about cells is wrong.
+        """
+        from airflow_provider_bitrix24.rows.files import CsvFormat
+
+        zone = None
+        if self.timezone is not None:
+            try:
+                zone = ZoneInfo(self.timezone)
+            except (ValueError, TypeError, OSError, LookupError):
+                raise ConfigurationError(
+                    f"timezone is {preview(self.timezone)}, which is not the name of one",
+                    next_step="write e.g. Europe/Berlin",
+                ) from None
+        return CellRules(one_of(self.blank, "blank", BLANKS), CsvFormat.of(self.csv).decimal, zone)
 
     def template(self) -> RowTemplate:
         """What a row is put into."""
@@ -241,4 +264,4 @@ class Bitrix24BaseRowsOperator(Bitrix24BaseWriteOperator):
             raise ConfigurationError(
                 "report names the file of the rows, which it would overwrite", next_step="give it another name"
             )
-        return rows_of(self.rows, self.sql, self.sql_conn_id)
+        return rows_of(self.rows, self.sql, self.sql_conn_id, self.csv)

@@ -9,7 +9,7 @@ from airflow_provider_bitrix24.crm.write_names import FieldNames
 from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.execution.arguments import positive_id
 from airflow_provider_bitrix24.rest.encoding import plain
-from airflow_provider_bitrix24.rows.blanks import Blank
+from airflow_provider_bitrix24.rows.cells import CellRules
 from airflow_provider_bitrix24.rows.outcomes import UNCHANGED, Outcome
 from airflow_provider_bitrix24.rows.prepared import PreparedRow, RowContent
 from airflow_provider_bitrix24.rows.template import RowTemplate
@@ -31,16 +31,16 @@ class CallWriter:
 
     :param method: any method; names in ``fields`` of CRM's own that the portal would drop fail the row.
     :param template: gives the params of the method.
-    :param blank: what becomes of cells without a value.
+    :param rules: what the author says of cells.
     """
 
-    def __init__(self, client: Client, method: str, template: RowTemplate, blank: Blank) -> None:
+    def __init__(self, client: Client, method: str, template: RowTemplate, rules: CellRules) -> None:
         self._method = client.method(method)
         self.method = self._method.name
         self.repeats = self._method.repeat != "never"
         self._client = client
         self._template = template
-        self._blank: Blank = blank
+        self._rules = rules
         self._names = FieldNames(client, self.method)
         verb = self.method.lower().rpartition(".")[2]
         self._adds, self._updates = verb == "add", verb == "update"
@@ -58,7 +58,7 @@ class CallWriter:
         return RowContent(params, params, id_, values.cleared, unsent)
 
     def _values(self, row: Mapping[str, Any]) -> RowValues:
-        values = call_params(self._template.fill(row), self._blank, adds=self._adds)
+        values = call_params(self._template.fill(row), self._rules, adds=self._adds)
         self._names.check(values.values)
         return values
 
@@ -94,9 +94,9 @@ class ItemWriter(CallWriter):
         fields: ItemFields,
         operation: Literal["add", "update"],
         template: RowTemplate,
-        blank: Blank,
+        rules: CellRules,
     ) -> None:
-        super().__init__(client, f"crm.item.{operation}", template, blank)
+        super().__init__(client, f"crm.item.{operation}", template, rules)
         self._fields = fields
         self._operation: Literal["add", "update"] = operation
 
@@ -114,7 +114,7 @@ class ItemWriter(CallWriter):
             params["id"] = positive_id(int(item_id) if whole else item_id, "the column id")
             if self._template.mapping is None:
                 del filled["id"]
-        values = item_values(filled, self._blank, adds=self._adds)
+        values = item_values(filled, self._rules, self._fields, adds=self._adds)
         prepared = self._fields.prepare(values.values, self._operation, place="the row")
         return RowValues({**params, "fields": prepared.params(self._operation)}, values.cleared)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_bitrix24.exceptions import AnswerLost, ConfigurationError
 from airflow_provider_bitrix24.rest.answers.reply import read_error
 from airflow_provider_bitrix24.rest.encoding import plain
-from airflow_provider_bitrix24.rows.blanks import Blank
+from airflow_provider_bitrix24.rows.cells import CellRules
 from airflow_provider_bitrix24.rows.outcomes import Outcome
 from airflow_provider_bitrix24.rows.prepared import PreparedRow, RowContent
 from airflow_provider_bitrix24.rows.template import RowTemplate
@@ -28,21 +28,21 @@ class ImportWriter:
     Imports CRM items; an import that is repeated adds them again.
 
     :param template: gives the item's fields.
-    :param blank: what becomes of cells without a value.
+    :param rules: what the author says of cells.
     """
 
     method = METHOD
     words: tuple[str, ...] = ("imported",)
     repeats = False
 
-    def __init__(self, client: Client, fields: ItemFields, template: RowTemplate, blank: Blank) -> None:
+    def __init__(self, client: Client, fields: ItemFields, template: RowTemplate, rules: CellRules) -> None:
         self._client = client
         self._fields = fields
         self._template = template
-        self._blank: Blank = blank
+        self._rules = rules
 
     def prepare(self, row: Mapping[str, Any]) -> RowContent:
-        values = item_values(self._template.fill(row), self._blank, adds=True)
+        values = item_values(self._template.fill(row), self._rules, self._fields, adds=True)
         prepared = self._fields.prepare(values.values, "import", place="the row")
         if not self._template.takes_a_value(row):
             raise ConfigurationError("the row has no value for what is imported", method=METHOD)

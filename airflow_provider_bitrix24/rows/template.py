@@ -10,7 +10,7 @@ from typing import Any
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.rest.messages import preview
-from airflow_provider_bitrix24.rows.blanks import BLANK, is_blank
+from airflow_provider_bitrix24.rows.cells import BLANK, is_blank
 
 #: ``$$`` a dollar sign, ``$name`` and ``${any name}`` the value of a column; a dollar sign before anything else is one.
 _PLACEHOLDER = re.compile(r"\$(?:(?P<dollar>\$)|(?P<name>\w+)|\{(?P<braced>[^}]+)\})")

@@ -10,7 +10,7 @@ from airflow_provider_bitrix24.crm.fields import FieldValues, ItemFields
 from airflow_provider_bitrix24.crm.items import ADD, LIST, UPDATE, added_id
 from airflow_provider_bitrix24.exceptions import Bitrix24Error
 from airflow_provider_bitrix24.rest.encoding import plain
-from airflow_provider_bitrix24.rows.blanks import Blank
+from airflow_provider_bitrix24.rows.cells import CellRules
 from airflow_provider_bitrix24.rows.keys import ItemKey, Key, folded
 from airflow_provider_bitrix24.rows.outcomes import UNCHANGED, Outcome
 from airflow_provider_bitrix24.rows.prepared import PreparedRow, RowContent
@@ -42,7 +42,7 @@ class UpsertWriter:
 
     :param key: names of the fields that tell items apart.
     :param template: gives the item's fields.
-    :param blank: what becomes of cells without a value.
+    :param rules: what the author says of cells.
     :raises ConfigurationError: the key is no field, or one that cannot tell items apart.
     """
 
@@ -57,15 +57,15 @@ class UpsertWriter:
         fields: ItemFields,
         key: Sequence[str],
         template: RowTemplate | None = None,
-        blank: Blank = "keep",
+        rules: CellRules | None = None,
     ) -> None:
         self._client, self._fields = client, fields
         self._template = template or RowTemplate(None)
-        self._blank: Blank = blank
+        self._rules = rules or CellRules()
         self._key = ItemKey(fields, key)
 
     def prepare(self, row: Mapping[str, Any]) -> RowContent:
-        values = item_values(self._template.fill(row), self._blank, adds=False)
+        values = item_values(self._template.fill(row), self._rules, self._fields, adds=False)
         return self.content(self._fields.prepare(values.values, "upsert", place="the row"), values.cleared)
 
     def content(self, values: FieldValues, cleared: int = 0) -> RowContent:

@@ -5,10 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from airflow_provider_bitrix24.crm.multifields import is_multifield
 from airflow_provider_bitrix24.exceptions import ConfigurationError
-from airflow_provider_bitrix24.rows.blanks import BLANK, Blank
+from airflow_provider_bitrix24.rows.cells import BLANK, CellRules
+
+if TYPE_CHECKING:
+    from airflow_provider_bitrix24.crm.fields import ItemFields
 
 #: Without one of these a phone, an amount of money and the like is nothing, whatever else the object has.
 _CARRIERS = frozenset({"value", "amount"})
@@ -27,22 +31,38 @@ class RowValues:
     cleared: int
 
 
-def item_values(filled: Mapping[str, Any], blank: Blank, *, adds: bool) -> RowValues:
+def item_values(filled: Mapping[str, Any], rules: CellRules, fields: ItemFields, *, adds: bool) -> RowValues:
     """
     The fields of an item.
 
     :param adds: a new item has nothing to clear, and its defaults are left alone.
     :raises ConfigurationError: a value is missing and must not be.
     """
-    blanks = list(_blanks_in(filled, ""))
-    if blanks and blank == "fail":
+    blanks = _blanks_in(filled, "")
+    if blanks and rules.blank == "fail":
         raise _missing(blanks[0])
-    if blank == "clear" and not adds:
-        return RowValues(_emptied(filled), len(blanks))
-    return RowValues(_kept_fields(filled), 0)
+    clears = rules.blank == "clear" and not adds
+    values = _emptied(filled) if clears else _kept_fields(filled)
+    if rules.decimal != "." or rules.zone is not None:
+        values = {name: _by_type(value, name, rules, fields) for name, value in values.items()}
+    return RowValues(values, len(blanks) if clears else 0)
 
 
-def call_params(filled: Mapping[str, Any], blank: Blank, *, adds: bool) -> RowValues:
+def _by_type(value: Any, name: str, rules: CellRules, fields: ItemFields) -> Any:
+    """A number or a time as the rules say that it is written in the source."""
+    if value == "" or is_multifield(name):
+        return value
+    field = fields.find(name, "the row")
+    if field.type in ("double", "integer", "money"):
+        read = rules.number
+    elif field.type == "datetime":
+        read = rules.moment
+    else:
+        return value
+    return [read(member, name) for member in value] if isinstance(value, list) else read(value, name)
+
+
+def call_params(filled: Mapping[str, Any], rules: CellRules, *, adds: bool) -> RowValues:
     """
     The params of a method.
 
@@ -52,9 +72,9 @@ def call_params(filled: Mapping[str, Any], blank: Blank, *, adds: bool) -> RowVa
     :raises ConfigurationError: a value is missing and must not be.
     """
     params: dict[str, Any] = {}
-    cleared = 0
+    cleared, blank = 0, rules.blank
     for name, value in filled.items():
-        blanks = list(_blanks_in(value, name))
+        blanks = _blanks_in(value, name)
         is_fields = str(name).lower() in ("fields", "arfields") and isinstance(value, Mapping)
         if blanks and (blank == "fail" or not (adds or is_fields or (blank == "clear" and not _is_name(blanks)))):
             raise _missing(blanks[0])
@@ -65,6 +85,8 @@ def call_params(filled: Mapping[str, Any], blank: Blank, *, adds: bool) -> RowVa
             params[name] = _kept_fields(value)
         elif (kept := _kept(value)) is not BLANK:
             params[name] = kept
+    if rules.zone is not None:
+        params = {name: rules.moments_in(value, name) for name, value in params.items()}
     return RowValues(params, cleared)
 
 

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import datetime
 import json
-import math
-import sqlite3
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from airflow_provider_bitrix24._compat import AirflowFailException
-from airflow_provider_bitrix24.exceptions import Bitrix24Error, ConfigurationError, OperationTimeLimit
+from airflow_provider_bitrix24.exceptions import Bitrix24Error, OperationTimeLimit
 from airflow_provider_bitrix24.operators.bulk_write import Bitrix24BulkWriteOperator
-from airflow_provider_bitrix24.rows.sources import rows_of
 from tests.operators.context import StateStore, context
 
 ADD, UPDATE = "crm.item.add", "crm.item.update"
@@ -158,7 +155,7 @@ def test_a_whole_row_updates_the_item_of_its_id_as_parquet_keeps_it(portal, conn
         ({"method": "crm.deal.add"}, "give either rows or sql"),
         ({"method": "crm.deal.add", "rows": {}}, "rows is not a list"),
         ({"method": "crm.deal.add", "rows": [7]}, "row 0 is not an object"),
-        ({"method": "crm.deal.add", "rows": "/data/x.xlsx"}, "give one of: .jsonl"),
+        ({"method": "crm.deal.add", "rows": "/data/x.xlsx"}, "give one of: .csv, .jsonl"),
         ({"method": "crm.deal.add", "rows": "/nowhere/x.csv"}, "does not exist"),
         ({"method": "crm.deal.add", "sql": "SELECT 1"}, "sql_conn_id is missing"),
         ({"entity_type_id": "deals", "operation": "delete", "rows": []}, "operation is 'delete'"),
@@ -298,52 +295,6 @@ def test_a_lost_answer_of_an_add_leaves_its_rows_unknown(portal, connection):
 # Sources
 
 
-def test_rows_come_from_json_lines_csv_and_parquet_alike(tmp_path):
-    import pyarrow as pa
-    from pyarrow import parquet
-
-    (tmp_path / "r.jsonl").write_text('{"a": "1", "b": "ü"}\n\n{"a": "2", "b": ""}\n')
-    (tmp_path / "r.csv").write_text('\ufeffa,b\r\n1,ü\r\n2,""\r\n')
-    parquet.write_table(pa.table({"a": ["1", "2"], "b": ["ü", ""]}), tmp_path / "r.parquet")
-    expected = [{"a": "1", "b": "ü"}, {"a": "2", "b": ""}]
-    for ending in ("jsonl", "csv", "parquet"):
-        assert list(rows_of(str(tmp_path / f"r.{ending}"), None, None)) == expected
-
-
-def test_missing_numbers_of_data_frames_are_null():
-    assert list(rows_of([{"a": math.nan, "b": 1.5, "c": Decimal("1.10")}], None, None)) == [
-        {"a": None, "b": 1.5, "c": Decimal("1.10")}
-    ]
-
-
-@pytest.mark.parametrize("text", ["a,b\n1\n", "a,b\n1,2,3\n"])
-def test_a_csv_row_of_another_length_is_refused(text, tmp_path):
-    (tmp_path / "r.csv").write_text(text)
-    with pytest.raises(Bitrix24Error, match=r"row 1 of r\.csv has not as many values"):
-        list(rows_of(str(tmp_path / "r.csv"), None, None))
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "message"),
-    [
-        ("r.csv", b"a;b\n1;2\n", "the header of r.csv is one column, 'a;b': write the file with commas"),
-        ("r.csv", b"a,a\n1,2\n", "has the column 'a' more than once"),
-        ("r.csv", "a\nЗавод\n".encode("cp1251"), "line 2 of r.csv is not UTF-8: write the file in UTF-8"),
-        ("r.csv", "a\nЗавод\n".encode("utf-16"), "line 1 of r.csv is not UTF-8: write the file in UTF-8"),
-        ("r.csv", b"a\n" + b"x" * 140_000 + b"\n", "r.csv cannot be read as CSV behind line 2 (field larger"),
-        ("r.jsonl", b'{"a": 1}\nb\n', "line 2 of r.jsonl is not JSON: write one object to a line"),
-        ("r.parquet", b"", "r.parquet cannot be read as Parquet (Parquet file size is 0 bytes)"),
-        ("r.parquet", b"PAR1 and then nothing", "r.parquet cannot be read as Parquet"),
-    ],
-    ids=["semicolons", "column twice", "cp1251", "utf-16", "long field", "no JSON", "empty Parquet", "cut Parquet"],
-)
-def test_a_file_that_cannot_be_read_is_told_with_a_hint(name, content, message, tmp_path):
-    (tmp_path / name).write_bytes(content)
-    with pytest.raises(ConfigurationError) as caught:
-        list(rows_of(str(tmp_path / name), None, None))
-    assert message in str(caught.value)
-
-
 def test_rows_that_end_in_the_middle_fail_the_task_and_what_was_written_is_told(portal, connection, tmp_path):
     given, report = context(), tmp_path / "r.jsonl"
     rows = iter([*firms(70), "not a row"])
@@ -355,22 +306,3 @@ def test_rows_that_end_in_the_middle_fail_the_task_and_what_was_written_is_told(
     assert "({'written': 50, 'not_done': 20} before; nothing behind them was written)" in failure
     assert len(titles(portal)) == given["ti"].pushed["bitrix24_rows"]["written"] == 50
     assert len(report.read_text().splitlines()) == 70
-
-
-def test_a_query_with_two_columns_of_one_name_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setenv("AIRFLOW_CONN_FIRMS", json.dumps({"conn_type": "sqlite", "host": str(tmp_path / "firms.db")}))
-    with pytest.raises(ConfigurationError, match="the result of sql has the column 'id' more than once"):
-        list(rows_of(None, "SELECT 1 AS id, 2 AS id", "firms"))
-
-
-def test_rows_come_from_a_database_by_its_connection(tmp_path, portal, connection, monkeypatch):
-    with sqlite3.connect(tmp_path / "firms.db") as database:
-        database.execute("CREATE TABLE firms (name TEXT, size INTEGER)")
-        database.executemany("INSERT INTO firms VALUES (?, ?)", [(f"Firm {n}", n) for n in range(3)])
-    monkeypatch.setenv("AIRFLOW_CONN_FIRMS", json.dumps({"conn_type": "sqlite", "host": str(tmp_path / "firms.db")}))
-    summary = write(
-        entity_type_id="company", sql="SELECT name FROM firms ORDER BY size", sql_conn_id="firms",
-        mapping={"title": "$name"},
-    )  # fmt: skip
-    assert summary["written"] == 3
-    assert titles(portal) == ["Firm 0", "Firm 1", "Firm 2"]

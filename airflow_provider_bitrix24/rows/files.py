@@ -1,0 +1,257 @@
+"""Rows in files of object storage: JSON lines, CSV and Parquet."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from airflow_provider_bitrix24.exceptions import ConfigurationError
+from airflow_provider_bitrix24.execution.storage import storage_path
+from airflow_provider_bitrix24.rest.messages import did_you_mean, preview
+
+#: Rows of a Parquet file that are read at once.
+_GROUP = 500
+#: Bytes of a text file that are read at once.
+_CHUNK = 64 * 1024
+_DECIMALS = (".", ",")
+
+
+@dataclass(frozen=True)
+class CsvFormat:
+    """
+    How a CSV file is written.
+
+    :param delimiter: one character between values.
+    :param decimal: a point or a comma, in numbers.
+    :param encoding: as Python names it, ``cp1251``.
+    """
+
+    delimiter: str = ","
+    decimal: str = "."
+    encoding: str = "utf-8"
+
+    @classmethod
+    def of(cls, given: Mapping[str, str] | None) -> CsvFormat:
+        """
+        :raises ConfigurationError: a setting that there is not, or a value that cannot be.
+        """
+        if given is None:
+            return cls()
+        example = 'write e.g. {"delimiter": ";", "decimal": ",", "encoding": "cp1251"}'
+        if not isinstance(given, Mapping):
+            raise ConfigurationError(f"csv is not an object, but {preview(given)}", next_step=example)
+        known = ("delimiter", "decimal", "encoding")
+        for name, value in given.items():
+            if name not in known:
+                raise ConfigurationError(f"csv has {name!r}", next_step=did_you_mean(str(name), known, example))
+            if not isinstance(value, str):
+                raise ConfigurationError(f"{name} of csv is {preview(value)}", next_step=example)
+        made = cls(**given)
+        if len(made.delimiter) != 1 or made.delimiter in '"\r\n ':
+            raise ConfigurationError(f"delimiter of csv is {made.delimiter!r}", next_step="write one sign, such as ;")
+        if made.decimal not in _DECIMALS:
+            raise ConfigurationError(f"decimal of csv is {made.decimal!r}", next_step="write . or ,")
+        try:
+            codecs.lookup(made.encoding)
+        except LookupError:
+            raise ConfigurationError(
+                f"encoding of csv is {made.encoding!r}", next_step="write one that Python knows, such as cp1251"
+            ) from None
+        return made
+
+
+def rows_in_file(address: str, csv_format: Mapping[str, str] | None) -> Iterator[Any]:
+    """
+    The rows of a file; whether there is such a file is seen at once.
+
+    :param csv_format: settings of :class:`CsvFormat`; None for a file with commas in UTF-8.
+    :raises ConfigurationError: no file, one of another kind, or while reading: it cannot be read further.
+    """
+    path = storage_path(address, "rows")
+    readers = {".jsonl": _json_lines, ".ndjson": _json_lines, ".parquet": _parquet}
+    kind = path.suffix.lower()
+    if kind != ".csv" and kind not in readers:
+        raise ConfigurationError(
+            f"rows names a file of the kind {path.suffix or 'without an ending'}",
+            next_step=f"give one of: {', '.join(sorted([*readers, '.csv']))}",
+        )
+    if csv_format is not None and kind != ".csv":
+        raise ConfigurationError(f"csv is given for a {kind} file", next_step="leave it out")
+    settings = CsvFormat.of(csv_format)
+    if not path.exists():
+        raise ConfigurationError("the file that rows names does not exist", next_step=f"look for {path}")
+    return _csv(path, settings) if kind == ".csv" else readers[kind](path)
+
+
+def from_json_text(text: str) -> Any:
+    """
+    JSON text, in which no object has a name twice: only the last value would be kept.
+
+    :raises ConfigurationError: one has.
+    :raises ValueError: it is not JSON.
+    """
+    return json.loads(text, object_pairs_hook=_object)
+
+
+def check_columns(columns: Iterable[str], place: str) -> None:
+    """
+    :raises ConfigurationError: a column is there twice, and only one of them could be written.
+    """
+    for column, times in Counter(columns).items():
+        if times > 1 and column:
+            raise ConfigurationError(
+                f"{place} has the column {preview(column)} more than once, and only one of them could be written",
+                next_step="give each column a name of its own",
+            )
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    check_columns([name for name, _ in pairs], "an object")
+    return dict(pairs)
+
+
+def _lines(path: Any, encoding: str) -> Iterator[str]:
+    """Lines with their ends; a file may begin with a byte order mark."""
+    decoder = codecs.getincrementaldecoder(encoding)()
+    number, rest = 0, ""
+    with path.open("rb") as stream:
+        while True:
+            chunk = stream.read(_CHUNK)
+            try:
+                text = decoder.decode(chunk, final=not chunk)
+            except UnicodeDecodeError as error:
+                at = number + 1 + chunk[: error.start].count(b"\n")
+                raise ConfigurationError(
+                    f"line {at} of {path.name} is not {encoding.upper()}",
+                    next_step='write the file in UTF-8 (Excel: save as "CSV UTF-8"), or name its encoding with csv',
+                ) from None
+            lines = (rest + text).split("\n")
+            rest = lines.pop()
+            for line in lines:
+                yield f"{line.removeprefix(chr(0xFEFF)) if number == 0 else line}\n"
+                number += 1
+            if not chunk:
+                break
+    if rest:
+        yield rest.removeprefix("\ufeff") if number == 0 else rest
+
+
+def _json_lines(path: Any) -> Iterator[Any]:
+    for number, line in enumerate(_lines(path, "utf-8"), 1):
+        if not line.strip():
+            continue
+        try:
+            row = from_json_text(line)
+        except ConfigurationError as error:
+            raise ConfigurationError(
+                f"line {number} of {path.name}: {error.reason}", next_step=error.next_step
+            ) from None
+        except ValueError:
+            raise ConfigurationError(
+                f"line {number} of {path.name} is not JSON", next_step="write one object to a line"
+            ) from None
+        yield row
+
+
+def _csv(path: Any, settings: CsvFormat) -> Iterator[Any]:
+    lines = _lines(path, settings.encoding)
+    first = next(lines, "")
+    delimiter = _separator(first, settings, path.name)
+    skipped = 0 if delimiter is None else 1
+    reader = csv.reader(
+        lines if skipped else _and(first, lines), delimiter=delimiter or settings.delimiter, strict=True
+    )
+    yield from _read_csv(reader, path.name, skipped)
+
+
+def _and(first: str, rest: Iterator[str]) -> Iterator[str]:
+    yield first
+    yield from rest
+
+
+def _separator(line: str, settings: CsvFormat, name: str) -> str | None:
+    """The delimiter that Excel writes into a first line of its own, ``sep=;``; None where there is no such line."""
+    text = line.strip("\r\n").strip('"')
+    if not text.lower().startswith("sep=") or len(text) != 5:
+        return None
+    if settings.delimiter not in (",", text[4]):
+        raise ConfigurationError(
+            f"the first line of {name} says {text!r}, and csv says the delimiter {settings.delimiter!r}",
+            next_step="leave the delimiter of csv out",
+        )
+    return text[4]
+
+
+def _read_csv(reader: Any, name: str, skipped: int) -> Iterator[dict[str, str]]:
+    """
+    :param skipped: lines of the file before those of the reader.
+    """
+    header: list[str] = []
+    read = 0
+    try:
+        header = next(reader, [])
+        _check_header(header, name)
+        read = reader.line_num
+        for values in reader:
+            if not values:
+                read = reader.line_num
+                continue
+            if len(values) != len(header):
+                raise ConfigurationError(
+                    f"line {read + skipped + 1} of {name} has {len(values)} values, and its header {len(header)}",
+                    next_step='put values with commas or line breaks in quotes: "Acme, Ltd"',
+                )
+            row = dict(zip(header, values, strict=True))
+            if "" in row:
+                # Of several columns without a name, one with a value is what a reader must hear of.
+                row[""] = next(
+                    (value for column, value in zip(header, values, strict=True) if not column and value), ""
+                )
+            yield row
+            read = reader.line_num
+    except csv.Error as error:
+        failure = ConfigurationError(
+            f"{name} cannot be read as CSV: the row that begins in line {read + skipped + 1} ({error})",
+            next_step='look for a quote that is not closed or not doubled there: "12"" pipe"',
+        )
+    else:
+        return
+    raise failure
+
+
+def _check_header(header: list[str], name: str) -> None:
+    place = f"the header of {name}"
+    if len(header) == 1 and (separator := next((sign for sign in ";\t|" if sign in header[0]), None)):
+        raise ConfigurationError(
+            f"{place} is one column, {preview(header[0])}",
+            next_step=f'write the file with commas in place of {separator!r}, or csv={{"delimiter": {separator!r}}}',
+        )
+    check_columns(header, place)
+
+
+def _parquet(path: Any) -> Iterator[Any]:
+    try:
+        from pyarrow import ArrowException
+        from pyarrow.parquet import ParquetFile
+    except ImportError:
+        raise ConfigurationError(
+            "reading Parquet needs the package pyarrow", next_step="pip install 'airflow-provider-bitrix24[parquet]'"
+        ) from None
+    try:
+        with path.open("rb") as stream:
+            file = ParquetFile(stream)
+            check_columns(file.schema_arrow.names, path.name)
+            for group in file.iter_batches(batch_size=_GROUP):
+                yield from group.to_pylist()
+    except ArrowException as error:
+        failure = ConfigurationError(
+            f"{path.name} cannot be read as Parquet ({error})", next_step="check whether it was written whole"
+        )
+    else:
+        return
+    raise failure

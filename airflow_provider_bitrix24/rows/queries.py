@@ -1,0 +1,103 @@
+"""
+Rows of a query, read once and kept in a private file while they are written.
+
+A load takes minutes or hours. The database is not kept waiting for it: the cursor, its transaction and the connection
+are closed before the first row is written, and the worker's memory does not hold the result.
+"""
+
+from __future__ import annotations
+
+import pickle
+import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing
+from importlib import import_module
+from typing import IO, Any
+
+from airflow_provider_bitrix24._compat import BaseHook
+from airflow_provider_bitrix24.exceptions import ConfigurationError
+from airflow_provider_bitrix24.rows.files import check_columns
+
+#: Statements that a server-side cursor of PostgreSQL takes.
+_SELECTS = re.compile(r"\s*(select|with|values|table)\b", re.IGNORECASE)
+#: Rows fetched at once.
+_FETCH = 500
+#: Largest result that is kept: the disk is not ours alone.
+MAX_SPOOL_BYTES = 8 * 1024**3
+
+
+def rows_of_query(sql: str, sql_conn_id: str | None) -> Iterator[dict[str, Any]]:
+    """
+    The rows of a query; whether there is such a connection is seen at once.
+
+    :raises ConfigurationError: no connection, one that is not of a database, or a result that cannot be kept.
+    """
+    if not sql_conn_id:
+        raise ConfigurationError("sql_conn_id is missing", next_step="name the connection of the database")
+    hook = BaseHook.get_hook(sql_conn_id)
+    if not hasattr(hook, "get_records"):
+        raise ConfigurationError(f"the connection {sql_conn_id!r} is not one of a database that takes SQL")
+    return _spooled(hook, sql)
+
+
+def _spooled(hook: Any, sql: str) -> Iterator[dict[str, Any]]:
+    # Without a name, it is gone with its process, however that ends.
+    with tempfile.TemporaryFile(prefix="bitrix24-rows-") as spool:
+        columns = _spool(hook, sql, spool)
+        spool.seek(0)
+        while True:
+            try:
+                rows = pickle.load(spool)  # noqa: S301 - written by this process a moment ago
+            except EOFError:
+                return
+            for values in rows:
+                yield dict(zip(columns, values, strict=True))
+
+
+def _spool(hook: Any, sql: str, spool: IO[bytes]) -> list[str]:
+    """Copy a result to a file, and return the names of its columns."""
+    with closing(hook.get_conn()) as connection, closing(_cursor(connection, sql)) as cursor:
+        cursor.execute(sql)
+        # A cursor of psycopg2 that stays with the server knows its columns with its first rows.
+        rows = cursor.fetchmany(_FETCH)
+        columns = [str(column[0]) for column in cursor.description or ()]
+        check_columns(columns, "the result of sql")
+        while rows:
+            _keep([tuple(map(_outliving, row)) for row in rows], spool)
+            rows = cursor.fetchmany(_FETCH)
+    return columns
+
+
+def _keep(rows: list[tuple[Any, ...]], spool: IO[bytes]) -> None:
+    try:
+        pickle.dump(rows, spool, protocol=pickle.HIGHEST_PROTOCOL)
+    except (pickle.PicklingError, TypeError, AttributeError) as error:
+        raise ConfigurationError(
+            f"the result of sql has a value that cannot be kept ({error})",
+            next_step="cast the column to text or a number in the query",
+        ) from None
+    if spool.tell() > MAX_SPOOL_BYTES:
+        raise ConfigurationError(
+            f"the result of sql is larger than {MAX_SPOOL_BYTES // 1024**3} GiB",
+            next_step="select fewer columns, or split the load",
+        )
+
+
+def _cursor(connection: Any, sql: str) -> Any:
+    """A cursor whose result stays with the server, where the driver has one for this statement."""
+    driver = type(connection).__module__.partition(".")[0]
+    if driver in ("psycopg2", "psycopg") and _SELECTS.match(sql):
+        # Outside of a transaction it would end with its first statement.
+        return connection.cursor(name="bitrix24_rows", withhold=bool(connection.autocommit))
+    if driver in ("pymysql", "MySQLdb"):
+        return connection.cursor(import_module(f"{driver}.cursors").SSCursor)
+    return connection.cursor()
+
+
+def _outliving(value: Any) -> Any:
+    """A value that is there without its connection."""
+    if isinstance(value, memoryview):
+        return bytes(value)
+    # Large objects of Oracle are read while the connection is open.
+    return value.read() if hasattr(value, "read") else value

@@ -1,0 +1,328 @@
+"""Rows of files, lists and databases: read as they were meant, or refused with the place that is wrong."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import sqlite3
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from airflow_provider_bitrix24._compat import AirflowFailException
+from airflow_provider_bitrix24.exceptions import ConfigurationError
+from airflow_provider_bitrix24.operators.bulk_write import Bitrix24BulkWriteOperator
+from airflow_provider_bitrix24.operators.crm_import import Bitrix24ImportItemsOperator
+from airflow_provider_bitrix24.operators.crm_upsert import Bitrix24UpsertItemsOperator
+from airflow_provider_bitrix24.rows.sources import rows_of
+from tests.operators.context import context
+
+GERMAN = {"delimiter": ";", "decimal": ",", "encoding": "cp1252"}
+
+
+def read(folder: Any, name: str, content: bytes | str, csv: Any = None) -> list[dict[str, Any]]:
+    (folder / name).write_bytes(content.encode() if isinstance(content, str) else content)
+    return list(rows_of(str(folder / name), None, None, csv))
+
+
+def refusal_of(folder: Any, name: str, content: bytes | str, csv: Any = None) -> str:
+    with pytest.raises(ConfigurationError) as caught:
+        read(folder, name, content, csv)
+    return str(caught.value)
+
+
+def write(operator: type = Bitrix24BulkWriteOperator, **arguments: Any) -> Any:
+    return operator(task_id="task", **arguments).execute(context())
+
+
+def failure_of(**arguments: Any) -> str:
+    with pytest.raises(AirflowFailException) as caught:
+        write(**arguments)
+    return str(caught.value)
+
+
+@pytest.fixture
+def database(tmp_path, monkeypatch):
+    """Runs statements, and is the connection ``firms``."""
+    place = tmp_path / "firms.db"
+    monkeypatch.setenv("AIRFLOW_CONN_FIRMS", json.dumps({"conn_type": "sqlite", "host": str(place)}))
+    with sqlite3.connect(place) as connection:
+        yield connection
+
+
+# Files
+
+
+def test_rows_come_from_json_lines_csv_and_parquet_alike(tmp_path):
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    (tmp_path / "r.jsonl").write_text('{"a": "1", "b": "ü"}\n\n{"a": "2", "b": ""}\n')
+    (tmp_path / "r.csv").write_text('\ufeffa,b\r\n1,ü\r\n2,""\r\n')
+    parquet.write_table(pa.table({"a": ["1", "2"], "b": ["ü", ""]}), tmp_path / "r.parquet")
+    expected = [{"a": "1", "b": "ü"}, {"a": "2", "b": ""}]
+    for ending in ("jsonl", "csv", "parquet"):
+        assert list(rows_of(str(tmp_path / f"r.{ending}"), None, None)) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("r.csv", "a;b\n1;2\n", "the header of r.csv is one column, 'a;b': write the file with commas in place of ';'"),
+        ("r.csv", "a,a\n1,2\n", "has the column 'a' more than once"),
+        ("r.csv", "a\nЗавод\n".encode("cp1251"), "line 2 of r.csv is not UTF-8: write the file in UTF-8"),
+        ("r.csv", "a\nЗавод\n".encode("utf-16"), "line 1 of r.csv is not UTF-8: write the file in UTF-8"),
+        (
+            "r.csv",
+            b"a\n" + b"x" * 140_000 + b"\n",
+            "cannot be read as CSV: the row that begins in line 2 (field larger",
+        ),
+        ("r.csv", "a,b\n1\n", "line 2 of r.csv has 1 values, and its header 2: put values with commas"),
+        ("r.csv", 'a,b\n"x\ny",2\n1,2,3\n', "line 4 of r.csv has 3 values, and its header 2"),
+        ("r.jsonl", '{"a": 1}\nb\n', "line 2 of r.jsonl is not JSON: write one object to a line"),
+        ("r.parquet", b"", "r.parquet cannot be read as Parquet (Parquet file size is 0 bytes)"),
+        ("r.parquet", b"PAR1 and then nothing", "r.parquet cannot be read as Parquet"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_refused_with_the_place_and_a_hint(name, content, message, tmp_path):
+    assert message in refusal_of(tmp_path, name, content)
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        ('a,b\n1,2\n3,"4\n5,6\n7,8\n', 3),
+        ('a,b\n1,"x"y\n', 2),
+        ('a,b\n1,12" pipe\n"2" x,3\n', 3),
+        ('sep=;\na;b\n\n1;"x\n2;3\n', 4),
+        ('a,"b\n1,2\n', 1),
+    ],
+)
+def test_a_quote_that_is_not_closed_swallows_no_rows(content, line, tmp_path, portal, connection):
+    message = refusal_of(tmp_path, "r.csv", content)
+    assert f"r.csv cannot be read as CSV: the row that begins in line {line} (" in message
+
+
+def test_rows_behind_such_a_quote_are_not_written_and_those_before_are_reported(tmp_path, portal, connection):
+    (tmp_path / "r.csv").write_text("title\n" + "\n".join(f"Firm {i}" for i in range(60)) + '\n"Firm 60\nFirm 61\n')
+    failure = failure_of(entity_type_id=4, rows=str(tmp_path / "r.csv"))
+    assert "the row that begins in line 62" in failure
+    assert "{'written': 50, 'not_done': 10} before" in failure
+
+
+def test_quotes_commas_and_line_breaks_in_values_are_read(tmp_path):
+    rows = read(tmp_path, "r.csv", 'a,b\n"12"" pipe, long","x\r\ny"\n1,\n')
+    assert rows == [{"a": '12" pipe, long', "b": "x\r\ny"}, {"a": "1", "b": ""}]
+
+
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+@pytest.mark.parametrize("first", ["sep=;\n", "sep=;\r\n", '"sep=;"\n', "SEP=;\n"])
+def test_excels_first_line_and_a_byte_order_mark_are_understood(mark, first, tmp_path):
+    assert read(tmp_path, "r.csv", f"{mark}{first}a;b\n1,5;2\n") == [{"a": "1,5", "b": "2"}]
+
+
+@pytest.mark.parametrize(
+    ("csv", "content"),
+    [
+        (GERMAN, "a;b\nMüller;1\n".encode("cp1252")),
+        ({"encoding": "utf-16"}, "a,b\nMüller,1\n".encode("utf-16")),
+        ({"delimiter": "\t"}, "a\tb\nMüller\t1\n"),
+        ({"delimiter": "|", "encoding": "utf-8"}, "\ufeffa|b\r\nMüller|1\r\n"),
+    ],
+)
+def test_other_forms_of_csv_are_read_where_they_are_named(csv, content, tmp_path):
+    assert read(tmp_path, "r.csv", content, csv) == [{"a": "Müller", "b": "1"}]
+
+
+def test_a_long_file_in_a_wide_encoding_is_read_to_its_end(tmp_path):
+    lines = [f"Zażółć {number}" for number in range(30_000)]
+    rows = read(tmp_path, "r.csv", "\n".join(["a", *lines]).encode("utf-16"), {"encoding": "utf-16"})
+    assert [row["a"] for row in rows] == lines
+
+
+@pytest.mark.parametrize(
+    ("csv", "message"),
+    [
+        ({"delimeter": ";"}, "csv has 'delimeter': did you mean delimiter?"),
+        ({"delimiter": ";;"}, "delimiter of csv is ';;'"),
+        ({"decimal": "·"}, "decimal of csv is '·': write . or ,"),
+        ({"encoding": "latin-99"}, "encoding of csv is 'latin-99'"),
+        ({"delimiter": None}, "delimiter of csv is None"),
+        (";", "csv is not an object, but ';'"),
+    ],
+)
+def test_a_form_of_csv_that_cannot_be_is_refused_before_anything_is_sent(csv, message, tmp_path, portal, connection):
+    (tmp_path / "r.csv").write_text("title\nOak\n")
+    assert message in failure_of(entity_type_id=4, rows=str(tmp_path / "r.csv"), csv=csv)
+    assert portal.requests == 0
+
+
+def test_a_form_of_csv_for_what_is_none_is_refused(tmp_path, portal, connection):
+    (tmp_path / "r.jsonl").write_text("{}")
+    assert "csv is given for a .jsonl file" in failure_of(entity_type_id=4, rows=str(tmp_path / "r.jsonl"), csv=GERMAN)
+    assert "csv is given, but rows is not a file" in failure_of(entity_type_id=4, rows=[{}], csv=GERMAN)
+    conflict = refusal_of(tmp_path, "r.csv", "sep=;\na;b\n", {"delimiter": "|"})
+    assert "says 'sep=;', and csv says the delimiter '|'" in conflict
+
+
+@pytest.mark.parametrize(
+    "text", ['{"a": 1, "a": 2}', '{"b": {"a": 1, "a": 2}}', '{"a": [{"x": 1, "x": 1}]}', '{"id": 1, "x": 2, "id": 1}']
+)
+def test_an_object_with_a_name_twice_is_refused(text, tmp_path):
+    assert "line 2 of r.jsonl: an object has the column" in refusal_of(tmp_path, "r.jsonl", f'{{"a": 1}}\n{text}\n')
+    with pytest.raises(ConfigurationError, match="an object has the column"):
+        list(rows_of(f"[{text}]", None, None))
+
+
+def test_parquet_columns_of_one_name_are_refused(tmp_path):
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    table = pa.Table.from_arrays([pa.array([1]), pa.array([2])], names=["a", "a"])
+    parquet.write_table(table, tmp_path / "r.parquet")
+    with pytest.raises(ConfigurationError, match=r"r\.parquet has the column 'a' more than once"):
+        list(rows_of(str(tmp_path / "r.parquet"), None, None))
+
+
+# Numbers and times
+
+
+@pytest.mark.parametrize(
+    ("text", "sent"),
+    [("12,50", "12.50"), ("1 234,5", "1234.5"), ("1\u00a0234", "1234"), ("-7", "-7")],
+)
+def test_a_number_with_a_comma_is_read_where_that_is_said(text, sent, tmp_path, portal, connection):
+    (tmp_path / "r.csv").write_bytes(f"title;revenue\n1,5 Fässer;{text}\n".encode("cp1252"))
+    for operator, more in (
+        (Bitrix24UpsertItemsOperator, {"key": "title"}),
+        (Bitrix24BulkWriteOperator, {}),
+        (Bitrix24ImportItemsOperator, {}),
+    ):
+        write(operator, entity_type_id=4, rows=str(tmp_path / "r.csv"), csv=GERMAN, **more)
+    items = [item for item in portal.items(4) if item["title"] == "1,5 Fässer"]
+    assert {float(item["revenue"]) for item in items} == {float(sent)}
+
+
+@pytest.mark.parametrize("text", ["1.234,50", "12.5", "12,5,0", "zwölf"])
+def test_a_number_in_another_form_fails_its_row(text, tmp_path, portal, connection):
+    (tmp_path / "r.csv").write_bytes(f"title;revenue\nOak;{text}\n".encode("cp1252"))
+    failure = failure_of(entity_type_id=4, rows=str(tmp_path / "r.csv"), csv=GERMAN)
+    assert f"revenue is {text!r}, which is not a number with a comma" in failure
+
+
+def test_a_comma_is_refused_by_default_and_with_a_method(tmp_path, portal, connection):
+    (tmp_path / "r.csv").write_text('title,revenue\nOak,"12,50"\n')
+    assert "revenue takes a number" in failure_of(entity_type_id=4, rows=str(tmp_path / "r.csv"))
+    failure = failure_of(method="crm.deal.add", rows=str(tmp_path / "r.csv"), csv={"decimal": ","})
+    assert "csv has a decimal, and which params of a method are numbers is not known" in failure
+
+
+MOMENT = datetime.datetime(2026, 7, 1, 9, 30)
+
+
+@pytest.mark.parametrize("value", [MOMENT, "2026-07-01 09:30:00", "2026-07-01T09:30"], ids=str)
+def test_a_time_without_a_zone_needs_one_or_is_refused(value, portal, connection):
+    arguments = {"entity_type_id": 4, "rows": [{"title": "Oak", "createdTime": value}]}
+    failure = failure_of(operator=Bitrix24ImportItemsOperator, **arguments)
+    assert "has no time zone" in failure
+    summary = write(Bitrix24ImportItemsOperator, timezone="Europe/Berlin", **arguments)
+    item = portal.item(4, summary["outcomes"][0]["id"])
+    meant = datetime.datetime(2026, 7, 1, 9, 30, tzinfo=ZoneInfo("Europe/Berlin"))
+    assert datetime.datetime.fromisoformat(item["createdTime"]) == meant
+
+
+def test_a_time_with_a_zone_keeps_it(portal, connection):
+    rows = [{"title": "Oak", "createdTime": "2026-07-01T09:30:00+05:00"}]
+    summary = write(Bitrix24ImportItemsOperator, entity_type_id=4, rows=rows, timezone="Europe/Berlin")
+    item = portal.item(4, summary["outcomes"][0]["id"])
+    assert datetime.datetime.fromisoformat(item["createdTime"]).astimezone(datetime.timezone.utc).hour == 4
+
+
+@pytest.mark.parametrize("text", ["2026-10-25 02:30:00", "2026-03-29 02:30:00"])
+def test_a_time_that_the_clock_showed_twice_or_never_is_refused(text, portal, connection):
+    rows = [{"title": "Oak", "createdTime": text}]
+    failure = failure_of(operator=Bitrix24ImportItemsOperator, entity_type_id=4, rows=rows, timezone="Europe/Berlin")
+    assert "which the clock of Europe/Berlin showed twice or not at all" in failure
+
+
+def test_times_of_a_database_get_their_zone_in_the_params_of_a_method_too(portal, connection):
+    rows = [{"t": "Oak", "begin": MOMENT}]
+    mapping = {"fields": {"TITLE": "$t", "COMMENTS": "$begin"}}
+    assert "a time without a time zone" in failure_of(method="crm.deal.add", rows=rows, mapping=mapping)
+    summary = write(method="crm.deal.add", rows=rows, mapping=mapping, timezone="Asia/Tokyo")
+    assert portal.item(2, summary["outcomes"][0]["id"])["comments"] == "2026-07-01T09:30:00+09:00"
+
+
+@pytest.mark.parametrize("zone", ["Berlin", "", "+03:00", 3, "../etc/passwd"])
+def test_a_zone_that_there_is_not_is_refused(zone, portal, connection):
+    assert f"timezone is {zone!r}" in failure_of(entity_type_id=4, rows=[{"title": "Oak"}], timezone=zone)
+    assert portal.requests == 0
+
+
+# Mappings
+
+
+@pytest.mark.parametrize(
+    ("text", "filled"),
+    [
+        ("K-$id", "K-7"), ("$id", 7), ("${id}", 7), ("$$id", "$id"), ("$$$id", "$7"), ("$id$id", "77"),
+        ("a $$ b", "a $ b"), ("100$", "100$"), ("$ 5", "$ 5"), ("${any name}: $id", "x: 7"), ("$any name", "x"),
+        ("$größe", "XL"), ("$float/$decimal", "12/1.50"), ("$day", datetime.date(2026, 1, 2)),
+        ("on $day", "on 2026-01-02"),
+        ("$blank$id", "7"),
+    ],
+)  # fmt: skip
+def test_columns_are_filled_in_wherever_a_text_names_them(text, filled):
+    from airflow_provider_bitrix24.rows.template import RowTemplate
+
+    row = {
+        "id": 7, "any name": "x", "größe": "XL", "float": 12.0, "decimal": Decimal("1.50"), "blank": None,
+        "day": datetime.date(2026, 1, 2),
+    }  # fmt: skip
+    assert RowTemplate({"a": text, "b": [{"c": text}]}).fill(row) == {"a": filled, "b": [{"c": filled}]}
+
+
+@pytest.mark.parametrize("text", ["$nmae", "K-$nmae", "${nmae}", "$name and $nmae", "$5 each"])
+def test_a_column_that_there_is_not_fails_the_row(text, portal, connection):
+    failure = failure_of(entity_type_id=4, rows=[{"name": "Oak"}], mapping={"title": text})
+    assert "the row has no column" in failure
+    assert "it has: name; a dollar sign is written $$" in failure
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [(2.0**60, "which has lost digits"), (True, "cannot be part of a text"), (["x"], "cannot be part of a text")],
+)
+def test_a_value_that_has_no_form_in_a_text_fails_the_row(value, message, portal, connection):
+    assert message in failure_of(entity_type_id=4, rows=[{"id": value}], mapping={"originId": "K-$id"})
+
+
+def test_a_key_made_of_a_text_and_a_column_is_found_again(portal, connection):
+    arguments = {"entity_type_id": 4, "key": "originId", "mapping": {"originId": "K-$id", "title": "$name"}}
+    rows = [{"id": 1.0, "name": "Oak"}, {"id": 2, "name": "Elm"}]
+    assert write(Bitrix24UpsertItemsOperator, rows=rows, **arguments)["created"] == 2
+    assert write(Bitrix24UpsertItemsOperator, rows=rows, **arguments)["updated"] == 2
+    failure = failure_of(operator=Bitrix24UpsertItemsOperator, rows=[{"id": None, "name": "x"}], **arguments)
+    assert "no value for the key originId" in failure
+
+
+# Databases
+
+
+def test_a_query_with_two_columns_of_one_name_is_refused(database):
+    with pytest.raises(ConfigurationError, match="the result of sql has the column 'id' more than once"):
+        list(rows_of(None, "SELECT 1 AS id, 2 AS id", "firms"))
+
+
+def test_rows_come_from_a_database_by_its_connection(database, portal, connection):
+    database.execute("CREATE TABLE firms (name TEXT, size INTEGER)")
+    database.executemany("INSERT INTO firms VALUES (?, ?)", [(f"Firm {n}", n) for n in range(3)])
+    database.commit()
+    summary = write(
+        entity_type_id="company", sql="SELECT name FROM firms ORDER BY size", sql_conn_id="firms",
+        mapping={"title": "$name"},
+    )  # fmt: skip
+    assert summary["written"] == 3
+    assert [item["title"] for item in portal.items(4)[-3:]] == ["Firm 0", "Firm 1", "Firm 2"]
