@@ -300,6 +300,12 @@ def test_a_russian_portal_says_so_in_russian(ask):
         assert denied[1:] == ("ACCESS_DENIED", "Доступ запрещен")
 
 
+@pytest.mark.parametrize("name", ["select", "filter", "order"])
+def test_a_text_where_a_list_or_an_object_belongs_is_refused(portal, ask, name):
+    description = f"Invalid value {{id}} to match with parameter {{{name}}}. Should be value of type array."
+    assert refusal(ask, portal, "crm.item.list", **{name: "id"}) == (400, "100", description)
+
+
 def test_names_in_upper_case_are_taken_and_answered_in_camel_case(portal, ask):
     fields = {"TITLE": "New", "ORIGINATOR_ID": "erp", "UF_CRM_MY_FIELD": "own", "CREATED_TIME": "2000-01-01"}
     item = ask(portal, "crm.item.add", {"entityTypeId": DEAL, "fields": fields}).json()["result"]["item"]

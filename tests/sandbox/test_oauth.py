@@ -101,7 +101,8 @@ def test_lifetimes_may_be_others(portal, token, call):
     ("wrong", "status", "code"),
     [
         ({"client_secret": "wrong"}, 401, "invalid_client"),
-        ({"client_id": "local.unknown"}, 401, "invalid_client"),
+        ({"client_id": "local.unknown"}, 200, "wrong_client"),
+        ({"client_id": None}, 400, "invalid_request"),
         ({"refresh_token": "unknown"}, 400, "invalid_grant"),
         ({"grant_type": "password"}, 400, "invalid_request"),
     ],

@@ -24,7 +24,8 @@ def test_a_good_answer_has_the_time_and_an_error_has_not(portal, ask):
     times = ask(portal, "profile").json()["time"]
     assert times["duration"] == pytest.approx(times["finish"] - times["start"])
     assert times["date_start"].endswith("+03:00")
-    assert "operating" not in times
+    assert times["operating"] == 0
+    assert 540 < times["operating_reset_at"] - times["finish"] <= 600
     assert "time" not in ask(portal, "no.such.method").json()
 
 

@@ -47,10 +47,11 @@ class Sandbox(Applications, ReceivedCalls, Objects):
     :param latency: seconds that every answer is held back, none by default.
     :param rate: requests per second that drain from the request bucket; without ``rate`` and ``burst`` there is none.
     :param burst: depth of the request bucket, 50 if only ``rate`` is given.
-    :param operating_limit: seconds of running time per method in ten minutes; ``None``: not counted, as self-hosted.
+    :param operating_limit: seconds of running time per method in ten minutes; ``None``: no limit.
     :param method_seconds: how long methods are said to run, e.g. ``{"crm.item.*": 0.5}``: the portal's clock moves on.
     :param batch_billing: whose operating time a batch uses: its ``"commands"``, ``"batch"`` itself or ``"none"``.
     :param operating_shared: all webhooks share one counter per method, or each has its own.
+    :param operating_shown: answers say how much running time was used, as a cloud portal; ``False``: self-hosted.
     :param auth_status: status of authorization errors: 401 (server source), or 403 with 503 for an overload and 400
         for plain HTTP (documentation).
     :param zero_code: numeric error codes as text (``"0"``, current servers) or as numbers (``0``, documentation).
@@ -80,6 +81,7 @@ class Sandbox(Applications, ReceivedCalls, Objects):
         method_seconds: Mapping[str, float] | None = None,
         batch_billing: BatchBilling = "commands",
         operating_shared: bool = True,
+        operating_shown: bool = True,
         auth_status: int = 401,
         zero_code: str | int = "0",
         offline_queue: Reading = "source",
@@ -103,6 +105,7 @@ class Sandbox(Applications, ReceivedCalls, Objects):
             zero_code=zero_code,
             batch_billing=batch_billing,
             operating_shared=operating_shared,
+            operating_shown=operating_shown,
             latency_seconds=usual.latency if latency is None else latency,
             offline_queue=offline_queue,
             notify_tags=notify_tags,

@@ -20,6 +20,17 @@ def integer(params: Params, name: str) -> int:
     return number
 
 
+def optional_array(params: Params, name: str) -> dict[str, Any]:
+    """A PHP array by string keys; left out it is empty."""
+    return {} if params.get(name) is None else array(params, name)
+
+
+def select_of(params: Params) -> list[str] | None:
+    """Names of ``select``; ``None`` for all, which ``*`` asks for too."""
+    names = [str(name) for name in optional_array(params, "select").values()]
+    return None if not names or "*" in names else names
+
+
 def required(params: Params, name: str) -> Any:
     value = params.get(name)
     if value is None:

@@ -6,7 +6,8 @@ from typing import Any
 
 from airflow_provider_bitrix24.sandbox.forms import as_map
 from airflow_provider_bitrix24.sandbox.methods.registry import METHODS, Params, Refusal, method
-from airflow_provider_bitrix24.sandbox.state.known_words import ALL_SCOPES
+from airflow_provider_bitrix24.sandbox.php import is_truthy
+from airflow_provider_bitrix24.sandbox.state.known_words import DOCUMENTED_SCOPES
 from airflow_provider_bitrix24.sandbox.state.portal import PortalState
 from airflow_provider_bitrix24.sandbox.state.users import User
 
@@ -28,7 +29,7 @@ def profile(portal: PortalState, user: User, params: Params) -> Any:
 @method("scope", upper=True)
 def scope(portal: PortalState, user: User, params: Params) -> Any:
     # `full` asks for every scope that the portal has, granted or not.
-    return sorted(ALL_SCOPES) if params.get("FULL") in (True, "true", "1", 1) else sorted(portal.scopes_of(user))
+    return sorted(DOCUMENTED_SCOPES if is_truthy(params.get("FULL")) else portal.scopes_of(user))
 
 
 @method("methods", upper=True)

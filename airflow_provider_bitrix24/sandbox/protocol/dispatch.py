@@ -98,7 +98,7 @@ def run(
     # What the method is said to take passes at the portal, and nobody waits for it.
     portal.clock.advance(portal.operating.seconds_of(name))
     times = timer.end()
-    if portal.operating.limit is not None:
+    if portal.settings.operating_shown:
         if paid:
             bill.add(name, times["processing"])
         times["operating_reset_at"] = portal.operating.reset_at(name, credential)

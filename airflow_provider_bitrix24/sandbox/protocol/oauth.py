@@ -142,13 +142,15 @@ class AuthorizationServer:
         return json_answer(pair)
 
     def _client(self, params: Params) -> Application:
-        application = self._portal.applications.get(str(params.get("client_id")))
-        shown = str(params.get("client_secret")).encode()
-        if (
-            application is None
-            or not application.installed
-            or not secrets.compare_digest(application.client_secret.encode(), shown)
-        ):
+        """:raises Refusal: as live portals: a client id that nobody has is answered with 200."""
+        for name in ("client_id", "client_secret", "grant_type"):
+            if not params.get(name):
+                raise Refusal("invalid_request", f"Required parameter is missing: {name}")
+        application = self._portal.applications.get(str(params["client_id"]))
+        if application is None:
+            raise Refusal("wrong_client", "Wrong client", 200)
+        secret = str(params["client_secret"]).encode()
+        if not application.installed or not secrets.compare_digest(application.client_secret.encode(), secret):
             raise Refusal("invalid_client", "Invalid client", 401)
         return application
 

@@ -186,9 +186,9 @@ class Protocol:
         result = batch.run(params)
         portal.log.execute(call)
         times = timer.end()
-        if portal.operating.limit is not None:
+        if portal.settings.operating_shown:
             if billing == "batch":
                 bill.add("batch", times["processing"])
-                times["operating_reset_at"] = portal.operating.reset_at("batch", credential)
+            times["operating_reset_at"] = portal.operating.reset_at("batch", credential)
             times["operating"] = portal.operating.used("batch", credential)
         return json_answer({"result": result, "time": times}, batch.status)

@@ -123,8 +123,11 @@ class ProtocolV3:
         result = run_batch(params, dispatch.method_not_found(), run_call)
         portal.log.execute(call)
         times = timer.end()
-        if portal.operating.limit is not None and billing == "batch":
-            bill.add("batch", times["processing"])
+        if portal.settings.operating_shown:
+            if billing == "batch":
+                bill.add("batch", times["processing"])
+            times["operating_reset_at"] = portal.operating.reset_at("batch", credential)
+            times["operating"] = portal.operating.used("batch", credential)
         return {"result": result, "time": times}
 
     def _idempotency_key(self, call: Call) -> str | None:

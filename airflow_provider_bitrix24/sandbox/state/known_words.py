@@ -21,6 +21,14 @@ ALL_SCOPES = (
     "userfieldconfig",
 )
 
+#: Every scope of the documentation, as ``scope`` lists them when asked for all.
+DOCUMENTED_SCOPES = (
+    *("biconnector", "bizproc", "calendar", "catalog", "crm", "department", "disk", "humanresources", "im", "imbot"),
+    *("imopenlines", "lists", "log", "main", "pay_system", "placement", "sale", "salescenter", "socialnetwork"),
+    *("sonet_group", "task", "tasks", "telephony", "timeman", "user", "user.userfield", "user_basic", "user_brief"),
+    "userfieldconfig",
+)
+
 #: Features of the offline queue: reserving rows, and queues by ``auth_connector``.
 PLAN_FEATURES = ("rest_offline_extended", "rest_auth_connector")
 

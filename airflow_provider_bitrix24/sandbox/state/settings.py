@@ -31,6 +31,8 @@ class Settings:
     batch_billing: BatchBilling = "commands"
     #: One counter of operating time per method for all webhooks, or one for each webhook.
     operating_shared: bool = True
+    #: Answers say how much operating time was used, as a cloud portal; a self-hosted one counts none.
+    operating_shown: bool = True
     latency_seconds: float = 0.0
     #: An application's own changes, clearing and the age of rows: as the server source or as the pages say.
     offline_queue: Reading = "source"
@@ -44,6 +46,7 @@ class Settings:
         _check("auth_status", self.auth_status, (401, 403))
         _check("zero_code", self.zero_code, ("0", 0))
         _check("operating_shared", self.operating_shared, (True, False))
+        _check("operating_shown", self.operating_shown, (True, False))
         for name in ("offline_queue", "notify_tags"):
             _check(name, getattr(self, name), ("source", "documentation"))
 

@@ -7,7 +7,7 @@ from typing import Any
 from airflow_provider_bitrix24.sandbox.fields.catalogue import FieldSpec, Generation
 from airflow_provider_bitrix24.sandbox.fields.item_kinds import CONTACT, Row
 from airflow_provider_bitrix24.sandbox.forms import as_list_if_counted, as_map
-from airflow_provider_bitrix24.sandbox.methods.arguments import array, integer
+from airflow_provider_bitrix24.sandbox.methods.arguments import array, integer, optional_array, select_of
 from airflow_provider_bitrix24.sandbox.methods.crm import changes
 from airflow_provider_bitrix24.sandbox.methods.crm.values import (
     IMPORTED,
@@ -74,17 +74,13 @@ def list_(portal: PortalState, user: User, params: Params) -> Any:
     entity_type_id = integer(params, "entityTypeId")
     table, original = table_of(portal, entity_type_id), _original(params)
     fields = item_filter_fields(portal.store, entity_type_id, original)
-    matcher = Matcher(fields, refuse=invalid_list).read(params.get("filter"))
+    matcher = Matcher(fields, refuse=invalid_list).read(optional_array(params, "filter"))
     changes.hide_others(user, matcher)
-    order = read_order(params.get("order"), fields, invalid_list)
+    order = read_order(optional_array(params, "order"), fields, invalid_list)
+    names = select_of(params)
     page = page_of(table, matcher, order, params.get("start"), old=False)
-    select = [str(name) for name in as_map(params.get("select")).values()]
-    names = None if not select or "*" in select else select
-    return Page(
-        {"items": [item_answer(portal, entity_type_id, row, names, original) for row in page.result]},
-        page.total,
-        page.next,
-    )
+    rows = [item_answer(portal, entity_type_id, row, names, original) for row in page.result]
+    return Page({"items": rows}, page.total, page.next)
 
 
 @method("crm.item.get", scope="crm")

@@ -76,11 +76,16 @@ def _selected(portal: PortalState, task: Row, params: Params) -> Row:
             selected[name] = shown[name]
         elif field and relation in _PEOPLE:
             if field not in _PERSON:
-                raise Refusal(f"{PREFIX}UNKNOWNDTOPROPERTYEXCEPTION", f"Unknown field `{field}` for entity `UserDto`")
+                raise _unknown(field, "UserDto")
             person = portal.users.get(task[_PEOPLE[relation]])
             selected.setdefault(relation, {})[field] = _PERSON[field](person) if person else None
-        # An unknown field of the object itself is silently dropped.
+        else:
+            raise _unknown(name, "TaskDto")
     return selected
+
+
+def _unknown(name: str, entity: str) -> Refusal:
+    return Refusal(f"{PREFIX}UNKNOWNDTOPROPERTYEXCEPTION", f"Unknown field `{name}` for entity `{entity}`")
 
 
 def invalid(field: str, message: str) -> Refusal:
