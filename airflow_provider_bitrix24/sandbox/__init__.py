@@ -17,13 +17,20 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from airflow_provider_bitrix24.sandbox.face.sandbox import Sandbox
+    from airflow_provider_bitrix24.sandbox.methods.registry import Page
     from airflow_provider_bitrix24.sandbox.state.calls import Call
     from airflow_provider_bitrix24.sandbox.state.faults import Fault
     from airflow_provider_bitrix24.sandbox.web.server import unused_port
 
-__all__ = ["Call", "Fault", "Sandbox", "unused_port"]
+__all__ = ["Call", "Fault", "Page", "Sandbox", "unused_port"]
 
-_HOMES = {"Call": "state.calls", "Fault": "state.faults", "Sandbox": "face.sandbox", "unused_port": "web.server"}
+_HOMES = {
+    "Call": "state.calls",
+    "Fault": "state.faults",
+    "Page": "methods.registry",
+    "Sandbox": "face.sandbox",
+    "unused_port": "web.server",
+}
 
 
 def __getattr__(name: str) -> object:

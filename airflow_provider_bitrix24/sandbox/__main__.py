@@ -64,6 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--port", type=int, help="port on 127.0.0.1 (default: any free one)")
     add("--deals", type=int, help="how many deals (default: 30)")
     add("--data", type=Path, metavar="FILE.json", help="objects of your own instead of generated ones")
+    add("--answers", type=Path, metavar="FILE.json", help="results of methods that the sandbox does not offer")
     add("--seed", type=int, help="same number, same objects and same webhook codes")
     add("--code", help="webhook code of the administrator (default: a new one)")
     add("--scenario", choices=tuple(SCENARIOS), metavar="NAME", help=f"{scenarios}; other options win over it")

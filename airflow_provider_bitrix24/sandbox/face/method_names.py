@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 from functools import cache
 
 from airflow_provider_bitrix24.sandbox.methods import METHODS, METHODS_V3
+from airflow_provider_bitrix24.sandbox.methods.documented import documented
 
 _WILDCARDS = frozenset("*?[")
 
@@ -26,13 +27,21 @@ def check_name(method: object) -> None:
         raise ValueError(f"There is no method {method!r}: write {' or '.join(near)}.")
 
 
+def check_method(method: object) -> None:
+    """:raises ValueError: neither an offered nor a documented method, so that nobody calls it, or a pattern."""
+    check_name(method)
+    if is_pattern(str(method)):
+        raise ValueError(f"method={method!r} is a pattern: name one method.")
+
+
 @cache
 def _near(method: str) -> tuple[str, ...]:
     """What was meant, if it is neither a method nor far from all of them."""
-    known = {name.lower(): name for name in (entry.name for entry in (*METHODS.values(), *METHODS_V3.values()))}
+    offered = {entry.name.lower(): entry.name for entry in (*METHODS.values(), *METHODS_V3.values())}
+    known = {**documented(), **offered}
     if _matches(method, (*known, "batch")):
         return ()
-    # A portal has more methods than the sandbox: crm.lead.productrows.set is none of its own, and no slip.
+    # A portal has more methods than the documentation, and their names are made of the same words.
     words = {word for name in (*known, "batch") for word in name.split(".")}
     if is_pattern(method):
         return tuple(name for name in (_respelt(method, words), f"*.{method}") if _matches(name, known))[:1]

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import difflib
-import json
 import random
 from collections.abc import Iterable, Mapping
-from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
+from airflow_provider_bitrix24.sandbox.face.json_files import Data, check_json, read_object
 from airflow_provider_bitrix24.sandbox.fields.item_kinds import (
     COMPANY,
     CONTACT,
@@ -28,9 +27,6 @@ from airflow_provider_bitrix24.sandbox.state.known_words import RIGHTS
 from airflow_provider_bitrix24.sandbox.state.portal import PortalState
 from airflow_provider_bitrix24.sandbox.state.store import PAY_SYSTEMS, PAYABLE, new_task, set_paid
 from airflow_provider_bitrix24.sandbox.state.users import User, new_code
-
-#: A path, or what stands in such a file.
-Data: TypeAlias = str | Path | Mapping[str, Any]
 
 _KINDS = {
     "companies": COMPANY,
@@ -57,23 +53,8 @@ def read(data: Data) -> Mapping[str, Any]:
     :raises ValueError: the file cannot be read, is not an object of JSON, or holds something else than the kinds
         there are.
     """
-    content: Any = data
-    if isinstance(data, (str, Path)):
-        try:
-            content = json.loads(Path(data).read_text(encoding="utf-8-sig"), object_pairs_hook=_without_twins)
-        except OSError as problem:
-            raise ValueError(f"The data cannot be read from {data}: {problem.strerror}. Name a JSON file.") from None
-        except UnicodeDecodeError:
-            raise ValueError(f"{data} is in another charset than UTF-8: save it in UTF-8.") from None
-        except (ValueError, RecursionError) as problem:
-            raise ValueError(f"{data} is not JSON: {problem}.") from None
-    try:
-        # Python reads and writes NaN, which no portal can send.
-        json.dumps(content, allow_nan=False)
-    except (TypeError, ValueError, RecursionError) as problem:
-        raise ValueError(f"The data is not JSON: {problem}.") from None
-    if not isinstance(content, Mapping):
-        raise ValueError('The data is not an object: write {"deals": [{"id": 13, "title": "Oak door"}]}.')
+    content = read_object(data, "The data", '{"deals": [{"id": 13, "title": "Oak door"}]}')
+    check_json(content, "The data")
     if "payments" in content:
         raise ValueError('Payments stand in their deal or invoice: write {"deals": [{"payments": [{"sum": 90.5}]}]}.')
     check_names(content, (*_KINDS, "tasks", "users"), "The data")
@@ -182,16 +163,6 @@ def _add_task(portal: PortalState, given: Row, place: str, creator: User) -> Non
 
 
 # Reading
-
-
-def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object of JSON; of two values under one name Python would drop the first silently."""
-    content: dict[str, Any] = {}
-    for name, value in pairs:
-        if name in content:
-            raise ValueError(f"the name {name!r} stands twice in one object")
-        content[name] = value
-    return content
 
 
 def _objects(holder: Mapping[str, Any], word: str, place: str = "") -> list[tuple[str, Row]]:

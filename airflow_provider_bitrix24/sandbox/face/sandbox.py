@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from types import TracebackType
 from typing import Any
 from urllib.parse import quote
 
 from airflow_provider_bitrix24.sandbox.face import own_data
 from airflow_provider_bitrix24.sandbox.face.applications import Applications
-from airflow_provider_bitrix24.sandbox.face.method_names import check_name
+from airflow_provider_bitrix24.sandbox.face.json_files import Data, read_object
+from airflow_provider_bitrix24.sandbox.face.method_names import check_method, check_name
 from airflow_provider_bitrix24.sandbox.face.objects import Objects
 from airflow_provider_bitrix24.sandbox.face.received_calls import ReceivedCalls
 from airflow_provider_bitrix24.sandbox.face.scenarios import scenario_named
@@ -40,6 +41,7 @@ class Sandbox(Applications, ReceivedCalls, Objects):
     :param tasks: how many tasks (20).
     :param employees: users beside those two (10); they have no webhook, and every fifth of them is dismissed.
     :param data: objects of your own instead of generated ones: a JSON file, or an object of its form.
+    :param answers: results of methods that the sandbox does not offer, see :attr:`answers`: a dict, or a JSON file.
     :param port: 0 takes any free port.
     :param scenario: a named portal of ``scenarios.SCENARIOS``, such as ``"bad-network"``; other settings win over it.
     :param generation: which server's payment answers: ``"current"`` (the default), ``"middle"`` (2024) or ``"old"``.
@@ -67,7 +69,8 @@ class Sandbox(Applications, ReceivedCalls, Objects):
         deals: int | None = None,
         tasks: int | None = None,
         employees: int | None = None,
-        data: own_data.Data | None = None,
+        data: Data | None = None,
+        answers: Data | None = None,
         seed: int | None = None,
         code: str | None = None,
         port: int = 0,
@@ -127,7 +130,10 @@ class Sandbox(Applications, ReceivedCalls, Objects):
             burst=usual.burst if burst is None else burst,
             operating_limit=usual.operating_limit if operating_limit is None else operating_limit,
             method_seconds=usual.method_seconds if method_seconds is None else method_seconds,
+            check_method=check_method,
         )
+        if answers is not None:
+            self._state.answers.update(read_object(answers, "The answers", '{"crm.dealcategory.get": {"ID": 9}}'))
         usual.apply_to(self._state)
         self._chance = random.Random(f"deals {self._seed}")
         if own is not None:
@@ -273,6 +279,16 @@ class Sandbox(Applications, ReceivedCalls, Objects):
     @scopes.setter
     def scopes(self, scopes: set[str]) -> None:
         self._state.scopes = Scopes(scopes)
+
+    @property
+    def answers(self) -> MutableMapping[str, Any]:
+        """
+        Results that you set, by method; they win over what the sandbox itself would answer.
+
+        ``portal.answers["crm.dealcategory.get"] = {"ID": 9}``. A list holds answers in turn, the last of which stays; a
+        function gets the parameters and returns the result, or a ``Page`` of rows with ``total`` and ``next``.
+        """
+        return self._state.answers
 
     @property
     def plan_has_rest(self) -> bool:

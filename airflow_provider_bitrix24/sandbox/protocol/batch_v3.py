@@ -13,15 +13,16 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from airflow_provider_bitrix24.sandbox.forms import as_map
-from airflow_provider_bitrix24.sandbox.methods import METHODS_V3
-from airflow_provider_bitrix24.sandbox.methods.registry import Method, Params, Refusal
+from airflow_provider_bitrix24.sandbox.methods.registry import Method, Params
 from airflow_provider_bitrix24.sandbox.methods.tasks.tasks_v3 import invalid
 
 #: Runs one call of a batch and returns its ``result``.
 RunCall: TypeAlias = Callable[[Method, Params], Any]
+#: Finds a method by its name, or raises :class:`Refusal`.
+FindMethod: TypeAlias = Callable[[str], Method]
 
 
-def run_batch(params: Params, method_not_found: Refusal, run_call: RunCall) -> list[Any]:
+def run_batch(params: Params, find: FindMethod, run_call: RunCall) -> list[Any]:
     """
     The results in the order of the calls.
 
@@ -30,13 +31,11 @@ def run_batch(params: Params, method_not_found: Refusal, run_call: RunCall) -> l
     calls = [as_map(call) for call in params.values()]
     if not calls:
         raise invalid("method", "Required field `method` is not specified")
-    for call in calls:
-        if not isinstance(call.get("method"), str) or call["method"] not in METHODS_V3:
-            raise method_not_found
+    methods = [find(str(call.get("method"))) for call in calls]
     named: dict[str, Any] = {}
     results = []
-    for call in calls:
-        result = run_call(METHODS_V3[call["method"]], as_map(_resolved(call.get("query"), named)))
+    for entry, call in zip(methods, calls, strict=True):
+        result = run_call(entry, as_map(_resolved(call.get("query"), named)))
         results.append(result)
         if call.get("as"):
             named[str(call["as"])] = result

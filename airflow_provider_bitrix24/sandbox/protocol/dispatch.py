@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider_bitrix24.sandbox.methods import METHODS, NoEffect, Page, Refusal
+from airflow_provider_bitrix24.sandbox.methods import METHODS, METHODS_V3, NoEffect, Page, Refusal
+from airflow_provider_bitrix24.sandbox.methods.documented import documented, not_offered
 from airflow_provider_bitrix24.sandbox.methods.registry import Method, Params
 from airflow_provider_bitrix24.sandbox.state.calls import Call
 from airflow_provider_bitrix24.sandbox.state.limits import Bill
@@ -31,12 +32,25 @@ def method_not_found() -> Refusal:
     return Refusal("ERROR_METHOD_NOT_FOUND", "Method not found!", 404)
 
 
-def find(name: str) -> Method:
-    """:raises Refusal: there is no such method."""
-    entry = METHODS.get(name.lower())
-    if entry is None:
+def find(portal: PortalState, name: str) -> Method:
+    """:raises Refusal: there is no such method, or the sandbox has no answer for it."""
+    return _found(portal, name, METHODS.get(name.lower()), 2)
+
+
+def find_v3(portal: PortalState, name: str) -> Method:
+    """The same of REST 3.0, which finds methods as written."""
+    return _found(portal, name, METHODS_V3.get(name), 3)
+
+
+def _found(portal: PortalState, name: str, entry: Method | None, version: int) -> Method:
+    if name in portal.answers:
+        return Method(name, (), lambda portal, user, params: portal.answers.result(name, params), False)
+    if entry is not None:
+        return entry
+    documented_name = documented(version=version).get(name.lower())
+    if documented_name is None or name.lower() == "batch" or (version == 3 and name != documented_name):
         raise method_not_found()
-    return entry
+    raise not_offered(documented_name)
 
 
 def check_scope(portal: PortalState, entry: Method, user: User, *, in_batch: bool = False) -> None:

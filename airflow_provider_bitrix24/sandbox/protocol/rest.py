@@ -122,7 +122,7 @@ class Protocol:
         signs = {"auth"} if address.user_id is not None else {"auth", "access_token"}
         params = {name: value for name, value in call.params.items() if name not in signs}
         is_batch = address.method.lower() == "batch"
-        entry = None if is_batch else dispatch.find(address.method)
+        entry = None if is_batch else dispatch.find(self._portal, address.method)
         user = self._authorized(address, user, call)
         if entry is None:
             return self._batch(params, user, call)
@@ -173,7 +173,7 @@ class Protocol:
                 refusal = as_refusal(fault, portal) if fault else None
                 if refusal is not None:
                     raise refusal
-                entry = dispatch.find(method)
+                entry = dispatch.find(portal, method)
                 dispatch.check_scope(portal, entry, user, in_batch=True)
                 own_params = {key: value for key, value in command_params.items() if key != "auth"}
                 paid = billing == "commands"

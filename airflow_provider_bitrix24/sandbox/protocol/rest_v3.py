@@ -7,10 +7,11 @@ Source: Bitrix24 REST docs, "REST 3.0", and public copies of the server.
 from __future__ import annotations
 
 import dataclasses
+from functools import partial
 from typing import Any
 
 from airflow_provider_bitrix24.sandbox.forms import as_map
-from airflow_provider_bitrix24.sandbox.methods import METHODS_V3, Refusal
+from airflow_provider_bitrix24.sandbox.methods import Refusal
 from airflow_provider_bitrix24.sandbox.methods.registry import Method, Params, WholeBody
 from airflow_provider_bitrix24.sandbox.methods.tasks.tasks_v3 import PREFIX
 from airflow_provider_bitrix24.sandbox.protocol import dispatch
@@ -69,7 +70,7 @@ class ProtocolV3:
         portal = self._portal
         entry = None
         if call.method != "batch":
-            entry = _method(call.method)
+            entry = dispatch.find_v3(portal, call.method)
             dispatch.check_scope(portal, entry, user)
         params = _params_of(call, body)
         key = self._idempotency_key(call)
@@ -120,7 +121,7 @@ class ProtocolV3:
                 raise
             return answer.result.body if isinstance(answer.result, WholeBody) else answer.result
 
-        result = run_batch(params, dispatch.method_not_found(), run_call)
+        result = run_batch(params, partial(dispatch.find_v3, portal), run_call)
         portal.log.execute(call)
         times = timer.end()
         if portal.settings.operating_shown:
@@ -138,13 +139,6 @@ class ProtocolV3:
             problem = "The idempotency key must be a string of 1 to 255 printable ASCII characters"
             raise Refusal(f"{PREFIX}INVALIDIDEMPOTENCYKEYEXCEPTION", problem)
         return key
-
-
-def _method(name: str) -> Method:
-    entry = METHODS_V3.get(name)
-    if entry is None:
-        raise dispatch.method_not_found()
-    return entry
 
 
 def _params_of(call: Call, body: bytes) -> Params:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from airflow_provider_bitrix24.sandbox.state import texts
+from airflow_provider_bitrix24.sandbox.state.answers import SetAnswers
 from airflow_provider_bitrix24.sandbox.state.applications import ACCESS_SECONDS, Application
 from airflow_provider_bitrix24.sandbox.state.calls import CallLog
 from airflow_provider_bitrix24.sandbox.state.core import PortalCore
@@ -32,6 +33,7 @@ class PortalState(PortalCore):
         burst: int | None,
         operating_limit: float | None,
         method_seconds: Mapping[str, float],
+        check_method: Callable[[str], None],
     ) -> None:
         super().__init__(settings, users)
         self.store = store
@@ -48,6 +50,8 @@ class PortalState(PortalCore):
         self.operating = OperatingTime(self.clock, operating_limit, method_seconds)
         self.events = Events(self)
         self.faults = Faults()
+        #: Set by the user; which names there are is known above.
+        self.answers = SetAnswers(check_method)
         self.log = CallLog()
 
     def text(self, key: str, **values: Any) -> str:
