@@ -127,7 +127,7 @@ EXTRA_FIELDS: dict[str, dict[str, Any]] = {
         "schema": {"type": ["string", "null"], "format": "password", "section": "Limits"},
     },
     "operating_budget": {
-        "label": "Running time, s",
+        "label": "Operating time, s",
         "description": "How long one method may run in ten minutes, all calls together. Empty: 400.",
         "schema": {"type": ["number", "null"], "minimum": 1, "section": "Limits"},
     },

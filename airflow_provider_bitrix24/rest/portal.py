@@ -91,7 +91,7 @@ class Portal:
     :param proxy: address of a proxy; None leaves it to the environment.
     :param bucket: how fast the portal may be asked.
     :param limiter: address of a Redis that shares the bucket among hosts; may hold a password.
-    :param operating_budget_seconds: running time that a method may use in ten minutes.
+    :param operating_budget_seconds: operating time that a method may use in ten minutes.
     :param allowed_domains: hosts to which the portal may be renamed, ``*`` standing for one label.
     """
 

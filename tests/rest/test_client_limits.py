@@ -239,7 +239,7 @@ def test_a_refusal_says_until_when_and_is_not_slept_through(busy: tuple[Sandbox,
             client.call(GET, ONE)
         assert blocked.value.reset_at is not None
         assert 150 <= blocked.value.reset_at - naps.now() <= 160
-        assert "the method may run again once its running time of the last ten minutes has dropped (in " in str(
+        assert "the method may run again once its operating time of the last ten minutes has dropped (in " in str(
             blocked.value
         )
         requests = portal.requests

@@ -24,7 +24,7 @@ from tests.rest.deletes import DELETE
 from tests.rest.readings import READINGS, named, pairwise
 
 DEALS = 120
-#: Takes some of the ten minutes' running time at every call.
+#: Takes some of the ten minutes' operating time at every call.
 BUSY = "crm.lead.get"
 
 

@@ -46,7 +46,7 @@ _NO_AUTH = (
     "the portal does not know this webhook or token: check the connection's host, then compare the webhook's user id "
     "and code with the portal's, or authorize the application again"
 )
-_RUNNING_TIME = "the method may run again once its running time of the last ten minutes has dropped"
+_OPERATING_TIME = "the method may run again once its operating time of the last ten minutes has dropped"
 _NO_REST = "the portal's plan does not include REST: it needs a commercial plan or a subscription"
 _OR_NO_REST = "or the portal's plan does not include REST"
 _NO_RIGHT = "the connection's user does not have the right to do this"
@@ -98,8 +98,8 @@ CODES: tuple[ErrorRule, ...] = (
     # Limits: the method did not run.
     ErrorRule("QUERY_LIMIT_EXCEEDED", QueryLimitExceeded, "too many requests from this address; lower the rate",
               _SYSTEM),
-    ErrorRule("OPERATION_TIME_LIMIT", OperationTimeLimit, _RUNNING_TIME, "limits.md"),
-    ErrorRule(f"{_V3}RATELIMITEXCEPTION", OperationTimeLimit, _RUNNING_TIME, _SERVER),
+    ErrorRule("OPERATION_TIME_LIMIT", OperationTimeLimit, _OPERATING_TIME, "limits.md"),
+    ErrorRule(f"{_V3}RATELIMITEXCEPTION", OperationTimeLimit, _OPERATING_TIME, _SERVER),
     # Who calls.
     ErrorRule("EXPIRED_TOKEN", ExpiredToken, "the access token must be renewed", _SYSTEM),
     ErrorRule("INVALID_TOKEN", ExpiredToken, "the access token must be renewed",

@@ -304,7 +304,7 @@ class BatchCall(Generic[Key]):
 
 
 def _stops_all(error: Bitrix24Error) -> bool:
-    """Whether the remaining commands would fail the same way; the running time of one method is not that of others."""
+    """Whether the remaining commands would fail the same way; each method has an operating time of its own."""
     return error.affects_every_row and not isinstance(error, OperationTimeLimit)
 
 

@@ -4,7 +4,7 @@ How fast a portal may be asked: the published request bucket, as arithmetic with
 Each request adds 1 to a counter that the portal keeps per portal *and source address*; the counter drops by Y each
 second, and above X the next request is refused with 503 ``QUERY_LIMIT_EXCEEDED``. A batch is one request.
 
-Source: Bitrix24 REST docs, "Limits". Where a bucket is kept: ``store``. Running time of methods: ``operating``.
+Source: Bitrix24 REST docs, "Limits". Where a bucket is kept: ``store``. Operating time of methods: ``operating``.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-#: Seconds of running time to plan with. The docs calculate with 480, the server's default is 420.
+#: Seconds of operating time to plan with. The docs calculate with 480, the server's default is 420.
 OPERATING_BUDGET_SECONDS = 400.0
 
 #: Share of the budget from which calls are spread.

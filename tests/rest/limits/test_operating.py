@@ -1,4 +1,4 @@
-"""Running time per method, learned from answers as portals of all kinds give them."""
+"""Operating time per method, learned from answers as portals of all kinds give them."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_time_that_has_passed_since_the_answer_is_not_waited_for_again() -> None
 
 
 class Minutes:
-    """A portal that sums running time over ten one-minute buckets, and refuses above its own limit."""
+    """A portal that sums operating time over ten one-minute buckets, and refuses above its own limit."""
 
     def __init__(self, limit: float) -> None:
         self.limit, self.minutes, self.total, self.refusals = limit, dict[int, float](), 0.0, 0
