@@ -152,9 +152,15 @@ class AnswerLost(TransportError):
     The request was sent and no answer of the portal came back: the method may have run.
 
     ``retryable`` is False where repeating could do the work twice, or would fail in the same way.
+
+    :param too_much: the request or its answer was too large: asking for less at once may succeed.
     """
 
     ran: Ran = "unknown"
+
+    def __init__(self, reason: str, *, too_much: bool = False, **kwargs: Any) -> None:
+        super().__init__(reason, **kwargs)
+        self.too_much = too_much
 
 
 class RestError(Bitrix24Error):

@@ -94,6 +94,7 @@ def read_reply(
         method=method,
         status=status,
         request_id=request_id,
+        too_much=status == 413,
         retryable=_may_pass(status),
         next_step=_hint_for(status),
     )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Hashable, Mapping, Sequence
+from collections import deque
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, Generic, TypeVar
@@ -26,9 +27,16 @@ from airflow_provider_bitrix24.rest.answers.diagnosis import deletes, diagnose, 
 from airflow_provider_bitrix24.rest.answers.reply import Reply
 from airflow_provider_bitrix24.rest.batches.batch_result import BatchResult
 from airflow_provider_bitrix24.rest.batches.commands import Command, make_command, packs, with_our_keys
-from airflow_provider_bitrix24.rest.batches.exchange import CommandAnswer, exchange, read_answer
+from airflow_provider_bitrix24.rest.batches.exchange import (
+    CommandAnswer,
+    exchange,
+    is_too_much,
+    must_not_repeat,
+    read_answer,
+)
 from airflow_provider_bitrix24.rest.conversation import Conversation
 from airflow_provider_bitrix24.rest.encoding import as_params, has_reference
+from airflow_provider_bitrix24.rest.limits.command_costs import CommandCosts
 from airflow_provider_bitrix24.rest.oauth.call_token import check_no_token
 from airflow_provider_bitrix24.rest.retry import LOST_ANSWER
 from airflow_provider_bitrix24.types import Params
@@ -133,7 +141,8 @@ class BatchCall(Generic[Key]):
         """
         again: list[Command[Key]] = []
         lost_in_a_row = 0
-        for pack in packs(commands, self._conversation.command_costs):
+        waiting = deque(commands)
+        for pack in _packs_of(waiting, self._conversation.command_costs):
             stopped_by = self._stopped_by or self._no_batch
             if stopped_by is not None:
                 self._fail_all(pack, stopped_by, lost)
@@ -150,14 +159,19 @@ class BatchCall(Generic[Key]):
                         f"not sent: {LOST_IN_A_ROW} requests in a row got no answer ({error.reason})",
                         next_step="check that the portal is up",
                     )
-                final = error.ran == "no" or not error.retryable or attempt >= ATTEMPTS or all(map(_is_free, pack))
+                may_help = error.ran != "no" and (error.retryable or is_too_much(error))
+                # In smaller requests: what was too large at once, and what nobody minds being sent again.
+                splits = len(pack) > 1 and lost_in_a_row < LOST_IN_A_ROW and (is_too_much(error) or _is_free(pack))
+                alone = len(pack) == 1 and (_is_free(pack) or is_too_much(error))
                 for command in pack:
                     own = error.but(method=command.method.name)
-                    if final or _never(command):
+                    if not may_help or must_not_repeat(command) or alone or (attempt >= ATTEMPTS and not splits):
                         self._fail(command, own)
-                    else:
-                        again.append(command)
-                        lost[command.key] = own
+                        continue
+                    (waiting if splits else again).append(command)
+                    lost[command.key] = own
+                if splits and error.retryable:
+                    self._conversation.patience().sleep(LOST_ANSWER(lost_in_a_row) or 0.0)
                 continue
             except Bitrix24Error as error:
                 self._fail_all(pack, error, lost)
@@ -188,7 +202,9 @@ class BatchCall(Generic[Key]):
         return None
 
     def _exchange(self, pack: list[Command[Key]]) -> tuple[list[CommandAnswer], Reply]:
-        return exchange(self._conversation, pack, halt=self._halt, repeatable=all(map(_is_free, pack)))
+        # A batch that may be split is not repeated as it is.
+        whole = len(pack) == 1 or self._halt or self._references
+        return exchange(self._conversation, pack, halt=self._halt, repeatable=whole and _is_free(pack))
 
     def _read(
         self, pack: list[Command[Key]], answers: Sequence[CommandAnswer], reply: Reply
@@ -221,7 +237,9 @@ class BatchCall(Generic[Key]):
             self._send_alone(command, lost=lost)
             return
         refused = isinstance(error, (QueryLimitExceeded, OperationTimeLimit))
-        lost_alone = isinstance(error, (AnswerLost, ServerFault)) and (error.ran == "no" or not _never(command))
+        lost_alone = isinstance(error, (AnswerLost, ServerFault)) and (
+            error.ran == "no" or not must_not_repeat(command)
+        )
         if refused or lost_alone:
             self._send_alone(command, lost=lost or (error if error.ran != "no" else None), after=error)
         else:
@@ -318,10 +336,13 @@ def _number_run(answers: Sequence[CommandAnswer]) -> int | None:
     return ended[-1] + 1 if ended and answers[ended[-1]].error is not None else None
 
 
-def _is_free(command: Command[Any]) -> bool:
-    """Whether the whole batch may be sent again without a thought for this command."""
-    return not _never(command) and not deletes(command.method)
+def _packs_of(waiting: deque[Command[Key]], costs: CommandCosts) -> Iterator[list[Command[Key]]]:
+    """Batches of the commands that wait, and of those that come to wait meanwhile."""
+    while waiting:
+        # One by one: a command that is added while a batch is under way belongs to the next ones.
+        yield from packs(iter(lambda: waiting.popleft() if waiting else None, None), costs)
 
 
-def _never(command: Command[Any]) -> bool:
-    return command.method.repeat_for(command.params) == "never"
+def _is_free(pack: Sequence[Command[Any]]) -> bool:
+    """Whether all commands may be sent again without a thought."""
+    return not any(must_not_repeat(command) or deletes(command.method) for command in pack)

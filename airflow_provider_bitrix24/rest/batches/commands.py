@@ -73,19 +73,21 @@ def packs(commands: Iterable[Command[Key]], costs: CommandCosts) -> Iterator[lis
     Each batch is sized when it is asked for, so that it may learn from the ones before.
     """
     pack: list[Command[Key]] = []
+    most = MAX_COMMANDS
     seconds = answer_bytes = request_bytes = 0.0
     for command in commands:
         name, command_bytes = command.method.name, len(command.text or "") + _KEY_BYTES
         full = (
-            len(pack) >= MAX_COMMANDS
+            len(pack) >= min(most, costs.most(name))
             or seconds + costs.seconds(name) > AIM_SECONDS
             or answer_bytes + costs.size(name) > AIM_RESPONSE_BYTES
             or request_bytes + command_bytes > MAX_REQUEST_BYTES
         )
         if pack and full:
             yield pack
-            pack, seconds, answer_bytes, request_bytes = [], 0.0, 0.0, 0.0
+            pack, most, seconds, answer_bytes, request_bytes = [], MAX_COMMANDS, 0.0, 0.0, 0.0
         pack.append(command)
+        most = min(most, costs.most(name))
         seconds += costs.seconds(name)
         answer_bytes += costs.size(name)
         request_bytes += command_bytes

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from airflow_provider_bitrix24.exceptions import AnswerLost, OperationTimeLimit
+from airflow_provider_bitrix24.exceptions import AnswerLost, Bitrix24Error, OperationTimeLimit, ServerFault
 from airflow_provider_bitrix24.methods import Method
 from airflow_provider_bitrix24.rest.answers.reply import Reply, read_error, reply_of
 from airflow_provider_bitrix24.rest.batches.commands import Command, batch_params
@@ -36,19 +36,35 @@ def exchange(
     :param repeatable: whether the whole of it may be repeated when its answer is lost.
     :return: the answer to each command, and the whole answer.
     :raises AnswerLost: the answer is not that of a batch.
-    :raises Bitrix24Error: the batch as a whole failed.
+    :raises Bitrix24Error: the batch as a whole failed; where it had no usable answer, the next ones are smaller.
     """
     batch = Method("batch", repeat="read" if repeatable else "never")
     patience, clock = conversation.patience(), conversation.clock
     delay = conversation.operating.delay_of_batch([command.method.name for command in pack], now=clock())
     if delay > 0:
         patience.wait_or_raise(delay, OperationTimeLimit, batch.name, reset_at=clock() + delay)
-    reply = conversation.call(batch, batch_params(pack, halt=halt), patience, explain=False)
-    answers = command_answers(reply.result, len(pack))
-    if answers is None:
-        raise AnswerLost("the answer is not that of a batch", method=batch.name, request_id=reply.request_id)
+    try:
+        reply = conversation.call(batch, batch_params(pack, halt=halt), patience, explain=False)
+        answers = command_answers(reply.result, len(pack))
+        if answers is None:
+            raise AnswerLost("the answer is not that of a batch", method=batch.name, request_id=reply.request_id)
+    except (AnswerLost, ServerFault) as error:
+        if error.ran != "no" and (is_too_much(error) or not any(map(must_not_repeat, pack))):
+            for name in {command.method.name for command in pack}:
+                conversation.command_costs.lost(name, len(pack))
+        raise
     _learn_from(conversation, pack, answers, reply.size / len(pack))
     return answers, reply
+
+
+def is_too_much(error: Bitrix24Error) -> bool:
+    """Whether asking for less at once may help."""
+    return isinstance(error, AnswerLost) and error.too_much
+
+
+def must_not_repeat(command: Command[Any]) -> bool:
+    """Whether a command must not be sent again after a lost answer."""
+    return command.method.repeat_for(command.params) == "never"
 
 
 def read_answer(conversation: Conversation, command: Command[Any], answer: CommandAnswer, reply: Reply) -> Reply:

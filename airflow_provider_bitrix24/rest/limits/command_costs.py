@@ -21,6 +21,7 @@ class CommandCosts:
     def __init__(self) -> None:
         self._seconds: dict[str, float] = {}
         self._bytes: dict[str, float] = {}
+        self._most: dict[str, int] = {}
 
     def learn(self, method: str, seconds: float, size: float) -> None:
         """
@@ -31,6 +32,20 @@ class CommandCosts:
         for costs, cost in ((self._seconds, seconds), (self._bytes, size)):
             # Growth counts at once, relief slowly: a batch that is too large costs all of its commands.
             costs[method] = max(cost, (costs.get(method, cost) + cost) / 2)
+        if method in self._most:
+            self._most[method] = min(self._most[method] + 1, MAX_COMMANDS)
+
+    def lost(self, method: str, number: int) -> None:
+        """
+        Learn that a batch had no usable answer: the next ones carry half as many commands of this method.
+
+        :param number: how many commands the batch carried.
+        """
+        self._most[method] = max(1, number // 2)
+
+    def most(self, method: str) -> int:
+        """How many commands a batch with this method may carry, whatever they cost; one more after each answer."""
+        return self._most.get(method, MAX_COMMANDS)
 
     def seconds(self, method: str) -> float:
         """0 where nothing is known."""
@@ -46,7 +61,7 @@ class CommandCosts:
         most = min(
             AIM_SECONDS / seconds if seconds else MAX_COMMANDS,
             AIM_RESPONSE_BYTES / size if size else MAX_COMMANDS,
-            MAX_COMMANDS,
+            self.most(method),
         )
         return max(1, int(most))
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import Any
 
-from airflow_provider_bitrix24.exceptions import Bitrix24Error
+from airflow_provider_bitrix24.exceptions import AnswerLost, Bitrix24Error, ServerFault
 from airflow_provider_bitrix24.rest.answers.reply import Reply
 from airflow_provider_bitrix24.rest.batches.commands import MAX_REQUEST_BYTES, make_command
 from airflow_provider_bitrix24.rest.batches.exchange import exchange, read_answer
@@ -14,6 +15,8 @@ from airflow_provider_bitrix24.rest.encoding import has_reference, query
 from airflow_provider_bitrix24.rest.limits.command_costs import MAX_COMMANDS, seconds_of
 from airflow_provider_bitrix24.rest.lists.list_report import ListReport
 from airflow_provider_bitrix24.rest.lists.listing import Listing
+
+log = logging.getLogger(__name__)
 
 #: What a command has beside its parameters: its key, the method's name, the reference to the page before it.
 _ROOM_BYTES = 256
@@ -42,9 +45,10 @@ class PageRequests:
 
     def pages(self, params_of_pages: Sequence[dict[str, Any]]) -> list[Reply]:
         """
-        One request for several pages, up to the first that failed; none at all where they have no form in a batch.
+        One request for several pages, up to the first that failed.
 
-        Asked for by itself, a page that failed is waited for and asked for again, or raises.
+        None at all where they have no form in a batch, or where the answer was lost or too large: the next request is
+        then for half as many. Asked for by itself, a page that failed is waited for and asked for again, or raises.
         """
         method = self._listing.method
         pack = [make_command(index, method, params, references=True) for index, params in enumerate(params_of_pages)]
@@ -52,7 +56,11 @@ class PageRequests:
             return []
         self._report.requests += 1
         replies: list[Reply] = []
-        answers, whole = exchange(self._conversation, pack, halt=False, repeatable=True)
+        try:
+            answers, whole = exchange(self._conversation, pack, halt=False, repeatable=False)
+        except (AnswerLost, ServerFault) as error:
+            log.info("%s: a request for %d pages failed, so the next is for fewer: %s", method.name, len(pack), error)
+            return []
         for command, answer in zip(pack, answers, strict=True):
             try:
                 replies.append(read_answer(self._conversation, command, answer, whole))

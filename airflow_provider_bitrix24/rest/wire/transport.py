@@ -154,6 +154,7 @@ class Transport:
         except _TooLarge:
             failure: TransportError = AnswerLost(
                 f"the answer is larger than {self.portal.max_response_mib} MiB",
+                too_much=True,
                 retryable=False,
                 ran="yes",
                 next_step="ask for fewer fields, or raise the extra `max_response_mib`",

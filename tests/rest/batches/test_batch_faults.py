@@ -23,6 +23,7 @@ from airflow_provider_bitrix24.rest.client import Client
 from airflow_provider_bitrix24.sandbox import Sandbox
 from tests.rest.clients import Naps, client_of
 from tests.rest.commands import ADD, DEAL, GET, PAYMENT_DELETE, UPDATE, add, delete, get, titles, update
+from tests.rest.hostile import Hostile, client_of_hostile
 
 
 @pytest.fixture
@@ -69,10 +70,64 @@ def test_deletes_whose_answer_was_lost_are_done_when_the_objects_are_gone(
 
 
 @pytest.mark.parametrize("kind", LOST)
-def test_reads_whose_answer_was_lost_are_repeated_as_a_whole(portal: Sandbox, client: Client, kind: str) -> None:
+def test_reads_whose_answer_was_lost_are_sent_again_in_halves(portal: Sandbox, kind: str) -> None:
     portal.fault(kind, method="batch", times=2)
-    assert len(client.batch({n: get(n) for n in range(1, 11)}).all_results()) == 10
-    assert portal.requests == 3
+    naps = Naps(portal)
+    with client_of(portal, naps=naps) as client:
+        outcome = client.batch({n: get(n % 10 + 1) for n in range(100)})
+    assert list(outcome.all_results()) == list(range(100))
+    # 50 and 25, whose answers are lost, then 12, 13, 14 and so on.
+    assert portal.requests == 9
+    assert naps.total == 1 + 2
+
+
+def test_one_read_whose_answer_is_lost_keeps_no_other_from_being_read() -> None:
+    """A command that a portal always dies of is sent with fewer and fewer others, and at last alone."""
+
+    def spoil(body: dict[str, Any], method: str) -> bytes | None:
+        answered = body.get("result", {}).get("result", {}) if method == "batch" else {"c0": body.get("result")}
+        return b"<html>" if {"item": {"id": "31"}} in answered.values() else None
+
+    with (
+        Hostile(lambda method, params: {"item": {"id": str(params["id"])}}, spoil=spoil) as portal,
+        client_of_hostile(portal) as client,
+    ):
+        outcome = client.batch({n: get(n) for n in range(1, 101)})
+    assert [*outcome.errors] == [31]
+    assert isinstance(outcome.errors[31], AnswerLost)
+    assert [*outcome.replies] == [n for n in range(1, 101) if n != 31]
+
+
+@pytest.mark.parametrize("make", [get, lambda number: update(number, "x" * 3000)], ids=["get", "update"])
+def test_a_batch_whose_answer_is_too_large_is_sent_again_in_halves(make: Any) -> None:
+    large = {"item": {"id": 1, "comments": "x" * 100_000}}
+    naps = Naps()
+    with (
+        Hostile(lambda method, params: large) as portal,
+        client_of_hostile(portal, naps=naps, max_response_mib=1) as client,
+    ):
+        assert len(client.batch({n: make(n) for n in range(1, 61)}).all_results()) == 60
+    sizes = [len(params["cmd"]) for _, params in portal.asked]
+    assert sizes[:4] == [50, 25, 12, 6]
+    assert max(sizes[4:]) <= 12
+    assert naps.total == 0
+
+
+def test_a_batch_that_a_server_on_the_way_finds_too_large_is_sent_again_in_halves(portal: Sandbox) -> None:
+    portal.fault("status_before", method="batch", times=2, status=413, title="413 Request Entity Too Large")
+    with client_of(portal, naps=Naps(portal)) as client:
+        outcome = client.batch({**{n: get(n % 5 + 5) for n in range(30)}, **{f"{n}": delete(n) for n in range(1, 3)}})
+    assert len(outcome.all_results()) == 32
+    # 32 and 16, which are refused, then 8, 9, 10 and 5.
+    assert portal.requests == 6
+
+
+def test_what_must_not_be_sent_twice_is_not_split(portal: Sandbox, client: Client) -> None:
+    portal.fault("status_before", method="batch", status=413)
+    outcome = client.batch({"read": get(1), "add": add("once"), "delete": delete(2)})
+    assert list(outcome.results) == ["read", "delete"]
+    assert (outcome.errors["add"].ran, outcome.errors["add"].retryable) == ("unknown", False)
+    assert portal.executed(ADD) == 0
 
 
 def test_an_add_is_never_sent_again_however_often_the_answer_is_lost(portal: Sandbox, client: Client) -> None:

@@ -191,9 +191,54 @@ def test_a_command_that_did_not_come_back_is_asked_for_again(keys: tuple[str, ..
 @pytest.mark.parametrize("body", [{"result": []}, {"result": True}, {"result": {}}, {"result": None}])
 def test_a_batch_without_an_answer_is_not_the_end(body: dict[str, Any]) -> None:
     with reading(some(120), spoil=lambda whole, method: body if method == "batch" else None) as (rows, _):
-        with pytest.raises(AnswerLost):
+        assert drain(rows) == list(range(1, 121))
+        assert rows.report.complete
+
+
+PAGE = b"<html><head><title>504 Gateway Time-out</title></head></html>"
+FAULT = {"error": "INTERNAL_SERVER_ERROR", "error_description": "Internal server error"}
+
+
+@pytest.mark.parametrize("method", [DEALS, "acme.visit.list"], ids=["by id", "by offset"])
+@pytest.mark.parametrize("instead", [PAGE, b"", FAULT], ids=["page", "nothing", "fault"])
+def test_a_list_goes_on_with_smaller_batches_after_one_without_an_answer(method: str, instead: Any) -> None:
+    def spoil(body: dict[str, Any], method: str) -> Any:
+        return instead if method == "batch" and len(body["result"]["result"]) > 15 else None
+
+    with reading(some(2600), method, spoil=spoil) as (rows, portal):
+        assert drain(rows) == list(range(1, 2601))
+        assert rows.report.complete
+    sizes = [len(params["cmd"]) for name, params in portal.asked if name == "batch"]
+    assert sizes[0] == 50
+    assert sum(size > 15 for size in sizes) <= 5
+
+
+def test_a_list_whose_rows_are_too_large_for_a_whole_batch_is_read_in_smaller_ones() -> None:
+    def answer(method: str, params: dict[str, Any]) -> Page:
+        page = some(1500)(method, params)
+        # The first rows are small, so that nothing warns of the others.
+        return Page(
+            [{**row, "COMMENTS": "x" * (0 if int(row["ID"]) <= 50 else 3000)} for row in page.result], page.total
+        )
+
+    with reading(answer, max_response_mib=1) as (rows, portal):
+        assert drain(rows) == list(range(1, 1501))
+        assert rows.report.complete
+    assert len(portal.asked) < 25
+
+
+def test_a_page_that_never_comes_ends_the_list_with_the_error_of_that_page() -> None:
+    def spoil(body: dict[str, Any], method: str) -> Any:
+        return PAGE if bound(portal.commands[-1][1]) >= 500 else None
+
+    naps = Naps()
+    with Hostile(some(2600), spoil=spoil) as portal, client_of_hostile(portal, naps=naps) as client:
+        rows = client.list(DEALS)
+        with pytest.raises(AnswerLost, match="504 Gateway Time-out"):
             drain(rows)
-        assert rows.report.complete is False
+        assert not rows.report.complete
+    assert len(portal.asked) < 20
+    assert naps.total <= 7
 
 
 def test_a_command_that_has_both_a_result_and_an_error_failed() -> None:
