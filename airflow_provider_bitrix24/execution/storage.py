@@ -5,14 +5,20 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import logging
 import re
-from collections.abc import Iterable
-from pathlib import PurePath
+import shutil
+import tempfile
+import uuid
+from collections.abc import Iterable, Iterator
+from pathlib import Path, PurePath
 from typing import Any
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.rest.messages import preview
 from airflow_provider_bitrix24.rest.nothing import NOTHING, nothing_hint
+
+log = logging.getLogger(__name__)
 
 _EXAMPLE = "write e.g. s3://conn_id@bucket/deals.jsonl or file:///data/deals.jsonl"
 #: What no retry heals where a file cannot be created; anything else may be the network, or a full disk.
@@ -66,12 +72,9 @@ def writable_path(address: Any, name: str) -> Any:
     path = storage_path(address, name)
     if path.protocol in ("file", "local") and path.is_dir():
         raise ConfigurationError(f"{name} is a folder, {path}", next_step="add the name of a file to it")
-    part = _part(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("wb"):
-            pass
-        part.unlink()
+        _try_to_create(path)
         return path
     except (OSError, ValueError, NotImplementedError) as error:
         if isinstance(error, OSError) and not isinstance(error, _FINAL) and error.errno not in _FINAL_NUMBERS:
@@ -89,28 +92,70 @@ def _why(error: Exception) -> str:
     return (isinstance(error, OSError) and error.strerror) or type(error).__name__
 
 
-def _part(path: Any) -> Any:
-    """The file beside the final one in which the lines are collected."""
-    return path.parent / f"{path.name}.part"
+def _try_to_create(path: Any) -> None:
+    """Create an empty file beside ``path``, and delete it."""
+    trial = path.parent / _beside(path)
+    with trial.open("wb"):
+        pass
+    try:
+        trial.unlink()
+    except PermissionError:
+        # A store of files that are written once and kept.
+        log.warning("%s cannot be deleted: the connection may write there, but not delete.", trial)
+
+
+def _beside(path: Any) -> str:
+    """A name for a file beside another one, which no other task has."""
+    return f"{path.name}.{uuid.uuid4().hex[:12]}.part"
 
 
 def write_json_lines(path: Any, rows: Iterable[Any]) -> dict[str, Any]:
     """
     Write one JSON document to a line, and return ``{"path": …, "rows": 2, "bytes": 61, "sha256": "…"}``.
 
-    The lines go to a file beside the final one, which is renamed at the end: a crash leaves nothing under the final
-    name, and a retry starts over.
+    A crash leaves nothing under the final name, and a retry starts over: on a local disk the lines go to a file beside
+    the final one, which takes its place at the end; for object storage to a private file of the worker, which is put
+    there at the end, since a put is whole or not at all. Nothing is deleted or renamed in object storage.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = _part(path)
-    digest, count, size = hashlib.sha256(), 0, 0
-    with part.open("wb") as stream:
-        for row in rows:
+    write = _write_locally if path.protocol in ("file", "local") else _put
+    lines = _Lines(rows)
+    write(path, lines)
+    return {"path": str(path), "rows": lines.count, "bytes": lines.size, "sha256": lines.digest.hexdigest()}
+
+
+class _Lines:
+    """Rows as lines of JSON, counted on their way."""
+
+    def __init__(self, rows: Iterable[Any]) -> None:
+        self._rows = rows
+        self.digest, self.count, self.size = hashlib.sha256(), 0, 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        for row in self._rows:
             line = json.dumps(row, ensure_ascii=False).encode() + b"\n"
-            stream.write(line)
-            digest.update(line)
-            count, size = count + 1, size + len(line)
-    if path.exists():
-        path.unlink()
-    part.rename(path)
-    return {"path": str(path), "rows": count, "bytes": size, "sha256": digest.hexdigest()}
+            self.digest.update(line)
+            self.count += 1
+            self.size += len(line)
+            yield line
+
+
+def _write_locally(path: Any, lines: _Lines) -> None:
+    final = Path(path.path)
+    part = final.with_name(_beside(path))
+    try:
+        # It must not be there yet: not even as a link to somewhere else.
+        with part.open("xb") as stream:
+            stream.writelines(lines)
+        part.replace(final)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+
+
+def _put(path: Any, lines: _Lines) -> None:
+    with tempfile.TemporaryFile(prefix="bitrix24-lines-") as spool:
+        spool.writelines(lines)
+        spool.seek(0)
+        with path.open("wb") as stream:
+            shutil.copyfileobj(spool, stream)

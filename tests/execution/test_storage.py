@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+import hashlib
+from collections.abc import Iterator
+from typing import Any, ClassVar
 
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
 from airflow_provider_bitrix24._compat import AirflowFailException, BaseHook
 from airflow_provider_bitrix24.exceptions import ConfigurationError
+from airflow_provider_bitrix24.execution.storage import storage_path, writable_path, write_json_lines
 from airflow_provider_bitrix24.operators.bulk_write import Bitrix24BulkWriteOperator
 from airflow_provider_bitrix24.operators.crm import Bitrix24ListItemsOperator
 from airflow_provider_bitrix24.operators.crm_import import Bitrix24ImportItemsOperator
@@ -183,3 +186,79 @@ def test_rows_that_are_not_there_are_told_before_the_portal_is_asked_and_by_ever
         with pytest.raises(AirflowFailException, match=message):
             task.execute(context(try_number=number))
     assert portal.connections == 0
+
+
+# Several writers, and stores of files that are kept
+
+
+def test_two_writers_of_one_file_do_not_share_what_they_have_not_finished(tmp_path):
+    path = storage_path(str(tmp_path / "rows.jsonl"), "destination")
+
+    def rows() -> Iterator[dict[str, int]]:
+        yield {"first": 1}
+        # Another task writes the same destination meanwhile.
+        other = write_json_lines(path, [{"second": number} for number in range(3)])
+        assert other["sha256"] == hashlib.sha256((tmp_path / "rows.jsonl").read_bytes()).hexdigest()
+        yield {"first": 2}
+
+    written = write_json_lines(path, rows())
+    content = (tmp_path / "rows.jsonl").read_bytes()
+    assert content == b'{"first": 1}\n{"first": 2}\n'
+    assert written["sha256"] == hashlib.sha256(content).hexdigest()
+    assert [file.name for file in tmp_path.iterdir()] == ["rows.jsonl"]
+
+
+@pytest.mark.parametrize("error", [OSError("network"), KeyboardInterrupt()], ids=repr)
+def test_what_fails_in_the_middle_leaves_the_old_file_and_nothing_else(error, tmp_path):
+    (tmp_path / "rows.jsonl").write_text("old")
+
+    def rows() -> Iterator[int]:
+        yield 1
+        raise error
+
+    with pytest.raises(type(error)):
+        write_json_lines(storage_path(str(tmp_path / "rows.jsonl"), "destination"), rows())
+    assert {file.name: file.read_text() for file in tmp_path.iterdir()} == {"rows.jsonl": "old"}
+
+
+class WriteOnce(MemoryFileSystem):
+    """A store where files may be put, but neither deleted nor renamed."""
+
+    store: ClassVar[dict[str, Any]] = {}
+    pseudo_dirs: ClassVar[list[str]] = [""]
+    cachable = False
+
+    def _rm(self, path: str, **options: Any) -> None:
+        raise PermissionError("AccessDenied")
+
+    rm_file = rm = mv = move = _rm
+
+
+@pytest.fixture
+def write_once() -> dict[str, Any]:
+    """What is in the storage behind ``memory://once@…``."""
+    try:
+        from airflow.sdk.io.store import attach
+    except ImportError:
+        from airflow.io.store import attach
+    WriteOnce.store.clear()
+    attach("memory", conn_id="once", fs=WriteOnce())
+    return WriteOnce.store
+
+
+def test_a_store_that_keeps_its_files_is_written_directly(write_once, caplog):
+    path = writable_path("memory://once@bucket/rows.jsonl", "destination")
+    assert "the connection may write there, but not delete" in caplog.text
+    written = write_json_lines(path, [{"row": number} for number in range(3)])
+    content = write_once["/bucket/rows.jsonl"].getvalue()
+    assert (written["rows"], written["sha256"]) == (3, hashlib.sha256(content).hexdigest())
+
+
+def test_what_fails_in_the_middle_puts_nothing_into_a_store(write_once):
+    def rows() -> Iterator[int]:
+        yield 1
+        raise OSError("network")
+
+    with pytest.raises(OSError, match="network"):
+        write_json_lines(storage_path("memory://once@bucket/other.jsonl", "destination"), rows())
+    assert "/bucket/other.jsonl" not in write_once
