@@ -6,12 +6,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from airflow_provider_bitrix24.crm.shapes import check_shapes, replaced_in
+from airflow_provider_bitrix24.crm.write_names import FieldNames
 from airflow_provider_bitrix24.exceptions import Bitrix24Error, ConfigurationError, TaskStopped
 from airflow_provider_bitrix24.execution.arguments import NOT_GIVEN, NotGiven, one_of, parameters, positive_id, required
 from airflow_provider_bitrix24.execution.at_most_once import once
 from airflow_provider_bitrix24.execution.base_operator import Bitrix24BaseOperator
 from airflow_provider_bitrix24.execution.rendered import check_filter
 from airflow_provider_bitrix24.execution.xcom import error_summary, small_list
+from airflow_provider_bitrix24.rest.encoding import has_reference
 from airflow_provider_bitrix24.rest.messages import preview
 from airflow_provider_bitrix24.rest.nothing import from_json
 
@@ -28,8 +31,12 @@ class Bitrix24Operator(Bitrix24BaseOperator):
     a task that was killed meanwhile; but before Airflow 3.3 nothing remembers that: set ``retries=0`` there.
 
     :param method: e.g. ``"crm.item.get"``, but not ``"batch"``; templated.
-    :param method_params: the method's parameters, an object or its JSON text; templated. They are sent as they are:
-        ``Bitrix24AddItemOperator`` and its like check names that the portal would silently drop.
+    :param method_params: the method's parameters, an object or its JSON text; templated. Values are sent as they are;
+        ``Bitrix24AddItemOperator`` and its like convert and check them too.
+    :param check_fields: check names in ``fields`` of CRM's methods that add and update, which the portal would silently
+        drop; the portal is asked for them.
+    :param clear: take an empty list from a template or another task as meant, where it removes everything, e.g.
+        ``rows`` of ``crm.deal.productrows.set``. A list that is empty in the DAG file itself is always taken so.
     :param version: 3 for a method of REST 3.0.
     :param result_path: the part of the result to return, e.g. ``"item.id"`` or ``"items.0"``; templated.
     :param response_check: called with the result (after ``result_path``); unless it returns something true, the task
@@ -44,12 +51,15 @@ class Bitrix24Operator(Bitrix24BaseOperator):
 
     template_fields: Sequence[str] = ("method", "method_params", "result_path", "bitrix24_conn_id")
     template_fields_renderers: ClassVar[dict[str, str]] = {"method_params": "json"}
+    flags: ClassVar[Mapping[str, str]] = {"check_fields": "check_fields", "clear": "clear"}
 
     def __init__(
         self,
         *,
         method: str,
         method_params: Mapping[str, Any] | str | NotGiven = NOT_GIVEN,
+        check_fields: bool = True,
+        clear: bool = False,
         version: int = 2,
         result_path: str | int | NotGiven = NOT_GIVEN,
         response_filter: Callable[[Any], Any] | NotGiven = NOT_GIVEN,
@@ -59,6 +69,8 @@ class Bitrix24Operator(Bitrix24BaseOperator):
         super().__init__(**kwargs)
         self.method = method
         self.method_params = self.given(method_params, "method_params")
+        self.check_fields = check_fields
+        self.clear = clear
         self.version = version
         self.result_path = self.given(result_path, "result_path")
         self.response_filter = self.given(response_filter, "response_filter")
@@ -73,8 +85,12 @@ class Bitrix24Operator(Bitrix24BaseOperator):
             raise ConfigurationError(
                 "method is batch, whose failed commands would go unnoticed here", next_step="use Bitrix24BatchOperator"
             )
-        check_filter(params, self.as_written("method_params"), "method_params", method)
+        written = from_json(self.as_written("method_params"))
+        check_filter(params, written, "method_params", method)
+        check_shapes(name, params, may_empty=self.clear or _is_written_empty(name, written))
         self._check_readers()
+        if self.check_fields and version == 2:
+            FieldNames(client, name).check(params)
         again = method.repeat_for(params) != "never"
 
         def ask() -> Any:
@@ -119,6 +135,8 @@ class Bitrix24BatchOperator(Bitrix24BaseOperator):
     :param halt: stop after the first command that fails.
     :param references: take ``$result[a][item][id]`` in a value as a reference to an earlier command of the same 50.
         Without ``halt``, a command that refers to a failed one still runs, with something else as its value.
+    :param check_fields: see :class:`Bitrix24Operator`.
+    :param clear: see :class:`Bitrix24Operator`.
     :param on_error: ``"fail"`` fails the task when a command failed, without retry if commands were done that must not
         be done twice; the outcome is then in XCom under the key ``bitrix24_batch``. ``"continue"`` returns the outcome.
     :raises AirflowFailException: a command failed that no retry can heal, or one was done that must not be done twice.
@@ -129,7 +147,12 @@ class Bitrix24BatchOperator(Bitrix24BaseOperator):
 
     template_fields: Sequence[str] = ("commands", "bitrix24_conn_id")
     template_fields_renderers: ClassVar[dict[str, str]] = {"commands": "json"}
-    flags: ClassVar[Mapping[str, str]] = {"halt": "halt", "references": "references"}
+    flags: ClassVar[Mapping[str, str]] = {
+        "halt": "halt",
+        "references": "references",
+        "check_fields": "check_fields",
+        "clear": "clear",
+    }
 
     def __init__(
         self,
@@ -137,6 +160,8 @@ class Bitrix24BatchOperator(Bitrix24BaseOperator):
         commands: Mapping[str, Any] | str,
         halt: bool = False,
         references: bool = False,
+        check_fields: bool = True,
+        clear: bool = False,
         on_error: str = "fail",
         **kwargs: Any,
     ) -> None:
@@ -144,6 +169,8 @@ class Bitrix24BatchOperator(Bitrix24BaseOperator):
         self.commands = self.given(commands, "commands")
         self.halt = halt
         self.references = references
+        self.check_fields = check_fields
+        self.clear = clear
         self.on_error = on_error
 
     def run(self, client: Client, context: Any) -> dict[str, Any]:
@@ -153,6 +180,11 @@ class Bitrix24BatchOperator(Bitrix24BaseOperator):
         for name, (method, params) in commands.items():
             command = written.get(name) if isinstance(written, Mapping) else None
             check_filter(params, _params_in(command), f"commands[{name}]", client.method(method))
+            may_empty = self.clear or _is_written_empty(method, _params_in(command))
+            if not (self.references and has_reference(params)):
+                check_shapes(client.method(method).name, params, may_empty=may_empty)
+        if self.check_fields:
+            self._check_names(client, commands)
         if not self.references:
             self._warn_of_references(commands)
         unrepeatable = [name for name, command in commands.items() if _is_unrepeatable(client, *command)]
@@ -175,10 +207,17 @@ class Bitrix24BatchOperator(Bitrix24BaseOperator):
 
         return once(context, "batch", commands, send) if unrepeatable else send()
 
+    @staticmethod
+    def _check_names(client: Client, commands: Mapping[str, tuple[str, Mapping[str, Any]]]) -> None:
+        names: dict[str, FieldNames] = {}
+        for name, (method, params) in commands.items():
+            try:
+                names.setdefault(method, FieldNames(client, method)).check(params)
+            except ConfigurationError as error:
+                raise error.but(reason=f"commands[{name}]: {error.reason}") from None
+
     def _warn_of_references(self, commands: Mapping[str, tuple[str, Mapping[str, Any]]]) -> None:
         """What looks like a reference may be meant as one, or be a user's text that must not become one."""
-        from airflow_provider_bitrix24.rest.encoding import has_reference
-
         for name, (_, params) in commands.items():
             if has_reference(params):
                 self.log.warning(
@@ -273,6 +312,14 @@ def _of_user(argument: str, function: Callable[[Any], Any], result: Any, method:
             retryable=False,
             next_step=f"fix {argument}, and do not run this again as it is",
         ) from error
+
+
+def _is_written_empty(method: str, written: Any) -> bool:
+    """Whether the DAG file itself has an empty list where that removes everything."""
+    name = replaced_in(method)
+    if name is None or not isinstance(written, Mapping):
+        return False
+    return any(str(key).lower() == name.lower() and value == [] for key, value in written.items())
 
 
 def _params_in(command: Any) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
+from airflow_provider_bitrix24.crm.shapes import check_shapes
 from airflow_provider_bitrix24.crm.write_names import FieldNames
 from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.execution.arguments import positive_id
@@ -59,6 +60,7 @@ class CallWriter:
 
     def _values(self, row: Mapping[str, Any]) -> RowValues:
         values = call_params(self._template.fill(row), self._rules, adds=self._adds)
+        check_shapes(self.method, values.values)
         self._names.check(values.values)
         return values
 

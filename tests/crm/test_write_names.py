@@ -55,7 +55,7 @@ def test_a_name_that_the_portal_would_drop_is_told_and_its_row_is_not_sent(metho
     [
         ("crm.deal.add", {"TITLE": "$name", "UF_CRM_1700000001": "Y", "CONTACT_IDS": [1], "PARENT_ID_1220": 22}),
         ("crm.deal.add", {"TITLE": "$name", "TRACE": "{}"}),
-        ("crm.contact.add", {"NAME": "$name", "PHONE": [{"VALUE": "+1"}], "WEB": "w", "IM": "i", "LINK": "l"}),
+        ("crm.contact.add", {"NAME": "$name", "PHONE": [{"VALUE": "+1"}], "WEB": [{"VALUE": "w"}]}),
         ("crm.lead.add", {"TITLE": "$name", "ADDRESS_CITY": "Riga"}),
         ("crm.quote.update", {"TITLE": "$name"}),
         ("crm.company.update", {"TITLE": "$name", "EMAIL": [{"VALUE": "a@b.example"}]}),

@@ -1,0 +1,112 @@
+"""
+Parameters that must have their documented shape, because the portal answers ``true`` and loses what has another one.
+
+Source: pages "crm.deal.productrows.set", "crm.item.productrow.set", "crm.deal.contact.items.set" and "crm.contact.add",
+and the server's source: a missing or unreadable list replaces the whole by nothing, and a multi-field that is not a
+list of objects is dropped.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from airflow_provider_bitrix24.crm import multifields
+from airflow_provider_bitrix24.exceptions import ConfigurationError
+from airflow_provider_bitrix24.rest.messages import preview
+from airflow_provider_bitrix24.rest.nothing import from_json
+
+#: Methods that replace all of an object's rows or relations, and the parameter that holds the new ones.
+_REPLACING = (
+    (re.compile(r"crm\.[a-z]+\.productrows\.set"), "rows"),
+    (re.compile(r"crm\.item\.productrow\.set"), "productRows"),
+    (re.compile(r"crm\.[a-z]+\.(contact|company)\.items\.set"), "items"),
+)
+_OLD_WITH_MULTIFIELDS = re.compile(r"crm\.(lead|contact|company)\.(add|update)")
+_OLD_MULTIFIELDS = frozenset({*multifields.TYPES, "LINK"})
+#: Parameters that are objects or lists in every method that has them.
+_NEVER_TEXT = frozenset({"fields", "arfields", "filter", "order", "rows", "productrows", "items"})
+
+
+def check_shapes(method: str, params: Mapping[str, Any], *, may_empty: bool = False) -> None:
+    """
+    Check what a method is about to be given.
+
+    :param may_empty: the author has said that an empty list is meant, where it removes everything.
+    :raises ConfigurationError: the portal would lose what was given, or remove what is there.
+    """
+    for name, value in params.items():
+        if name.lower() in _NEVER_TEXT and _is_written_list_or_object(value):
+            raise ConfigurationError(
+                f"{name} is the text of a list or an object, {preview(value)}",
+                method=method,
+                next_step="give the list or object itself; for templates, set render_template_as_native_obj=True",
+            )
+    if replaced := replaced_in(method):
+        _check_replacement(method, replaced, params, may_empty)
+    if _OLD_WITH_MULTIFIELDS.fullmatch(method.lower()):
+        for name, value in params.items():
+            if name.lower() in ("fields", "arfields") and isinstance(value, Mapping):
+                _check_multifields(method, value)
+
+
+def _is_written_list_or_object(value: Any) -> bool:
+    if not isinstance(value, str) or value.strip()[:1] not in ("{", "[", "("):
+        return False
+    if isinstance(from_json(value), (dict, list)):
+        return True
+    try:
+        return isinstance(ast.literal_eval(value.strip()), (dict, list, tuple, set))
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return False
+
+
+def replaced_in(method: str) -> str | None:
+    """The parameter whose list replaces everything; None for methods that replace nothing."""
+    return next((name for pattern, name in _REPLACING if pattern.fullmatch(method.lower())), None)
+
+
+def _check_replacement(method: str, name: str, params: Mapping[str, Any], may_empty: bool) -> None:
+    # Old methods read the names of parameters in any case, crm.item.productrow.set reads one spelling.
+    spelled = [key for key in params if key == name or (name != "productRows" and key.lower() == name)]
+    hint = f'write {{"{name}": [{{…}}, …]}}'
+    if not spelled:
+        others = ", ".join(params) or "none"
+        raise ConfigurationError(
+            f"the parameter {name} is missing (given: {others}), and the portal would remove what is there",
+            method=method,
+            next_step=hint,
+        )
+    rows = params[spelled[0]]
+    if not isinstance(rows, (list, tuple)) or not all(isinstance(row, Mapping) and row for row in rows):
+        raise ConfigurationError(
+            f"{spelled[0]} is not a list of objects, but {preview(rows)}, and the portal would remove what is there",
+            method=method,
+            next_step=hint,
+        )
+    if not rows and not may_empty:
+        raise ConfigurationError(
+            f"{spelled[0]} is an empty list, which removes everything that is there",
+            method=method,
+            next_step="write [] in the DAG or set clear=True if that is meant; else check where it came from",
+        )
+
+
+def _check_multifields(method: str, fields: Mapping[str, Any]) -> None:
+    for name, value in fields.items():
+        if name not in _OLD_MULTIFIELDS or value is None:
+            continue
+        members = list(value.values()) if isinstance(value, Mapping) else value
+        is_one_entry = isinstance(value, Mapping) and not all(isinstance(member, Mapping) for member in members)
+        if is_one_entry or not isinstance(members, (list, tuple)) or not all(map(_is_entry, members)):
+            raise ConfigurationError(
+                f"{name} is {preview(value)}, which the portal would silently drop",
+                method=method,
+                next_step=f'write {{"{name}": [{{"VALUE": "…", "VALUE_TYPE": "WORK"}}]}}',
+            )
+
+
+def _is_entry(member: Any) -> bool:
+    return isinstance(member, Mapping) and any(str(key) in ("VALUE", "ID", "DELETE") for key in member)

@@ -1,0 +1,154 @@
+"""Parameters in another shape than the documented one, with which a portal answers true and loses what it was given."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timezone
+from typing import Any
+
+import pytest
+from airflow import DAG
+
+from airflow_provider_bitrix24._compat import AirflowFailException
+from airflow_provider_bitrix24.operators.bulk_write import Bitrix24BulkWriteOperator
+from airflow_provider_bitrix24.operators.rest import Bitrix24BatchOperator, Bitrix24Operator
+from tests.operators.context import context
+
+ROW = {"PRODUCT_NAME": "Door", "PRICE": 100, "QUANTITY": 1}
+#: A method that replaces a whole -> its other parameters, the one that is replaced, and a member of it.
+REPLACING: dict[str, tuple[dict[str, Any], str, dict[str, Any]]] = {
+    "crm.deal.productrows.set": ({"id": 1}, "rows", ROW),
+    "crm.lead.productrows.set": ({"id": 1}, "rows", ROW),
+    "crm.item.productrow.set": ({"ownerId": 1, "ownerType": "D"}, "productRows", {"productName": "Door", "price": 100}),
+    "crm.deal.contact.items.set": ({"id": 1}, "items", {"CONTACT_ID": 1}),
+    "CRM.Deal.ProductRows.Set": ({"id": 1}, "rows", ROW),
+}
+WAYS = {
+    "any method": lambda method, params, **more: Bitrix24Operator(
+        task_id="task", method=method, method_params=params, **more
+    ),
+    "a batch": lambda method, params, **more: Bitrix24BatchOperator(
+        task_id="task", commands={"a": [method, params]}, **more
+    ),
+    "a bulk write": lambda method, params, **more: Bitrix24BulkWriteOperator(
+        task_id="task", method=method, rows=[params], **more
+    ),
+}
+
+
+def failure_of(operator: Any) -> str:
+    with pytest.raises(AirflowFailException) as caught:
+        operator.execute(context())
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("method", REPLACING)
+@pytest.mark.parametrize(
+    "shape",
+    [
+        lambda name, member: {name: member},
+        lambda name, member: {name: [str(member)]},
+        lambda name, member: {name: [[member]]},
+        lambda name, member: {name: json.dumps([member])},
+        lambda name, member: {name: str([member])},
+        lambda name, member: {name: "x"},
+        lambda name, member: {name: [member, {}]},
+        lambda name, member: {f"{name}_": [member]},
+        lambda name, member: {"fields": {name: [member]}},
+        lambda name, member: {},
+    ],
+)
+def test_a_method_that_replaces_a_whole_is_given_its_documented_shape_or_refused(
+    shape, method, way, portal, connection
+):
+    others, name, member = REPLACING[method]
+    message = failure_of(WAYS[way](method, {**others, **shape(name, member)}))
+    assert name in message
+    assert "the portal would remove what is there" in message or "is the text of a list or an object" in message
+    assert portal.executed(method) == 0
+
+
+@pytest.mark.parametrize("way", ["any method", "a batch"])
+@pytest.mark.parametrize("method", [method for method in REPLACING if not method.startswith("crm.lead")])
+def test_the_documented_shape_is_sent_and_an_empty_list_of_the_dag_too(method, way, portal, connection):
+    others, name, member = REPLACING[method]
+    WAYS[way](method, {**others, name: [member]}).execute(context())
+    WAYS[way](method, {**others, name: []}).execute(context())
+    assert portal.executed(method) == 2
+
+
+@pytest.mark.parametrize("clear", [False, True])
+@pytest.mark.parametrize(
+    "method", ["crm.deal.productrows.set", "crm.item.productrow.set", "crm.deal.contact.items.set"]
+)
+@pytest.mark.parametrize("way", ["any method", "a batch"])
+def test_an_empty_list_from_a_template_needs_a_word_of_the_author(
+    way, method, clear, portal, connection, run_dag, task_instance
+):
+    others, name, _ = REPLACING[method]
+    start = datetime(2026, 1, 1, tzinfo=timezone.utc)
+    with DAG("empty_rows", start_date=start, schedule=None, render_template_as_native_obj=True) as dag:
+        WAYS[way](method, {**others, name: "{{ dag_run.conf.get('rows', []) }}"}, clear=clear)
+    assert task_instance(run_dag(dag), "task").state == ("success" if clear else "failed")
+    assert portal.executed(method) == int(clear)
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("method", ["crm.contact.add", "crm.company.update", "crm.lead.add"])
+@pytest.mark.parametrize(
+    "value",
+    ["+15550001", {"VALUE": "+15550001"}, ["+15550001"], [{"value": "+15550001"}], 15550001, [[{"VALUE": "+1"}]]],
+)
+def test_a_phone_in_a_shape_that_old_methods_drop_is_refused(value, method, way, portal, connection):
+    params = {"id": 1, "fields": {"TITLE": "Acme", "PHONE": value} if "contact" not in method else {"PHONE": value}}
+    message = failure_of(WAYS[way](method, params))
+    assert "which the portal would silently drop: write" in message
+    assert '{"PHONE": [{"VALUE": "…", "VALUE_TYPE": "WORK"}]}' in message
+    assert portal.executed(method) == 0
+
+
+@pytest.mark.parametrize("value", [[{"VALUE": "+1"}], [{"VALUE": "+1", "VALUE_TYPE": "HOME"}], {"n0": {"VALUE": "+1"}}])
+def test_a_phone_in_the_documented_shape_is_sent(value, portal, connection):
+    params = {"fields": {"NAME": "Ada", "PHONE": value}}
+    Bitrix24Operator(task_id="task", method="crm.contact.add", method_params=params).execute(context())
+    assert portal.executed("crm.contact.add") == 1
+
+
+@pytest.mark.parametrize("text", ['{"TITLE": "x"}', "{'TITLE': 'x'}", "[1, 2]"])
+@pytest.mark.parametrize("name", ["fields", "FIELDS"])
+def test_the_text_of_an_object_is_refused_where_an_object_is_documented(name, text, portal, connection):
+    message = failure_of(
+        Bitrix24Operator(task_id="task", method="crm.deal.update", method_params={"id": 1, name: text})
+    )
+    assert f"{name} is the text of a list or an object" in message
+    assert "render_template_as_native_obj=True" in message
+    assert portal.requests == 0
+
+
+@pytest.mark.parametrize("text", ['{"a": 1}', "[1, 2]", "{'a': 1}"])
+def test_json_inside_a_comment_is_a_text(text, portal, connection):
+    params = {"id": 1, "fields": {"COMMENTS": text}}
+    Bitrix24Operator(task_id="task", method="crm.deal.update", method_params=params).execute(context())
+    assert portal.executed("crm.deal.update") == 1
+
+
+# Names
+
+
+@pytest.mark.parametrize(
+    ("method", "fields", "hint"),
+    [
+        ("crm.deal.update", {"TITEL": "x"}, "did you mean TITLE"),
+        ("crm.deal.add", {"title": "x"}, "did you mean TITLE?"),
+        ("crm.contact.update", {"NAMEE": "x"}, "did you mean NAME"),
+        ("crm.item.add", {"titel": "x"}, "did you mean title"),
+    ],
+)
+@pytest.mark.parametrize("way", ["any method", "a batch"])
+def test_a_misspelt_field_is_refused_as_in_bulk_writes(way, method, fields, hint, portal, connection):
+    params = {"id": 1, "entityTypeId": 2, "fields": fields} if "item" in method else {"id": 1, "fields": fields}
+    assert hint in failure_of(WAYS[way](method, params))
+    assert portal.executed(method) == 0
+    WAYS[way](method, params, check_fields=False).execute(context())
+    assert portal.executed(method) == 1
