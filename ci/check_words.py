@@ -40,7 +40,7 @@ WORDS = {
     r"\banew\b": "again, from the start",
     r"\bin vain\b": "for nothing",
     r"(?<!there\s)\b(is|are|was|were) no (?!longer\b|more\b|such\b)(?=[a-z])": "is not a",
-    r"«(?![^»]*[А-Яа-яЁё])[^»]*»": 'straight quotes, "…"',
+    r"^(?!.*[А-Яа-яЁё]).*«.*»": 'straight quotes, "…"',
     r"\b(something|shown)\(|cure_of": "a name that says what",
     r"\bfor (\w+, )?(one|some|told|found)(, \w+)? in\b|^\s*(some|told)( =|:.* =)": "what it is: row, command, …",
 }

@@ -28,7 +28,7 @@ def once(
     Do ``work`` and return its result, a JSON value; or the result of an earlier try of this task.
 
     Airflow tries a task again whose process was killed or timed out, and such a try may have been at the portal. The
-    task state store of Airflow 3.3 remembers that; elsewhere nothing outlives a try, and the next one begins anew, with
+    task state store of Airflow 3.3 remembers that; elsewhere nothing outlives a try, and the next one starts over, with
     a warning in its log.
 
     :param method: for messages.

@@ -25,7 +25,7 @@ class Bitrix24UpsertItemOperator(Bitrix24BaseOperator):
     The item is looked for first, so that a retry adds nothing twice; after a lost answer of the add it is looked for
     again. Between looking and adding nobody holds a lock, since the portal has none: two tasks that upsert one key at
     the same moment may both add it, and the next upsert fails and names both. Give such tasks a pool of one slot. An
-    item that the connection's user may not see is not found, and is added anew.
+    item that the connection's user may not see is not found, and is added again.
 
     :param entity_type_id: ``"deal"``, ``"lead"``, ``"contact"``, ``"company"``, ``"quote"``, ``"invoice"``, or a
         number, e.g. of a smart process; templated.

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from airflow_provider_bitrix24.rest.client import Client
 
 METHOD = "crm.item.batchImport"
-#: Most items of one command («crm.item.batchImport»).
+#: Most items of one command (``crm.item.batchImport``).
 MAX_ITEMS = 20
 
 

@@ -92,7 +92,7 @@ class ItemKey:
     def __str__(self) -> str:
         return ", ".join(self.names)
 
-    def shown(self, key: Key) -> str:
+    def as_text(self, key: Key) -> str:
         """``originId 'K-1'``, for messages."""
         return ", ".join(f"{name} {value!r}" for name, value in zip(self.names, key, strict=True))
 

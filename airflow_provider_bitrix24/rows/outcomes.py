@@ -92,7 +92,7 @@ class Outcome:
 
 def stops_every_row(error: Bitrix24Error) -> bool:
     """
-    Whether what stopped one row stops the next one too, or may be healed by a retry of the task.
+    Whether what stopped one row stops the next one too, or may be fixed by a retry of the task.
 
     That is not a failure of the row: the task stops and fails, however many rows may fail.
     """
@@ -150,7 +150,7 @@ class Tally:
         """
         What the task fails with; None if it does not.
 
-        Too many rows that no retry heals decide over what a retry may heal.
+        Too many rows that a retry cannot fix come before what a retry may fix.
         """
         first = self._first
         if first is not None and first.error is not None and self.is_too_many:

@@ -43,7 +43,7 @@ class UpsertWriter:
     :param key: names of the fields that tell items apart.
     :param template: gives the item's fields.
     :param rules: what the author says of cells.
-    :raises ConfigurationError: the key is no field, or one that cannot tell items apart.
+    :raises ConfigurationError: the key is not a field, or one that cannot tell items apart.
     """
 
     method = ADD
@@ -141,8 +141,8 @@ class UpsertWriter:
         item = result["item"]
         if all(name in item for name in self._key.names) and (stored := self._key.of_item(item)) != key:
             error = Bitrix24Error(
-                f"item {item_id} was added, but the portal has stored its key {self._key.shown(key)} as "
-                f"{self._key.shown(stored)}, and the next upsert would not find it",
+                f"item {item_id} was added, but the portal has stored its key {self._key.as_text(key)} as "
+                f"{self._key.as_text(stored)}, and the next upsert would not find it",
                 method=ADD,
                 ran="yes",
                 next_step="use a key that the field holds as it is, and delete the item",
@@ -153,7 +153,7 @@ class UpsertWriter:
     def _note(self, other: Mapping[str, Any] | None) -> str:
         if other is None:
             return ""
-        key = self._key.shown(self._key.of_item(other))
+        key = self._key.as_text(self._key.of_item(other))
         return f"item {other['id']} has the key {key}, which differs only in case, blanks or the form of letters"
 
     def for_add(self, values: FieldValues) -> FieldValues:
@@ -181,7 +181,7 @@ class UpsertWriter:
     def _ambiguous(self, row: UpsertValues, items: Sequence[Mapping[str, Any]]) -> Bitrix24Error:
         ids = ", ".join(str(item["id"]) for item in items[:5])
         return Bitrix24Error(
-            f"{len(items)} items have the key {self._key.shown(row.key)}: {ids}{', …' if len(items) > 5 else ''}",
+            f"{len(items)} items have the key {self._key.as_text(row.key)}: {ids}{', …' if len(items) > 5 else ''}",
             method=LIST,
             next_step="merge them in the portal, or name a key that is unique",
         )

@@ -105,7 +105,7 @@ def _blanks_in(value: Any, place: str) -> list[str]:
     else:
         return []
     return [
-        found for name, member in members for found in _blanks_in(member, f"{place}[{name}]" if place else str(name))
+        blank for name, member in members for blank in _blanks_in(member, f"{place}[{name}]" if place else str(name))
     ]
 
 

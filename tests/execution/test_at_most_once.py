@@ -92,9 +92,9 @@ def test_a_task_that_was_killed_after_it_had_remembered_the_result_returns_it(po
     store = DyingStore("done", after=True)
     with pytest.raises(Killed):
         operator.execute(context(store=store))
-    told = operator.execute(context(store=store, try_number=2))
-    assert told == operator.execute(context(store=store, try_number=3))
-    assert told
+    result = operator.execute(context(store=store, try_number=2))
+    assert result == operator.execute(context(store=store, try_number=3))
+    assert result
     assert portal.executed(method) == 1
 
 
@@ -149,10 +149,10 @@ def test_an_item_that_could_not_be_read_back_is_not_added_again_by_a_retry(remem
     store = StateStore() if remembered else None
     portal.fault("operation_time_limit", "crm.item.get", times=None)
     operator = Bitrix24AddItemOperator(task_id="t", entity_type_id=2, fields={"title": "Oak door"}, read_back=True)
-    expected, told = (
+    expected, message = (
         (OperationTimeLimit, "a retry goes on with it") if remembered else (AirflowFailException, "look at it before")
     )
-    with pytest.raises(expected, match=rf"deal \d+ was added: {told}"):
+    with pytest.raises(expected, match=rf"deal \d+ was added: {message}"):
         operator.execute(context(store=store))
     portal.clear_faults()
     if remembered:

@@ -193,14 +193,14 @@ def test_a_row_with_nothing_in_it_may_be_refused_by_name(nothing, firm, portal, 
         (Bitrix24ImportItemsOperator, {}),
     ):
         rows = [{name: value for name, value in row.items() if name != "id" or more.get("operation")}]
-        told = failure_of(operator, entity_type_id=4, rows=rows, blank="fail", **more)
-        assert "the row has no value for comments" in told
+        failure = failure_of(operator, entity_type_id=4, rows=rows, blank="fail", **more)
+        assert "the row has no value for comments" in failure
     assert portal.item(4, firm)["title"] == "Oak"
 
 
 def test_blank_is_one_of_three_words(portal, connection):
-    told = failure_of(Bitrix24BulkWriteOperator, entity_type_id=4, rows=[{"title": "x"}], blank="erase")
-    assert "blank is 'erase': write one of: 'keep', 'clear', 'fail'" in told
+    failure = failure_of(Bitrix24BulkWriteOperator, entity_type_id=4, rows=[{"title": "x"}], blank="erase")
+    assert "blank is 'erase': write one of: 'keep', 'clear', 'fail'" in failure
     assert portal.requests == 0
 
 
@@ -232,17 +232,19 @@ def test_fields_of_a_method_are_kept_and_cleared_alike(portal, connection):
 )
 @pytest.mark.parametrize("blank", ["keep", "fail"])
 def test_a_param_that_names_what_is_meant_is_never_left_out(method, mapping, blank, portal, connection):
-    told = failure_of(Bitrix24BulkWriteOperator, method=method, rows=[{"id": "", "x": 1}], mapping=mapping, blank=blank)
-    assert "the row has no value for" in told
+    failure = failure_of(
+        Bitrix24BulkWriteOperator, method=method, rows=[{"id": "", "x": 1}], mapping=mapping, blank=blank
+    )
+    assert "the row has no value for" in failure
     assert portal.executed(method) == 0
 
 
 def test_an_id_is_not_sent_empty_either(portal, connection):
-    told = failure_of(
+    failure = failure_of(
         Bitrix24BulkWriteOperator, method="crm.deal.delete", rows=[{"id": "", "x": 1}], mapping={"id": "$id"},
         blank="clear",
     )  # fmt: skip
-    assert "the row has no value for id" in told
+    assert "the row has no value for id" in failure
 
 
 # Rows of nothing
@@ -277,8 +279,8 @@ def test_the_empty_lines_that_a_spreadsheet_leaves_are_skipped(portal, connectio
 
 def test_a_nameless_column_with_a_value_in_it_is_refused(portal, connection, tmp_path):
     (tmp_path / "firms.csv").write_text("title,,\nOak,,lost\n")
-    told = failure_of(Bitrix24BulkWriteOperator, entity_type_id=4, rows=str(tmp_path / "firms.csv"))
-    assert "the row has 'lost' in a column without a name" in told
+    failure = failure_of(Bitrix24BulkWriteOperator, entity_type_id=4, rows=str(tmp_path / "firms.csv"))
+    assert "the row has 'lost' in a column without a name" in failure
 
 
 @pytest.mark.parametrize(
@@ -298,8 +300,8 @@ def test_an_add_of_which_the_row_gives_no_value_is_refused(operator, arguments, 
 @pytest.mark.parametrize("fields", [{"title": ""}, {"title": None, "PHONE": []}, '{"comments": ""}'])
 def test_a_single_add_without_a_value_is_refused(fields, portal, connection):
     before = len(portal.items(4))
-    told = failure_of(Bitrix24AddItemOperator, entity_type_id=4, fields=fields)
-    assert "fields has no value, and an empty company would be added" in told
+    failure = failure_of(Bitrix24AddItemOperator, entity_type_id=4, fields=fields)
+    assert "fields has no value, and an empty company would be added" in failure
     assert len(portal.items(4)) == before
 
 

@@ -23,11 +23,11 @@ def failure_of(kind: Any, rows: Any, **arguments: Any) -> str:
 REFUSED: dict[str, list[tuple[str, Any, dict[str, Any]]]] = {
     "no key": [("upsert", [{"title": "Oak"}], {}), ("upsert", [{"title": "Oak", "originId": "  "}], {})],
     "a text of nothing as key": [("upsert", [{"title": "Oak", "originId": "None"}], {})],
-    "a key that is no field": [("upsert", [{"title": "Oak", "originId": "1"}], {"key": "orignId"})],
+    "a key that is not a field": [("upsert", [{"title": "Oak", "originId": "1"}], {"key": "orignId"})],
     "a key that cannot be one": [("upsert", [{"title": "Oak", "opened": "Y"}], {"key": "opened"})],
     "a long key": [("upsert", [{"title": "Oak", "originId": "K" * 300}], {})],
     "no id": [("update", [{"title": "Oak"}], {}), ("update", [{"title": "Oak", "id": "x"}], {})],
-    "a name that is no field": [
+    "a name that is not a field": [
         (name, [{"titel": "Oak", "originId": "1", "id": 1}], {"mapping": {"titel": "$titel", "originId": "$id"}})
         for name in ("add", "update", "upsert", "import")
     ],

@@ -93,8 +93,8 @@ def test_a_key_that_differs_only_in_case_is_another_one_and_that_is_said(other, 
 
 @pytest.mark.parametrize("key", ["K" * 256, "Ж" * 300])
 def test_a_key_longer_than_its_column_is_refused(key, portal, connection):
-    told = failure_of([{"originId": key, "title": "Oak"}])
-    assert f"the key originId has {len(key)} characters, and the portal would store 255 of them" in told
+    failure = failure_of([{"originId": key, "title": "Oak"}])
+    assert f"the key originId has {len(key)} characters, and the portal would store 255 of them" in failure
     assert keys(portal) == []
     assert upsert([{"originId": "K" * 255, "title": "Oak"}])["created"] == 1
 
@@ -116,6 +116,6 @@ def test_a_key_that_was_stored_otherwise_fails_its_row_which_is_there(key, sent,
     answer = {"result": {"c0": {"item": {"id": 71, key: stored}}}}
     parts: dict[str, Any] = {f"result_{name}": [] for name in ("error", "total", "next", "time")}
     portal.fault("body", "batch", after=1, body=json.dumps({"result": {**answer, **parts}}).encode())
-    told = failure_of([{key: sent, "title": "Oak"}], key=key)
-    assert "item 71 was added, but the portal has stored its key" in told
-    assert "the next upsert would not find it" in told
+    failure = failure_of([{key: sent, "title": "Oak"}], key=key)
+    assert "item 71 was added, but the portal has stored its key" in failure
+    assert "the next upsert would not find it" in failure

@@ -104,7 +104,7 @@ ASKED = {
     "tasks.task.list.v3": {"pagination": {"limit": "abc"}},
 }
 
-#: Pages that print what a user without any right is told.
+#: Pages that print what a user without any right gets.
 WITHOUT_RIGHTS = {
     *("crm.company.list", "crm.contact.list", "crm.lead.list", "crm.type.list", "sale.payment.add"),
     *("crm.item.delivery.list", "crm.item.payment.list", "crm.item.productrow.list", "event.unbind"),

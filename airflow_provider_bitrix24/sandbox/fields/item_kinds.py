@@ -91,7 +91,7 @@ def user_field(
     :param name: the original one, ``UF_CRM_1700000001``; ``crm.item.*`` calls it ``ufCrm_1700000001``.
     """
     new_name = _new_user_field_name(name)
-    # No page prints an empty one; a yes/no of a portal's own is no until it is set.
+    # No page prints an empty one; a yes/no field of a portal's own is "no" until it is set.
     empty = {"new": "N", "old": "0"} if type_id == "boolean" else {"new": None, "old": None}
     return FieldSpec(
         key=new_name,

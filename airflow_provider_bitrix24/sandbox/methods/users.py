@@ -96,7 +96,7 @@ def _for_filter(person: User) -> Row:
 
 
 def _page(table: Table, fields: dict[str, Field], params: Params, filter_: Params) -> Page:
-    # SORT and ORDER themselves are no fields here, so a filter drops them.
+    # SORT and ORDER themselves are not fields here, so a filter drops them.
     matcher = Matcher(fields, refuse=None).read(filter_)
     order = read_order({str(params.get("SORT", "ID")): params.get("ORDER", "ASC")}, fields, None)
     return page_of(table, matcher, order, params.get("start"), old=True)

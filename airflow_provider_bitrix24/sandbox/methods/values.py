@@ -153,7 +153,7 @@ def old_value(field: FieldSpec, value: Any) -> Any:
         return field.empty_in("old") if field.kind in ("date", "datetime") else None
     if field.multiple:
         return [old_single(field, item) for item in value]
-    # Nothing has a form of its own: 0 is no company, and null.
+    # Nothing has a form of its own: 0 means no company, and is null.
     return field.empty_in("old") if value == field.empty_in("new") else old_single(field, value)
 
 

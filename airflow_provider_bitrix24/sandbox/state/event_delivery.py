@@ -59,5 +59,5 @@ class Delivery:
                 try:
                     session.post(handler, data=body, timeout=_TIMEOUT_SECONDS, allow_redirects=False)
                 except requests.RequestException as failure:
-                    # Not sent again, as by a portal. An address may hold a secret: only where it points is told.
+                    # Not sent again, as by a portal. An address may hold a secret: only its host is logged.
                     log.warning("The event handler at %s: %s", urlsplit(handler).netloc, type(failure).__name__)

@@ -27,7 +27,7 @@ _CRM_CHANGES: dict[str, tuple[str, ...]] = {
 }
 _SALE_ENTITIES = ("PAYMENT", "ORDER", "SHIPMENT", "PROPERTYVALUE")
 
-#: Told when something waits in the offline queue; it cannot wait there itself.
+#: Sent when something waits in the offline queue; it cannot wait there itself.
 QUEUE_NOT_EMPTY = "ONOFFLINEEVENT"
 
 #: By scope; those under ``""`` are there for every application.

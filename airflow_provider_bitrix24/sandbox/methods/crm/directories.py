@@ -190,7 +190,7 @@ def _status_type(portal: PortalState, entity_id: str, name: str) -> Row:
         return {"ID": entity_id, "NAME": name}
     kind, category_id, prefix = STAGE_DIRECTORIES[entity_id]
     codes = {row["STATUS_ID"]: row["SEMANTICS"] for row in portal.store.statuses if row["ENTITY_ID"] == entity_id}
-    ends = {meaning: next(code for code, found in codes.items() if found == meaning) for meaning in ("S", "F")}
+    ends = {meaning: next(code for code, semantics in codes.items() if semantics == meaning) for meaning in ("S", "F")}
     answer: Row = {"ID": entity_id, "NAME": name, "ENTITY_TYPE_ID": kind}
     # Kinds that have funnels of their own say nothing of the meaning of stages (example of the page).
     answer["SEMANTIC_INFO"] = [] if kind in (INVOICE, SMART_PROCESS) else {

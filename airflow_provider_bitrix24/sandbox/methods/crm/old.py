@@ -1,8 +1,8 @@
 """
 ``crm.deal.*``, ``crm.lead.*``, ``crm.contact.*``, ``crm.company.*``, ``crm.quote.*``: the old methods.
 
-Parameter names in any case, field names exactly in upper case; what a list does not know in a filter it drops without
-a word. Refusals have an empty code. Source: pages under ``crm/deals`` and its sisters, and the server source.
+Parameter names in any case, field names exactly in upper case; a list silently drops what it
+does not know in a filter. Refusals have an empty code. Source: pages under ``crm/deals`` and the like, and the server.
 """
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ def message_text(params: Params, *, attachment_suffices: bool) -> str:
 
 
 def _from_json(params: Params, name: str) -> Any:
-    """An object, given as such or as JSON text; what is no JSON stays text. ``None`` if nothing is given."""
+    """An object, given as such or as JSON text; what is not JSON stays text. ``None`` if nothing is given."""
     value = params.get(name)
     if not isinstance(value, str) or not value:
         return value or None

@@ -92,7 +92,7 @@ def get(portal: PortalState, user: User, params: Params) -> Any:
     return {"payment": _shown(_found(portal, user, params, "read"))}
 
 
-#: Of the fields of ``_shown``: their types, where they are no text; which are read only; which an ``add`` needs.
+#: Of the fields of ``_shown``: their types, where they are not text; which are read only; which an ``add`` needs.
 _INTEGERS = ("companyId", "empMarkedId", "empResponsibleId", "empReturnId", "responsibleId")
 _FLAGS = ("externalPayment", "isReturn", "marked", "paid", "paySystemIsCash", "psStatus", "updated1c")
 _DATES = ("dateBill", "dateMarked", "datePayBefore", "dateResponsibleId", "payReturnDate", "payVoucherDate")
