@@ -29,7 +29,13 @@ from airflow_provider_bitrix24.exceptions import (
     Unauthorized,
 )
 from airflow_provider_bitrix24.methods import Method, Methods
-from airflow_provider_bitrix24.rest.answers.diagnosis import deletes, diagnose, identifying_params
+from airflow_provider_bitrix24.rest.answers.diagnosis import (
+    deletes,
+    diagnose,
+    identifying_params,
+    is_empty,
+    not_found_or_hidden,
+)
 from airflow_provider_bitrix24.rest.answers.reply import Reply, read_reply
 from airflow_provider_bitrix24.rest.encoding import as_params, json_body
 from airflow_provider_bitrix24.rest.limits.bucket import BucketStore
@@ -131,9 +137,9 @@ class Conversation:
         method = self.method(name, version)
         return self.call(method, as_params(params, method=method.name), self.patience())
 
-    def ask_once(self, name: str, params: Params) -> Any:
+    def ask_once(self, name: str, params: Params, *, version: int = 2) -> Any:
         """``result`` of a reading method, in one attempt."""
-        return self._attempt(self.method(name), params, self.patience(), CallToken(self.tokens)).result
+        return self._attempt(self.method(name, version), params, self.patience(), CallToken(self.tokens)).result
 
     def call(
         self,
@@ -159,6 +165,7 @@ class Conversation:
         # REST 3.0 replays the stored answer of a write that comes again under its key; version 2 ignores the header.
         headers = {"Idempotency-Key": str(uuid.uuid4())} if repeat != "read" and method.version == 3 else {}
         attempt, failure, token = 0, after, CallToken(self.tokens)
+        was_there = False
         while True:
             attempt += 1
             if failure is None:
@@ -193,19 +200,31 @@ class Conversation:
                 level = logging.INFO if delay > QUIET_SECONDS else logging.DEBUG
                 log.log(level, "%s. Trying again in %.1f s (attempt %d).", failure, delay, attempt + 1)
                 patience.sleep(delay * self._jitter())
-            if may_have_run and deletes(method) and self._is_gone(method, params, failure, patience):
-                return _done(method, failure)
+            if may_have_run and deletes(method) and method.lookup is not None:
+                is_there = self._is_there(method, params, failure, patience)
+                if is_there is False or (is_there is None and was_there):
+                    return _done(method, failure)
+                if is_there is None:
+                    lost = failure = failure.but(advice=not_found_or_hidden(method))
+                was_there = was_there or bool(is_there)
             if delay is None:
-                return self._give_up(failure, method, params, lost, explain=explain)
+                return self._give_up(failure, method, params, lost, was_there=was_there, explain=explain)
             failure = None
 
     def _give_up(
-        self, failure: Bitrix24Error, method: Method, params: Params, lost: Bitrix24Error | None, *, explain: bool
+        self,
+        failure: Bitrix24Error,
+        method: Method,
+        params: Params,
+        lost: Bitrix24Error | None,
+        *,
+        was_there: bool,
+        explain: bool,
     ) -> Reply:
         """Raise what the last attempt ended with, unless it shows that a lost one has deleted the object."""
         if lost is not None and failure.ran == "no" and (failure.retryable or method.repeat_for(params) == "never"):
             failure = lost.but(advice=f"a later attempt failed: {failure.reason}")
-        failure = self._diagnosed(failure, method, params, lost) if explain else failure
+        failure = self._diagnosed(failure, method, params, lost, was_there=was_there) if explain else failure
         if lost is not None and isinstance(failure, NotFound) and deletes(method):
             return _done(method, lost)
         # The last attempt did not run, but an earlier one may have.
@@ -313,25 +332,46 @@ class Conversation:
         return False
 
     def _diagnosed(
-        self, failure: Bitrix24Error, method: Method, params: Params, lost: Bitrix24Error | None = None
+        self,
+        failure: Bitrix24Error,
+        method: Method,
+        params: Params,
+        lost: Bitrix24Error | None = None,
+        *,
+        was_there: bool = False,
     ) -> Bitrix24Error:
         if failure.method == authorization.METHOD:
             # The authorization server's words mean something else than the portal's.
             return failure
-        return diagnose(failure, method, params, methods=self.methods, ask=self.ask_once, scrub=self.scrub, lost=lost)
 
-    def _is_gone(self, method: Method, params: Params, lost: Bitrix24Error, patience: Patience) -> bool:
-        """After a lost answer to a delete: whether the object is gone, so that the work is done."""
-        if method.lookup is None:
-            return False
+        def ask(name: str, its_params: Params) -> Any:
+            return self.ask_once(name, its_params, version=method.version if name == method.lookup else 2)
+
+        return diagnose(
+            failure,
+            method,
+            params,
+            methods=self.methods,
+            ask=ask,
+            scrub=self.scrub,
+            lost=lost,
+            was_there=was_there,
+        )
+
+    def _is_there(self, method: Method, params: Params, lost: Bitrix24Error, patience: Patience) -> bool | None:
+        """
+        After a lost answer to a delete: whether the object is still there; where it is gone, the work is done.
+
+        :return: None where the look-up finds nothing, and does not say whether it is gone or must not be seen.
+        """
         try:
-            self.call(self.method(method.lookup), identifying_params(params), patience)
+            found = self.call(self.method(method.lookup or "", method.version), identifying_params(params), patience)
         except NotFound:
-            return True
+            return False
         except Bitrix24Error as error:
             reason = error.reason
         else:
-            return False
+            return None if is_empty(found.result) else True
         raise self._diagnosed(lost, method, params).but(
             advice=f"({method.lookup} could not say whether it is gone: {reason})"
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from airflow_provider_bitrix24.exceptions import (
@@ -34,6 +34,7 @@ def diagnose(
     ask: Ask,
     scrub: Scrub,
     lost: Bitrix24Error | None = None,
+    was_there: bool = False,
 ) -> Bitrix24Error:
     """
     Return ``failure`` with a hint, or a more exact error in its place.
@@ -42,6 +43,7 @@ def diagnose(
 
     :param scrub: takes secrets out of what the portal sends.
     :param lost: an earlier attempt of the same call that may have run: a refusal without a known cause may come of it.
+    :param was_there: whether the same call could read the object after an attempt that may have run.
     """
     if isinstance(failure, (AnswerLost, ServerFault)) and failure.ran != "no":
         if method.repeat_for(params) == "never":
@@ -50,8 +52,17 @@ def diagnose(
     if isinstance(failure, Forbidden) and (failure.code or "").upper().endswith(("_SCOPE", "SCOPEEXCEPTION")):
         return failure.but(advice=scrub(_scope_hint(method, ask)))
     if method.lookup is not None and isinstance(failure, RestError) and not failure.cause_known:
-        return _looked_up(failure, method, method.lookup, params, ask, lost)
+        return _looked_up(failure, method, method.lookup, params, ask, lost, was_there)
     return failure
+
+
+def is_empty(found: Any) -> bool:
+    """
+    Whether the answer of a look-up holds no object, ``[]`` or ``{"task": null}``: it is gone, or must not be seen.
+
+    Source: ``tasks.task.get``: "an empty array if the task does not exist or the user does not have access to it".
+    """
+    return not found or (isinstance(found, Mapping) and not any(found.values()))
 
 
 def needs_lookup(failure: Bitrix24Error, method: Method) -> bool:
@@ -75,22 +86,20 @@ def identifying_params(params: Params) -> Params:
 
 
 def _looked_up(
-    failure: RestError, method: Method, lookup: str, params: Params, ask: Ask, lost: Bitrix24Error | None
+    failure: RestError,
+    method: Method,
+    lookup: str,
+    params: Params,
+    ask: Ask,
+    lost: Bitrix24Error | None,
+    was_there: bool,
 ) -> Bitrix24Error:
     """Read the object of a refusal whose cause is in no words that we know: the answer is the same in any language."""
     name = _object_name(method)
     try:
         found = ask(lookup, identifying_params(params))
     except NotFound as missing:
-        return NotFound(
-            failure.reason,
-            method=failure.method,
-            code=failure.code,
-            description=failure.description,
-            status=failure.status,
-            request_id=failure.request_id,
-            next_step=missing.description,
-        )
+        return _not_found(failure, missing.description)
     except Bitrix24Error as error:
         if lost is not None:
             return lost.but(advice=f"then {failure.reason}; the {name} may already be deleted")
@@ -100,6 +109,12 @@ def _looked_up(
             next_step=f"the {name} cannot be read either: there is none with this id, or the connection's user has no "
             "right to it; this portal does not say which"
         )
+    if is_empty(found):
+        if was_there:
+            return _not_found(failure, f"{lookup} does not find it any more")
+        if lost is not None:
+            return lost.but(advice=f"then {failure.reason}; {not_found_or_hidden(method)}")
+        return failure.but(next_step=f"{not_found_or_hidden(method)}; this portal does not say which")
     fields = {str(key).lower(): value for key, value in found.items()} if isinstance(found, dict) else {}
     paid = fields.get("paid") == "Y" and deletes(method)
     right = "check whether the connection's user has the right to change it"
@@ -108,6 +123,26 @@ def _looked_up(
         cause_known=True,
         paid=paid,
         next_step=f"the {name} exists and can be read, so the change itself was refused: {hint}",
+    )
+
+
+def not_found_or_hidden(method: Method) -> str:
+    """What the empty answer of a look-up means."""
+    return (
+        f"{method.lookup} finds no {_object_name(method)} with this id: there is none, or the connection's user has no "
+        "right to it"
+    )
+
+
+def _not_found(failure: RestError, hint: str) -> NotFound:
+    return NotFound(
+        failure.reason,
+        method=failure.method,
+        code=failure.code,
+        description=failure.description,
+        status=failure.status,
+        request_id=failure.request_id,
+        next_step=hint,
     )
 
 
