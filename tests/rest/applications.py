@@ -12,9 +12,13 @@ from airflow_provider_bitrix24.rest.oauth.token_stores import TokenStore, versio
 from airflow_provider_bitrix24.rest.oauth.tokens import Tokens
 from airflow_provider_bitrix24.rest.portal import OAuthApp
 from airflow_provider_bitrix24.rest.settings.address import portal_from_parts
+from airflow_provider_bitrix24.sandbox import Sandbox
 from tests.rest.clients import Naps
 
-__all__ = ["MemoryStore", "application_client"]
+__all__ = ["RENEWED_AGAIN", "MemoryStore", "application_client", "errors_of"]
+
+#: What the message about a refresh token that is not accepted tells a person to run.
+RENEWED_AGAIN = "python -m airflow_provider_bitrix24.authorize"
 
 
 class MemoryStore:
@@ -62,3 +66,8 @@ def application_client(
     return Client(
         portal, tokens=tokens, bucket=LocalBucket(naps.monotonic), sleep=naps, clock=naps.now, jitter=lambda: 1.0
     )
+
+
+def errors_of(portal: Sandbox, method: str) -> list[str | None]:
+    """The error code that the portal answered to each call of a method; None for a success."""
+    return [call.error for call in portal.calls if call.method == method]
