@@ -103,6 +103,8 @@ def _record(content: Mapping[str, Any], field: Mapping[str, Any]) -> dict[str, A
     for key in ("default", "statusType", "settings", "items", "refers_to", "title"):
         if field.get(key) not in (None, ""):
             record[key] = field[key]
+    if field.get("values"):
+        record["values"] = field["values"]
     empty = {generation: values[0] for generation, values in field.get("empty_seen", {}).items()}
     if empty:
         record["empty"] = empty

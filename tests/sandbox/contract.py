@@ -26,6 +26,9 @@ STAND_INS: dict[str, dict[str, str]] = {
         f"crm.deal.contact.{action}": {"id": "deal"}
         for action in ("add", "delete", "items.delete", "items.get", "items.set")
     },
+    "crm.activity.add": {"fields.OWNER_ID": "deal"},
+    **{f"crm.activity.{action}": {"id": "todo"} for action in ("get", "update", "delete")},
+    **{f"crm.requisite.{action}": {"id": "requisite"} for action in ("get", "update", "delete")},
     "crm.deal.get": {"ID": "deal"},
     "crm.deal.userfield.get": {"id": "user field"},
     "crm.deal.update": {"ID": "deal"},
@@ -94,7 +97,11 @@ STAND_INS: dict[str, dict[str, str]] = {
     "salescenter.payment.getPublicUrl": {"id": "payment"},
     "tasks.task.add": {"fields.CREATED_BY": "user", "fields.RESPONSIBLE_ID": "user"},
     "tasks.task.add.v3": {"fields.creatorId": "user"},
-    "tasks.task.delete": {"taskId": "task"},
+    **{
+        f"tasks.task.{action}": {"taskId": "task"}
+        for action in ("complete", "defer", "delete", "pause", "renew", "start")
+    },
+    "tasks.task.update": {"taskId": "task", "fields.RESPONSIBLE_ID": "user"},
     "tasks.task.get": {"taskId": "task"},
     "tasks.task.get.v3": {"id": "task"},
     "tasks.task.list": {"filter.RESPONSIBLE_ID": "user"},
@@ -124,6 +131,7 @@ def new_objects(portal: Sandbox, result: Any) -> dict[str, Any]:
     result("crm.contact.add", {"FIELDS": {"NAME": "Bob", "PHONE": [{"VALUE": "8976543"}]}})
     paid, payment = portal.add_payment(deal, paid=True, sum=10), portal.add_payment(deal)
     product_row, delivery = portal.add_product_row(deal, price=6000, quantity=10), portal.add_delivery(deal, price=7)
+    requisite = {"ENTITY_TYPE_ID": 4, "ENTITY_ID": 1, "PRESET_ID": 1, "NAME": "Organization"}
     todo = {"ownerTypeId": 2, "ownerId": deal, "deadline": "2026-05-05T12:00:00"}
     product = {"paymentId": payment, "rowId": product_row, "quantity": 2}
     return {
@@ -134,6 +142,7 @@ def new_objects(portal: Sandbox, result: Any) -> dict[str, Any]:
         "kind": 128,
         "type": 3,
         "user": portal.clerk.id,
+        "requisite": result("crm.requisite.add", {"fields": requisite}),
         "todo": result("crm.activity.todo.add", todo)["id"],
         "user field": 401,
         "task": portal.tasks()[0]["id"],

@@ -37,6 +37,11 @@ DEVIATIONS = {
     ),
     "crm.lead.get": (r"\.result\.IM ", "of multi-fields the sandbox keeps phones and e-mails"),
     "tasks.task.get.v3": (r"\.result\.item\.", "the request selects two fields, the printed answer is of a whole task"),
+    "tasks.task.getFields": (r"\.result\.fields\.UF_NEW_TASKS_FIELD", "a field of the documentation's own portal"),
+    **dict.fromkeys(
+        ("tasks.task.defer", "tasks.task.pause", "tasks.task.renew", "tasks.task.start"),
+        (r"\.result\.time", "printed inside `result`, a slip of the pages"),
+    ),
     "tasks.task.list": (
         r"\.result\.tasks\[0\]\.(length|task|time|parsed|counter|tags|subStatus|\w+Data)",
         "results, timers and counters of a task, which the sandbox does not keep",

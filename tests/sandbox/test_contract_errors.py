@@ -19,6 +19,11 @@ ASKED = {
         f"crm.activity.todo.{action}": {"ownerTypeId": 2, "ownerId": 1, "id": GONE}
         for action in ("update", "updateColor", "updateDeadline", "updateDescription", "updateResponsibleUser")
     },
+    "crm.activity.add": {"fields": {}},
+    "crm.activity.delete": {"id": 1},
+    "crm.activity.fields": {},
+    "crm.activity.get": {"id": 1},
+    "crm.activity.update": {"id": 1, "fields": {}},
     "crm.category.list": {"entityTypeId": GONE},
     "crm.company.list": {},
     "crm.contact.list": {},
@@ -68,6 +73,10 @@ ASKED = {
     "crm.item.update": {"entityTypeId": GONE, "id": 1, "fields": {}},
     "crm.lead.get": {"id": GONE},
     "crm.lead.list": {},
+    "crm.requisite.add": {"fields": {}},
+    "crm.requisite.get": {"id": 27},
+    **{f"crm.requisite.{action}": {"id": 57, "fields": {}} for action in ("update", "delete")},
+    "crm.requisite.list": {},
     "crm.status.list": {"filter": "text"},
     "crm.type.get": {"id": GONE},
     "crm.type.getByEntityTypeId": {"entityTypeId": GONE},
@@ -97,7 +106,11 @@ ASKED = {
     "salescenter.payment.getPublicUrl": {"id": GONE},
     "tasks.task.add": {"fields": {}},
     "tasks.task.add.v3": {"fields": {"title": "T", "creatorId": 1, "responsibleId": 1, "deadline": "text"}},
-    "tasks.task.delete": {"taskId": GONE},
+    **{
+        f"tasks.task.{action}": {"taskId": GONE}
+        for action in ("complete", "defer", "delete", "pause", "renew", "start")
+    },
+    "tasks.task.update": {"taskId": 1, "fields": {"PARENT_ID": 1}},
     "tasks.task.get": {"taskId": 1, "select": "text"},
     "tasks.task.get.v3": {"id": 2_000_000},
     "tasks.task.list": {"order": {"NONSENSE": "asc"}},
@@ -106,7 +119,15 @@ ASKED = {
 
 #: Pages that print what a user without any right gets.
 WITHOUT_RIGHTS = {
-    *("crm.company.list", "crm.contact.list", "crm.lead.list", "crm.type.list", "sale.payment.add"),
+    *(f"crm.activity.{action}" for action in ("add", "delete", "fields", "get", "update")),
+    *(
+        "crm.company.list",
+        "crm.requisite.list",
+        "crm.contact.list",
+        "crm.lead.list",
+        "crm.type.list",
+        "sale.payment.add",
+    ),
     *("crm.item.delivery.list", "crm.item.payment.list", "crm.item.productrow.list", "event.unbind"),
     *("crm.item.productrow.getAvailableForPayment", "sale.paysystem.list"),
     *(f"event.offline.{action}" for action in ("clear", "error", "get", "list")),

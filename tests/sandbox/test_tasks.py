@@ -66,6 +66,53 @@ def test_a_task_that_is_not_there_or_hidden_is_an_empty_answer(portal, ask):
     ]
 
 
+def test_every_field_of_a_request_is_kept(portal, ask):
+    fields = {
+        "TITLE": "Look", "RESPONSIBLE_ID": 7, "DESCRIPTION": "d", "PRIORITY": 2, "MARK": "P", "GROUP_ID": 5,
+        "PARENT_ID": 1, "START_DATE_PLAN": "2026-05-05T10:00:00+03:00", "END_DATE_PLAN": "2026-05-06T10:00:00+03:00",
+        "ALLOW_TIME_TRACKING": "Y", "TASK_CONTROL": "Y", "TIME_ESTIMATE": 3600, "XML_ID": "erp-1", "STAGE_ID": 3,
+        "ACCOMPLICES": [1], "AUDITORS": [1, 7], "UF_CRM_TASK": ["D_1"],
+    }  # fmt: skip
+    task_id = ask(portal, "tasks.task.add", {"fields": fields}).json()["result"]["task"]["id"]
+    params = {"taskId": task_id, "select": list(fields)}
+    task = ask(portal, "tasks.task.get", params).json()["result"]["task"]
+    assert (task["parentId"], task["startDatePlan"], task["allowTimeTracking"]) == ("1", fields["START_DATE_PLAN"], "Y")
+    assert (task["timeEstimate"], task["xmlId"], task["mark"], task["stageId"]) == ("3600", "erp-1", "P", "3")
+    assert (task["accomplices"], task["auditors"], task["ufCrmTask"]) == (["1"], ["1", "7"], ["D_1"])
+    for filter_ in ({"XML_ID": "erp-1"}, {"AUDITOR": 7}, {"ACCOMPLICE": 1}, {"PARENT_ID": 1}):
+        assert tasks(ask, portal, filter=filter_)[0] == [task_id]
+
+
+def test_a_task_is_changed_and_completed(portal, ask):
+    task_id = portal.tasks()[0]["id"]
+    changed = ask(portal, "tasks.task.update", {"taskId": task_id, "fields": {"TITLE": "New", "DEADLINE": ""}}).json()
+    assert (changed["result"]["task"]["title"], changed["result"]["task"]["deadline"]) == ("New", None)
+    done = ask(portal, "tasks.task.complete", {"taskId": task_id}).json()["result"]["task"]
+    assert (done["status"], done["closedBy"], done["closedDate"]) == ("5", "1", done["changedDate"])
+    assert task_id in [int(row) for row in tasks(ask, portal, filter={"REAL_STATUS": 5})[0]]
+    again = ask(portal, "tasks.task.renew", {"taskId": task_id}).json()["result"]["task"]
+    assert (again["status"], again["closedDate"]) == ("2", None)
+
+
+@pytest.mark.parametrize(
+    ("fields", "description"),
+    [
+        ({"RESPONSIBLE_ID": 999}, 'User specified in the "Responsible" field not found<br>'),
+        ({"STATUS": 99}, "Invalid status<br>"),
+        ({"PARENT_ID": 999}, 'The task specified in the "Parent Task" field was not found<br>'),
+        ({"PARENT_ID": 1}, "Cannot bind the node to itself<br>"),
+        ({"DEADLINE": "soon"}, "Incorrect deadline<br>"),
+        (
+            {"START_DATE_PLAN": "2026-05-06", "END_DATE_PLAN": "2026-05-05"},
+            "The end date specified in the scheduling is earlier than the start date<br>",
+        ),
+    ],
+)
+def test_a_change_of_a_task_that_cannot_be_is_refused(portal, ask, fields, description):
+    answer = ask(portal, "tasks.task.update", {"taskId": 1, "fields": fields}).json()
+    assert answer == {"error": "ERROR_CORE", "error_description": description}
+
+
 def test_a_task_is_deleted_by_who_may(portal, ask):
     (first, *_) = portal.tasks()
     refused = ask(portal, "tasks.task.delete", {"taskId": first["id"]}, user=portal.clerk).json()

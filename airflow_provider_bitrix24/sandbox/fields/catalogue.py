@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -54,6 +54,8 @@ class FieldSpec:
     empty: Mapping[str, Any] | None = None
     status_type: str | None = None
     settings: Mapping[str, Any] | None = None
+    #: The values there are, where the documentation lists them: with their meanings, or alone.
+    values: Mapping[str, str] | Sequence[str] | None = None
     #: ``{"ID": …, "VALUE": …}`` of each choice of an enumeration.
     items: tuple[Mapping[str, Any], ...] = ()
 
@@ -142,4 +144,5 @@ def _field(names: Mapping[str, str], types: Mapping[str, str], record: Mapping[s
         empty=record.get("empty"),
         status_type=record.get("statusType"),
         settings=record.get("settings"),
+        values=record.get("values"),
     )

@@ -20,7 +20,9 @@ from airflow_provider_bitrix24.sandbox.php import BadValue, as_integer, as_numbe
 from airflow_provider_bitrix24.sandbox.state.files import Files
 
 _FILES = frozenset({"file", "diskfile", "product_file", "disk_file", "attached_diskfile"})
-_OBJECTS = frozenset({"object", "array", "array<object>", "lang_map", "crm_activity_communication"})
+_OBJECTS = frozenset(
+    {"object", "array", "array<object>", "lang_map", "crm_activity_communication", "crm_activity_binding"}
+)
 
 #: What counts as yes where the server is strict, and where it is not (server source).
 _YES, _YES_OLD = ("true", "Y", "y"), ("true", "Y", "y", "1", 1)

@@ -94,6 +94,7 @@ class Store:
         self.with_product_rows: set[tuple[int, int]] = set()
         self.comments = Table()
         self.activities = Table()
+        self.requisites = Table()
         self.stage_history = Table()
         self.notifications = Table()
         self.messages = Table()

@@ -131,6 +131,7 @@ class _Page:
             "Deliveries": store.deliveries,
             "Product rows": store.product_rows,
             "Activities": store.activities,
+            "Requisites": store.requisites,
             "Comments": store.comments,
             "Changes of stage": store.stage_history,
             "Tasks": store.tasks,

@@ -1,4 +1,4 @@
-"""What happened to a CRM object: activities, comments, stage history. Source: pages of the methods named below."""
+"""What happened to a CRM object: comments and stage history. Source: pages of the methods named below."""
 
 from __future__ import annotations
 
@@ -19,20 +19,6 @@ from airflow_provider_bitrix24.sandbox.state.users import User
 
 _ENTITY_TYPES = {"lead": LEAD, "deal": DEAL, "contact": CONTACT, "company": COMPANY}
 
-_ACTIVITY_KINDS = {
-    "ID": "integer",
-    "OWNER_ID": "integer",
-    "OWNER_TYPE_ID": "integer",
-    "TYPE_ID": "integer",
-    "PROVIDER_ID": "string",
-    "SUBJECT": "string",
-    "CREATED": "datetime",
-    "LAST_UPDATED": "datetime",
-    "DEADLINE": "datetime",
-    "COMPLETED": "string",
-    "RESPONSIBLE_ID": "integer",
-    "DESCRIPTION": "string",
-}
 _COMMENT_KINDS = {
     "ID": "integer",
     "ENTITY_ID": "integer",
@@ -67,11 +53,6 @@ def _old_page(table: Table, kinds: dict[str, str], params: Params, *, required: 
         keep_all = not select or "*" in select
         rows.append({name: value for name, value in shown.items() if keep_all or name in select})
     return Page(rows, page.total, page.next)
-
-
-@method("crm.activity.list", scope="crm", upper=True)
-def activities(portal: PortalState, user: User, params: Params) -> Any:
-    return _old_page(portal.store.activities, _ACTIVITY_KINDS, params)
 
 
 @method("crm.timeline.comment.list", scope="crm", upper=True)

@@ -40,7 +40,7 @@ ACTIONS: Mapping[str, bool] = {
 NO_CHECKLIST: Mapping[str, Any] = {
     "nodeId": 0,
     "fields": {
-        **dict.fromkeys(("id", "copiedId", "entityId", "createdBy", "parentId", "sortIndex")),
+        **dict.fromkeys(("id", "nodeId", "copiedId", "entityId", "createdBy", "parentId", "sortIndex")),
         **dict.fromkeys(("isComplete", "isImportant"), False),
         **{name: [] for name in ("members", "attachments")},
         **dict.fromkeys(("title", "displaySortIndex"), ""),

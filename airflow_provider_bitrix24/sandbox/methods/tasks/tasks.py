@@ -10,11 +10,12 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from airflow_provider_bitrix24.sandbox.fields.catalogue import fields_of
 from airflow_provider_bitrix24.sandbox.fields.item_kinds import Row
 from airflow_provider_bitrix24.sandbox.forms import as_map
 from airflow_provider_bitrix24.sandbox.methods.arguments import array
 from airflow_provider_bitrix24.sandbox.methods.listing import page_of
-from airflow_provider_bitrix24.sandbox.methods.registry import Page, Params, Refusal, method
+from airflow_provider_bitrix24.sandbox.methods.registry import Handler, Page, Params, Refusal, method
 from airflow_provider_bitrix24.sandbox.methods.selection import Field, Matcher, read_order
 from airflow_provider_bitrix24.sandbox.methods.tasks.task_defaults import ACTIONS, NO_CHECKLIST, UNSET
 from airflow_provider_bitrix24.sandbox.php import BadValue, as_integer, as_server_time
@@ -22,43 +23,60 @@ from airflow_provider_bitrix24.sandbox.state.portal import PortalState
 from airflow_provider_bitrix24.sandbox.state.store import new_task
 from airflow_provider_bitrix24.sandbox.state.users import User
 
-_FIELDS = {
-    "ID": Field("id", "integer"),
-    "TITLE": Field("title"),
-    "DESCRIPTION": Field("description"),
-    "STATUS": Field("status", "integer"),
-    "PRIORITY": Field("priority", "integer"),
-    "RESPONSIBLE_ID": Field("responsibleId", "integer"),
-    "CREATED_BY": Field("createdBy", "integer"),
-    "CREATED_DATE": Field("createdDate", "datetime"),
-    "CHANGED_DATE": Field("changedDate", "datetime"),
-    "DEADLINE": Field("deadline", "datetime"),
-    "GROUP_ID": Field("groupId", "integer"),
-    "UF_CRM_TASK": Field("ufCrmTask"),
-}
+#: Documented fields by the names of requests; rows keep them under the names of answers.
+_SPECS = {spec.old: spec for spec in fields_of("task") if spec.old and spec.new}
+_LISTS = frozenset({"ACCOMPLICES", "AUDITORS", "UF_CRM_TASK", "UF_TASK_WEBDAV_FILES"})
+_NUMBERS = frozenset(
+    {"STATUS", "PRIORITY", *(name for name, spec in _SPECS.items() if spec.type_in("old") == "integer")}
+)
+#: What the portal alone sets.
+_SET_BY_PORTAL = frozenset(
+    {
+        *("ID", "CREATED_DATE", "CHANGED_BY", "CHANGED_DATE", "STATUS_CHANGED_BY", "STATUS_CHANGED_DATE", "GUID"),
+        *("CLOSED_BY", "CLOSED_DATE", "ACTIVITY_DATE", "VIEWED_DATE", "COMMENTS_COUNT", "SERVICE_COMMENTS_COUNT"),
+        *("NEW_COMMENTS_COUNT", "TIME_SPENT_IN_LOGS", "DURATION_FACT", "OUTLOOK_VERSION", "FORUM_ID", "CHECKLIST"),
+    }
+)
+#: Of the lists that the portal keeps with a task, these are answered where they are named.
+_NAMED_ONLY = frozenset({"UF_CRM_TASK", "UF_TASK_WEBDAV_FILES", "UF_MAIL_MESSAGE"})
 _UNSORTABLE = frozenset({"DESCRIPTION", "UF_CRM_TASK"})
 
 
+def _kind(name: str) -> str:
+    kind = _SPECS[name].type_in("old")
+    return "integer" if name in _NUMBERS else kind if kind in ("double", "datetime") else "string"
+
+
+_FIELDS = {name: Field(spec.key, _kind(name), UNSET.get(spec.key)) for name, spec in _SPECS.items()}
+#: Documented names of the filter that are no fields: members of lists, and the status as it is stored.
+_FILTER_FIELDS = {
+    **_FIELDS,
+    "REAL_STATUS": Field("status", "integer"),
+    "ACCOMPLICE": Field("accomplices"),
+    "AUDITOR": Field("auditors"),
+}
+
+
 def _shown(portal: PortalState, task: Row, select: list[str]) -> dict[str, Any]:
-    shown: dict[str, Any] = {}
-    for name, field in _FIELDS.items():
-        if select and "*" not in select and name not in select:
-            continue
-        value = task[field.key]
-        shown[field.key] = value if value is None or isinstance(value, list) else str(value)
     wants_all = not select or "*" in select
+    shown: dict[str, Any] = {}
+    for name, spec in _SPECS.items():
+        if name in select or (wants_all and (name not in _NAMED_ONLY or name == "UF_CRM_TASK")):
+            value = task.get(spec.key, UNSET.get(spec.key))
+            # One count is a number, everything else is text.
+            is_number = isinstance(value, (int, float)) and name != "NEW_COMMENTS_COUNT"
+            shown[spec.key] = str(value) if is_number else value
     for name, value in UNSET.items():
-        if wants_all or _upper_name(name) in select:
+        if name not in shown and (wants_all or _upper_name(name) in select) and _upper_name(name) not in _SPECS:
             shown[name] = value
     if "description" in shown:
         shown["descriptionInBbcode"] = "Y"
     shown["group"] = []
     for key, user_id in (("creator", task["createdBy"]), ("responsible", task["responsibleId"])):
         person = portal.users.get(user_id)
-        name = person.name if person else ""
         shown[key] = {
             "id": str(user_id),
-            "name": name,
+            "name": person.name if person else "",
             "link": f"/company/personal/user/{user_id}/",
             "icon": "/bitrix/images/tasks/default_avatar.png",
             "workPosition": "",
@@ -89,7 +107,7 @@ def list_(portal: PortalState, user: User, params: Params) -> Any:
     for name in as_map(params.get("order")):
         if name not in _FIELDS or name in _UNSORTABLE:
             raise Refusal("0", "Invalid sorting key (internal error)")
-    matcher = Matcher(_FIELDS, refuse=None).read(params.get("filter"))
+    matcher = Matcher(_FILTER_FIELDS, refuse=None).read(params.get("filter"))
     if user.sees_only_own:
         matcher.checks.append(lambda task: sees_task(user, task))
     order = read_order(params.get("order"), _FIELDS, None)
@@ -130,38 +148,141 @@ def delete(portal: PortalState, user: User, params: Params) -> Any:
     return {"task": True}
 
 
+@method("tasks.task.getFields", scope="task")
+def get_fields(portal: PortalState, user: User, params: Params) -> Any:
+    fields = {}
+    for name, spec in _SPECS.items():
+        described: Row = {"title": spec.title, "type": spec.type_in("old")}
+        if spec.values:
+            described["values"] = spec.values
+        if name == "ID":
+            described["primary"] = True
+        elif spec.required:
+            described["required"] = True
+        else:
+            described["default"] = spec.default
+        fields[name] = described
+    return {"fields": fields}
+
+
 @method("tasks.task.add", scope="task")
 def add(portal: PortalState, user: User, params: Params) -> Any:
     fields = array(params, "fields")
     title = str(fields.get("TITLE") or "").strip()
     if not title:
         raise Refusal("ERROR_CORE", "Task title is not specified<br>")
-    responsible_id = as_integer(fields.get("RESPONSIBLE_ID"))
-    if responsible_id is None:
+    if as_integer(fields.get("RESPONSIBLE_ID")) is None:
         raise Refusal("ERROR_CORE", "Responsible person is not specified<br>")
-    if responsible_id not in portal.users:
-        raise Refusal("ERROR_CORE", 'User specified in the "Responsible" field not found<br>')
-    created_by = as_integer(fields.get("CREATED_BY")) or user.id
-    task = new_task(title, at=portal.clock.iso(), responsible_id=responsible_id, created_by=created_by)
-    task["description"] = str(fields.get("DESCRIPTION") or "")
-    task["ufCrmTask"] = [str(value) for value in as_map(fields.get("UF_CRM_TASK")).values()]
-    for name in ("PRIORITY", "GROUP_ID"):
-        task[_FIELDS[name].key] = as_integer(fields.get(name)) or task[_FIELDS[name].key]
-    if fields.get("DEADLINE"):
-        try:
-            task["deadline"] = as_server_time(fields["DEADLINE"])
-        except BadValue:
-            raise Refusal("ERROR_CORE", "Incorrect deadline<br>") from None
+    written = _written(portal, None, fields)
+    created_by = written.get("createdBy") or user.id
+    task = new_task(title, at=portal.clock.iso(), responsible_id=written["responsibleId"], created_by=created_by)
+    task.update(written, title=title, createdBy=created_by, changedBy=created_by)
     portal.store.tasks.add(task)
     announce_task(portal, task)
     new = {
         "guid": f"{{00000000-0000-4000-8000-{task['id']:012}}}",
-        "changedBy": str(created_by),
         "activityDate": task["createdDate"],
         "statusChangedDate": task["createdDate"],
         "checkListTree": NO_CHECKLIST,
     }
     return {"task": {**_whole(portal, task, []), **new}}
+
+
+def _written(portal: PortalState, task: Row | None, fields: dict[str, Any]) -> Row:
+    """
+    What is stored of ``fields``: unknown names and what the portal itself sets are ignored.
+
+    :param task: as it is; ``None`` for a new one.
+    :raises Refusal: a value that cannot be.
+    """
+    row: Row = {}
+    for name, value in fields.items():
+        if name not in _SPECS or name in _SET_BY_PORTAL:
+            continue
+        key = _SPECS[name].key
+        if name in _LISTS:
+            row[key] = [str(member) for member in as_map(value).values()]
+        elif name in _NUMBERS:
+            row[key] = as_integer(value) or 0
+        elif _kind(name) == "datetime":
+            row[key] = _moment(name, value) if value else None
+        else:
+            row[key] = str(value or "")
+    if "responsibleId" in row and row["responsibleId"] not in portal.users:
+        raise Refusal("ERROR_CORE", 'User specified in the "Responsible" field not found<br>')
+    if "status" in row and str(row["status"]) not in (_SPECS["STATUS"].values or ()):
+        raise Refusal("ERROR_CORE", "Invalid status<br>")
+    _check_parent(portal, task, row.get("parentId"))
+    whole = {**(task or {}), **row}
+    start, end = whole.get("startDatePlan"), whole.get("endDatePlan")
+    if start and end and end < start:
+        problem = "The end date specified in the scheduling is earlier than the start date<br>"
+        raise Refusal("ERROR_CORE", problem)
+    return row
+
+
+def _moment(name: str, value: Any) -> str:
+    try:
+        return as_server_time(value)
+    except BadValue:
+        raise Refusal("ERROR_CORE", f"Incorrect {name.lower().replace('_', ' ')}<br>") from None
+
+
+def _check_parent(portal: PortalState, task: Row | None, parent_id: int | None) -> None:
+    if not parent_id:
+        return
+    parent = portal.store.tasks.get(parent_id)
+    if parent is None:
+        raise Refusal("ERROR_CORE", 'The task specified in the "Parent Task" field was not found<br>')
+    if task is not None and parent_id == task["id"]:
+        raise Refusal("ERROR_CORE", "Cannot bind the node to itself<br>")
+
+
+def _task_to_change(portal: PortalState, user: User, params: Params, refusal: str, code: str = "0") -> Row:
+    task = _visible_task(portal, user, params)
+    if task is None or not (user.is_admin or user.id in (task["createdBy"], task["responsibleId"])):
+        raise Refusal(code, refusal)
+    return task
+
+
+def _change(portal: PortalState, user: User, task: Row, new: Row) -> Any:
+    now = portal.clock.iso()
+    if new.get("status", task["status"]) != task["status"]:
+        closed = new["status"] == _COMPLETED
+        task.update(statusChangedBy=user.id, statusChangedDate=now)
+        task.update(closedBy=user.id if closed else 0, closedDate=now if closed else None)
+    task.update(new)
+    task.update(changedDate=now, changedBy=user.id, activityDate=now)
+    _announce(portal, "ONTASKUPDATE", {"ID": task["id"]}, {"ID": task["id"]})
+    return {"task": {**_whole(portal, task, []), "checkListTree": NO_CHECKLIST}}
+
+
+@method("tasks.task.update", scope="task")
+def update(portal: PortalState, user: User, params: Params) -> Any:
+    task = _task_to_change(portal, user, params, "Action on the task is not allowed (internal error)")
+    fields = as_map(params.get("fields"))
+    if not fields:
+        raise Refusal("100", "Could not find value for parameter {fields} (internal error)")
+    return _change(portal, user, task, _written(portal, task, fields))
+
+
+#: Method -> the status that it sets.
+_COMPLETED = 5
+_STEPS = {"complete": _COMPLETED, "start": 3, "pause": 2, "defer": 6, "renew": 2}
+_CODES = dict.fromkeys(("pause", "defer", "renew"), "1048582")
+
+
+def _step(status: int, code: str) -> Handler:
+    def step(portal: PortalState, user: User, params: Params) -> Any:
+        task = _task_to_change(portal, user, params, "Action on the task is not allowed", code)
+        return _change(portal, user, task, {"status": status})
+
+    return step
+
+
+for _action, _status in _STEPS.items():
+    # Three of the pages print another code for the same words.
+    method(f"tasks.task.{_action}", scope="task")(_step(_status, _CODES.get(_action, "0")))
 
 
 def announce_task(portal: PortalState, task: Row) -> None:

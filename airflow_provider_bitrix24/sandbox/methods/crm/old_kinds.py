@@ -1,0 +1,260 @@
+"""
+Objects whose methods are all of the old form: ``fields``, ``list``, ``get``, ``add``, ``update``, ``delete``.
+
+The fields come from the documentation; what is special about a kind stands in its :class:`OldKind`.
+Source: pages of ``crm.activity.*`` and ``crm.requisite.*``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from airflow_provider_bitrix24.sandbox.fields.catalogue import FieldSpec, fields_of
+from airflow_provider_bitrix24.sandbox.fields.item_kinds import Row
+from airflow_provider_bitrix24.sandbox.forms import as_map
+from airflow_provider_bitrix24.sandbox.methods.crm.items import description
+from airflow_provider_bitrix24.sandbox.methods.crm.old import array_or_none, denied
+from airflow_provider_bitrix24.sandbox.methods.listing import page_of
+from airflow_provider_bitrix24.sandbox.methods.registry import Handler, Page, Params, Refusal, method
+from airflow_provider_bitrix24.sandbox.methods.selection import Field, Matcher, read_order
+from airflow_provider_bitrix24.sandbox.methods.values import IgnoredValue, old_value, stored_value
+from airflow_provider_bitrix24.sandbox.php import BadValue, as_integer
+from airflow_provider_bitrix24.sandbox.state.portal import PortalState
+from airflow_provider_bitrix24.sandbox.state.store import Store, Table
+from airflow_provider_bitrix24.sandbox.state.users import User
+
+#: Given a portal, a user and what is about to be stored: completes it, or raises a refusal.
+Prepare = Callable[[PortalState, User, Row], None]
+
+
+@dataclass(frozen=True)
+class OldKind:
+    """
+    One kind of objects.
+
+    :param word: ``activity`` of ``crm.activity.*``, which is its name in the catalogue too.
+    :param table: where its rows are.
+    :param prepare: completes and checks a new row.
+    :param created: keys of the moment and the author of a new row.
+    :param changed: the same of every change.
+    :param missing: what a get of an id that nothing has is refused with.
+    :param event: word of its events, ``ACTIVITY`` of ``ONCRMACTIVITYADD``; ``None`` without.
+    """
+
+    word: str
+    table: Callable[[Store], Table]
+    prepare: Prepare
+    created: tuple[str, str]
+    changed: tuple[str, str]
+    missing: str = "Not found"
+    event: str | None = None
+    #: Code of a list's refusal of those who may not read.
+    list_denied: str = ""
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def fields(self) -> Mapping[str, FieldSpec]:
+        return {spec.key: spec for spec in fields_of(self.word)}
+
+    @cached_property
+    def single(self) -> Mapping[str, FieldSpec]:
+        """Lists of a row are answered only where they are named."""
+        return {name: spec for name, spec in self.fields.items() if not spec.multiple}
+
+    @cached_property
+    def filter_fields(self) -> Mapping[str, Field]:
+        return {
+            name: Field("id" if name == "ID" else name, spec.kind, self.defaults.get(name))
+            for name, spec in self.single.items()
+        }
+
+    def answer(self, row: Row, names: frozenset[str] | None) -> Row:
+        full = {"ID": str(row["id"])}
+        for name, spec in self.fields.items():
+            if name == "ID" or (spec.multiple and (names is None or name not in names)):
+                continue
+            value = row.get(name, self.defaults.get(name))
+            full[name] = spec.empty_in("old") if value is None and not spec.multiple else old_value(spec, value)
+        return full if names is None else {name: value for name, value in full.items() if name in names}
+
+    def written(self, store: Store, fields: Mapping[str, Any]) -> Row:
+        """What is stored of ``fields``; unknown and read-only names are ignored, and values that do not fit."""
+        row: Row = {}
+        for name, value in fields.items():
+            spec = self.fields.get(name)
+            if spec is None or spec.read_only:
+                continue
+            try:
+                row[name] = stored_value(spec, value, store.files, strict=False)
+            except (BadValue, IgnoredValue):
+                continue
+        return row
+
+
+def _fields(kind: OldKind) -> Handler:
+    def fields(portal: PortalState, user: User, params: Params) -> Any:
+        if not user.may("read"):
+            raise denied()
+        return {name: description(spec, "old") for name, spec in kind.fields.items()}
+
+    return fields
+
+
+def _list(kind: OldKind) -> Handler:
+    def list_(portal: PortalState, user: User, params: Params) -> Any:
+        if not user.may("read"):
+            raise Refusal(kind.list_denied, "Access denied.")
+        matcher = Matcher(kind.filter_fields, refuse=None).read(array_or_none(params, "FILTER"))
+        order = read_order(array_or_none(params, "ORDER"), kind.filter_fields, None)
+        names = {str(name) for name in as_map(array_or_none(params, "SELECT")).values()}
+        if "*" in names:
+            names |= set(kind.single)
+        page = page_of(kind.table(portal.store), matcher, order, params.get("start"), old=True)
+        chosen = frozenset(names) if names else None
+        return Page([kind.answer(row, chosen) for row in page.result], page.total, page.next)
+
+    return list_
+
+
+def _existing(kind: OldKind, portal: PortalState, user: User, params: Params, right: str) -> Row:
+    object_id = as_integer(params.get("ID")) or 0
+    if object_id <= 0:
+        raise Refusal("", "ID is not defined or invalid.")
+    if not user.may(right):
+        raise denied()
+    row = kind.table(portal.store).get(object_id)
+    if row is None:
+        raise Refusal("", kind.missing.format(id=object_id))
+    return row
+
+
+def _get(kind: OldKind) -> Handler:
+    def get(portal: PortalState, user: User, params: Params) -> Any:
+        row = _existing(kind, portal, user, params, "read")
+        return kind.answer(row, None)
+
+    return get
+
+
+def _given(params: Params) -> dict[str, Any]:
+    if not isinstance(params.get("FIELDS"), (dict, list)):
+        raise Refusal("", "Parameter 'fields' must be array.")
+    return as_map(params["FIELDS"])
+
+
+def _add(kind: OldKind) -> Handler:
+    def add(portal: PortalState, user: User, params: Params) -> Any:
+        fields = _given(params)
+        if not user.may("change"):
+            raise denied()
+        row = kind.written(portal.store, fields)
+        kind.prepare(portal, user, row)
+        row |= {kind.created[0]: portal.clock.iso(), kind.created[1]: user.id}
+        if kind.event:
+            # An activity has been changed when it was made, a requisite never.
+            row |= {kind.changed[0]: portal.clock.iso(), kind.changed[1]: user.id}
+        kind.table(portal.store).add(row)
+        _announce(kind, portal, row, "ADD")
+        return row["id"]
+
+    return add
+
+
+def _update(kind: OldKind) -> Handler:
+    def update(portal: PortalState, user: User, params: Params) -> Any:
+        row, fields = _existing(kind, portal, user, params, "change"), _given(params)
+        immutable = {name for name, spec in kind.fields.items() if spec.immutable}
+        new = kind.written(portal.store, fields)
+        row.update({name: value for name, value in new.items() if name not in immutable})
+        row |= {kind.changed[0]: portal.clock.iso(), kind.changed[1]: user.id}
+        _announce(kind, portal, row, "UPDATE")
+        return True
+
+    return update
+
+
+def _delete(kind: OldKind) -> Handler:
+    def delete(portal: PortalState, user: User, params: Params) -> Any:
+        row = _existing(kind, portal, user, params, "change")
+        kind.table(portal.store).remove(row["id"])
+        _announce(kind, portal, row, "DELETE")
+        return True
+
+    return delete
+
+
+def _announce(kind: OldKind, portal: PortalState, row: Row, change: str) -> None:
+    if kind.event:
+        portal.events.announce(f"ONCRM{kind.event}{change}", {"FIELDS": {"ID": row["id"]}})
+
+
+def _prepare_activity(portal: PortalState, user: User, row: Row) -> None:
+    if not row.get("SUBJECT"):
+        raise Refusal("", "The field SUBJECT is not defined or empty.")
+    for name in ("RESPONSIBLE_ID", "TYPE_ID", "COMMUNICATIONS"):
+        if not row.get(name):
+            raise Refusal("", f"The field {name} is not defined or invalid.")
+    table = portal.store.items.get(row.get("OWNER_TYPE_ID") or 0)
+    if table is None or table.get(row.get("OWNER_ID") or 0) is None:
+        raise Refusal(
+            "", "Could not build binding. Please ensure that owner info and communications are defined correctly."
+        )
+
+
+def _prepare_requisite(portal: PortalState, user: User, row: Row) -> None:
+    for name in ("ENTITY_TYPE_ID", "ENTITY_ID", "PRESET_ID"):
+        if not row.get(name):
+            raise Refusal("", f"{name} is not defined or invalid.")
+    table = portal.store.items.get(row["ENTITY_TYPE_ID"])
+    if table is None or table.get(row["ENTITY_ID"]) is None:
+        raise Refusal("", "The entity for which the requisite is being created was not found.")
+
+
+_ACTIVITY_DEFAULTS = {
+    **dict.fromkeys(("ASSOCIATED_ENTITY_ID", "RESULT_STATUS", "RESULT_STREAM", "RESULT_MARK", "AUTOCOMPLETE_RULE"), 0),
+    **dict.fromkeys(("NOTIFY_TYPE", "NOTIFY_VALUE", "DIRECTION"), 0),
+    **dict.fromkeys(("DESCRIPTION", "LOCATION"), ""),
+    **dict.fromkeys(("AUTHOR_ID", "EDITOR_ID", "STATUS", "DESCRIPTION_TYPE"), 1),
+    **{name: [] for name in ("SETTINGS", "PROVIDER_PARAMS")},
+    "COMPLETED": "N",
+    "PRIORITY": 2,
+    "IS_INCOMING_CHANNEL": "N",
+}
+
+KINDS = (
+    OldKind(
+        "activity",
+        lambda store: store.activities,
+        _prepare_activity,
+        created=("CREATED", "AUTHOR_ID"),
+        changed=("LAST_UPDATED", "EDITOR_ID"),
+        missing="Activity is not found.",
+        event="ACTIVITY",
+        defaults=_ACTIVITY_DEFAULTS,
+    ),
+    OldKind(
+        "requisite",
+        lambda store: store.requisites,
+        _prepare_requisite,
+        created=("DATE_CREATE", "CREATED_BY_ID"),
+        changed=("DATE_MODIFY", "MODIFY_BY_ID"),
+        missing="The Requisite with ID '{id}' is not found",
+        list_denied="0",
+        defaults={"ACTIVE": "Y", "ADDRESS_ONLY": "N", "SORT": 500},
+    ),
+)
+
+_METHODS: Mapping[str, Callable[[OldKind], Handler]] = {
+    "fields": _fields,
+    "list": _list,
+    "get": _get,
+    "add": _add,
+    "update": _update,
+    "delete": _delete,
+}
+for _kind in KINDS:
+    for _action, _make in _METHODS.items():
+        method(f"crm.{_kind.word}.{_action}", scope="crm", upper=True)(_make(_kind))
