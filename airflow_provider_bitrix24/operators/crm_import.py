@@ -47,7 +47,7 @@ class Bitrix24ImportItemsOperator(Bitrix24BaseRowsOperator):
     :param dry_run: send nothing, but check every row: the same summary, with ``ready`` rows and three ``examples``.
         Fails where the run would.
     :param report: an ``ObjectStoragePath`` for the outcome of every row, as JSON lines; templated.
-    :raises AirflowFailException: the arguments, a right, or more rows failed than may.
+    :raises AirflowFailException: the arguments, a right, or more failures than ``max_failures``.
     :raises Bitrix24Error: a limit, the network, a fault of the portal: the task's ``retries`` apply.
 
     Source: Bitrix24 REST docs, ``crm.item.batchImport``, ``crm.item.import``.

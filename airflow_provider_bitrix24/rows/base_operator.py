@@ -106,7 +106,7 @@ class Bitrix24BaseWriteOperator(Bitrix24BaseOperator):
         if not remembers and not self.repeats(client):
             raise ConfigurationError(
                 "an earlier try may have written rows, and nothing remembers which",
-                next_step="look at the portal which of them are there; with report, a retry goes on safely",
+                next_step="check in the portal which of them are there; with report, a retry goes on safely",
             )
         writer = self.writer(client, remembers=remembers)
         source = self.source(client, memory) if arguments.source is None else arguments.source

@@ -106,7 +106,7 @@ class RowEngine:
                 return
         if self._lost is not None and not self._answered:
             self.tally.stop(self._lost.but(retryable=False, advice="no row got an answer"))
-        unread = ConfigurationError("not sent: the rows behind it cannot be read")
+        unread = ConfigurationError("not sent: the rows after it cannot be read")
         for row in self._steps.unsent:
             yield self._counted(row.earlier or Outcome(row.number, NOT_DONE, row.id, unread))
         for remembered in self._steps.taken_out:
@@ -124,9 +124,9 @@ class RowEngine:
         failure = self.tally.failure()
         ended_by = self._interruption or (None if self.tally.is_too_many else self.rows.error)
         if isinstance(ended_by, Bitrix24Error):
-            failure = ended_by.but(advice=f"({counts} before; nothing behind them was written)")
+            failure = ended_by.but(advice=f"({counts} before; nothing after them was written)")
         elif ended_by is not None:
-            log.warning("%s: %s before; nothing behind them was written.", type(ended_by).__name__, counts)
+            log.warning("%s: %s before; nothing after them was written.", type(ended_by).__name__, counts)
             return ended_by
         if failure is None:
             return None
@@ -142,12 +142,12 @@ class RowEngine:
 
     @property
     def _is_refused(self) -> bool:
-        """The rows are others than in the try before, and nothing tells which of them replace rows that were added."""
+        """Whether the rows differ from those of the try before, and which of them replace added rows is unknown."""
         return self._steps.may_have_run and not self._writer.repeats
 
     def _refusal(self) -> ConfigurationError:
         return ConfigurationError(
-            f"the rows from {self._steps.changed_from} on are others than in the try before, which may have written "
+            f"the rows from {self._steps.changed_from} on differ from those of the try before, which may have written "
             "some of them, and nothing was sent",
             method=self._writer.method,
             next_step="write the rows that are not done by themselves; a task that is cleared writes all of them again",
@@ -193,7 +193,7 @@ class RowEngine:
         if self._is_refused:
             return self._refusal()
         if self.tally.is_over(sum(outcome.error is not None for outcome in outcomes)):
-            return ConfigurationError("not sent: more rows have failed than may")
+            return ConfigurationError("not sent: more rows have failed than max_failures allows")
         return None
 
     def _send(self, step: Step, pending: Sequence[PreparedRow], outcomes: dict[int, Outcome]) -> None:

@@ -69,7 +69,7 @@ class Steps:
             number += 1
 
     def _of_changed_plan(self, number: int, left: Iterator[PreparedRow], rows: PreparedRows) -> Iterator[Step]:
-        """Steps of rows that are others than in the try before; what that has done is found by the rows' digests."""
+        """Steps of rows that differ from those of the try before; what that has done is found by the rows' digests."""
         remembered: dict[str, list[RememberedRow]] = {}
         while (earlier := self._memory.step(number)) is not None:
             for row in earlier:

@@ -251,7 +251,7 @@ def test_other_rows_than_in_the_try_before_are_refused(portal, connection, monke
     connect_again(portal, monkeypatch)
     given = context(try_number=2, store=store)
     failure = failure_of(given=given, entity_type_id="company", rows=firms(60)[::-1], mapping={"title": "$name"})
-    assert "the rows from 0 on are others than in the try before" in failure
+    assert "the rows from 0 on differ from those of the try before" in failure
     assert "(not done: 0 to 9; {'not_done': 10, 'unknown': 50})" in failure
     assert [row["row"] for row in given["ti"].pushed["bitrix24_rows"]["outcomes"]] == list(range(60))
     assert titles(portal) == [f"Firm {index}" for index in range(50)]
@@ -303,6 +303,6 @@ def test_rows_that_end_in_the_middle_fail_the_task_and_what_was_written_is_told(
         report=str(report),
     )  # fmt: skip
     assert "row 70 is not an object" in failure
-    assert "({'written': 50, 'not_done': 20} before; nothing behind them was written)" in failure
+    assert "({'written': 50, 'not_done': 20} before; nothing after them was written)" in failure
     assert len(titles(portal)) == given["ti"].pushed["bitrix24_rows"]["written"] == 50
     assert len(report.read_text().splitlines()) == 70

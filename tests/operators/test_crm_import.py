@@ -285,7 +285,7 @@ def test_rows_in_another_order_are_refused_where_some_were_imported_before(porta
     portal.clear_faults()
     given = context(store=store, try_number=2)
     failure = failure_of(rows=firms(30)[::-1], given=given)
-    assert "the rows from 0 on are others than in the try before" in failure
+    assert "the rows from 0 on differ from those of the try before" in failure
     assert "(not done: 0 to 9; {'not_done': 10, 'imported': 20})" in failure
     assert imported(portal) == [f"Firm {index}" for index in range(20)]
 

@@ -1,4 +1,4 @@
-"""Rows that are others than in the try before: seen by their content, and never doubled."""
+"""Rows that differ from those of the try before: seen by their content, and never doubled."""
 
 from __future__ import annotations
 
@@ -175,7 +175,7 @@ def test_adds_of_other_rows_are_refused_and_those_not_done_are_named(name, chang
     tries.stopped(rows, after=1 if name == "import" else 50)
     there = kind.done(portal)
     message = tries.failure(changed_rows(rows, change))
-    assert "are others than in the try before" in message
+    assert "differ from those of the try before" in message
     assert "a task that is cleared writes all of them again" in message
     assert kind.done(portal) == there
     changed = changed_rows(rows, change)
@@ -212,7 +212,7 @@ def test_another_method_or_kind_is_another_plan(name, tries, portal):
         else {"entity_type_id": 2}
     )
     message = kind.failure(rows, **other, **tries._next())
-    assert "the rows from 0 on are others than in the try before" in message
+    assert "the rows from 0 on differ from those of the try before" in message
 
 
 # What is remembered
