@@ -1,0 +1,156 @@
+"""The result of a query is copied to a private file first: neither the database nor the memory waits for the load."""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import sqlite3
+import tempfile
+import tracemalloc
+from datetime import datetime, timezone
+from decimal import Decimal
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from airflow_provider_bitrix24.exceptions import ConfigurationError
+from airflow_provider_bitrix24.operators.bulk_write import Bitrix24BulkWriteOperator
+from airflow_provider_bitrix24.rows import queries
+from airflow_provider_bitrix24.rows.sources import rows_of
+from tests.operators.context import context
+
+ROWS = 40_000
+
+
+@pytest.fixture
+def database(tmp_path, monkeypatch):
+    """A table of firms, behind the connection ``firms``."""
+    place = tmp_path / "firms.db"
+    monkeypatch.setenv("AIRFLOW_CONN_FIRMS", json.dumps({"conn_type": "sqlite", "host": str(place)}))
+    with sqlite3.connect(place, timeout=0.1) as connection:
+        connection.execute("CREATE TABLE firms (id INTEGER, title TEXT)")
+        connection.executemany("INSERT INTO firms VALUES (?, ?)", ((n, f"Firm {n} " + "x" * 200) for n in range(ROWS)))
+        connection.commit()
+        yield connection
+
+
+def rows() -> Any:
+    return rows_of(None, "SELECT id, title FROM firms ORDER BY id", "firms")
+
+
+def open_files() -> set[str]:
+    """Files of this process in the folder of temporary files, deleted ones included."""
+    found = set()
+    for descriptor in Path("/proc/self/fd").iterdir():
+        try:
+            found.add(os.readlink(descriptor))
+        except OSError:
+            continue
+    return {name for name in found if name.startswith(tempfile.gettempdir())}
+
+
+def test_the_database_is_let_go_before_the_first_row_is_there(database):
+    result = rows()
+    assert next(result)["id"] == 0
+    # With a cursor still open, SQLite would say that the database is locked.
+    database.execute("DROP TABLE firms")
+    database.commit()
+    assert [row["id"] for row in result] == list(range(1, ROWS))
+
+
+def test_a_load_that_writes_into_the_table_that_it_reads_is_possible(database, portal, connection):
+    """What was added meanwhile is not seen: the result was copied before."""
+
+    def more() -> Any:
+        for row in rows():
+            if row["id"] in (0, 60):
+                database.execute("INSERT INTO firms VALUES (?, 'late')", (ROWS + row["id"],))
+                database.commit()
+            if row["id"] < 120:
+                yield row
+
+    summary = Bitrix24BulkWriteOperator(
+        task_id="task", entity_type_id=4, rows=more(), mapping={"title": "$title"}
+    ).execute(context())
+    assert summary["written"] == 120
+
+
+def test_memory_does_not_hold_the_result(database):
+    gc.collect()
+    tracemalloc.start()
+    before, _ = tracemalloc.get_traced_memory()
+    count = sum(1 for _ in rows())
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert count == ROWS
+    # The result has 9 MiB.
+    assert peak - before < 3 * 1024 * 1024
+
+
+@pytest.mark.parametrize("until", ["the end", "an error", "the first row"])
+def test_the_file_has_no_name_and_is_gone_with_its_reader(until, database):
+    before = open_files()
+    result = rows()
+    next(result)
+    (spool,) = open_files() - before
+    assert "(deleted)" in spool or not Path(spool).exists()
+    if until == "the end":
+        assert sum(1 for _ in result) == ROWS - 1
+    elif until == "an error":
+        with pytest.raises(RuntimeError):
+            result.throw(RuntimeError("the task failed"))
+    result.close()
+    assert open_files() == before
+
+
+def test_a_result_that_is_too_large_is_refused(database, monkeypatch):
+    monkeypatch.setattr(queries, "MAX_SPOOL_BYTES", 2 * 1024**2)
+    with pytest.raises(ConfigurationError, match="the result of sql is larger than 0 GiB: select fewer columns"):
+        next(rows())
+
+
+class Cursor:
+    """As drivers have them; ``description`` comes with the first rows, as in psycopg2 on the server's side."""
+
+    def __init__(self, values: list[Any]) -> None:
+        self._rows = [values]
+        self.description: Any = None
+
+    def execute(self, sql: str) -> None:
+        assert self.description is None
+
+    def fetchmany(self, size: int) -> list[Any]:
+        self.description = [("a",)]
+        rows, self._rows = self._rows, []
+        return rows
+
+    def close(self) -> None:
+        pass
+
+
+def values_of(value: Any) -> Any:
+    """What comes of a value of a database."""
+    connection = SimpleNamespace(cursor=lambda **options: Cursor([value]), close=lambda: None)
+    (row,) = queries._spooled(SimpleNamespace(get_conn=lambda: connection), "SELECT a")
+    return row["a"]
+
+
+@pytest.mark.parametrize(
+    ("value", "read"),
+    [
+        (Decimal("1.10"), Decimal("1.10")), (None, None), (memoryview(b"x"), b"x"),
+        (datetime(2026, 1, 2, tzinfo=timezone.utc), datetime(2026, 1, 2, tzinfo=timezone.utc)),
+        (SimpleNamespace(read=lambda: "a large object"), "a large object"), ({"a": [1]}, {"a": [1]}),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_values_of_a_database_stay_what_they_are(value, read):
+    assert values_of(value) == read
+
+
+def test_a_value_that_cannot_be_kept_is_refused():
+    with pytest.raises(ConfigurationError, match="the result of sql has a value that cannot be kept"):
+        values_of(lambda: None)
