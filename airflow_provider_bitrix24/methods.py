@@ -107,6 +107,11 @@ class Method:
     :param scope: the permission that it needs; None if it needs none, or if that is not documented.
     :param lookup: method that reads, with the same id parameters, the object that this one deletes.
     :param must_be_true: anything but exactly ``true`` is a failure (older servers answer ``false`` with HTTP 200).
+    :param fails_if: what a good answer looks like that is a failure: ``"false"``: its result is ``false`` or ``null``;
+        ``"STATUS!=SUCCESS"``: ``STATUS`` of the result is another text; ``"failed"``: ``failed`` of the result is not
+        empty, so it was done in part.
+    :param max_values: a parameter and how many values of it the method takes: it silently ignores those after them.
+    :param max_hits: how many hits of each kind the method answers: it silently leaves out those after them.
     :param done: what a delete answers on success; to be copied before it is returned.
     :param repeat_unless: the parameters with which a call is an exception to ``repeat``, see :meth:`repeat_for`.
     """
@@ -118,6 +123,9 @@ class Method:
     rows: Rows | None = None
     lookup: str | None = None
     must_be_true: bool = False
+    fails_if: str | None = None
+    max_values: tuple[str, int] | None = None
+    max_hits: int | None = None
     done: object = True
     repeat_unless: Condition | None = None
 
@@ -223,6 +231,7 @@ class _Line(NamedTuple):
     def method(self) -> Method:
         cell = dict(zip(self.columns, self.values, strict=True))
         also = cell["also"].split(",")
+        facts = dict(fact.split(":", 1) for fact in also if ":" in fact)
         if "repeat" not in cell:
             return Method(cell["method"], int(cell["v"]), "read", _cell_value(cell["scope"]), _rows(cell, also))
         return Method(
@@ -232,9 +241,18 @@ class _Line(NamedTuple):
             _cell_value(cell["scope"]),
             lookup=_cell_value(cell["lookup"]),
             must_be_true="must-be-true" in also,
+            fails_if=facts.get("fails-if"),
+            max_values=_max_values(facts.get("max-values")),
+            max_hits=int(facts["max-hits"]) if "max-hits" in facts else None,
             done=True if cell["done"] == "-" else json.loads(cell["done"]),
             repeat_unless="multifields" if "multifields" in also else "queue" if "queue" in also else None,
         )
+
+
+def _max_values(fact: str | None) -> tuple[str, int] | None:
+    """``values=20`` of the table."""
+    parameter, _, number = (fact or "").partition("=")
+    return (parameter, int(number)) if number else None
 
 
 def _rows(cell: Mapping[str, str], also: list[str]) -> Rows:

@@ -37,6 +37,7 @@ class Bitrix24Operator(Bitrix24BaseOperator):
         drop; the portal is asked for them.
     :param clear: take an empty list from a template or another task as meant, where it removes everything, e.g.
         ``rows`` of ``crm.deal.productrows.set``. A list that is empty in the DAG file itself is always taken so.
+    :param allow_cut: take hits that may have been cut off, see ``crm.duplicate.findbycomm``.
     :param version: 3 for a method of REST 3.0.
     :param result_path: the part of the result to return, e.g. ``"item.id"`` or ``"items.0"``; templated.
     :param response_check: called with the result (after ``result_path``); unless it returns something true, the task
@@ -51,7 +52,7 @@ class Bitrix24Operator(Bitrix24BaseOperator):
 
     template_fields: Sequence[str] = ("method", "method_params", "result_path", "bitrix24_conn_id")
     template_fields_renderers: ClassVar[dict[str, str]] = {"method_params": "json"}
-    flags: ClassVar[Mapping[str, str]] = {"check_fields": "check_fields", "clear": "clear"}
+    flags: ClassVar[Mapping[str, str]] = {"check_fields": "check_fields", "clear": "clear", "allow_cut": "allow_cut"}
 
     def __init__(
         self,
@@ -60,6 +61,7 @@ class Bitrix24Operator(Bitrix24BaseOperator):
         method_params: Mapping[str, Any] | str | NotGiven = NOT_GIVEN,
         check_fields: bool = True,
         clear: bool = False,
+        allow_cut: bool = False,
         version: int = 2,
         result_path: str | int | NotGiven = NOT_GIVEN,
         response_filter: Callable[[Any], Any] | NotGiven = NOT_GIVEN,
@@ -71,6 +73,7 @@ class Bitrix24Operator(Bitrix24BaseOperator):
         self.method_params = self.given(method_params, "method_params")
         self.check_fields = check_fields
         self.clear = clear
+        self.allow_cut = allow_cut
         self.version = version
         self.result_path = self.given(result_path, "result_path")
         self.response_filter = self.given(response_filter, "response_filter")
@@ -94,7 +97,7 @@ class Bitrix24Operator(Bitrix24BaseOperator):
         again = method.repeat_for(params) != "never"
 
         def ask() -> Any:
-            reply = client.ask(name, params, version=version)
+            reply = client.ask(name, params, version=version, allow_cut=self.allow_cut)
             self.log.info("%s: done (request %s)", name, reply.request_id)
             return reply.result
 

@@ -138,7 +138,7 @@ class Client:
         """
         return self._conversation.method(name, version)
 
-    def call(self, method: str, params: Params | None = None, *, version: int = 2) -> Any:
+    def call(self, method: str, params: Params | None = None, *, version: int = 2, allow_cut: bool = False) -> Any:
         """
         Call a method once and return its ``result``: any JSON value.
 
@@ -147,22 +147,30 @@ class Client:
 
         :param params: what the method is given, ``{"id": 1035}``.
         :param version: 3 for a REST 3.0 method.
+        :param allow_cut: take hits that may have been cut off: ``crm.duplicate.findbycomm`` answers 20 of each kind at
+            most and does not say that there are more.
         :raises ConfigurationError: the parameters cannot be sent; nothing was sent.
         :raises NotSent: no connection, after three attempts.
         :raises AnswerLost: it may have run, and repeating it could do harm or did not help.
-        :raises RestError: the portal said no.
+        :raises RestError: the portal said no, also inside a good answer.
+        :raises IncompleteList: hits may have been cut off.
         :raises PortalMoved: the portal redirected to where the secret must not go.
         """
-        return self.ask(method, params, version=version).result
+        return self.ask(method, params, version=version, allow_cut=allow_cut).result
 
     @_edge
-    def ask(self, method: str, params: Params | None = None, *, version: int = 2) -> Reply:
+    def ask(self, method: str, params: Params | None = None, *, version: int = 2, allow_cut: bool = False) -> Reply:
         """Call a method like :meth:`call` and return the whole answer: result, total, next, time."""
-        return self._conversation.ask(method, params, version=version)
+        return self._conversation.ask(method, params, version=version, allow_cut=allow_cut)
 
     @_edge
     def batch(
-        self, commands: Mapping[Key, tuple[str, Params | None]], *, halt: bool = False, references: bool = False
+        self,
+        commands: Mapping[Key, tuple[str, Params | None]],
+        *,
+        halt: bool = False,
+        references: bool = False,
+        allow_cut: bool = False,
     ) -> BatchResult[Key]:
         """
         Call any number of methods, 50 to a request.
@@ -176,10 +184,12 @@ class Client:
         :param halt: stop after the first command that fails; the order of the commands is kept.
         :param references: take ``$result[a][ID]`` in a value as a reference to the command ``a`` of the same request.
             Without ``halt``, a command that refers to a failed one still runs, with another value in its place.
+        :param allow_cut: as of :meth:`call`.
         :return: how each command ended; nothing is raised for a command that failed.
         :raises ConfigurationError: a command cannot be sent; nothing was sent.
         """
-        return BatchCall[Key](self._conversation, halt=halt, references=references).run(commands)
+        call = BatchCall[Key](self._conversation, halt=halt, references=references, allow_cut=allow_cut)
+        return call.run(commands)
 
     @_edge
     def list(self, method: str, params: Params | None = None, *, limit: int | None = None, version: int = 2) -> RowList:

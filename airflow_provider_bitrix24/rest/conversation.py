@@ -36,6 +36,7 @@ from airflow_provider_bitrix24.rest.answers.diagnosis import (
     is_empty,
     not_found_or_hidden,
 )
+from airflow_provider_bitrix24.rest.answers.failures_inside import check_number_of_values, check_reply
 from airflow_provider_bitrix24.rest.answers.reply import Reply, read_reply
 from airflow_provider_bitrix24.rest.encoding import as_params, json_body
 from airflow_provider_bitrix24.rest.limits.bucket import BucketStore
@@ -132,9 +133,11 @@ class Conversation:
         """A new allowance of sleeping, for one call."""
         return Patience(self._patience_seconds, self.clock, self._sleep)
 
-    def ask(self, name: str, params: Params | None = None, *, version: int = 2) -> Reply:
+    def ask(self, name: str, params: Params | None = None, *, version: int = 2, allow_cut: bool = False) -> Reply:
         """Call a method by its name, see :meth:`call`."""
         method = self.method(name, version)
+        if allow_cut:
+            method = replace(method, max_hits=None)
         return self.call(method, as_params(params, method=method.name), self.patience())
 
     def ask_once(self, name: str, params: Params, *, version: int = 2) -> Any:
@@ -161,6 +164,7 @@ class Conversation:
         :raises Bitrix24Error: it failed for good; ``ran`` says whether any of the attempts may have run.
         """
         check_no_token(params, self.tokens, method=method.name)
+        check_number_of_values(method, params)
         repeat = method.repeat_for(params)
         # REST 3.0 replays the stored answer of a write that comes again under its key; version 2 ignores the header.
         headers = {"Idempotency-Key": str(uuid.uuid4())} if repeat != "read" and method.version == 3 else {}
@@ -304,6 +308,7 @@ class Conversation:
                 must_be_true=method.must_be_true,
                 scrub=self.scrub,
             )
+            check_reply(reply, method, self.scrub)
         except Bitrix24Error as error:
             raise self.refused(error, method.name, batched=False) from None
         self.operating.learn(method.name, reply.time, now=self.clock())

@@ -167,6 +167,11 @@ CODES: tuple[ErrorRule, ...] = (
     ErrorRule("WRONG_AUTH_TYPE", Invalid, "the method needs an application, not a webhook (or the other way round)",
               _METHODS),
     ErrorRule("ERROR_BATCH_METHOD_NOT_ALLOWED", Invalid, "call this method outside a batch", _SYSTEM),
+    # Inside a good answer.
+    ErrorRule("CONFLICT", Invalid, "nothing was merged: two of the objects have different values in one field; merge "
+              "them at the portal", "crm.entity.mergeBatch", methods=("crm.entity.mergebatch",)),
+    ErrorRule("ERROR", Invalid, "check at the portal which of the objects are left", "crm.entity.mergeBatch",
+              methods=("crm.entity.mergebatch",), ran="unknown"),
     # The arguments.
     ErrorRule("INVALID_REQUEST", Invalid, "write https:// in the connection's host", _SYSTEM, text="https required"),
     ErrorRule("INVALID_REQUEST", Invalid, "", f"{_SYSTEM}; oauth pages"),

@@ -24,6 +24,7 @@ from airflow_provider_bitrix24.exceptions import (
 )
 from airflow_provider_bitrix24.methods import Method
 from airflow_provider_bitrix24.rest.answers.diagnosis import deletes, diagnose, identifying_params, needs_lookup
+from airflow_provider_bitrix24.rest.answers.failures_inside import check_number_of_values
 from airflow_provider_bitrix24.rest.answers.reply import Reply
 from airflow_provider_bitrix24.rest.batches.batch_result import BatchResult
 from airflow_provider_bitrix24.rest.batches.commands import Command, make_command, packs, with_our_keys
@@ -56,10 +57,12 @@ class BatchCall(Generic[Key]):
 
     :param halt: stop after the first command that fails.
     :param references: leave references to other commands to the portal.
+    :param allow_cut: take hits that may have been cut off.
     """
 
-    def __init__(self, conversation: Conversation, *, halt: bool, references: bool) -> None:
+    def __init__(self, conversation: Conversation, *, halt: bool, references: bool, allow_cut: bool = False) -> None:
         self._conversation = conversation
+        self._allow_cut = allow_cut
         self._halt, self._references = halt, references
         self._ended: BatchResult[Key] = BatchResult()
         self._undiagnosed: list[Command[Key]] = []
@@ -74,7 +77,8 @@ class BatchCall(Generic[Key]):
 
         :raises ConfigurationError: a command cannot be sent; nothing was sent.
         """
-        for name, value in (("halt", self._halt), ("references", self._references)):
+        flags = (("halt", self._halt), ("references", self._references), ("allow_cut", self._allow_cut))
+        for name, value in flags:
             if not isinstance(value, bool):
                 # Any text is true, "false" too.
                 raise ConfigurationError(
@@ -117,10 +121,12 @@ class BatchCall(Generic[Key]):
             name, given = entry
             if not isinstance(name, str) or name not in methods:
                 # Most batches call one method many times.
-                methods[name] = self._conversation.method(name)
+                method = self._conversation.method(name)
+                methods[name] = replace(method, max_hits=None) if self._allow_cut else method
             method = methods[name]
             params = as_params(given, method=method.name)
             check_no_token(params, self._conversation.tokens, method=method.name)
+            check_number_of_values(method, params)
             command = make_command(key, method, params, references=self._references)
             if command.text is None and (self._halt or (self._references and has_reference(command.params))):
                 raise ConfigurationError(

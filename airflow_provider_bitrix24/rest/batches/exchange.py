@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from airflow_provider_bitrix24.exceptions import AnswerLost, Bitrix24Error, OperationTimeLimit, ServerFault
 from airflow_provider_bitrix24.methods import Method
+from airflow_provider_bitrix24.rest.answers.failures_inside import check_reply
 from airflow_provider_bitrix24.rest.answers.reply import Reply, read_error, reply_of
 from airflow_provider_bitrix24.rest.batches.commands import Command, batch_params
 from airflow_provider_bitrix24.rest.conversation import Conversation
@@ -72,7 +73,8 @@ def read_answer(conversation: Conversation, command: Command[Any], answer: Comma
     Turn the answer to one command into its reply.
 
     :param reply: the whole answer.
-    :raises RestError: the portal refused the command.
+    :raises RestError: the portal refused the command, or its good answer says that it failed.
+    :raises IncompleteList: hits may have been cut off.
     :raises AnswerLost: its key did not come back.
     """
     method = command.method
@@ -86,7 +88,7 @@ def read_answer(conversation: Conversation, command: Command[Any], answer: Comma
         raise AnswerLost(
             "the answer of the batch does not have this command", method=method.name, request_id=reply.request_id
         )
-    return reply_of(
+    own = reply_of(
         answer.result[0],
         answer.total,
         answer.next,
@@ -96,6 +98,8 @@ def read_answer(conversation: Conversation, command: Command[Any], answer: Comma
         request_id=reply.request_id,
         must_be_true=method.must_be_true,
     )
+    check_reply(own, method, conversation.scrub)
+    return own
 
 
 def command_answers(result: Any, number: int) -> list[CommandAnswer] | None:
