@@ -21,7 +21,7 @@ from airflow_provider_bitrix24.rest.nothing import NOTHING, nothing_hint
 log = logging.getLogger(__name__)
 
 _EXAMPLE = "write e.g. s3://conn_id@bucket/deals.jsonl or file:///data/deals.jsonl"
-#: What no retry heals where a file cannot be created; anything else may be the network, or a full disk.
+#: What a retry cannot fix where a file cannot be created; anything else may be the network, or a full disk.
 _FINAL = (FileExistsError, FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError, ValueError)
 _FINAL_NUMBERS = frozenset({errno.ENAMETOOLONG, errno.EROFS, errno.EINVAL, errno.ELOOP})
 
@@ -65,7 +65,8 @@ def storage_path(address: Any, name: str) -> Any:
 
 def writable_path(address: Any, name: str) -> Any:
     """
-    The same of a file that is to be written. Writing is tried: no long list is read, and no row written, in vain.
+    The same of a file that is to be written. Writing is tried first: no long list is read, and no row
+    written, for nothing.
 
     :raises ConfigurationError: it cannot be written.
     """

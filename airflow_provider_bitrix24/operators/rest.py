@@ -142,7 +142,7 @@ class Bitrix24BatchOperator(Bitrix24BaseOperator):
     :param clear: see :class:`Bitrix24Operator`.
     :param on_error: ``"fail"`` fails the task when a command failed, without retry if commands were done that must not
         be done twice; the outcome is then in XCom under the key ``bitrix24_batch``. ``"continue"`` returns the outcome.
-    :raises AirflowFailException: a command failed that no retry can heal, or one was done that must not be done twice.
+    :raises AirflowFailException: a command failed for good, or one was done that must not be done twice.
     :raises Bitrix24Error: a limit, the network, a fault of the portal: the task's ``retries`` apply.
 
     Source: Bitrix24 REST docs, "How to Execute a Batch Request".

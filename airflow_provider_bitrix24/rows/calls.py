@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 #: Rows written by one request, and remembered as one step.
 STEP = 50
-#: Longer texts of an answer are no id.
+#: Longer texts of an answer are not ids.
 _LONGEST_ID = 100
 
 

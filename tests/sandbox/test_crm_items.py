@@ -149,7 +149,7 @@ def test_a_chain_of_pages_in_one_batch(ask):
         result = ask(portal, "batch", {"cmd": commands}).json()["result"]
         assert [len(page["items"]) for page in result["result"].values()] == [50, 50, 20]
         assert result["result"]["c1"]["items"][0] == {"id": 51}
-        # The page before was short: the reference is no number any more.
+        # The page before was short: the reference is not a number any more.
         assert result["result_error"]["c3"]["error"] == "INVALID_ARG_VALUE"
 
 
@@ -228,7 +228,7 @@ def test_an_import_takes_phones_under_their_own_names_and_times_from_administrat
     data = [{**made, "PHONE": [{"VALUE": "+1", "VALUE_TYPE": "HOME"}]}]
     answer = ask(portal, "crm.item.batchImport", {"entityTypeId": CONTACT, "data": data}).json()
     item = portal.item(CONTACT, answer["result"]["items"][0]["item"]["id"])
-    assert [(one["typeId"], one["valueType"], one["value"]) for one in item["fm"]] == [("PHONE", "HOME", "+1")]
+    assert [(entry["typeId"], entry["valueType"], entry["value"]) for entry in item["fm"]] == [("PHONE", "HOME", "+1")]
     assert item["createdTime"] == "2020-01-02T03:04:05+03:00"
     added = ask(portal, "crm.item.add", {"entityTypeId": CONTACT, "fields": made}).json()["result"]["item"]
     assert added["createdTime"] > "2025"

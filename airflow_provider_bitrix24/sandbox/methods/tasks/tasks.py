@@ -48,7 +48,7 @@ def _kind(name: str) -> str:
 
 
 _FIELDS = {name: Field(spec.key, _kind(name), UNSET.get(spec.key)) for name, spec in _SPECS.items()}
-#: Documented names of the filter that are no fields: members of lists, and the status as it is stored.
+#: Documented names of the filter that are not fields: members of lists, and the status as it is stored.
 _FILTER_FIELDS = {
     **_FIELDS,
     "REAL_STATUS": Field("status", "integer"),
