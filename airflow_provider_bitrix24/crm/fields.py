@@ -66,6 +66,15 @@ class FieldValues:
         return FieldValues(self.fields, multifields.missing_in(item, self.entries))
 
     @property
+    def clears_lists(self) -> bool:
+        """
+        Whether a multiple field is sent an empty list, which some portals answer with success and ignore.
+
+        Source: an issue of the documentation, bitrix-tools/b24-rest-docs#269, on lists (enumerations).
+        """
+        return any(value == [] for value in self.fields.values())
+
+    @property
     def adds_entries(self) -> bool:
         """Whether an item must be read before the update: the portal would add a phone that it has once more."""
         return any("id" not in entry for entry in self.entries)

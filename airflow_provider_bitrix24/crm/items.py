@@ -93,9 +93,12 @@ def check_taken(client: Client, fields: ItemFields, item_id: int, sent: FieldVal
     """
     item = item_in(client.call(GET, item_params(fields.entity_type_id, item_id)), GET)
     if missing := fields.not_taken(sent, item):
+        hint = "check the values: an enumeration's, a stage's or a currency's value must exist in the portal"
+        if all(sent.fields.get(name) == [] for name in missing):
+            hint = "some portals do not clear a multiple field by crm.item.update: use e.g. crm.deal.update for it"
         raise Bitrix24Error(
             f"{fields.kind} {item_id} was written, but the portal silently dropped {', '.join(missing)}",
             method=GET,
             ran="yes",
-            next_step="check the values: an enumeration's, a stage's or a currency's value must exist in the portal",
+            next_step=hint,
         )

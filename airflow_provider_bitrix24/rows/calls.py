@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
+from airflow_provider_bitrix24.crm.items import GET, item_in
+from airflow_provider_bitrix24.crm.multifields import adds_entries, fm_for
 from airflow_provider_bitrix24.crm.shapes import check_shapes
 from airflow_provider_bitrix24.crm.write_names import FieldNames
-from airflow_provider_bitrix24.exceptions import ConfigurationError
+from airflow_provider_bitrix24.exceptions import Bitrix24Error, ConfigurationError
 from airflow_provider_bitrix24.execution.arguments import positive_id
 from airflow_provider_bitrix24.rest.encoding import plain
 from airflow_provider_bitrix24.rows.cells import CellRules
@@ -119,6 +122,54 @@ class ItemWriter(CallWriter):
         values = item_values(filled, self._rules, self._fields, adds=self._adds)
         prepared = self._fields.prepare(values.values, self._operation, place="the row")
         return RowValues({**params, "fields": prepared.params(self._operation)}, values.cleared)
+
+    def may_repeat(self, row: PreparedRow) -> bool:
+        # What an update adds is looked up first.
+        return self._updates or super().may_repeat(row)
+
+    def send(self, rows: Sequence[PreparedRow]) -> Iterable[Outcome]:
+        """Write rows; an update leaves out phones and the like that the item has already."""
+        adding = {row.number for row in rows if self._updates and adds_entries(row.values["fields"].get("fm"))}
+        if not adding:
+            return super().send(rows)
+        items = self._client.batch({row.number: (GET, _item_of(row.values)) for row in rows if row.number in adding})
+        outcomes: dict[int, Outcome] = {}
+        ready: list[PreparedRow] = []
+        for row in rows:
+            if row.number not in adding or row.content is None:
+                ready.append(row)
+                continue
+            try:
+                if row.number in items.errors:
+                    raise items.errors[row.number]
+                values = _for_item(item_in(items.replies[row.number].result, GET), row.values)
+            except Bitrix24Error as error:
+                # The update itself was not sent.
+                outcomes[row.number] = Outcome.of(row.number, error.but(ran="no"), row.id)
+                continue
+            if values["fields"]:
+                ready.append(replace(row, content=replace(row.content, values=values)))
+            else:
+                outcomes[row.number] = Outcome(row.number, UNCHANGED, row.id)
+        for row, outcome in zip(ready, super().send(ready), strict=True):
+            lost = outcome.error
+            if row.number in adding and lost is not None and lost.ran == "unknown":
+                # The next try looks at the item first.
+                lost = lost.but(retryable=True)
+            outcomes[row.number] = replace(outcome, error=lost)
+        return [outcomes[row.number] for row in rows]
+
+
+def _item_of(params: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: params[name] for name in ("entityTypeId", "id")}
+
+
+def _for_item(item: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str, Any]:
+    """``params`` of an update without the new entries that the item has already."""
+    fields = dict(params["fields"])
+    if not (fm := fm_for(item, fields.pop("fm"))):
+        return {**params, "fields": fields}
+    return {**params, "fields": {**fields, "fm": fm}}
 
 
 def _id_in(result: Any) -> int | str | None:

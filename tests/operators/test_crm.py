@@ -282,6 +282,17 @@ def test_only_what_is_given_is_changed_and_nothing_clears(portal, connection):
     }
 
 
+@pytest.mark.parametrize("cleared", [{"observers": []}, {"observers": None}, {"OBSERVERS": ""}, {"contactIds": []}])
+def test_a_multiple_field_that_the_portal_did_not_clear_fails_the_task(cleared, portal, connection):
+    arguments = {"entity_type_id": "deal", "item_id": 3, "fields": cleared}
+    assert run(Bitrix24UpdateItemOperator, **arguments) is True
+    item = {**run(Bitrix24GetItemOperator, entity_type_id="deal", item_id=3), "observers": [1], "contactIds": [1]}
+    portal.fault("body", GET, body=json.dumps({"result": {"item": item}}).encode(), times=None)
+    message = failure_of(Bitrix24UpdateItemOperator, **arguments)
+    assert "deal 3 was written, but the portal silently dropped" in message
+    assert "do not clear a multiple field by crm.item.update: use e.g. crm.deal.update" in message
+
+
 def test_a_phone_that_is_there_is_not_added_again(portal, connection):
     arguments = {"entity_type_id": "contact", "item_id": 1, "fields": {"PHONE": "+77", "POST": "CEO"}}
     run(Bitrix24UpdateItemOperator, **arguments, read_back=True)
