@@ -101,6 +101,8 @@ STAND_INS: dict[str, dict[str, str]] = {
         f"tasks.task.{action}": {"taskId": "task"}
         for action in ("complete", "defer", "delete", "pause", "renew", "start")
     },
+    "user.add": {"EMAIL": "new mail"},
+    "user.update": {"ID": "user"},
     "tasks.task.update": {"taskId": "task", "fields.RESPONSIBLE_ID": "user"},
     "tasks.task.get": {"taskId": "task"},
     "tasks.task.get.v3": {"id": "task"},
@@ -142,6 +144,7 @@ def new_objects(portal: Sandbox, result: Any) -> dict[str, Any]:
         "kind": 128,
         "type": 3,
         "user": portal.clerk.id,
+        "new mail": f"new{deal}@example.com",
         "requisite": result("crm.requisite.add", {"fields": requisite}),
         "todo": result("crm.activity.todo.add", todo)["id"],
         "user field": 401,

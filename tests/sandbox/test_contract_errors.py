@@ -105,6 +105,8 @@ ASKED = {
     "sale.paysystem.list": {},
     "salescenter.payment.getPublicUrl": {"id": GONE},
     "tasks.task.add": {"fields": {}},
+    "user.add": {},
+    "user.update": {"ID": GONE},
     "tasks.task.add.v3": {"fields": {"title": "T", "creatorId": 1, "responsibleId": 1, "deadline": "text"}},
     **{
         f"tasks.task.{action}": {"taskId": GONE}

@@ -51,6 +51,8 @@ class User:
     rights: set[str] = field(default_factory=lambda: Rights({"read"}))
     #: CRM lists and gets show only objects this user is responsible for.
     sees_only_own: bool = False
+    #: Fields of ``user.*`` beside name and e-mail, as they were written.
+    profile: dict[str, Any] = field(default_factory=dict)
     #: The application through which the user calls; ``None`` for the own webhook.
     application: ApplicationCard | None = None
 
