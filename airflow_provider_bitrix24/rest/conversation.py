@@ -307,6 +307,7 @@ class Conversation:
                 request_id=request_id,
                 must_be_true=method.must_be_true,
                 scrub=self.scrub,
+                max_mib=self.portal.max_response_mib,
             )
             check_reply(reply, method, self.scrub)
         except Bitrix24Error as error:

@@ -27,6 +27,11 @@ from airflow_provider_bitrix24.rest.scrub import Scrub
 
 #: Most characters of a portal's text, and of its code, that go into a message.
 TEXT_LENGTH, CODE_LENGTH = 200, 100
+#: How many times the size of the largest answer its values may take in memory.
+_MEMORY_FACTOR = 8
+#: Bytes that CPython takes at most for what a byte of JSON stands for: an empty list, an object with one key, a number
+#: and its place in a list, half a text.
+_MEMORY_BYTES = {b"[": 64, b"{": 192, b",": 36, b'"': 25}
 #: Statuses of other servers on the way that may pass by themselves.
 _PASSING = frozenset({408, 425, 429})
 
@@ -64,6 +69,7 @@ def read_reply(
     request_id: str | None = None,
     must_be_true: bool = False,
     scrub: Scrub = str,
+    max_mib: int | None = None,
 ) -> Reply:
     """
     Turn an answer into a :class:`Reply`.
@@ -71,9 +77,21 @@ def read_reply(
     :param content_type: the header as it came; its charset counts only where the body is not UTF-8.
     :param must_be_true: whether the method's success is exactly ``true``.
     :param scrub: takes secrets out of the portal's texts before they enter a message.
+    :param max_mib: the largest answer that is taken; one whose many small values would take more than eight times as
+        much memory is not read either.
     :raises RestError: the portal said no.
-    :raises AnswerLost: the body is not an answer of the portal.
+    :raises AnswerLost: the body is not an answer of the portal, or too large to be read.
     """
+    if max_mib is not None and _is_above(max_mib * _MEMORY_FACTOR * 1024 * 1024, body):
+        raise AnswerLost(
+            f"the answer has so many values that it would take more than {max_mib * _MEMORY_FACTOR} MiB of memory",
+            method=method,
+            status=status,
+            request_id=request_id,
+            too_much=True,
+            retryable=False,
+            next_step="ask for fewer rows and fields, or raise the extra `max_response_mib`",
+        )
     answer = _decoded(body, content_type)
     if isinstance(answer, dict) and "error" in answer:
         raise read_error(answer, method=method, status=status, request_id=request_id, scrub=scrub)
@@ -98,6 +116,13 @@ def read_reply(
         retryable=_may_pass(status),
         next_step=_hint_for(status),
     )
+
+
+def _is_above(memory_bytes: int, body: bytes) -> bool:
+    """Whether the values of a body may take more memory than this; counted, so that nothing is made of them."""
+    if len(body) * (1 + max(_MEMORY_BYTES.values())) <= memory_bytes:
+        return False
+    return len(body) + sum(body.count(sign) * each for sign, each in _MEMORY_BYTES.items()) > memory_bytes
 
 
 def _may_pass(status: int) -> bool:

@@ -133,6 +133,8 @@ class AuthorizationServer:
             host=target.hostname or "",
             port=target.port,
             scheme="https",
+            # Tokens take a few hundred bytes.
+            max_response_mib=1,
             # A file of the portal's own authorities does not cover Bitrix24's servers.
             verify=True if official and self._portal.verify is not None else self._portal.verify,
         )

@@ -25,6 +25,7 @@ from airflow_provider_bitrix24 import __version__
 from airflow_provider_bitrix24.exceptions import AnswerLost, TransportError
 from airflow_provider_bitrix24.rest.portal import Portal
 from airflow_provider_bitrix24.rest.wire.connect_errors import causes_of, connect_error
+from airflow_provider_bitrix24.rest.wire.inflating import NotAskedFor, inflated
 
 #: Seconds to wait for a connection.
 CONNECT_TIMEOUT_SECONDS = 10.0
@@ -159,6 +160,12 @@ class Transport:
                 ran="yes",
                 next_step="ask for fewer fields, or raise the extra `max_response_mib`",
             )
+        except NotAskedFor:
+            failure = AnswerLost(
+                "the answer is compressed in a way that was not asked for",
+                retryable=False,
+                next_step="check the proxies on the way",
+            )
         except (requests.RequestException, HTTPError, OSError, ValueError) as error:
             # ValueError: of a malformed host name, and of a chunk with a length below zero.
             failure = self._failure(error, answering=answering)
@@ -168,7 +175,7 @@ class Transport:
     def _read(self, response: requests.Response) -> bytes:
         limit = self.portal.max_response_mib * 1024 * 1024
         chunks, size = [], 0
-        for chunk in _arriving(response):
+        for chunk in inflated(_arriving(response), response.headers.get("content-encoding", "")):
             chunks.append(chunk)
             size += len(chunk)
             if size > limit:
@@ -189,12 +196,12 @@ class _TooLarge(Exception):
 
 
 def _arriving(response: requests.Response) -> Iterator[bytes]:
-    """Yield the body as it arrives: ``iter_content`` would wait for a whole chunk, however slowly it comes."""
+    """Yield the body as it arrives, still compressed: ``stream`` would wait for a chunk, however slowly it comes."""
     read1 = getattr(response.raw, "read1", None)
     if read1 is None or response.headers.get("transfer-encoding", "").lower() == "chunked":
-        yield from response.iter_content(_CHUNK_BYTES)
+        yield from response.raw.stream(_CHUNK_BYTES, decode_content=False)
         return
-    while chunk := read1(_CHUNK_BYTES, decode_content=True):
+    while chunk := read1(_CHUNK_BYTES, decode_content=False):
         yield chunk
 
 

@@ -99,10 +99,13 @@ def test_the_code_stands_in_the_path_on_the_wire_and_nowhere_else():
     [
         answer(gzip.compress(JSON_TRUE), "Content-Encoding: gzip"),
         answer(zlib.compress(JSON_TRUE), "Content-Encoding: deflate"),
+        answer(zlib.compress(JSON_TRUE, wbits=-15), "Content-Encoding: deflate"),
+        answer(gzip.compress(JSON_TRUE[:9]) + gzip.compress(JSON_TRUE[9:]) + bytes(512), "Content-Encoding: X-GZIP"),
+        answer(JSON_TRUE, "Content-Encoding: identity"),
         chunked(JSON_TRUE[:5], JSON_TRUE[5:]),
         answer(JSON_TRUE, "Connection: close"),
     ],
-    ids=["gzip", "deflate", "chunked", "connection closed after it"],
+    ids=["gzip", "deflate", "raw deflate", "gzip of two members", "identity", "chunked", "connection closed after it"],
 )
 def test_an_answer_is_read_in_whatever_way_it_is_sent(sent):
     with RawServer(says(sent)) as server:
@@ -188,6 +191,14 @@ LOST: dict[str, tuple[Talk, str]] = {
     "a chunk of less than nothing": (says(chunked(b"x", ends=False) + b"-5\r\nabc"), "the answer was cut off"),
     "another protocol": (says(b"HTTP/1.1 101 Switching Protocols\r\n\r\n"), "closed before the answer"),
     "interim answers without end": (says(b"HTTP/1.1 103 Early Hints\r\n\r\n" * 200), "closed before the answer"),
+    "closed within gzip": (
+        says(answer(gzip.compress(JSON_TRUE)[:-12], "Content-Encoding: gzip")),
+        "the answer was cut off",
+    ),
+    "no deflate where the head says so": (
+        says(answer(b"\xff" * 40, "Content-Encoding: deflate")),
+        "the answer was cut off",
+    ),
     "no gzip where the head says so": (says(answer(b"plain", "Content-Encoding: gzip")), "the answer was cut off"),
 }
 
@@ -269,11 +280,20 @@ MIB = 1024 * 1024
     [
         answer(b" " * (MIB + 1)),
         answer(gzip.compress(b" " * 64 * MIB), "Content-Encoding: gzip"),
+        answer(gzip.compress(b" " * MIB) * 64, "Content-Encoding: gzip"),
+        answer(zlib.compress(b" " * 64 * MIB), "Content-Encoding: deflate"),
+        answer(zlib.compress(b" " * 64 * MIB, wbits=-15), "Content-Encoding: deflate"),
+        chunked(gzip.compress(b" " * 64 * MIB)).replace(b"\r\n\r\n", b"\r\nContent-Encoding: gzip\r\n\r\n", 1),
         chunked(*[b" " * 65536] * 17),
         answer(b" " * (MIB + 1), length=10**15),
         answer(b" " * (MIB + 1), "Location: /elsewhere", status=302, length=10**15),
     ],
-    ids=["plain", "gzip bomb", "chunked", "of a petabyte", "of a redirect"],
+    ids=[
+        *("plain", "gzip bomb", "gzip bombs one after the other", "deflate bomb", "raw deflate bomb"),
+        *("gzip bomb in chunks", "chunked"),
+        "of a petabyte",
+        "of a redirect",
+    ],
 )
 def test_an_answer_above_the_limit_is_not_read(sent, all_output):
     with RawServer(says(sent)) as server:
