@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError
+from airflow_provider_bitrix24.execution.storage import make_folder
 
 #: Numbers kept in one value: Airflow warns of values above 64 KiB.
 _NUMBERS = 5000
@@ -119,7 +120,7 @@ class ObjectCheckpoint(Checkpoint):
 
     def put(self, key: str, value: Any) -> None:
         if not self._made:
-            self._folder.mkdir(parents=True, exist_ok=True)
+            make_folder(self._folder)
             self._made = True
         version = self._versions.get(key, 0) + 1
         self._file(key, version).write_text(json.dumps(value))

@@ -24,6 +24,12 @@ _EXAMPLE = "write e.g. s3://conn_id@bucket/deals.jsonl or file:///data/deals.jso
 #: What a retry cannot fix where a file cannot be created; anything else may be the network, or a full disk.
 _FINAL = (FileExistsError, FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError, ValueError)
 _FINAL_NUMBERS = frozenset({errno.ENAMETOOLONG, errno.EROFS, errno.EINVAL, errno.ELOOP})
+#: Stores of buckets, which have no folders; what looks like making one could make a bucket.
+_BUCKETS = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oss", "r2"})
+_LOCAL = ("file", "local")
+#: ``s3:/bucket`` and ``/s3:/bucket``: what path libraries make of ``s3://bucket``.
+_LOST_SLASH = re.compile(r"/?[A-Za-z][A-Za-z0-9+.-]+:(/?[^/]|$)")
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://(?P<store>[^/]*)/?(?P<key>.*)", re.DOTALL)
 
 
 def storage_path(address: Any, name: str) -> Any:
@@ -38,11 +44,19 @@ def storage_path(address: Any, name: str) -> Any:
     text = str(address).strip() if address is not None else ""
     if address is not None and not isinstance(address, (str, PurePath, ObjectStoragePath)):
         raise ConfigurationError(f"{name} is not the address of a file, but {preview(address)}", next_step=_EXAMPLE)
-    if text in NOTHING or text.endswith("/") or re.match(r"[a-z][a-z0-9+]+:(?!//)", text):
+    if "{{" in text or "{%" in text:
+        raise ConfigurationError(
+            f"{name} has a template that was not rendered, {preview(text)}",
+            next_step="give the address as text in an argument that is templated",
+        )
+    match = _ADDRESS.fullmatch(text)
+    if text in NOTHING or text.endswith("/") or _LOST_SLASH.match(text) or (match and not match["key"]):
         raise ConfigurationError(
             f"{name} does not name a file{f', but {text!r}' if text else ''}",
             next_step=nothing_hint(address) or _EXAMPLE,
         )
+    if match and not match["store"].rpartition("@")[2] and text.lower().startswith(tuple(f"{s}:" for s in _BUCKETS)):
+        raise ConfigurationError(f"{name} names no bucket, {text!r}", next_step=_EXAMPLE)
     try:
         path = ObjectStoragePath(text if "://" in text else f"file://{text}")
         # Airflow 2.11 looks for the storage only when it is used.
@@ -71,12 +85,14 @@ def writable_path(address: Any, name: str) -> Any:
     :raises ConfigurationError: it cannot be written.
     """
     path = storage_path(address, name)
-    if path.protocol in ("file", "local") and path.is_dir():
-        raise ConfigurationError(f"{name} is a folder, {path}", next_step="add the name of a file to it")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.protocol in _LOCAL:
+            _check_local(Path(path.path), path, name)
+        make_folder(path.parent)
         _try_to_create(path)
         return path
+    except ConfigurationError:
+        raise
     except (OSError, ValueError, NotImplementedError) as error:
         if isinstance(error, OSError) and not isinstance(error, _FINAL) and error.errno not in _FINAL_NUMBERS:
             raise
@@ -85,6 +101,21 @@ def writable_path(address: Any, name: str) -> Any:
             next_step="give the user that Airflow's tasks run as the right to write there, or name another place",
         )
     raise failure
+
+
+def _check_local(file: Path, path: Any, name: str) -> None:
+    """:raises ConfigurationError: there is something that must not be replaced by a file."""
+    if file.is_dir() and not file.is_symlink():
+        raise ConfigurationError(f"{name} is a folder, {path}", next_step="add the name of a file to it")
+    if file.is_symlink() or (file.exists() and not file.is_file()):
+        kind = "a link" if file.is_symlink() else "a device or a pipe"
+        raise ConfigurationError(f"{name} is {kind}, {path}, which a file would replace", next_step="name a file")
+
+
+def make_folder(folder: Any) -> None:
+    """Make a folder and those above it; never a bucket: a misspelt one would be made."""
+    if folder.protocol not in _BUCKETS:
+        folder.mkdir(parents=True, exist_ok=True)
 
 
 def _why(error: Exception) -> str:
@@ -118,8 +149,8 @@ def write_json_lines(path: Any, rows: Iterable[Any]) -> dict[str, Any]:
     the final one, which takes its place at the end; for object storage to a private file of the worker, which is put
     there at the end, since a put is whole or not at all. Nothing is deleted or renamed in object storage.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write = _write_locally if path.protocol in ("file", "local") else _put
+    make_folder(path.parent)
+    write = _write_locally if path.protocol in _LOCAL else _put
     lines = _Lines(rows)
     write(path, lines)
     return {"path": str(path), "rows": lines.count, "bytes": lines.size, "sha256": lines.digest.hexdigest()}

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
-from airflow_provider_bitrix24._compat import AirflowFailException, BaseHook
+from airflow_provider_bitrix24._compat import AirflowFailException, BaseHook, ObjectStoragePath
 from airflow_provider_bitrix24.exceptions import ConfigurationError
-from airflow_provider_bitrix24.execution.storage import storage_path, writable_path, write_json_lines
+from airflow_provider_bitrix24.execution.storage import make_folder, storage_path, writable_path, write_json_lines
 from airflow_provider_bitrix24.operators.bulk_write import Bitrix24BulkWriteOperator
 from airflow_provider_bitrix24.operators.crm import Bitrix24ListItemsOperator
 from airflow_provider_bitrix24.operators.crm_import import Bitrix24ImportItemsOperator
@@ -105,6 +106,102 @@ def test_an_object_storage_that_takes_no_file_is_told_before_the_portal_is_asked
     message = failure_of(Bitrix24ListOperator, "memory://bucket/deals.jsonl")
     assert "destination cannot be written: no file can be created in memory:" in message
     assert f"bucket {hint}" in message
+    assert portal.connections == 0
+
+
+class Buckets(MemoryFileSystem):
+    """Object storage with one bucket, which records what would make or delete one."""
+
+    cachable = False
+    protocol = "s3"
+    store: ClassVar[dict[str, Any]] = {}
+    pseudo_dirs: ClassVar[list[str]] = ["", "/there"]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.made: list[str] = []
+
+    def mkdir(self, path: str, *arguments: Any, **options: Any) -> None:
+        self.made.append(path)
+
+    def makedirs(self, path: str, exist_ok: bool = False) -> None:
+        self.made.append(path)
+
+    def rmdir(self, path: str) -> None:
+        self.made.append(path)
+
+    def _open(self, path: str, *arguments: Any, **options: Any) -> Any:
+        if "there" not in path.split("/"):
+            raise FileNotFoundError(2, "The specified bucket does not exist")
+        return super()._open(path, *arguments, **options)
+
+
+@pytest.fixture
+def buckets() -> Iterator[Buckets]:
+    """The storage behind addresses ``s3://…``."""
+    try:
+        from airflow.sdk.io.store import _STORE_CACHE, attach
+    except ImportError:
+        from airflow.io.store import _STORE_CACHE, attach
+    kept = dict(_STORE_CACHE)
+    _STORE_CACHE.clear()
+    yield attach("s3", fs=Buckets()).fs
+    _STORE_CACHE.clear()
+    _STORE_CACHE.update(kept)
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+@pytest.mark.parametrize(
+    ("address", "hint"),
+    [
+        ("/s3:/there/x.jsonl", "does not name a file, but '/s3:/there/x.jsonl'"),
+        ("s3:there/x.jsonl", "does not name a file"),
+        ("/gs:/there/x.jsonl", "does not name a file"),
+        ("/tmp/{{ ds }}/x.jsonl", "has a template that was not rendered"),
+        ("{% if x %}s3{% endif %}://there/x.jsonl", "has a template that was not rendered"),
+        ("s3://there", "does not name a file"),
+        ("s3://there/", "does not name a file"),
+        ("s3://conn@there", "does not name a file"),
+        ("s3:///x.jsonl", "names no bucket"),
+        ("s3://conn@/x.jsonl", "names no bucket"),
+        ("s3://misspelt/x.jsonl", "cannot be written: no file can be created in s3:"),
+        ("s3://misspelt/a/b/x.jsonl", "cannot be written: no file can be created in s3:"),
+    ],
+)
+def test_an_address_that_is_none_is_refused_and_makes_or_deletes_no_bucket(
+    operator, address, hint, buckets, portal, connection, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    assert hint in failure_of(operator, address)
+    assert portal.connections == 0
+    assert buckets.made == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_folders_of_object_storage_are_not_made_since_that_could_make_a_bucket(buckets):
+    for address in ("s3://there/x.jsonl", "s3://there/a/b/x.jsonl", "s3://there/a/b/x.jsonl.checkpoint/y"):
+        make_folder(storage_path(address, "report").parent)
+    assert buckets.made == []
+
+
+def test_a_template_in_an_object_storage_path_is_refused(portal, connection):
+    path = ObjectStoragePath("file:///tmp/{{ ds }}/x.jsonl")
+    assert "has a template that was not rendered" in failure_of(Bitrix24ListOperator, path)
+    assert portal.connections == 0
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_what_is_not_a_file_is_not_replaced_by_one(operator, portal, connection, tmp_path):
+    (tmp_path / "file").write_text("kept")
+    (tmp_path / "link").symlink_to(tmp_path / "file")
+    (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
+    os.mkfifo(tmp_path / "pipe")
+    for name, hint in {"link": "is a link", "dangling": "is a link", "pipe": "is a device or a pipe"}.items():
+        assert hint in failure_of(operator, str(tmp_path / name))
+        assert hint in failure_of(operator, f"file://{tmp_path}/{name}")
+    assert "is a device or a pipe" in failure_of(operator, "/dev/null")
+    assert (tmp_path / "file").read_text() == "kept"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["dangling", "file", "link", "pipe"]
     assert portal.connections == 0
 
 
