@@ -96,7 +96,7 @@ class Bitrix24BaseOperator(BaseOperator):
                 check_texts(self.as_written(name), value, name)
 
     def as_written(self, name: str) -> Any:
-        """An argument as the DAG file has it, for :func:`check_texts`."""
+        """An argument that :meth:`given` was called with, as the DAG file has it."""
         return as_written(self, name, self._given.get(name))
 
     def run(self, client: Client, context: Any) -> Any:

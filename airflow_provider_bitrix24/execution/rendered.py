@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -9,7 +10,9 @@ from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.methods import Method
 from airflow_provider_bitrix24.rest.conditions import check_conditions
 from airflow_provider_bitrix24.rest.messages import preview
-from airflow_provider_bitrix24.rest.nothing import NOTHING, from_json, nothing_hint
+from airflow_provider_bitrix24.rest.nothing import NOTHING, from_json, is_missing, nothing_hint
+
+log = logging.getLogger(__name__)
 
 
 def as_written(operator: Any, name: str, given: Any) -> Any:
@@ -45,6 +48,30 @@ def check_texts(written: Any, value: Any, place: str) -> None:
     for path, text in _texts(from_json(written), from_json(value), ()):
         key = "".join(f"[{part}]" for part in path)
         raise ConfigurationError(f"{place}{key} is {preview(text)}", next_step=nothing_hint(text))
+
+
+def without_lost_values(written: Any, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """
+    Fields of an item without those that a template, or another task, left without a value: they must not be cleared.
+
+    Only a value that the author wrote as nothing, None or ``""``, clears.
+
+    :param written: the fields as the DAG file has them.
+    """
+    literal = from_json(written)
+    literal = literal if isinstance(literal, Mapping) else {}
+    kept = {
+        name: value for name, value in fields.items() if not _is_nothing(value) or literal.get(name, literal) == value
+    }
+    if lost := [name for name in fields if name not in kept]:
+        log.warning("fields has no value for %s, which is left as it is.", ", ".join(lost))
+    return kept
+
+
+def _is_nothing(value: Any) -> bool:
+    if isinstance(value, str):
+        return value.strip() in NOTHING
+    return is_missing(value) or value in ([], (), {})
 
 
 def check_filter(params: Mapping[str, Any], written: Any, place: str, method: Method) -> None:

@@ -32,6 +32,7 @@ from airflow_provider_bitrix24.execution.arguments import (
 )
 from airflow_provider_bitrix24.execution.at_most_once import after, once
 from airflow_provider_bitrix24.execution.base_operator import Bitrix24BaseOperator
+from airflow_provider_bitrix24.execution.rendered import without_lost_values
 from airflow_provider_bitrix24.execution.xcom import small_list
 
 if TYPE_CHECKING:
@@ -258,12 +259,12 @@ class Bitrix24UpdateItemOperator(Bitrix24BaseOperator):
         super().__init__(**kwargs)
         self.entity_type_id = entity_type_id
         self.item_id = item_id
-        self.fields = fields
+        self.fields = self.given(fields, "fields")
         self.read_back = read_back
 
     def run(self, client: Client, context: Any) -> bool:
         params = item_params(self.entity_type_id, positive_id(self.item_id, "item_id", FIND_ITEM_ID))
-        given = some_fields(self.fields)
+        given = without_lost_values(self.as_written("fields"), some_fields(self.fields))
         fields = fields_of(client, params["entityTypeId"])
         sent = fields.prepare(given, "update")
         try:

@@ -9,6 +9,7 @@ from airflow_provider_bitrix24.crm.entity_types import entity_type_id
 from airflow_provider_bitrix24.crm.items import check_taken, fields_of
 from airflow_provider_bitrix24.execution.arguments import names, some_fields
 from airflow_provider_bitrix24.execution.base_operator import Bitrix24BaseOperator
+from airflow_provider_bitrix24.execution.rendered import without_lost_values
 from airflow_provider_bitrix24.rows.base_operator import Bitrix24BaseRowsOperator, RowArguments
 
 if TYPE_CHECKING:
@@ -58,14 +59,15 @@ class Bitrix24UpsertItemOperator(Bitrix24BaseOperator):
         super().__init__(**kwargs)
         self.entity_type_id = entity_type_id
         self.key = key
-        self.fields = fields
+        self.fields = self.given(fields, "fields")
         self.read_back = read_back
 
     def run(self, client: Client, context: Any) -> dict[str, Any]:
         from airflow_provider_bitrix24.rows.prepared import PreparedRow
         from airflow_provider_bitrix24.rows.upserts import UpsertWriter
 
-        type_id, key, given = entity_type_id(self.entity_type_id), names(self.key, "key"), some_fields(self.fields)
+        type_id, key = entity_type_id(self.entity_type_id), names(self.key, "key")
+        given = without_lost_values(self.as_written("fields"), some_fields(self.fields))
         fields = fields_of(client, type_id)
         writer = UpsertWriter(client, fields, key)
         values = fields.prepare(given, "upsert")

@@ -334,3 +334,47 @@ def test_a_literal_of_a_single_operator_clears(firm, portal, connection):
     portal.add_items(4, 1, title="Elm", comments="old", originId="K-2")
     run(Bitrix24UpsertItemOperator, entity_type_id=4, key="originId", fields={"originId": "K-2", "comments": ""})
     assert [item["comments"] for item in portal.items(4) if item.get("originId") == "K-2"] in ([""], [None])
+
+
+@pytest.mark.parametrize("native", [False, True])
+@pytest.mark.parametrize("value", [None, "", "None", math.nan], ids=repr)
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"title": "Oak Ltd", "comments": "{{ x }}"},
+        '{"title": "Oak Ltd", "comments": "{{ x }}"}',
+    ],
+    ids=type,
+)
+def test_what_a_template_has_lost_clears_nothing(fields, value, native, firm, portal, connection):
+    from airflow import DAG
+
+    with DAG("lost", schedule=None, render_template_as_native_obj=native):
+        operators = [
+            Bitrix24UpdateItemOperator(task_id="update", entity_type_id=4, item_id=firm, fields=fields),
+            Bitrix24UpsertItemOperator(task_id="upsert", entity_type_id=4, key="title", fields=fields),
+        ]
+    for operator in operators:
+        operator.render_template_fields({"x": value})
+        operator.execute(context())
+        assert {name: portal.item(4, firm)[name] for name in ("title", "comments")} == {
+            "title": "Oak Ltd", "comments": "an old friend",
+        }  # fmt: skip
+
+
+def test_what_another_task_returned_as_nothing_clears_nothing(firm, portal, connection):
+    """The whole object comes from elsewhere."""
+    operator = Bitrix24UpdateItemOperator(task_id="task", entity_type_id=4, item_id=firm, fields="{{ x }}")
+    operator.render_template_fields({"x": json.dumps({"title": "Oak Ltd", "comments": None})})
+    operator.execute(context())
+    assert portal.item(4, firm)["comments"] == "an old friend"
+    lost = Bitrix24UpdateItemOperator(task_id="task", entity_type_id=4, item_id=firm, fields={"comments": "{{ x }}"})
+    lost.render_template_fields({"x": ""})
+    portal.reset_calls()
+    assert lost.execute(context())
+    assert portal.executed(UPDATE) == 0
+
+
+def test_a_text_that_the_author_wrote_is_written(firm, portal, connection):
+    run(Bitrix24UpdateItemOperator, entity_type_id=4, item_id=firm, fields={"comments": "None"})
+    assert portal.item(4, firm)["comments"] == "None"
