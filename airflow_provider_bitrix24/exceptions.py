@@ -142,9 +142,17 @@ class TransportError(Bitrix24Error):
 
 
 class NotSent(TransportError):
-    """No connection was made: the method surely did not run."""
+    """
+    No connection was made: the method surely did not run.
+
+    :param untrusted: the server's certificate is not trusted.
+    """
 
     affects_every_row = True
+
+    def __init__(self, reason: str, *, untrusted: bool = False, **kwargs: Any) -> None:
+        super().__init__(reason, **kwargs)
+        self.untrusted = untrusted
 
 
 class AnswerLost(TransportError):

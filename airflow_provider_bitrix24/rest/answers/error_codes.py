@@ -110,6 +110,9 @@ CODES: tuple[ErrorRule, ...] = (
               "the user of the webhook or application is dismissed or may not log in", _SERVER),
     ErrorRule("INVALID_CLIENT", Unauthorized,
               "check client_id and client_secret, and that the application is installed", "oauth pages"),
+    # With status 200, for a client_id that the authorization server does not know.
+    ErrorRule("WRONG_CLIENT", Unauthorized,
+              "check client_id and client_secret, and that the application is installed", "b24pysdk, errors/oauth.py"),
     ErrorRule("INVALID_GRANT", Unauthorized, "authorize the application again", "oauth pages"),
     ErrorRule("CONNECTION_ERROR", ServerFault, "the portal could not reach the authorization server", _SERVER,
               ran="no"),

@@ -13,7 +13,7 @@ from airflow_provider_bitrix24.exceptions import AnswerLost, Bitrix24Error, NotS
 from airflow_provider_bitrix24.rest.answers.reply import read_error
 from airflow_provider_bitrix24.rest.portal import OAuthApp, Portal
 from airflow_provider_bitrix24.rest.scrub import scrubber
-from airflow_provider_bitrix24.rest.wire.transport import Transport
+from airflow_provider_bitrix24.rest.wire.transport import Answer, Transport
 
 log = logging.getLogger(__name__)
 
@@ -96,7 +96,9 @@ class AuthorizationServer:
         :raises AnswerLost: its answer was lost: the pair may have been renewed.
         :raises RestError: the server refused; ``code`` is ``invalid_grant``, ``invalid_client``, ``PAYMENT_REQUIRED`` …
         """
-        return self._ask({"grant_type": "refresh_token", "refresh_token": refresh_token}, self.trusted(server_endpoint))
+        # A server that the connection names is the one that may be reached from here, whatever answers name.
+        named = None if self._app.oauth_url else self.trusted(server_endpoint)
+        return self._ask({"grant_type": "refresh_token", "refresh_token": refresh_token}, named)
 
     def exchange(self, code: str) -> TokenResponse:
         """Exchange the code of an authorization, which lives 30 seconds, for the first pair."""
@@ -127,7 +129,6 @@ class AuthorizationServer:
         scrub = scrubber([self._app.client_secret, *fields.values()])
         request_id = str(uuid.uuid4())
         target = urlsplit(url)
-        official = target.hostname in OFFICIAL_HOSTS
         server = replace(
             self._portal,
             host=target.hostname or "",
@@ -135,15 +136,9 @@ class AuthorizationServer:
             scheme="https",
             # Tokens take a few hundred bytes.
             max_response_mib=1,
-            # A file of the portal's own authorities does not cover Bitrix24's servers.
-            verify=True if official and self._portal.verify is not None else self._portal.verify,
         )
         address_in = "the extra `oauth_url`" if self._app.oauth_url else None
-        with Transport(server, secret_path="", address_in=address_in) as transport:
-            answer = transport.exchange(
-                url, form.encode(), content_type="application/x-www-form-urlencoded", what=METHOD,
-                request_id=request_id,
-            )  # fmt: skip
+        answer = self._send(server, url, form.encode(), address_in=address_in, request_id=request_id)
         try:
             # Tokens are ASCII: they must not be lost because a text beside them cannot be decoded.
             body = json.loads(answer.body.decode("utf-8-sig", errors="replace"))
@@ -162,6 +157,32 @@ class AuthorizationServer:
                 next_step=f"check {address_in}" if address_in else "check what answers in its place, e.g. a proxy",
             )
         return response
+
+    def _send(self, server: Portal, url: str, form: bytes, *, address_in: str | None, request_id: str) -> Answer:
+        """
+        Send a form; one of Bitrix24's servers is trusted by the usual authorities, or by the connection's file.
+
+        A company's file holds the authority of its portal, or of a proxy that opens what leaves the company: only the
+        second one signs for Bitrix24's servers too.
+        """
+        verify = self._portal.verify
+        if server.host in OFFICIAL_HOSTS and verify is not None:
+            server = replace(server, verify=True)
+            if isinstance(verify, str):
+                try:
+                    return _post(server, url, form, address_in, request_id)
+                except NotSent as error:
+                    if not error.untrusted:
+                        raise
+                server = replace(server, verify=verify)
+        return _post(server, url, form, address_in, request_id)
+
+
+def _post(server: Portal, url: str, form: bytes, address_in: str | None, request_id: str) -> Answer:
+    with Transport(server, secret_path="", address_in=address_in) as transport:
+        return transport.exchange(
+            url, form, content_type="application/x-www-form-urlencoded", what=METHOD, request_id=request_id
+        )
 
 
 def without_token(error: Bitrix24Error) -> Bitrix24Error:

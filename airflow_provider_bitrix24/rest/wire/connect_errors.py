@@ -52,9 +52,13 @@ def connect_error(
     if isinstance(untrusted, ssl.SSLCertVerificationError):
         return NotSent(
             f"the certificate of {host} is not trusted ({untrusted.verify_message})",
+            untrusted=True,
             retryable=False,
             next_step=_CERTIFICATE_HINTS.get(
-                untrusted.verify_code, "set the extra `verify` to the file of your certificate authority"
+                untrusted.verify_code,
+                f"add the certificate authority that issued it to {scrub(verify)}"
+                if isinstance(verify, str)
+                else "set the extra `verify` to the file of your certificate authority",
             ),
         )
     if isinstance(verify, str) and not certificates.can_be_read(verify):

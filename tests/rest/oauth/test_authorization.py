@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import logging
 import socket
-from contextlib import contextmanager
+import ssl
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 import pytest
+import trustme
 
 from airflow_provider_bitrix24.exceptions import AnswerLost, ConfigurationError, NotSent, ServerFault, Unauthorized
 from airflow_provider_bitrix24.rest.oauth.authorization import AuthorizationServer, TokenResponse, without_token
 from airflow_provider_bitrix24.rest.settings.address import portal_from_parts
 from tests.rest.redis_server import tcp
+from tests.wire import RawServer, answer, read_request
 
 
 def server_of(connection, **extra):
@@ -83,6 +86,69 @@ def test_a_server_of_the_users_own_may_be_named_in_an_answer_if_the_connection_n
     assert server.trusted("https://127.0.0.1:1/rest/") is None
     assert server.trusted("https://oauth.bitrix24.tech/rest/") == "https://oauth.bitrix24.tech/rest/"
     assert server.trusted(None) is None
+
+
+@pytest.mark.parametrize(
+    "server_endpoint",
+    [
+        "https://oauth.bitrix.info/rest/",
+        "https://oauth.bitrix24.tech/rest/",
+        "https://oauth.egress.example/rest/",
+        "https://oauth.egress.example:8443/rest/",
+        None,
+    ],
+)
+def test_the_server_that_the_connection_names_is_the_only_one_that_is_asked(portal, server_endpoint):
+    with deaf_proxy() as (proxy, requests):
+        server = server_of(portal.oauth_connection(), oauth_url="https://oauth.egress.example/own/", proxy=proxy)
+        with pytest.raises(NotSent):
+            server.renew("refresh", server_endpoint)
+    assert [request.split()[:2] for request in requests] == [[b"CONNECT", b"oauth.egress.example:443"]]
+
+
+PAIR = b'{"access_token": "new access", "refresh_token": "new refresh", "expires_in": 3600}'
+
+
+@contextmanager
+def opening_proxy(ca, name):
+    """A proxy that opens what is sent through it, as companies have them, with a certificate for ``name``."""
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    ca.issue_cert(name).configure_cert(tls)
+    asked = []
+
+    def talk(client):
+        asked.append(read_request(client).split()[1])
+        client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        with suppress(ssl.SSLError), tls.wrap_socket(client, server_side=True) as opened:
+            asked.append(read_request(opened).split()[1])
+            opened.sendall(answer(PAIR))
+
+    with RawServer(talk) as server:
+        yield f"http://127.0.0.1:{server.port}", asked
+
+
+@pytest.mark.parametrize("oauth_url", [None, "https://oauth.bitrix24.tech/", "https://oauth.example.com/"])
+def test_the_companys_authority_is_trusted_for_the_authorization_server_too(portal, authority, oauth_url):
+    ca, ca_file = authority
+    host = oauth_url.split("/")[2] if oauth_url else "oauth.bitrix.info"
+    with opening_proxy(ca, host) as (proxy, asked):
+        server = server_of(portal.oauth_connection(), oauth_url=oauth_url, proxy=proxy, verify=ca_file)
+        assert server.renew("refresh", None).access_token == "new access"
+    assert [line for line in asked if line.startswith("/")] == ["/oauth/token/"]
+
+
+@pytest.mark.parametrize("oauth_url", [None, "https://oauth.bitrix24.tech/", "https://oauth.example.com/"])
+def test_an_authority_that_is_missing_in_the_companys_file_is_to_be_added_to_it(portal, authority, oauth_url, tmp_path):
+    company_file = tmp_path / "company.pem"
+    trustme.CA().cert_pem.write_to_path(str(company_file))
+    host = oauth_url.split("/")[2] if oauth_url else "oauth.bitrix.info"
+    with opening_proxy(authority[0], host) as (proxy, asked):
+        server = server_of(portal.oauth_connection(), oauth_url=oauth_url, proxy=proxy, verify=str(company_file))
+        with pytest.raises(NotSent, match="is not trusted") as caught:
+            server.renew("refresh", None)
+    assert caught.value.next_step == f"add the certificate authority that issued it to {company_file}"
+    assert not caught.value.retryable
+    assert [line for line in asked if line.startswith("/")] == []
 
 
 def test_a_server_that_is_not_used_is_named_in_the_log(portal, caplog):

@@ -171,6 +171,8 @@ def test_a_portal_that_the_server_does_not_name_is_the_one_of_the_connection(por
     [
         ("PAYMENT_REQUIRED", 402, Blocked, "paid period is over"),
         ("invalid_client", 401, Unauthorized, "check client_id and client_secret"),
+        ("wrong_client", 200, Unauthorized, "check client_id and client_secret"),
+        ("WRONG_CLIENT", 400, Unauthorized, "check client_id and client_secret"),
         ("insufficient_scope", 403, Forbidden, "tick the scopes in the application's card"),
         ("invalid_scope", 400, Forbidden, "tick the scopes in the application's card"),
         ("invalid_request", 400, Exception, "check the extras `client_id`"),
@@ -192,6 +194,13 @@ def test_a_refusal_of_the_authorization_server_is_not_repeated(portal, app, conn
     assert errors_of(portal, "oauth/token") == [code]
     assert portal.requests == 1
     assert app.valid_refresh_token(connection["extra"])
+
+
+def test_a_client_id_that_nobody_has_is_answered_with_a_hint(portal, connected):
+    with pytest.raises(Unauthorized, match=r"wrong_client \(HTTP 200\).*check client_id and client_secret") as caught:
+        connected(access_token=None, client_id="local.nobody").call("profile")
+    assert caught.value.affects_every_row
+    assert errors_of(portal, "oauth/token") == ["wrong_client"]
 
 
 # invalid_grant
