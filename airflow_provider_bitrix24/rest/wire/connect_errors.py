@@ -56,7 +56,7 @@ def connect_error(
             retryable=False,
             next_step=_CERTIFICATE_HINTS.get(
                 untrusted.verify_code,
-                f"add the certificate authority that issued it to {scrub(verify)}"
+                f"add the authority that issued it to {scrub(verify)}, or set the extra `verify` to a file that has it"
                 if isinstance(verify, str)
                 else "set the extra `verify` to the file of your certificate authority",
             ),
