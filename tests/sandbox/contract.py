@@ -78,6 +78,9 @@ STAND_INS: dict[str, dict[str, str]] = {
     "crm.lead.get": {"ID": "lead"},
     "crm.stagehistory.list": {"entityTypeId": "kind", "filter.OWNER_ID": "deal"},
     "crm.timeline.comment.add": {"fields.ENTITY_ID": "deal"},
+    "crm.timeline.comment.delete": {"id": "comment", "ownerId": "deal"},
+    "crm.timeline.comment.get": {"id": "comment"},
+    "crm.timeline.comment.update": {"id": "comment"},
     "crm.type.get": {"id": "type"},
     "crm.type.getByEntityTypeId": {"entityTypeId": "kind"},
     "event.offline.error": {"message_id.0": "queued"},
@@ -145,6 +148,9 @@ def new_objects(portal: Sandbox, result: Any) -> dict[str, Any]:
         "type": 3,
         "user": portal.clerk.id,
         "new mail": f"new{deal}@example.com",
+        "comment": result(
+            "crm.timeline.comment.add", {"fields": {"ENTITY_ID": deal, "ENTITY_TYPE": "deal", "COMMENT": "New"}}
+        ),
         "requisite": result("crm.requisite.add", {"fields": requisite}),
         "todo": result("crm.activity.todo.add", todo)["id"],
         "user field": 401,

@@ -35,6 +35,7 @@ DEVIATIONS = {
         r"\.result\[0\]\.EVENT_(DATA|ADDITIONAL)",
         "`false` is printed; a portal tells which object it was, and who changed it (server source)",
     ),
+    "crm.timeline.comment.get": (r"\.result\.FILES", "files of a comment, which the sandbox does not keep"),
     "crm.lead.get": (r"\.result\.IM ", "of multi-fields the sandbox keeps phones and e-mails"),
     "tasks.task.get.v3": (r"\.result\.item\.", "the request selects two fields, the printed answer is of a whole task"),
     "tasks.task.getFields": (r"\.result\.fields\.UF_NEW_TASKS_FIELD", "a field of the documentation's own portal"),

@@ -78,6 +78,8 @@ ASKED = {
     **{f"crm.requisite.{action}": {"id": 57, "fields": {}} for action in ("update", "delete")},
     "crm.requisite.list": {},
     "crm.status.list": {"filter": "text"},
+    "crm.timeline.comment.get": {"id": GONE},
+    **{f"crm.timeline.comment.{action}": {"id": GONE, "fields": {}} for action in ("delete", "update")},
     "crm.type.get": {"id": GONE},
     "crm.type.getByEntityTypeId": {"entityTypeId": GONE},
     "crm.type.list": {},

@@ -64,3 +64,17 @@ def test_activities_are_listed_as_text(portal, ask):
     assert ask(portal, "crm.activity.list", {"select": ["SUBJECT"]}).json()["result"][0] == {
         "SUBJECT": answer["result"][-1]["SUBJECT"]
     }
+
+
+def test_a_comment_is_read_changed_and_deleted(portal, ask):
+    def call(action, **params):
+        return ask(portal, f"crm.timeline.comment.{action}", params).json()
+
+    comment_id = call("add", fields={"ENTITY_ID": 1, "ENTITY_TYPE": "deal", "COMMENT": "First"})["result"]
+    assert call("get", id=comment_id)["result"]["COMMENT"] == "First"
+    assert call("update", id=comment_id, fields={"COMMENT": "Second"})["result"] == comment_id
+    assert call("update", id=comment_id, fields={"COMMENT": " "})["error"] == "INVALID_ARG_VALUE"
+    assert call("get", id=comment_id)["result"]["COMMENT"] == "Second"
+    assert call("delete", id=comment_id, ownerTypeId=2, ownerId=2)["error"] == "OWNER_NOT_FOUND"
+    assert call("delete", id=comment_id, ownerTypeId=2, ownerId=1)["result"] is None
+    assert call("get", id=comment_id)["error_description"] == "Not found."

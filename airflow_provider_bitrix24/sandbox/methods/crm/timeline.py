@@ -4,60 +4,98 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow_provider_bitrix24.sandbox.fields.item_kinds import COMPANY, CONTACT, DEAL, LEAD
+from airflow_provider_bitrix24.sandbox.fields.catalogue import fields_of
+from airflow_provider_bitrix24.sandbox.fields.item_kinds import COMPANY, CONTACT, DEAL, LEAD, Row
 from airflow_provider_bitrix24.sandbox.forms import as_map
 from airflow_provider_bitrix24.sandbox.methods.arguments import array, integer
-from airflow_provider_bitrix24.sandbox.methods.crm.items import invalid_list
+from airflow_provider_bitrix24.sandbox.methods.crm.items import description, invalid_list
 from airflow_provider_bitrix24.sandbox.methods.crm.old import array_or_none
 from airflow_provider_bitrix24.sandbox.methods.listing import page_of
 from airflow_provider_bitrix24.sandbox.methods.registry import Page, Params, Refusal, method
 from airflow_provider_bitrix24.sandbox.methods.selection import Field, Matcher, read_order
 from airflow_provider_bitrix24.sandbox.php import as_integer
 from airflow_provider_bitrix24.sandbox.state.portal import PortalState
-from airflow_provider_bitrix24.sandbox.state.store import Table
 from airflow_provider_bitrix24.sandbox.state.users import User
 
 _ENTITY_TYPES = {"lead": LEAD, "deal": DEAL, "contact": CONTACT, "company": COMPANY}
 
-_COMMENT_KINDS = {
-    "ID": "integer",
-    "ENTITY_ID": "integer",
-    "ENTITY_TYPE": "string",
-    "CREATED": "datetime",
-    "COMMENT": "string",
-    "AUTHOR_ID": "integer",
+#: Files of a comment are not kept.
+_COMMENT_SPECS = {spec.key: spec for spec in fields_of("timeline_comment")}
+_COMMENT_FIELDS = {
+    # Rows of this table have upper-case keys, but the id is where every table keeps it.
+    name: Field("id" if name == "ID" else name, spec.kind)
+    for name, spec in _COMMENT_SPECS.items()
+    if name != "FILES"
 }
 
 
-def _fields(kinds: dict[str, str]) -> dict[str, Field]:
-    """Rows of these tables have upper-case keys, but the id is where every table keeps it."""
-    return {name: Field("id" if name == "ID" else name, kind) for name, kind in kinds.items()}
-
-
-def _old_page(table: Table, kinds: dict[str, str], params: Params, *, required: tuple[str, ...] = ()) -> Page:
-    fields = _fields(kinds)
-    filter_ = as_map(array_or_none(params, "FILTER"))
-    for name in required:
-        if name not in {key.lstrip("=") for key in filter_}:
-            raise Refusal("", f"The field {name} is required in filter.")
-    matcher = Matcher(fields, refuse=None).read(filter_)
-    order = read_order(array_or_none(params, "ORDER"), fields, None)
-    select = {str(name) for name in as_map(array_or_none(params, "SELECT")).values()}
-    page = page_of(table, matcher, order, params.get("start"), old=True)
-    rows = []
-    for row in page.result:
-        shown = {"ID": str(row["id"])}
-        for name in kinds:
-            if name != "ID":
-                shown[name] = row[name] if row[name] is None else str(row[name])
-        keep_all = not select or "*" in select
-        rows.append({name: value for name, value in shown.items() if keep_all or name in select})
-    return Page(rows, page.total, page.next)
+def _comment(row: Row) -> Row:
+    return {name: None if row[field.key] is None else str(row[field.key]) for name, field in _COMMENT_FIELDS.items()}
 
 
 @method("crm.timeline.comment.list", scope="crm", upper=True)
 def comments(portal: PortalState, user: User, params: Params) -> Any:
-    return _old_page(portal.store.comments, _COMMENT_KINDS, params, required=("ENTITY_ID", "ENTITY_TYPE"))
+    filter_ = as_map(array_or_none(params, "FILTER"))
+    for name in ("ENTITY_ID", "ENTITY_TYPE"):
+        if name not in {key.lstrip("=") for key in filter_}:
+            raise Refusal("", f"The field {name} is required in filter.")
+    matcher = Matcher(_COMMENT_FIELDS, refuse=None).read(filter_)
+    order = read_order(array_or_none(params, "ORDER"), _COMMENT_FIELDS, None)
+    select = {str(name) for name in as_map(array_or_none(params, "SELECT")).values()}
+    page = page_of(portal.store.comments, matcher, order, params.get("start"), old=True)
+    keep_all = not select or "*" in select
+    rows = [{name: value for name, value in _comment(row).items() if keep_all or name in select} for row in page.result]
+    return Page(rows, page.total, page.next)
+
+
+@method("crm.timeline.comment.fields", scope="crm")
+def comment_fields(portal: PortalState, user: User, params: Params) -> Any:
+    return {name: description(spec, "old") for name, spec in _COMMENT_SPECS.items()}
+
+
+@method("crm.timeline.comment.get", scope="crm", upper=True)
+def get_comment(portal: PortalState, user: User, params: Params) -> Any:
+    row = portal.store.comments.get(as_integer(params.get("ID")) or 0)
+    if row is None:
+        raise Refusal("", "Not found.")
+    if not user.may("read"):
+        raise Refusal("", "Access denied.")
+    return _comment(row)
+
+
+def _comment_to_change(portal: PortalState, user: User, params: Params) -> Row:
+    row = portal.store.comments.get(integer(params, "id"))
+    if row is None:
+        raise Refusal("NOT_FOUND", "Not found.")
+    # The page: `ownerTypeId` and `ownerId` say in which of several timelines; here a comment has one.
+    owner = tuple(as_integer(params[name]) for name in ("ownerTypeId", "ownerId") if name in params)
+    if owner not in ((), row["owner"]):
+        raise Refusal("OWNER_NOT_FOUND", "Owner was not found")
+    if not user.may("change"):
+        raise Refusal("ACCESS_DENIED", portal.text("access_denied"))
+    return row
+
+
+@method("crm.timeline.comment.update", scope="crm")
+def update_comment(portal: PortalState, user: User, params: Params) -> Any:
+    row, fields = _comment_to_change(portal, user, params), array(params, "fields")
+    row["COMMENT"] = _comment_text(fields)
+    portal.events.announce("ONCRMTIMELINECOMMENTUPDATE", {"ID": row["id"]})
+    return row["id"]
+
+
+@method("crm.timeline.comment.delete", scope="crm")
+def delete_comment(portal: PortalState, user: User, params: Params) -> Any:
+    row = _comment_to_change(portal, user, params)
+    portal.store.comments.remove(row["id"])
+    portal.events.announce("ONCRMTIMELINECOMMENTDELETE", {"ID": row["id"]})
+
+
+def _comment_text(fields: dict[str, Any]) -> str:
+    comment = fields.get("COMMENT")
+    if not isinstance(comment, str) or not comment.strip():
+        raise Refusal("INVALID_ARG_VALUE", "Empty comment message")
+    return comment.strip()
 
 
 @method("crm.timeline.comment.add", scope="crm")
@@ -71,9 +109,7 @@ def add_comment(portal: PortalState, user: User, params: Params) -> Any:
     table = portal.store.items.get(entity_type_id) if entity_type_id else None
     if table is None or entity_id is None or table.get(entity_id) is None:
         raise Refusal("OWNER_NOT_FOUND", "Owner was not found")
-    comment = fields.get("COMMENT")
-    if not isinstance(comment, str) or not comment.strip():
-        raise Refusal("INVALID_ARG_VALUE", "Empty comment message")
+    comment = _comment_text(fields)
     if not user.may("change"):
         raise Refusal("ACCESS_DENIED", portal.text("access_denied"))
     comment_id = portal.store.comments.add(
@@ -82,7 +118,7 @@ def add_comment(portal: PortalState, user: User, params: Params) -> Any:
             "ENTITY_ID": entity_id,
             "ENTITY_TYPE": entity_type,
             "CREATED": portal.clock.iso(),
-            "COMMENT": comment.strip(),
+            "COMMENT": comment,
             "AUTHOR_ID": user.id,
         }
     )
