@@ -139,6 +139,7 @@ WITHOUT_RIGHTS = {
 
 #: Printed errors that cannot be had, and why.
 IMPOSSIBLE = {
+    "crm.timeline.comment.fields": "prints `error` alone, for whatever may go wrong in a server",
     "batch": "prints errors of single commands, which stand inside a result: see `test_batch.py`",
     "app.info": "current servers answer a webhook (server source)",
     "crm.activity.list": "plain HTTP is refused for all methods alike",
