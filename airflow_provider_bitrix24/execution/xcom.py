@@ -31,6 +31,29 @@ def small_list(rows: Iterable[Any], method: str) -> list[Any]:
     return kept
 
 
+def is_small(value: Any) -> bool:
+    """Whether a value may go to XCom; what is not JSON is left to Airflow's own serializers."""
+    return len(json.dumps(value, ensure_ascii=False, default=lambda other: "").encode()) <= MAX_XCOM_KIB * 1024
+
+
+def small_result(result: Any, method: str, hint: str) -> Any:
+    """
+    A result that may go to XCom.
+
+    :param method: for the message; empty for a batch.
+    :raises Bitrix24Error: it is larger than 48 KiB. What was called is done, and a retry would meet the same.
+    """
+    if is_small(result):
+        return result
+    raise Bitrix24Error(
+        f"done, but the result is larger than {MAX_XCOM_KIB} KiB, too large for XCom",
+        method=method,
+        ran="yes",
+        retryable=False,
+        next_step=hint,
+    )
+
+
 def error_summary(error: Bitrix24Error) -> dict[str, Any]:
     """An error as plain JSON: ``{"error": "NotFound", "code": "NOT_FOUND", "message": "…", "retryable": false, …}``."""
     return {

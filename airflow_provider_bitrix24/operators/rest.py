@@ -13,7 +13,7 @@ from airflow_provider_bitrix24.execution.arguments import NOT_GIVEN, NotGiven, o
 from airflow_provider_bitrix24.execution.at_most_once import once
 from airflow_provider_bitrix24.execution.base_operator import Bitrix24BaseOperator
 from airflow_provider_bitrix24.execution.rendered import check_filter
-from airflow_provider_bitrix24.execution.xcom import error_summary, small_list
+from airflow_provider_bitrix24.execution.xcom import error_summary, is_small, small_list, small_result
 from airflow_provider_bitrix24.rest.encoding import has_reference
 from airflow_provider_bitrix24.rest.messages import preview
 from airflow_provider_bitrix24.rest.nothing import from_json
@@ -22,10 +22,15 @@ if TYPE_CHECKING:
     from airflow_provider_bitrix24.rest.batches.batch_result import BatchResult
     from airflow_provider_bitrix24.rest.client import Client
 
+_PART_OF_A_RESULT = (
+    "return a part of it with result_path or response_filter; for a list, use Bitrix24ListOperator with destination"
+)
+_LESS_IN_A_BATCH = "ask for fewer fields or in several tasks; for lists, use Bitrix24ListOperator with destination"
+
 
 class Bitrix24Operator(Bitrix24BaseOperator):
     """
-    Call any method and return its result, or a part of it, to XCom.
+    Call any method and return its result, or a part of it, to XCom, up to 48 KiB.
 
     A method that must not be repeated, such as an add, is not called again after a lost answer, nor by the next try of
     a task that was killed meanwhile; but before Airflow 3.3 nothing remembers that: set ``retries=0`` there.
@@ -106,9 +111,9 @@ class Bitrix24Operator(Bitrix24BaseOperator):
             result = _part(result, str(self.result_path), name, retryable=False)
         if self.response_check is not None and not _of_user("response_check", self.response_check, result, name, again):
             raise Bitrix24Error("response_check refused the result", method=name, ran="yes", retryable=again)
-        if self.response_filter is None:
-            return result
-        return _of_user("response_filter", self.response_filter, result, name, again)
+        if self.response_filter is not None:
+            result = _of_user("response_filter", self.response_filter, result, name, again)
+        return small_result(result, name, _PART_OF_A_RESULT)
 
     def _check_readers(self) -> None:
         """Check, before the method is called, what will read its result: it must not be called again for that."""
@@ -131,7 +136,7 @@ class Bitrix24BatchOperator(Bitrix24BaseOperator):
     it again; but before Airflow 3.3 nothing remembers that: set ``retries=0`` there.
 
     Returns ``{"results": {"a": …}, "errors": {"b": {"error": "NotFound", "code": "NOT_FOUND", "message": "…"}},
-    "not_run": []}``, each command under its name. Keep it small: use the list and bulk operators for many rows.
+    "not_run": []}``, each command under its name, up to 48 KiB: use the list and bulk operators for many rows.
 
     :param commands: ``{"a": {"method": "crm.item.get", "params": {"entityTypeId": 2, "id": 7}}, …}`` or
         ``{"a": ["crm.item.get", {…}]}``, or its JSON text; templated.
@@ -204,11 +209,14 @@ class Bitrix24BatchOperator(Bitrix24BaseOperator):
             }
             stopped = any(isinstance(error, TaskStopped) for error in done.errors.values())
             if stopped or (on_error == "fail" and (done.errors or done.not_run)):
-                context["ti"].xcom_push(key="bitrix24_batch", value=outcome)
+                # What failed and what was not sent is worth more than the results.
+                pushed = outcome if is_small(outcome) else {**outcome, "results": None}
+                context["ti"].xcom_push(key="bitrix24_batch", value=pushed)
                 raise self._failure(done, [name for name in unrepeatable if name in done.replies])
             return outcome
 
-        return once(context, "batch", commands, send) if unrepeatable else send()
+        outcome = once(context, "batch", commands, send) if unrepeatable else send()
+        return dict(small_result(outcome, "batch", _LESS_IN_A_BATCH))
 
     @staticmethod
     def _check_names(client: Client, commands: Mapping[str, tuple[str, Mapping[str, Any]]]) -> None:

@@ -38,6 +38,36 @@ def test_the_result_of_any_method_goes_to_xcom(portal, connection):
     assert portal.calls[-1].params == {"entityTypeId": 2, "id": 1}
 
 
+LARGE = json.dumps({"result": {"item": {"id": 7, "text": "x" * 60_000}}}).encode()
+
+
+@pytest.mark.parametrize("method", ["crm.deal.get", "crm.deal.add", "profile", "crm.contact.update"])
+def test_a_result_that_is_too_large_for_xcom_fails_without_retry(method, portal, connection):
+    portal.fault("body", method, body=LARGE, times=None)
+    params = {"id": 7, **({"fields": {}} if method.endswith(("add", "update")) else {})}
+    with pytest.raises(AirflowFailException) as caught:
+        run(Bitrix24Operator, method=method, method_params=params, check_fields=False)
+    message = str(caught.value)
+    assert f"{method}: done, but the result is larger than 48 KiB, too large for XCom: return a part of it" in message
+    assert portal.count(method) == 1
+    part = {"result_path": "item.id", "response_filter": lambda id_: id_ + 1}
+    assert run(Bitrix24Operator, method=method, method_params=params, check_fields=False, **part) == 8
+
+
+def test_a_batch_that_is_too_large_for_xcom_fails_and_a_failed_one_reports_its_errors(portal, connection):
+    fields = {"title": "Oak", "comments": "x" * 30_000}
+    ids = [portal.add_deals(1, **fields)[0] for _ in range(2)]
+    commands = {f"c{id_}": ["crm.deal.get", {"ID": id_}] for id_ in ids}
+    with pytest.raises(AirflowFailException, match="batch: done, but the result is larger than 48 KiB"):
+        run(Bitrix24BatchOperator, commands=commands)
+    given = context()
+    with pytest.raises(AirflowFailException):
+        run(Bitrix24BatchOperator, given=given, commands={**commands, "no": ["crm.deal.get", {"ID": 999_999}]})
+    outcome = given["ti"].pushed["bitrix24_batch"]
+    assert outcome["results"] is None
+    assert list(outcome["errors"]) == ["no"]
+
+
 def test_a_batch_as_any_method_is_refused_since_nobody_would_see_its_failed_commands(portal, connection):
     failure = failure_of(Bitrix24Operator, method="batch", method_params={"cmd": {"a": "crm.item.get?id=0"}})
     assert failure == "method is batch, whose failed commands would go unnoticed here: use Bitrix24BatchOperator"
