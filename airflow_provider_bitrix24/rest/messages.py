@@ -3,11 +3,44 @@
 from __future__ import annotations
 
 import difflib
+import html
+import re
+import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 #: Most characters of a value that a message shows.
 PREVIEW_LENGTH = 60
+
+
+_TAG = re.compile(r"<[^<>]*>")
+_BB_NAMES = (
+    "b|i|u|s|p|br|url|img|user|chat|send|put|call|color|size|font|quote|code|list|table|tr|td|th|icon|attach|disk"
+)
+#: An opening one not after a word: ``$result[b]`` and ``filter[s]`` are none.
+_BB_CODE = re.compile(
+    rf"\[/(?:{_BB_NAMES})\]|(?<!\w)\[(?:{_BB_NAMES})(?:[=\s][^\[\]]*)?\]",
+    re.IGNORECASE,
+)
+#: What Airflow's page folds a log by.
+_LOG_GROUP = re.compile(r"(?:::(?=(?:end)?group::)|##(?=\[(?:end)?group\]))", re.IGNORECASE)
+#: Controls, signs that turn the direction of a text or cannot be seen, and characters of nobody.
+_UNSEEN = frozenset({"Cc", "Cf", "Co", "Cn", "Zl", "Zp"})
+
+
+def one_line(text: str) -> str:
+    """
+    Return a text of a portal as one line without markup.
+
+    Texts may hold ``<br>`` and BB codes. A line break or a ``::group::`` would let a portal forge or fold log lines,
+    and a sign such as U+202E would turn what follows round.
+    """
+    text = _BB_CODE.sub(" ", html.unescape(_TAG.sub(" ", text)))
+    text = "".join(
+        " " if unicodedata.category(character) in _UNSEEN else character
+        for character in text.encode("utf-8", "replace").decode()
+    )
+    return _LOG_GROUP.sub("", " ".join(text.split()))
 
 
 def preview(value: Any, scrub: Callable[[str], str] = str) -> str:

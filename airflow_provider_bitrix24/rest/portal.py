@@ -11,12 +11,18 @@ from urllib.parse import quote, unquote, urlsplit
 from airflow_provider_bitrix24.exceptions import ConfigurationError, PortalMoved
 from airflow_provider_bitrix24.rest.limits.bucket import PLANS, STANDARD, Bucket
 from airflow_provider_bitrix24.rest.limits.operating import OPERATING_BUDGET_SECONDS
+from airflow_provider_bitrix24.rest.messages import one_line
 from airflow_provider_bitrix24.rest.scrub import Scrub, scrubber
 
 #: Seconds without a byte after which an answer counts as lost. The cloud ends a call after 60 s (REST docs, "Limits").
 READ_TIMEOUT_SECONDS = 75.0
 #: Largest answer that is read, in MiB.
 MAX_RESPONSE_MIB = 64
+
+
+_DEFAULT_PORTS = {"https": 443, "http": 80}
+#: Most characters of a redirect's address, and of its path in a message.
+_LONGEST_LOCATION, _LONGEST_PATH = 2_000, 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +98,8 @@ class Portal:
     :param bucket: how fast the portal may be asked.
     :param limiter: address of a Redis that shares the bucket among hosts; may hold a password.
     :param operating_budget_seconds: operating time that a method may use in ten minutes.
-    :param allowed_domains: hosts to which the portal may be renamed, ``*`` standing for one label.
+    :param allowed_domains: hosts to which the portal may be renamed, ``*`` standing for one label; with ``:8443`` for
+        another port than the present one.
     """
 
     host: str
@@ -135,9 +142,17 @@ class Portal:
         """Return a function that takes the secrets of this portal out of a text."""
         return scrubber(self.secrets())
 
-    def allows(self, host: str) -> bool:
-        """Whether the portal may be at this host: its own, or one of ``allowed_domains``."""
-        return host.lower() == self.host or any(_matches(host.lower(), domain) for domain in self.allowed_domains)
+    def allows(self, host: str, port: int | None = None) -> bool:
+        """
+        Whether the portal may be at this host: its own, or one of ``allowed_domains``.
+
+        :param port: None for the present one; another one must be in ``allowed_domains`` with the host, since somebody
+            else may listen there.
+        """
+        host = host.lower()
+        if port is None or port == (self.port or _DEFAULT_PORTS.get(self.scheme)):
+            return host == self.host or any(_matches(host, domain) for domain in self.allowed_domains)
+        return any(_matches(f"{host}:{port}", domain) for domain in self.allowed_domains)
 
     def at(self, client_endpoint: str | None) -> Portal:
         """
@@ -153,7 +168,7 @@ class Portal:
         # The portal may be reached through another port or folder than it knows itself.
         if host == self.host:
             return self
-        if not self.allows(host) or target.scheme != self.scheme:
+        if not self.allows(host, port) or target.scheme != self.scheme:
             raise ConfigurationError(
                 f"the token is for the portal {target.scheme}://{host}, but the connection names {self.address}",
                 next_step=f"if your portal has been renamed, write {host} as the connection's host, "
@@ -174,7 +189,11 @@ class Portal:
         def refuse(reason: str, next_step: str) -> PortalMoved:
             scrub = self.scrubber()
             return PortalMoved(
-                scrub(reason), method=method, status=status, request_id=request_id, next_step=scrub(next_step)
+                one_line(scrub(reason)),
+                method=method,
+                status=status,
+                request_id=request_id,
+                next_step=one_line(scrub(next_step)),
             )
 
         try:
@@ -185,24 +204,36 @@ class Portal:
                 "the portal redirects to an address that cannot be read", "open the portal in a browser"
             ) from None
         scheme = target.scheme or self.scheme
+        if len(location) > _LONGEST_LOCATION:
+            raise refuse(
+                f"the portal redirects to an address of {len(location)} characters", "open the portal in a browser"
+            )
         if host == self.host and scheme == "https" and self.scheme == "http":
             raise refuse("the portal asks for https", f"write https://{host} as the connection's host")
-        if host == self.host and port in (self.port, None):
+        if host == self.host and port in (self.port, self.port or _DEFAULT_PORTS.get(scheme), None):
+            # Without the query, which may hold anything.
+            path = target.path if len(target.path) <= _LONGEST_PATH else f"{target.path[: _LONGEST_PATH - 1]}…"
             raise refuse(
-                "the portal shows a page instead of an answer (licence, maintenance or a wrong address)",
+                f"the portal shows the page {path or '/'} instead of an answer (licence, maintenance or a wrong "
+                "address)",
                 f"open {self.address} in a browser, and check the connection's host",
             )
         if (scheme != "https" and self.scheme == "https") or scheme not in ("http", "https"):
             raise refuse(f"the portal redirects to {scheme}://{host}, which is not https", "nothing was sent there")
-        if not self.allows(host):
+        # A redirect that names no port means the present one.
+        if not self.allows(host, port):
+            same_port = port in (None, self.port or _DEFAULT_PORTS.get(self.scheme))
             raise refuse(
-                f"the portal {self.host} redirects to {host}, which this connection does not allow",
+                f"the portal {self.host} redirects to {host}{'' if same_port else f':{port}'}, which this connection "
+                "does not allow",
                 f"if your portal has been renamed, write {host} as the connection's host, "
-                "or add it to the extra `allowed_domains`",
+                "or add it to the extra `allowed_domains`"
+                if same_port
+                else f"if it has moved there, write {host} as the connection's host and {port} as its port, or "
+                f"add {host}:{port} to the extra `allowed_domains`",
             )
         if f"{self.folder}/rest/" not in target.path:
             raise refuse(f"the portal redirects to a page at {host}", f"open https://{host} in a browser")
-        # A redirect that names no port means the present one.
         return replace(self, host=host, scheme=scheme, port=port or self.port)
 
 

@@ -254,6 +254,16 @@ def test_any_other_host_never_sees_the_secret(portal, all_output):
     assert (outcome.requests, outcome.executed) == (["delete"], 0)
 
 
+def test_another_port_of_the_same_host_never_sees_the_secret(portal, all_output):
+    with RawServer(lambda connection: None) as other:
+        portal.fault("redirect", DELETE, location=f"https://127.0.0.1:{other.port}/rest/x")
+        outcome = delete(portal, unpaid(portal), all_output, allowed_domains=("127.0.0.1",))
+        assert other.connections == 0
+    assert type(outcome.error) is PortalMoved
+    assert f"add 127.0.0.1:{other.port} to the extra `allowed_domains`" in str(outcome.error)
+    assert (outcome.requests, outcome.executed) == (["delete"], 0)
+
+
 def test_a_circle_of_redirects_ends(portal, all_output):
     for host in ("localhost", "127.0.0.1") * 3:
         portal.fault("redirect", DELETE, location=f"https://{host}:{portal.port}/rest/x")

@@ -38,11 +38,13 @@ def test_the_address_of_a_method_holds_no_secret():
         ("*.bitrix24.com", {}, "//new.bitrix24.com/rest/profile", "https://new.bitrix24.com"),
         ("*", {"host": "old"}, "https://new/rest/profile", "https://new"),
         ("new.com", {"port": 8443}, "https://new.com/rest/profile", "https://new.com:8443"),
-        ("new.com", {"port": 8443}, "https://new.com:9443/rest/profile", "https://new.com:9443"),
+        ("new.com:9443", {"port": 8443}, "https://new.com:9443/rest/profile", "https://new.com:9443"),
         ("new.com", {"folder": "/a"}, "https://new.com/a/rest/profile", "https://new.com/a"),
         ("new.com", {"scheme": "http"}, "https://new.com/rest/profile", "https://new.com"),
         ("new.com", {"scheme": "http"}, "http://new.com/rest/profile", "http://new.com"),
-        ("new.com", {}, "https://old.bitrix24.com:8443/rest/profile", "https://old.bitrix24.com:8443"),
+        ("*.com:9443", {"port": 8443}, "https://new.com:9443/rest/profile", "https://new.com:9443"),
+        ("new.com", {}, "https://new.com:443/rest/profile", "https://new.com:443"),
+        ("old.bitrix24.com:8443", {}, "https://old.bitrix24.com:8443/rest/profile", "https://old.bitrix24.com:8443"),
     ],
 )
 def test_a_renamed_portal_inside_the_allowed_domains_is_followed(allowed, settings, location, address):
@@ -56,10 +58,10 @@ def test_a_renamed_portal_inside_the_allowed_domains_is_followed(allowed, settin
 @pytest.mark.parametrize(
     ("location", "settings", "what", "hint"),
     [
-        ("/", {}, "shows a page instead of an answer", "open https://old.bitrix24.com in a browser"),
-        ("/rest/1/x/profile", {}, "shows a page instead of an answer", "the connection's host"),
-        ("https://old.bitrix24.com/license", {}, "shows a page instead of an answer", "in a browser"),
-        ("https://OLD.bitrix24.com:443/license", {"port": 443}, "shows a page", "in a browser"),
+        ("/", {}, "shows the page / instead of an answer", "open https://old.bitrix24.com in a browser"),
+        ("/rest/1/x/profile", {}, "shows the page /rest/1/x/profile instead of an answer", "the connection's host"),
+        ("https://old.bitrix24.com/license", {}, "shows the page /license instead of an answer", "in a browser"),
+        ("https://OLD.bitrix24.com:443/license", {"port": 443}, "shows the page /license", "in a browser"),
         ("https://new.com/rest/x", {}, "redirects to new.com, which this connection does not allow", "allowed_domains"),
         ("https://new.com/rest/x", {"allowed_domains": ("other.com",)}, "does not allow", "write new.com"),
         ("https://a.b.com/rest/x", {"allowed_domains": ("*.com",)}, "does not allow", "write a.b.com"),
@@ -90,6 +92,40 @@ def test_a_renamed_portal_inside_the_allowed_domains_is_followed(allowed, settin
             "nothing was sent",
         ),
         ("https://old.bitrix24.com/rest/x", {"scheme": "http"}, "asks for https", "write https://old.bitrix24.com"),
+        (
+            "https://old.bitrix24.com:8443/rest/x",
+            {},
+            "redirects to old.bitrix24.com:8443, which",
+            "old.bitrix24.com:8443 to",
+        ),
+        ("https://old.bitrix24.com:8443/rest/x", {"allowed_domains": ("old.bitrix24.com",)}, "does not allow", "8443"),
+        (
+            "https://old.bitrix24.com:443/rest/x",
+            {"port": 8443},
+            "redirects to old.bitrix24.com:443, which",
+            "as its port",
+        ),
+        (
+            "https://new.com:8443/rest/x",
+            {"allowed_domains": ("new.com",)},
+            "redirects to new.com:8443",
+            "new.com:8443 to",
+        ),
+        (
+            "https://new.com/rest/x",
+            {"allowed_domains": ("new.com:8443",)},
+            "redirects to new.com, which",
+            "allowed_domains",
+        ),
+        (
+            "https://new.com:8443/x",
+            {"allowed_domains": ("new.com:8444",)},
+            "redirects to new.com:8443",
+            "8443 as its port",
+        ),
+        ("/license?" + "x" * 60_000, {}, "an address of 60009 characters", "in a browser"),
+        ("/" + "p" * 1_500, {}, "shows the page /pppp", "in a browser"),
+        ("/a\u202eb\x1b[2J::group::c", {}, "shows the page /a b [2Jgroup::c", "in a browser"),
         ("https://[", {}, "an address that cannot be read", "in a browser"),
         ("https://new.com:99999/rest/x", {}, "an address that cannot be read", "in a browser"),
     ],
@@ -99,6 +135,7 @@ def test_any_other_redirect_is_refused_with_a_hint(location, settings, what, hin
         moved(location, **settings)
     assert what in caught.value.reason
     assert hint in caught.value.next_step
+    assert len(str(caught.value)) < 500
     assert (caught.value.status, caught.value.request_id, caught.value.ran) == (302, "r-1", "no")
     assert not caught.value.retryable
 

@@ -8,7 +8,6 @@ The class of an error depends on its code, then on an exact text, then on the st
 
 from __future__ import annotations
 
-import html
 import json
 import re
 from collections.abc import Mapping
@@ -23,6 +22,7 @@ from airflow_provider_bitrix24.exceptions import (
     Unauthorized,
 )
 from airflow_provider_bitrix24.rest.answers import error_codes
+from airflow_provider_bitrix24.rest.messages import one_line
 from airflow_provider_bitrix24.rest.scrub import Scrub
 
 #: Most characters of a portal's text, and of its code, that go into a message.
@@ -175,7 +175,7 @@ def read_error(
     """Return the exception of an error body or entry of ``result_error``, ``{"error": …, "error_description": …}``."""
     code, description = _code_and_text(error)
     # A code is a word; anything longer is text that came in the wrong place.
-    code, description = _cut(scrub(_clean(code)), CODE_LENGTH), scrub(_clean(description))
+    code, description = _cut(scrub(one_line(code)), CODE_LENGTH), scrub(one_line(description))
     rule = error_codes.find_rule(code, description, method=method)
     # Cut last: half a secret would not be recognized, and the end of a long text may be what a rule looks for.
     description = _cut(description, TEXT_LENGTH)
@@ -230,12 +230,6 @@ def _as_text(value: Any) -> str:
         return "…"
 
 
-def _clean(text: str) -> str:
-    """Return one line without markup: texts may hold ``<br>``, and a line break would let a portal forge log lines."""
-    text = html.unescape(re.sub(r"<[^<>]*>", " ", text))
-    return re.sub(r"[\s\x00-\x1f\x7f-\x9f]+", " ", text.encode("utf-8", "replace").decode()).strip()
-
-
 def _cut(text: str, length: int) -> str:
     return text if len(text) <= length else f"{text[: length - 1]}…"
 
@@ -277,6 +271,6 @@ def _kind_of_body(answer: Any, body: bytes, content_type: str, scrub: Scrub) -> 
     text = body[:20_000].decode("utf-8", "replace")
     if "html" in content_type.lower() or re.search(r"<(html|!doctype|head|title)\b", text, re.IGNORECASE):
         title_tag = re.search(r"<title[^>]*>(.*?)</title", text, re.IGNORECASE | re.DOTALL)
-        title = _cut(scrub(_clean(title_tag[1])), TEXT_LENGTH) if title_tag else ""
+        title = _cut(scrub(one_line(title_tag[1])), TEXT_LENGTH) if title_tag else ""
         return f'an HTML page titled "{title}"' if title else "an HTML page"
     return "a body that is not JSON"

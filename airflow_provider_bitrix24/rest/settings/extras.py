@@ -212,7 +212,9 @@ class Extras:
             self.fail(key, 'it must be a list of host names such as ["new.bitrix24.com", "*.bitrix24.com"]')
         domains = tuple(part.strip().lower() for part in value)
         for domain in domains:
-            if not re.fullmatch(r"(\*|[\w-]+)(\.(\*|[\w-]+))+|[\w-]+", domain) or set(domain) <= set("*."):
+            host, _, port = domain.partition(":")
+            usable = re.fullmatch(r"(\*|[\w-]+)(\.(\*|[\w-]+))+|[\w-]+", host) and not set(host) <= set("*.")
+            if not usable or (":" in domain and not re.fullmatch(r"[1-9][0-9]{0,4}", port)):
                 self.fail(
                     key,
                     "it must hold host names, e.g. new.bitrix24.com or *.bitrix24.com, without https:// and paths",

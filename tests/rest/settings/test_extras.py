@@ -94,7 +94,7 @@ REFUSED: list[tuple[str, Any, str]] = [
     ("proxy", 3128, "text"),
     *(
         ("allowed_domains", value, "new.bitrix24.com")
-        for value in ("*", "*.*", WEBHOOK, 5, [5], {"a": 1}, "a..b", "a b/c")
+        for value in ("*", "*.*", WEBHOOK, 5, [5], {"a": 1}, "a..b", "a b/c", "a.b:", "a.b:0", "a.b:x", "*:8443")
     ),
     *(("allow_http", value, "true or false") for value in ("maybe", 2, [])),
     ("webhook_url", ["x"], "text"),
