@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from airflow_provider_bitrix24._compat import Variable
 from airflow_provider_bitrix24.exceptions import ConfigurationError
-from airflow_provider_bitrix24.rest.oauth.token_stores import version_of
+from airflow_provider_bitrix24.rest.oauth.file_token_store import version_of
 
 
 class VariableTokenStore:

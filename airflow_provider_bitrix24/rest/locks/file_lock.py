@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
+import stat
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -41,6 +43,7 @@ def locked_file(
         belongs to another user, or a link.
     :return: the file descriptor, for reading and writing.
     :raises BlockingIOError: somebody else held the lock for longer than ``patience_seconds``.
+    :raises PermissionError: it belongs to another user, who could hold the lock for ever.
     :raises OSError: the file cannot be opened.
     """
     file = _open(name, directory, private)
@@ -72,9 +75,23 @@ def _open(name: str, directory: str, private: bool) -> int:
     flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
     parent = _open_private(directory) if private else os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        return os.open(name, flags, 0o600, dir_fd=parent)
+        file = os.open(name, flags, 0o600, dir_fd=parent)
     finally:
         os.close(parent)
+    try:
+        status = os.fstat(file)
+        path = os.path.join(directory, name)
+        # Whoever can open the file can hold its lock for ever.
+        if status.st_uid != os.geteuid():
+            raise PermissionError(errno.EACCES, "it belongs to another user", path)
+        if not stat.S_ISREG(status.st_mode):
+            raise PermissionError(errno.EACCES, "it is not a regular file", path)
+        if status.st_mode & 0o077:
+            os.fchmod(file, 0o600)
+    except BaseException:
+        os.close(file)
+        raise
+    return file
 
 
 def _open_private(path: str) -> int:

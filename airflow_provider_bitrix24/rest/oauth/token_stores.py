@@ -10,14 +10,12 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
-import os
 from collections.abc import Callable
 from importlib import import_module
 from typing import Any, Protocol
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError
-from airflow_provider_bitrix24.rest.locks.file_lock import locked_file
+from airflow_provider_bitrix24.rest.oauth.file_token_store import FileTokenStore
 from airflow_provider_bitrix24.rest.redis import redis_client
 
 #: Beginning of every key. It holds the word "token", by which Airflow hides values of variables.
@@ -44,66 +42,6 @@ class TokenStore(Protocol):
         :raises Exception: the store cannot be written.
         """
         ...
-
-
-def version_of(text: str | None) -> str:
-    """Return a version of a text, for stores that have no versions of their own."""
-    return hashlib.sha256((text or "").encode()).hexdigest()
-
-
-class FileTokenStore:
-    """
-    A file of one host with mode 0600, replaced as a whole: a reader sees the old or the new one, never half of one.
-
-    :param path: the file; its directory must exist and be writable.
-    """
-
-    def __init__(self, path: str) -> None:
-        # A link stays a link, and the file that it leads to is replaced.
-        self._path = os.path.realpath(path)
-
-    def read(self, key: str) -> tuple[str | None, str]:
-        text = self._all().get(key)
-        return text, version_of(text)
-
-    def write(self, key: str, text: str, version: str) -> bool:
-        directory = os.path.dirname(self._path)
-        with locked_file(f"{os.path.basename(self._path)}.lock", directory):
-            texts = self._all()
-            if version_of(texts.get(key)) != version:
-                return False
-            # Always the same name: the draft of a killed worker is overwritten by the next one.
-            draft = f"{self._path}.new"
-            flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-            with os.fdopen(os.open(draft, flags, 0o600), "w", encoding="utf-8") as stream:
-                os.fchmod(stream.fileno(), 0o600)
-                json.dump({**texts, key: text}, stream)
-                stream.flush()
-                os.fsync(stream.fileno())
-            os.replace(draft, self._path)
-            handle = os.open(directory, os.O_RDONLY)
-            try:
-                os.fsync(handle)
-            finally:
-                os.close(handle)
-        return True
-
-    def _all(self) -> dict[str, str]:
-        try:
-            with open(self._path, encoding="utf-8") as stream:
-                texts = json.load(stream)
-        except FileNotFoundError:
-            if not os.path.isdir(os.path.dirname(self._path)):
-                raise
-            return {}
-        except (ValueError, RecursionError):
-            texts = None
-        if not isinstance(texts, dict) or not all(isinstance(text, str) for text in texts.values()):
-            raise ConfigurationError(
-                f"the token file {self._path} holds something else than was written to it",
-                next_step="restore it from a copy, or delete it and authorize the application again",
-            )
-        return texts
 
 
 class RedisTokenStore:

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError, NotSent
-from airflow_provider_bitrix24.rest.oauth.token_stores import FileTokenStore, RedisTokenStore, TokenStore, token_store
+from airflow_provider_bitrix24.rest.oauth.file_token_store import FileTokenStore
+from airflow_provider_bitrix24.rest.oauth.token_stores import RedisTokenStore, TokenStore, token_store
 from tests.rest.applications import MemoryStore, application_client
 from tests.rest.redis_server import Server, forwarding_to, refused_port, tcp
 
@@ -150,7 +151,9 @@ def test_a_file_is_replaced_whole_and_never_written_into(path):
 
 def test_what_a_killed_writer_left_behind_is_written_over(path):
     write(path, "one")
-    draft = path.with_name("tokens.json.new")
+
+    def drafts() -> list[Path]:
+        return list(path.parent.glob("*.new"))
 
     def die_while_writing() -> None:
         replace = os.replace
@@ -164,18 +167,117 @@ def test_what_a_killed_writer_left_behind_is_written_over(path):
     process.start()
     process.join()
     assert process.exitcode == -signal.SIGKILL
-    assert draft.exists()
+    assert len(drafts()) == 1
     write(path, "two")
     assert FileTokenStore(str(path)).read("key")[0] == "two"
-    assert not draft.exists()
+    assert drafts() == []
 
 
-def test_a_draft_that_others_may_read_becomes_a_file_that_only_its_owner_reads(path):
-    draft = path.with_name("tokens.json.new")
+def give_away(path: Path) -> None:
+    """Give a file to another user."""
+    try:
+        os.chown(path, 12345, -1)
+    except PermissionError:
+        pytest.skip("only root can give a file to another user")
+
+
+@pytest.mark.parametrize("name", ["tokens.json.new", "tokens.json.x.new"])
+@pytest.mark.parametrize("is_ours", [True, False])
+def test_no_draft_is_taken_that_somebody_else_has_made_beforehand(path, name, is_ours):
+    draft = path.with_name(name)
     draft.touch()
-    draft.chmod(0o644)
+    draft.chmod(0o666)
+    if not is_ours:
+        give_away(draft)
+    with draft.open() as theirs:
+        write(path, "one")
+        assert theirs.read() == ""
+    assert (stat.S_IMODE(path.stat().st_mode), path.stat().st_uid) == (0o600, os.geteuid())
+
+
+@pytest.mark.parametrize("what", ["file", "directory", "lock"])
+def test_what_belongs_to_another_user_is_refused(path, what, portal, tmp_path):
+    directory = tmp_path / "tokens"
+    directory.mkdir()
+    path = directory / "tokens.json"
     write(path, "one")
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    theirs = {"file": path, "directory": directory, "lock": directory / "tokens.json.lock"}[what]
+    give_away(theirs)
+    with (
+        application_client(portal.oauth_connection(access_token=None), FileTokenStore(str(path))) as client,
+        pytest.raises(ConfigurationError, match=rf"{theirs}.*belongs to another user") as caught,
+    ):
+        client.call("profile")
+    assert not caught.value.retryable
+    assert portal.requests == 0
+    assert "one" in path.read_text()
+
+
+@pytest.mark.parametrize("what", ["file", "directory"])
+def test_what_everybody_may_write_to_is_refused(path, what, portal, tmp_path):
+    directory = tmp_path / "tokens"
+    directory.mkdir()
+    path = directory / "tokens.json"
+    write(path, "one")
+    theirs = {"file": path, "directory": directory}[what]
+    theirs.chmod(0o1777 if what == "directory" else 0o606)
+    with (
+        application_client(portal.oauth_connection(access_token=None), FileTokenStore(str(path))) as client,
+        pytest.raises(ConfigurationError, match=rf"everybody may write to {theirs}.*chmod o-w"),
+    ):
+        client.call("profile")
+    assert portal.requests == 0
+    with pytest.raises(ConfigurationError, match="everybody may write"):
+        FileTokenStore(str(path)).write("key", "two", "")
+
+
+def test_a_volume_of_root_that_our_group_may_write_to_is_used(path, portal, tmp_path):
+    directory = tmp_path / "volume"
+    directory.mkdir()
+    directory.chmod(0o2775)
+    if os.geteuid() != 0:
+        pytest.skip("only root has a volume of root")
+    (directory / "tokens.json").write_text("{}")
+    os.chown(directory, 0, 50000)
+
+    def work() -> None:
+        os.setgroups([])
+        os.setgid(50000)
+        os.setuid(50000)
+        write(directory / "tokens.json", "one")
+        os._exit(0 if FileTokenStore(str(directory / "tokens.json")).read("key")[0] == "one" else 1)
+
+    # Every directory on the way must let another user through.
+    for parent in list(directory.parents)[:5]:
+        if parent.stat().st_mode & 0o777 == 0o700:
+            parent.chmod(0o711)
+    process = multiprocessing.get_context("fork").Process(target=work)
+    process.start()
+    process.join()
+    assert process.exitcode == 0
+    assert (directory / "tokens.json").stat().st_uid == 50000
+
+
+def test_a_pipe_in_place_of_the_file_does_not_block(path):
+    os.mkfifo(path)
+    with pytest.raises(ConfigurationError, match="holds something else"):
+        FileTokenStore(str(path)).read("key")
+
+
+def test_a_lock_that_others_could_hold_is_closed_to_them(path):
+    lock = path.with_name("tokens.json.lock")
+    lock.touch()
+    lock.chmod(0o666)
+    write(path, "one")
+    assert stat.S_IMODE(lock.stat().st_mode) == 0o600
+
+
+def test_a_lock_that_is_a_link_is_not_followed(path, tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    path.with_name("tokens.json.lock").symlink_to(elsewhere)
+    with pytest.raises(OSError, match="symbolic link"):
+        write(path, "one")
+    assert not elsewhere.exists()
 
 
 def test_a_written_file_leaves_nothing_open(path):
@@ -189,8 +291,7 @@ def test_a_written_file_leaves_nothing_open(path):
 def test_a_draft_that_is_a_link_to_somewhere_else_is_not_followed(path, tmp_path):
     elsewhere = tmp_path / "elsewhere"
     path.with_name("tokens.json.new").symlink_to(elsewhere)
-    with pytest.raises(OSError, match="symbolic link"):
-        write(path, "one")
+    write(path, "one")
     assert not elsewhere.exists()
 
 

@@ -17,7 +17,8 @@ from typing import Any
 from airflow_provider_bitrix24.exceptions import Bitrix24Error
 from airflow_provider_bitrix24.rest.client import Client
 from airflow_provider_bitrix24.rest.oauth import tokens
-from airflow_provider_bitrix24.rest.oauth.token_stores import KEY_PREFIX, FileTokenStore
+from airflow_provider_bitrix24.rest.oauth.file_token_store import FileTokenStore
+from airflow_provider_bitrix24.rest.oauth.token_stores import KEY_PREFIX
 from airflow_provider_bitrix24.rest.portal import OAuthApp
 from airflow_provider_bitrix24.rest.settings.address import portal_from_parts
 
