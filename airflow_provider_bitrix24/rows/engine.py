@@ -183,7 +183,10 @@ class RowEngine:
         if self._dry_run:
             outcomes |= {row.number: Outcome(row.number, READY, row.id, cleared=row.cleared) for row in pending}
         elif held_back is not None:
-            outcomes |= {row.number: Outcome(row.number, NOT_DONE, row.id, held_back) for row in pending}
+            outcomes |= {
+                row.number: _in_view_of_earlier(row, Outcome(row.number, NOT_DONE, row.id, held_back))
+                for row in pending
+            }
         else:
             self._send(step, pending, outcomes)
         return [outcomes[row.number] for row in step.rows]
@@ -204,7 +207,7 @@ class RowEngine:
         if not pending:
             return
         for row, outcome in zip(pending, self._sent(pending), strict=True):
-            outcomes[row.number] = outcome
+            outcomes[row.number] = outcome = _in_view_of_earlier(row, outcome)  # noqa: PLW2901
             lost = outcome.error
             if lost is not None and lost.ran == "unknown" and not self._writer.may_repeat(row):
                 outcomes[row.number] = replace(outcome, error=lost.but(retryable=False))
@@ -248,3 +251,10 @@ class RowEngine:
             next_step="look whether it is there before you write it again",
         )
         return Outcome.of(row.number, lost, row.id)
+
+
+def _in_view_of_earlier(row: PreparedRow, outcome: Outcome) -> Outcome:
+    """This try has not done the row, but an earlier one may have."""
+    if not row.may_have_run or outcome.error is None or outcome.outcome not in (FAILED, NOT_DONE):
+        return outcome
+    return replace(outcome, outcome=UNKNOWN, error=outcome.error.but(ran="unknown"))
