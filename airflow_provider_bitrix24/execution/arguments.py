@@ -64,7 +64,12 @@ def _whole(value: Any) -> int | None:
 
 
 def _number_hint(value: Any) -> str:
-    """What to do about what data frames and templates make of a number, or of a missing one."""
+    """What to do about what data frames, templates and mapped tasks make of a number, or of a missing one."""
+    text = str(value).strip()
+    if text.startswith(("LazySelectSequence", "LazyXComSequence")):
+        return "these are the results of a mapped task: map over them with expand(), or take one, e.g. (…)[0]"
+    if (isinstance(value, str) and text.startswith(("[", "("))) or isinstance(native(value), (list, tuple)):
+        return "this is a list: map the task over it with expand(), or take one member, e.g. (…)[0]"
     if re.fullmatch(r"\s*[1-9][0-9]*\.0*\s*", str(value)):
         return "make it whole with int(…), in a template with | float | int"
     return nothing_hint(value)

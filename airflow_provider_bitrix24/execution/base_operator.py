@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_bitrix24._compat import BaseOperator
+from airflow_provider_bitrix24.exceptions import Bitrix24Error
 from airflow_provider_bitrix24.execution.arguments import NOT_GIVEN, flag, required
 from airflow_provider_bitrix24.execution.rendered import as_written, check_texts
 from airflow_provider_bitrix24.hooks.outcome import airflow_outcome
+from airflow_provider_bitrix24.rest.messages import preview
 from airflow_provider_bitrix24.rest.nothing import is_missing
 
 if TYPE_CHECKING:
     from airflow_provider_bitrix24.hooks.bitrix24 import Bitrix24Hook
     from airflow_provider_bitrix24.rest.client import Client
+
+#: Arguments that name the object of a task.
+_NAMING = ("method", "entity_type_id", "item_id", "entity_id", "payment_id", "row_id", "delivery_id", "key", "rows")
 
 
 class _StandIn:
@@ -72,7 +78,7 @@ class Bitrix24BaseOperator(BaseOperator):
     def execute(self, context: Any) -> Any:
         if "ti" not in context:
             context = {**context, "ti": _StandIn(self.task_id)}
-        with airflow_outcome():
+        with airflow_outcome(), self._log_of_failure():
             for name, attribute in self.flags.items():
                 flag(getattr(self, attribute), name)
             self._check_given()
@@ -84,6 +90,23 @@ class Bitrix24BaseOperator(BaseOperator):
             finally:
                 self._client.close()
                 self._client = None
+
+    @contextmanager
+    def _log_of_failure(self) -> Iterator[None]:
+        """
+        Log what to do about a failure, and what it is about, on lines of their own.
+
+        In Airflow's page the message is one long line, whose end is cut off.
+        """
+        try:
+            yield
+        except Bitrix24Error as error:
+            if error.next_step:
+                self.log.error("What to do: %s", error.next_step)
+            named = [(name, getattr(self, name)) for name in _NAMING if name in self.template_fields]
+            about = ", ".join(f"{name} {preview(value)}" for name, value in named if isinstance(value, (str, int)))
+            self.log.error("It failed with the connection %s%s", self.bitrix24_conn_id, f", {about}" if about else "")
+            raise
 
     def _check_given(self) -> None:
         """:raises ConfigurationError: an argument was given, but has no value."""

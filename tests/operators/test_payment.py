@@ -72,7 +72,7 @@ def test_a_payment_is_named_by_its_id_as_a_number_or_as_text(spelling, portal, c
     "payment_id",
     [
         *("0", "-1", "+1", "1e3", "abc", "3653/1", "1,2", "1 035", "１０３５", "9" * 5000),
-        *(0, -1, True, False, 1.5, 10**18, [1035], {"id": 1035}, b"1035"),
+        *(0, -1, True, False, 1.5, 10**18, {"id": 1035}, b"1035"),
     ],
 )
 def test_what_is_no_id_fails_without_a_retry_and_nothing_is_sent(payment_id, portal, connection):
@@ -100,6 +100,24 @@ def test_an_id_that_a_template_or_a_data_frame_has_spoiled_is_refused_with_a_hin
     assert type(error) is AirflowFailException
     assert str(error).startswith("payment_id must be a whole number above 0, not ")
     assert hint in str(error)
+    assert portal.requests == 0
+
+
+@pytest.mark.parametrize(
+    ("payment_id", "hint"),
+    [
+        ("[1006, 1007]", "this is a list: map the task over it with expand()"),
+        ([1006], "this is a list: map the task over it with expand()"),
+        ("(1006,)", "this is a list"),
+        (np.array([1006, 1007]), "this is a list"),
+        ("LazySelectSequence([1 item])", "these are the results of a mapped task: map over them with expand()"),
+        ("LazyXComSequence(<Task>, <TI>)", "these are the results of a mapped task"),
+    ],
+)
+def test_several_ids_in_place_of_one_are_refused_with_a_hint_of_their_own(payment_id, hint, portal, connection):
+    message = str(failure_of(payment_id))
+    assert message.startswith("payment_id must be a whole number above 0, not ")
+    assert hint in message
     assert portal.requests == 0
 
 

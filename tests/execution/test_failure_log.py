@@ -1,0 +1,45 @@
+"""What the log of a failed task says on lines of their own: what to do, and which object and connection it is about."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from airflow_provider_bitrix24.operators.crm import Bitrix24DeleteItemOperator, Bitrix24UpdateItemOperator
+from airflow_provider_bitrix24.operators.payment import Bitrix24DeletePaymentOperator
+from airflow_provider_bitrix24.operators.payment_items import Bitrix24DeletePaymentProductOperator
+from airflow_provider_bitrix24.operators.rest import Bitrix24Operator
+from tests.operators.context import context
+
+
+@pytest.mark.parametrize(
+    ("operator", "arguments", "hint", "about"),
+    [
+        (Bitrix24DeletePaymentOperator, {"payment_id": 999_999}, "the id is not the number", "payment_id 999999"),
+        (Bitrix24DeleteItemOperator, {"entity_type_id": "deal", "item_id": 999_999}, "crm.item.list gives the ids",
+         "entity_type_id 'deal', item_id 999999"),
+        (Bitrix24UpdateItemOperator, {"entity_type_id": "deal", "item_id": 3, "fields": {"titel": "x"}},
+         "did you mean title", "entity_type_id 'deal', item_id 3"),
+        (Bitrix24DeletePaymentProductOperator, {"item_id": "None"}, "it has no value", "item_id 'None'"),
+        (Bitrix24Operator, {"method": "batch"}, "use Bitrix24BatchOperator", "method 'batch'"),
+    ],
+)  # fmt: skip
+def test_a_failure_is_logged_with_what_to_do_first_and_with_what_it_is_about(
+    operator: Any, arguments: dict[str, Any], hint: str, about: str, portal, connect, all_output
+):
+    connect(conn_id="crm_prod")
+    with pytest.raises(Exception, match=hint[:10]):
+        operator(task_id="task", bitrix24_conn_id="crm_prod", **arguments).execute(context())
+    said = all_output.printed + all_output.records
+    assert f"What to do: {hint}" in said
+    assert f"It failed with the connection crm_prod, {about}" in said
+    assert said.index("What to do: ") < said.index("It failed with the connection")
+
+
+def test_a_limit_is_logged_so_too(portal, connect, all_output):
+    connect(conn_id="crm_prod")
+    portal.fault("operation_time_limit", times=None)
+    with pytest.raises(Exception, match="OPERATION_TIME_LIMIT"):
+        Bitrix24DeletePaymentOperator(task_id="task", bitrix24_conn_id="crm_prod", payment_id=1001).execute(context())
+    assert "It failed with the connection crm_prod, payment_id 1001" in all_output.printed + all_output.records
