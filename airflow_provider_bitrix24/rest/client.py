@@ -134,7 +134,7 @@ class Client:
         """
         What is known of a method, under the name that is sent.
 
-        :raises ConfigurationError: it cannot be the name of a method, or there is no such version.
+        :raises ConfigurationError: it cannot be the name of a method, or is not supported in this version.
         """
         return self._conversation.method(name, version)
 

@@ -114,7 +114,7 @@ class Conversation:
         """
         What is known of a method, under the name that is sent.
 
-        :raises ConfigurationError: it cannot be the name of a method, or there is no such version.
+        :raises ConfigurationError: it cannot be the name of a method, or is not supported in this version.
         """
         sent = name.strip().removesuffix(".json") if isinstance(name, str) else ""
         if not _METHOD_NAME.fullmatch(sent) or len(sent) > _LONGEST_NAME:
@@ -125,6 +125,12 @@ class Conversation:
         if not isinstance(version, int) or version not in (2, 3):
             raise ConfigurationError(
                 f"there is no version {version!r} of the REST API", method=sent, next_step="write 2 or 3"
+            )
+        if version == 3 and sent.lower() == "batch":
+            raise ConfigurationError(
+                "a batch of version 3 is not supported",
+                method=sent,
+                next_step="call its methods one by one with version=3, or send methods of version 2 with client.batch",
             )
         method = self.methods.find(sent, version)
         return method if method.name == sent else replace(method, name=sent)

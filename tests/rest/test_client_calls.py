@@ -218,6 +218,16 @@ def test_a_name_that_no_method_has_is_refused_before_anything_is_sent(
     assert portal.requests == 0
 
 
+@pytest.mark.parametrize("name", ["batch", "Batch", "batch.json", " batch "])
+@pytest.mark.parametrize("ask", ["call", "ask", "list"])
+def test_a_batch_of_version_3_is_refused_before_anything_is_sent(
+    portal: Sandbox, client: Client, name: str, ask: str
+) -> None:
+    with pytest.raises(ConfigurationError, match="a batch of version 3 is not supported: call its methods one by one"):
+        getattr(client, ask)(name, {"cmd": {"a": "tasks.task.get?id=1"}}, version=3)
+    assert portal.requests == 0
+
+
 @pytest.mark.parametrize("version", ["3", "2", 1, 4, 3.5, None, [3], NoTruth()])
 def test_a_version_that_the_api_does_not_have_is_refused_before_anything_is_sent(
     portal: Sandbox, client: Client, version: Any
