@@ -58,7 +58,7 @@ class FileTokenStore:
     def _replace(self, content: str) -> None:
         """Replace the file; the lock is held."""
         self._remove_drafts()
-        # Made anew under a name that nobody can guess, with mode 0600; a file or a link of that name is not taken.
+        # A new file, under a name that nobody can guess, with mode 0600; a file or a link of that name is not taken.
         file, draft = tempfile.mkstemp(prefix=f"{self._name}.", suffix=".new", dir=self._directory)
         try:
             with os.fdopen(file, "w", encoding="utf-8") as stream:
