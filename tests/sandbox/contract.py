@@ -29,6 +29,28 @@ STAND_INS: dict[str, dict[str, str]] = {
     "crm.activity.add": {"fields.OWNER_ID": "deal"},
     **{f"crm.activity.{action}": {"id": "todo"} for action in ("get", "update", "delete")},
     **{f"crm.requisite.{action}": {"id": "requisite"} for action in ("get", "update", "delete")},
+    **{
+        f"crm.{kind}.{action}": {"id": f"own {kind}", "ID": f"own {kind}"}
+        for kind in ("company", "contact", "lead", "quote")
+        for action in (
+            *("get", "update", "delete", "productrows.get", "productrows.set"),
+            *(f"contact.{part}" for part in ("add", "delete", "items.get", "items.set", "items.delete")),
+            *(f"company.{part}" for part in ("add", "delete", "items.get", "items.set", "items.delete")),
+        )
+    },
+    **{
+        f"crm.{kind}.userfield.{action}": {"id": f"own field of {kind}"}
+        for kind in ("company", "contact", "deal", "lead", "quote")
+        for action in ("get", "update", "delete")
+    },
+    **{
+        f"crm.{kind}.userfield.add": {"fields.FIELD_NAME": "new name"}
+        for kind in ("company", "contact", "deal", "lead", "quote")
+    },
+    **{f"crm.status.{action}": {"id": "status"} for action in ("get", "update", "delete")},
+    "crm.status.add": {"fields.ENTITY_ID": "directory", "fields.STATUS_ID": "new name"},
+    **{f"userfieldconfig.{action}": {"id": "own field of deal"} for action in ("get", "update", "delete")},
+    "userfieldconfig.add": {"field.entityId": "own entity", "field.fieldName": "own field name"},
     "crm.deal.get": {"ID": "deal"},
     "crm.deal.userfield.get": {"id": "user field"},
     "crm.deal.update": {"ID": "deal"},
@@ -148,6 +170,24 @@ def new_objects(portal: Sandbox, result: Any) -> dict[str, Any]:
         "type": 3,
         "user": portal.clerk.id,
         "new mail": f"new{deal}@example.com",
+        **{
+            f"own {kind}": result(f"crm.{kind}.add", {"FIELDS": {"TITLE": "Own", "NAME": "Own", **contacts}})
+            for kind in ("company", "contact", "lead", "quote")
+        },
+        **{
+            f"own field of {kind}": result(
+                f"crm.{kind}.userfield.add", {"fields": {"FIELD_NAME": f"OWN_{deal}", "USER_TYPE_ID": "enumeration"}}
+            )
+            for kind in ("company", "contact", "deal", "lead", "quote")
+        },
+        "new name": f"NEW_{deal}",
+        "own entity": "CRM_3",
+        "own field name": f"UF_CRM_3_NEW_{deal}",
+        "directory": "DEAL_STAGE_9",
+        "status": result(
+            "crm.status.add",
+            {"fields": {"ENTITY_ID": "DYNAMIC_128_STAGE_10", "STATUS_ID": f"OWN_{deal}", "NAME": "Own", "SORT": 25}},
+        ),
         "comment": result(
             "crm.timeline.comment.add", {"fields": {"ENTITY_ID": deal, "ENTITY_TYPE": "deal", "COMMENT": "New"}}
         ),

@@ -14,6 +14,10 @@ GONE = 999_999
 
 #: What is asked for to get the error printed on a page.
 ASKED = {
+    "crm.status.add": {"fields": {"ENTITY_ID": "SOURCE"}},
+    "crm.status.get": {"id": GONE},
+    **{f"crm.status.{action}": {"id": 0} for action in ("delete", "update")},
+    **{f"userfieldconfig.{action}": {"moduleId": "crm", "id": GONE} for action in ("delete", "list", "update")},
     "crm.activity.todo.add": {"ownerTypeId": 2, "ownerId": GONE, "deadline": "2026-05-05"},
     **{
         f"crm.activity.todo.{action}": {"ownerTypeId": 2, "ownerId": 1, "id": GONE}
@@ -123,6 +127,7 @@ ASKED = {
 
 #: Pages that print what a user without any right gets.
 WITHOUT_RIGHTS = {
+    "userfieldconfig.list",
     *(f"crm.activity.{action}" for action in ("add", "delete", "fields", "get", "update")),
     *(
         "crm.company.list",
