@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitrix24._compat import BaseOperator
 from airflow_provider_bitrix24.exceptions import Bitrix24Error
-from airflow_provider_bitrix24.execution.arguments import NOT_GIVEN, flag, required
+from airflow_provider_bitrix24.execution.arguments import NOT_GIVEN, required
 from airflow_provider_bitrix24.execution.rendered import as_written, check_texts
 from airflow_provider_bitrix24.hooks.outcome import airflow_outcome
 from airflow_provider_bitrix24.rest.messages import preview
@@ -43,8 +43,6 @@ class Bitrix24BaseOperator(BaseOperator):
     """
 
     template_fields: Sequence[str] = ("bitrix24_conn_id",)
-    #: Arguments that are True or False, and the attributes that hold them.
-    flags: ClassVar[Mapping[str, str]] = {}
     ui_color = "#d6f0fb"
 
     def __init__(self, *, bitrix24_conn_id: str = "bitrix24_default", **kwargs: Any) -> None:
@@ -69,6 +67,17 @@ class Bitrix24BaseOperator(BaseOperator):
         self._given[name] = value
         return value
 
+    @staticmethod
+    def fixed(check: Callable[..., Any], value: Any, name: str, *more: Any) -> Any:
+        """
+        An argument that is not templated, checked when the DAG is parsed; of a mapped task, when it begins.
+
+        :param check: of :mod:`execution.arguments`.
+        :raises AirflowFailException: it is wrong, and no retry would help.
+        """
+        with airflow_outcome():
+            return check(value, name, *more)
+
     @property
     def hook(self) -> Bitrix24Hook:
         from airflow_provider_bitrix24.hooks.bitrix24 import Bitrix24Hook
@@ -79,8 +88,6 @@ class Bitrix24BaseOperator(BaseOperator):
         if "ti" not in context:
             context = {**context, "ti": _StandIn(self.task_id)}
         with airflow_outcome(), self._log_of_failure():
-            for name, attribute in self.flags.items():
-                flag(getattr(self, attribute), name)
             self._check_given()
             self._client = self.hook.get_conn()
             if self._killed:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_bitrix24.crm.entity_types import entity_type_id
 from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.execution.arguments import NOT_GIVEN, NotGiven, one_of, required
+from airflow_provider_bitrix24.hooks.outcome import airflow_outcome
 from airflow_provider_bitrix24.rows.base_operator import Bitrix24BaseRowsOperator, RowArguments
 
 if TYPE_CHECKING:
@@ -61,7 +62,12 @@ class Bitrix24BulkWriteOperator(Bitrix24BaseRowsOperator):
     def __init__(self, *, method: str | NotGiven = NOT_GIVEN, operation: str = "add", **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.method = self.given(method, "method")
-        self.operation = operation
+        self.operation = self.fixed(one_of, operation, "operation", ("add", "update"))
+        if self.method is not None and self.entity_type_id is not None:
+            with airflow_outcome():
+                raise ConfigurationError(
+                    "give either method or entity_type_id", next_step="one of the two is what to write"
+                )
 
     def row_arguments(self) -> RowArguments:
         if (self.method is None) == (self.entity_type_id is None):
@@ -77,7 +83,6 @@ class Bitrix24BulkWriteOperator(Bitrix24BaseRowsOperator):
                     next_step="give entity_type_id, or write numbers with a point",
                 )
         else:
-            one_of(self.operation, "operation", ("add", "update"))
             entity_type_id(self.entity_type_id)
             self.item_template()
         return super().row_arguments()
@@ -92,6 +97,6 @@ class Bitrix24BulkWriteOperator(Bitrix24BaseRowsOperator):
 
         if self.method is not None:
             return CallWriter(client, self.method, self.template(), self.cell_rules())
-        operation = one_of(self.operation, "operation", ("add", "update"))
+        operation = self.operation
         fields = fields_of(client, entity_type_id(self.entity_type_id))
         return ItemWriter(client, fields, operation, self.item_template(), self.cell_rules())

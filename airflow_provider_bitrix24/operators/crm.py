@@ -26,6 +26,7 @@ from airflow_provider_bitrix24.execution.arguments import (
     NOT_GIVEN,
     NotGiven,
     conditions,
+    flag,
     names,
     positive_id,
     some_fields,
@@ -60,7 +61,6 @@ class Bitrix24GetItemOperator(Bitrix24BaseOperator):
     """
 
     template_fields: Sequence[str] = ("entity_type_id", "item_id", "bitrix24_conn_id")
-    flags: ClassVar[Mapping[str, str]] = {"missing_ok": "missing_ok", "typed": "typed"}
 
     def __init__(
         self,
@@ -74,8 +74,8 @@ class Bitrix24GetItemOperator(Bitrix24BaseOperator):
         super().__init__(**kwargs)
         self.entity_type_id = entity_type_id
         self.item_id = item_id
-        self.missing_ok = missing_ok
-        self.typed = typed
+        self.missing_ok = self.fixed(flag, missing_ok, "missing_ok")
+        self.typed = self.fixed(flag, typed, "typed")
 
     def run(self, client: Client, context: Any) -> dict[str, Any] | None:
         params = item_params(self.entity_type_id, positive_id(self.item_id, "item_id", FIND_ITEM_ID))
@@ -124,7 +124,6 @@ class Bitrix24ListItemsOperator(Bitrix24BaseOperator):
         "bitrix24_conn_id",
     )
     template_fields_renderers: ClassVar[dict[str, str]] = {"item_filter": "json", "select": "json"}
-    flags: ClassVar[Mapping[str, str]] = {"typed": "typed"}
 
     def __init__(
         self,
@@ -143,7 +142,7 @@ class Bitrix24ListItemsOperator(Bitrix24BaseOperator):
         self.select = self.given(select, "select")
         self.limit = self.given(limit, "limit")
         self.destination = self.given(destination, "destination")
-        self.typed = typed
+        self.typed = self.fixed(flag, typed, "typed")
 
     def run(self, client: Client, context: Any) -> Any:
         from airflow_provider_bitrix24.execution.storage import writable_path, write_json_lines
@@ -194,7 +193,6 @@ class Bitrix24AddItemOperator(Bitrix24BaseOperator):
 
     template_fields: Sequence[str] = ("entity_type_id", "fields", "bitrix24_conn_id")
     template_fields_renderers: ClassVar[dict[str, str]] = {"fields": "json"}
-    flags: ClassVar[Mapping[str, str]] = {"read_back": "read_back"}
 
     def __init__(
         self,
@@ -207,7 +205,7 @@ class Bitrix24AddItemOperator(Bitrix24BaseOperator):
         super().__init__(**kwargs)
         self.entity_type_id = entity_type_id
         self.fields = fields
-        self.read_back = read_back
+        self.read_back = self.fixed(flag, read_back, "read_back")
 
     def run(self, client: Client, context: Any) -> int:
         type_id = entity_type_id(self.entity_type_id)
@@ -245,7 +243,6 @@ class Bitrix24UpdateItemOperator(Bitrix24BaseOperator):
 
     template_fields: Sequence[str] = ("entity_type_id", "item_id", "fields", "bitrix24_conn_id")
     template_fields_renderers: ClassVar[dict[str, str]] = {"fields": "json"}
-    flags: ClassVar[Mapping[str, str]] = {"read_back": "read_back"}
 
     def __init__(
         self,
@@ -260,7 +257,7 @@ class Bitrix24UpdateItemOperator(Bitrix24BaseOperator):
         self.entity_type_id = entity_type_id
         self.item_id = item_id
         self.fields = self.given(fields, "fields")
-        self.read_back = read_back
+        self.read_back = self.fixed(flag, read_back, "read_back")
 
     def run(self, client: Client, context: Any) -> bool:
         params = item_params(self.entity_type_id, positive_id(self.item_id, "item_id", FIND_ITEM_ID))
@@ -296,7 +293,6 @@ class Bitrix24DeleteItemOperator(Bitrix24BaseOperator):
     """
 
     template_fields: Sequence[str] = ("entity_type_id", "item_id", "bitrix24_conn_id")
-    flags: ClassVar[Mapping[str, str]] = {"missing_ok": "missing_ok"}
 
     def __init__(
         self, *, entity_type_id: int | str, item_id: int | str, missing_ok: bool = False, **kwargs: Any
@@ -304,7 +300,7 @@ class Bitrix24DeleteItemOperator(Bitrix24BaseOperator):
         super().__init__(**kwargs)
         self.entity_type_id = entity_type_id
         self.item_id = item_id
-        self.missing_ok = missing_ok
+        self.missing_ok = self.fixed(flag, missing_ok, "missing_ok")
 
     def run(self, client: Client, context: Any) -> bool:
         params = item_params(self.entity_type_id, positive_id(self.item_id, "item_id", FIND_ITEM_ID))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_bitrix24.crm.entity_types import entity_type_id
 from airflow_provider_bitrix24.crm.items import check_taken, fields_of
-from airflow_provider_bitrix24.execution.arguments import names, some_fields
+from airflow_provider_bitrix24.execution.arguments import flag, names, some_fields
 from airflow_provider_bitrix24.execution.base_operator import Bitrix24BaseOperator
 from airflow_provider_bitrix24.execution.rendered import without_lost_values
 from airflow_provider_bitrix24.rows.base_operator import Bitrix24BaseRowsOperator, RowArguments
@@ -45,7 +45,6 @@ class Bitrix24UpsertItemOperator(Bitrix24BaseOperator):
 
     template_fields: Sequence[str] = ("entity_type_id", "key", "fields", "bitrix24_conn_id")
     template_fields_renderers: ClassVar[dict[str, str]] = {"fields": "json"}
-    flags: ClassVar[Mapping[str, str]] = {"read_back": "read_back"}
 
     def __init__(
         self,
@@ -60,7 +59,7 @@ class Bitrix24UpsertItemOperator(Bitrix24BaseOperator):
         self.entity_type_id = entity_type_id
         self.key = key
         self.fields = self.given(fields, "fields")
-        self.read_back = read_back
+        self.read_back = self.fixed(flag, read_back, "read_back")
 
     def run(self, client: Client, context: Any) -> dict[str, Any]:
         from airflow_provider_bitrix24.rows.prepared import PreparedRow

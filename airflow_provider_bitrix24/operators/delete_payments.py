@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_bitrix24.crm.payments import FIND_PAYMENT_ID, id_in, payment_conditions, payment_owner
 from airflow_provider_bitrix24.exceptions import ConfigurationError
-from airflow_provider_bitrix24.execution.arguments import NOT_GIVEN, NotGiven, conditions, ids, one_of, positive_id
+from airflow_provider_bitrix24.execution.arguments import (
+    NOT_GIVEN,
+    NotGiven,
+    conditions,
+    flag,
+    ids,
+    one_of,
+    positive_id,
+)
 from airflow_provider_bitrix24.rows.base_operator import Bitrix24BaseWriteOperator, RowArguments
 
 if TYPE_CHECKING:
@@ -58,7 +66,6 @@ class Bitrix24DeletePaymentsOperator(Bitrix24BaseWriteOperator):
         *Bitrix24BaseWriteOperator.template_fields,
     )
     template_fields_renderers: ClassVar[dict[str, str]] = {"payment_filter": "json"}
-    flags: ClassVar[Mapping[str, str]] = {"missing_ok": "missing_ok", **Bitrix24BaseWriteOperator.flags}
 
     def __init__(
         self,
@@ -77,8 +84,8 @@ class Bitrix24DeletePaymentsOperator(Bitrix24BaseWriteOperator):
         self.entity_ids = self.given(entity_ids, "entity_ids")
         self.entity_type_id = entity_type_id
         self.payment_filter = self.given(payment_filter, "payment_filter")
-        self.missing_ok = missing_ok
-        self.on_error = on_error
+        self.missing_ok = self.fixed(flag, missing_ok, "missing_ok")
+        self.on_error = self.fixed(one_of, on_error, "on_error", ("fail", "continue"))
         self.max_deletions = max_deletions
 
     def row_arguments(self) -> RowArguments:

@@ -17,7 +17,7 @@ from airflow_provider_bitrix24.crm.payments import (
     payment_row,
 )
 from airflow_provider_bitrix24.exceptions import ConfigurationError, NotFound, RestError
-from airflow_provider_bitrix24.execution.arguments import NOT_GIVEN, NotGiven, conditions, positive_id
+from airflow_provider_bitrix24.execution.arguments import NOT_GIVEN, NotGiven, conditions, flag, positive_id
 from airflow_provider_bitrix24.execution.at_most_once import after, once
 from airflow_provider_bitrix24.execution.base_operator import Bitrix24BaseOperator
 from airflow_provider_bitrix24.rest.messages import preview
@@ -45,12 +45,11 @@ class Bitrix24GetPaymentOperator(Bitrix24BaseOperator):
     """
 
     template_fields: Sequence[str] = ("payment_id", "bitrix24_conn_id")
-    flags: ClassVar[Mapping[str, str]] = {"missing_ok": "missing_ok"}
 
     def __init__(self, *, payment_id: int | str, missing_ok: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.payment_id = payment_id
-        self.missing_ok = missing_ok
+        self.missing_ok = self.fixed(flag, missing_ok, "missing_ok")
 
     def run(self, client: Client, context: Any) -> dict[str, Any] | None:
         payment_id = positive_id(self.payment_id, "payment_id", FIND_PAYMENT_ID)
@@ -83,7 +82,6 @@ class Bitrix24ListPaymentsOperator(Bitrix24BaseOperator):
 
     template_fields: Sequence[str] = ("entity_type_id", "entity_id", "payment_filter", "bitrix24_conn_id")
     template_fields_renderers: ClassVar[dict[str, str]] = {"payment_filter": "json"}
-    flags: ClassVar[Mapping[str, str]] = {"ids_only": "ids_only"}
 
     def __init__(
         self,
@@ -98,7 +96,7 @@ class Bitrix24ListPaymentsOperator(Bitrix24BaseOperator):
         self.entity_type_id = entity_type_id
         self.entity_id = entity_id
         self.payment_filter = self.given(payment_filter, "payment_filter")
-        self.ids_only = ids_only
+        self.ids_only = self.fixed(flag, ids_only, "ids_only")
 
     def run(self, client: Client, context: Any) -> list[Any]:
         params = payment_owner(self.entity_type_id, positive_id(self.entity_id, "entity_id"))
@@ -157,7 +155,6 @@ class Bitrix24AddPaymentOperator(Bitrix24BaseOperator):
     """
 
     template_fields: Sequence[str] = ("entity_type_id", "entity_id", "pay_system_id", "bitrix24_conn_id")
-    flags: ClassVar[Mapping[str, str]] = {"deduplicate": "deduplicate"}
 
     def __init__(
         self,
@@ -172,7 +169,7 @@ class Bitrix24AddPaymentOperator(Bitrix24BaseOperator):
         self.entity_type_id = entity_type_id
         self.entity_id = entity_id
         self.pay_system_id = self.given(pay_system_id, "pay_system_id")
-        self.deduplicate = deduplicate
+        self.deduplicate = self.fixed(flag, deduplicate, "deduplicate")
 
     def run(self, client: Client, context: Any) -> int:
         owner = payment_owner(self.entity_type_id, positive_id(self.entity_id, "entity_id"))
@@ -309,12 +306,11 @@ class Bitrix24DeletePaymentOperator(Bitrix24BaseOperator):
     """
 
     template_fields: Sequence[str] = ("payment_id", "bitrix24_conn_id")
-    flags: ClassVar[Mapping[str, str]] = {"missing_ok": "missing_ok"}
 
     def __init__(self, *, payment_id: int | str, missing_ok: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.payment_id = payment_id
-        self.missing_ok = missing_ok
+        self.missing_ok = self.fixed(flag, missing_ok, "missing_ok")
 
     def run(self, client: Client, context: Any) -> bool:
         payment_id = positive_id(self.payment_id, "payment_id", FIND_PAYMENT_ID)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_bitrix24.crm.payments import FIND_PAYMENT_ID, added_id, payment_row
 from airflow_provider_bitrix24.exceptions import Blocked
-from airflow_provider_bitrix24.execution.arguments import NOT_GIVEN, NotGiven, conditions, positive_id
+from airflow_provider_bitrix24.execution.arguments import NOT_GIVEN, NotGiven, conditions, flag, positive_id
 from airflow_provider_bitrix24.execution.at_most_once import once
 from airflow_provider_bitrix24.execution.base_operator import Bitrix24BaseOperator
 
@@ -239,12 +239,11 @@ class Bitrix24GetPaymentPublicUrlOperator(Bitrix24BaseOperator):
     """
 
     template_fields: Sequence[str] = ("payment_id", "bitrix24_conn_id")
-    flags: ClassVar[Mapping[str, str]] = {"qr": "qr"}
 
     def __init__(self, *, payment_id: int | str, qr: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.payment_id = payment_id
-        self.qr = qr
+        self.qr = self.fixed(flag, qr, "qr")
 
     def run(self, client: Client, context: Any) -> dict[str, Any]:
         method = "salescenter.payment.getPublicUrl"

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow_provider_bitrix24.crm.shapes import check_shapes, replaced_in
 from airflow_provider_bitrix24.crm.write_names import FieldNames
 from airflow_provider_bitrix24.exceptions import Bitrix24Error, ConfigurationError, TaskStopped
-from airflow_provider_bitrix24.execution.arguments import NOT_GIVEN, NotGiven, one_of, parameters, positive_id, required
+from airflow_provider_bitrix24.execution.arguments import (
+    NOT_GIVEN,
+    NotGiven,
+    flag,
+    one_of,
+    parameters,
+    positive_id,
+    required,
+)
 from airflow_provider_bitrix24.execution.at_most_once import once
 from airflow_provider_bitrix24.execution.base_operator import Bitrix24BaseOperator
 from airflow_provider_bitrix24.execution.rendered import check_filter
@@ -57,7 +65,6 @@ class Bitrix24Operator(Bitrix24BaseOperator):
 
     template_fields: Sequence[str] = ("method", "method_params", "result_path", "bitrix24_conn_id")
     template_fields_renderers: ClassVar[dict[str, str]] = {"method_params": "json"}
-    flags: ClassVar[Mapping[str, str]] = {"check_fields": "check_fields", "clear": "clear", "allow_cut": "allow_cut"}
 
     def __init__(
         self,
@@ -76,17 +83,17 @@ class Bitrix24Operator(Bitrix24BaseOperator):
         super().__init__(**kwargs)
         self.method = method
         self.method_params = self.given(method_params, "method_params")
-        self.check_fields = check_fields
-        self.clear = clear
-        self.allow_cut = allow_cut
-        self.version = version
+        self.check_fields = self.fixed(flag, check_fields, "check_fields")
+        self.clear = self.fixed(flag, clear, "clear")
+        self.allow_cut = self.fixed(flag, allow_cut, "allow_cut")
+        self.version = self.fixed(one_of, version, "version", (2, 3))
         self.result_path = self.given(result_path, "result_path")
         self.response_filter = self.given(response_filter, "response_filter")
         self.response_check = self.given(response_check, "response_check")
 
     def run(self, client: Client, context: Any) -> Any:
         params = parameters(self.method_params, "method_params")
-        version = one_of(self.version, "version", (2, 3))
+        version = self.version
         method = client.method(required(self.method, "method"), version)
         name = method.name
         if name.lower() == "batch":
@@ -155,12 +162,6 @@ class Bitrix24BatchOperator(Bitrix24BaseOperator):
 
     template_fields: Sequence[str] = ("commands", "bitrix24_conn_id")
     template_fields_renderers: ClassVar[dict[str, str]] = {"commands": "json"}
-    flags: ClassVar[Mapping[str, str]] = {
-        "halt": "halt",
-        "references": "references",
-        "check_fields": "check_fields",
-        "clear": "clear",
-    }
 
     def __init__(
         self,
@@ -175,14 +176,14 @@ class Bitrix24BatchOperator(Bitrix24BaseOperator):
     ) -> None:
         super().__init__(**kwargs)
         self.commands = self.given(commands, "commands")
-        self.halt = halt
-        self.references = references
-        self.check_fields = check_fields
-        self.clear = clear
-        self.on_error = on_error
+        self.halt = self.fixed(flag, halt, "halt")
+        self.references = self.fixed(flag, references, "references")
+        self.check_fields = self.fixed(flag, check_fields, "check_fields")
+        self.clear = self.fixed(flag, clear, "clear")
+        self.on_error = self.fixed(one_of, on_error, "on_error", ("fail", "continue"))
 
     def run(self, client: Client, context: Any) -> dict[str, Any]:
-        on_error = one_of(self.on_error, "on_error", ("fail", "continue"))
+        on_error = self.on_error
         written = from_json(self.as_written("commands"))
         commands = {name: _command(name, command) for name, command in parameters(self.commands, "commands").items()}
         for name, (method, params) in commands.items():
@@ -288,13 +289,13 @@ class Bitrix24ListOperator(Bitrix24BaseOperator):
         self.method_params = self.given(method_params, "method_params")
         self.limit = self.given(limit, "limit")
         self.destination = self.given(destination, "destination")
-        self.version = version
+        self.version = self.fixed(one_of, version, "version", (2, 3))
 
     def run(self, client: Client, context: Any) -> Any:
         from airflow_provider_bitrix24.execution.storage import writable_path, write_json_lines
 
         path = None if self.destination is None else writable_path(self.destination, "destination")
-        version = one_of(self.version, "version", (2, 3))
+        version = self.version
         method = client.method(required(self.method, "method"), version)
         params = parameters(self.method_params, "method_params")
         check_filter(params, self.as_written("method_params"), "method_params", method)

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from zoneinfo import ZoneInfo
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError
-from airflow_provider_bitrix24.execution.arguments import NOT_GIVEN, NotGiven, number_from_zero, one_of, parameters
+from airflow_provider_bitrix24.execution.arguments import (
+    NOT_GIVEN,
+    NotGiven,
+    flag,
+    number_from_zero,
+    one_of,
+    parameters,
+)
 from airflow_provider_bitrix24.execution.base_operator import Bitrix24BaseOperator
 from airflow_provider_bitrix24.execution.checkpoint import digest_of
 from airflow_provider_bitrix24.rest.messages import preview
@@ -53,12 +60,11 @@ class Bitrix24BaseWriteOperator(Bitrix24BaseOperator):
     """Base of the operators that write many rows, each with an outcome."""
 
     template_fields: Sequence[str] = ("report", "bitrix24_conn_id")
-    flags: ClassVar[Mapping[str, str]] = {"dry_run": "is_dry_run"}
 
     def __init__(self, *, dry_run: bool = False, report: str | NotGiven = NOT_GIVEN, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         # BaseOperator has a method of the name dry_run.
-        self.is_dry_run = dry_run
+        self.is_dry_run = self.fixed(flag, dry_run, "dry_run")
         self.report = self.given(report, "report")
 
     @abstractmethod
@@ -198,7 +204,7 @@ class Bitrix24BaseRowsOperator(Bitrix24BaseWriteOperator):
         self.sql = self.given(sql, "sql")
         self.sql_conn_id = self.given(sql_conn_id, "sql_conn_id")
         self.mapping = self.given(mapping, "mapping")
-        self.blank = blank
+        self.blank = self.fixed(one_of, blank, "blank", BLANKS)
         self.csv = csv
         self.timezone = timezone
         self.max_failures = max_failures
