@@ -58,7 +58,7 @@ class PaymentDeleter:
         done = self._client.batch({row.number: (METHOD, row.values) for row in rows})
         doubtful = {row.number for row in rows if row.may_have_run or not self._remembers} & done.errors.keys()
         left = None
-        if self._left is not None and any(_is_ambiguous(done.errors[number]) for number in doubtful):
+        if self._left is not None and any(_says_little(done.errors[number]) for number in doubtful):
             left = self._left()
         for row in rows:
             error = done.errors.get(row.number)
@@ -75,7 +75,7 @@ class PaymentDeleter:
         if outcome.outcome == "missing" or (left is not None and row.id not in left):
             word = "deleted_earlier" if self._remembers else "missing_or_deleted_earlier"
             return Outcome(row.number, word, row.id)
-        if left is None and _is_ambiguous(error):
+        if left is None and _says_little(error):
             unclear = error.but(advice="an earlier try of this task may have deleted it")
             return Outcome(row.number, "denied_or_deleted_earlier", row.id, unclear)
         return outcome
@@ -91,6 +91,9 @@ class PaymentDeleter:
         return Outcome.of(row.number, error, row.id)
 
 
-def _is_ambiguous(error: Bitrix24Error) -> bool:
-    """Whether a portal says so both for "not found" and for "no right" ("payments: success or failure")."""
-    return isinstance(error, RestError) and not error.cause_known
+def _says_little(error: Bitrix24Error) -> bool:
+    """
+    Whether a payment may be gone although the portal says no: it says so both for "not found" and for "no right"
+    ("payments: success or failure"), and a right that is missing hides whether the payment is there.
+    """
+    return isinstance(error, Forbidden) or (isinstance(error, RestError) and not error.cause_known)
