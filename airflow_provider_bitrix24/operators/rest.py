@@ -25,6 +25,7 @@ from airflow_provider_bitrix24.execution.xcom import error_summary, is_small, sm
 from airflow_provider_bitrix24.rest.encoding import has_reference
 from airflow_provider_bitrix24.rest.messages import preview
 from airflow_provider_bitrix24.rest.nothing import from_json
+from airflow_provider_bitrix24.rest.positional import in_order, is_positional
 
 if TYPE_CHECKING:
     from airflow_provider_bitrix24.rest.batches.batch_result import BatchResult
@@ -44,8 +45,9 @@ class Bitrix24Operator(Bitrix24BaseOperator):
     a task that was killed meanwhile; but before Airflow 3.3 nothing remembers that: set ``retries=0`` there.
 
     :param method: e.g. ``"crm.item.get"``, but not ``"batch"``; templated.
-    :param method_params: the method's parameters, an object or its JSON text; templated. Values are sent as they are;
-        ``Bitrix24AddItemOperator`` and its like convert and check them too.
+    :param method_params: the method's parameters, an object or its JSON text; templated. Of methods that read them by
+        position (``task.checklistitem.add``), a list too. Values are sent as they are; ``Bitrix24AddItemOperator`` and
+        its like convert and check them too.
     :param check_fields: check names in ``fields`` of CRM's methods that add and update, which the portal would silently
         drop; the portal is asked for them.
     :param clear: take an empty list from a template or another task as meant, where it removes everything, e.g.
@@ -92,10 +94,10 @@ class Bitrix24Operator(Bitrix24BaseOperator):
         self.response_check = self.given(response_check, "response_check")
 
     def run(self, client: Client, context: Any) -> Any:
-        params = parameters(self.method_params, "method_params")
         version = self.version
         method = client.method(required(self.method, "method"), version)
         name = method.name
+        params = _parameters_of(name, self.method_params, "method_params")
         if name.lower() == "batch":
             raise ConfigurationError(
                 "method is batch, whose failed commands would go unnoticed here", next_step="use Bitrix24BatchOperator"
@@ -326,6 +328,14 @@ def _of_user(argument: str, function: Callable[[Any], Any], result: Any, method:
         ) from error
 
 
+def _parameters_of(method: str, value: Any, name: str) -> dict[str, Any]:
+    """The parameters of a method: an object, or a list where their order matters."""
+    decoded = from_json(value)
+    if isinstance(decoded, (list, tuple)) and is_positional(method):
+        return dict(in_order(decoded, method=method))
+    return parameters(value, name)
+
+
 def _is_written_empty(method: str, written: Any) -> bool:
     """Whether the DAG file itself has an empty list where that removes everything."""
     name = replaced_in(method)
@@ -343,9 +353,9 @@ def _params_in(command: Any) -> Any:
 
 def _command(name: str, given: Any) -> tuple[str, Mapping[str, Any]]:
     if isinstance(given, Mapping) and isinstance(given.get("method"), str) and set(given) <= {"method", "params"}:
-        return given["method"], parameters(given.get("params"), f"params of {name}")
+        return given["method"], _parameters_of(given["method"], given.get("params"), f"params of {name}")
     if isinstance(given, (list, tuple)) and len(given) in (1, 2) and isinstance(given[0], str):
-        return given[0], parameters(given[1] if len(given) == 2 else None, f"params of {name}")
+        return given[0], _parameters_of(given[0], given[1] if len(given) == 2 else None, f"params of {name}")
     raise ConfigurationError(
         f"the command {name!r} is not a method with its params",
         next_step='write {"method": "crm.item.get", "params": {…}}',

@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.rest.nothing import is_missing
+from airflow_provider_bitrix24.rest.positional import in_order
 from airflow_provider_bitrix24.rest.scalars import native
 
 #: PHP turns blanks and dots of the outermost names into underscores, and trims blanks in front.
@@ -43,6 +44,7 @@ def as_params(params: Any, *, method: str) -> Mapping[str, Any]:
     # An empty list is how PHP writes an empty object. An empty text may be a template that found nothing.
     if params is None or (isinstance(params, (list, tuple)) and not params):
         return {}
+    params = in_order(params, method=method)
     if not isinstance(params, _OBJECT):
         raise ConfigurationError("the parameters are not an object", method=method, next_step='write e.g. {"id": 7}')
     no_two_spellings(params, method=method)
