@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitrix24.crm.entity_types import FIRST_SMART_PROCESS, entity_type_id
-from airflow_provider_bitrix24.crm.fields import METHOD as FIELDS
-from airflow_provider_bitrix24.crm.fields import FieldValues, ItemFields
 from airflow_provider_bitrix24.exceptions import Bitrix24Error, NotFound
 
 if TYPE_CHECKING:
+    from airflow_provider_bitrix24.crm.fields import FieldValues, ItemFields
     from airflow_provider_bitrix24.rest.client import Client
 
 ADD, DELETE, GET, LIST, UPDATE = (f"crm.item.{verb}" for verb in ("add", "delete", "get", "list", "update"))
@@ -35,6 +34,10 @@ def fields_of(client: Client, type_id: int) -> ItemFields:
 
     :raises NotFound: there is no such kind of item.
     """
+    # A DAG file pays for nothing of it.
+    from airflow_provider_bitrix24.crm.fields import METHOD as FIELDS
+    from airflow_provider_bitrix24.crm.fields import ItemFields
+
     try:
         result = client.described(FIELDS, {"entityTypeId": type_id}, fresh=True)
     except NotFound as error:

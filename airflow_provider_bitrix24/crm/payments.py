@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitrix24.crm.entity_types import WITH_PAYMENTS, entity_type_id
 from airflow_provider_bitrix24.exceptions import Bitrix24Error
-from airflow_provider_bitrix24.rest.lists.exactness import number
 from airflow_provider_bitrix24.rest.messages import preview
 
 if TYPE_CHECKING:
@@ -104,6 +103,8 @@ def id_in(row: Any) -> int:
 
     :raises IncompleteList: it has none.
     """
+    from airflow_provider_bitrix24.rest.lists.exactness import number
+
     return number(payment_row(row).get("id"))
 
 

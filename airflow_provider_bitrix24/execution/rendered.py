@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError
-from airflow_provider_bitrix24.methods import Method
-from airflow_provider_bitrix24.rest.conditions import check_conditions
 from airflow_provider_bitrix24.rest.messages import preview
 from airflow_provider_bitrix24.rest.nothing import NOTHING, from_json, is_missing, nothing_hint
+
+if TYPE_CHECKING:
+    from airflow_provider_bitrix24.methods import Method
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +62,7 @@ def without_lost_values(written: Any, fields: Mapping[str, Any]) -> dict[str, An
     literal = from_json(written)
     literal = literal if isinstance(literal, Mapping) else {}
     kept = {
-        name: value for name, value in fields.items() if not _is_nothing(value) or literal.get(name, literal) == value
+        name: value for name, value in fields.items() if not _is_nothing(value) or _is_written(literal, name, value)
     }
     if lost := [name for name in fields if name not in kept]:
         log.warning("fields has no value for %s, which is left as it is.", ", ".join(lost))
@@ -71,7 +72,15 @@ def without_lost_values(written: Any, fields: Mapping[str, Any]) -> dict[str, An
 def _is_nothing(value: Any) -> bool:
     if isinstance(value, str):
         return value.strip() in NOTHING
-    return is_missing(value) or value in ([], (), {})
+    return is_missing(value) or (isinstance(value, (list, tuple, Mapping)) and not value)
+
+
+def _is_written(literal: Mapping[str, Any], name: str, value: Any) -> bool:
+    """Whether the author wrote None or something empty; what data frames have for a missing value does not count."""
+    # pandas' NA can be compared with nothing.
+    if value is not None and not isinstance(value, (str, list, tuple, Mapping)):
+        return False
+    return name in literal and type(literal[name]) is type(value) and bool(literal[name] == value)
 
 
 def check_filter(params: Mapping[str, Any], written: Any, place: str, method: Method) -> None:
@@ -82,6 +91,8 @@ def check_filter(params: Mapping[str, Any], written: Any, place: str, method: Me
     :param place: the argument, for messages.
     :raises ConfigurationError: the filter would not mean what it says.
     """
+    from airflow_provider_bitrix24.rest.conditions import check_conditions
+
     written = from_json(written)
     for name, filter_ in params.items():
         if name.lower() != "filter":

@@ -6,8 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_bitrix24.crm.shapes import check_shapes, replaced_in
-from airflow_provider_bitrix24.crm.write_names import FieldNames
 from airflow_provider_bitrix24.exceptions import Bitrix24Error, ConfigurationError, TaskStopped
 from airflow_provider_bitrix24.execution.arguments import (
     NOT_GIVEN,
@@ -22,12 +20,12 @@ from airflow_provider_bitrix24.execution.at_most_once import once
 from airflow_provider_bitrix24.execution.base_operator import Bitrix24BaseOperator
 from airflow_provider_bitrix24.execution.rendered import check_filter
 from airflow_provider_bitrix24.execution.xcom import error_summary, is_small, small_list, small_result
-from airflow_provider_bitrix24.rest.encoding import has_reference
 from airflow_provider_bitrix24.rest.messages import preview
 from airflow_provider_bitrix24.rest.nothing import from_json
 from airflow_provider_bitrix24.rest.positional import in_order, is_positional
 
 if TYPE_CHECKING:
+    from airflow_provider_bitrix24.crm.write_names import FieldNames
     from airflow_provider_bitrix24.rest.batches.batch_result import BatchResult
     from airflow_provider_bitrix24.rest.client import Client
 
@@ -94,6 +92,9 @@ class Bitrix24Operator(Bitrix24BaseOperator):
         self.response_check = self.given(response_check, "response_check")
 
     def run(self, client: Client, context: Any) -> Any:
+        from airflow_provider_bitrix24.crm.shapes import check_shapes
+        from airflow_provider_bitrix24.crm.write_names import FieldNames
+
         version = self.version
         method = client.method(required(self.method, "method"), version)
         name = method.name
@@ -185,6 +186,9 @@ class Bitrix24BatchOperator(Bitrix24BaseOperator):
         self.on_error = self.fixed(one_of, on_error, "on_error", ("fail", "continue"))
 
     def run(self, client: Client, context: Any) -> dict[str, Any]:
+        from airflow_provider_bitrix24.crm.shapes import check_shapes
+        from airflow_provider_bitrix24.rest.encoding import has_reference
+
         on_error = self.on_error
         written = from_json(self.as_written("commands"))
         commands = {name: _command(name, command) for name, command in parameters(self.commands, "commands").items()}
@@ -223,6 +227,8 @@ class Bitrix24BatchOperator(Bitrix24BaseOperator):
 
     @staticmethod
     def _check_names(client: Client, commands: Mapping[str, tuple[str, Mapping[str, Any]]]) -> None:
+        from airflow_provider_bitrix24.crm.write_names import FieldNames
+
         names: dict[str, FieldNames] = {}
         for name, (method, params) in commands.items():
             try:
@@ -232,6 +238,8 @@ class Bitrix24BatchOperator(Bitrix24BaseOperator):
 
     def _warn_of_references(self, commands: Mapping[str, tuple[str, Mapping[str, Any]]]) -> None:
         """What looks like a reference may be meant as one, or be a user's text that must not become one."""
+        from airflow_provider_bitrix24.rest.encoding import has_reference
+
         for name, (_, params) in commands.items():
             if has_reference(params):
                 self.log.warning(
@@ -338,6 +346,8 @@ def _parameters_of(method: str, value: Any, name: str) -> dict[str, Any]:
 
 def _is_written_empty(method: str, written: Any) -> bool:
     """Whether the DAG file itself has an empty list where that removes everything."""
+    from airflow_provider_bitrix24.crm.shapes import replaced_in
+
     name = replaced_in(method)
     if name is None or not isinstance(written, Mapping):
         return False

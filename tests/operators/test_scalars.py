@@ -13,7 +13,11 @@ import pytest
 
 from airflow_provider_bitrix24._compat import AirflowFailException
 from airflow_provider_bitrix24.operators.bulk_write import Bitrix24BulkWriteOperator
-from airflow_provider_bitrix24.operators.crm import Bitrix24AddItemOperator, Bitrix24ListItemsOperator
+from airflow_provider_bitrix24.operators.crm import (
+    Bitrix24AddItemOperator,
+    Bitrix24ListItemsOperator,
+    Bitrix24UpdateItemOperator,
+)
 from airflow_provider_bitrix24.operators.crm_upsert import Bitrix24UpsertItemOperator, Bitrix24UpsertItemsOperator
 from airflow_provider_bitrix24.operators.rest import Bitrix24ListOperator, Bitrix24Operator
 from tests.operators.context import context
@@ -138,6 +142,15 @@ def test_a_missing_value_clears_nothing_in_a_single_operator(field, missing, por
     message = failure_of(Bitrix24AddItemOperator, entity_type_id=kind, fields={"title": "Oak", field: missing})
     assert "it has no value" in message
     assert portal.executed("crm.item.add") == 0
+
+
+@pytest.mark.parametrize("missing", MISSING)
+def test_a_missing_value_clears_nothing_in_an_update(missing, portal, connection):
+    item_id = run(Bitrix24AddItemOperator, entity_type_id="deal", fields={"title": "Oak", "comments": "kept"})
+    arguments = {"entity_type_id": "deal", "item_id": item_id}
+    run(Bitrix24UpdateItemOperator, **arguments, fields={"comments": missing, "title": "Elm"})
+    item = next(item for item in portal.items(2) if item["id"] == item_id)
+    assert (item["title"], item["comments"]) == ("Elm", "kept")
 
 
 @pytest.mark.parametrize("missing", MISSING)
