@@ -31,7 +31,7 @@ class Redirect:
 
 def read_redirect(pasted: str, state: str) -> Redirect:
     """
-    Read a whole address, its query or the code alone.
+    Read a whole address, its query, ``code=CODE`` or the code alone.
 
     :param state: the state that this authorization was started with; a whole address must have it.
     :raises ConfigurationError: there is no code in it, or it belongs to another authorization.
@@ -54,6 +54,9 @@ def read_redirect(pasted: str, state: str) -> Redirect:
             "this is the address to open" if "client_id" in values_of else "this address has no code in it",
             next_step="paste the address to which the browser is sent after signing in; it has code= in it",
         )
+    if values_of.keys() == {"code"} and text.lstrip("?").startswith("code="):
+        # The code alone, as the prompt offers it: a state belongs to an address.
+        return Redirect(code)
     if not secrets.compare_digest((values_of.get("state") or "").encode(), state.encode()):
         raise ConfigurationError(
             "this address belongs to another authorization (its state is not the one of this run)",

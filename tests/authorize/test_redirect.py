@@ -27,6 +27,10 @@ WHOLE = Redirect(CODE, "portal.bitrix24.com", "a223c6b3710f85df22e9377d6c4f7553"
         (f"code={CODE}&state={STATE}", Redirect(CODE)),
         (f"https://www.applicationhost.com/?code={CODE}&state={STATE}&domain=a%0Ab", Redirect(CODE)),
         (CODE, Redirect(CODE)),
+        (f"code={CODE}", Redirect(CODE)),
+        (f"?code={CODE}", Redirect(CODE)),
+        (f' "code={CODE}&" ', Redirect(CODE)),
+        (f"code={CODE}#top", Redirect(CODE)),
         (f' "{CODE}" ', Redirect(CODE)),
     ],
 )
@@ -48,6 +52,7 @@ def test_an_address_a_query_and_a_code_are_understood(pasted, read):
             "this is the address to open",
         ),
         (f"https://www.applicationhost.com/?{QUERY.replace(STATE, STATE + 'x')}", "belongs to another authorization"),
+        (f"code={CODE}&domain=portal.bitrix24.com", "belongs to another authorization"),
         (f"https://www.applicationhost.com/?code={CODE}", "belongs to another authorization"),
         (f"https://www.applicationhost.com/?code={CODE}&state=é", "belongs to another authorization"),
     ],

@@ -1,12 +1,14 @@
-"""Work that must be finished even if Airflow ends the task by an exception in the middle of it."""
+"""Work that must be finished even if the task or the script that does it is ended in the middle of it."""
 
 from __future__ import annotations
 
 import contextvars
+import os
+import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TypeVar
 
 Result = TypeVar("Result")
@@ -19,7 +21,15 @@ def shielded(work: Callable[[], Result]) -> Result:
     Airflow ends a task that times out or is stopped by an exception from a signal handler, and Python runs signal
     handlers in the main thread only. Such an exception goes on once ``work`` is done; work that has not begun never
     begins.
+
+    SIGTERM or SIGHUP ends a script without handlers of its own once ``work`` is done, if this is its main thread:
+    no other may set a handler.
     """
+    with _termination_put_off():
+        return _finished(work)
+
+
+def _finished(work: Callable[[], Result]) -> Result:
     first, done = threading.Lock(), Future[Result]()
 
     def run() -> None:
@@ -40,3 +50,22 @@ def shielded(work: Callable[[], Result]) -> Result:
                 with suppress(BaseException):
                     wait([done])
         raise
+
+
+@contextmanager
+def _termination_put_off() -> Iterator[None]:
+    """Let signals that would end the process at once end it after the block; those with a handler are not touched."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    arrived: list[int] = []
+    put_off = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) is signal.SIG_DFL]
+    try:
+        for number in put_off:
+            signal.signal(number, lambda signal_number, frame: arrived.append(signal_number))
+        yield
+    finally:
+        for number in put_off:
+            signal.signal(number, signal.SIG_DFL)
+        if arrived:
+            os.kill(os.getpid(), arrived[0])

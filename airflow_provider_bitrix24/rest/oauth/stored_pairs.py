@@ -50,6 +50,9 @@ class StoredPairs:
       that led there, in the order of their first use. All connections use the pair of the last seed, whatever they
       hold: a new seed wins at once, and an old one never does.
 
+    Beside the first kind stands a fingerprint of the pair that turned out to be dead, if one has: a new seed or a newer
+    pair is not concerned.
+
     And one per application, written before a renewal, which says that seeds of it are in use. Only a renewal shows
     whose a further seed is, so the access token beside it in the connection is not used.
 
@@ -135,6 +138,17 @@ class StoredPairs:
             next_step=f"make the token store writable, then {AUTHORIZE_AGAIN}",
         )
 
+    def is_known_to_be_dead(self, pair: TokenPair) -> bool:
+        """Whether a worker has waited in vain for a newer pair than this one, which was refused."""
+        return self._get(self._dead_key)[0] == fingerprint(pair.refresh_token)
+
+    def remember_dead(self, pair: TokenPair) -> None:
+        """Note that this pair is refused and no newer one comes, so that other workers need not wait as well."""
+        try:
+            self._store.write(self._dead_key, fingerprint(pair.refresh_token), self._store.read(self._dead_key)[1])
+        except Exception as error:
+            log.debug("It could not be noted that the token pair is dead (%s).", _cause(error))
+
     def _write(self, stored: StoredPair, pair: TokenPair) -> bool:
         if self._store.write(stored.key, pair.to_text(), stored.version):
             return True
@@ -165,6 +179,10 @@ class StoredPairs:
     def _key_of(self, pair: TokenPair) -> str:
         """One per portal, application and user, whatever the connections are called."""
         return f"{KEY_PREFIX}app_{fingerprint(f'{self._app.client_id} {pair.member_id} {pair.user_id}')}"
+
+    @property
+    def _dead_key(self) -> str:
+        return f"{KEY_PREFIX}dead_{self._seed}"
 
     @property
     def _used_key(self) -> str:

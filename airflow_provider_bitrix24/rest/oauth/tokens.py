@@ -112,7 +112,10 @@ class Tokens:
                 return True
             # Outside the lock, so that all workers that were refused wait at the same time.
             refused, pairs_left = stored.pair, pairs_left - 1
-            if pairs_left == 0 or not self._newer_pair_appears(refused):
+            if pairs_left == 0 or self._stored.is_known_to_be_dead(refused):
+                raise refusal
+            if not self._newer_pair_appears(refused):
+                self._stored.remember_dead(refused)
                 raise refusal
 
     def _renew(self, stored: StoredPair) -> Unauthorized | None:

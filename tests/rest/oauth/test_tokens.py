@@ -219,6 +219,69 @@ def test_a_dead_pair_asks_for_authorization_after_looking_for_a_newer_one(portal
     assert portal.refused_renewals == 1
 
 
+def test_a_dead_pair_is_waited_for_by_one_worker_and_not_by_those_after_it(portal, app, connected, naps):
+    connection = portal.oauth_connection(app)
+    app.renew(connection["extra"]["refresh_token"])
+    app.expire_access_tokens()
+    for waited_seconds in (tokens.OTHERS_PATIENCE_SECONDS, 0.0, 0.0):
+        naps.taken.clear()
+        with pytest.raises(Unauthorized, match=RENEWED_AGAIN):
+            connected(connection).call("profile")
+        assert waited_seconds <= sum(naps.taken) < waited_seconds + 1
+    assert portal.refused_renewals == 3
+
+
+def test_a_dead_pair_is_forgotten_with_a_new_seed(portal, app, connected, naps):
+    connection = portal.oauth_connection(app)
+    app.renew(connection["extra"]["refresh_token"])
+    app.expire_access_tokens()
+    with pytest.raises(Unauthorized):
+        connected(connection).call("profile")
+    assert connected(portal.oauth_connection(app, access_token=None)).call("profile")["ID"] == "1"
+    assert connected(portal.oauth_connection(app, access_token=None)).call("profile")["ID"] == "1"
+
+
+def test_a_newer_pair_that_is_stored_late_is_used_in_place_of_the_dead_one(portal, app, store, connected, naps):
+    connection = portal.oauth_connection(app)
+    app.expire_access_tokens()
+    winner_store = MemoryStore()
+    connected(connection, winner_store).call("profile")
+    with pytest.raises(Unauthorized):
+        connected(connection).call("profile")
+    store.texts |= winner_store.texts
+    assert connected(connection).call("profile")["ID"] == "1"
+
+
+def test_a_pair_that_dies_after_another_is_waited_for_once_more(portal, app, store, connected, naps):
+    connection = portal.oauth_connection(app)
+    app.expire_access_tokens()
+    winner_store = MemoryStore()
+    connected(connection, winner_store).call("profile")
+    with pytest.raises(Unauthorized):
+        connected(connection).call("profile")
+    store.texts |= winner_store.texts
+    app.renew(json.loads(winner_store.pairs[0])["refresh_token"])
+    app.expire_access_tokens()
+    naps.taken.clear()
+    with pytest.raises(Unauthorized):
+        connected(connection).call("profile")
+    assert sum(naps.taken) >= tokens.OTHERS_PATIENCE_SECONDS
+
+
+def test_a_store_that_cannot_note_a_dead_pair_is_no_reason_for_another_error(portal, app, store, connected):
+    connection = portal.oauth_connection(app)
+    app.renew(connection["extra"]["refresh_token"])
+    app.expire_access_tokens()
+
+    def refuse(key):
+        if "__dead_" in key:
+            raise OSError("read-only")
+
+    store.before_write = refuse
+    with pytest.raises(Unauthorized, match=RENEWED_AGAIN):
+        connected(connection).call("profile")
+
+
 @pytest.mark.parametrize("pause", [1, 4, 9])
 def test_who_is_refused_takes_the_pair_that_the_winner_stores_a_little_later(
     portal, app, store, connected, naps, pause
