@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from airflow.sdk import BaseOperator as BaseOperator
     from airflow.sdk import ObjectStoragePath as ObjectStoragePath
     from airflow.sdk import Variable as Variable
+    from airflow.sdk.configuration import conf as conf
     from airflow.sdk.exceptions import AirflowFailException as AirflowFailException
     from airflow.sdk.exceptions import AirflowNotFoundException as AirflowNotFoundException
     from airflow.sdk.log import mask_secret as mask_secret
@@ -31,6 +32,7 @@ _PLACES: dict[str, tuple[str, ...]] = {
         "airflow.sdk.execution_time.secrets_masker",
         "airflow.utils.log.secrets_masker",
     ),
+    "conf": ("airflow.sdk.configuration", "airflow.configuration"),
     "AirflowFailException": _EXCEPTIONS,
     "AirflowNotFoundException": _EXCEPTIONS,
 }

@@ -39,6 +39,11 @@ EXTRA_FIELDS: dict[str, dict[str, Any]] = {
         "description": "The whole address that the portal shows, instead of portal, user id and code.",
         "schema": {"type": ["string", "null"], "format": "password", "section": "Incoming webhook"},
     },
+    "expected_user_id": {
+        "label": "Expected user id",
+        "description": "Refuse a webhook of any other user. Empty: any user.",
+        "schema": {"type": ["integer", "null"], "minimum": 1, "section": "Incoming webhook"},
+    },
     "client_id": {
         "label": "OAuth: client_id",
         "description": "From the application's card. `python -m airflow_provider_bitrix24.authorize` fills in these "
@@ -73,7 +78,7 @@ EXTRA_FIELDS: dict[str, dict[str, Any]] = {
     "token_store": {
         "label": "OAuth: token store",
         "description": "Where workers keep renewed tokens: file:/path, redis://:password@host:6379/0 or the dotted "
-        "path of a class. Empty: Airflow's variables.",
+        "path of a class. A file is for one host. Empty: Airflow's variables.",
         "schema": {"type": ["string", "null"], "format": "password", "section": "OAuth application"},
     },
     "verify": {

@@ -48,11 +48,18 @@ class Bitrix24Hook(BaseHook):
         """
         Read the connection. Nothing else in this package reads it.
 
-        :raises ConfigurationError: a part of the connection is missing or wrong; the message names it.
+        :raises ConfigurationError: it is not defined, or a part of it is missing or wrong; the message names it.
         """
-        from airflow_provider_bitrix24.hooks.connection import portal_from
+        from airflow_provider_bitrix24._compat import AirflowNotFoundException
+        from airflow_provider_bitrix24.hooks.connection import not_defined, portal_from
 
-        return portal_from(self.get_connection(self.bitrix24_conn_id), self.bitrix24_conn_id)
+        try:
+            connection = self.get_connection(self.bitrix24_conn_id)
+        except AirflowNotFoundException:
+            failure = not_defined(self.bitrix24_conn_id)
+        else:
+            return portal_from(connection, self.bitrix24_conn_id)
+        raise failure
 
     def get_conn(self) -> Client:
         """Return the client of this connection: one for the life of the hook, with a kept-alive HTTP connection."""

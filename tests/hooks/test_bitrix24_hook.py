@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from typing import Any
@@ -9,9 +10,11 @@ from urllib.parse import quote
 
 import pytest
 
-from airflow_provider_bitrix24._compat import BaseHook
+from airflow_provider_bitrix24._compat import AirflowFailException, BaseHook
 from airflow_provider_bitrix24.exceptions import ConfigurationError, NotFound
+from airflow_provider_bitrix24.hooks.async_client import aget_client
 from airflow_provider_bitrix24.hooks.bitrix24 import Bitrix24Hook
+from airflow_provider_bitrix24.hooks.outcome import airflow_outcome
 from airflow_provider_bitrix24.sandbox import Sandbox
 from tests.secrecy import assert_untold
 
@@ -60,6 +63,70 @@ def test_a_hook_takes_any_connection_id(portal, connect):
     connect(portal.clerk, conn_id="my_portal")
     assert Bitrix24Hook("my_portal").call("profile")["ID"] == str(portal.clerk.id)
     assert Bitrix24Hook(bitrix24_conn_id="my_portal").bitrix24_conn_id == "my_portal"
+
+
+@pytest.mark.parametrize("conn_id", ["bitrix42_default", "Bitrix24_Default_", "bitrix24-default", "http://x"])
+def test_a_mistyped_connection_id_is_named_and_not_tried_again(conn_id, portal, connection):
+    with (
+        pytest.raises(AirflowFailException, match=f"connection '{conn_id}' is not defined: correct the id"),
+        airflow_outcome(),
+    ):
+        Bitrix24Hook(conn_id).call("profile")
+    works, reason = Bitrix24Hook(conn_id).test_connection()
+    assert not works
+    assert f"connection '{conn_id}' is not defined" in reason
+    assert portal.connections == 0
+
+
+@pytest.mark.parametrize("option", ["SECRETS__BACKEND", "WORKERS__SECRETS_BACKEND"])
+def test_a_connection_that_a_secrets_backend_may_know_is_left_to_retries(option, monkeypatch):
+    backend = "airflow.secrets.local_filesystem.LocalFilesystemBackend"
+    monkeypatch.setenv(f"AIRFLOW__{option}", backend)
+    with (
+        pytest.raises(
+            ConfigurationError, match=r"'bitrix42' is not defined.*secrets backend does not answer"
+        ) as caught,
+        airflow_outcome(),
+    ):
+        Bitrix24Hook("bitrix42").call("profile")
+    assert caught.value.retryable
+
+
+def test_a_trigger_with_a_mistyped_connection_id_names_it(portal, connection):
+    with pytest.raises(ConfigurationError, match="connection 'bitrix42' is not defined"):
+        asyncio.run(aget_client("bitrix42"))
+
+
+@pytest.mark.parametrize("expected", [1, "1", " 01 ", 1.0, None, ""])
+def test_the_webhook_of_the_expected_user_is_used(expected, connect):
+    connect(expected_user_id=expected)
+    assert Bitrix24Hook().call("profile")["ID"] == "1"
+
+
+def test_the_webhook_of_another_user_than_the_expected_one_is_refused(portal, connect):
+    connect(portal.clerk, expected_user_id=1)
+    expected = rf"belongs to user {portal.clerk.id}, and the extra `expected_user_id` is 1: use a webhook of user 1"
+    with pytest.raises(ConfigurationError, match=expected) as caught:
+        Bitrix24Hook().call("profile")
+    assert not caught.value.retryable
+    works, reason = Bitrix24Hook().test_connection()
+    assert (works, "expected_user_id" in reason) == (False, True)
+    assert portal.connections == 0
+
+
+@pytest.mark.parametrize("expected", [0, -1, "one", True, 1.5, "1,2", [1], 10**30])
+def test_an_expected_user_that_is_not_an_id_is_refused(expected, portal, connect):
+    connect(expected_user_id=expected)
+    with pytest.raises(ConfigurationError, match="the extra `expected_user_id` is wrong: it must be a user's id"):
+        Bitrix24Hook().call("profile")
+    assert portal.connections == 0
+
+
+def test_an_expected_user_of_an_application_is_refused(portal, monkeypatch):
+    monkeypatch.setenv("AIRFLOW_CONN_BITRIX24_DEFAULT", portal.oauth_connection_json(expected_user_id=1))
+    with pytest.raises(ConfigurationError, match="it is for webhooks"):
+        Bitrix24Hook().call("profile")
+    assert portal.connections == 0
 
 
 @pytest.mark.parametrize("part", ["host", "login", "password"])

@@ -73,9 +73,11 @@ def portal_from_parts(
         reader.fail(
             "the host has a path, which no cloud portal has", "write only the name, e.g. my.bitrix24.com, into Host"
         )
+    credentials = settings.application(is_webhook=bool(address.code)) or reader.webhook(address)
+    settings.check_user(credentials)
     return Portal(
         host=address.host,
-        credentials=settings.application(is_webhook=bool(address.code)) or reader.webhook(address),
+        credentials=credentials,
         scheme=scheme,
         port=None if address.port == {"https": 443, "http": 80}[scheme] else address.port,
         folder=address.folder or "",

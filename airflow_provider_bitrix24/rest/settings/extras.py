@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.rest import certificates
 from airflow_provider_bitrix24.rest.limits.bucket import PLANS, STANDARD, Bucket
-from airflow_provider_bitrix24.rest.portal import OAuthApp
+from airflow_provider_bitrix24.rest.portal import OAuthApp, Webhook
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +31,7 @@ class Extras:
     KNOWN = frozenset(
         {
             "webhook_url",
+            "expected_user_id",
             "verify",
             "timeout",
             "proxy",
@@ -201,6 +202,28 @@ class Extras:
             oauth_url=self._oauth_url(),
             token_store=self.text("token_store"),
         )
+
+    def check_user(self, credentials: Webhook | OAuthApp) -> None:
+        """
+        Check that the webhook is that of the user whom the extra ``expected_user_id`` names.
+
+        :raises ConfigurationError: it is another user's, or belongs to an application.
+        """
+        value = self.get("expected_user_id")
+        if value is None:
+            return
+        text = "" if isinstance(value, bool) else str(value).strip()
+        if not re.fullmatch(r"0*[1-9][0-9]{0,17}(\.0+)?", text, re.ASCII):
+            self.fail("expected_user_id", "it must be a user's id, e.g. 7")
+        expected = str(int(text.partition(".")[0]))
+        if isinstance(credentials, OAuthApp):
+            self.fail("expected_user_id", "it is for webhooks; leave it out, or use a webhook")
+        if credentials.user_id != expected:
+            raise ConfigurationError(
+                f"connection {self.name!r}: the webhook belongs to user {credentials.user_id}, and the extra "
+                f"`expected_user_id` is {expected}",
+                next_step=f"use a webhook of user {expected}, or correct the extra",
+            )
 
     def domains(self, key: str) -> tuple[str, ...]:
         value = self.get(key)
