@@ -12,7 +12,8 @@ def introduce(client: Client) -> tuple[bool, str]:
     """
     Ask the portal who calls. Changes nothing there.
 
-    :return: whether its methods can be used, and a sentence: portal, webhook or application, user, rights, scopes.
+    :return: whether its methods can be used, and a sentence: portal, webhook or application, user, rights, scopes. A
+        missing scope ``crm`` comes first.
     :raises Bitrix24Error: the portal does not accept the webhook or the token, or cannot be asked.
     """
     host, profile, scopes = client.portal.host, client.call("profile"), client.call("scope")
@@ -27,7 +28,9 @@ def introduce(client: Client) -> tuple[bool, str]:
         f"{host}: {_kind(client)} of {name} (user {profile.get('ID')}, {rights}); scopes: {', '.join(names) or 'none'}."
     )
     if "crm" not in names:
-        summary += " Scope crm is missing: CRM items and payments cannot be reached; tick CRM in the permissions."
+        summary = (
+            "Scope crm is missing: CRM items and payments cannot be reached; tick CRM in the permissions. " + summary
+        )
     if not administrator:
         summary += " Lists silently leave out what this user may not see; an administrator sees everything."
     if client.tokens is not None and client.tokens.store_error:

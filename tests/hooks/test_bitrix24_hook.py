@@ -191,6 +191,34 @@ def test_the_test_warns_of_a_missing_scope(portal, connection):
     assert "tick CRM" in message
 
 
+@pytest.mark.parametrize("scopes", [set(), {"task"}, {"user", "im"}])
+def test_a_missing_scope_crm_comes_first_in_the_test(scopes, portal, connection):
+    portal.scopes = scopes
+    assert pressed()[1].startswith("Scope crm is missing: ")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"host": None},
+        {"password": None},
+        {"password": "***"},
+        {"extra": {"verify": "/no/such/file"}},
+        {"extra": {"limiter": "memcached://host"}},
+        {"extra": {"expected_user_id": 5}},
+        {"host": "my.bitrix24.com", "extra": {"webhook_url": "https://other.bitrix24.com/rest/1/CODE/"}},
+        {"extra": {"auth": "oauth"}},
+        {"conn_type": "postgres", "login": "somebody"},
+    ],
+)
+def test_the_test_does_not_name_the_random_id_that_airflow_gives_the_connection(change, portal, monkeypatch):
+    monkeypatch.setenv("AIRFLOW_CONN_DT06Z2MH", json.dumps({**portal.connection(), **change}))
+    works, message = Bitrix24Hook("DT06Z2Mh").test_connection()
+    assert not works
+    assert "DT06Z2Mh" not in message
+    assert not message.startswith("connection ")
+
+
 @pytest.mark.parametrize("scopes", [[], {}])
 def test_the_test_understands_a_webhook_without_any_scope(scopes, portal, connection):
     portal.fault("body", "scope", body=json.dumps({"result": scopes}).encode())
