@@ -139,7 +139,7 @@ class StoredPairs:
         )
 
     def is_known_to_be_dead(self, pair: TokenPair) -> bool:
-        """Whether a worker has waited in vain for a newer pair than this one, which was refused."""
+        """Whether a worker has waited for a newer pair than this one, which was refused, and none came."""
         return self._get(self._dead_key)[0] == fingerprint(pair.refresh_token)
 
     def remember_dead(self, pair: TokenPair) -> None:
