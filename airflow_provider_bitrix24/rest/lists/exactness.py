@@ -30,6 +30,13 @@ def rows_in(result: Any, rows: Rows) -> list[Any]:
         container = list(container.values())
     if not isinstance(container, list):
         raise IncompleteList(f"the answer has no rows at {_place(rows)}")
+    if not rows.of_values and [] in container:
+        # How PHP writes an object without fields.
+        original = ", or set useOriginalUfNames to Y for names such as UF_CRM_1" if rows.at == "items" else ""
+        raise IncompleteList(
+            "a row is empty: the portal has none of the fields that were asked for",
+            next_step=f"write names in {rows.select or 'select'!r} as the method answers them{original}",
+        )
     if not rows.of_values and not all(isinstance(row, dict) for row in container):
         raise IncompleteList("a row is not an object")
     return container

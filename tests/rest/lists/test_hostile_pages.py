@@ -102,6 +102,24 @@ def test_rows_are_looked_for_only_where_the_method_has_them(result: Any) -> None
     incomplete(lambda *_: result, ITEMS, {"entityTypeId": 2})
 
 
+@pytest.mark.parametrize(
+    ("method", "result", "hint"),
+    [
+        (ITEMS, {"items": [[], [], []]}, "in 'select' as the method answers them, or set useOriginalUfNames to Y"),
+        (ITEMS, {"items": [{"id": 1}, []]}, "useOriginalUfNames"),
+        (DEALS, [[]], "write names in 'select' as the method answers them"),
+        (TASKS, {"tasks": [[], []]}, "write names in 'select' as the method answers them"),
+        ("acme.visit.list", [[], []], "write names in 'select' as the method answers them"),
+    ],
+)
+def test_rows_without_a_field_name_what_selects_them(method: str, result: Any, hint: str) -> None:
+    error = incomplete(
+        lambda *_: result, method, {"entityTypeId": 2, "select": ["UF_CRM_1"]} if method == ITEMS else {}
+    )
+    assert "a row is empty: the portal has none of the fields that were asked for" in str(error)
+    assert hint in str(error)
+
+
 def test_items_directly_under_result_are_all_read_or_an_error() -> None:
     """As the sample of "How to Retrieve Large Volumes of Data" has them, against the method's own page."""
 
