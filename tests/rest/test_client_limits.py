@@ -160,6 +160,27 @@ def test_a_page_for_people_proves_nothing(status: int) -> None:
         assert portal.executed(ADD) == 1
 
 
+@pytest.mark.parametrize("method", [GET, "crm.deal.list", "crm.item.update", ADD])
+def test_a_page_that_speaks_of_a_limit_says_what_to_do(method: str) -> None:
+    with Sandbox(deals=1) as portal, client_of(portal, naps=Naps(portal)) as client:
+        portal.fault("status_before", status=429, title="429 Too Many Requests", times=None)
+        with pytest.raises(AnswerLost, match="give the task retries that last ten minutes, or ask less often"):
+            client.call(method, {**ONE, **NEW})
+
+
+@pytest.mark.parametrize("code", ["OPERATION_TIME_LIMIT", "BITRIX_REST_V3_EXCEPTION_RATELIMITEXCEPTION"])
+@pytest.mark.parametrize("batched", [False, True])
+def test_a_method_without_operating_time_says_what_to_do(code: str, batched: bool) -> None:
+    with Sandbox(deals=1) as portal, client_of(portal, naps=Naps(portal)) as client:
+        portal.fault("error", method=GET, code=code, description="Method is blocked", status=429, times=None)
+        error = client.batch({"a": (GET, ONE)}).errors["a"] if batched else None
+        if not batched:
+            with pytest.raises(OperationTimeLimit) as caught:
+                client.call(GET, ONE)
+            error = caught.value
+    assert "give the task retries that last ten minutes, or call the method less often" in str(error)
+
+
 # Operating time.
 
 

@@ -46,7 +46,10 @@ _NO_AUTH = (
     "the portal does not know this webhook or token: check the connection's host, then compare the webhook's user id "
     "and code with the portal's, or authorize the application again"
 )
-_OPERATING_TIME = "the method may run again once its operating time of the last ten minutes has dropped"
+_OPERATING_TIME = (
+    "give the task retries that last ten minutes, or call the method less often; the method may run again once its "
+    "operating time of the last ten minutes has dropped"
+)
 _NO_REST = "the portal's plan does not include REST: it needs a commercial plan or a subscription"
 _OR_NO_REST = "or the portal's plan does not include REST"
 _NO_RIGHT = "the connection's user does not have the right to do this"

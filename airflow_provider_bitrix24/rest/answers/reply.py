@@ -132,6 +132,8 @@ def _may_pass(status: int) -> bool:
 def _hint_for(status: int) -> str:
     if status == 413:
         return "send less at once: a server on the way refuses requests of this size"
+    if status == 429:
+        return "the portal's limits refuse this: give the task retries that last ten minutes, or ask less often"
     if not _may_pass(status):
         return "check the connection's host, and the proxies on the way"
     return (
