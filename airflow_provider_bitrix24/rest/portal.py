@@ -169,10 +169,11 @@ class Portal:
         if host == self.host:
             return self
         if not self.allows(host, port) or target.scheme != self.scheme:
+            named = f"{host}:{port}" if port else host
             raise ConfigurationError(
-                f"the token is for the portal {target.scheme}://{host}, but the connection names {self.address}",
+                f"the token is for the portal {target.scheme}://{named}, but the connection names {self.address}",
                 next_step=f"if your portal has been renamed, write {host} as the connection's host, "
-                "or add it to the extra `allowed_domains`",
+                f"or add {named} to the extra `allowed_domains`",
             )
         folder = target.path.partition("/rest")[0].rstrip("/")
         return replace(self, host=host, port=port, folder=folder)

@@ -169,8 +169,9 @@ def test_a_body_that_is_not_the_portals_json_proves_nothing(body, content_type, 
 def test_a_status_without_a_body_of_the_portal_tells_only_whether_it_may_pass(status, passes):
     error = error_of(b"<html>", status=status, content_type="text/html")
     assert error.retryable is passes
-    result = "open the portal in a browser" if passes else "send less" if status == 413 else "the connection's host"
-    assert result in error.next_step
+    hints = {413: "send less", 429: "give the task retries"}
+    otherwise = "open the portal in a browser" if passes else "the connection's host"
+    assert hints.get(status, otherwise) in error.next_step
 
 
 # Any answer at all

@@ -287,7 +287,9 @@ def test_a_refusal_stays_what_it_is():
 
 @pytest.fixture
 def here(portal):
-    return portal_from_parts("test", **portal.oauth_connection(allowed_domains=["*.bitrix24.com"]))
+    return portal_from_parts(
+        "test", **portal.oauth_connection(allowed_domains=["*.bitrix24.com", "*.bitrix24.com:8443"])
+    )
 
 
 @pytest.mark.parametrize(
@@ -313,7 +315,13 @@ def test_a_portal_is_called_at_the_allowed_address_that_its_tokens_name(here, en
 
 
 @pytest.mark.parametrize(
-    "endpoint", ["https://evil.example/rest/", "http://new.bitrix24.com/rest/", "https://a.b.bitrix24.com/rest/"]
+    "endpoint",
+    [
+        "https://evil.example/rest/",
+        "http://new.bitrix24.com/rest/",
+        "https://a.b.bitrix24.com/rest/",
+        "https://new.bitrix24.com:9443/rest/",
+    ],
 )
 def test_a_portal_at_an_address_that_is_not_allowed_is_refused(here, endpoint):
     with pytest.raises(ConfigurationError, match=r"allowed_domains"):
