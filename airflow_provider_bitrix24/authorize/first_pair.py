@@ -21,7 +21,7 @@ from airflow_provider_bitrix24.rest.oauth.authorization import (
     AuthorizationServer,
     TokenResponse,
 )
-from airflow_provider_bitrix24.rest.oauth.tokens import Tokens
+from airflow_provider_bitrix24.rest.oauth.token_renewal import Tokens
 from airflow_provider_bitrix24.rest.portal import Portal
 from airflow_provider_bitrix24.rest.settings.address import portal_from_parts
 from airflow_provider_bitrix24.rest.whoami import introduce

@@ -9,9 +9,9 @@ from typing import Any
 import pendulum
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError
-from airflow_provider_bitrix24.rest.messages import preview
+from airflow_provider_bitrix24.rest.message_parts import preview
+from airflow_provider_bitrix24.rest.missing_values import nothing_hint
 from airflow_provider_bitrix24.rest.moments import parse
-from airflow_provider_bitrix24.rest.nothing import nothing_hint
 
 
 def day(value: Any, place: str) -> str:

@@ -6,8 +6,8 @@ import re
 from typing import Any
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError
-from airflow_provider_bitrix24.rest.messages import did_you_mean, preview
-from airflow_provider_bitrix24.rest.nothing import nothing_hint
+from airflow_provider_bitrix24.rest.message_parts import did_you_mean, preview
+from airflow_provider_bitrix24.rest.missing_values import nothing_hint
 from airflow_provider_bitrix24.types import EntityTypeId
 
 #: Kinds of CRM items that every portal has ("CRM object types"). A smart process has a number, 128 and up.

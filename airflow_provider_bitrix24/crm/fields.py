@@ -12,7 +12,7 @@ from airflow_provider_bitrix24.crm.entity_types import ENTITY_TYPES
 from airflow_provider_bitrix24.crm.values import ItemField
 from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.rest.conditions import check_conditions
-from airflow_provider_bitrix24.rest.messages import did_you_mean
+from airflow_provider_bitrix24.rest.message_parts import did_you_mean
 from airflow_provider_bitrix24.rest.scalars import native
 
 METHOD = "crm.item.fields"

@@ -11,8 +11,8 @@ from typing import Any
 
 from airflow_provider_bitrix24.crm.values import as_text
 from airflow_provider_bitrix24.exceptions import ConfigurationError
-from airflow_provider_bitrix24.rest.messages import preview
-from airflow_provider_bitrix24.rest.nothing import is_missing, nothing_hint
+from airflow_provider_bitrix24.rest.message_parts import preview
+from airflow_provider_bitrix24.rest.missing_values import is_missing, nothing_hint
 from airflow_provider_bitrix24.rest.scalars import native
 
 #: Kinds of CRM items that have them: lead, contact, company.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitrix24.crm.entity_types import WITH_PAYMENTS, entity_type_id
 from airflow_provider_bitrix24.exceptions import Bitrix24Error
-from airflow_provider_bitrix24.rest.messages import preview
+from airflow_provider_bitrix24.rest.message_parts import preview
 
 if TYPE_CHECKING:
     from airflow_provider_bitrix24.rest.client import Client

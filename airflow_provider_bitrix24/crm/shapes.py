@@ -15,8 +15,8 @@ from typing import Any
 
 from airflow_provider_bitrix24.crm import multifields
 from airflow_provider_bitrix24.exceptions import ConfigurationError
-from airflow_provider_bitrix24.rest.messages import preview
-from airflow_provider_bitrix24.rest.nothing import from_json
+from airflow_provider_bitrix24.rest.message_parts import preview
+from airflow_provider_bitrix24.rest.missing_values import from_json
 
 #: Methods that replace all of an object's rows or relations, and the parameter that holds the new ones.
 _REPLACING = (

@@ -16,9 +16,9 @@ from typing import Any
 
 from airflow_provider_bitrix24.crm import dates
 from airflow_provider_bitrix24.exceptions import ConfigurationError
-from airflow_provider_bitrix24.rest.messages import preview
+from airflow_provider_bitrix24.rest.message_parts import preview
+from airflow_provider_bitrix24.rest.missing_values import is_missing, nothing_hint, text_hint
 from airflow_provider_bitrix24.rest.moments import parse
-from airflow_provider_bitrix24.rest.nothing import is_missing, nothing_hint, text_hint
 from airflow_provider_bitrix24.rest.scalars import native
 
 _TEXTS = frozenset({"string", "text", "url", "crm_status", "crm_currency", "char"})

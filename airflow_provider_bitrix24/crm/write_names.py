@@ -17,7 +17,7 @@ from airflow_provider_bitrix24.crm import multifields
 from airflow_provider_bitrix24.crm.entity_types import ENTITY_TYPES
 from airflow_provider_bitrix24.crm.items import fields_of
 from airflow_provider_bitrix24.exceptions import ConfigurationError, Forbidden, Invalid, NotFound
-from airflow_provider_bitrix24.rest.messages import did_you_mean
+from airflow_provider_bitrix24.rest.message_parts import did_you_mean
 
 if TYPE_CHECKING:
     from airflow_provider_bitrix24.crm.fields import ItemFields

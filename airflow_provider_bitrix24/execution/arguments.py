@@ -9,8 +9,8 @@ from enum import Enum
 from typing import Any, Final
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError
-from airflow_provider_bitrix24.rest.messages import preview
-from airflow_provider_bitrix24.rest.nothing import from_json, nothing_hint, text_hint
+from airflow_provider_bitrix24.rest.message_parts import preview
+from airflow_provider_bitrix24.rest.missing_values import from_json, nothing_hint, text_hint
 from airflow_provider_bitrix24.rest.scalars import native
 
 

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from airflow_provider_bitrix24.exceptions import AnswerLost, Bitrix24Error, ConfigurationError
 from airflow_provider_bitrix24.execution.checkpoint import checkpoint, digest_of, is_repeated
-from airflow_provider_bitrix24.rest.messages import preview
+from airflow_provider_bitrix24.rest.message_parts import preview
 
 log = logging.getLogger(__name__)
 Result = TypeVar("Result")

@@ -11,9 +11,9 @@ from airflow_provider_bitrix24._compat import BaseOperator
 from airflow_provider_bitrix24.exceptions import Bitrix24Error
 from airflow_provider_bitrix24.execution.arguments import NOT_GIVEN, required
 from airflow_provider_bitrix24.execution.rendered import as_written, check_texts
-from airflow_provider_bitrix24.hooks.outcome import airflow_outcome
-from airflow_provider_bitrix24.rest.messages import preview
-from airflow_provider_bitrix24.rest.nothing import is_missing
+from airflow_provider_bitrix24.hooks.airflow_outcome import airflow_outcome
+from airflow_provider_bitrix24.rest.message_parts import preview
+from airflow_provider_bitrix24.rest.missing_values import is_missing
 
 if TYPE_CHECKING:
     from airflow_provider_bitrix24.hooks.bitrix24 import Bitrix24Hook

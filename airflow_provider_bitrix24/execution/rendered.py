@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError
-from airflow_provider_bitrix24.rest.messages import preview
-from airflow_provider_bitrix24.rest.nothing import NOTHING, from_json, is_missing, nothing_hint
+from airflow_provider_bitrix24.rest.message_parts import preview
+from airflow_provider_bitrix24.rest.missing_values import NOTHING, from_json, is_missing, nothing_hint
 
 if TYPE_CHECKING:
     from airflow_provider_bitrix24.methods import Method

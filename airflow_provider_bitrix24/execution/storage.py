@@ -15,8 +15,8 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError
-from airflow_provider_bitrix24.rest.messages import preview
-from airflow_provider_bitrix24.rest.nothing import NOTHING, nothing_hint
+from airflow_provider_bitrix24.rest.message_parts import preview
+from airflow_provider_bitrix24.rest.missing_values import NOTHING, nothing_hint
 
 log = logging.getLogger(__name__)
 

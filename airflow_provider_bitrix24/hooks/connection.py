@@ -13,8 +13,8 @@ from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.hooks.token_store import VariableTokenStore
 from airflow_provider_bitrix24.rest.client import Client
 from airflow_provider_bitrix24.rest.oauth.file_token_store import FileTokenStore
+from airflow_provider_bitrix24.rest.oauth.token_renewal import Tokens
 from airflow_provider_bitrix24.rest.oauth.token_stores import RedisTokenStore, TokenStore, token_store
-from airflow_provider_bitrix24.rest.oauth.tokens import Tokens
 from airflow_provider_bitrix24.rest.portal import OAuthApp, Portal
 from airflow_provider_bitrix24.rest.settings.address import portal_from_parts
 

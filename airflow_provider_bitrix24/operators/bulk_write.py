@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_bitrix24.crm.entity_types import entity_type_id
 from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.execution.arguments import NOT_GIVEN, NotGiven, one_of, required
-from airflow_provider_bitrix24.hooks.outcome import airflow_outcome
+from airflow_provider_bitrix24.hooks.airflow_outcome import airflow_outcome
 from airflow_provider_bitrix24.rows.base_operator import Bitrix24BaseRowsOperator, RowArguments
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class Bitrix24BulkWriteOperator(Bitrix24BaseRowsOperator):
 
     def writer(self, client: Client, *, remembers: bool) -> RowWriter:
         from airflow_provider_bitrix24.crm.items import fields_of
-        from airflow_provider_bitrix24.rows.calls import CallWriter, ItemWriter
+        from airflow_provider_bitrix24.rows.method_calls import CallWriter, ItemWriter
 
         if self.method is not None:
             return CallWriter(client, self.method, self.template(), self.cell_rules())

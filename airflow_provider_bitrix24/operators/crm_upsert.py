@@ -62,7 +62,7 @@ class Bitrix24UpsertItemOperator(Bitrix24BaseOperator):
         self.read_back = self.fixed(flag, read_back, "read_back")
 
     def run(self, client: Client, context: Any) -> dict[str, Any]:
-        from airflow_provider_bitrix24.rows.prepared import PreparedRow
+        from airflow_provider_bitrix24.rows.prepared_rows import PreparedRow
         from airflow_provider_bitrix24.rows.upserts import UpsertWriter
 
         type_id, key = entity_type_id(self.entity_type_id), names(self.key, "key")

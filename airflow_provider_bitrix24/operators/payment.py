@@ -20,7 +20,7 @@ from airflow_provider_bitrix24.exceptions import ConfigurationError, NotFound, R
 from airflow_provider_bitrix24.execution.arguments import NOT_GIVEN, NotGiven, conditions, flag, positive_id
 from airflow_provider_bitrix24.execution.at_most_once import after, once
 from airflow_provider_bitrix24.execution.base_operator import Bitrix24BaseOperator
-from airflow_provider_bitrix24.rest.messages import preview
+from airflow_provider_bitrix24.rest.message_parts import preview
 
 if TYPE_CHECKING:
     from airflow_provider_bitrix24.rest.client import Client

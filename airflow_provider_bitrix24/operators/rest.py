@@ -20,8 +20,8 @@ from airflow_provider_bitrix24.execution.at_most_once import once
 from airflow_provider_bitrix24.execution.base_operator import Bitrix24BaseOperator
 from airflow_provider_bitrix24.execution.rendered import check_filter
 from airflow_provider_bitrix24.execution.xcom import error_summary, is_small, small_list, small_result
-from airflow_provider_bitrix24.rest.messages import preview
-from airflow_provider_bitrix24.rest.nothing import from_json
+from airflow_provider_bitrix24.rest.message_parts import preview
+from airflow_provider_bitrix24.rest.missing_values import from_json
 from airflow_provider_bitrix24.rest.positional import in_order, is_positional
 
 if TYPE_CHECKING:

@@ -17,13 +17,13 @@ from airflow_provider_bitrix24.rest.batches.batch_result import BatchResult
 from airflow_provider_bitrix24.rest.conversation import Conversation
 from airflow_provider_bitrix24.rest.field_descriptions import described
 from airflow_provider_bitrix24.rest.limits.bucket import BucketStore
+from airflow_provider_bitrix24.rest.limits.bucket_store import bucket_store
 from airflow_provider_bitrix24.rest.limits.command_costs import CommandCosts
-from airflow_provider_bitrix24.rest.limits.store import bucket_store
 from airflow_provider_bitrix24.rest.lists.listing import Listing
 from airflow_provider_bitrix24.rest.lists.per_parent import children
 from airflow_provider_bitrix24.rest.lists.row_list import RowList
 from airflow_provider_bitrix24.rest.lists.stream import Stream
-from airflow_provider_bitrix24.rest.oauth.tokens import Tokens
+from airflow_provider_bitrix24.rest.oauth.token_renewal import Tokens
 from airflow_provider_bitrix24.rest.portal import Portal
 from airflow_provider_bitrix24.rest.retry import PATIENCE_SECONDS
 from airflow_provider_bitrix24.types import Params, Row

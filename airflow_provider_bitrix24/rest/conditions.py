@@ -11,9 +11,9 @@ from decimal import Decimal
 from typing import Any
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError
-from airflow_provider_bitrix24.rest.messages import preview
+from airflow_provider_bitrix24.rest.message_parts import preview
+from airflow_provider_bitrix24.rest.missing_values import NOTHING, is_missing, nothing_hint
 from airflow_provider_bitrix24.rest.moments import parse
-from airflow_provider_bitrix24.rest.nothing import NOTHING, is_missing, nothing_hint
 from airflow_provider_bitrix24.rest.scalars import native
 
 #: Operators that may stand in front of a field's name ("crm.item.list", "crm.deal.list").

@@ -45,7 +45,7 @@ from airflow_provider_bitrix24.rest.limits.operating import OperatingTime
 from airflow_provider_bitrix24.rest.oauth import authorization
 from airflow_provider_bitrix24.rest.oauth.call_token import CallToken, check_no_token
 from airflow_provider_bitrix24.rest.oauth.token_pair import TokenPair
-from airflow_provider_bitrix24.rest.oauth.tokens import Tokens
+from airflow_provider_bitrix24.rest.oauth.token_renewal import Tokens
 from airflow_provider_bitrix24.rest.portal import Portal
 from airflow_provider_bitrix24.rest.retry import CALL_SECONDS, QUIET_SECONDS, Patience, delay_before_retry
 from airflow_provider_bitrix24.rest.scrub import scrubber

@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import quote
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError
-from airflow_provider_bitrix24.rest.nothing import is_missing
+from airflow_provider_bitrix24.rest.missing_values import is_missing
 from airflow_provider_bitrix24.rest.positional import in_order
 from airflow_provider_bitrix24.rest.scalars import native
 

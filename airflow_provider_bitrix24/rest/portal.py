@@ -11,7 +11,7 @@ from urllib.parse import quote, unquote, urlsplit
 from airflow_provider_bitrix24.exceptions import ConfigurationError, PortalMoved
 from airflow_provider_bitrix24.rest.limits.bucket import PLANS, STANDARD, Bucket
 from airflow_provider_bitrix24.rest.limits.operating import OPERATING_BUDGET_SECONDS
-from airflow_provider_bitrix24.rest.messages import one_line
+from airflow_provider_bitrix24.rest.message_parts import one_line
 from airflow_provider_bitrix24.rest.scrub import Scrub, scrubber
 
 #: Seconds without a byte after which an answer counts as lost. The cloud ends a call after 60 s (REST docs, "Limits").

@@ -19,7 +19,7 @@ from airflow_provider_bitrix24.execution.arguments import (
 )
 from airflow_provider_bitrix24.execution.base_operator import Bitrix24BaseOperator
 from airflow_provider_bitrix24.execution.checkpoint import digest_of
-from airflow_provider_bitrix24.rest.messages import preview
+from airflow_provider_bitrix24.rest.message_parts import preview
 from airflow_provider_bitrix24.rows.cells import BLANKS, Blank, CellRules
 from airflow_provider_bitrix24.rows.outcomes import (
     CLEARED,

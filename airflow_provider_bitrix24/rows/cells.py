@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from airflow_provider_bitrix24.crm.values import is_nothing
 from airflow_provider_bitrix24.exceptions import ConfigurationError
-from airflow_provider_bitrix24.rest.messages import preview
+from airflow_provider_bitrix24.rest.message_parts import preview
 from airflow_provider_bitrix24.rest.moments import parse
 
 #: ``keep`` leaves the value of the portal as it is, ``clear`` clears it, ``fail`` fails the row.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_bitrix24.exceptions import Bitrix24Error, Forbidden, NotFound, RestError
 from airflow_provider_bitrix24.rows.outcomes import Outcome
-from airflow_provider_bitrix24.rows.prepared import PreparedRow, RowContent
+from airflow_provider_bitrix24.rows.prepared_rows import PreparedRow, RowContent
 
 if TYPE_CHECKING:
     from airflow_provider_bitrix24.rest.client import Client

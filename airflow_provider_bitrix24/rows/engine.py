@@ -15,8 +15,8 @@ from typing import Any, Protocol
 from airflow_provider_bitrix24.exceptions import AnswerLost, Bitrix24Error, ConfigurationError
 from airflow_provider_bitrix24.execution.checkpoint import Checkpoint
 from airflow_provider_bitrix24.rows.outcomes import FAILED, NOT_DONE, UNKNOWN, Outcome, RowNumbers, Tally
-from airflow_provider_bitrix24.rows.prepared import PreparedRow, PreparedRows, RowContent
-from airflow_provider_bitrix24.rows.remembered import RememberedSteps
+from airflow_provider_bitrix24.rows.prepared_rows import PreparedRow, PreparedRows, RowContent
+from airflow_provider_bitrix24.rows.remembered_steps import RememberedSteps
 from airflow_provider_bitrix24.rows.steps import Step, Steps
 
 log = logging.getLogger(__name__)

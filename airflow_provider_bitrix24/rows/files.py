@@ -12,7 +12,7 @@ from typing import Any
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.execution.storage import storage_path
-from airflow_provider_bitrix24.rest.messages import did_you_mean, preview
+from airflow_provider_bitrix24.rest.message_parts import did_you_mean, preview
 
 #: Rows of a Parquet file that are read at once.
 _GROUP = 500

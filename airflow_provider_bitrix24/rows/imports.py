@@ -10,7 +10,7 @@ from airflow_provider_bitrix24.rest.answers.reply import read_error
 from airflow_provider_bitrix24.rest.encoding import plain
 from airflow_provider_bitrix24.rows.cells import CellRules
 from airflow_provider_bitrix24.rows.outcomes import Outcome
-from airflow_provider_bitrix24.rows.prepared import PreparedRow, RowContent
+from airflow_provider_bitrix24.rows.prepared_rows import PreparedRow, RowContent
 from airflow_provider_bitrix24.rows.template import RowTemplate
 from airflow_provider_bitrix24.rows.values import item_values
 

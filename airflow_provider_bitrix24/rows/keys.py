@@ -10,7 +10,7 @@ from typing import Any
 from airflow_provider_bitrix24.crm.fields import ItemFields
 from airflow_provider_bitrix24.crm.values import decimal_of
 from airflow_provider_bitrix24.exceptions import ConfigurationError
-from airflow_provider_bitrix24.rest.nothing import NOTHING
+from airflow_provider_bitrix24.rest.missing_values import NOTHING
 
 #: Types of fields that can tell one item from another.
 _TYPES = frozenset({"string", "text", "url", "integer", "double"})

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError
-from airflow_provider_bitrix24.rest.nothing import text_hint
+from airflow_provider_bitrix24.rest.missing_values import text_hint
 from airflow_provider_bitrix24.rows.files import from_json_text, rows_in_file
 from airflow_provider_bitrix24.rows.queries import rows_of_query
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, islice
 
-from airflow_provider_bitrix24.rows.prepared import PreparedRow, PreparedRows
-from airflow_provider_bitrix24.rows.remembered import RememberedRow, RememberedSteps
+from airflow_provider_bitrix24.rows.prepared_rows import PreparedRow, PreparedRows
+from airflow_provider_bitrix24.rows.remembered_steps import RememberedRow, RememberedSteps
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError
-from airflow_provider_bitrix24.rest.messages import preview
+from airflow_provider_bitrix24.rest.message_parts import preview
 from airflow_provider_bitrix24.rows.cells import BLANK, is_blank
 
 #: ``$$`` a dollar sign, ``$name`` and ``${any name}`` the value of a column; a dollar sign before anything else is one.

@@ -94,7 +94,7 @@ def test_tasks_renew_what_was_stored_and_when_it_is_dead_three_times_enter_and_a
     for token in app.refresh_tokens.values():
         token.expires_at = 0.0
     app.expire_access_tokens()
-    monkeypatch.setattr("airflow_provider_bitrix24.rest.oauth.tokens.OTHERS_PATIENCE_SECONDS", 0.1)
+    monkeypatch.setattr("airflow_provider_bitrix24.rest.oauth.token_renewal.OTHERS_PATIENCE_SECONDS", 0.1)
     assert run_dag(dag_of_one_call()).state == "failed"
     monkeypatch.delenv("BITRIX24_CLIENT_SECRET")
     with Terminal("--conn-id", CONN_ID, "--replace") as person:

@@ -12,9 +12,9 @@ import pytest
 
 from airflow_provider_bitrix24._compat import AirflowFailException, BaseHook
 from airflow_provider_bitrix24.exceptions import ConfigurationError, NotFound
+from airflow_provider_bitrix24.hooks.airflow_outcome import airflow_outcome
 from airflow_provider_bitrix24.hooks.async_client import aget_client
 from airflow_provider_bitrix24.hooks.bitrix24 import Bitrix24Hook
-from airflow_provider_bitrix24.hooks.outcome import airflow_outcome
 from airflow_provider_bitrix24.sandbox import Sandbox
 from tests.secrecy import assert_untold
 

@@ -387,7 +387,7 @@ def test_a_task_that_times_out_while_its_token_is_renewed_loses_no_pair(portal, 
 def test_no_fault_of_the_authorization_server_makes_a_task_tell_a_secret(
     portal, app, connect_app, run_dag, all_output, tmp_path, monkeypatch, kind, options
 ):
-    monkeypatch.setattr("airflow_provider_bitrix24.rest.oauth.tokens.OTHERS_PATIENCE_SECONDS", 0.1)
+    monkeypatch.setattr("airflow_provider_bitrix24.rest.oauth.token_renewal.OTHERS_PATIENCE_SECONDS", 0.1)
     connect_app(token_store=f"file:{tmp_path}/tokens.json")
     app.expire_access_tokens()
     portal.fault(kind, "oauth/token", times=None, **options)

@@ -9,8 +9,8 @@ from typing import Any
 from airflow_provider_bitrix24.rest.client import Client
 from airflow_provider_bitrix24.rest.limits.local_bucket import LocalBucket
 from airflow_provider_bitrix24.rest.oauth.file_token_store import version_of
+from airflow_provider_bitrix24.rest.oauth.token_renewal import Tokens
 from airflow_provider_bitrix24.rest.oauth.token_stores import TokenStore
-from airflow_provider_bitrix24.rest.oauth.tokens import Tokens
 from airflow_provider_bitrix24.rest.portal import OAuthApp
 from airflow_provider_bitrix24.rest.settings.address import portal_from_parts
 from airflow_provider_bitrix24.sandbox import Sandbox

@@ -22,7 +22,7 @@ from airflow_provider_bitrix24.exceptions import (
     Unauthorized,
 )
 from airflow_provider_bitrix24.rest.answers import error_codes
-from airflow_provider_bitrix24.rest.messages import one_line
+from airflow_provider_bitrix24.rest.message_parts import one_line
 from airflow_provider_bitrix24.rest.scrub import Scrub
 
 #: Most characters of a portal's text, and of its code, that go into a message.

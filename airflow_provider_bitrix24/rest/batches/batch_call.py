@@ -26,15 +26,15 @@ from airflow_provider_bitrix24.methods import Method
 from airflow_provider_bitrix24.rest.answers.diagnosis import deletes, diagnose, identifying_params, needs_lookup
 from airflow_provider_bitrix24.rest.answers.failures_inside import check_number_of_values
 from airflow_provider_bitrix24.rest.answers.reply import Reply
-from airflow_provider_bitrix24.rest.batches.batch_result import BatchResult
-from airflow_provider_bitrix24.rest.batches.commands import Command, make_command, packs, with_our_keys
-from airflow_provider_bitrix24.rest.batches.exchange import (
+from airflow_provider_bitrix24.rest.batches.batch_exchange import (
     CommandAnswer,
     exchange,
     is_too_much,
     must_not_repeat,
     read_answer,
 )
+from airflow_provider_bitrix24.rest.batches.batch_result import BatchResult
+from airflow_provider_bitrix24.rest.batches.commands import Command, make_command, packs, with_our_keys
 from airflow_provider_bitrix24.rest.conversation import Conversation
 from airflow_provider_bitrix24.rest.encoding import as_params, has_reference
 from airflow_provider_bitrix24.rest.limits.command_costs import CommandCosts

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from airflow_provider_bitrix24.rest.limits.bucket import LONGEST_QUEUE, LONGEST_WAIT_SECONDS, Bucket, BucketStore
-from airflow_provider_bitrix24.rest.redis import redis_client
+from airflow_provider_bitrix24.rest.redis_client import redis_client
 from airflow_provider_bitrix24.rest.scrub import scrubber
 
 log = logging.getLogger(__name__)

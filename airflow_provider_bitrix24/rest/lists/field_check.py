@@ -13,7 +13,7 @@ from airflow_provider_bitrix24.exceptions import ConfigurationError, IncompleteL
 from airflow_provider_bitrix24.rest.conversation import Conversation
 from airflow_provider_bitrix24.rest.field_descriptions import described, kept
 from airflow_provider_bitrix24.rest.lists.listing import Listing
-from airflow_provider_bitrix24.rest.messages import did_you_mean
+from airflow_provider_bitrix24.rest.message_parts import did_you_mean
 
 #: "All fields" and "all user fields"; multi-fields have no mask.
 _MASKS = frozenset({"*", "UF_*"})

@@ -11,7 +11,7 @@ from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.methods import Method, Rows
 from airflow_provider_bitrix24.rest.conditions import OPERATORS, check_conditions
 from airflow_provider_bitrix24.rest.encoding import as_params, no_two_spellings, plain
-from airflow_provider_bitrix24.rest.messages import preview
+from airflow_provider_bitrix24.rest.message_parts import preview
 from airflow_provider_bitrix24.types import Params, Row
 
 #: Ids have 19 digits at most, and Python reads no text of many thousand as a number.

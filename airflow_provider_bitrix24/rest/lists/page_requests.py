@@ -8,8 +8,8 @@ from typing import Any
 
 from airflow_provider_bitrix24.exceptions import AnswerLost, Bitrix24Error, ServerFault
 from airflow_provider_bitrix24.rest.answers.reply import Reply
+from airflow_provider_bitrix24.rest.batches.batch_exchange import exchange, read_answer
 from airflow_provider_bitrix24.rest.batches.commands import MAX_REQUEST_BYTES, make_command
-from airflow_provider_bitrix24.rest.batches.exchange import exchange, read_answer
 from airflow_provider_bitrix24.rest.conversation import Conversation
 from airflow_provider_bitrix24.rest.encoding import has_reference, query
 from airflow_provider_bitrix24.rest.limits.command_costs import MAX_COMMANDS, seconds_of

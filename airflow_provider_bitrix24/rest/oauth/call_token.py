@@ -5,7 +5,7 @@ from __future__ import annotations
 from airflow_provider_bitrix24.exceptions import Bitrix24Error, ConfigurationError
 from airflow_provider_bitrix24.rest.oauth.authorization import without_token
 from airflow_provider_bitrix24.rest.oauth.token_pair import TokenPair
-from airflow_provider_bitrix24.rest.oauth.tokens import Tokens
+from airflow_provider_bitrix24.rest.oauth.token_renewal import Tokens
 from airflow_provider_bitrix24.types import Params
 
 #: How many pairs that other workers have stored a call tries before it gives up.

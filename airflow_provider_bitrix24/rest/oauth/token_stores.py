@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.rest.oauth.file_token_store import FileTokenStore
-from airflow_provider_bitrix24.rest.redis import redis_client
+from airflow_provider_bitrix24.rest.redis_client import redis_client
 
 #: Beginning of every key. It holds the word "token", by which Airflow hides values of variables.
 KEY_PREFIX = "bitrix24_token__"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from airflow_provider_bitrix24.exceptions import Bitrix24Error
-from airflow_provider_bitrix24.rest.messages import one_line
+from airflow_provider_bitrix24.rest.message_parts import one_line
 from airflow_provider_bitrix24.sandbox import Sandbox
 from tests.rest.clients import client_of
 

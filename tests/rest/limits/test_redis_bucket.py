@@ -17,9 +17,9 @@ import redis
 import trustme
 
 from airflow_provider_bitrix24.rest.limits.bucket import PLANS, Bucket
+from airflow_provider_bitrix24.rest.limits.bucket_store import bucket_store
 from airflow_provider_bitrix24.rest.limits.local_bucket import LocalBucket
 from airflow_provider_bitrix24.rest.limits.redis_bucket import RedisBucket
-from airflow_provider_bitrix24.rest.limits.store import bucket_store
 from tests.rest.redis_server import Server, forwarding_to, refused_port, tcp
 
 BUCKET = PLANS["standard"]

@@ -16,7 +16,7 @@ from typing import Any
 
 from airflow_provider_bitrix24.exceptions import Bitrix24Error
 from airflow_provider_bitrix24.rest.client import Client
-from airflow_provider_bitrix24.rest.oauth import tokens
+from airflow_provider_bitrix24.rest.oauth import token_renewal
 from airflow_provider_bitrix24.rest.oauth.file_token_store import FileTokenStore
 from airflow_provider_bitrix24.rest.oauth.token_stores import KEY_PREFIX
 from airflow_provider_bitrix24.rest.portal import OAuthApp
@@ -59,11 +59,11 @@ def say(message: dict[str, Any]) -> None:
 def main() -> None:
     logging.basicConfig(level=logging.DEBUG, stream=sys.stderr)
     given = json.loads(sys.stdin.readline())
-    tokens.OTHERS_PATIENCE_SECONDS = given["patience"]
+    token_renewal.OTHERS_PATIENCE_SECONDS = given["patience"]
     portal = portal_from_parts("worker", **given["connection"])
     assert isinstance(portal.credentials, OAuthApp)
     store = Stepping(given["file"])
-    with Client(portal, tokens=tokens.Tokens(portal, portal.credentials, store)) as client:
+    with Client(portal, tokens=token_renewal.Tokens(portal, portal.credentials, store)) as client:
         client.call("server.time")
         say({"ready": True})
         for line in sys.stdin:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_bitrix24.rest.messages import PREVIEW_LENGTH, did_you_mean, preview
+from airflow_provider_bitrix24.rest.message_parts import PREVIEW_LENGTH, did_you_mean, preview
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_bitrix24.rest.batches.exchange import command_answers
+from airflow_provider_bitrix24.rest.batches.batch_exchange import command_answers
 
 T = {"duration": 0.5}
 

@@ -11,7 +11,7 @@ import pytest
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.rest.limits.bucket import PLANS
-from airflow_provider_bitrix24.rest.limits.store import bucket_store
+from airflow_provider_bitrix24.rest.limits.bucket_store import bucket_store
 from airflow_provider_bitrix24.rest.locks.file_lock import shared_directory
 
 BUCKET = PLANS["standard"]
@@ -34,7 +34,7 @@ def test_one_portal_has_one_store_in_a_process_and_its_name_is_not_in_the_file_s
 
 def test_processes_with_another_environment_find_the_same_bucket(tmp_path: Path) -> None:
     code = (
-        "from airflow_provider_bitrix24.rest.limits.store import bucket_store\n"
+        "from airflow_provider_bitrix24.rest.limits.bucket_store import bucket_store\n"
         "from airflow_provider_bitrix24.rest.limits.bucket import Bucket\n"
         "print(bucket_store('example.bitrix24.com').reserve(Bucket(0.001, 1), 1e9))"
     )
@@ -74,7 +74,7 @@ def test_a_limiter_without_the_redis_package_says_what_to_install() -> None:
     code = (
         "import sys; sys.modules['redis'] = None\n"
         "from airflow_provider_bitrix24.exceptions import ConfigurationError\n"
-        "from airflow_provider_bitrix24.rest.limits.store import bucket_store\n"
+        "from airflow_provider_bitrix24.rest.limits.bucket_store import bucket_store\n"
         "bucket_store('example.bitrix24.com').reserve\n"
         "try: bucket_store('example.bitrix24.com', 'redis://localhost')\n"
         "except ConfigurationError as error: print(error)"
@@ -88,7 +88,7 @@ def test_a_limiter_without_the_redis_package_says_what_to_install() -> None:
 def test_redis_is_not_imported_where_nobody_asks_for_it() -> None:
     code = (
         "import sys\n"
-        "from airflow_provider_bitrix24.rest.limits.store import bucket_store\n"
+        "from airflow_provider_bitrix24.rest.limits.bucket_store import bucket_store\n"
         "bucket_store('example.bitrix24.com')\n"
         "print('redis' in sys.modules, any(name.startswith('airflow.') for name in sys.modules))"
     )

@@ -8,7 +8,7 @@ from typing import Any
 
 from airflow_provider_bitrix24.execution.checkpoint import DIGEST_LENGTH, Checkpoint
 from airflow_provider_bitrix24.rows.outcomes import FAILED, NOT_DONE, UNKNOWN, Outcome
-from airflow_provider_bitrix24.rows.prepared import PreparedRow
+from airflow_provider_bitrix24.rows.prepared_rows import PreparedRow
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from functools import partial
 from airflow_provider_bitrix24.exceptions import ConfigurationError, ExpiredToken, NotSent, Unauthorized
 from airflow_provider_bitrix24.rest.locks.file_lock import locked_file, shared_directory
 from airflow_provider_bitrix24.rest.oauth.authorization import AuthorizationServer, TokenResponse
-from airflow_provider_bitrix24.rest.oauth.shielded import shielded
+from airflow_provider_bitrix24.rest.oauth.signal_shield import shielded
 from airflow_provider_bitrix24.rest.oauth.stored_pairs import AUTHORIZE_AGAIN, StoredPair, StoredPairs
 from airflow_provider_bitrix24.rest.oauth.token_pair import TokenPair, fingerprint
 from airflow_provider_bitrix24.rest.oauth.token_stores import TokenStore

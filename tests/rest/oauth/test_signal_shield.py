@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from airflow_provider_bitrix24.rest.oauth.file_token_store import FileTokenStore
-from airflow_provider_bitrix24.rest.oauth.shielded import shielded
+from airflow_provider_bitrix24.rest.oauth.signal_shield import shielded
 from tests.rest.applications import MemoryStore, application_client
 
 

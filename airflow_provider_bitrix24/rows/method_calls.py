@@ -15,7 +15,7 @@ from airflow_provider_bitrix24.execution.arguments import positive_id
 from airflow_provider_bitrix24.rest.encoding import plain
 from airflow_provider_bitrix24.rows.cells import CellRules
 from airflow_provider_bitrix24.rows.outcomes import UNCHANGED, Outcome
-from airflow_provider_bitrix24.rows.prepared import PreparedRow, RowContent
+from airflow_provider_bitrix24.rows.prepared_rows import PreparedRow, RowContent
 from airflow_provider_bitrix24.rows.template import RowTemplate
 from airflow_provider_bitrix24.rows.values import RowValues, call_params, item_values
 

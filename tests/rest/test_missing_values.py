@@ -7,7 +7,7 @@ import math
 
 import pytest
 
-from airflow_provider_bitrix24.rest.nothing import NOTHING, from_json, nothing_hint, text_hint
+from airflow_provider_bitrix24.rest.missing_values import NOTHING, from_json, nothing_hint, text_hint
 
 NO_VALUE = "it has no value: check the template, or what the upstream task returned"
 TO_JSON = "if a template wrote it, add | tojson to it, or set render_template_as_native_obj=True in the DAG"

@@ -16,7 +16,7 @@ from airflow_provider_bitrix24.exceptions import (
     Unauthorized,
 )
 from airflow_provider_bitrix24.rest.locks.file_lock import locked_file, shared_directory
-from airflow_provider_bitrix24.rest.oauth import tokens
+from airflow_provider_bitrix24.rest.oauth import token_renewal
 from airflow_provider_bitrix24.rest.oauth.token_pair import TokenPair, fingerprint
 from tests.rest.applications import RENEWED_AGAIN, MemoryStore, application_client, errors_of
 from tests.secrecy import assert_untold
@@ -213,7 +213,7 @@ def test_a_dead_pair_asks_for_authorization_after_looking_for_a_newer_one(portal
     with pytest.raises(Unauthorized, match=RENEWED_AGAIN) as caught:
         connected(connection).call("profile")
     assert (caught.value.code, caught.value.retryable) == ("invalid_grant", False)
-    assert tokens.OTHERS_PATIENCE_SECONDS <= naps.total < tokens.OTHERS_PATIENCE_SECONDS + 1
+    assert token_renewal.OTHERS_PATIENCE_SECONDS <= naps.total < token_renewal.OTHERS_PATIENCE_SECONDS + 1
     assert naps.taken[:6] == [0.1, 0.2, 0.4, 0.8, 1.6, 3.0]
     # Asked once: a dead token stays dead.
     assert portal.refused_renewals == 1
@@ -223,7 +223,7 @@ def test_a_dead_pair_is_waited_for_by_one_worker_and_not_by_those_after_it(porta
     connection = portal.oauth_connection(app)
     app.renew(connection["extra"]["refresh_token"])
     app.expire_access_tokens()
-    for waited_seconds in (tokens.OTHERS_PATIENCE_SECONDS, 0.0, 0.0):
+    for waited_seconds in (token_renewal.OTHERS_PATIENCE_SECONDS, 0.0, 0.0):
         naps.taken.clear()
         with pytest.raises(Unauthorized, match=RENEWED_AGAIN):
             connected(connection).call("profile")
@@ -265,7 +265,7 @@ def test_a_pair_that_dies_after_another_is_waited_for_once_more(portal, app, sto
     naps.taken.clear()
     with pytest.raises(Unauthorized):
         connected(connection).call("profile")
-    assert sum(naps.taken) >= tokens.OTHERS_PATIENCE_SECONDS
+    assert sum(naps.taken) >= token_renewal.OTHERS_PATIENCE_SECONDS
 
 
 def test_a_store_that_cannot_note_a_dead_pair_is_no_reason_for_another_error(portal, app, store, connected):
@@ -297,7 +297,7 @@ def test_who_is_refused_takes_the_pair_that_the_winner_stores_a_little_later(
         if len(naps.taken) == pause:
             store.texts |= winner_store.texts
 
-    client.tokens._sleep = sleep
+    client.token_renewal._sleep = sleep
     assert client.call("profile")["ID"] == "1"
     assert (portal.renewals, portal.refused_renewals) == (1, 1)
     assert len(naps.taken) == pause
@@ -316,7 +316,7 @@ def test_a_winner_whose_pair_is_dead_as_well_does_not_make_it_ask_for_ever(porta
         key = f"bitrix24_token__seed_{fingerprint(app.client_id + ' ' + connection['extra']['refresh_token'])}"
         store.texts[key] = TokenPair(pair["access_token"], pair["refresh_token"], 0.0, portal.member_id, "1").to_text()
 
-    client.tokens._sleep = sleep
+    client.token_renewal._sleep = sleep
     with pytest.raises(Unauthorized, match=RENEWED_AGAIN):
         client.call("profile")
     assert portal.refused_renewals == 3

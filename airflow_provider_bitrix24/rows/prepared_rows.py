@@ -8,7 +8,7 @@ from typing import Any
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.execution.checkpoint import digest_of
-from airflow_provider_bitrix24.rest.messages import preview
+from airflow_provider_bitrix24.rest.message_parts import preview
 from airflow_provider_bitrix24.rows.cells import is_blank, is_blank_row
 from airflow_provider_bitrix24.rows.outcomes import SKIPPED, Outcome
 
