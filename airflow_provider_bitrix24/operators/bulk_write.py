@@ -66,13 +66,13 @@ class Bitrix24BulkWriteOperator(Bitrix24BaseRowsOperator):
         if self.method is not None and self.entity_type_id is not None:
             with airflow_outcome():
                 raise ConfigurationError(
-                    "give either method or entity_type_id", next_step="one of the two is what to write"
+                    "give either method or entity_type_id", next_step="say what to write by one of the two"
                 )
 
     def row_arguments(self) -> RowArguments:
         if (self.method is None) == (self.entity_type_id is None):
             raise ConfigurationError(
-                "give either method or entity_type_id", next_step="one of the two is what to write"
+                "give either method or entity_type_id", next_step="say what to write by one of the two"
             )
         if self.method is not None:
             required(self.method, "method")

@@ -93,7 +93,7 @@ class Bitrix24DeletePaymentsOperator(Bitrix24BaseWriteOperator):
         positive_id(self.max_deletions, "max_deletions")
         if (self.payment_ids is None) == (self.entity_ids is None):
             raise ConfigurationError(
-                "give either payment_ids or entity_ids", next_step="one of the two names what is to be deleted"
+                "give either payment_ids or entity_ids", next_step="name what to delete by one of the two"
             )
         if self.payment_ids is None:
             self._filter()

@@ -24,7 +24,7 @@ def rows_of(
     :raises ConfigurationError: no rows, rows that are not objects, or a file of another kind.
     """
     if (rows is None) == (sql is None):
-        raise ConfigurationError("give either rows or sql", next_step="one of the two is where the rows come from")
+        raise ConfigurationError("give either rows or sql", next_step="name the source of the rows by one of the two")
     if csv_format is not None and file_named_by(rows) is None:
         raise ConfigurationError("csv is given, but rows is not a file", next_step="leave it out")
     return _by_column(rows_of_query(sql, sql_conn_id) if sql is not None else _of_rows(rows, csv_format))

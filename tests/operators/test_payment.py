@@ -1,342 +1,365 @@
-"""Deleting a payment by an operator: arguments, outcomes for Airflow, and what is said."""
+"""Payments read, listed, added, changed, paid and unpaid by operators, at portals of every age."""
 
 from __future__ import annotations
 
 import json
-import math
-import re
-from decimal import Decimal
-from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
-import pandas as pd
 import pytest
 
 from airflow_provider_bitrix24._compat import AirflowFailException
-from airflow_provider_bitrix24.exceptions import (
-    AnswerLost,
-    Bitrix24Error,
-    NotSent,
-    OperationTimeLimit,
-    QueryLimitExceeded,
-    ServerFault,
-    TaskStopped,
-)
+from airflow_provider_bitrix24.exceptions import AnswerLost, Bitrix24Error, OperationTimeLimit
 from airflow_provider_bitrix24.operators.delete_payments import Bitrix24DeletePaymentsOperator
-from airflow_provider_bitrix24.operators.payment import Bitrix24DeletePaymentOperator
+from airflow_provider_bitrix24.operators.payment import (
+    Bitrix24AddPaymentOperator,
+    Bitrix24GetPaymentOperator,
+    Bitrix24ListPaymentsOperator,
+    Bitrix24PayPaymentOperator,
+    Bitrix24UnpayPaymentOperator,
+    Bitrix24UpdatePaymentOperator,
+)
 from airflow_provider_bitrix24.sandbox import Sandbox
-from tests.secrecy import assert_untold
-from tests.sleepless import SleeplessDelete
+from tests.operators.context import StateStore, context
+from tests.sleepless import sleepless
 
-DELETE, GET = "crm.item.payment.delete", "crm.item.payment.get"
-EARLIER_TRY = "an earlier try of this task may have deleted it"
-
-
-def delete(payment_id: Any, *, try_number: int = 1, **arguments: Any) -> Any:
-    operator = SleeplessDelete(task_id="delete", payment_id=payment_id, **arguments)
-    return operator.execute({"ti": SimpleNamespace(try_number=try_number)})
-
-
-def failure_of(payment_id: Any, **arguments: Any) -> BaseException:
-    """What the task dies of: an exception of Airflow's that stands alone, or one of ours."""
-    with pytest.raises((AirflowFailException, Bitrix24Error)) as caught:
-        delete(payment_id, **arguments)
-    assert caught.value.__cause__ is None
-    assert caught.value.__context__ is None or caught.value.__suppress_context__
-    return caught.value
+ADD, GET, LIST, UPDATE = (f"crm.item.payment.{name}" for name in ("add", "get", "list", "update"))
+PAY, UNPAY = "crm.item.payment.pay", "crm.item.payment.unpay"
+ROW = {
+    "paid": "N", "datePaid": None, "empPaidId": None, "paySystemId": 6, "sum": 250.5, "currency": "USD",
+    "paySystemName": "Cash",
+}  # fmt: skip
 
 
-def test_called_by_hand_without_a_task_it_says_what_is_wrong(portal, connection):
-    """As in a test of a DAG: ``execute({})``."""
-    for operator in (
-        Bitrix24DeletePaymentOperator(task_id="one", payment_id=999_999),
-        Bitrix24DeletePaymentsOperator(task_id="many", payment_ids=[999_999]),
-    ):
-        with pytest.raises(AirflowFailException, match="Payment has not been found"):
-            operator.execute({})
+def run(operator: type, *, try_number: int = 1, **arguments: Any) -> Any:
+    return sleepless(operator)(task_id="task", **arguments).execute(context(try_number=try_number))
 
 
-# Arguments
+def failure_of(operator: type, **arguments: Any) -> str:
+    with pytest.raises(AirflowFailException) as caught:
+        run(operator, **arguments)
+    return str(caught.value)
 
 
-@pytest.mark.parametrize("spelling", [str, "{} ".format, " {}\n".format, int])
-def test_a_payment_is_named_by_its_id_as_a_number_or_as_text(spelling, portal, connection):
-    payment_id = portal.add_payment(1)
-    assert delete(spelling(payment_id)) is True
-    assert portal.payment(payment_id) is None
-    assert portal.calls[0].params == {"id": payment_id}
+@pytest.fixture(params=["current", "middle", "old"])
+def aged(request, monkeypatch):
+    """A portal of each generation, and the connection to it."""
+    with Sandbox(deals=3, generation=request.param) as portal:
+        monkeypatch.setenv("AIRFLOW_CONN_BITRIX24_DEFAULT", portal.connection_json())
+        yield portal
 
 
-@pytest.mark.parametrize(
-    "payment_id",
-    [
-        *("0", "-1", "+1", "1e3", "abc", "3653/1", "1,2", "1 035", "１０３５", "9" * 5000),
-        *(0, -1, True, False, 1.5, 10**18, {"id": 1035}, b"1035"),
-    ],
-)
-def test_what_is_no_id_fails_without_a_retry_and_nothing_is_sent(payment_id, portal, connection):
-    error = failure_of(payment_id)
-    assert type(error) is AirflowFailException
-    assert str(error).startswith("payment_id must be a whole number above 0, not ")
-    assert "not the number that the portal shows (3653/1)" in str(error)
-    assert "crm.item.payment.list with entityTypeId and entityId of the deal gives id" in str(error)
-    assert len(str(error)) < 400
-    assert portal.connections == 0
+def ids_of(portal: Sandbox, deal: int) -> list[int]:
+    return [row["id"] for row in portal.payments() if row["dealId"] == deal]
 
 
-@pytest.mark.parametrize(
-    ("payment_id", "hint"),
-    [
-        *((nothing, "it has no value: check the template") for nothing in ("", " ", "None", None, math.nan)),
-        *(
-            (whole, "make it whole with int(…), in a template with | float | int")
-            for whole in (1035.0, "1035.0", " 1035. ")
-        ),
-    ],
-)
-def test_an_id_that_a_template_or_a_data_frame_has_spoiled_is_refused_with_a_hint(payment_id, hint, portal, connection):
-    error = failure_of(payment_id)
-    assert type(error) is AirflowFailException
-    assert str(error).startswith("payment_id must be a whole number above 0, not ")
-    assert hint in str(error)
-    assert portal.requests == 0
+# Reading
 
 
-@pytest.mark.parametrize(
-    ("payment_id", "hint"),
-    [
-        ("[1006, 1007]", "this is a list: map the task over it with expand()"),
-        ([1006], "this is a list: map the task over it with expand()"),
-        ("(1006,)", "this is a list"),
-        (np.array([1006, 1007]), "this is a list"),
-        ("LazySelectSequence([1 item])", "these are the results of a mapped task: map over them with expand()"),
-        ("LazyXComSequence(<Task>, <TI>)", "these are the results of a mapped task"),
-    ],
-)
-def test_several_ids_in_place_of_one_are_refused_with_a_hint_of_their_own(payment_id, hint, portal, connection):
-    message = str(failure_of(payment_id))
-    assert message.startswith("payment_id must be a whole number above 0, not ")
-    assert hint in message
-    assert portal.requests == 0
+def test_a_payment_has_the_same_shape_at_portals_of_every_age(aged):
+    payment = aged.add_payment(2, sum=250.5)
+    result = run(Bitrix24GetPaymentOperator, payment_id=payment)
+    assert result == {"id": payment, "accountNumber": result["accountNumber"], **ROW}
+    assert result["accountNumber"].partition("/")[0].isdecimal()
 
 
-@pytest.mark.parametrize("kind", [Decimal, np.int64, np.uint8, np.int16, lambda id_: np.array([id_])[0]])
-def test_whole_numbers_of_databases_and_data_frames_are_ids(kind, portal, connection):
-    assert delete(kind(200), missing_ok=True) is False
-    assert portal.calls[0].params == {"id": 200}
+def test_payments_of_a_deal_are_listed_in_the_same_shape_at_portals_of_every_age(aged):
+    aged.add_payment(2, sum=250.5)
+    result = run(Bitrix24ListPaymentsOperator, entity_id="2")
+    assert [row["id"] for row in result] == ids_of(aged, 2)
+    assert {name: result[-1][name] for name in ROW} == ROW
 
 
-@pytest.mark.parametrize(
-    "payment_id", [Decimal("1035.5"), Decimal("NaN"), np.float64(1035), np.bool_(True), pd.NA, pd.NaT]
-)
-def test_other_scalars_are_no_ids(payment_id, portal, connection):
-    assert str(failure_of(payment_id)).startswith("payment_id must be a whole number above 0, not ")
-    assert portal.requests == 0
+@pytest.mark.parametrize("payment_filter", [{"=paid": "Y"}, '{"=paid": "Y"}'])
+def test_a_list_may_be_filtered_and_be_of_ids_alone(payment_filter, portal, connection):
+    portal.add_payment(1)
+    paid = portal.add_payment(1, paid=True)
+    result = run(Bitrix24ListPaymentsOperator, entity_id=1, payment_filter=payment_filter, ids_only=True)
+    assert paid in result
+    assert {portal.payment(payment_id)["paid"] for payment_id in result} == {"Y"}
 
 
-def test_payment_and_connection_are_templates():
-    operator = Bitrix24DeletePaymentOperator(
-        task_id="delete", payment_id="{{ params.payment }}", bitrix24_conn_id="portal_{{ params.country }}"
-    )
-    operator.render_template_fields({"params": {"payment": 1035, "country": "de"}})
-    assert (operator.payment_id, operator.bitrix24_conn_id) == ("1035", "portal_de")
+@pytest.mark.parametrize("paid", [True, False])
+def test_a_filter_takes_true_and_false(paid, portal, connection):
+    there = {True: portal.add_payment(1, paid=True), False: portal.add_payment(1)}
+    result = run(Bitrix24ListPaymentsOperator, entity_id=1, payment_filter={"=paid": paid}, ids_only=True)
+    assert (there[paid] in result, there[not paid] in result) == (True, False)
+    arguments = {"entity_ids": [1], "payment_filter": json.dumps({"=paid": paid}), "dry_run": True}
+    assert [row["id"] for row in run(Bitrix24DeletePaymentsOperator, **arguments)["outcomes"]] == result
 
 
-def test_nothing_is_checked_or_looked_up_before_templates_are_rendered():
-    operator = Bitrix24DeletePaymentOperator(task_id="delete", payment_id="{{ x }}", bitrix24_conn_id="nowhere")
-    assert operator.payment_id == "{{ x }}"
+@pytest.mark.parametrize("name", ["payed", "PAID"])
+def test_a_filter_with_a_name_that_is_none_says_how_they_are_spelled(name, portal, connection):
+    failure = failure_of(Bitrix24ListPaymentsOperator, entity_id=1, payment_filter={f"={name}": "N"})
+    assert "check the names in filter, order and select; write them as in the method's answer, e.g. paid" in failure
 
 
-@pytest.mark.parametrize("part", ["host", "login", "password"])
-def test_an_incomplete_connection_fails_without_a_retry_and_nothing_is_sent(part, portal, monkeypatch):
-    monkeypatch.setenv("AIRFLOW_CONN_BITRIX24_DEFAULT", json.dumps({**portal.connection(), part: None}))
-    error = failure_of(1)
-    assert type(error) is AirflowFailException
-    assert "is missing: write" in str(error)
-    assert portal.connections == 0
+@pytest.mark.parametrize("kind", ["deal", "Deals", 2, "2"])
+def test_an_object_is_named_by_word_or_number(kind, portal, connection):
+    run(Bitrix24ListPaymentsOperator, entity_type_id=kind, entity_id=5)
+    assert portal.calls[0].params == {"entityTypeId": 2, "entityId": 5}
 
 
-# Success
+def test_an_object_without_payments_lists_none(portal, connection):
+    assert run(Bitrix24ListPaymentsOperator, entity_type_id="invoice", entity_id=999_999) == []
 
 
-def test_success_is_one_request_one_line_and_true(portal, connection, all_output):
-    payment_id = portal.add_payment(1)
-    assert delete(payment_id) is True
-    assert (portal.requests, portal.executed(DELETE)) == (1, 1)
-    request_id = portal.calls[0].headers["x-request-id"]
-    result = re.findall(
-        rf"{re.escape(DELETE)}: payment (\d+) deleted in \d+\.\d\d s \(request (.*?)\)", said(all_output)
-    )
-    assert set(result) == {(str(payment_id), request_id)}
+def test_a_missing_payment_fails_and_says_where_its_id_is_or_is_none_where_that_is_fine(portal, connection):
+    failure = failure_of(Bitrix24GetPaymentOperator, payment_id=999_999)
+    assert "not the number that the portal shows (3653/1)" in failure
+    assert run(Bitrix24GetPaymentOperator, payment_id=999_999, missing_ok=True) is None
 
 
-def said(all_output: Any) -> str:
-    """Log records, and what Airflow 3 writes of its task logs without them."""
-    return f"{all_output.records}\n{all_output.printed}"
+# Adding
 
 
-def test_a_lost_answer_is_looked_after(portal, connection):
-    portal.fault("close_after", DELETE)
-    assert delete(portal.add_payment(1)) is True
-    assert portal.executed(DELETE) == 1
+@pytest.mark.parametrize(("kind", "number"), [("deal", 2), ("invoice", 31)])
+def test_a_payment_is_added_empty_and_its_id_returned(kind, number, portal, connection):
+    added = run(Bitrix24AddPaymentOperator, entity_type_id=kind, entity_id=1)
+    payment = portal.payment(added)
+    assert (payment["entityTypeId"], payment["entityId"], payment["paid"], payment["sum"]) == (number, 1, "N", 0)
+    assert portal.requests == 1
 
 
-# Failures that a retry cannot fix
+def test_the_payment_system_is_set_after_the_add(portal, connection):
+    added = run(Bitrix24AddPaymentOperator, entity_id=1, pay_system_id="110")
+    assert portal.payment(added)["paySystemId"] == 110
+    assert [call.method for call in portal.calls] == [ADD, UPDATE]
 
 
-#: What is wrong -> how it is arranged, and what the message tells to do.
-HOPELESS: dict[str, tuple[Any, str]] = {
-    "the payment is not there": (lambda portal, payment_id: portal.remove_payment(payment_id), "Payment has not been"),
-    "the id is another number": (lambda portal, payment_id: portal.remove_payment(payment_id), "gives id and account"),
-    "a scope is missing": (lambda portal, _: setattr(portal, "scopes", {"task"}), 'tick "crm"'),
-    "the plan does not include REST": (
-        lambda portal, _: setattr(portal, "plan_has_rest", False),
-        "does not include REST",
-    ),
-    "the webhook was deleted": (
-        lambda portal, _: setattr(portal.admin, "code", "an0therc0de12345"),
-        "create a new one",
-    ),
-    "the portal is blocked": (lambda portal, _: portal.fault("overload", DELETE), "ask Bitrix24 support"),
-    "the portal shows a page": (
-        lambda portal, _: portal.fault("redirect", DELETE, location="/license"),
-        "in a browser",
-    ),
-    "the method is unknown": (
-        lambda portal, _: portal.fault("error", DELETE, code="ERROR_METHOD_NOT_FOUND", status=404),
-        "check the method's name",
-    ),
-    "an older portal says no": (
-        lambda portal, _: portal.fault("body", DELETE, body=b'{"result": false}', executed=False),
-        "exists and can be read, so the change itself was refused",
-    ),
-    "words that nobody knows": (
-        lambda portal, _: portal.fault("error", DELETE, code=0, description="Nein", status=400),
-        "exists and can be read, so the change itself was refused",
-    ),
-}
+@pytest.mark.parametrize("kind", ["operation_time_limit", "close_before"])
+def test_a_payment_whose_system_could_not_be_set_is_named_and_not_added_twice_by_a_retry(kind, portal, connection):
+    before = set(ids_of(portal, 1))
+    portal.fault(kind, UPDATE, times=None)
+    failure = failure_of(Bitrix24AddPaymentOperator, entity_id=1, pay_system_id=110)
+    (added,) = set(ids_of(portal, 1)) - before
+    assert f"payment {added} was added: set its payment system" in failure
 
 
-@pytest.mark.parametrize(("arrange", "hint"), HOPELESS.values(), ids=HOPELESS.keys())
-def test_what_a_retry_cannot_fix_fails_at_once_with_a_hint(arrange, hint, portal, connection, all_output):
-    code = portal.admin.code
-    payment_id = portal.add_payment(1)
-    arrange(portal, payment_id)
-    error = failure_of(payment_id)
-    assert type(error) is AirflowFailException
-    assert str(error).startswith(f"{DELETE}: ")
-    assert hint in str(error)
-    assert re.search(r"\(request [0-9a-f-]{36}\)", str(error))
-    assert portal.executed(DELETE) == 0
-    assert_untold(code, all_output, error)
+@pytest.mark.parametrize("kind", ["operation_time_limit", "close_before"])
+def test_a_retry_sets_the_payment_system_of_the_same_payment_where_that_is_remembered(kind, portal, connection):
+    before, store = set(ids_of(portal, 1)), StateStore()
+    portal.fault(kind, UPDATE, times=None)
+    operator = sleepless(Bitrix24AddPaymentOperator)(task_id="task", entity_id=1, pay_system_id=110)
+    with pytest.raises(Bitrix24Error, match="a retry goes on with it and adds no other") as limited:
+        operator.execute(context(store=store))
+    assert limited.value.retryable
+    portal.clear_faults()
+    added = operator.execute(context(store=store, try_number=2))
+    assert set(ids_of(portal, 1)) - before == {added}
+    assert portal.payment(added)["paySystemId"] == 110
 
 
-def test_a_paid_payment_is_to_be_unpaid_first(portal, connection):
-    error = failure_of(portal.add_payment(1, paid=True))
-    assert type(error) is AirflowFailException
-    assert "SALE_PAYMENT_DELETE_EXIST_PAID" in str(error)
-    assert "unpay it first" in str(error)
+def test_an_unknown_payment_system_says_where_they_are(portal, connection):
+    failure = failure_of(Bitrix24AddPaymentOperator, entity_id=1, pay_system_id=999)
+    assert "see sale.paysystem.list" in failure
+    assert "was added: set its payment system" in failure
 
 
-def test_a_missing_right_names_both_possible_causes(portal, connect):
+def test_a_lost_answer_of_an_add_is_not_repeated_and_not_retried(portal, connection):
+    before = len(ids_of(portal, 1))
+    portal.fault("close_after", ADD)
+    failure = failure_of(Bitrix24AddPaymentOperator, entity_id=1)
+    assert "crm.item.payment" in failure
+    assert "list" in failure
+    assert len(ids_of(portal, 1)) == before + 1
+
+
+def test_deduplicate_finds_what_a_lost_add_made(portal, connection):
+    before = set(ids_of(portal, 1))
+    portal.fault("close_after", ADD)
+    added = run(Bitrix24AddPaymentOperator, entity_id=1, deduplicate=True, pay_system_id=110)
+    assert {added} == set(ids_of(portal, 1)) - before
+    assert portal.payment(added)["paySystemId"] == 110
+    assert portal.count(ADD) == 1
+
+
+class StoreAtTheMoment(StateStore):
+    """Lets something happen at the portal right before the add."""
+
+    def __init__(self, happen: Any) -> None:
+        super().__init__()
+        self.happen = happen
+
+    def set(self, key: str, value: Any) -> None:
+        super().set(key, value)
+        if key.endswith("_intent"):
+            self.happen()
+
+
+@pytest.mark.parametrize(("executed", "others", "found"), [(False, 0, "no payment has"), (True, 1, "2 payments have")])
+def test_deduplicate_does_not_guess(executed, others, found, portal, connection):
+    portal.fault("close_after" if executed else "close_before", ADD)
+    store = StoreAtTheMoment(lambda: [portal.add_payment(1) for _ in range(others)])
+    operator = Bitrix24AddPaymentOperator(task_id="task", entity_id=1, deduplicate=True)
+    with pytest.raises(AirflowFailException, match=f"{found} appeared meanwhile"):
+        operator.execute(context(store=store))
+
+
+def test_a_lost_add_that_cannot_be_looked_for_is_not_added_again_by_a_retry(portal, connection):
+    before = set(ids_of(portal, 1))
+    portal.fault("close_after", ADD)
+    portal.fault("operation_time_limit", LIST, after=1, times=None)
+    failure = failure_of(Bitrix24AddPaymentOperator, entity_id=1, deduplicate=True)
+    assert "it could not be looked for" in failure
+    assert len(set(ids_of(portal, 1)) - before) == 1
+
+
+def test_a_lost_add_that_cannot_be_looked_for_is_found_by_the_next_try_where_one_is_remembered(portal, connection):
+    before, store = set(ids_of(portal, 1)), StateStore()
+    portal.fault("close_after", ADD)
+    portal.fault("operation_time_limit", LIST, after=1, times=None)
+    operator = Bitrix24AddPaymentOperator(task_id="task", entity_id=1, deduplicate=True)
+    with pytest.raises(OperationTimeLimit):
+        operator.execute(context(store=store))
+    portal.clear_faults()
+    added = operator.execute(context(store=store, try_number=2))
+    assert set(ids_of(portal, 1)) - before == {added}
+
+
+def test_an_add_is_refused_for_what_is_not_there_or_may_not_be_changed(portal, connect):
+    connect()
+    assert "does not exist" in failure_of(Bitrix24AddPaymentOperator, entity_id=999_999)
     connect(portal.clerk)
-    error = failure_of(portal.add_payment(1))
-    assert type(error) is AirflowFailException
-    assert "user needs the right to change the payment's order; or the portal's plan does not include REST" in str(
-        error
-    )
+    assert "does not have the right" in failure_of(Bitrix24AddPaymentOperator, entity_id=1)
 
 
-# Failures that a retry may fix
+def test_an_answer_that_is_no_id_is_no_success(portal, connection):
+    portal.fault("body", ADD, body=b'{"result": true}', executed=False)
+    assert "the answer is True and not an id" in failure_of(Bitrix24AddPaymentOperator, entity_id=1)
 
 
-@pytest.mark.parametrize(
-    ("kind", "error_class"),
-    [
-        ("operation_time_limit", OperationTimeLimit),
-        ("query_limit", QueryLimitExceeded),
-        ("close_before", AnswerLost),
-        ("status_before", AnswerLost),
-        ("error", ServerFault),
-    ],
-)
-def test_limits_faults_and_the_network_are_raised_as_they_are(kind, error_class, portal, connection, all_output):
-    portal.fault(kind, DELETE, times=None)
-    error = failure_of(portal.add_payment(1))
-    assert type(error) is error_class
-    assert portal.executed(DELETE) == 0
-    assert_untold(portal.admin.code, all_output, error)
+# Changing
 
 
-def test_a_portal_that_is_away_is_raised_as_it_is(portal, connection):
-    portal.stop_listening()
-    assert type(failure_of(1)) is NotSent
+@pytest.mark.parametrize(("paid", "sent"), [(True, "Y"), (False, "N"), ("y", "Y"), ("False", "N"), (" N ", "N")])
+def test_an_update_takes_yes_and_no_as_templates_write_them(paid, sent, portal, connection):
+    assert run(Bitrix24UpdatePaymentOperator, payment_id=portal.add_payment(1), paid=paid) is True
+    assert portal.calls[0].params["fields"] == {"paid": sent}
 
 
-# missing_ok
+def test_an_update_sets_the_payment_system(portal, connection):
+    payment = portal.add_payment(1)
+    run(Bitrix24UpdatePaymentOperator, payment_id=payment, pay_system_id="110")
+    assert (portal.payment(payment)["paySystemName"], portal.payment(payment)["paid"]) == ("Card", "N")
 
 
-@pytest.mark.parametrize("language", ["en", "ru"])
-def test_missing_ok_takes_a_missing_payment_for_false(language, monkeypatch, all_output):
-    with Sandbox(deals=1, language=language) as portal:
-        monkeypatch.setenv("AIRFLOW_CONN_BITRIX24_DEFAULT", portal.connection_json())
-        assert delete(999_999, missing_ok=True) is False
-    assert "this is accepted, since missing_ok is set" in said(all_output)
-
-
-@pytest.mark.parametrize("generation", ["middle", "old"])
-@pytest.mark.parametrize("language", ["en", "ru"])
-def test_an_answer_that_may_mean_a_missing_right_is_never_taken_for_missing(generation, language, monkeypatch):
-    with Sandbox(deals=1, generation=generation, language=language) as portal:
-        monkeypatch.setenv("AIRFLOW_CONN_BITRIX24_DEFAULT", portal.connection_json())
-        error = failure_of(999_999, missing_ok=True)
-    assert type(error) is AirflowFailException
-    assert "there is none with this id, or the connection's user has no right to it" in str(error)
+def test_an_update_says_which_of_the_two_is_missing(portal, connection):
+    assert "3653/1" in failure_of(Bitrix24UpdatePaymentOperator, payment_id=999_999, paid=True)
+    failure = failure_of(Bitrix24UpdatePaymentOperator, payment_id=portal.add_payment(1), pay_system_id=999)
+    assert "see sale.paysystem.list" in failure
+    assert "3653/1" not in failure
 
 
 @pytest.mark.parametrize("generation", ["current", "middle", "old"])
-def test_missing_ok_forgives_neither_a_missing_right_nor_a_paid_payment(generation, monkeypatch):
-    with Sandbox(deals=1, generation=generation) as portal:
-        monkeypatch.setenv("AIRFLOW_CONN_BITRIX24_DEFAULT", portal.connection_json(portal.clerk))
-        assert type(failure_of(portal.add_payment(1), missing_ok=True)) is AirflowFailException
+def test_pay_and_unpay_tell_whether_they_changed_something(generation, monkeypatch):
+    with Sandbox(deals=3, generation=generation) as portal:
         monkeypatch.setenv("AIRFLOW_CONN_BITRIX24_DEFAULT", portal.connection_json())
-        assert "unpay it first" in str(failure_of(portal.add_payment(1, paid=True), missing_ok=True))
+        payment = portal.add_payment(1)
+        for operator, expected, paid in [
+            (Bitrix24PayPaymentOperator, True, "Y"),
+            (Bitrix24PayPaymentOperator, False, "Y"),
+            (Bitrix24UnpayPaymentOperator, True, "N"),
+            (Bitrix24UnpayPaymentOperator, False, "N"),
+        ]:
+            assert run(operator, payment_id=payment) is expected
+            assert portal.payment(payment)["paid"] == paid
 
 
-# Later tries
+@pytest.mark.parametrize(
+    ("operator", "method"), [(Bitrix24PayPaymentOperator, PAY), (Bitrix24UnpayPaymentOperator, UNPAY)]
+)
+def test_after_a_lost_answer_nobody_knows_who_changed_it(operator, method, portal, connection):
+    payment = portal.add_payment(1, paid=method == UNPAY)
+    portal.fault("close_after", method)
+    assert run(operator, payment_id=payment) is None
+    assert run(operator, payment_id=payment, try_number=2) is None
+    assert run(operator, payment_id=payment) is False
 
 
-def test_not_found_on_a_later_try_says_that_an_earlier_one_may_have_deleted_it(portal, connection):
-    assert EARLIER_TRY not in str(failure_of(999_999))
-    assert EARLIER_TRY in str(failure_of(999_999, try_number=2))
+# Every one of them
 
 
-@pytest.mark.parametrize("generation", ["middle", "old"])
-def test_an_older_portal_that_cannot_tell_on_a_later_try_says_so_too(generation, monkeypatch):
-    with Sandbox(deals=1, generation=generation) as portal:
-        monkeypatch.setenv("AIRFLOW_CONN_BITRIX24_DEFAULT", portal.connection_json())
-        portal.fault("close_after", DELETE)
-        payment_id = portal.add_payment(1)
-        first = failure_of(payment_id)
-        assert type(first) is AnswerLost
-        assert "the payment may already be deleted" in str(first)
-        assert EARLIER_TRY in str(failure_of(payment_id, try_number=2))
-        assert EARLIER_TRY not in str(failure_of(portal.add_payment(1, paid=True), try_number=2))
+PAYMENT_OPERATORS = [
+    Bitrix24GetPaymentOperator,
+    Bitrix24PayPaymentOperator,
+    Bitrix24UnpayPaymentOperator,
+    Bitrix24UpdatePaymentOperator,
+]
 
 
-# What is left behind
+def given(operator: type, payment_id: Any) -> dict[str, Any]:
+    return {"payment_id": payment_id, **({"paid": True} if operator is Bitrix24UpdatePaymentOperator else {})}
 
 
-def test_the_connection_is_closed_when_the_task_has_ended(portal, connection):
-    closed = SleeplessDelete(task_id="delete", payment_id=portal.add_payment(1))
-    closed.execute({"ti": SimpleNamespace(try_number=1)})
-    assert closed._client is None
-
-
-def test_a_killed_task_sends_nothing_more(portal, connection):
-    operator = SleeplessDelete(task_id="delete", payment_id=1)
-    operator.on_kill()
-    with pytest.raises(TaskStopped):
-        operator.execute({})
+@pytest.mark.parametrize("operator", PAYMENT_OPERATORS)
+@pytest.mark.parametrize("payment_id", ["", "3653/1", 0, True, None, 1.5])
+def test_what_is_no_id_fails_and_nothing_is_sent(operator, payment_id, portal, connection):
+    assert "payment_id must be a whole number above 0" in failure_of(operator, **given(operator, payment_id))
     assert portal.connections == 0
+
+
+@pytest.mark.parametrize(
+    ("operator", "arguments", "message"),
+    [
+        (Bitrix24UpdatePaymentOperator, {"payment_id": 1}, "give paid or pay_system_id"),
+        (Bitrix24UpdatePaymentOperator, {"payment_id": 1, "paid": "maybe"}, "write True, False"),
+        (Bitrix24UpdatePaymentOperator, {"payment_id": 1, "pay_system_id": "Cash"}, "pay_system_id must be"),
+        (Bitrix24AddPaymentOperator, {"entity_id": "D_13"}, "entity_id must be"),
+        (Bitrix24AddPaymentOperator, {"entity_id": 1, "entity_type_id": "lead"}, "write one of deal (2), invoice (31)"),
+        (Bitrix24AddPaymentOperator, {"entity_id": 1, "entity_type_id": "deel"}, "did you mean deal?"),
+        (Bitrix24AddPaymentOperator, {"entity_id": 1, "pay_system_id": 0}, "pay_system_id must be"),
+        (Bitrix24ListPaymentsOperator, {"entity_id": 1, "payment_filter": [1]}, "payment_filter is not an object"),
+        (Bitrix24ListPaymentsOperator, {"entity_id": None}, "entity_id must be"),
+    ],
+)
+def test_wrong_arguments_fail_and_nothing_is_sent(operator, arguments, message, portal, connection):
+    assert message in failure_of(operator, **arguments)
+    assert portal.connections == 0
+
+
+@pytest.mark.parametrize("operator", PAYMENT_OPERATORS[1:])
+def test_a_missing_right_and_a_missing_payment_fail_without_a_retry(operator, portal, connect):
+    connect(portal.clerk)
+    payment = portal.add_payment(1, paid=True)
+    failure = failure_of(operator, **given(operator, payment))
+    assert "the connection's user needs the right to change the payment's order" in failure
+    connect()
+    assert "Payment has not been found" in failure_of(operator, **given(operator, 999_999))
+
+
+@pytest.mark.parametrize("operator", PAYMENT_OPERATORS)
+@pytest.mark.parametrize(
+    ("kind", "error"), [("operation_time_limit", OperationTimeLimit), ("close_before", AnswerLost)]
+)
+def test_limits_and_the_network_are_left_to_the_retries(operator, kind, error, portal, connection):
+    portal.fault(kind, "crm.item.payment.*", times=None)
+    with pytest.raises(Bitrix24Error) as caught:
+        run(operator, **given(operator, portal.add_payment(1)))
+    assert type(caught.value) is error
+
+
+# A portal that gives back what it was sent
+
+
+@pytest.mark.parametrize("result", [None, True, 7, 1.5, "x", [], [{"id": 7}]])
+@pytest.mark.parametrize("operator", [Bitrix24GetPaymentOperator, Bitrix24PayPaymentOperator])
+def test_an_answer_that_is_no_payment_is_no_success(operator, result, portal, connection):
+    portal.fault("body", GET, body=json.dumps({"result": result}).encode())
+    assert "crm.item.payment.get: the answer is not a payment" in failure_of(operator, payment_id=7)
+    assert portal.executed(PAY) == 0
+
+
+@pytest.mark.parametrize("row", [{"id": "x"}, {"id": [7]}, {"id": "9" * 5000}])
+def test_payments_without_a_number_are_not_compared(row, portal, connection):
+    portal.fault("body", LIST, body=json.dumps({"result": [row]}).encode())
+    failure = failure_of(Bitrix24AddPaymentOperator, entity_id=1, deduplicate=True)
+    assert "the id of a row is not a number" in failure
+    assert portal.executed(ADD) == 0
+
+
+def test_no_webhook_is_shown_that_stands_where_an_id_should(portal, connection):
+    for result in (portal.admin.code, [portal.webhook().upper()], "x" * 50 + portal.admin.code):
+        portal.fault("body", ADD, body=json.dumps({"result": result}).encode())
+        failure = failure_of(Bitrix24AddPaymentOperator, entity_id=1)
+        assert "and not an id: look with crm.item.payment.list before you run this again" in failure
+        assert portal.admin.code[:8].lower() not in failure.lower()
