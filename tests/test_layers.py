@@ -41,7 +41,7 @@ def test_the_package_as_it_is_passes(copy):
     [
         pytest.param(
             "rest/wire/transport.py",
-            "def up():\n    from airflow_provider_bitrix24.hooks import outcome\n",
+            "def up():\n    from airflow_provider_bitrix24.hooks import airflow_outcome\n",
             f"{PACKAGE}.rest.wire.transport -> {PACKAGE}.hooks.airflow_outcome",
             id="up, inside a function",
         ),

@@ -297,7 +297,7 @@ def test_who_is_refused_takes_the_pair_that_the_winner_stores_a_little_later(
         if len(naps.taken) == pause:
             store.texts |= winner_store.texts
 
-    client.token_renewal._sleep = sleep
+    client.tokens._sleep = sleep
     assert client.call("profile")["ID"] == "1"
     assert (portal.renewals, portal.refused_renewals) == (1, 1)
     assert len(naps.taken) == pause
@@ -316,7 +316,7 @@ def test_a_winner_whose_pair_is_dead_as_well_does_not_make_it_ask_for_ever(porta
         key = f"bitrix24_token__seed_{fingerprint(app.client_id + ' ' + connection['extra']['refresh_token'])}"
         store.texts[key] = TokenPair(pair["access_token"], pair["refresh_token"], 0.0, portal.member_id, "1").to_text()
 
-    client.token_renewal._sleep = sleep
+    client.tokens._sleep = sleep
     with pytest.raises(Unauthorized, match=RENEWED_AGAIN):
         client.call("profile")
     assert portal.refused_renewals == 3

@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import signal
 import stat
+import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -231,31 +232,27 @@ def test_what_everybody_may_write_to_is_refused(path, what, portal, tmp_path):
         FileTokenStore(str(path)).write("key", "two", "")
 
 
-def test_a_volume_of_root_that_our_group_may_write_to_is_used(path, portal, tmp_path):
-    directory = tmp_path / "volume"
-    directory.mkdir()
-    directory.chmod(0o2775)
-    if os.geteuid() != 0:
-        pytest.skip("only root has a volume of root")
-    (directory / "tokens.json").write_text("{}")
-    os.chown(directory, 0, 50000)
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a volume of root")
+def test_a_volume_of_root_that_our_group_may_write_to_is_used():
+    # Not below tmp_path: directories above that may be closed to other users.
+    with tempfile.TemporaryDirectory(dir="/tmp") as directory:
+        os.chown(directory, 0, 50000)
+        os.chmod(directory, 0o2775)
+        path = Path(directory) / "tokens.json"
+        path.write_text("{}")
 
-    def work() -> None:
-        os.setgroups([])
-        os.setgid(50000)
-        os.setuid(50000)
-        write(directory / "tokens.json", "one")
-        os._exit(0 if FileTokenStore(str(directory / "tokens.json")).read("key")[0] == "one" else 1)
+        def work() -> None:
+            os.setgroups([])
+            os.setgid(50000)
+            os.setuid(50000)
+            write(path, "one")
+            os._exit(0 if FileTokenStore(str(path)).read("key")[0] == "one" else 1)
 
-    # Every directory on the way must let another user through.
-    for parent in list(directory.parents)[:5]:
-        if parent.stat().st_mode & 0o777 == 0o700:
-            parent.chmod(0o711)
-    process = multiprocessing.get_context("fork").Process(target=work)
-    process.start()
-    process.join()
-    assert process.exitcode == 0
-    assert (directory / "tokens.json").stat().st_uid == 50000
+        process = multiprocessing.get_context("fork").Process(target=work)
+        process.start()
+        process.join()
+        assert process.exitcode == 0
+        assert path.stat().st_uid == 50000
 
 
 def test_a_pipe_in_place_of_the_file_does_not_block(path):
