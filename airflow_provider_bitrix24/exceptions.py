@@ -177,7 +177,7 @@ class RestError(Bitrix24Error):
 
     :param cause_known: False where neither the code nor the text nor reading the object shows why, e.g. code ``0`` with
         a text in an unknown language.
-    :param paid: a look at the payment has shown that it is paid, and must be unpaid first.
+    :param paid: the payment is paid, and must be unpaid first: the portal says so, or a look at it has shown it.
     """
 
     def __init__(self, reason: str, *, cause_known: bool = True, paid: bool = False, **kwargs: Any) -> None:
@@ -223,7 +223,16 @@ class Forbidden(RestError):
 
 
 class NotFound(RestError):
-    """The object is not there. Concluded from a code or an exact text, never from a status."""
+    """
+    An object is not there. Concluded from a code or an exact text, never from a status.
+
+    :param referred: what is missing is not the object of the method, but one that its other arguments name, such as the
+        payment system of an update.
+    """
+
+    def __init__(self, reason: str, *, referred: bool = False, **kwargs: Any) -> None:
+        super().__init__(reason, **kwargs)
+        self.referred = referred
 
 
 class Invalid(RestError):

@@ -228,8 +228,7 @@ class Bitrix24UpdatePaymentOperator(Bitrix24BaseOperator):
         try:
             client.call("crm.item.payment.update", {"id": payment_id, "fields": fields})
         except NotFound as error:
-            # A missing payment system comes with its own hint.
-            raise (error if error.next_step else error.but(advice=FIND_PAYMENT_ID)) from None
+            raise (error if error.referred else error.but(advice=FIND_PAYMENT_ID)) from None
         self.log.info("crm.item.payment.update: payment %d has %s", payment_id, fields)
         return True
 

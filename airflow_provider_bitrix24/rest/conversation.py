@@ -235,7 +235,7 @@ class Conversation:
         if lost is not None and failure.ran == "no" and (failure.retryable or method.repeat_for(params) == "never"):
             failure = lost.but(advice=f"a later attempt failed: {failure.reason}")
         failure = self._diagnosed(failure, method, params, lost, was_there=was_there) if explain else failure
-        if lost is not None and isinstance(failure, NotFound) and deletes(method):
+        if lost is not None and isinstance(failure, NotFound) and not failure.referred and deletes(method):
             return _done(method, lost)
         # The last attempt did not run, but an earlier one may have.
         raise failure.but(ran="unknown") if lost is not None and failure.ran == "no" else failure

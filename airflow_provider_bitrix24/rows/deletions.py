@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 METHOD = "crm.item.payment.delete"
 #: Payments deleted by one request, and remembered as one step.
 STEP = 50
-#: The portal's own word for it ("payments: success or failure").
-_PAID = "SALE_PAYMENT_DELETE_EXIST_PAID"
 
 
 class PaymentDeleter:
@@ -84,7 +82,7 @@ class PaymentDeleter:
         # Its class says what became of it, also where the portal's code is one that proves nothing.
         if isinstance(error, NotFound):
             return Outcome(row.number, "missing", row.id, None if self._missing_ok else error)
-        if error.code == _PAID or (isinstance(error, RestError) and error.paid):
+        if isinstance(error, RestError) and error.paid:
             return Outcome(row.number, "paid", row.id, error)
         if isinstance(error, Forbidden):
             return Outcome(row.number, "denied", row.id, error)

@@ -126,3 +126,22 @@ def test_every_form_of_nothing_is_an_empty_look_up(
     expected = pytest.raises(Invalid, match=r"finds no \w+ with this id: there is none, or the connection's user")
     with Hostile(answer) as portal, client_of_hostile(portal) as client, expected:
         client.call(method, params, version=version)
+
+
+@pytest.mark.parametrize("batched", [False, True])
+def test_a_missing_owner_after_a_lost_delete_does_not_mean_that_the_object_is_gone(batched: bool) -> None:
+    method = "crm.timeline.comment.delete"
+    with Sandbox(deals=1) as portal, client_of(portal, naps=Naps(portal)) as client:
+        portal.fault("reset_before", method="batch" if batched else method)
+        portal.fault("error", method=method, code="OWNER_NOT_FOUND", description="Owner was not found", status=400)
+        params = {"id": 1, "ownerTypeId": 2, "ownerId": 1}
+        if batched:
+            error = client.batch({"a": (method, params), "b": ("profile", {})}).errors["a"]
+        else:
+            portal.fault("body", method="crm.timeline.comment.get", body=b'{"result": {"ID": 1}}', executed=False)
+            with pytest.raises(Bitrix24Error) as caught:
+                client.call(method, params)
+            error = caught.value
+        assert portal.executed(method) == 0
+    assert isinstance(error, NotFound)
+    assert error.ran == "unknown"

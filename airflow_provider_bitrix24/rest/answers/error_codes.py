@@ -67,6 +67,8 @@ class ErrorRule:
     :param methods: patterns of methods for which the rule holds.
     :param ran: whether the method took effect, where the class of the error does not say so.
     :param ambiguous: the portal sends the same text for two causes.
+    :param paid: the payment is paid, and must be unpaid first.
+    :param referred: of :class:`NotFound`: what is missing is an object that other arguments name.
     """
 
     code: str
@@ -77,6 +79,8 @@ class ErrorRule:
     methods: tuple[str, ...] = ("*",)
     ran: Ran | None = None
     ambiguous: bool = False
+    paid: bool = False
+    referred: bool = False
 
     def fits(self, method: str, description: str) -> bool:
         if self.text is not None and not re.fullmatch(self.text, description.strip().rstrip("."), re.IGNORECASE):
@@ -160,7 +164,7 @@ CODES: tuple[ErrorRule, ...] = (
     # Not there.
     ErrorRule("NOT_FOUND", NotFound, "", _METHODS),
     ErrorRule("ERROR_NOT_FOUND", NotFound, "", _METHODS),
-    ErrorRule("OWNER_NOT_FOUND", NotFound, "", _METHODS),
+    ErrorRule("OWNER_NOT_FOUND", NotFound, "", _METHODS, referred=True),
     ErrorRule("ERROR_MANIFEST_IS_NOT_AVAILABLE", NotFound, "", _SYSTEM),
     ErrorRule(f"{_V3}ENTITYNOTFOUNDEXCEPTION", NotFound, "", "api-reference/rest-v3.md"),
     ErrorRule("BITRIX_REST_V3_REALISATION_EXCEPTION_FIELDNOTFOUNDEXCEPTION", NotFound, "", _METHODS),
@@ -183,7 +187,8 @@ CODES: tuple[ErrorRule, ...] = (
     ErrorRule("INVALID_REQUEST", Invalid, "", f"{_SYSTEM}; oauth pages"),
     ErrorRule("WRONG_ENCODING", Invalid, "a field holds text that is not UTF-8; ask for fewer fields to find it",
               _SERVER, ran="yes"),
-    ErrorRule("SALE_PAYMENT_DELETE_EXIST_PAID", Invalid, "the payment is paid; unpay it first", _SERVER),
+    ErrorRule("SALE_PAYMENT_DELETE_EXIST_PAID", Invalid, "the payment is paid; unpay it first", _SERVER,
+              paid=True),
     ErrorRule("ERROR_BATCH_LENGTH_EXCEEDED", Invalid, "", _SYSTEM),
     ErrorRule("CODE_EMPTY", Invalid, "", "api-reference/common/system/feature-get.md"),
     ErrorRule("ERROR_EVENT_NOT_FOUND", Invalid, "", "api-reference/events/event-bind.md"),
@@ -223,7 +228,7 @@ TEXTS: tuple[ErrorRule, ...] = (
     ErrorRule("", Invalid, "give at least one of paid and paySystemId", _SERVER, text="empty fields",
               methods=("crm.item.payment.update",)),
     ErrorRule("", NotFound, "see sale.paysystem.list for the payment systems", _SERVER,
-              text="payment system has not been found", methods=("crm.item.payment.update",)),
+              text="payment system has not been found", methods=("crm.item.payment.update",), referred=True),
     ErrorRule("", Blocked, "the portal's plan allows no more payments", _SERVER,
               text="you cannot create more payments on your current plan", methods=("crm.item.payment.add",)),
     ErrorRule("", Invalid, "payments exist for deals (2) and invoices (31)", _SERVER,
@@ -236,14 +241,16 @@ TEXTS: tuple[ErrorRule, ...] = (
     ErrorRule("", NotFound, "the id may belong to the other kind of item (product or delivery)", _PAYMENTS,
               text="payable item has not been found", methods=_PAYMENT_ITEMS),
     ErrorRule("", NotFound, "the row may already be paid for; see crm.item.productrow.getAvailableForPayment", _SERVER,
-              text="product was not found|product item not found", methods=_PRODUCTS),
+              text="product was not found|product item not found", methods=_PRODUCTS, referred=True),
     ErrorRule("", Invalid, "the quantity is above what is left to pay", _SERVER,
               text="insufficient product stock|insufficient product quantity to add to payment", methods=_PRODUCTS),
     ErrorRule("", Invalid, "", _SERVER, text="product quantity must be greater than zero", methods=_PRODUCTS),
-    ErrorRule("", NotFound, "", _SERVER, text="order binding has not been found", methods=_PRODUCTS),
+    ErrorRule("", NotFound, "", _SERVER, text="order binding has not been found", methods=_PRODUCTS,
+              referred=True),
     ErrorRule("", Invalid, "", _SERVER, text="entity does not support links with catalog products", methods=_PRODUCTS),
     ErrorRule("", NotFound, "see crm.item.delivery.list for the deliveries", _SERVER,
-              text="shipment was not found|delivery item not found", methods=("crm.item.payment.delivery.*",)),
+              text="shipment was not found|delivery item not found", methods=("crm.item.payment.delivery.*",),
+              referred=True),
     ErrorRule("", ServerFault, "", _SERVER, text="internal delete error|set quantity internal error",
               methods=("crm.item.payment.*",)),
     ErrorRule("", Blocked, "the portal has no public site for payments", _SERVER, text="public url is not available",

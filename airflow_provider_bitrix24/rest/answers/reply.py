@@ -192,6 +192,7 @@ def read_error(
         # REST 3.0 has one code for missing rights and for a webhook or token that is not accepted (server source).
         kind = Unauthorized
     text = f' "{description}"' if description else ""
+    facts = {"referred": True} if rule is not None and rule.referred else {}
     return kind(
         f"{code or 'error without a code'}{f' (HTTP {status})' if status else ''}{text}",
         method=method,
@@ -201,7 +202,9 @@ def read_error(
         request_id=request_id,
         next_step=rule.next_step if rule else "",
         cause_known=rule is not None and not rule.ambiguous,
+        paid=rule is not None and rule.paid,
         ran=rule.ran if rule and rule.ran else "unknown" if code.upper() in error_codes.GENERIC_CODES else None,
+        **facts,
     )
 
 

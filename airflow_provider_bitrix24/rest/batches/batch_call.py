@@ -231,7 +231,7 @@ class BatchCall(Generic[Key]):
         :param lost: how an earlier attempt failed, when it may have run.
         """
         if lost is not None and deletes(command.method):
-            if isinstance(error, NotFound):
+            if isinstance(error, NotFound) and not error.referred:
                 done = copy.copy(command.method.done)
                 self._ended.replies[command.key] = Reply(done, request_id=error.request_id, repeated=True)
                 return

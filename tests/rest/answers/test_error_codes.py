@@ -226,3 +226,33 @@ def test_a_missing_right_in_rest_3_is_no_bad_webhook(status):
     body = {"error": {"code": "BITRIX_REST_V3_EXCEPTION_ACCESSDENIEDEXCEPTION", "message": ""}}
     assert type(error_of(body, status=status)) is Forbidden
     assert type(error_of(body, status=401)) is Unauthorized
+
+
+# Fields that decide, in place of words
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "method", "referred"),
+    [
+        (0, "Payment has not been found", "crm.item.payment.update", False),
+        (0, "Payment system has not been found.", "crm.item.payment.update", True),
+        (0, "payable item has not been found", "crm.item.payment.product.delete", False),
+        (0, "Product was not found", "crm.item.payment.product.add", True),
+        (0, "Order binding has not been found", "crm.item.payment.product.add", True),
+        (0, "Shipment was not found", "crm.item.payment.delivery.add", True),
+        ("OWNER_NOT_FOUND", "Owner was not found", "crm.timeline.comment.delete", True),
+        ("NOT_FOUND", "Not found", "crm.item.delete", False),
+    ],
+)
+def test_a_missing_object_is_the_methods_own_or_one_that_its_arguments_name(code, text, method, referred):
+    error = error_of({"error": code, "error_description": text}, method=method)
+    assert type(error) is NotFound
+    assert error.referred is referred
+    assert error.but(next_step="words do not decide").referred is referred
+
+
+@pytest.mark.parametrize(
+    ("code", "paid"), [("SALE_PAYMENT_DELETE_EXIST_PAID", True), ("ACCESS_DENIED", False), ("NOT_FOUND", False)]
+)
+def test_a_payment_is_known_to_be_paid_by_a_field(code, paid):
+    assert error_of({"error": code, "error_description": "unpay it first"}).paid is paid
