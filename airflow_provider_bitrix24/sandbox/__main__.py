@@ -71,6 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--generation", choices=("current", "middle", "old"), help="whose payment answers (default: current)")
     add("--language", choices=("en", "ru"), help="language of error descriptions (default: en)")
     add("--latency", type=float, metavar="SECONDS", help="hold every answer back")
+    add("--command-seconds", type=float, metavar="SECONDS", help="what each command of a batch takes")
     add("--rate", type=float, metavar="PER_SECOND", help="request limit: 2 on most plans (default: no limit)")
     add("--burst", type=int, metavar="REQUESTS", help="depth of the request bucket: 50 on most plans")
     add("--operating-limit", type=float, metavar="SECONDS", help="running time per method in ten minutes")

@@ -20,6 +20,7 @@ from airflow_provider_bitrix24.sandbox import Sandbox
         ({"seed": "x"}, "seed='x' is not valid: give a whole number"),
         ({"latency": "1"}, "latency='1' is not valid: give seconds"),
         ({"latency": -1}, "latency=-1 is not valid: give seconds"),
+        ({"command_seconds": "0.1"}, "command_seconds='0.1' is not valid: give seconds"),
         ({"operating_limit": -5}, "operating_limit=-5 is not valid: give seconds"),
         ({"rate": 0}, "rate=0 is not valid: give requests per second, above 0"),
         ({"rate": "2"}, "rate='2' is not valid: give requests per second"),

@@ -47,6 +47,7 @@ class Sandbox(Applications, ReceivedCalls, Objects):
     :param generation: which server's payment answers: ``"current"`` (the default), ``"middle"`` (2024) or ``"old"``.
     :param language: of descriptions that the server translates: ``"en"`` (the default) or ``"ru"``.
     :param latency: seconds that every answer is held back, none by default.
+    :param command_seconds: seconds that each command of a batch takes, none by default; requests run side by side.
     :param rate: requests per second that drain from the request bucket; without ``rate`` and ``burst`` there is none.
     :param burst: depth of the request bucket, 50 if only ``rate`` is given.
     :param operating_limit: seconds of running time per method in ten minutes; ``None``: no limit.
@@ -78,6 +79,7 @@ class Sandbox(Applications, ReceivedCalls, Objects):
         generation: Generation | None = None,
         language: str | None = None,
         latency: float | None = None,
+        command_seconds: float = 0.0,
         rate: float | None = None,
         burst: int | None = None,
         operating_limit: float | None = None,
@@ -94,6 +96,7 @@ class Sandbox(Applications, ReceivedCalls, Objects):
     ) -> None:
         sizes = {"deals": deals, "tasks": tasks, "employees": employees, "port": port, "seed": seed, "gaps": gaps}
         limits = {"latency": latency, "rate": rate, "burst": burst, "operating_limit": operating_limit}
+        limits["command_seconds"] = command_seconds
         check(method_seconds, code=code, tls=tls, **sizes, **limits)
         usual = scenario_named(scenario)
         if data is not None and any(count is not None for count in (deals, tasks, employees)):
@@ -110,6 +113,7 @@ class Sandbox(Applications, ReceivedCalls, Objects):
             operating_shared=operating_shared,
             operating_shown=operating_shown,
             latency_seconds=usual.latency if latency is None else latency,
+            command_seconds=command_seconds,
             offline_queue=offline_queue,
             notify_tags=notify_tags,
         )

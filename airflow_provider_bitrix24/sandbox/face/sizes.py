@@ -31,7 +31,7 @@ _SECONDS: _Check = (_is_amount, "seconds, 0 or more")
 
 _CHECKS: Mapping[str, _Check] = {
     **dict.fromkeys(("deals", "tasks", "employees"), _COUNT),
-    **dict.fromkeys(("latency", "operating_limit", "access_seconds", "refresh_seconds"), _SECONDS),
+    **dict.fromkeys(("latency", "command_seconds", "operating_limit", "access_seconds", "refresh_seconds"), _SECONDS),
     "port": (lambda value: _is_count(value) and value <= 65535, "a port, or 0 for any free one"),
     "seed": (lambda value: isinstance(value, int), "a whole number"),
     "rate": (lambda value: _is_amount(value) and value > 0, "requests per second, above 0"),

@@ -20,6 +20,8 @@ class Answer:
     body: bytes
     content_type: str = JSON_TYPE
     headers: dict[str, str] = field(default_factory=dict)
+    #: What the commands of a batch take, as long as the answer is held back.
+    command_seconds: float = 0.0
 
 
 def json_answer(body: Any, status: int = 200, headers: dict[str, str] | None = None) -> Answer:

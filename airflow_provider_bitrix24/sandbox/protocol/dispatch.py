@@ -71,8 +71,9 @@ class Timer:
     def begin_processing(self) -> None:
         self._processing_started = self._clock.now()
 
-    def end(self) -> dict[str, Any]:
-        finish = self._clock.now()
+    def end(self, command_seconds: float = 0.0) -> dict[str, Any]:
+        """:param command_seconds: what commands of a batch are said to take beside; the answer is held back for it."""
+        finish = self._clock.now() + command_seconds
         return {
             "start": self._started,
             "finish": finish,
@@ -84,7 +85,15 @@ class Timer:
 
 
 def run(
-    portal: PortalState, entry: Method, params: Params, user: User, call: Call, bill: Bill, *, paid: bool
+    portal: PortalState,
+    entry: Method,
+    params: Params,
+    user: User,
+    call: Call,
+    bill: Bill,
+    *,
+    paid: bool,
+    command_seconds: float = 0.0,
 ) -> MethodAnswer:
     """
     Run a method for a user. ``paid``: its own operating time is charged (a batch may pay for its commands).
@@ -111,7 +120,7 @@ def run(
         portal.log.execute(call)
     # What the method is said to take passes at the portal, and nobody waits for it.
     portal.clock.advance(portal.operating.seconds_of(name))
-    times = timer.end()
+    times = timer.end(command_seconds)
     if portal.settings.operating_shown:
         if paid:
             bill.add(name, times["processing"])

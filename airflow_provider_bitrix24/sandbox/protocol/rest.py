@@ -7,7 +7,7 @@ Source: Bitrix24 REST docs, "General principles", and public copies of the serve
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import unquote
 
@@ -89,6 +89,8 @@ class Protocol:
         except Exception:
             log.exception("The sandbox itself failed in %s", address.method)
             answer = self._refused(Refusal("INTERNAL_SERVER_ERROR", "Internal server error", 500), call, address)
+        if call.commands and portal.settings.command_seconds:
+            answer = replace(answer, command_seconds=len(call.commands) * portal.settings.command_seconds)
         call.status = None if fault is not None and fault.is_silent else answer.status
         return answer, fault
 
@@ -176,8 +178,10 @@ class Protocol:
                 entry = dispatch.find(portal, method)
                 dispatch.check_scope(portal, entry, user, in_batch=True)
                 own_params = {key: value for key, value in command_params.items() if key != "auth"}
-                paid = billing == "commands"
-                return dispatch.run(portal, entry, {**connector, **own_params}, user, command, bill, paid=paid)
+                return dispatch.run(
+                    portal, entry, {**connector, **own_params}, user, command, bill,
+                    paid=billing == "commands", command_seconds=portal.settings.command_seconds,
+                )  # fmt: skip
             except Refusal as refused:
                 command.error = str(refused.code)
                 raise
@@ -185,7 +189,7 @@ class Protocol:
         batch = Batch(run_command, lambda refusal: error_body(refusal, portal.settings.zero_code))
         result = batch.run(params)
         portal.log.execute(call)
-        times = timer.end()
+        times = timer.end(len(call.commands) * portal.settings.command_seconds)
         if portal.settings.operating_shown:
             if billing == "batch":
                 bill.add("batch", times["processing"])

@@ -115,7 +115,10 @@ class ProtocolV3:
                 if refusal is not None:
                     raise refusal
                 dispatch.check_scope(portal, entry, user)
-                answer = dispatch.run(portal, entry, query, user, part, bill, paid=billing == "commands")
+                answer = dispatch.run(
+                    portal, entry, query, user, part, bill,
+                    paid=billing == "commands", command_seconds=portal.settings.command_seconds,
+                )  # fmt: skip
             except Refusal as refused:
                 part.error = str(refused.code)
                 raise
@@ -123,7 +126,7 @@ class ProtocolV3:
 
         result = run_batch(params, partial(dispatch.find_v3, portal), run_call)
         portal.log.execute(call)
-        times = timer.end()
+        times = timer.end(len(call.commands) * portal.settings.command_seconds)
         if portal.settings.operating_shown:
             if billing == "batch":
                 bill.add("batch", times["processing"])

@@ -34,6 +34,8 @@ class Settings:
     #: Answers say how much operating time was used, as a cloud portal; a self-hosted one counts none.
     operating_shown: bool = True
     latency_seconds: float = 0.0
+    #: How long each command of a batch takes.
+    command_seconds: float = 0.0
     #: An application's own changes, clearing and the age of rows: as the server source or as the pages say.
     offline_queue: Reading = "source"
     #: Tags of a webhook's notifications: ignored (source), or used with ``CLIENT_ID`` (documentation).

@@ -41,8 +41,10 @@ def application(portal: PortalState, *, needs_https: bool) -> ASGIApp:
         )
         with portal.lock:
             answer, fault = protocol.answer(request)
-        if portal.settings.latency_seconds:
-            await asyncio.sleep(portal.settings.latency_seconds)
+        # Outside the lock: requests are held back side by side.
+        held_seconds = portal.settings.latency_seconds + answer.command_seconds
+        if held_seconds:
+            await asyncio.sleep(held_seconds)
         await deliver(answer, fault, scope["bitrix24.transport"], receive, send)
 
     async def index(request: Request) -> HTMLResponse:
