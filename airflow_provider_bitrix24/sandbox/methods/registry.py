@@ -57,6 +57,11 @@ class Refusal(Exception):
         self.extra = dict(extra or {})
 
 
+def not_modelled(problem: str) -> Refusal:
+    """What the sandbox cannot carry out is refused by name: a test must not pass on it."""
+    return Refusal("NOT_MODELLED_BY_SANDBOX", problem)
+
+
 @dataclass(frozen=True, slots=True)
 class Method:
     name: str

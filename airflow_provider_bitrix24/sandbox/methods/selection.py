@@ -15,12 +15,16 @@ from typing import Any, TypeAlias
 from airflow_provider_bitrix24.sandbox.fields.catalogue import NUMBERS
 from airflow_provider_bitrix24.sandbox.fields.item_kinds import Row
 from airflow_provider_bitrix24.sandbox.forms import as_map
+from airflow_provider_bitrix24.sandbox.methods.registry import not_modelled
 from airflow_provider_bitrix24.sandbox.php import BadValue, as_number, as_server_day, as_server_time, leading_number
 
 _KEY = re.compile(r"(!=%|!%=|!><|><|=%|%=|!%|!@|>=|<=|!=|[%@><=!])?(.*)", re.DOTALL)
 
+#: Between two values, both included: only the pages of a few lists have them.
+_RANGES = frozenset({"><", "!><"})
+
 #: Operators that take a list of values; with the others a list is a bad value.
-_LIST_OPERATORS = frozenset({"", "=", "!=", "!", "@", "!@"})
+_LIST_OPERATORS = frozenset({"", "=", "!=", "!", "@", "!@", *_RANGES})
 
 Check: TypeAlias = Callable[[Row], bool]
 #: Given what is wrong (``filter``, ``value``, ``order``, ``direction``), the field and the value: the exception.
@@ -53,11 +57,16 @@ class Field:
 
 
 class Matcher:
-    """A filter that has been read: bounds on the id, and checks for the rest."""
+    """
+    A filter that has been read: bounds on the id, and checks for the rest.
 
-    def __init__(self, fields: Mapping[str, Field], *, refuse: Refuse | None) -> None:
+    :param ranges: the list's page has ``><``; on other lists nothing says what a portal makes of it.
+    """
+
+    def __init__(self, fields: Mapping[str, Field], *, refuse: Refuse | None, ranges: bool = False) -> None:
         self._fields = fields
         self._refuse = refuse
+        self._ranges = ranges
         self.above: float | None = None
         self.below: float | None = None
         self.checks: list[Check] = []
@@ -87,6 +96,10 @@ class Matcher:
             if field is None or (self._refuse is None and value in ([], {})):
                 # Old lists skip an empty list of values, too (server source).
                 raise BadValue
+            if operator in _RANGES and not self._ranges:
+                if self._refuse is not None:
+                    raise BadValue
+                raise not_modelled(f"The page of this list has no filter prefix {operator}, see {key!r}: use >= and <=")
             if isinstance(value, (dict, list)) and operator not in _LIST_OPERATORS:
                 if self._refuse is not None:
                     raise BadValue
@@ -142,6 +155,14 @@ def check_of(field: Field, operator: str, value: Any, *, lenient: bool) -> Check
         values = as_map(value).values() if isinstance(value, (dict, list)) else (value,)
         wanted = frozenset(_comparable(field, item, lenient) for item in values)
         return lambda row: any(_stored(field, item) in wanted for item in _items(of(row)))
+    if operator == "><":
+        bounds = list(as_map(value).values())
+        if len(bounds) != 2:
+            raise BadValue
+        above, below = (
+            check_of(field, sign, end, lenient=lenient) for sign, end in zip((">=", "<="), bounds, strict=True)
+        )
+        return lambda row: above(row) and below(row)
     bound = _comparable(field, value, lenient)
     compare = _COMPARISONS[operator]
     return lambda row: any(item is not None and compare(_stored(field, item), bound) for item in _items(of(row)))

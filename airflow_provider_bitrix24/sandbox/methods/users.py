@@ -13,7 +13,7 @@ from airflow_provider_bitrix24.sandbox.fields.catalogue import fields_of
 from airflow_provider_bitrix24.sandbox.fields.item_kinds import Row
 from airflow_provider_bitrix24.sandbox.forms import as_map
 from airflow_provider_bitrix24.sandbox.methods.listing import page_of
-from airflow_provider_bitrix24.sandbox.methods.registry import Page, Params, Refusal, method
+from airflow_provider_bitrix24.sandbox.methods.registry import Page, Params, Refusal, method, not_modelled
 from airflow_provider_bitrix24.sandbox.methods.selection import Field, Matcher, read_order
 from airflow_provider_bitrix24.sandbox.php import as_integer, is_truthy
 from airflow_provider_bitrix24.sandbox.state.portal import PortalState
@@ -90,7 +90,7 @@ def current(portal: PortalState, user: User, params: Params) -> Any:
 def get(portal: PortalState, user: User, params: Params) -> Any:
     if params.get("IMAGE_RESIZE"):
         problem = "The sandbox keeps no photos of users: it does not model the parameter IMAGE_RESIZE"
-        raise Refusal("NOT_MODELLED_BY_SANDBOX", problem)
+        raise not_modelled(problem)
     # The filter stands in FILTER or, as the page also shows, beside SORT and ORDER.
     filter_ = {**params, **as_map(params.get("FILTER"))}
     # ADMIN_MODE shows an administrator users whom others do not see; here everybody sees all.

@@ -19,13 +19,13 @@ _FIELDS = {"orderId": Field("id", "integer"), **{name: Field(name, "integer") fo
 @method("crm.orderentity.list", scope="crm")
 def list_(portal: PortalState, user: User, params: Params) -> Any:
     if not user.may("read"):
-        raise Refusal("ACCESS_DENIED", portal.text("access_denied"))
+        raise Refusal("200040300010", "Access Denied")
     table = Table()
     for (owner_type_id, owner_id), order_id in portal.store.orders.items():
         table.rows[order_id] = {"id": order_id, "ownerId": owner_id, "ownerTypeId": owner_type_id}
     table.ids = sorted(table.rows)
     matcher = Matcher(_FIELDS, refuse=invalid_list).read(params.get("filter"))
-    order = read_order(params.get("order"), _FIELDS, invalid_list)
+    order = read_order(params.get("order") or {"ownerId": "asc"}, _FIELDS, invalid_list)
     page = page_of(table, matcher, order, params.get("start"), old=False)
     select = [str(name) for name in as_map(params.get("select")).values()]
     names = [name for name in _FIELDS if not select or "*" in select or name in select]

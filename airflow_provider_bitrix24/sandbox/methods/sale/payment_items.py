@@ -22,6 +22,12 @@ from airflow_provider_bitrix24.sandbox.state.users import User
 #: Kind of item -> name of what it is about.
 _KINDS = {"product": "rowId", "delivery": "deliveryId"}
 _FIELDS = {name: Field(name, "integer") for name in ("id", "quantity")}
+_DELIVERY_FIELDS = {
+    **{name: Field(name, "integer") for name in ("id", "deliveryId")},
+    **{name: Field(name) for name in ("accountNumber", "deducted", "currency", "deliveryName")},
+    "priceDelivery": Field("priceDelivery", "double"),
+    "dateDeducted": Field("dateDeducted", "datetime"),
+}
 
 
 @method("crm.item.payment.product.add", scope="crm")
@@ -94,8 +100,10 @@ def deliveries(portal: PortalState, user: User, params: Params) -> Any:
     owner = integer(params, "entityTypeId"), integer(params, "entityId")
     if not user.may("read"):
         raise access_denied(portal)
+    matcher = Matcher(_DELIVERY_FIELDS, refuse=refused_filter).read(params.get("filter"))
+    order = read_order(params.get("order"), _DELIVERY_FIELDS, refused_filter)
     rows = [row for row in portal.store.deliveries if row["owner"] == owner and owner[0] in PAYABLE]
-    return [_delivery(row) for row in rows]
+    return [_delivery(row) for row in sort_rows(list(filter(matcher.accepts, rows)), order)]
 
 
 def _delivery(row: Row) -> Row:
