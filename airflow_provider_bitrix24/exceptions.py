@@ -8,6 +8,7 @@ Everything that goes wrong, as one tree. The first question each branch answers 
     ├── TransportError                    no usable answer
     │   ├── NotSent                       no connection: the method surely did not run
     │   └── AnswerLost                    timeout, reset, or a body that is not the portal's JSON: it may have run
+    │       └── UnprovenLimit (OperationTimeLimit)  status 429 without the portal's own JSON: it may have run
     ├── RestError                         the portal refused
     │   ├── QueryLimitExceeded            the request bucket is full; did not run; ask again later
     │   ├── OperationTimeLimit            the method's operating time is used up; did not run; ``reset_at``
@@ -206,6 +207,14 @@ class OperationTimeLimit(RestError):
     def __init__(self, reason: str, *, reset_at: float | None = None, **kwargs: Any) -> None:
         super().__init__(reason, **kwargs)
         self.reset_at = reset_at
+
+
+class UnprovenLimit(AnswerLost, OperationTimeLimit):
+    """
+    The status 429 with a page, or with JSON that is not the portal's, as a server on the way sends it.
+
+    A limit, but nothing proves that the method did not run; ``reset_at`` is None.
+    """
 
 
 class Unauthorized(RestError):

@@ -249,7 +249,7 @@ class Conversation:
         """
         if isinstance(error, QueryLimitExceeded):
             self._bucket.report_full(self.portal.bucket)
-        elif isinstance(error, OperationTimeLimit) and error.reset_at is None:
+        elif isinstance(error, OperationTimeLimit) and error.reset_at is None and error.ran == "no":
             now = self.clock()
             reset_at = self.operating.refused(method, batched=batched, now=now)
             if reset_at is not None:

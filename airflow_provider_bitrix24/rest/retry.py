@@ -65,7 +65,7 @@ def delay_before_retry(
     :param now: Unix seconds on the clock of ``OperationTimeLimit.reset_at``.
     """
     delay: float | None
-    if isinstance(error, OperationTimeLimit):
+    if isinstance(error, OperationTimeLimit) and not isinstance(error, TransportError):
         # One wait until the known moment; without one, guessing would only use up the patience.
         delay = max(error.reset_at - now, 1.0) if error.reset_at is not None and attempt < 3 else None
     elif isinstance(error, QueryLimitExceeded):

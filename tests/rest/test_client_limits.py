@@ -155,17 +155,54 @@ def test_a_page_for_people_proves_nothing(status: int) -> None:
         portal.fault("status_before", status=status, times=2)
         client.call(GET, ONE)
         portal.fault("status_after", status=status, times=None)
-        with pytest.raises(AnswerLost):
+        with pytest.raises(AnswerLost) as caught:
             client.call(ADD, NEW)
         assert portal.executed(ADD) == 1
+    error = caught.value
+    assert isinstance(error, OperationTimeLimit) is (status == 429)
+    assert (error.ran, error.retryable) == ("unknown", False)
+    assert "check with crm.item.list before you run this again" in str(error)
 
 
 @pytest.mark.parametrize("method", [GET, "crm.deal.list", "crm.item.update", ADD])
 def test_a_page_that_speaks_of_a_limit_says_what_to_do(method: str) -> None:
     with Sandbox(deals=1) as portal, client_of(portal, naps=Naps(portal)) as client:
         portal.fault("status_before", status=429, title="429 Too Many Requests", times=None)
-        with pytest.raises(AnswerLost, match="give the task retries that last ten minutes, or ask less often"):
+        with pytest.raises(OperationTimeLimit, match="retries that last ten minutes, or ask less often") as caught:
             client.call(method, {**ONE, **NEW})
+    assert (caught.value.ran, caught.value.retryable) == ("unknown", method != ADD)
+
+
+@pytest.mark.parametrize("body", [b'{"error": "rate limited"}', b'{"error": 0, "error_description": "slow down"}'])
+@pytest.mark.parametrize("method", [GET, ADD])
+def test_a_limit_of_a_gateway_in_json_proves_nothing_either(body: bytes, method: str) -> None:
+    with Sandbox(deals=1) as portal, client_of(portal, naps=Naps(portal)) as client:
+        portal.fault("body", method, status=429, body=body, executed=True, times=None)
+        with pytest.raises(OperationTimeLimit, match="give the task retries that last ten minutes") as caught:
+            client.call(method, {**ONE, **NEW})
+        assert portal.executed(ADD) == (method == ADD)
+    assert (caught.value.ran, caught.value.retryable) == ("unknown", method == GET)
+
+
+@pytest.mark.parametrize("method", [GET, ADD])
+def test_a_page_that_speaks_of_a_limit_leaves_the_commands_of_a_batch_unknown(method: str) -> None:
+    with Sandbox(deals=1) as portal, client_of(portal, naps=Naps(portal)) as client:
+        portal.fault("status_after", method="batch", status=429, times=None)
+        outcome = client.batch({key: (method, {**ONE, **NEW}) for key in "abc"})
+        assert portal.executed(ADD) == (3 if method == ADD else 0)
+    assert {(type(error).__name__, error.ran) for error in outcome.errors.values()} == {("UnprovenLimit", "unknown")}
+    assert {error.retryable for error in outcome.errors.values()} == {method == GET}
+
+
+def test_a_page_that_speaks_of_a_limit_is_no_reason_to_wait_for_operating_time() -> None:
+    """It may be a limit on requests, of any server on the way."""
+    with Sandbox(deals=1) as portal, client_of(portal, naps=Naps(portal)) as client:
+        portal.fault("status_before", method=GET, status=429, times=None)
+        with pytest.raises(OperationTimeLimit) as caught:
+            client.call(GET, ONE)
+        assert caught.value.reset_at is None
+        portal.clear_faults()
+        client.call(GET, ONE)
 
 
 @pytest.mark.parametrize("code", ["OPERATION_TIME_LIMIT", "BITRIX_REST_V3_EXCEPTION_RATELIMITEXCEPTION"])

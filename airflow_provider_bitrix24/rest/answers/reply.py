@@ -12,6 +12,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any
 
 from airflow_provider_bitrix24.exceptions import (
@@ -20,6 +21,7 @@ from airflow_provider_bitrix24.exceptions import (
     RestError,
     ServerFault,
     Unauthorized,
+    UnprovenLimit,
 )
 from airflow_provider_bitrix24.rest.answers import error_codes
 from airflow_provider_bitrix24.rest.message_parts import one_line
@@ -107,7 +109,8 @@ def read_reply(
             must_be_true=must_be_true,
             size=len(body),
         )
-    raise AnswerLost(
+    kind = UnprovenLimit if status == HTTPStatus.TOO_MANY_REQUESTS else AnswerLost
+    raise kind(
         f"HTTP {status}, {_kind_of_body(answer, body, content_type, scrub)} instead of the portal's answer",
         method=method,
         status=status,
@@ -125,14 +128,14 @@ def _is_above(memory_bytes: int, body: bytes) -> bool:
     return len(body) + sum(body.count(sign) * each for sign, each in _MEMORY_BYTES.items()) > memory_bytes
 
 
-def _may_pass(status: int) -> bool:
-    return not 400 <= status < 500 or status in _PASSING
+def _may_pass(status: int | None) -> bool:
+    return status is None or not 400 <= status < 500 or status in _PASSING
 
 
-def _hint_for(status: int) -> str:
+def _hint_for(status: int | None) -> str:
     if status == 413:
         return "send less at once: a server on the way refuses requests of this size"
-    if status == 429:
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
         return "the portal's limits refuse this: give the task retries that last ten minutes, or ask less often"
     if not _may_pass(status):
         return "check the connection's host, and the proxies on the way"
@@ -186,6 +189,9 @@ def read_error(
         kind = rule.error
     elif (status or 0) >= 500 and code.upper() not in error_codes.GENERIC_CODES:
         kind = ServerFault
+    elif status == HTTPStatus.TOO_MANY_REQUESTS:
+        # A limit of a server on the way, or one of the portal that we do not know.
+        kind = UnprovenLimit
     else:
         kind = Invalid
     if code.upper().endswith("ACCESSDENIEDEXCEPTION") and status == 401:
@@ -200,7 +206,7 @@ def read_error(
         description=description,
         status=status,
         request_id=request_id,
-        next_step=rule.next_step if rule else "",
+        next_step=rule.next_step if rule else _hint_for(status) if kind is UnprovenLimit else "",
         cause_known=rule is not None and not rule.ambiguous,
         paid=rule is not None and rule.paid,
         ran=rule.ran if rule and rule.ran else "unknown" if code.upper() in error_codes.GENERIC_CODES else None,
