@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from tests.fixtures.output import AllOutput
 
 
-def told_by(error: BaseException | None) -> str:
+def texts_of(error: BaseException | None) -> str:
     """All text that a handler or a log can get out of an exception and of those that it leads to."""
     said: list[str] = []
     seen: set[int] = set()
@@ -34,5 +34,5 @@ def told_by(error: BaseException | None) -> str:
 def assert_untold(secret: str, all_output: AllOutput, error: BaseException | None = None) -> None:
     """``secret`` is neither in what was logged and written nor in ``error``, plain or percent-encoded."""
     assert all_output.places_of(secret) == []
-    text = told_by(error).lower()
+    text = texts_of(error).lower()
     assert [form for form in (secret, quote(secret, safe="")) if form.lower() in text] == []

@@ -40,7 +40,7 @@ def test_the_requests_of_several_processes_are_counted_together(bench: Bench, po
     assert bench.run(portal, "bare", "calls", calls=5, processes=2).seen.requests == 10
 
 
-def test_a_refusal_and_the_failure_that_it_leads_to_are_told(bench: Bench) -> None:
+def test_a_refusal_and_the_failure_that_it_leads_to_are_reported(bench: Bench) -> None:
     with Portal(deals=5, seed=1, rate=2.0, burst=3) as portal:
         run = bench.run(portal, "bare", "calls", calls=5)
     assert (run.seen.requests, run.seen.refused) == (4, 1)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import tomllib
+
 ROOT = Path(__file__).parent.parent
 PACKAGE = "airflow_provider_bitrix24"
 DESIGN = (ROOT / "docs/design.md").read_text(encoding="utf-8")
@@ -45,6 +47,25 @@ def test_every_file_that_is_named_exists():
     named = re.findall(r"`([\w/]+\.(?:py|txt))`", DESIGN)
     assert named
     assert [name for name in named if not (ROOT / PACKAGE / name).is_file()] == []
+
+
+def test_every_layer_is_drawn_and_no_other():
+    drawing = DESIGN.partition("## Layers\n")[2].partition("```text\n")[2].partition("```")[0]
+    lines = [re.split(r"  +", line.replace("rest:", "").strip())[0] for line in drawing.splitlines()]
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    package, rest = (
+        [
+            re.findall(r"\w+", layer)
+            for contract in contracts
+            if name in contract["name"]
+            for layer in contract["layers"]
+        ]
+        for name in ("The package imports", "rest/ imports")
+    )
+    at = package.index(["rest"])
+    assert [sorted(re.findall(r"\w+", line)) for line in lines] == [
+        sorted(layer) for layer in (*package[:at], *rest, *package[at + 1 :])
+    ]
 
 
 def test_tests_stand_in_folders_of_the_package():

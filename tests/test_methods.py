@@ -88,7 +88,7 @@ def test_an_unknown_method_reads_by_its_ending(ending):
     ("name", "repeat"),
     [("im.notify.read.list", "harmless"), ("imbot.v2.Event.get", "harmless"), ("event.offline.get", "never")],
 )
-def test_a_method_that_changes_something_is_no_reader_though_it_ends_like_one(name, repeat):
+def test_a_method_that_changes_something_is_not_a_reader_though_it_ends_like_one(name, repeat):
     assert METHODS.find(name).repeat == repeat
     assert METHODS.find(name).rows is None
 

@@ -30,6 +30,8 @@ def checked(root: Path) -> tuple[int, str]:
         ("docs/a.md", "It is dropped {}.\n".format(SILENTLY.replace(" a", "\na")), 1),
         ("airflow_provider_bitrix24/a/b.py", "# It is\n# dropped {}.\n".format(SILENTLY.replace(" a", "\n# a")), 2),
         ("tests/test_a.py", "x = [{0} for {0} in y]\n".format("one"), 1),
+        ("tests/test_b.py", "def test_it_is_{}():\n    pass\n".format("".join(("to", "ld"))), 1),
+        ("tests/test_c.py", "def test_what_{}_id():\n    pass\n".format("is_no"), 1),
         ("ci/a.py", f'"""{QUOTED.format("Limits")}"""\n', 1),
     ],
 )

@@ -34,7 +34,7 @@ def fields_of(client: Client, type_id: int) -> ItemFields:
 
     :raises NotFound: there is no such kind of item.
     """
-    # A DAG file pays for nothing of it.
+    # Only the run needs it.
     from airflow_provider_bitrix24.crm.fields import METHOD as FIELDS
     from airflow_provider_bitrix24.crm.fields import ItemFields
 

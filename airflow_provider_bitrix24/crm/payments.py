@@ -103,6 +103,7 @@ def id_in(row: Any) -> int:
 
     :raises IncompleteList: it has none.
     """
+    # Only the run needs it.
     from airflow_provider_bitrix24.rest.lists.exactness import number
 
     return number(payment_row(row).get("id"))

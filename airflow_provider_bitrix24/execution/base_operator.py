@@ -80,6 +80,7 @@ class Bitrix24BaseOperator(BaseOperator):
 
     @property
     def hook(self) -> Bitrix24Hook:
+        # Only the run needs it.
         from airflow_provider_bitrix24.hooks.bitrix24 import Bitrix24Hook
 
         return Bitrix24Hook(self.bitrix24_conn_id)

@@ -91,6 +91,7 @@ def check_filter(params: Mapping[str, Any], written: Any, place: str, method: Me
     :param place: the argument, for messages.
     :raises ConfigurationError: the filter would not mean what it says.
     """
+    # Only the run needs it.
     from airflow_provider_bitrix24.rest.conditions import check_conditions
 
     written = from_json(written)

@@ -39,6 +39,7 @@ def storage_path(address: Any, name: str) -> Any:
     :param name: the argument, for messages.
     :raises ConfigurationError: it does not name a file.
     """
+    # Airflow imports its storage for it.
     from airflow_provider_bitrix24._compat import AirflowNotFoundException, ObjectStoragePath
 
     text = str(address).strip() if address is not None else ""

@@ -34,6 +34,7 @@ async def aget_client(conn_id: str, **options: Any) -> Client:
     :param options: of :class:`~airflow_provider_bitrix24.rest.client.Client`, e.g. ``patience_seconds``.
     :raises ConfigurationError: a part of the connection is missing or wrong; the message names it.
     """
+    # It imports requests, which a DAG file has no use for.
     from airflow_provider_bitrix24.hooks.connection import client_for
 
     loop = asyncio.get_running_loop()

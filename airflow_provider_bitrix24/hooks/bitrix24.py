@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_bitrix24._compat import BaseHook
+from airflow_provider_bitrix24._compat import AirflowNotFoundException, BaseHook
 from airflow_provider_bitrix24.exceptions import Bitrix24Error
 from airflow_provider_bitrix24.hooks.connection_form import field_behaviour, form_widgets
 
@@ -50,7 +50,7 @@ class Bitrix24Hook(BaseHook):
 
         :raises ConfigurationError: it is not defined, or a part of it is missing or wrong; the message names it.
         """
-        from airflow_provider_bitrix24._compat import AirflowNotFoundException
+        # It imports requests, which a DAG file has no use for.
         from airflow_provider_bitrix24.hooks.connection import not_defined, portal_from
 
         try:
@@ -64,6 +64,7 @@ class Bitrix24Hook(BaseHook):
     def get_conn(self) -> Client:
         """Return the client of this connection: one for the life of the hook, with a kept-alive HTTP connection."""
         if self._client is None:
+            # It imports requests, which a DAG file has no use for.
             from airflow_provider_bitrix24.hooks.connection import client_for
 
             self._client = client_for(self.get_portal(), self.bitrix24_conn_id)
@@ -89,6 +90,7 @@ class Bitrix24Hook(BaseHook):
         :param version: 3 for the SDK's surface of REST 3.0.
         :raises ConfigurationError: the package ``b24pysdk`` is not installed.
         """
+        # It imports requests, which a DAG file has no use for.
         from airflow_provider_bitrix24.hooks.sdk import sdk_client
 
         return sdk_client(self.get_conn(), version=version)
@@ -100,6 +102,7 @@ class Bitrix24Hook(BaseHook):
 
         :return: whether the portal accepts it, and a sentence for the person who pressed the button.
         """
+        # They import requests, which a DAG file has no use for.
         from airflow_provider_bitrix24.hooks.connection import client_for
         from airflow_provider_bitrix24.rest.whoami import introduce
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitrix24.crm.entity_types import entity_type_id
+from airflow_provider_bitrix24.crm.items import fields_of
 from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.execution.arguments import NOT_GIVEN, NotGiven, one_of, required
 from airflow_provider_bitrix24.hooks.airflow_outcome import airflow_outcome
@@ -92,7 +93,7 @@ class Bitrix24BulkWriteOperator(Bitrix24BaseRowsOperator):
         return client.method(method).repeat != "never"
 
     def writer(self, client: Client, *, remembers: bool) -> RowWriter:
-        from airflow_provider_bitrix24.crm.items import fields_of
+        # Only the run needs it.
         from airflow_provider_bitrix24.rows.method_calls import CallWriter, ItemWriter
 
         if self.method is not None:

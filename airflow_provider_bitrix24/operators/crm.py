@@ -34,6 +34,7 @@ from airflow_provider_bitrix24.execution.arguments import (
 from airflow_provider_bitrix24.execution.at_most_once import after, once
 from airflow_provider_bitrix24.execution.base_operator import Bitrix24BaseOperator
 from airflow_provider_bitrix24.execution.rendered import without_lost_values
+from airflow_provider_bitrix24.execution.storage import writable_path, write_json_lines
 from airflow_provider_bitrix24.execution.xcom import small_list
 
 if TYPE_CHECKING:
@@ -145,8 +146,6 @@ class Bitrix24ListItemsOperator(Bitrix24BaseOperator):
         self.typed = self.fixed(flag, typed, "typed")
 
     def run(self, client: Client, context: Any) -> Any:
-        from airflow_provider_bitrix24.execution.storage import writable_path, write_json_lines
-
         type_id = entity_type_id(self.entity_type_id)
         item_filter = conditions(self.item_filter, "item_filter")
         select = [] if self.select is None else names(self.select, "select")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitrix24.crm.entity_types import entity_type_id
+from airflow_provider_bitrix24.crm.items import fields_of
 from airflow_provider_bitrix24.rows.base_operator import Bitrix24BaseRowsOperator, RowArguments
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ class Bitrix24ImportItemsOperator(Bitrix24BaseRowsOperator):
         return False
 
     def writer(self, client: Client, *, remembers: bool) -> RowWriter:
-        from airflow_provider_bitrix24.crm.items import fields_of
+        # Only the run needs it.
         from airflow_provider_bitrix24.rows.imports import ImportWriter
 
         fields = fields_of(client, entity_type_id(self.entity_type_id))

@@ -62,6 +62,7 @@ class Bitrix24UpsertItemOperator(Bitrix24BaseOperator):
         self.read_back = self.fixed(flag, read_back, "read_back")
 
     def run(self, client: Client, context: Any) -> dict[str, Any]:
+        # Only the run needs them.
         from airflow_provider_bitrix24.rows.prepared_rows import PreparedRow
         from airflow_provider_bitrix24.rows.upserts import UpsertWriter
 
@@ -130,6 +131,7 @@ class Bitrix24UpsertItemsOperator(Bitrix24BaseRowsOperator):
         return super().row_arguments()
 
     def writer(self, client: Client, *, remembers: bool) -> RowWriter:
+        # Only the run needs it.
         from airflow_provider_bitrix24.rows.upserts import UpsertWriter
 
         fields = fields_of(client, entity_type_id(self.entity_type_id))

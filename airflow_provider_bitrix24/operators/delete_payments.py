@@ -116,6 +116,7 @@ class Bitrix24DeletePaymentsOperator(Bitrix24BaseWriteOperator):
         return plan
 
     def writer(self, client: Client, *, remembers: bool) -> RowWriter:
+        # Only the run needs it.
         from airflow_provider_bitrix24.rows.deletions import PaymentDeleter
 
         left = None if self.entity_ids is None else lambda: set(self._listed(client, {}))

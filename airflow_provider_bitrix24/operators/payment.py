@@ -20,6 +20,7 @@ from airflow_provider_bitrix24.exceptions import ConfigurationError, NotFound, R
 from airflow_provider_bitrix24.execution.arguments import NOT_GIVEN, NotGiven, conditions, flag, positive_id
 from airflow_provider_bitrix24.execution.at_most_once import after, once
 from airflow_provider_bitrix24.execution.base_operator import Bitrix24BaseOperator
+from airflow_provider_bitrix24.execution.checkpoint import is_repeated
 from airflow_provider_bitrix24.rest.message_parts import preview
 
 if TYPE_CHECKING:
@@ -256,8 +257,6 @@ class Bitrix24PayPaymentOperator(Bitrix24BaseOperator):
         self.payment_id = payment_id
 
     def run(self, client: Client, context: Any) -> bool | None:
-        from airflow_provider_bitrix24.execution.checkpoint import is_repeated
-
         payment_id = positive_id(self.payment_id, "payment_id", FIND_PAYMENT_ID)
         try:
             before = payment_row(client.call("crm.item.payment.get", {"id": payment_id})).get("paid")

@@ -19,6 +19,7 @@ from airflow_provider_bitrix24.execution.arguments import (
 from airflow_provider_bitrix24.execution.at_most_once import once
 from airflow_provider_bitrix24.execution.base_operator import Bitrix24BaseOperator
 from airflow_provider_bitrix24.execution.rendered import check_filter
+from airflow_provider_bitrix24.execution.storage import writable_path, write_json_lines
 from airflow_provider_bitrix24.execution.xcom import error_summary, is_small, small_list, small_result
 from airflow_provider_bitrix24.rest.message_parts import preview
 from airflow_provider_bitrix24.rest.missing_values import from_json
@@ -92,6 +93,7 @@ class Bitrix24Operator(Bitrix24BaseOperator):
         self.response_check = self.given(response_check, "response_check")
 
     def run(self, client: Client, context: Any) -> Any:
+        # Only the run needs them.
         from airflow_provider_bitrix24.crm.shapes import check_shapes
         from airflow_provider_bitrix24.crm.write_names import FieldNames
 
@@ -186,6 +188,7 @@ class Bitrix24BatchOperator(Bitrix24BaseOperator):
         self.on_error = self.fixed(one_of, on_error, "on_error", ("fail", "continue"))
 
     def run(self, client: Client, context: Any) -> dict[str, Any]:
+        # Only the run needs them.
         from airflow_provider_bitrix24.crm.shapes import check_shapes
         from airflow_provider_bitrix24.rest.encoding import has_reference
 
@@ -227,6 +230,7 @@ class Bitrix24BatchOperator(Bitrix24BaseOperator):
 
     @staticmethod
     def _check_names(client: Client, commands: Mapping[str, tuple[str, Mapping[str, Any]]]) -> None:
+        # Only the run needs it.
         from airflow_provider_bitrix24.crm.write_names import FieldNames
 
         names: dict[str, FieldNames] = {}
@@ -238,6 +242,7 @@ class Bitrix24BatchOperator(Bitrix24BaseOperator):
 
     def _warn_of_references(self, commands: Mapping[str, tuple[str, Mapping[str, Any]]]) -> None:
         """What looks like a reference may be meant as one, or be a user's text that must not become one."""
+        # Only the run needs it.
         from airflow_provider_bitrix24.rest.encoding import has_reference
 
         for name, (_, params) in commands.items():
@@ -302,8 +307,6 @@ class Bitrix24ListOperator(Bitrix24BaseOperator):
         self.version = self.fixed(one_of, version, "version", (2, 3))
 
     def run(self, client: Client, context: Any) -> Any:
-        from airflow_provider_bitrix24.execution.storage import writable_path, write_json_lines
-
         path = None if self.destination is None else writable_path(self.destination, "destination")
         version = self.version
         method = client.method(required(self.method, "method"), version)
@@ -346,6 +349,7 @@ def _parameters_of(method: str, value: Any, name: str) -> dict[str, Any]:
 
 def _is_written_empty(method: str, written: Any) -> bool:
     """Whether the DAG file itself has an empty list where that removes everything."""
+    # Only the run needs it.
     from airflow_provider_bitrix24.crm.shapes import replaced_in
 
     name = replaced_in(method)

@@ -18,7 +18,8 @@ from airflow_provider_bitrix24.execution.arguments import (
     parameters,
 )
 from airflow_provider_bitrix24.execution.base_operator import Bitrix24BaseOperator
-from airflow_provider_bitrix24.execution.checkpoint import digest_of
+from airflow_provider_bitrix24.execution.checkpoint import Checkpoint, checkpoint, digest_of, is_repeated
+from airflow_provider_bitrix24.execution.storage import storage_path, writable_path, write_json_lines
 from airflow_provider_bitrix24.rest.message_parts import preview
 from airflow_provider_bitrix24.rows.cells import BLANKS, Blank, CellRules
 from airflow_provider_bitrix24.rows.outcomes import (
@@ -26,6 +27,7 @@ from airflow_provider_bitrix24.rows.outcomes import (
     FAILED,
     NOT_DONE,
     NOTED,
+    READY,
     SKIPPED,
     TAKEN_OUT,
     UNKNOWN,
@@ -36,7 +38,6 @@ from airflow_provider_bitrix24.rows.outcomes import (
 from airflow_provider_bitrix24.rows.template import RowTemplate
 
 if TYPE_CHECKING:
-    from airflow_provider_bitrix24.execution.checkpoint import Checkpoint
     from airflow_provider_bitrix24.rest.client import Client
     from airflow_provider_bitrix24.rows.engine import RowEngine, RowWriter
 
@@ -98,7 +99,7 @@ class Bitrix24BaseWriteOperator(Bitrix24BaseOperator):
         return {}
 
     def run(self, client: Client, context: Any) -> dict[str, Any]:
-        from airflow_provider_bitrix24.execution.checkpoint import Checkpoint, checkpoint, is_repeated
+        # Only the run needs it.
         from airflow_provider_bitrix24.rows.engine import RowEngine
 
         arguments, report = self.row_arguments(), self._report_path()
@@ -133,8 +134,6 @@ class Bitrix24BaseWriteOperator(Bitrix24BaseOperator):
         return summary
 
     def _report_path(self) -> Any:
-        from airflow_provider_bitrix24.execution.storage import writable_path
-
         return None if self.report is None else writable_path(self.report, "report")
 
     def arguments_digest(self) -> str:
@@ -143,8 +142,6 @@ class Bitrix24BaseWriteOperator(Bitrix24BaseOperator):
         return digest_of(values, other=lambda value: type(value).__name__)
 
     def _summary(self, engine: RowEngine, writer: RowWriter, kept: SmallReport, written: Any) -> dict[str, Any]:
-        from airflow_provider_bitrix24.rows.engine import READY
-
         counts = engine.tally.counts
         words = (READY,) if self.is_dry_run else writer.words
         summary = {
@@ -161,8 +158,6 @@ class Bitrix24BaseWriteOperator(Bitrix24BaseOperator):
 
 def _reported(engine: RowEngine, report: Any, kept: SmallReport) -> dict[str, Any] | None:
     """Write the rows, and their outcomes to the report, or keep them while they are few."""
-    from airflow_provider_bitrix24.execution.storage import write_json_lines
-
     lines = (outcome.as_json() for outcome in engine.outcomes())
     if report is not None:
         return write_json_lines(report, lines)
@@ -218,6 +213,7 @@ class Bitrix24BaseRowsOperator(Bitrix24BaseWriteOperator):
         """
         :raises ConfigurationError: an argument about cells is wrong.
         """
+        # Only the run needs it.
         from airflow_provider_bitrix24.rows.files import CsvFormat
 
         zone = None
@@ -262,7 +258,7 @@ class Bitrix24BaseRowsOperator(Bitrix24BaseWriteOperator):
         return counts | ({NOTED: tally.noted} if tally.noted else {})
 
     def _rows(self) -> Iterator[dict[str, Any]]:
-        from airflow_provider_bitrix24.execution.storage import storage_path
+        # Only the run needs it.
         from airflow_provider_bitrix24.rows.sources import file_named_by, rows_of
 
         file = None if self.report is None else file_named_by(self.rows)

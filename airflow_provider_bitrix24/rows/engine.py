@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from airflow_provider_bitrix24.exceptions import AnswerLost, Bitrix24Error, ConfigurationError
 from airflow_provider_bitrix24.execution.checkpoint import Checkpoint
-from airflow_provider_bitrix24.rows.outcomes import FAILED, NOT_DONE, UNKNOWN, Outcome, RowNumbers, Tally
+from airflow_provider_bitrix24.rows.outcomes import FAILED, NOT_DONE, READY, UNKNOWN, Outcome, RowNumbers, Tally
 from airflow_provider_bitrix24.rows.prepared_rows import PreparedRow, PreparedRows, RowContent
 from airflow_provider_bitrix24.rows.remembered_steps import RememberedSteps
 from airflow_provider_bitrix24.rows.steps import Step, Steps
@@ -25,8 +25,6 @@ log = logging.getLogger(__name__)
 MOST_LOGGED = 20
 #: So many steps in a row that got no answer stop the task: that is the portal or the network, not the rows.
 LOST_IN_A_ROW = 2
-#: The outcome of a row in a dry run.
-READY = "ready"
 
 
 class RowWriter(Protocol):

@@ -17,6 +17,8 @@ XCOM_KEY = "bitrix24_rows"
 FAILED, UNKNOWN, NOT_DONE = "failed", "unknown", "not_done"
 #: Words for rows of which nothing is sent: no cell has a value; nothing is left to change.
 SKIPPED, UNCHANGED = "skipped", "unchanged"
+#: The word for a row in a dry run that would be sent.
+READY = "ready"
 #: Counts values that were cleared.
 CLEARED = "cleared"
 #: Counts rows that are done, and that a reader should look at.

@@ -266,7 +266,7 @@ def test_a_callback_comes_on_standard_input_and_may_be_older_than_its_access_tok
     assert app.valid_access_token(json.loads(ended.printed)["extra"])
 
 
-def test_a_callback_that_was_used_before_is_told_so(portal, app, options, secret):
+def test_a_callback_that_was_used_before_is_reported(portal, app, options, secret):
     body = app.install_callback()
     assert run("--print", "json", "--from-install-callback", "-", *options, answers=[body]).exit_code == 0
     ended = run("--print", "json", "--from-install-callback", "-", *options, answers=[body])

@@ -51,7 +51,7 @@ def test_the_code_goes_to_the_server_that_the_redirect_names_if_it_is_bitrix24s(
         ("https://oauth.evil.example/rest/", None),
     ],
 )
-def test_workers_are_told_of_a_server_that_is_not_the_usual_one_if_it_is_bitrix24s(secret, answered, kept):
+def test_workers_are_given_a_server_that_is_not_the_usual_one_if_it_is_bitrix24s(secret, answered, kept):
     draft = ask_for(Answers("x", portal="my.bitrix24.com", client_id="local.1"), None, Silent())
     granted = TokenResponse("access", "refresh", 3600.0, "member", None, None, answered)
     assert connection_with(granted, draft)["extra"].get("oauth_url") == kept

@@ -84,7 +84,7 @@ def test_the_connection_is_stored_encrypted_and_nothing_is_printed(portal, app, 
     assert untold(app, row["at rest"])
 
 
-def test_tasks_renew_what_was_stored_and_when_it_is_dead_three_times_enter_and_a_new_code_heal_it(
+def test_tasks_renew_what_was_stored_and_when_it_is_dead_three_times_enter_and_a_new_code_fix_it(
     portal, app, secret, database, stored, run_dag, monkeypatch
 ):
     assert stored(app.authorize_code()).exit_code == 0
@@ -159,7 +159,7 @@ def test_a_connection_of_another_type_is_never_replaced(portal, secret, database
     assert portal.requests == 0
 
 
-def test_a_connection_that_cannot_be_read_is_replaced_all_the_same(app, secret, database, stored):
+def test_a_connection_that_cannot_be_read_is_replaced_anyway(app, secret, database, stored):
     database.add(conn_type="bitrix24", host="https://[", extra="{}")
     database.encrypt_with_another_key()
     ended = stored("y", app.authorize_code())
@@ -167,7 +167,7 @@ def test_a_connection_that_cannot_be_read_is_replaced_all_the_same(app, secret, 
     assert app.valid_refresh_token(database.row()["extra"])
 
 
-def test_a_database_that_cannot_be_used_is_told_before_any_question(portal, app, options, secret):
+def test_a_database_that_cannot_be_used_is_reported_before_any_question(portal, app, options, secret):
     ended = run(
         *("--conn-id", CONN_ID, *options),
         answers=[app.authorize_code()],
@@ -182,7 +182,7 @@ def test_a_database_that_cannot_be_used_is_told_before_any_question(portal, app,
     assert portal.requests == 0
 
 
-def test_a_missing_key_and_a_variable_that_hides_the_connection_are_told(app, options, secret, database):
+def test_a_missing_key_and_a_variable_that_hides_the_connection_are_reported(app, options, secret, database):
     ended = run(
         *("--conn-id", CONN_ID, *options),
         answers=[app.authorize_code()],

@@ -79,7 +79,7 @@ def test_every_spelling_of_bitrix24_finds_its_field(spelling, name):
         ("phone", "crm.item.fields gives the names"),
     ],
 )
-def test_a_name_that_is_no_field_is_told_with_the_nearest(name, near):
+def test_a_name_that_is_not_a_field_is_reported_with_the_nearest(name, near):
     with pytest.raises(ConfigurationError) as caught:
         DEAL.prepare({name: 1}, "add")
     assert f"fields names {name!r}, which is not a field of a deal" in str(caught.value)
@@ -102,7 +102,7 @@ def test_two_fields_that_differ_only_in_case_are_told_apart_by_exact_names():
         ({"categoryId": 1}, "update", "categoryId, which can only be set when the item is added"),
     ],
 )
-def test_what_the_portal_would_drop_without_a_word_is_refused(fields, purpose, message):
+def test_what_the_portal_would_drop_silently_is_refused(fields, purpose, message):
     with pytest.raises(ConfigurationError, match=message):
         DEAL.prepare(fields, purpose)
 
@@ -372,7 +372,7 @@ def test_a_multiple_field_comes_out_as_a_list(answered, out):
     assert values.typed(field("integer", multiple=True), answered) == out
 
 
-def test_what_is_no_field_comes_out_as_it_is():
+def test_what_is_not_a_field_comes_out_as_it_is():
     item = {"id": "7", "opened": "Y", "entityTypeId": 2, "fm": [{"id": 1}]}
     assert DEAL.typed(item) == {"id": 7, "opened": True, "entityTypeId": 2, "fm": [{"id": 1}]}
 
@@ -411,7 +411,7 @@ def test_what_is_no_field_comes_out_as_it_is():
         ("file", ["a.png", "aWk="], None, False),
     ],
 )
-def test_what_was_taken_is_told_from_what_was_dropped(kind, given, read, taken):
+def test_what_was_taken_is_distinguished_from_what_was_dropped(kind, given, read, taken):
     one = field(kind)
     assert values.same(one, values.to_write(one, given), read) is taken
 

@@ -43,7 +43,7 @@ def executed(portal: Any) -> int:
     ],
 )
 @pytest.mark.parametrize("method", ["crm.deal.add", "crm.deal.update", "CRM.Deal.Add"])
-def test_a_name_that_the_portal_would_drop_is_told_and_its_row_is_not_sent(method, name, hint, portal, connection):
+def test_a_name_that_the_portal_would_drop_is_reported_and_its_row_is_not_sent(method, name, hint, portal, connection):
     failure = failure_of(method=method, mapping={"id": 1, "fields": {"TITLE": "$name", name: "x"}})
     assert f"fields names {name!r}, which the portal would silently drop: " in failure
     assert hint in failure
@@ -124,7 +124,7 @@ def test_where_the_portal_does_not_tell_its_fields_nothing_is_refused(code, stat
     assert portal.count("crm.deal.fields") == 1
 
 
-def test_an_answer_that_is_no_list_of_fields_refuses_nothing(portal, connection):
+def test_an_answer_that_is_not_a_list_of_fields_refuses_nothing(portal, connection):
     portal.fault("body", "crm.deal.fields", body=json.dumps({"result": []}).encode(), times=None)
     assert write(method="crm.deal.add", mapping={"fields": {"TITLE": "$name", "NEW": "x"}})["written"] == 2
 

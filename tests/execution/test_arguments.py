@@ -51,7 +51,7 @@ def failure_of(operator: type, arguments: dict[str, Any]) -> str:
         (Bitrix24UpsertItemOperator, {"entity_type_id": 4, "key": "None", "fields": {"title": "x"}}, NOTHING),
     ],
 )  # fmt: skip
-def test_an_argument_without_a_value_is_told_with_a_hint_and_nothing_is_sent(
+def test_an_argument_without_a_value_is_reported_with_a_hint_and_nothing_is_sent(
     operator, arguments, message, portal, connection
 ):
     assert message in failure_of(operator, arguments)
@@ -73,12 +73,12 @@ def test_an_argument_without_a_value_is_told_with_a_hint_and_nothing_is_sent(
         ({"item_filter": {">begindate": "None"}}, f"'>begindate' in item_filter is 'None': {NOTHING}"),
     ],
 )
-def test_what_a_list_looks_for_is_told_where_it_has_no_value(argument, message, portal, connection):
+def test_what_a_list_looks_for_is_reported_where_it_has_no_value(argument, message, portal, connection):
     assert message in failure_of(Bitrix24ListItemsOperator, {"entity_type_id": "deal", **argument})
     assert portal.executed("crm.item.list") == 0
 
 
-def test_a_field_without_a_value_is_told(portal, connection):
+def test_a_field_without_a_value_is_reported(portal, connection):
     failure = failure_of(Bitrix24AddItemOperator, {"entity_type_id": "deal", "fields": {"companyId": "None"}})
     assert failure == f"companyId takes a number, not 'None': {NOTHING}"
 

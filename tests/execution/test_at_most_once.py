@@ -112,7 +112,7 @@ def test_a_limit_is_left_to_the_retries_and_then_it_is_done(portal, connection, 
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_task_that_a_person_cleared_begins_anew(portal, connection, kind):
+def test_a_task_that_a_person_cleared_begins_again(portal, connection, kind):
     operator, method = operators(portal)[kind]
     store = DyingStore("done")
     with pytest.raises(Killed):
@@ -178,7 +178,7 @@ def test_what_may_be_repeated_is_not_remembered(portal, connection):
 
 
 @pytest.mark.parametrize("argument", ["response_filter", "response_check"])
-def test_a_function_of_the_author_that_raises_after_an_add_is_no_reason_to_add_again(argument, portal, connection):
+def test_a_function_of_the_author_that_raises_after_an_add_is_not_a_reason_to_add_again(argument, portal, connection):
     def broken(result: Any) -> Any:
         raise KeyError("no_such_key")
 

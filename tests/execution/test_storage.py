@@ -58,7 +58,7 @@ def failure_of(operator: type, address: Any) -> str:
         (5, "is not the address of a file, but 5: write e.g. s3://"),
     ],
 )
-def test_a_file_that_cannot_be_written_is_told_before_the_portal_is_asked(
+def test_a_file_that_cannot_be_written_is_reported_before_the_portal_is_asked(
     operator, address, hint, tmp_path, portal, connection
 ):
     (tmp_path / "file").touch()
@@ -99,7 +99,7 @@ def storage() -> Storage:
         (NotImplementedError(), "(NotImplementedError): "),
     ],
 )
-def test_an_object_storage_that_takes_no_file_is_told_before_the_portal_is_asked(
+def test_an_object_storage_that_takes_no_file_is_reported_before_the_portal_is_asked(
     failure, hint, storage, portal, connection
 ):
     storage.failure = failure
@@ -212,7 +212,7 @@ def test_an_object_storage_that_is_out_of_reach_is_left_to_the_retries(storage, 
     assert portal.connections == 0
 
 
-def test_a_connection_of_the_storage_that_is_not_there_is_told(portal, connection, monkeypatch):
+def test_a_connection_of_the_storage_that_is_not_there_is_reported(portal, connection, monkeypatch):
     try:
         from airflow.sdk.io.fs import _register_filesystems
     except ImportError:
@@ -271,7 +271,7 @@ def test_a_report_does_not_overwrite_the_rows(scheme, operator, tmp_path, portal
         ({"sql": "SELECT 1", "sql_conn_id": "bitrix24_default"}, "is not one of a database"),
     ],
 )
-def test_rows_that_are_not_there_are_told_before_the_portal_is_asked_and_by_every_try(
+def test_rows_that_are_not_there_are_reported_before_the_portal_is_asked_and_by_every_try(
     operator, source, message, tmp_path, portal, connection
 ):
     found = {name: value.format(tmp_path) if name == "rows" and isinstance(value, str) else value

@@ -148,7 +148,7 @@ def test_a_connection_of_another_service_is_asked_about(conn_type, asked, monkey
     assert "s3cr3t" not in str(caught.value)
 
 
-def test_a_limiter_that_makes_no_sense_is_told_with_the_connections_name(portal, connect):
+def test_a_limiter_that_makes_no_sense_is_reported_with_the_connections_name(portal, connect):
     connect(limiter="redis//:s3cret@cache")
     with pytest.raises(
         ConfigurationError, match=r"connection 'bitrix24_default': the extra `limiter` .*: write "

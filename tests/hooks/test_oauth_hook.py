@@ -287,7 +287,7 @@ def test_the_password_of_a_redis_store_is_known_to_airflows_masker_in_both_spell
 
 
 @pytest.mark.parametrize("address", ["redis://:s3cret@[", "redis://:s3cret/pass@host", "no.such.Store"])
-def test_a_store_that_makes_no_sense_is_told_without_what_it_says(portal, connect_app, address):
+def test_a_store_that_makes_no_sense_is_reported_without_what_it_says(portal, connect_app, address):
     connect_app(token_store=address)
     works, message = Bitrix24Hook().test_connection()
     assert not works

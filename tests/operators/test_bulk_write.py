@@ -95,7 +95,7 @@ def test_more_failures_than_allowed_stop_the_task_after_their_step(portal, conne
     assert portal.count("batch") == 1
 
 
-def test_a_limit_is_no_failure_of_its_rows_and_the_next_try_writes_them(portal, connection, tmp_path):
+def test_a_limit_is_not_a_failure_of_its_rows_and_the_next_try_writes_them(portal, connection, tmp_path):
     portal.fault("operation_time_limit", "crm.item.add", after=50, times=None)
     arguments = {
         "entity_type_id": "company", "rows": firms(120), "mapping": {"title": "$name"}, "max_failures": None,
@@ -265,7 +265,7 @@ def test_without_memory_a_second_try_adds_nothing(portal, connection):
     assert portal.requests == 0
 
 
-def test_a_cleared_task_begins_anew(portal, connection):
+def test_a_cleared_task_begins_again(portal, connection):
     cleared = context(try_number=2)
     cleared["ti"].max_tries = 1 + 3
     assert write(given=cleared, entity_type_id="company", rows=firms(3), mapping={"title": "$name"})["written"] == 3
@@ -295,7 +295,7 @@ def test_a_lost_answer_of_an_add_leaves_its_rows_unknown(portal, connection):
 # Sources
 
 
-def test_rows_that_end_in_the_middle_fail_the_task_and_what_was_written_is_told(portal, connection, tmp_path):
+def test_rows_that_end_in_the_middle_fail_the_task_and_what_was_written_is_reported(portal, connection, tmp_path):
     given, report = context(), tmp_path / "r.jsonl"
     rows = iter([*firms(70), "not a row"])
     failure = failure_of(

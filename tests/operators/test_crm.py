@@ -65,7 +65,7 @@ def test_every_kind_is_added_read_changed_listed_and_deleted(kind, number, porta
 @pytest.mark.parametrize(
     ("kind", "message"), [("deel", "did you mean deal"), (5, "write one of lead (1)"), ("order", "write one of")]
 )
-def test_a_kind_that_is_none_is_told_before_anything_is_sent(kind, message, portal, connection):
+def test_a_kind_that_is_none_is_reported_before_anything_is_sent(kind, message, portal, connection):
     assert message in failure_of(Bitrix24GetItemOperator, entity_type_id=kind, item_id=1)
     assert portal.connections == 0
 
@@ -175,7 +175,7 @@ def test_a_list_that_is_too_large_for_xcom_goes_to_a_file(connection, tmp_path, 
         ({"destination": "s3://bucket/"}, "destination does not name a file"),
     ],
 )
-def test_what_a_list_cannot_mean_is_told_before_it_is_asked_for(arguments, message, portal, connection):
+def test_what_a_list_cannot_mean_is_reported_before_it_is_asked_for(arguments, message, portal, connection):
     assert message in failure_of(Bitrix24ListItemsOperator, entity_type_id="deal", **arguments)
     assert LIST not in methods(portal)
 
@@ -249,14 +249,14 @@ def test_an_add_whose_answer_was_lost_is_never_sent_again_and_fails_without_retr
 
 
 @pytest.mark.parametrize("item", [[], {}, {"id": None}, {"id": True}, {"id": "s3cr3tc0dex1"}, None])
-def test_an_answer_without_an_id_is_no_success(item, portal, connection):
+def test_an_answer_without_an_id_is_not_a_success(item, portal, connection):
     portal.fault("body", ADD, body=json.dumps({"result": {"item": item}}).encode())
     failure = failure_of(Bitrix24AddItemOperator, entity_type_id=2, fields={"title": "x"})
     assert "the answer has no id: look with crm.item.list" in failure
     assert "s3cr3t" not in failure
 
 
-def test_what_was_dropped_without_a_word_is_found_by_reading_back(portal, connection):
+def test_what_was_dropped_silently_is_found_by_reading_back(portal, connection):
     """The enumeration's value 46 was deleted after the portal had named it: a race that only reading back shows."""
     answer = run(Bitrix24GetItemOperator, entity_type_id="deal", item_id=3)
     body = json.dumps({"result": {"item": {**answer, "ufCrm_1700000004": None}}}).encode()

@@ -291,7 +291,7 @@ def test_rows_in_another_order_are_refused_where_some_were_imported_before(porta
 
 
 @pytest.mark.parametrize("max_failures", [0, None])
-def test_rows_that_end_in_the_middle_fail_the_task_and_what_was_imported_is_told(
+def test_rows_that_end_in_the_middle_fail_the_task_and_what_was_imported_is_reported(
     max_failures, portal, connection, tmp_path
 ):
     given, report = context(), tmp_path / "r.jsonl"
@@ -315,5 +315,5 @@ def test_a_dry_run_imports_nothing_and_shows_what_would_be_sent(portal, connecti
     assert [call.method for call in portal.calls] == [FIELDS]
 
 
-def test_no_rows_are_no_failure(portal, connection):
+def test_no_rows_are_not_a_failure(portal, connection):
     assert import_items(rows=[])["rows"] == 0

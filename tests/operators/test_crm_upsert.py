@@ -253,7 +253,7 @@ def test_a_bad_row_stops_the_task_before_its_step_is_written(portal, connection)
     assert given["ti"].pushed["bitrix24_rows"]["failed"] == 1
 
 
-def test_failures_within_max_failures_are_told_and_the_others_written(portal, connection, tmp_path):
+def test_failures_within_max_failures_are_reported_and_the_others_written(portal, connection, tmp_path):
     portal.add_items(4, 2, originId="F1", title="twin")
     rows = [*firms(0, 3), {"originId": "F3", "titel": "x"}, {"originId": "F4", "begin": 1}]
     summary = upsert_rows(rows=rows, max_failures=3, report=str(tmp_path / "report.jsonl"))

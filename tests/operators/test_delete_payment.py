@@ -75,7 +75,7 @@ def test_a_payment_is_named_by_its_id_as_a_number_or_as_text(spelling, portal, c
         *(0, -1, True, False, 1.5, 10**18, {"id": 1035}, b"1035"),
     ],
 )
-def test_what_is_no_id_fails_without_a_retry_and_nothing_is_sent(payment_id, portal, connection):
+def test_what_is_not_an_id_fails_without_a_retry_and_nothing_is_sent(payment_id, portal, connection):
     error = failure_of(payment_id)
     assert type(error) is AirflowFailException
     assert str(error).startswith("payment_id must be a whole number above 0, not ")
@@ -130,7 +130,7 @@ def test_whole_numbers_of_databases_and_data_frames_are_ids(kind, portal, connec
 @pytest.mark.parametrize(
     "payment_id", [Decimal("1035.5"), Decimal("NaN"), np.float64(1035), np.bool_(True), pd.NA, pd.NaT]
 )
-def test_other_scalars_are_no_ids(payment_id, portal, connection):
+def test_other_scalars_are_not_ids(payment_id, portal, connection):
     assert str(failure_of(payment_id)).startswith("payment_id must be a whole number above 0, not ")
     assert portal.requests == 0
 

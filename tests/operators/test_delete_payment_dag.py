@@ -82,7 +82,7 @@ def test_a_missing_right_fails_on_the_first_try(portal, connect, run_dag, xcom, 
     untold()
 
 
-def test_what_is_no_id_fails_on_the_first_try_and_nothing_is_sent(portal, connection, run_dag, task_instance):
+def test_what_is_not_an_id_fails_on_the_first_try_and_nothing_is_sent(portal, connection, run_dag, task_instance):
     run = run_dag(dag_of("delete_number", payment_id="{{ '3653/1' }}"))
     task = task_instance(run, "delete")
     assert (task.state, task.try_number) == ("failed", 1)
@@ -100,7 +100,7 @@ def test_a_limit_passes_with_a_retry(portal, connection, run_dag, xcom, task_ins
     untold()
 
 
-def test_a_lost_network_is_healed_by_a_retry(portal, connection, run_dag, xcom, task_instance, monkeypatch, untold):
+def test_a_lost_network_is_repaired_by_a_retry(portal, connection, run_dag, xcom, task_instance, monkeypatch, untold):
     """The first try finds nobody; before the second one the portal is back."""
     payment_id, right = portal.add_payment(1), os.environ["AIRFLOW_CONN_BITRIX24_DEFAULT"]
     monkeypatch.setenv("AIRFLOW_CONN_BITRIX24_DEFAULT", right.replace(str(portal.port), str(unused_port())))
@@ -118,7 +118,7 @@ def test_a_lost_network_is_healed_by_a_retry(portal, connection, run_dag, xcom, 
     untold()
 
 
-def test_what_never_heals_uses_up_the_retries(portal, connection, run_dag, task_instance, all_output, untold):
+def test_what_never_recovers_uses_up_the_retries(portal, connection, run_dag, task_instance, all_output, untold):
     portal.fault("close_before", DELETE, times=None)
     payment_id = portal.add_payment(1)
     run = run_dag(dag_of("delete_lost", SleeplessDelete, payment_id=payment_id))

@@ -376,7 +376,7 @@ def test_mapped_tasks_do_not_share_what_one_of_them_remembers_beside_its_report(
 
 
 @pytest.mark.parametrize("memory", ["store", "report"])
-def test_a_cleared_task_begins_anew(memory, portal, connection, tmp_path):
+def test_a_cleared_task_begins_again(memory, portal, connection, tmp_path):
     store = StateStore() if memory == "store" else None
     payments = unpaid(portal, 60)
     arguments = {"payment_ids": payments, "report": str(tmp_path / "r.jsonl"), "missing_ok": True}

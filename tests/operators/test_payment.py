@@ -223,7 +223,7 @@ def test_an_add_is_refused_for_what_is_not_there_or_may_not_be_changed(portal, c
     assert "does not have the right" in failure_of(Bitrix24AddPaymentOperator, entity_id=1)
 
 
-def test_an_answer_that_is_no_id_is_no_success(portal, connection):
+def test_an_answer_that_is_not_an_id_is_not_a_success(portal, connection):
     portal.fault("body", ADD, body=b'{"result": true}', executed=False)
     assert "the answer is True and not an id" in failure_of(Bitrix24AddPaymentOperator, entity_id=1)
 
@@ -293,7 +293,7 @@ def given(operator: type, payment_id: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("operator", PAYMENT_OPERATORS)
 @pytest.mark.parametrize("payment_id", ["", "3653/1", 0, True, None, 1.5])
-def test_what_is_no_id_fails_and_nothing_is_sent(operator, payment_id, portal, connection):
+def test_what_is_not_an_id_fails_and_nothing_is_sent(operator, payment_id, portal, connection):
     assert "payment_id must be a whole number above 0" in failure_of(operator, **given(operator, payment_id))
     assert portal.connections == 0
 
@@ -343,7 +343,7 @@ def test_limits_and_the_network_are_left_to_the_retries(operator, kind, error, p
 
 @pytest.mark.parametrize("result", [None, True, 7, 1.5, "x", [], [{"id": 7}]])
 @pytest.mark.parametrize("operator", [Bitrix24GetPaymentOperator, Bitrix24PayPaymentOperator])
-def test_an_answer_that_is_no_payment_is_no_success(operator, result, portal, connection):
+def test_an_answer_that_is_not_a_payment_is_not_a_success(operator, result, portal, connection):
     portal.fault("body", GET, body=json.dumps({"result": result}).encode())
     assert "crm.item.payment.get: the answer is not a payment" in failure_of(operator, payment_id=7)
     assert portal.executed(PAY) == 0

@@ -165,7 +165,7 @@ def test_payments_of_a_deal_are_deleted_by_a_mapped_task_each(of_task, portal, c
         ("invalid_in_bulk", Bitrix24DeletePaymentsOperator, {"payment_ids": [1, 2], "max_deletions": 1}),
     ],
 )
-def test_what_no_retry_heals_fails_on_the_first_try(
+def test_what_no_retry_fixes_fails_on_the_first_try(
     name, operator, arguments, portal, connect, run_dag, task_instance, xcom
 ):
     connect(portal.clerk)
@@ -229,7 +229,7 @@ def test_a_filter_that_came_out_as_none_deletes_nothing(lost, portal, connection
     assert portal.payments() == before
 
 
-def test_many_are_deleted_and_told_in_a_small_summary_and_a_report(portal, connection, run_dag, xcom, tmp_path):
+def test_many_are_deleted_and_reported_in_a_small_summary_and_a_report(portal, connection, run_dag, xcom, tmp_path):
     payments = [portal.add_payment(1 + index % 9) for index in range(120)]
     arguments = {"payment_ids": "{{ dag_run.conf['payments'] }}", "report": f"file://{tmp_path}/{{{{ run_id }}}}.jsonl"}
     run = run_dag(dag_of("bulk_delete", Bitrix24DeletePaymentsOperator, **arguments), {"payments": payments})
@@ -294,7 +294,7 @@ def test_a_retry_after_a_crash_goes_on_with_what_airflow_or_the_report_remembers
     assert portal.executed(DELETE) == 200
 
 
-def test_a_limit_in_the_middle_is_healed_by_a_retry(portal, connection, run_dag, xcom, task_instance, tmp_path):
+def test_a_limit_in_the_middle_is_repaired_by_a_retry(portal, connection, run_dag, xcom, task_instance, tmp_path):
     payments = [portal.add_payment(1 + index % 9) for index in range(100)]
     portal.fault("operation_time_limit", DELETE, after=70, times=1)
     arguments = {"payment_ids": payments, "report": f"{tmp_path}/r.jsonl", "on_error": "continue"}

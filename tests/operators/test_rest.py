@@ -183,7 +183,7 @@ def test_halt_leaves_the_rest_not_run(portal, connection):
 
 
 @pytest.mark.parametrize("commands", [["profile"], {"a": 7}, {"a": {"method": "x", "parms": {}}}, {"a": ["m", 1]}])
-def test_what_is_no_command_is_refused(commands, portal, connection):
+def test_what_is_not_a_command_is_refused(commands, portal, connection):
     failure_of(Bitrix24BatchOperator, commands=commands)
     assert portal.requests == 0
 
@@ -204,7 +204,7 @@ def test_a_small_list_goes_to_xcom_whole(portal, connection):
         ({"result_path": ["item", "id"]}, "result_path is ['item', 'id']: write e.g."),
     ],
 )
-def test_what_cannot_read_the_result_is_told_before_the_method_is_called(argument, message, portal, connection):
+def test_what_cannot_read_the_result_is_reported_before_the_method_is_called(argument, message, portal, connection):
     assert message in failure_of(Bitrix24Operator, method="profile", **argument)
     assert portal.connections == 0
 
@@ -261,6 +261,6 @@ def test_a_list_that_breaks_off_leaves_no_file_and_a_retry_writes_it_whole(tmp_p
 
 
 @pytest.mark.parametrize("destination", ["", "file:///data/", "nosuchscheme://x/y.jsonl"])
-def test_a_destination_that_is_no_file_is_refused_before_anything_is_sent(destination, portal, connection):
+def test_a_destination_that_is_not_a_file_is_refused_before_anything_is_sent(destination, portal, connection):
     assert "destination" in failure_of(Bitrix24ListOperator, method="crm.deal.list", destination=destination)
     assert portal.requests == 0

@@ -47,7 +47,7 @@ def test_any_method_runs_mapped(portal, connection, run_dag, xcom):
         ("denied", {"method": "crm.item.payment.pay", "method_params": {"id": 1001}}, 1),
     ],
 )
-def test_what_no_retry_heals_fails_on_the_first_try(name, arguments, tries, portal, connect, run_dag, task_instance):
+def test_what_no_retry_fixes_fails_on_the_first_try(name, arguments, tries, portal, connect, run_dag, task_instance):
     connect(portal.clerk)
     run = run_dag(dag_of(f"any_{name}", Bitrix24Operator, **arguments))
     task = task_instance(run, "task")

@@ -188,7 +188,7 @@ class NoTruth:
 @pytest.mark.parametrize(
     "params", ["{}", "", "id=1", 5, 0, False, [1], [("id", 1)], ({"id": 1},), {"id"}, set(), NoTruth()]
 )
-def test_parameters_that_are_no_object_are_refused_before_anything_is_sent(
+def test_parameters_that_are_not_an_object_are_refused_before_anything_is_sent(
     portal: Sandbox, client: Client, params: Any
 ) -> None:
     """A portal does not read them, and would run the method without any."""
@@ -242,7 +242,7 @@ def test_a_version_that_the_api_does_not_have_is_refused_before_anything_is_sent
 
 
 @pytest.mark.parametrize("command", ["profile", ("profile",), ("profile", {}, 1), {"method": "profile"}, None])
-def test_a_command_that_is_no_pair_is_refused_before_anything_is_sent(
+def test_a_command_that_is_not_a_pair_is_refused_before_anything_is_sent(
     portal: Sandbox, client: Client, command: Any
 ) -> None:
     with pytest.raises(ConfigurationError, match="the command 'a' is not a pair of method and params: write"):

@@ -194,7 +194,7 @@ def test_a_page_that_speaks_of_a_limit_leaves_the_commands_of_a_batch_unknown(me
     assert {error.retryable for error in outcome.errors.values()} == {method == GET}
 
 
-def test_a_page_that_speaks_of_a_limit_is_no_reason_to_wait_for_operating_time() -> None:
+def test_a_page_that_speaks_of_a_limit_is_not_a_reason_to_wait_for_operating_time() -> None:
     """It may be a limit on requests, of any server on the way."""
     with Sandbox(deals=1) as portal, client_of(portal, naps=Naps(portal)) as client:
         portal.fault("status_before", method=GET, status=429, times=None)

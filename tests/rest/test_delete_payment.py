@@ -181,7 +181,7 @@ def test_a_refused_connection_is_tried_three_times_and_nothing_was_sent(portal, 
     assert portal.payment(payment_id) is not None
 
 
-def test_a_wait_for_running_time_that_the_portal_told_of_is_slept_when_it_is_short(portal, all_output):
+def test_a_wait_for_running_time_that_the_portal_reported_is_slept_when_it_is_short(portal, all_output):
     answer = {"result": True, "time": {"operating": 10, "operating_reset_at": portal.clock.now() + 20}}
     portal.fault("body", DELETE, body=json.dumps(answer).encode(), executed=False)
     portal.fault("operation_time_limit", DELETE)
@@ -211,7 +211,7 @@ def test_a_wait_for_running_time_that_is_long_is_raised_with_its_end(portal, all
 # Redirects
 
 
-def test_a_page_of_the_portal_itself_is_no_answer(portal, all_output):
+def test_a_page_of_the_portal_itself_is_not_an_answer(portal, all_output):
     portal.fault("redirect", DELETE, location="/license_expired.php")
     outcome = delete(portal, unpaid(portal), all_output)
     assert type(outcome.error) is PortalMoved

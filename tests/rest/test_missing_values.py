@@ -14,7 +14,7 @@ TO_JSON = "if a template wrote it, add | tojson to it, or set render_template_as
 
 
 @pytest.mark.parametrize("value", [None, math.nan, *sorted(NOTHING), " ", "None\n", " nan "])
-def test_a_missing_value_is_told_to_have_none(value):
+def test_a_missing_value_is_said_to_have_none(value):
     assert nothing_hint(value) == NO_VALUE
     assert text_hint(value) == NO_VALUE
 
@@ -26,7 +26,7 @@ def test_what_is_a_value_needs_no_hint(value):
 
 
 @pytest.mark.parametrize("value", [{"a": 1, "b": None}, [1, "a"], (1, 2), {"a": "it's"}])
-def test_an_object_that_a_template_wrote_as_python_does_is_told_from_json(value):
+def test_an_object_that_a_template_wrote_as_python_does_is_distinguished_from_json(value):
     assert text_hint(f" {value}") == TO_JSON
     assert text_hint(json.dumps(value)) == ""
 

@@ -77,7 +77,7 @@ def test_batches_tell_each_command_its_own(portal: Sandbox, client: Client) -> N
     assert max(len(call.commands) for call in portal.calls) <= 50
 
 
-def test_a_webhook_that_is_none_is_told_from_a_missing_right(portal: Sandbox) -> None:
+def test_a_webhook_that_is_none_is_distinguished_from_a_missing_right(portal: Sandbox) -> None:
     stranger = User(portal.admin.id, "No", "One", "none@example.com", code="q1w2e3r4t5y6u7i8")
     with client_of(portal, stranger) as client, pytest.raises(Unauthorized):
         client.call("profile")

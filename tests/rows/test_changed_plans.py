@@ -101,7 +101,7 @@ def test_a_changed_list_is_remembered_as_well(tries, portal):
     assert portal.executed("crm.item.payment.delete") == 160
 
 
-def test_other_deals_are_listed_anew(tries, portal):
+def test_other_deals_are_listed_again(tries, portal):
     for deal in (2, 3, 4):
         for _ in range(30):
             portal.add_payment(deal)

@@ -44,7 +44,7 @@ def test_a_call_that_took_effect_is_found_by_some_of_its_parameters(portal, para
     "params",
     [{"id": 4}, {"id": 999}, {"id": 3, "x": 1}, {"fields": {"title": "Old"}}, {"times": 2}, {"id": [3]}, {"times": 0}],
 )
-def test_what_was_not_done_is_told_with_what_was(portal, params):
+def test_what_was_not_done_is_reported_with_what_was(portal, params):
     with pytest.raises(AssertionError) as raised:
         portal.assert_called(UPDATE, **params)
     assert "'id': 3, 'fields': {'title': 'New', 'opportunity': 5}}: done" in str(raised.value)
@@ -62,14 +62,14 @@ def test_what_must_not_be_called_is_found_even_when_refused(portal):
         portal.assert_not_called(UPDATE)
 
 
-def test_a_method_that_was_never_called_is_told_beside_those_that_were(portal):
+def test_a_method_that_was_never_called_is_reported_beside_those_that_were(portal):
     with pytest.raises(
         AssertionError, match=r"did not take effect\. It was not called\. Called were: crm.item.update\."
     ):
         portal.assert_called("crm.item.delete", id=1)
 
 
-def test_no_token_is_told(portal, http):
+def test_no_token_is_reported(portal, http):
     token = portal.application().grant()["access_token"]
     http.post(f"{portal.url}/rest/crm.deal.get", json={"id": 1, "auth": token}, verify=portal.ca_file, timeout=10)
     with pytest.raises(AssertionError) as raised:
@@ -78,7 +78,7 @@ def test_no_token_is_told(portal, http):
     assert token not in str(raised.value)
 
 
-def test_calls_that_are_alike_are_one_line_and_the_last_ones_are_told(portal, ask):
+def test_calls_that_are_alike_are_one_line_and_the_last_ones_are_reported(portal, ask):
     portal.reset_calls()
     for deal in (*range(1, 5), *[5] * 9, *range(6, 15)):
         ask(portal, "crm.deal.get", {"id": deal})
@@ -136,7 +136,7 @@ def test_a_pattern_is_asked_for_like_a_name(portal, ask):
 
 
 @pytest.mark.parametrize("times", [-1, "1", True])
-def test_times_that_cannot_be_are_no_failed_assertion(portal, times):
+def test_times_that_cannot_be_are_not_a_failed_assertion(portal, times):
     with pytest.raises(ValueError, match="is not valid: give a number of calls, or leave it out for at least one"):
         portal.assert_called(UPDATE, times=times)
 

@@ -62,7 +62,7 @@ def test_a_batch_in_a_batch_is_refused(portal, ask):
     assert result["result_error"]["a"]["error"] == "ERROR_BATCH_METHOD_NOT_ALLOWED"
 
 
-def test_a_command_that_is_no_text_leaves_no_trace(portal, ask):
+def test_a_command_that_is_not_a_text_leaves_no_trace(portal, ask):
     result = batch(ask, portal, {"a": {"method": "app.info"}, "b": None})
     assert list(result.values()) == [[]] * 5
 

@@ -60,7 +60,7 @@ def test_an_unknown_method_keeps_all_from_running(portal, ask_v3):
 
 
 @pytest.mark.parametrize("method", [None, {"a": 1}, ["tasks.task.get"]])
-def test_a_method_that_is_no_text_is_unknown(portal, ask_v3, method):
+def test_a_method_that_is_not_a_text_is_unknown(portal, ask_v3, method):
     assert code_of(ask_v3(portal, "batch", [{"method": method}])) == (404, "METHODNOTFOUNDEXCEPTION")
 
 
@@ -98,7 +98,7 @@ def test_an_applications_token_stands_in_an_object_of_calls_or_in_a_header(porta
     assert in_body.json()["result"] == in_header.json()["result"] == [{"item": {"id": 1}}]
 
 
-def test_faults_scopes_and_operating_time_befall_single_calls(ask_v3):
+def test_faults_scopes_and_operating_time_apply_to_single_calls(ask_v3):
     with Sandbox(operating_limit=10, method_seconds={"tasks.task.get": 4}) as portal:
         portal.fault("error", "tasks.task.add", code="BITRIX_REST_V3_EXCEPTION_X", description="x", status=400)
         assert code_of(ask_v3(portal, "batch", [get(1), add("never")])) == (400, "X")

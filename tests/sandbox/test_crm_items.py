@@ -234,7 +234,7 @@ def test_an_import_takes_phones_under_their_own_names_and_times_from_administrat
     assert added["createdTime"] > "2025"
 
 
-def test_what_is_no_value_of_an_enumeration_is_dropped_without_a_word(portal, ask):
+def test_what_is_not_a_value_of_an_enumeration_is_dropped_silently(portal, ask):
     fields = {"ufCrm_1700000004": 99, "ufCrm_1700000005": [45, 99, "47"]}
     answer = ask(portal, "crm.item.add", {"entityTypeId": DEAL, "fields": fields})
     item = answer.json()["result"]["item"]

@@ -169,14 +169,14 @@ def test_changes_of_every_kind_are_queued(portal, ask, app, listens, result):
         ("sale.payment.delete", {}, "ONPAYMENTDELETED"),
     ],
 )
-def test_a_changed_payment_is_told_of(portal, ask, app, listens, result, method, params, event):
+def test_a_changed_payment_is_reported(portal, ask, app, listens, result, method, params, event):
     listens(app, PAYMENT_SAVED, "ONPAYMENTDELETED")
     payment = portal.add_payment(1)
     ask(portal, method, {"id": payment, **params})
     assert events_of(result(app, "event.offline.get")["events"]) == [(event, {"FIELDS": {"ID": payment}})]
 
 
-def test_a_refused_change_and_one_behind_everybodys_back_are_not_told_of(portal, ask, app, listens, result):
+def test_a_refused_change_and_one_behind_everybodys_back_are_not_reported(portal, ask, app, listens, result):
     listens(app, PAYMENT_SAVED, "ONPAYMENTDELETED", "ONCRMDEALDELETE")
     paid = portal.add_payment(1, paid=True)
     ask(portal, "crm.item.payment.delete", {"id": paid})
@@ -373,7 +373,7 @@ def test_old_rows_go_even_if_they_are_reserved(ask, http, listens, result, readi
         assert result(app, "event.offline.list") == []
 
 
-def test_an_uninstalled_application_is_told_nothing(portal, ask, app, listens):
+def test_an_uninstalled_application_is_sent_nothing(portal, ask, app, listens):
     listens(app, PAYMENT_SAVED)
     app.uninstall()
     pay_some(portal, ask, 1)

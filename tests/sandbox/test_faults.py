@@ -14,7 +14,7 @@ DELETE = "crm.item.payment.delete"
     ("kind", "runs"),
     [("reset_before", False), ("close_before", False), ("reset_after", True), ("close_after", True)],
 )
-def test_a_lost_answer_is_no_answer_and_the_call_ran_or_not(portal, ask, kind, runs):
+def test_a_lost_answer_is_not_an_answer_and_the_call_ran_or_not(portal, ask, kind, runs):
     payment_id = portal.add_payment(1)
     fault = portal.fault(kind, method=DELETE)
     with pytest.raises(requests.ConnectionError):

@@ -92,7 +92,7 @@ def test_an_env_file_that_cannot_be_is_one_sentence_and_nothing_is_lost(tmp_path
         (("--deal-count", "3"), "unrecognized arguments: --deal-count 3"),
     ],
 )
-def test_an_option_that_cannot_be_is_told_in_two_lines_at_most(tmp_path, options, said):
+def test_an_impossible_option_is_reported_in_two_lines_at_most(tmp_path, options, said):
     done = subprocess.run([*COMMAND, *options], capture_output=True, text=True, check=False, cwd=tmp_path, timeout=20)
     assert done.returncode in (1, 2)
     assert said in done.stderr.splitlines()[-1]

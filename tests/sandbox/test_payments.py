@@ -159,7 +159,7 @@ def test_an_update_without_a_known_field_is_refused(portal, ask, fields, descrip
 
 
 @pytest.mark.parametrize("wrong", ["abc", "3653/1", True, [1], 1.5])
-def test_an_id_that_is_no_number_is_refused(portal, ask, wrong):
+def test_an_id_that_is_not_a_number_is_refused(portal, ask, wrong):
     assert ask(portal, "crm.item.payment.delete", {"id": wrong}).json()["error"] == "100"
 
 

@@ -56,7 +56,7 @@ def test_wrong_credentials_are_refused(portal, http, path, status, code):
     assert portal.executed("profile") == 0
 
 
-def test_a_code_of_one_user_is_no_code_of_another(portal, http):
+def test_a_code_of_one_user_is_not_a_code_of_another(portal, http):
     url = portal.webhook().replace("/rest/1/", "/rest/7/")
     assert http.post(url + "profile", verify=portal.ca_file).json()["error"] == "INVALID_CREDENTIALS"
 
@@ -136,7 +136,7 @@ def test_a_whole_pair_and_brackets_in_a_text_are_json(portal, ask):
 
 
 @pytest.mark.parametrize("number", ["9" * 5_000, 2**63, 1e300], ids=["digits", "integer", "float"])
-def test_a_number_that_no_computer_counts_to_is_no_id(portal, ask, number):
+def test_a_number_that_no_computer_counts_to_is_not_an_id(portal, ask, number):
     answer = ask(portal, "crm.item.payment.get", {"id": number})
     assert (answer.status_code, answer.json()["error"]) == (400, "100")
     assert ask(portal, "crm.deal.get", {"id": number}).status_code == 400

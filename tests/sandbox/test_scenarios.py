@@ -61,7 +61,7 @@ def test_an_old_server_answers_false_where_new_ones_refuse(ask):
         assert ask(portal, "crm.item.payment.delete", {"id": 999_999}).json()["result"] is False
 
 
-def test_a_russian_portal_speaks_russian_unless_told_otherwise(ask):
+def test_a_russian_portal_speaks_russian_unless_set_otherwise(ask):
     described = []
     for language in (None, "en"):
         with Sandbox(deals=3, scenario="russian", language=language) as portal:
@@ -89,7 +89,7 @@ def test_access_tokens_of_an_application_expire_within_seconds_and_are_renewed(h
         assert portal.application(access_seconds=60).grant()["expires_in"] == 60
 
 
-def test_an_unknown_scenario_is_told_the_known_ones():
+def test_an_unknown_scenario_is_answered_with_the_known_ones():
     with pytest.raises(ValueError, match=r"no scenario 'storm': choose one of limits, bad-network"):
         Sandbox(scenario="storm")
 

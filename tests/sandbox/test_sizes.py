@@ -44,7 +44,7 @@ def test_a_setting_that_cannot_be_is_named_with_what_can(given, words):
 
 
 @pytest.mark.parametrize("code", ["q1w2/e3r4", "", 5])
-def test_a_code_that_is_no_part_of_an_address_is_refused_and_not_shown(code):
+def test_a_code_that_is_not_a_part_of_an_address_is_refused_and_not_shown(code):
     with pytest.raises(ValueError, match=r"^code is not valid: give letters and digits\.$"):
         Sandbox(code=code)
 

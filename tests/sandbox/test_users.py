@@ -28,7 +28,7 @@ def test_users_are_sorted_by_plain_words_and_paged(ask):
 
 
 @pytest.mark.parametrize("word", [["ID"], {"ID": "ASC"}, [None]])
-def test_words_that_are_no_text_are_unknown_words(portal, ask, word):
+def test_words_that_are_not_a_text_are_unknown_words(portal, ask, word):
     assert ids(ask(portal, "user.get", {"SORT": word}).json()) == ids(ask(portal, "user.get").json())
     assert ask(portal, "feature.get", {"CODE": word}).json()["result"] == {"value": "N"}
 

@@ -179,7 +179,7 @@ def offline_list(portal: PortalState, user: User, params: Params) -> Any:
     offset = max(0, as_integer(params.get("start")) or 0)
     offset -= offset % PAGE_ROWS
     page = [
-        {**_shown(row), "PROCESS_ID": row["PROCESS_ID"], "ERROR": row["ERROR"]}
+        {**_answer_row(row), "PROCESS_ID": row["PROCESS_ID"], "ERROR": row["ERROR"]}
         for row in rows[offset : offset + PAGE_ROWS]
     ]
     after = offset + len(page)
@@ -207,7 +207,7 @@ def offline_get(portal: PortalState, user: User, params: Params) -> Any:
     if clears:
         for row in rows:
             portal.events.remove(row)
-    return {"process_id": process_id or None, "events": [_shown(row) for row in rows]}
+    return {"process_id": process_id or None, "events": [_answer_row(row) for row in rows]}
 
 
 def _selected(
@@ -237,7 +237,7 @@ def _refused(problem: str, name: str, value: object) -> Refusal:
     return _wrong_argument(argument, f"Value is not allowed: {name}")
 
 
-def _shown(row: Row) -> Row:
+def _answer_row(row: Row) -> Row:
     return {"ID": str(row["id"]), **{name: row[name] for name in _SHOWN}}
 
 

@@ -138,7 +138,7 @@ def test_the_sample_of_each_class_says_what_to_do():
         ("REST is available only by subscription.", Blocked),
     ],
 )
-def test_a_generic_code_is_told_by_its_exact_text(code, status, text, kind):
+def test_a_generic_code_is_recognized_by_its_exact_text(code, status, text, kind):
     assert type(error_of({"error": code, "error_description": text}, status=status)) is kind
 
 
@@ -173,7 +173,7 @@ def test_a_code_beats_its_text():
     assert type(error_of({"error": "NOT_FOUND", "error_description": "Access denied"}, status=403)) is NotFound
 
 
-def test_the_plan_is_told_from_a_missing_right_even_at_the_end_of_a_long_text():
+def test_the_plan_is_distinguished_from_a_missing_right_even_at_the_end_of_a_long_text():
     text = f"{'<b>REST</b> ' * 60}REST API is available only on commercial plans"
     assert type(error_of({"error": "ACCESS_DENIED", "error_description": text})) is Blocked
 
@@ -222,7 +222,7 @@ def test_the_fields_that_rest_3_refuses_are_named():
 
 
 @pytest.mark.parametrize("status", [200, 403])
-def test_a_missing_right_in_rest_3_is_no_bad_webhook(status):
+def test_a_missing_right_in_rest_3_is_not_a_bad_webhook(status):
     body = {"error": {"code": "BITRIX_REST_V3_EXCEPTION_ACCESSDENIEDEXCEPTION", "message": ""}}
     assert type(error_of(body, status=status)) is Forbidden
     assert type(error_of(body, status=401)) is Unauthorized

@@ -90,7 +90,7 @@ def test_totals_may_be_text_or_nonsense(sent, read_as):
 
 
 @pytest.mark.parametrize("time", [None, [], "now", 5])
-def test_a_time_that_is_no_object_counts_as_none(time):
+def test_a_time_that_is_not_an_object_counts_as_none(time):
     assert read({"result": 1, "time": time}, status=200).time == {}
 
 
@@ -121,7 +121,7 @@ def test_a_body_is_utf_8_unless_it_cannot_be(body, content_type):
 @pytest.mark.parametrize(
     "content_type", ["", *(f"application/json; charset={charset}" for charset in ("utf-8", "nonsense", "rot13"))]
 )
-def test_a_body_in_no_charset_is_no_answer(content_type):
+def test_a_body_in_no_charset_is_not_an_answer(content_type):
     error = error_of(b'{"result": "\xff"}', status=200, content_type=content_type)
     assert type(error) is AnswerLost
     assert error.ran == "unknown"

@@ -92,7 +92,7 @@ def test_what_cannot_be_a_command_is_refused_before_anything_is_sent(
 
 
 @pytest.mark.parametrize("commands", [None, [], "profile", [("profile", {})]])
-def test_what_is_no_object_of_commands_is_refused(portal: Sandbox, client: Client, commands: Any) -> None:
+def test_what_is_not_an_object_of_commands_is_refused(portal: Sandbox, client: Client, commands: Any) -> None:
     with pytest.raises(
         ConfigurationError, match=r"the commands of a batch are not an object: write each command under a key"
     ):

@@ -60,7 +60,7 @@ def test_a_key_that_did_not_come_back_has_neither_result_nor_error() -> None:
 
 
 @pytest.mark.parametrize("whole", [None, True, [], "text", 5, {}, {"items": []}])
-def test_what_is_no_answer_of_a_batch_is_none(whole: Any) -> None:
+def test_what_is_not_an_answer_of_a_batch_is_none(whole: Any) -> None:
     assert command_answers(whole, 2) is None
 
 

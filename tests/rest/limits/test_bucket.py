@@ -42,7 +42,7 @@ def test_a_full_bucket_pauses_and_is_not_emptied_by_a_shorter_pause(
     assert BUCKET.take(*filled, 100.0)[2] == next_wait_seconds
 
 
-def test_the_same_refusal_told_by_many_counts_once() -> None:
+def test_the_same_refusal_given_by_many_counts_once() -> None:
     once = BUCKET.fill(10.0, 100.0, 100.0, 4.0)
     assert BUCKET.fill(*once, 100.0, 4.0) == once
 

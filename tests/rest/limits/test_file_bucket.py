@@ -226,7 +226,7 @@ def test_a_child_may_be_forked_while_a_thread_is_inside_a_local_bucket() -> None
     [b"\0", b"\0" * 20, b"\xff" * 20, b"48.0 1000.0\n", b"x" * 5000],
     ids=["torn", "zeros", "ones", "text", "long"],
 )
-def test_a_spoiled_file_counts_as_a_full_bucket_and_heals(directory: str, clock: HandClock, content: bytes) -> None:
+def test_a_spoiled_file_counts_as_a_full_bucket_and_recovers(directory: str, clock: HandClock, content: bytes) -> None:
     store = FileBucket("portal", directory, clock=clock)
     store.reserve(BUCKET, FOREVER)
     Path(directory, "portal").write_bytes(content)

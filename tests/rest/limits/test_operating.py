@@ -282,7 +282,7 @@ def test_a_method_that_is_still_refused_at_its_reset_waits_for_the_next_minute()
     assert used.refused(LIST, now=PORTAL_NOW + 150) == PORTAL_NOW + 210
 
 
-def test_a_refusal_whose_end_no_answer_told_has_no_end() -> None:
+def test_a_refusal_whose_end_no_answer_gave_has_no_end() -> None:
     used = OperatingTime()
     used.learn(UPDATE, times(400, 90), now=PORTAL_NOW)
     assert used.refused(LIST, now=PORTAL_NOW) is None

@@ -243,7 +243,7 @@ def test_a_restarted_redis_is_used_at_once(server: Server, caplog: pytest.LogCap
     assert not caplog.records
 
 
-def test_a_kept_connection_that_dies_under_a_call_is_made_anew(
+def test_a_kept_connection_that_dies_under_a_call_is_made_again(
     server: Server, caplog: pytest.LogCaptureFixture
 ) -> None:
     cut = threading.Event()
@@ -283,7 +283,7 @@ def test_a_redis_that_accepts_and_never_answers_does_not_hold_us_up(caplog: pyte
     ],
     ids=["the key is something else", "scripts are not allowed", "a replica"],
 )
-def test_a_redis_that_refuses_slows_us_and_its_reason_is_told(
+def test_a_redis_that_refuses_slows_us_and_its_reason_is_reported(
     server: Server, caplog: pytest.LogCaptureFixture, spoil: Callable[[redis.Redis], object], named: str
 ) -> None:
     spoil(server.client())

@@ -61,7 +61,7 @@ def test_rows_are_found_where_the_method_has_them(at: str | None, result: Any, f
         (None, None),
     ],
 )
-def test_what_is_no_list_of_rows_is_an_error(at: str | None, result: Any) -> None:
+def test_what_is_not_a_list_of_rows_is_an_error(at: str | None, result: Any) -> None:
     with pytest.raises(IncompleteList):
         rows_in(result, Rows(at))
 
@@ -99,7 +99,7 @@ def test_ids_are_numbers_or_their_text(value: Any, expected: int) -> None:
 @pytest.mark.parametrize(
     "value", [None, True, False, "", " 7", "7 ", "x", "-", "1.0", 7.5, "٧", [], {}, "1e3", "9" * 5000]
 )
-def test_what_is_no_number_is_no_id(value: Any) -> None:
+def test_what_is_not_a_number_is_not_an_id(value: Any) -> None:
     with pytest.raises(IncompleteList, match="is not a number"):
         number(value)
 
@@ -154,7 +154,7 @@ def test_numbers_are_compared_and_not_their_texts() -> None:
 
 
 @pytest.mark.parametrize("value", ["s3cr3tc0dex1", ["s3cr3tc0dex1"]])
-def test_an_id_that_is_no_number_is_not_shown(value: Any) -> None:
+def test_an_id_that_is_not_a_number_is_not_shown(value: Any) -> None:
     """A portal may send anything there, the webhook's code too."""
     seen = Seen()
     seen.add([{"id": value}], KEYED)

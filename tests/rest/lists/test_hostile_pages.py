@@ -93,7 +93,7 @@ def test_a_row_without_a_usable_id_is_an_error(row: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("result", [True, False, None, 7, "rows", {"ID": "1"}, {"items": []}, ["1"], [[]], [None]])
-def test_what_is_no_list_of_rows_is_not_the_end_of_one(result: Any) -> None:
+def test_what_is_not_a_list_of_rows_is_not_the_end_of_one(result: Any) -> None:
     incomplete(lambda *_: result)
 
 
@@ -317,7 +317,7 @@ def test_a_long_filter_leaves_room_for_what_a_request_may_carry() -> None:
 
 @pytest.mark.parametrize("at", ["", "things", None])
 @pytest.mark.parametrize("id_key", ["id", None])
-def test_a_list_of_the_user_is_read_by_id_also_where_the_place_of_the_id_is_not_told(
+def test_a_list_of_the_user_is_read_by_id_also_where_the_place_of_the_id_is_not_reported(
     at: str | None, id_key: str | None
 ) -> None:
     rows = Rows(at, id_key=id_key, filter="filter", filter_id="id", order="order", order_id="id", paging="keyset")

@@ -79,7 +79,7 @@ def test_an_own_bound_is_where_the_list_begins(value: Any, bound: int) -> None:
 
 
 @pytest.mark.parametrize("value", [True, -1, 1.5, "x", [1], "1000.0", "１", "9" * 5000])
-def test_a_bound_that_is_no_number_is_refused(value: Any) -> None:
+def test_a_bound_that_is_not_a_number_is_refused(value: Any) -> None:
     with pytest.raises(ConfigurationError, match="not a whole number"):
         listing(DEALS, {"filter": {">ID": value}})
 
@@ -133,7 +133,7 @@ def test_an_empty_filter_is_none() -> None:
 
 @pytest.mark.parametrize("value", ["ID", "", "None", None, "{}", 5, 0, True, False])
 @pytest.mark.parametrize("method", [DEALS, USERS, "crm.timeline.comment.list"])
-def test_a_filter_that_is_no_object_is_refused(method: str, value: Any) -> None:
+def test_a_filter_that_is_not_an_object_is_refused(method: str, value: Any) -> None:
     """Portals read text as no filter, and every row comes back."""
     with pytest.raises(ConfigurationError, match="is not an object"):
         listing(method, {"filter": value})
@@ -209,7 +209,7 @@ def test_an_own_order_is_refused_with_the_reason(order: Any) -> None:
 
 
 @pytest.mark.parametrize("order", [{"ID": "ASC"}, {"ID": "asc"}, {"id": "ASC"}, None])
-def test_the_order_that_is_ours_anyway_is_no_mistake(order: Any) -> None:
+def test_the_order_that_is_ours_anyway_is_not_a_mistake(order: Any) -> None:
     assert listing(DEALS, {"order": order}).after(7)["order"] == {"ID": "ASC"}
 
 
@@ -232,7 +232,7 @@ def test_what_moves_through_the_list_is_ours(method: str, version: int, name: st
         listing(method, {name: 50}, version)
 
 
-def test_a_method_that_is_no_list_says_how_to_make_it_one() -> None:
+def test_a_method_that_is_not_a_list_says_how_to_make_it_one() -> None:
     with pytest.raises(ConfigurationError, match="not known to be a list: use call, or describe its rows"):
         listing("crm.item.add")
 
@@ -263,7 +263,7 @@ def test_the_id_is_selected_and_taken_out_again_unless_it_was_wanted(
 
 
 @pytest.mark.parametrize("select", ["ID", {"0": "ID"}, [1], [["ID"]], None, 5])
-def test_a_select_that_is_no_list_of_names_is_refused(select: Any) -> None:
+def test_a_select_that_is_not_a_list_of_names_is_refused(select: Any) -> None:
     with pytest.raises(ConfigurationError, match="is not a list of names"):
         listing(DEALS, {"select": select})
 

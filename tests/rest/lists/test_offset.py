@@ -59,7 +59,7 @@ def test_a_total_of_an_unknown_list_that_says_less_does_not_end_it(total: int) -
 
 
 @pytest.mark.parametrize("total", [0, 20, 49])
-def test_the_first_page_again_is_no_end_where_the_total_says_less(total: int) -> None:
+def test_the_first_page_again_is_not_an_end_where_the_total_says_less(total: int) -> None:
     incomplete(lambda *_: Page([{"id": number} for number in range(1, 51)], total), UNKNOWN)
 
 
@@ -244,7 +244,7 @@ def test_pages_by_turns_without_ids_are_noticed() -> None:
 
 
 @pytest.mark.parametrize("total", ["many", -1, True, [], None])
-def test_a_total_that_is_no_number_ends_nothing(total: Any) -> None:
+def test_a_total_that_is_not_a_number_ends_nothing(total: Any) -> None:
     def spoil(body: dict[str, Any], method: str) -> None:
         if "total" in body:
             body["total"] = total

@@ -157,7 +157,7 @@ def test_what_cannot_be_read_exactly_is_refused_before_anything_is_sent(
 
 
 @pytest.mark.parametrize("parents", [None, 5, "12", [{"id": 1}], [[1]]])
-def test_what_are_no_parents_is_refused(portal: Sandbox, client: Client, parents: Any) -> None:
+def test_what_are_not_parents_is_refused(portal: Sandbox, client: Client, parents: Any) -> None:
     with pytest.raises(ConfigurationError, match=r"parents? (are|is) .*: (write|give) "):
         next(client.children(COMMENTS, parents, comments_of))
     assert portal.requests == 0
@@ -254,7 +254,7 @@ def test_a_total_of_an_unknown_list_does_not_end_that_of_a_parent() -> None:
 
 
 @pytest.mark.parametrize("result", [True, None, {"ID": 1}, [1], [{"NAME": "no id"}], [{"ID": 1}, {"ID": "1"}]])
-def test_what_is_no_list_of_rows_is_an_error_with_the_methods_name(result: Any) -> None:
+def test_what_is_not_a_list_of_rows_is_an_error_with_the_methods_name(result: Any) -> None:
     with Hostile(lambda method, params: result) as portal, client_of_hostile(portal) as client:
         found = client.children("crm.lead.list", [1], lambda _: {})
         with pytest.raises(IncompleteList, match=r"^crm\.lead\.list: "):

@@ -255,7 +255,7 @@ def test_controllers_get_the_order_in_their_own_spelling(many: Sandbox, reader: 
     assert many.calls[0].params["order"] == {"id": "ASC"}
 
 
-def test_a_method_that_is_no_list_is_refused(many: Sandbox, reader: Client) -> None:
+def test_a_method_that_is_not_a_list_is_refused(many: Sandbox, reader: Client) -> None:
     with pytest.raises(ConfigurationError, match="not known to be a list"):
         reader.list("crm.deal.add")
     assert many.requests == 0
@@ -382,7 +382,7 @@ def test_the_report_tells_how_a_list_was_read(many: Sandbox, reader: Client) -> 
     assert "10 rows, not read to its end" in str(cut.report)
 
 
-def test_progress_is_told_without_a_secret(
+def test_progress_is_reported_without_a_secret(
     portal: Sandbox, all_output: AllOutput, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("airflow_provider_bitrix24.rest.lists.row_list.PROGRESS_SECONDS", 0.0)

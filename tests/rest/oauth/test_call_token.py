@@ -27,7 +27,7 @@ def test_a_token_that_is_good_is_not_renewed(portal, connected):
     assert errors_of(portal, "oauth/token") == []
 
 
-def test_a_pair_at_hand_is_not_looked_up_again(portal, store, connected):
+def test_a_pair_in_memory_is_not_looked_up_again(portal, store, connected):
     client = connected()
     client.call("profile")
     store.reads = 0

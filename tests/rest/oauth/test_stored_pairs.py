@@ -96,7 +96,7 @@ def test_a_pair_that_cannot_be_stored_fails_loudly_and_tells_that_the_stored_one
     assert portal.executed("profile") == 0
 
 
-def test_a_store_in_which_somebody_else_writes_all_the_time_is_told(portal, connected):
+def test_a_store_in_which_somebody_else_writes_all_the_time_is_reported(portal, connected):
     class Busy(MemoryStore):
         def write(self, key, text, version):
             return "__seed_" not in key and super().write(key, text, version)
@@ -116,7 +116,7 @@ def test_a_store_says_itself_why_it_cannot_be_read(portal, connected):
     assert portal.requests == 0
 
 
-def test_a_store_that_cannot_be_read_is_no_reason_to_use_the_seed_up(portal, app, connected):
+def test_a_store_that_cannot_be_read_is_not_a_reason_to_use_the_seed_up(portal, app, connected):
     class Away(MemoryStore):
         def read(self, key):
             raise ConnectionError("redis://:s3cret@host is away")
@@ -189,7 +189,7 @@ def test_a_new_seed_in_the_connection_wins_at_once_and_the_old_one_never_again(p
 
 
 @pytest.mark.parametrize("more", [{}, {"access_token": None}], ids=["with a fresh access token", "alone"])
-def test_a_new_seed_heals_a_dead_pair_for_all_connections_of_the_application(portal, app, connected, naps, more):
+def test_a_new_seed_replaces_a_dead_pair_for_all_connections_of_the_application(portal, app, connected, naps, more):
     first = portal.oauth_connection(app)
     connected(first, access_token=None).call("profile")
     for token in app.refresh_tokens.values():
@@ -228,7 +228,9 @@ def test_two_users_of_one_application_have_each_a_pair_of_their_own(portal, app,
     assert portal.refused_renewals == 0
 
 
-def test_a_seed_whose_worker_died_before_it_told_the_others_is_told_at_the_next_renewal(portal, app, store, connected):
+def test_a_seed_whose_worker_died_before_it_informed_the_others_is_reported_at_the_next_renewal(
+    portal, app, store, connected
+):
     old, new = portal.oauth_connection(app), portal.oauth_connection(app)
     connected(old, access_token=None).call("profile")
     (seeds,) = (key for key in store.texts if "__app_" in key)
@@ -258,7 +260,7 @@ def test_an_old_seed_goes_on_with_its_own_pair_where_somebody_removed_the_newer_
     assert portal.renewals == 2
 
 
-def test_the_seeds_that_cannot_be_told_are_no_reason_to_fail(portal, connected, caplog):
+def test_the_seeds_that_cannot_be_reported_are_not_a_reason_to_fail(portal, connected, caplog):
     class OnlyPairs(MemoryStore):
         def write(self, key, text, version):
             if "__app_" in key:

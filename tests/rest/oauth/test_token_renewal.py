@@ -268,7 +268,7 @@ def test_a_pair_that_dies_after_another_is_waited_for_once_more(portal, app, sto
     assert sum(naps.taken) >= token_renewal.OTHERS_PATIENCE_SECONDS
 
 
-def test_a_store_that_cannot_note_a_dead_pair_is_no_reason_for_another_error(portal, app, store, connected):
+def test_a_store_that_cannot_note_a_dead_pair_is_not_a_reason_for_another_error(portal, app, store, connected):
     connection = portal.oauth_connection(app)
     app.renew(connection["extra"]["refresh_token"])
     app.expire_access_tokens()
@@ -409,19 +409,19 @@ def test_no_fault_tells_a_secret_in_an_error_its_causes_or_the_log(portal, app, 
         assert_untold(secret, all_output, error)
 
 
-def test_each_secret_is_told_before_it_is_used(portal, app, store, naps):
-    result, told_at_write = [], []
-    store.before_write = lambda key: told_at_write.append(set(result))
+def test_each_secret_is_masked_before_it_is_used(portal, app, store, naps):
+    result, known_at_write = [], []
+    store.before_write = lambda key: known_at_write.append(set(result))
     connection = portal.oauth_connection(app)
     with application_client(connection, store, naps, on_secret=result.append) as client:
         app.expire_access_tokens()
         client.call("profile")
     new = json.loads(store.pairs[0])
-    assert {new["access_token"], new["refresh_token"]} <= told_at_write[1]
+    assert {new["access_token"], new["refresh_token"]} <= known_at_write[1]
     assert connection["extra"]["access_token"] in result
 
 
-def test_a_token_that_is_missing_is_told_to_no_masker(portal, app, store, naps):
+def test_a_token_that_is_missing_is_given_to_no_masker(portal, app, store, naps):
     result = []
     connection = portal.oauth_connection(app, access_token=None)
     with application_client(connection, store, naps, on_secret=result.append) as client:

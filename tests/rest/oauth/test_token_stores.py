@@ -332,7 +332,7 @@ def test_a_file_may_be_named_as_a_path_or_as_an_address(tmp_path, form):
 
 
 @pytest.mark.parametrize("address", ["file:tokens.json", "file:/var/lib/", "file:"])
-def test_what_is_no_whole_path_of_a_file_is_refused(address):
+def test_what_is_not_a_whole_path_of_a_file_is_refused(address):
     with pytest.raises(ConfigurationError, match=r"does not name a file.*file:/var/lib"):
         store_at(address)
 
@@ -341,7 +341,7 @@ def test_what_is_no_whole_path_of_a_file_is_refused(address):
     ("path", "cause"),
     [("no/such/tokens.json", "no such file or directory"), ("", "is a directory"), ("file/x", "not a directory")],
 )
-def test_a_path_of_no_file_is_told_and_nothing_is_sent(path, cause, portal, tmp_path):
+def test_a_path_of_no_file_is_reported_and_nothing_is_sent(path, cause, portal, tmp_path):
     (tmp_path / "file").touch()
     store = store_at(f"file:{tmp_path / path}")
     with (
@@ -362,7 +362,7 @@ def test_a_class_of_the_users_own_is_made_by_its_dotted_path():
     "address",
     ["no.such.Module", "json.dumps", "json.NoSuchName", "word", ".", "tests.rest", "vault:x", "sys.__stdout__"],
 )
-def test_what_is_no_store_is_refused(address):
+def test_what_is_not_a_store_is_refused(address):
     with pytest.raises(ConfigurationError, match=r"token_store` does not name a store.*read\(\) and write\(\)"):
         store_at(address)
 

@@ -36,7 +36,7 @@ def test_extras_of_an_address_arrive_as_text_and_are_understood(monkeypatch):
 
 
 @pytest.mark.parametrize("extra", ["[]", "{'timeout': 3}", "true"])
-def test_an_extra_that_is_no_json_object_is_named(extra, monkeypatch):
+def test_an_extra_that_is_not_a_json_object_is_named(extra, monkeypatch):
     monkeypatch.setenv("AIRFLOW_CONN_PASTED", json.dumps({"conn_type": "bitrix24", **CANONICAL, "extra": extra}))
     with pytest.raises(ConfigurationError, match="Extra is not a JSON object: write "):
         Bitrix24Hook("pasted").get_portal()

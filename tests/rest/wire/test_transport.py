@@ -130,7 +130,7 @@ def test_a_redirect_is_handed_on_whatever_its_address(location):
 # Connections that end
 
 
-def test_a_kept_connection_that_the_portal_closed_meanwhile_is_opened_anew():
+def test_a_kept_connection_that_the_portal_closed_meanwhile_is_opened_again():
     with RawServer(says(answer())) as server, Transport(plain(server)) as transport:
         for _ in range(3):
             assert transport.post("server.time", b"{}", request_id="r").body == JSON_TRUE

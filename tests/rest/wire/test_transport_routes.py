@@ -173,7 +173,7 @@ def test_a_proxy_of_the_environment_that_is_none_is_named(address, portal, monke
     assert not error.retryable
 
 
-def test_a_socks_proxy_without_its_package_is_told_which(portal, all_output):
+def test_a_socks_proxy_without_its_package_is_reported(portal, all_output):
     error = failure_of(
         sandbox_settings(portal, proxy=f"socks5h://me:{QUOTED_PASSWORD}@127.0.0.1:9"), all_output, NotSent
     )

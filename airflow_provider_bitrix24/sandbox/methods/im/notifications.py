@@ -132,7 +132,7 @@ def _page(rows: list[Row], params: Params, last_id: int | None) -> list[Row]:
     return older[: min(max(limit, 1), _PAGE_ROWS)]
 
 
-def _shown(row: Row) -> Row:
+def _answer_row(row: Row) -> Row:
     # Texts stay as they were sent: CONVERT_TEXT is taken, and changes nothing here.
     return {
         "id": row["id"],
@@ -190,7 +190,7 @@ def get(portal: PortalState, user: User, params: Params) -> Any:
         "total_count": len(rows),
         "total_unread_count": _unread(rows),
         "chat_id": _FIRST_CHAT_ID + user.id,
-        "notifications": [_shown(row) for row in page],
+        "notifications": [_answer_row(row) for row in page],
         "users": _people(portal, page),
     }
 
@@ -220,7 +220,7 @@ def search(portal: PortalState, user: User, params: Params) -> Any:
     return {
         "chat_id": _FIRST_CHAT_ID + user.id,
         "total_results": len(rows),
-        "notifications": [_shown(row) for row in page],
+        "notifications": [_answer_row(row) for row in page],
         "users": _people(portal, page),
     }
 

@@ -39,7 +39,7 @@ def payment_fields(payment: Row) -> Row:
     return {name: named[name] for name in FIELDS}
 
 
-def _shown(portal: PortalState, payment: Row) -> Row:
+def _answer_row(portal: PortalState, payment: Row) -> Row:
     row = payment_fields(payment)
     if portal.settings.generation != "old":
         return row
@@ -84,7 +84,7 @@ def _found_to_change(portal: PortalState, user: User, params: Params) -> Row:
 @method("crm.item.payment.get", scope="crm")
 def get(portal: PortalState, user: User, params: Params) -> Any:
     # The page asks for the right to change the order; the server asks for the right to read it.
-    return _shown(portal, existing_payment(portal, user, params, "read"))
+    return _answer_row(portal, existing_payment(portal, user, params, "read"))
 
 
 @method("crm.item.payment.list", scope="crm")
@@ -96,7 +96,7 @@ def list_(portal: PortalState, user: User, params: Params) -> Any:
     matcher = Matcher(_FIELDS, refuse=refused_filter).read(params.get("filter"))
     rows = [row for row in rows if matcher.accepts(row)]
     rows = sort_rows(rows, read_order(params.get("order"), _FIELDS, refused_filter))
-    return [_shown(portal, portal.store.payments.rows[row["id"]]) for row in rows]
+    return [_answer_row(portal, portal.store.payments.rows[row["id"]]) for row in rows]
 
 
 def refused_filter(problem: str, name: str, value: object) -> Refusal:

@@ -38,7 +38,7 @@ _UNSET = {
 _BILLED_AT = FIRST_MOMENT.isoformat()
 
 
-def _shown(payment: Row) -> Row:
+def _answer_row(payment: Row) -> Row:
     return {
         **_UNSET,
         **payment_fields(payment),
@@ -81,7 +81,7 @@ def list_(portal: PortalState, user: User, params: Params) -> Any:
     order = read_order(params.get("order"), _FIELDS, invalid_list)
     page = page_of(portal.store.payments, matcher, order, params.get("start"), old=False)
     select = [str(name) for name in as_map(params.get("select")).values()]
-    rows = [_shown(row) for row in page.result]
+    rows = [_answer_row(row) for row in page.result]
     if select and "*" not in select:
         rows = [{name: row[name] for name in select if name in row} for row in rows]
     return Page({"payments": rows}, page.total, page.next)
@@ -89,10 +89,10 @@ def list_(portal: PortalState, user: User, params: Params) -> Any:
 
 @method("sale.payment.get", scope="sale")
 def get(portal: PortalState, user: User, params: Params) -> Any:
-    return {"payment": _shown(_found(portal, user, params, "read"))}
+    return {"payment": _answer_row(_found(portal, user, params, "read"))}
 
 
-#: Of the fields of ``_shown``: their types, where they are not text; which are read only; which an ``add`` needs.
+#: Of the fields of ``_answer_row``: their types, where they are not text; which are read only; which an ``add`` needs.
 _INTEGERS = ("companyId", "empMarkedId", "empResponsibleId", "empReturnId", "responsibleId")
 _FLAGS = ("externalPayment", "isReturn", "marked", "paid", "paySystemIsCash", "psStatus", "updated1c")
 _DATES = ("dateBill", "dateMarked", "datePayBefore", "dateResponsibleId", "payReturnDate", "payVoucherDate")
@@ -121,7 +121,7 @@ _READ_ONLY = frozenset(
 def fields(portal: PortalState, user: User, params: Params) -> Any:
     _check_right(user, "read")
     empty = {"paySystemId": 6, "orderId": 0}
-    names = sorted(_shown({**dict.fromkeys(FIELDS), **empty}))
+    names = sorted(_answer_row({**dict.fromkeys(FIELDS), **empty}))
     return {
         "payment": {
             name: {
@@ -145,7 +145,7 @@ def add(portal: PortalState, user: User, params: Params) -> Any:
         raise Refusal("0", "Required fields: orderId, paySystemId")
     payment = portal.store.add_payment(*owner, pay_system_id=pay_system_id)
     _write(portal, user, payment, fields)
-    return {"payment": _shown(payment)}
+    return {"payment": _answer_row(payment)}
 
 
 @method("sale.payment.update", scope="sale")
@@ -155,7 +155,7 @@ def update(portal: PortalState, user: User, params: Params) -> Any:
     if as_integer(required(fields, "paySystemId")) not in PAY_SYSTEMS:
         raise Refusal("0", "Required fields: paySystemId")
     _write(portal, user, payment, fields)
-    return {"payment": _shown(payment)}
+    return {"payment": _answer_row(payment)}
 
 
 def _write(portal: PortalState, user: User, payment: Row, fields: dict[str, Any]) -> None:
