@@ -126,6 +126,20 @@ STAND_INS: dict[str, dict[str, str]] = {
         f"tasks.task.{action}": {"taskId": "task"}
         for action in ("complete", "defer", "delete", "pause", "renew", "start")
     },
+    **{
+        f"task.elapseditem.{action}": {"TASKID": "task", "ITEMID": "time entry"}
+        for action in ("add", "delete", "get", "isActionAllowed", "update")
+    },
+    **{
+        f"task.checklistitem.{action}": {
+            "TASKID": "task",
+            "ITEMID": "check list item",
+            "AFTERITEMID": "check list",
+            "FIELDS.PARENT_ID": "check list",
+        }
+        for action in ("add", "complete", "delete", "get", "isactionallowed", "moveafteritem", "renew", "update")
+    },
+    "task.checklistitem.getlist": {"TASKID": "task"},
     "user.add": {"EMAIL": "new mail"},
     "user.update": {"ID": "user"},
     "tasks.task.update": {"taskId": "task", "fields.RESPONSIBLE_ID": "user"},
@@ -160,6 +174,9 @@ def new_objects(portal: Sandbox, result: Any) -> dict[str, Any]:
     product_row, delivery = portal.add_product_row(deal, price=6000, quantity=10), portal.add_delivery(deal, price=7)
     requisite = {"ENTITY_TYPE_ID": 4, "ENTITY_ID": 1, "PRESET_ID": 1, "NAME": "Organization"}
     todo = {"ownerTypeId": 2, "ownerId": deal, "deadline": "2026-05-05T12:00:00"}
+    task = portal.tasks()[0]["id"]
+    check_list = result("task.checklistitem.add", {"TASKID": task, "FIELDS": {"TITLE": "List", "PARENT_ID": 0}})
+    member = {"TITLE": "Item", "PARENT_ID": check_list, "IS_COMPLETE": "Y", "MEMBERS": {7: {"TYPE": "A"}}}
     product = {"paymentId": payment, "rowId": product_row, "quantity": 2}
     return {
         "deal": deal,
@@ -194,7 +211,12 @@ def new_objects(portal: Sandbox, result: Any) -> dict[str, Any]:
         "requisite": result("crm.requisite.add", {"fields": requisite}),
         "todo": result("crm.activity.todo.add", todo)["id"],
         "user field": 401,
-        "task": portal.tasks()[0]["id"],
+        "task": task,
+        "time entry": result(
+            "task.elapseditem.add", {"TASKID": task, "ARFIELDS": {"SECONDS": 60, "COMMENT_TEXT": "x"}}
+        ),
+        "check list": check_list,
+        "check list item": result("task.checklistitem.add", {"TASKID": task, "FIELDS": member}),
         "pay system": 6,
         "paid": paid,
         "payment": payment,

@@ -113,6 +113,16 @@ ASKED = {
     "sale.paysystem.list": {},
     "salescenter.payment.getPublicUrl": {"id": GONE},
     "tasks.task.add": {"fields": {}},
+    "task.elapseditem.get": {"TASKID": GONE, "ITEMID": 1},
+    "task.elapseditem.getlist": {"TASKID": GONE},
+    "task.elapseditem.delete": {"TASKID": GONE, "ITEMID": 1},
+    "task.elapseditem.update": {"TASKID": GONE, "ITEMID": 1, "ARFIELDS": {}},
+    "task.checklistitem.add": {"TASKID": GONE, "FIELDS": {"TITLE": "x"}},
+    **{f"task.checklistitem.{action}": {"TASKID": 1} for action in ("complete", "get", "renew")},
+    "task.checklistitem.delete": {"TASKID": GONE, "ITEMID": 1},
+    "task.checklistitem.getlist": {"TASKID": GONE},
+    "task.checklistitem.moveafteritem": {"TASKID": GONE, "ITEMID": 1, "AFTERITEMID": 1},
+    "task.checklistitem.update": {"TASKID": GONE, "ITEMID": 1, "FIELDS": {}},
     "user.add": {},
     "user.update": {"ID": GONE},
     "tasks.task.add.v3": {"fields": {"title": "T", "creatorId": 1, "responsibleId": 1, "deadline": "text"}},
@@ -148,6 +158,8 @@ WITHOUT_RIGHTS = {
 
 #: Printed errors that cannot be had, and why.
 IMPOSSIBLE = {
+    "task.elapseditem.add": "prints the code `ERROR_CODE`; the sister pages have `ERROR_CORE` for the same words",
+    "task.checklistitem.isactionallowed": "prints its text without the `<br>` of its sister pages",
     "crm.timeline.comment.fields": "prints `error` alone, for whatever may go wrong in a server",
     "batch": "prints errors of single commands, which stand inside a result: see `test_batch.py`",
     "app.info": "current servers answer a webhook (server source)",

@@ -22,7 +22,13 @@ from airflow_provider_bitrix24.sandbox.methods.sale import (
     payments,
     sale_payments,
 )
-from airflow_provider_bitrix24.sandbox.methods.tasks import documentation_v3, tasks, tasks_v3
+from airflow_provider_bitrix24.sandbox.methods.tasks import (
+    check_lists,
+    documentation_v3,
+    tasks,
+    tasks_v3,
+    time_entries,
+)
 
 __all__ = [
     "METHODS",
@@ -32,6 +38,7 @@ __all__ = [
     "Page",
     "Refusal",
     "bindings",
+    "check_lists",
     "directories",
     "documentation_v3",
     "duplicates",
@@ -50,6 +57,7 @@ __all__ = [
     "system",
     "tasks",
     "tasks_v3",
+    "time_entries",
     "timeline",
     "todos",
     "user_fields",

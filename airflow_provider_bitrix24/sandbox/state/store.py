@@ -87,6 +87,8 @@ class Store:
         self.payment_items = Table()
         self.deliveries = Table()
         self.tasks = Table()
+        self.time_entries = Table()
+        self.checklist_items = Table()
         #: The catalogue's products, under their new names.
         self.products = Table()
         self.product_rows = Table()

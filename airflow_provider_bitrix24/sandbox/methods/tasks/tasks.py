@@ -144,6 +144,9 @@ def delete(portal: PortalState, user: User, params: Params) -> Any:
     if task is None or not (user.is_admin or user.id == task["createdBy"]):
         raise Refusal("1048582", "No access to delete the task")
     portal.store.tasks.remove(task["id"])
+    for table in (portal.store.time_entries, portal.store.checklist_items):
+        for item_id in [row["id"] for row in table if row["TASK_ID"] == task["id"]]:
+            table.remove(item_id)
     _announce(portal, "ONTASKDELETE", {"ID": task["id"]}, "undefined")
     return {"task": True}
 
