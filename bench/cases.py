@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from statistics import median
 
+from bench.bulk_write import SOURCES
 from bench.portal import Portal, least_seconds
 from bench.runs import Bench, Run
 from bench.sandbox import call_speeds, memory_mib, start_seconds
@@ -19,6 +20,7 @@ ROUNDS = 5
 CALLS = 200
 DEALS, MANY_DEALS = 50_000, 500_000
 PAYMENTS = 2_000
+ROWS, FEW_ROWS = 100_000, 10_000
 #: How much later a distant portal answers.
 LATENCY_SECONDS = 0.1
 #: Under the limit: how many deals are listed, then how many calls are made in all.
@@ -145,6 +147,25 @@ def delete(bench: Bench) -> Table:
     return table
 
 
+def bulk_write(bench: Bench) -> Table:
+    columns = ("source", "seconds", "client's CPU s", "requests", "memory growth, MiB")
+    table = Table(f"{ROWS:,} rows of a source added by the operator for bulk writes", columns)
+    for kind in SOURCES:
+        growths = {}
+        for number in (FEW_ROWS, ROWS):
+            with Portal(deals=0, tasks=0) as portal:
+                run = bench.write(portal, kind, number)
+            growths[number] = run.growth_mib
+            figures = (_seconds([run]), _cpu([run]), f"{run.seen.requests:,}", f"{run.growth_mib:.1f}")
+            table.lines.append((f"{kind}, {number:,} rows", *figures))
+            table.promise(f"all {number:,} rows of {kind} are written", run.failure or "yes", not run.failure)
+        growth = growths[ROWS]
+        table.promise(f"memory grows by less than 32 MiB, {kind}", f"{growth:.1f} MiB", growth < 32)
+        flat = growth < growths[FEW_ROWS] + 4
+        table.promise(f"and by no more (4 MiB aside) than with {FEW_ROWS:,}, {kind}", f"{growth:.1f} MiB", flat)
+    return table
+
+
 def imports(bench: Bench) -> Table:
     table = Table("Import", ("module", "seconds", "seconds, Airflow being imported already"))
     airflow = "from airflow.sdk import DAG, BaseHook, BaseOperator"
@@ -186,7 +207,7 @@ def sandbox(bench: Bench) -> Table:
 
 
 CASES: dict[str, Callable[[Bench], Table]] = {
-    case.__name__: case for case in (calls, rows, limited, delete, imports, sandbox)
+    case.__name__: case for case in (calls, rows, limited, delete, bulk_write, imports, sandbox)
 }
 
 

@@ -41,6 +41,8 @@ class Portal:
 
     webhook: str
     ca_file: str
+    #: For ``AIRFLOW_CONN_…``, without a limit of the client's own.
+    connection: str
 
     def __init__(self, **settings: Any) -> None:
         spawning = multiprocessing.get_context("spawn")
@@ -51,7 +53,7 @@ class Portal:
         self._process.start()
         # Now only the portal has it, so that its end is noticed here instead of waited for.
         self._theirs.close()
-        self.webhook, self.ca_file = self._pipe.recv()
+        self.webhook, self.ca_file, self.connection = self._pipe.recv()
         return self
 
     def __exit__(
@@ -94,7 +96,7 @@ def _serve(pipe: Connection, settings: dict[str, Any]) -> None:
             "add_payments": served.add_payments,
             "seen": served.seen,
         }
-        pipe.send((sandbox.webhook(), sandbox.ca_file))
+        pipe.send((sandbox.webhook(), sandbox.ca_file, sandbox.connection_json(rate=1e6, burst=1e6)))
         while (asked := pipe.recv()) is not None:
             action, arguments = asked
             pipe.send(actions[action](*arguments))

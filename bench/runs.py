@@ -7,11 +7,13 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench.bulk_write import source
 from bench.portal import Portal, Seen
 
 
@@ -38,18 +40,36 @@ class Bench(ExitStack):
 
     def __init__(self) -> None:
         super().__init__()
-        self._directory = self.enter_context(tempfile.TemporaryDirectory(prefix="bitrix24-bench-"))
+        self.directory = Path(self.enter_context(tempfile.TemporaryDirectory(prefix="bitrix24-bench-")))
 
     def run(
         self, portal: Portal, subject: str, task: str, *, limited: bool = False, processes: int = 1, **asked: Any
     ) -> Run:
-        portal.forget_calls()
         text = json.dumps({"webhook": portal.webhook, "limited": limited, **asked})
-        command = [sys.executable, "-m", "bench.subject", subject, task]
+        return self._measured(portal, ["bench.subject", subject, task], text, processes)
+
+    def write(self, portal: Portal, kind: str, number: int, size: int = 192) -> Run:
+        """
+        The operator for bulk writes, with so many rows of a source.
+
+        :param kind: one of ``bulk_write.SOURCES``.
+        :param size: characters of a row's text.
+        """
+        with source(kind, number, self.directory, size) as (sources, more):
+            text = json.dumps({"rows": number, "sources": sources})
+            bitrix24 = {"AIRFLOW_CONN_BITRIX24_DEFAULT": portal.connection}
+            return self._measured(portal, ["bench.bulk_write"], text, **bitrix24, **more)
+
+    def _measured(self, portal: Portal, module: Sequence[str], text: str, processes: int = 1, **more: str) -> Run:
+        """
+        :param text: for the standard input of each process.
+        :param more: variables of their environment.
+        """
+        portal.forget_calls()
         running = [
             subprocess.Popen(
-                command, env=self.environment(portal), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE, text=True,
+                [sys.executable, "-m", *module], env={**self.environment(portal), **more}, stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
             )
             for _ in range(processes)
         ]  # fmt: skip
@@ -87,8 +107,8 @@ class Bench(ExitStack):
         return {
             **{name: value for name, value in os.environ.items() if name.lower() not in proxies},
             **trust,
-            "AIRFLOW_HOME": str(Path(self._directory, "airflow")),
+            "AIRFLOW_HOME": str(self.directory / "airflow"),
             # Where this host's request buckets are kept: each bench begins with none.
-            "TMPDIR": self._directory,
+            "TMPDIR": str(self.directory),
             "PYTHONPATH": str(Path(__file__).parent.parent),
         }

@@ -48,18 +48,18 @@ TASKS: dict[str, Callable[[Any, Mapping[str, Any]], None]] = {
 def main(subject_name: str, task_name: str) -> None:
     subject, task = importlib.import_module(f"bench.subjects.{subject_name}"), TASKS[task_name]
     asked = json.load(sys.stdin)
-    memory, began, cpu_began = _memory_kib("VmRSS"), time.perf_counter(), time.process_time()
+    memory, began, cpu_began = memory_kib("VmRSS"), time.perf_counter(), time.process_time()
     with subject.Subject(asked["webhook"], limited=asked["limited"]) as client:
         task(client, asked)
     measured = {
         "seconds": time.perf_counter() - began,
         "cpu_seconds": time.process_time() - cpu_began,
-        "growth_mib": (_memory_kib("VmHWM") - memory) / 1024,
+        "growth_mib": (memory_kib("VmHWM") - memory) / 1024,
     }
     print(json.dumps(measured))
 
 
-def _memory_kib(which: str) -> int:
+def memory_kib(which: str) -> int:
     """Resident memory of this process: ``VmRSS`` now, ``VmHWM`` at its peak (Linux only)."""
     for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
         name, _, value = line.partition(":")

@@ -14,8 +14,9 @@ from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.execution.storage import storage_path
 from airflow_provider_bitrix24.rest.message_parts import did_you_mean, preview
 
-#: Rows of a Parquet file that are read at once.
-_GROUP = 500
+#: Rows of a Parquet file that are read at once, and bytes of one of its columns: without the second, a whole row group
+#: is read, and that may be the whole file.
+_GROUP, _BUFFER = 100, 256 * 1024
 #: Bytes of a text file that are read at once.
 _CHUNK = 64 * 1024
 _DECIMALS = (".", ",")
@@ -236,7 +237,7 @@ def _check_header(header: list[str], name: str) -> None:
 
 def _parquet(path: Any) -> Iterator[Any]:
     try:
-        from pyarrow import ArrowException
+        from pyarrow import ArrowException, default_memory_pool
         from pyarrow.parquet import ParquetFile
     except ImportError:
         raise ConfigurationError(
@@ -244,10 +245,14 @@ def _parquet(path: Any) -> Iterator[Any]:
         ) from None
     try:
         with path.open("rb") as stream:
-            file = ParquetFile(stream)
+            file = ParquetFile(stream, buffer_size=_BUFFER, pre_buffer=False)
             check_columns(file.schema_arrow.names, path.name)
-            for group in file.iter_batches(batch_size=_GROUP):
-                yield from group.to_pylist()
+            # Threads read ahead.
+            for group in file.iter_batches(batch_size=_GROUP, use_threads=False):
+                several = group.to_pylist()
+                # It keeps what was freed, many times what it needs.
+                default_memory_pool().release_unused()
+                yield from several
     except ArrowException as error:
         failure = ConfigurationError(
             f"{path.name} cannot be read as Parquet ({error})", next_step="check whether it was written whole"

@@ -10,7 +10,7 @@ from __future__ import annotations
 import pickle
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from importlib import import_module
 from typing import IO, Any
@@ -19,8 +19,11 @@ from airflow_provider_bitrix24._compat import BaseHook
 from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.rows.files import check_columns
 
-#: Statements that a server-side cursor of PostgreSQL takes.
-_SELECTS = re.compile(r"\s*(select|with|values|table)\b", re.IGNORECASE)
+#: Statements that a server-side cursor of PostgreSQL takes: one by itself, which changes nothing.
+_SELECTS = re.compile(
+    r"(?:\s|\(|--[^\n]*\n|/\*.*?\*/)*(?:select|with|values|table)\b[^;]*[;\s]*", re.IGNORECASE | re.DOTALL
+)
+_CHANGES = re.compile(r"\b(?:insert|update|delete|merge|into)\b", re.IGNORECASE)
 #: Rows fetched at once.
 _FETCH = 500
 #: Largest result that is kept: the disk is not ours alone.
@@ -64,8 +67,13 @@ def _spool(hook: Any, sql: str, spool: IO[bytes]) -> list[str]:
         columns = [str(column[0]) for column in cursor.description or ()]
         check_columns(columns, "the result of sql")
         while rows:
-            _keep([tuple(map(_outliving, row)) for row in rows], spool)
+            _keep([tuple(map(_outliving, _values(row, columns))) for row in rows], spool)
             rows = cursor.fetchmany(_FETCH)
+        if _has_another_result(cursor):
+            raise ConfigurationError(
+                "sql has several statements that return rows, and only those of the first could be written",
+                next_step="write one statement, or several tasks",
+            )
     return columns
 
 
@@ -87,12 +95,25 @@ def _keep(rows: list[tuple[Any, ...]], spool: IO[bytes]) -> None:
 def _cursor(connection: Any, sql: str) -> Any:
     """A cursor whose result stays with the server, where the driver has one for this statement."""
     driver = type(connection).__module__.partition(".")[0]
-    if driver in ("psycopg2", "psycopg") and _SELECTS.match(sql):
+    if driver in ("psycopg2", "psycopg") and _SELECTS.fullmatch(sql) and not _CHANGES.search(sql):
         # Outside of a transaction it would end with its first statement.
         return connection.cursor(name="bitrix24_rows", withhold=bool(connection.autocommit))
     if driver in ("pymysql", "MySQLdb"):
         return connection.cursor(import_module(f"{driver}.cursors").SSCursor)
     return connection.cursor()
+
+
+def _has_another_result(cursor: Any) -> bool:
+    try:
+        return bool(cursor.nextset() and cursor.description)
+    except Exception:
+        # Few drivers take several statements; the others have no such method, or an error of their own for it.
+        return False
+
+
+def _values(row: Any, columns: Sequence[str]) -> Iterable[Any]:
+    """The connection may say that rows are objects by column."""
+    return [row[column] for column in columns] if isinstance(row, Mapping) else row
 
 
 def _outliving(value: Any) -> Any:
