@@ -12,10 +12,12 @@ _HOOK = f"{_PACKAGE}.hooks.bitrix24.Bitrix24Hook"
 
 #: Which standard fields the connection form shows, under which names (keys as in ``provider_info.schema.json``).
 STANDARD_FIELDS: dict[str, Any] = {
-    "hidden-fields": ["schema", "port"],
+    "hidden-fields": ["schema"],
     "relabeling": {"host": "Portal", "login": "Webhook user id", "password": "Webhook code"},
     "placeholders": {
         "host": "my.bitrix24.com",
+        # The Test button of Airflow 3.3 sends 0 for no port, and its API takes that for another portal.
+        "port": "443. Without a port, Airflow's Test button answers Bad Request",
         "login": "1",
         "password": "the code, or the whole https://my.bitrix24.com/rest/1/CODE/",
     },

@@ -36,7 +36,7 @@ def as_text(conn_id: str, connection: dict[str, Any], form: str) -> str:
     """
     Return one line in one of :data:`FORMS`.
 
-    :param connection: ``{"conn_type": "bitrix24", "host": "my.bitrix24.com", "extra": {…}}``, its extras texts.
+    :param connection: ``{"conn_type": "bitrix24", "host": "my.bitrix24.com", "port": 443, "extra": {…}}``, of texts.
     """
     if form == "uri":
         host, slash, folder = connection["host"].removeprefix("https://").partition("/")

@@ -39,7 +39,7 @@ def store(conn_id: str, connection: dict[str, Any], *, replace: bool) -> bool:
     """
     Write a connection, committed when this returns.
 
-    :param connection: ``{"conn_type": "bitrix24", "host": "my.bitrix24.com", "extra": {…}}``.
+    :param connection: ``{"conn_type": "bitrix24", "host": "my.bitrix24.com", "port": 443, "extra": {…}}``.
     :param replace: whether an existing one may be overwritten; only its description stays.
     :return: whether its secrets are encrypted.
     :raises ConfigurationError: the connection exists and may not be overwritten.
@@ -58,7 +58,9 @@ def store(conn_id: str, connection: dict[str, Any], *, replace: bool) -> bool:
             row = Connection(conn_id=conn_id)
             session.add(row)
         row.conn_type, row.host = connection["conn_type"], connection["host"]
-        row.login = row.schema = row.port = None
+        row.login = row.schema = None
+        # Without a port the Test button of Airflow 3.3 answers Bad Request.
+        row.port = connection["port"]
         # set_password(None) would keep the present one.
         row._password, row.is_encrypted = None, False
         row.set_extra(json.dumps(connection["extra"]))

@@ -118,7 +118,7 @@ def exchange_callback(callback: InstallCallback, draft: Draft) -> TokenResponse:
 
 def connection_with(response: TokenResponse, draft: Draft) -> dict[str, Any]:
     """
-    Return the whole connection, ``{"conn_type": "bitrix24", "host": "my.bitrix24.com", "extra": {…}}``.
+    Return the whole connection, ``{"conn_type": "bitrix24", "host": "my.bitrix24.com", "port": 443, "extra": {…}}``.
 
     :raises ConfigurationError: the pair is for another portal.
     """
@@ -130,7 +130,8 @@ def connection_with(response: TokenResponse, draft: Draft) -> dict[str, Any]:
     host = urlsplit(server or DEFAULT_URL).netloc
     if draft.app.oauth_url is None and host != urlsplit(DEFAULT_URL).netloc:
         extra["oauth_url"] = f"https://{host}/oauth/token/"
-    return {"conn_type": "bitrix24", "host": draft.portal.address.removeprefix("https://"), "extra": extra}
+    host, port = draft.portal.address.removeprefix("https://"), draft.portal.effective_port
+    return {"conn_type": "bitrix24", "host": host, "port": port, "extra": extra}
 
 
 def portal_with(conn_id: str, connection: dict[str, Any]) -> Portal:

@@ -290,7 +290,9 @@ class Conversation:
                 answer.location, method=method.name, status=answer.status, request_id=request_id
             )
             log.warning(
-                "The portal %s has moved to %s: change the host of the connection.", transport.portal.host, moved.host
+                "The portal %s has moved to %s: change the connection's Portal (host).",
+                transport.portal.host,
+                moved.host,
             )
             transport.close()
             self._transport = Transport(moved)
@@ -299,7 +301,7 @@ class Conversation:
                 "the portal redirects in a circle",
                 method=method.name,
                 request_id=request_id,
-                next_step="check the host of the connection",
+                next_step="check the connection's Portal (host)",
             )
         log.debug(
             "%s: HTTP %d in %.3f s (request %s)", method.name, answer.status, time.monotonic() - began, request_id

@@ -122,6 +122,11 @@ class Portal:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{self.scheme}://{host}{f':{self.port}' if self.port else ''}{self.folder}"
 
+    @property
+    def effective_port(self) -> int:
+        """The port, also where it is the scheme's own."""
+        return self.port or _DEFAULT_PORTS[self.scheme]
+
     def url(self, method: str, version: int = 2) -> str:
         """Return the address of a method without the secret path, so it may be logged. The transport adds the path."""
         return f"{self.address}/rest/{'api/' if version == 3 else ''}{quote(method, safe='')}"
@@ -150,7 +155,7 @@ class Portal:
             else may listen there.
         """
         host = host.lower()
-        if port is None or port == (self.port or _DEFAULT_PORTS.get(self.scheme)):
+        if port is None or port == self.effective_port:
             return host == self.host or any(_matches(host, domain) for domain in self.allowed_domains)
         return any(_matches(f"{host}:{port}", domain) for domain in self.allowed_domains)
 
@@ -172,7 +177,7 @@ class Portal:
             named = f"{host}:{port}" if port else host
             raise ConfigurationError(
                 f"the token is for the portal {target.scheme}://{named}, but the connection names {self.address}",
-                next_step=f"if your portal has been renamed, write {host} as the connection's host, "
+                next_step=f"if your portal has been renamed, write {host} as the connection's Portal (host), "
                 f"or add {named} to the extra `allowed_domains`",
             )
         folder = target.path.partition("/rest")[0].rstrip("/")
@@ -210,14 +215,14 @@ class Portal:
                 f"the portal redirects to an address of {len(location)} characters", "open the portal in a browser"
             )
         if host == self.host and scheme == "https" and self.scheme == "http":
-            raise refuse("the portal asks for https", f"write https://{host} as the connection's host")
+            raise refuse("the portal asks for https", f"write https://{host} as the connection's Portal (host)")
         if host == self.host and port in (self.port, self.port or _DEFAULT_PORTS.get(scheme), None):
             # Without the query, which may hold anything.
             path = target.path if len(target.path) <= _LONGEST_PATH else f"{target.path[: _LONGEST_PATH - 1]}…"
             raise refuse(
                 f"the portal shows the page {path or '/'} instead of an answer (licence, maintenance or a wrong "
                 "address)",
-                f"open {self.address} in a browser, and check the connection's host",
+                f"open {self.address} in a browser, and check the connection's Portal (host)",
             )
         if (scheme != "https" and self.scheme == "https") or scheme not in ("http", "https"):
             raise refuse(f"the portal redirects to {scheme}://{host}, which is not https", "nothing was sent there")
@@ -227,11 +232,11 @@ class Portal:
             raise refuse(
                 f"the portal {self.host} redirects to {host}{'' if same_port else f':{port}'}, which this connection "
                 "does not allow",
-                f"if your portal has been renamed, write {host} as the connection's host, "
+                f"if your portal has been renamed, write {host} as the connection's Portal (host), "
                 "or add it to the extra `allowed_domains`"
                 if same_port
-                else f"if it has moved there, write {host} as the connection's host and {port} as its port, or "
-                f"add {host}:{port} to the extra `allowed_domains`",
+                else f"if it has moved there, write {host} as the connection's Portal (host) and {port} as its Port, "
+                f"or add {host}:{port} to the extra `allowed_domains`",
             )
         if f"{self.folder}/rest/" not in target.path:
             raise refuse(f"the portal redirects to a page at {host}", f"open https://{host} in a browser")

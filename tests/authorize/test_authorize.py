@@ -186,7 +186,7 @@ def test_a_pair_that_the_portal_does_not_take_is_not_handed_out(portal, app, opt
     ("wrong", "reason"),
     [
         (["--portal", "http://my.bitrix24.com"], "would send tokens unencrypted: write it with https://"),
-        (["--portal", "my.bitrix24.com/crm/deal/"], "the host has a path, which no cloud portal has"),
+        (["--portal", "my.bitrix24.com/crm/deal/"], "Portal (host) has a path, which no cloud portal has"),
         (["--client-id", "pmx1ua0secret"], "this is not a client_id"),
         (["--oauth-url", "http://oauth.example.com"], "the extra `oauth_url` is wrong"),
         (["--verify", "/nowhere/ca.pem"], "the extra `verify` is wrong"),

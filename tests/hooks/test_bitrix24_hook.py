@@ -283,7 +283,7 @@ def test_the_test_says_what_is_missing(portal, monkeypatch):
     monkeypatch.setenv("AIRFLOW_CONN_BITRIX24_DEFAULT", json.dumps({**portal.connection(), "login": ""}))
     works, message = pressed()
     assert not works
-    assert "the webhook's user id is missing: write the number" in message
+    assert "Webhook user id (login) is missing: write the number" in message
     assert portal.connections == 0
 
 

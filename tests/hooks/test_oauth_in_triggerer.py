@@ -128,7 +128,7 @@ def test_the_event_loop_goes_on_while_a_call_waits(app, portal, connect):
 
 def test_a_connection_that_is_wrong_is_refused_before_anything_is_sent(portal, monkeypatch):
     monkeypatch.setenv("AIRFLOW_CONN_BITRIX24_DEFAULT", json.dumps({"conn_type": "bitrix24", "login": "1"}))
-    with pytest.raises(ConfigurationError, match="the host is missing"):
+    with pytest.raises(ConfigurationError, match=r"Portal \(host\) is missing"):
         asyncio.run(aget_client("bitrix24_default"))
 
 

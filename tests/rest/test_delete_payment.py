@@ -71,7 +71,7 @@ FAULTS: dict[str, Fault] = {
     },
     "HTML 403 after it ran": Fault("status_after", True, "delete get", 1, options={"status": 403}),
     "HTML 403 before it ran": Fault(
-        "status_before", AnswerLost, "delete get", 0, options={"status": 403}, says="connection's host"
+        "status_before", AnswerLost, "delete get", 0, options={"status": 403}, says="connection's Portal (host)"
     ),
     "HTML 502 for ever": Fault("status_before", executed=0, says="HTTP 502, an HTML page titled", **NEVER_ANSWERED),
     "query limit once": Fault("query_limit", True, "delete delete", 1, [1]),
@@ -231,7 +231,7 @@ def test_a_renamed_portal_inside_the_allowed_domains_gets_the_same_post(status, 
     old, new = portal.calls
     assert (new.verb, new.params, new.headers["content-type"]) == (old.verb, old.params, old.headers["content-type"])
     assert new.headers["host"] == f"localhost:{portal.port}"
-    assert "has moved to localhost: change the host of the connection" in all_output.records
+    assert "has moved to localhost: change the connection's Portal (host)" in all_output.records
 
 
 def test_later_calls_go_to_the_renamed_portal_at_once(portal):
@@ -250,7 +250,7 @@ def test_any_other_host_never_sees_the_secret(portal, all_output):
         outcome = delete(portal, unpaid(portal), all_output)
         assert other.connections == 0
     assert type(outcome.error) is PortalMoved
-    assert "write localhost as the connection's host" in str(outcome.error)
+    assert "write localhost as the connection's Portal (host)" in str(outcome.error)
     assert (outcome.requests, outcome.executed) == (["delete"], 0)
 
 

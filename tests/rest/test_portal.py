@@ -59,7 +59,12 @@ def test_a_renamed_portal_inside_the_allowed_domains_is_followed(allowed, settin
     ("location", "settings", "what", "hint"),
     [
         ("/", {}, "shows the page / instead of an answer", "open https://old.bitrix24.com in a browser"),
-        ("/rest/1/x/profile", {}, "shows the page /rest/1/x/profile instead of an answer", "the connection's host"),
+        (
+            "/rest/1/x/profile",
+            {},
+            "shows the page /rest/1/x/profile instead of an answer",
+            "the connection's Portal (host)",
+        ),
         ("https://old.bitrix24.com/license", {}, "shows the page /license instead of an answer", "in a browser"),
         ("https://OLD.bitrix24.com:443/license", {"port": 443}, "shows the page /license", "in a browser"),
         ("https://new.com/rest/x", {}, "redirects to new.com, which this connection does not allow", "allowed_domains"),
@@ -103,7 +108,7 @@ def test_a_renamed_portal_inside_the_allowed_domains_is_followed(allowed, settin
             "https://old.bitrix24.com:443/rest/x",
             {"port": 8443},
             "redirects to old.bitrix24.com:443, which",
-            "as its port",
+            "as its Port",
         ),
         (
             "https://new.com:8443/rest/x",
@@ -121,7 +126,7 @@ def test_a_renamed_portal_inside_the_allowed_domains_is_followed(allowed, settin
             "https://new.com:8443/x",
             {"allowed_domains": ("new.com:8444",)},
             "redirects to new.com:8443",
-            "8443 as its port",
+            "8443 as its Port",
         ),
         pytest.param("/license?" + "x" * 60_000, {}, "an address of 60009 characters", "in a browser", id="of 60 kB"),
         pytest.param("/" + "p" * 1_500, {}, "shows the page /pppp", "in a browser", id="of 1,500 characters"),

@@ -43,8 +43,8 @@ _WEBHOOK_GONE = (
     "or Bitrix24 blocked it because its address was found in public; create a new one and put it into the connection"
 )
 _NO_AUTH = (
-    "the portal does not know this webhook or token: check the connection's host, then compare the webhook's user id "
-    "and code with the portal's, or authorize the application again"
+    "the portal does not know this webhook or token: check the connection's Portal (host), then compare Webhook user "
+    "id and Webhook code with the portal's, or authorize the application again"
 )
 _OPERATING_TIME = (
     "give the task retries that last ten minutes, or call the method less often; the method may run again once its "
@@ -183,7 +183,7 @@ CODES: tuple[ErrorRule, ...] = (
     ErrorRule("ERROR", Invalid, "check at the portal which of the objects are left", "crm.entity.mergeBatch",
               methods=("crm.entity.mergebatch",), ran="unknown"),
     # The arguments.
-    ErrorRule("INVALID_REQUEST", Invalid, "write https:// in the connection's host", _SYSTEM, text="https required"),
+    ErrorRule("INVALID_REQUEST", Invalid, "write https:// in Portal (host)", _SYSTEM, text="https required"),
     ErrorRule("INVALID_REQUEST", Invalid, "", f"{_SYSTEM}; oauth pages"),
     ErrorRule("WRONG_ENCODING", Invalid, "a field holds text that is not UTF-8; ask for fewer fields to find it",
               _SERVER, ran="yes"),

@@ -138,7 +138,7 @@ def _hint_for(status: int | None) -> str:
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         return "the portal's limits refuse this: give the task retries that last ten minutes, or ask less often"
     if not _may_pass(status):
-        return "check the connection's host, and the proxies on the way"
+        return "check the connection's Portal (host), and the proxies on the way"
     return (
         "if this goes on, open the portal in a browser (it may be under maintenance, or a proxy may be answering in "
         "its place)"

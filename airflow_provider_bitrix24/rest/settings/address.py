@@ -17,6 +17,9 @@ from airflow_provider_bitrix24.rest.settings.extras import Extras, is_host, trim
 #: What a webhook address looks like, for messages.
 EXAMPLE = "https://HOST/rest/USER_ID/CODE/"
 
+#: The fields, as the form of a connection names them and as JSON does.
+PORTAL, USER_ID, WEBHOOK_CODE = "Portal (host)", "Webhook user id (login)", "Webhook code (password)"
+
 #: A shorter code, as in tests, may be part of any name.
 _SHORTEST_SECRET = 8
 #: Domains of cloud portals, whose address never has a folder.
@@ -63,7 +66,7 @@ def portal_from_parts(
             "use https://, or set the extra `allow_http` to true for a portal without TLS",
         )
     if not address.host:
-        reader.fail("the host is missing", "write the portal's address, e.g. my.bitrix24.com, into Host")
+        reader.fail(f"{PORTAL} is missing", "write the portal's address, e.g. my.bitrix24.com, into it")
     code, shown = address.code or "", f"{address.host}{address.folder or ''}".lower()
     if len(code) >= _SHORTEST_SECRET and code.lower() in shown:
         # Host and path appear in logs and messages.
@@ -71,7 +74,7 @@ def portal_from_parts(
     if address.folder and _CLOUD_HOST.search(address.host):
         # Not shown: it may be the code.
         reader.fail(
-            "the host has a path, which no cloud portal has", "write only the name, e.g. my.bitrix24.com, into Host"
+            f"{PORTAL} has a path, which no cloud portal has", "write only the name, e.g. my.bitrix24.com, into it"
         )
     credentials = settings.application(is_webhook=bool(address.code)) or reader.webhook(address)
     settings.check_user(credentials)
@@ -137,43 +140,40 @@ class _Reader:
 
     def webhook(self, address: _Address) -> Webhook:
         if not address.user_id:
-            self.fail(
-                "the webhook's user id is missing",
-                f"write the number between /rest/ and the code of {EXAMPLE} into Login",
-            )
+            self.fail(f"{USER_ID} is missing", f"write the number between /rest/ and the code of {EXAMPLE} into it")
         if not address.code:
-            self.fail("the webhook's code is missing", f"write the part after the user id of {EXAMPLE} into Password")
+            self.fail(f"{WEBHOOK_CODE} is missing", f"write the part after the user id of {EXAMPLE} into it")
         return Webhook(address.user_id, address.code)
 
     def login(self, login: str | None) -> _Address:
         if login is None:
-            return _Address("the login")
+            return _Address(USER_ID)
         user_id = _user_id(login)
         if user_id is None:
             self.fail(
-                "the login is not a user id", f"write the number between /rest/ and the code of {EXAMPLE} into Login"
+                f"{USER_ID} is not a user id", f"write the number between /rest/ and the code of {EXAMPLE} into it"
             )
-        return _Address("the login", user_id=user_id)
+        return _Address(USER_ID, user_id=user_id)
 
     def port(self, port: Any) -> _Address:
-        label = "the port"
+        label = "Port"
         # The connection test of Airflow 3 sends 0 for an empty field; JSON may hold text.
         if port in (None, 0, "", "0"):
             return _Address(label)
         number = int(port) if re.fullmatch(r"[0-9]{1,5}", str(port), re.ASCII) else 0
         if not 0 < number < 65536:
-            self.fail(f"{label} is not valid", "write a number from 1 to 65535 into Port, or leave it empty")
+            self.fail(f"{label} is not valid", "write a number from 1 to 65535 into it, or leave it empty")
         return _Address(label, port=number)
 
     def password(self, password: str | None) -> _Address:
-        label = "the password"
+        label = WEBHOOK_CODE
         if password is None:
             return _Address(label)
         if "/" in password and (end := self.end(label, password)):
             return end
         # A code never has a dot.
         if re.fullmatch(r"([\w-]+\.)+[\w-]+(:[0-9]+)?", password):
-            self.fail(f"{label} is the name of a host", "write it into Host, and the webhook's code into Password")
+            self.fail(f"{label} is the name of a host", f"write it into {PORTAL}, and the code into {WEBHOOK_CODE}")
         if "/" in password:
             return self.address(label, password)
         return _Address(label, code=self.code(label, password))
@@ -192,7 +192,7 @@ class _Reader:
 
     def host(self, host: str | None, schema: str | None, conn_type: str | None) -> _Address:
         """Read the host; Airflow puts the path of an address into ``schema`` and its scheme into ``conn_type``."""
-        label = "the host"
+        label = PORTAL
         scheme = conn_type.lower() if conn_type and conn_type.lower() in ("http", "https") else None
         if schema and schema.lower() in ("http", "https"):
             scheme, schema = schema.lower(), None

@@ -22,8 +22,8 @@ _PROXY_HINT = "check the extra `proxy`, or HTTPS_PROXY in the environment"
 _CERTIFICATE_HINTS = {
     9: "it is not valid yet: check this computer's clock",
     10: "have it renewed at the portal, or check this computer's clock",
-    62: "write the name that it was issued for into the connection's host",
-    64: "write the name that it was issued for into the connection's host",
+    62: "write the name that it was issued for into the connection's Portal (host)",
+    64: "write the name that it was issued for into the connection's Portal (host)",
 }
 
 

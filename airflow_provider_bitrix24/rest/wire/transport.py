@@ -69,7 +69,7 @@ class Transport:
         portal: Portal,
         secret_path: str | None = None,
         *,
-        address_in: str | None = "the connection's host and port",
+        address_in: str | None = "the connection's Portal (host) and Port",
     ) -> None:
         self.portal = portal
         self._wire = threading.local()

@@ -108,7 +108,7 @@ def test_the_sample_of_each_class_says_what_to_do():
     gone = str(error_of({"error": "INVALID_CREDENTIALS"}, status=401))
     assert "create a new one and put it into the connection" in gone
     unknown = str(error_of({"error": "NO_AUTH_FOUND"}, status=401))
-    assert "check the connection's host" in unknown
+    assert "check the connection's Portal (host)" in unknown
     assert "or authorize the application again" in unknown
     assert "https://" in str(error_of({"error": "INVALID_REQUEST", "error_description": "Https required."}))
 

@@ -177,7 +177,7 @@ def test_a_status_without_a_body_of_the_portal_tells_only_whether_it_may_pass(st
     error = error_of(b"<html>", status=status, content_type="text/html")
     assert error.retryable is passes
     hints = {413: "send less", 429: "give the task retries"}
-    otherwise = "open the portal in a browser" if passes else "the connection's host"
+    otherwise = "open the portal in a browser" if passes else "the connection's Portal (host)"
     assert hints.get(status, otherwise) in error.next_step
 
 

@@ -12,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError
+from airflow_provider_bitrix24.get_provider_info import STANDARD_FIELDS
 from airflow_provider_bitrix24.hooks.bitrix24 import Bitrix24Hook
 from airflow_provider_bitrix24.rest.portal import Portal
-from airflow_provider_bitrix24.rest.settings.address import portal_from_parts
+from airflow_provider_bitrix24.rest.settings.address import PORTAL, USER_ID, WEBHOOK_CODE, portal_from_parts
 
 CODE = "s3cr3tc0dex1"
 HOST = "my.bitrix24.com"
@@ -140,7 +141,7 @@ def test_a_portal_of_ones_own_may_have_a_port_a_folder_and_any_name(fields, addr
 
 #: Mistake -> fields, what the message names, what it tells to do.
 MISTAKES: dict[str, tuple[dict[str, Any], str, str]] = {
-    "nothing at all": ({}, "the host is missing", "into Host"),
+    "nothing at all": ({}, "Portal (host) is missing", "into it"),
     "user id and code with a colon": (
         {**CANONICAL, "password": f"1:{CODE}"},
         "a character that is not allowed in one",
@@ -162,23 +163,43 @@ MISTAKES: dict[str, tuple[dict[str, Any], str, str]] = {
         "write e.g.",
     ),
     "a text in the host": ({**CANONICAL, "host": "a" * 64}, "a part that is empty or too long", "write e.g."),
-    "port 0 in the host": ({**CANONICAL, "host": f"{HOST}:0"}, "the port in the host", "from 1 to 65535"),
-    "no host": ({"login": "1", "password": CODE}, "the host is missing", "my.bitrix24.com"),
-    "no user id": ({"host": HOST, "password": CODE}, "user id is missing", "into Login"),
-    "no code": ({"host": HOST, "login": "1"}, "code is missing", "into Password"),
-    "empty code": ({"host": HOST, "login": "1", "password": " "}, "code is missing", "into Password"),
-    "no user id in the address": ({"host": f"https://{HOST}/rest/{CODE}/"}, "the host has no user id", "USER_ID/CODE"),
+    "port 0 in the host": ({**CANONICAL, "host": f"{HOST}:0"}, "the port in Portal (host)", "from 1 to 65535"),
+    "no host": ({"login": "1", "password": CODE}, "Portal (host) is missing", "my.bitrix24.com"),
+    "no user id": ({"host": HOST, "password": CODE}, "Webhook user id (login) is missing", "into it"),
+    "no code": ({"host": HOST, "login": "1"}, "Webhook code (password) is missing", "into it"),
+    "empty code": ({"host": HOST, "login": "1", "password": " "}, "Webhook code (password) is missing", "into it"),
+    "no user id in the address": (
+        {"host": f"https://{HOST}/rest/{CODE}/"},
+        "Portal (host) has no user id",
+        "USER_ID/CODE",
+    ),
     "user id and code swapped": (
         {"host": HOST, "login": CODE, "password": "1"},
-        "login is not a user id",
-        "into Login",
+        "Webhook user id (login) is not a user id",
+        "into it",
     ),
-    "user id 0": ({**CANONICAL, "login": "0"}, "login is not a user id", "into Login"),
-    "an e-mail address as login": ({**CANONICAL, "login": "me@example.com"}, "login is not a user id", "into Login"),
-    "a login of 5,000 digits": ({**CANONICAL, "login": "9" * 5000}, "login is not a user id", "into Login"),
-    "no code in the address": ({"host": f"https://{HOST}/rest/1/"}, "code is missing", "into Password"),
-    "an address without /rest/": ({"host": f"https://{HOST}/1/{CODE}/"}, "the host has no /rest/", "HOST/rest/USER_ID"),
-    "the same at home": ({"password": f"https://a.example.com/b/1/{CODE}"}, "the password has no /rest/", "USER_ID"),
+    "user id 0": ({**CANONICAL, "login": "0"}, "Webhook user id (login) is not a user id", "into it"),
+    "an e-mail address as login": (
+        {**CANONICAL, "login": "me@example.com"},
+        "Webhook user id (login) is not a user id",
+        "into it",
+    ),
+    "a login of 5,000 digits": (
+        {**CANONICAL, "login": "9" * 5000},
+        "Webhook user id (login) is not a user id",
+        "into it",
+    ),
+    "no code in the address": ({"host": f"https://{HOST}/rest/1/"}, "Webhook code (password) is missing", "into it"),
+    "an address without /rest/": (
+        {"host": f"https://{HOST}/1/{CODE}/"},
+        "Portal (host) has no /rest/",
+        "HOST/rest/USER_ID",
+    ),
+    "the same at home": (
+        {"password": f"https://a.example.com/b/1/{CODE}"},
+        "Webhook code (password) has no /rest/",
+        "USER_ID",
+    ),
     "a path in the cloud": (
         {**CANONICAL, "host": f"{HOST}/intranet"},
         "has a path",
@@ -188,12 +209,16 @@ MISTAKES: dict[str, tuple[dict[str, Any], str, str]] = {
     "the code as a host": ({**CANONICAL, "host": CODE.upper()}, "outside of /rest/", "HOST/rest/USER_ID/CODE"),
     "no encryption": ({"host": WEBHOOK.replace("https", "http")}, "begins with http://", "allow_http"),
     "no encryption in Schema": ({**CANONICAL, "schema": "HTTP"}, "begins with http://", "use https://"),
-    "another scheme": ({"host": f"ftp://{HOST}"}, "the host does not begin with", "write https://"),
-    "host and code in each other's field": ({"host": CODE, "login": "1", "password": HOST}, "a host", "into Host"),
+    "another scheme": ({"host": f"ftp://{HOST}"}, "Portal (host) does not begin with", "write https://"),
+    "host and code in each other's field": (
+        {"host": CODE, "login": "1", "password": HOST},
+        "a host",
+        "into Portal (host)",
+    ),
     "the same of a portal at home": (
         {"host": CODE, "login": "1", "password": "crm.example.com:8443"},
         "a host",
-        "into Host",
+        "into Portal (host)",
     ),
     "masked by a form": ({**CANONICAL, "password": "***"}, "masked", "paste the code itself"),
     "masked in the address": ({"host": f"https://{HOST}/rest/1/********/"}, "masked", "paste the code itself"),
@@ -212,15 +237,15 @@ MISTAKES: dict[str, tuple[dict[str, Any], str, str]] = {
     "two addresses": ({"host": WEBHOOK, "extra": {"webhook_url": SELF_HOSTED}}, "different values", "one of the two"),
     "a port that is none": ({"host": f"{HOST}:99999"}, "cannot be read", "HOST/rest/USER_ID/CODE"),
     "a port in words": ({"host": f"{HOST}:https"}, "cannot be read", "HOST/rest/USER_ID/CODE"),
-    "a port out of range": ({**CANONICAL, "port": 70000}, "the port", "1 to 65535"),
-    "a port that is text": ({**CANONICAL, "port": "abc"}, "the port", "1 to 65535"),
+    "a port out of range": ({**CANONICAL, "port": 70000}, "Port", "1 to 65535"),
+    "a port that is text": ({**CANONICAL, "port": "abc"}, "Port", "1 to 65535"),
     "a blank in the host": (
         {**CANONICAL, "host": "my portal"},
         "a character that is not allowed in one",
         "my.bitrix24.com",
     ),
     "a name too long for DNS": ({**CANONICAL, "host": f"{'ü' * 70}.com"}, "cannot be read", "HOST/rest"),
-    "a scheme only": ({**CANONICAL, "host": "https://"}, "the address in the host has no host name", "HOST/rest"),
+    "a scheme only": ({**CANONICAL, "host": "https://"}, "the address in Portal (host) has no host name", "HOST/rest"),
     "a blank in the code": (
         {**CANONICAL, "password": f"{CODE} {CODE}"},
         "a character that is not allowed in one",
@@ -292,3 +317,9 @@ def test_any_text_in_any_field_gives_a_portal_or_one_clear_error(**fields):
     assert said_of_it.startswith(expected)
     # A shorter one may be a part of any word.
     assert len(secret) < 8 or secret not in said_of_it
+
+
+def test_messages_name_the_fields_as_the_form_does():
+    form = STANDARD_FIELDS["relabeling"]
+    named = {"host": PORTAL, "login": USER_ID, "password": WEBHOOK_CODE}
+    assert named == {field: f"{form[field]} ({field})" for field in named}

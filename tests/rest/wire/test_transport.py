@@ -147,7 +147,7 @@ def _closed_by(server: RawServer) -> None:
 def test_nothing_listens_there(all_output):
     error = failure_of(settings(unused_port()), all_output, NotSent)
     assert re.search(r"no connection to 127\.0\.0\.1:\d+ \(connection refused\)", str(error))
-    assert "check the connection's host and port" in error.next_step
+    assert "check the connection's Portal (host) and Port" in error.next_step
     assert error.retryable
     assert error.ran == "no"
 
@@ -155,7 +155,7 @@ def test_nothing_listens_there(all_output):
 def test_a_host_name_that_nobody_knows(all_output):
     host = ".".join(["nobody-has-such-a-long-name"] * 10)
     error = failure_of(settings(443, host=f"{host}.invalid"), all_output, NotSent)
-    assert "cannot be resolved: check the connection's host" in str(error)
+    assert "cannot be resolved: check the connection's Portal (host)" in str(error)
     assert error.retryable
 
 

@@ -80,7 +80,7 @@ def test_a_certificate_of_the_named_authority_is_trusted(host, authority):
             "self-signed certificate|unable to get local issuer certificate",
             "the extra `verify`",
         ),
-        (["other.example.com"], {}, "ours", "Hostname mismatch", "the connection's host"),
+        (["other.example.com"], {}, "ours", "Hostname mismatch", "the connection's Portal (host)"),
         (
             ["localhost"],
             {"not_after": datetime.now(timezone.utc) - timedelta(days=1)},
@@ -124,7 +124,7 @@ def test_a_portal_that_does_not_speak_tls(all_output):
 
     with RawServer(talk) as server:
         error = failure_of(settings(server.port, host="localhost"), all_output, NotSent)
-    assert re.search(r"no TLS connection to localhost:\d+ \(wrong version number\): check the .* port", str(error))
+    assert re.search(r"no TLS connection to localhost:\d+ \(wrong version number\): check the .* Port", str(error))
 
 
 def test_the_file_of_the_authority_may_be_a_folder_too(portal, tmp_path):
