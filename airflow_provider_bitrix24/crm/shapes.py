@@ -8,7 +8,6 @@ list of objects is dropped.
 
 from __future__ import annotations
 
-import ast
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -16,7 +15,6 @@ from typing import Any
 from airflow_provider_bitrix24.crm import multifields
 from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.rest.message_parts import preview
-from airflow_provider_bitrix24.rest.missing_values import from_json
 
 #: Methods that replace all of an object's rows or relations, and the parameter that holds the new ones.
 _REPLACING = (
@@ -26,8 +24,6 @@ _REPLACING = (
 )
 _OLD_WITH_MULTIFIELDS = re.compile(r"crm\.(lead|contact|company)\.(add|update)")
 _OLD_MULTIFIELDS = frozenset({*multifields.TYPES, "LINK"})
-#: Parameters that are objects or lists in every method that has them.
-_NEVER_TEXT = frozenset({"fields", "arfields", "filter", "order", "rows", "productrows", "items"})
 
 
 def check_shapes(method: str, params: Mapping[str, Any], *, may_empty: bool = False) -> None:
@@ -37,30 +33,12 @@ def check_shapes(method: str, params: Mapping[str, Any], *, may_empty: bool = Fa
     :param may_empty: the author has said that an empty list is meant, where it removes everything.
     :raises ConfigurationError: the portal would lose what was given, or remove what is there.
     """
-    for name, value in params.items():
-        if name.lower() in _NEVER_TEXT and _is_written_list_or_object(value):
-            raise ConfigurationError(
-                f"{name} is the text of a list or an object, {preview(value)}",
-                method=method,
-                next_step="give the list or object itself; for templates, set render_template_as_native_obj=True",
-            )
     if replaced := replaced_in(method):
         _check_replacement(method, replaced, params, may_empty)
     if _OLD_WITH_MULTIFIELDS.fullmatch(method.lower()):
         for name, value in params.items():
             if name.lower() in ("fields", "arfields") and isinstance(value, Mapping):
                 _check_multifields(method, value)
-
-
-def _is_written_list_or_object(value: Any) -> bool:
-    if not isinstance(value, str) or value.strip()[:1] not in ("{", "[", "("):
-        return False
-    if isinstance(from_json(value), (dict, list)):
-        return True
-    try:
-        return isinstance(ast.literal_eval(value.strip()), (dict, list, tuple, set))
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
-        return False
 
 
 def replaced_in(method: str) -> str | None:

@@ -6,6 +6,7 @@ Source: "value conventions", and the server's source behind ``crm.item.add``, ``
 
 from __future__ import annotations
 
+import ast
 import math
 import re
 from collections.abc import Mapping
@@ -17,7 +18,13 @@ from typing import Any
 from airflow_provider_bitrix24.crm import dates
 from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.rest.message_parts import preview
-from airflow_provider_bitrix24.rest.missing_values import is_missing, nothing_hint, text_hint
+from airflow_provider_bitrix24.rest.missing_values import (
+    from_json,
+    is_missing,
+    is_written_structure,
+    nothing_hint,
+    text_hint,
+)
 from airflow_provider_bitrix24.rest.moments import parse
 from airflow_provider_bitrix24.rest.scalars import native
 
@@ -85,6 +92,8 @@ def to_write(field: ItemField, value: Any) -> Any:
         raise ConfigurationError(f"{field.name} is {preview(value)}", next_step=nothing_hint(value))
     value = native(value)
     if field.is_multiple:
+        if _is_written_list(value):
+            raise _misfit(field, value, "a list", "this is its text: give the list itself")
         members = value if isinstance(value, (list, tuple, set)) else [value]
         return [_single(field, member) for member in members if not is_nothing(member)]
     return "" if is_nothing(value) else _single(field, value)
@@ -124,6 +133,16 @@ def _single(field: ItemField, value: Any) -> Any:
     if field.type in _TEXTS:
         return _text(field, value)
     return _number(field, value)
+
+
+def _is_written_list(value: Any) -> bool:
+    """Whether ``value`` is the text of a list; one value of a multiple field may well be ``[VIP]``."""
+    if not is_written_structure(value):
+        return False
+    try:
+        return isinstance(ast.literal_eval(value.strip()), (list, tuple)) or isinstance(from_json(value), list)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return isinstance(from_json(value), list)
 
 
 def _misfit(field: ItemField, value: Any, takes: str, hint: str = "") -> ConfigurationError:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.rest.message_parts import preview
-from airflow_provider_bitrix24.rest.missing_values import from_json, nothing_hint, text_hint
+from airflow_provider_bitrix24.rest.missing_values import LAZY, from_json, nothing_hint, text_hint
 from airflow_provider_bitrix24.rest.scalars import native
 
 
@@ -66,7 +66,7 @@ def _whole(value: Any) -> int | None:
 def _number_hint(value: Any) -> str:
     """What to do about what data frames, templates and mapped tasks make of a number, or of a missing one."""
     text = str(value).strip()
-    if text.startswith(("LazySelectSequence", "LazyXComSequence")):
+    if text.startswith(LAZY):
         return "these are the results of a mapped task: map over them with expand(), or take one, e.g. (…)[0]"
     if (isinstance(value, str) and text.startswith(("[", "("))) or isinstance(native(value), (list, tuple)):
         return "this is a list: map the task over it with expand(), or take one member, e.g. (…)[0]"

@@ -18,12 +18,12 @@ from airflow_provider_bitrix24.execution.arguments import (
 )
 from airflow_provider_bitrix24.execution.at_most_once import once
 from airflow_provider_bitrix24.execution.base_operator import Bitrix24BaseOperator
+from airflow_provider_bitrix24.execution.commands import command_of, of_command, parameters_of, written_params
 from airflow_provider_bitrix24.execution.rendered import check_filter
 from airflow_provider_bitrix24.execution.storage import writable_path, write_json_lines
 from airflow_provider_bitrix24.execution.xcom import error_summary, is_small, small_list, small_result
 from airflow_provider_bitrix24.rest.message_parts import preview
 from airflow_provider_bitrix24.rest.missing_values import from_json
-from airflow_provider_bitrix24.rest.positional import in_order, is_positional
 
 if TYPE_CHECKING:
     from airflow_provider_bitrix24.crm.write_names import FieldNames
@@ -96,17 +96,19 @@ class Bitrix24Operator(Bitrix24BaseOperator):
         # Only the run needs them.
         from airflow_provider_bitrix24.crm.shapes import check_shapes
         from airflow_provider_bitrix24.crm.write_names import FieldNames
+        from airflow_provider_bitrix24.rest.structured_parameters import check_structures
 
         version = self.version
         method = client.method(required(self.method, "method"), version)
         name = method.name
-        params = _parameters_of(name, self.method_params, "method_params")
+        params = parameters_of(name, self.method_params, "method_params")
         if name.lower() == "batch":
             raise ConfigurationError(
                 "method is batch, whose failed commands would go unnoticed here", next_step="use Bitrix24BatchOperator"
             )
         written = from_json(self.as_written("method_params"))
         check_filter(params, written, "method_params", method)
+        check_structures(method, params)
         check_shapes(name, params, may_empty=self.clear or _is_written_empty(name, written))
         self._check_readers()
         if self.check_fields and version == 2:
@@ -191,14 +193,17 @@ class Bitrix24BatchOperator(Bitrix24BaseOperator):
         # Only the run needs them.
         from airflow_provider_bitrix24.crm.shapes import check_shapes
         from airflow_provider_bitrix24.rest.encoding import has_reference
+        from airflow_provider_bitrix24.rest.structured_parameters import check_structures
 
         on_error = self.on_error
         written = from_json(self.as_written("commands"))
-        commands = {name: _command(name, command) for name, command in parameters(self.commands, "commands").items()}
+        commands = {name: command_of(name, command) for name, command in parameters(self.commands, "commands").items()}
         for name, (method, params) in commands.items():
             command = written.get(name) if isinstance(written, Mapping) else None
-            check_filter(params, _params_in(command), f"commands[{name}]", client.method(method))
-            may_empty = self.clear or _is_written_empty(method, _params_in(command))
+            check_filter(params, written_params(command), f"commands[{name}]", client.method(method))
+            with of_command(name):
+                check_structures(client.method(method), params)
+            may_empty = self.clear or _is_written_empty(method, written_params(command))
             if not (self.references and has_reference(params)):
                 check_shapes(client.method(method).name, params, may_empty=may_empty)
         if self.check_fields:
@@ -235,10 +240,8 @@ class Bitrix24BatchOperator(Bitrix24BaseOperator):
 
         names: dict[str, FieldNames] = {}
         for name, (method, params) in commands.items():
-            try:
+            with of_command(name):
                 names.setdefault(method, FieldNames(client, method)).check(params)
-            except ConfigurationError as error:
-                raise error.but(reason=f"commands[{name}]: {error.reason}") from None
 
     def _warn_of_references(self, commands: Mapping[str, tuple[str, Mapping[str, Any]]]) -> None:
         """What looks like a reference may be meant as one, or be a user's text that must not become one."""
@@ -339,14 +342,6 @@ def _of_user(argument: str, function: Callable[[Any], Any], result: Any, method:
         ) from error
 
 
-def _parameters_of(method: str, value: Any, name: str) -> dict[str, Any]:
-    """The parameters of a method: an object, or a list where their order matters."""
-    decoded = from_json(value)
-    if isinstance(decoded, (list, tuple)) and is_positional(method):
-        return dict(in_order(decoded, method=method))
-    return parameters(value, name)
-
-
 def _is_written_empty(method: str, written: Any) -> bool:
     """Whether the DAG file itself has an empty list where that removes everything."""
     # Only the run needs it.
@@ -356,24 +351,6 @@ def _is_written_empty(method: str, written: Any) -> bool:
     if name is None or not isinstance(written, Mapping):
         return False
     return any(str(key).lower() == name.lower() and value == [] for key, value in written.items())
-
-
-def _params_in(command: Any) -> Any:
-    """The params of a command, in either form, unchecked."""
-    if isinstance(command, Mapping):
-        return command.get("params")
-    return command[1] if isinstance(command, (list, tuple)) and len(command) == 2 else None
-
-
-def _command(name: str, given: Any) -> tuple[str, Mapping[str, Any]]:
-    if isinstance(given, Mapping) and isinstance(given.get("method"), str) and set(given) <= {"method", "params"}:
-        return given["method"], _parameters_of(given["method"], given.get("params"), f"params of {name}")
-    if isinstance(given, (list, tuple)) and len(given) in (1, 2) and isinstance(given[0], str):
-        return given[0], _parameters_of(given[0], given[1] if len(given) == 2 else None, f"params of {name}")
-    raise ConfigurationError(
-        f"the command {name!r} is not a method with its params",
-        next_step='write {"method": "crm.item.get", "params": {…}}',
-    )
 
 
 def _is_unrepeatable(client: Client, method: str, params: Mapping[str, Any]) -> bool:

@@ -12,13 +12,15 @@ from typing import Any
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.rest.message_parts import preview
-from airflow_provider_bitrix24.rest.missing_values import NOTHING, is_missing, nothing_hint
+from airflow_provider_bitrix24.rest.missing_values import NOTHING, is_missing, is_written_structure, nothing_hint
 from airflow_provider_bitrix24.rest.moments import parse
 from airflow_provider_bitrix24.rest.scalars import native
 
 #: Operators that may stand in front of a field's name ("crm.item.list", "crm.deal.list").
 OPERATORS = re.compile(r"[!=<>@%?~]*")
 _BOUNDS = frozenset({">", ">=", "<", "<=", "><", "!><"})
+#: Operators whose value is a list of values or a pair of bounds.
+_OF_MANY = frozenset({"@", "!@", "><", "!><"})
 #: Operators of REST 3.0 by those of the older versions ("rest-v3").
 _OF_VERSION_3 = {"in": "@", "between": "><"}
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?", re.ASCII)
@@ -143,6 +145,12 @@ def _check_value(condition: Condition, place: str, method: str, drops_empty_list
             f"{condition.name!r} in {place} is an empty list: the portal would drop it and return every row",
             method=method,
             next_step="skip the call where there is nothing to look for, or leave the condition out",
+        )
+    if operator in _OF_MANY and is_written_structure(value):
+        raise ConfigurationError(
+            f"{condition.name!r} in {place} is the text of a list, {preview(value)}",
+            method=method,
+            next_step="give the list itself; for templates, set render_template_as_native_obj=True",
         )
     for member in members:
         text = member.strip() if isinstance(member, str) else None

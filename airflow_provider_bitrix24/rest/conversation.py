@@ -6,7 +6,6 @@ Batches and lists stand on this; :mod:`airflow_provider_bitrix24.rest.client` is
 
 from __future__ import annotations
 
-import copy
 import logging
 import re
 import time
@@ -32,6 +31,7 @@ from airflow_provider_bitrix24.methods import Method, Methods
 from airflow_provider_bitrix24.rest.answers.diagnosis import (
     deletes,
     diagnose,
+    done_earlier,
     identifying_params,
     is_empty,
     not_found_or_hidden,
@@ -49,6 +49,7 @@ from airflow_provider_bitrix24.rest.oauth.token_renewal import Tokens
 from airflow_provider_bitrix24.rest.portal import Portal
 from airflow_provider_bitrix24.rest.retry import CALL_SECONDS, QUIET_SECONDS, Patience, delay_before_retry
 from airflow_provider_bitrix24.rest.scrub import scrubber
+from airflow_provider_bitrix24.rest.structured_parameters import check_structures
 from airflow_provider_bitrix24.rest.wire.transport import Transport
 from airflow_provider_bitrix24.types import Params
 
@@ -144,7 +145,9 @@ class Conversation:
         method = self.method(name, version)
         if allow_cut:
             method = replace(method, max_hits=None)
-        return self.call(method, as_params(params, method=method.name), self.patience())
+        given = as_params(params, method=method.name)
+        check_structures(method, given)
+        return self.call(method, given, self.patience())
 
     def ask_once(self, name: str, params: Params, *, version: int = 2) -> Any:
         """``result`` of a reading method, in one attempt."""
@@ -213,7 +216,7 @@ class Conversation:
             if may_have_run and deletes(method) and method.lookup is not None:
                 is_there = self._is_there(method, params, failure, patience)
                 if is_there is False or (is_there is None and was_there):
-                    return _done(method, failure)
+                    return done_earlier(method, failure)
                 if is_there is None:
                     lost = failure = failure.but(advice=not_found_or_hidden(method))
                 was_there = was_there or bool(is_there)
@@ -236,7 +239,7 @@ class Conversation:
             failure = lost.but(advice=f"a later attempt failed: {failure.reason}")
         failure = self._diagnosed(failure, method, params, lost, was_there=was_there) if explain else failure
         if lost is not None and isinstance(failure, NotFound) and not failure.referred and deletes(method):
-            return _done(method, lost)
+            return done_earlier(method, lost)
         # The last attempt did not run, but an earlier one may have.
         raise failure.but(ran="unknown") if lost is not None and failure.ran == "no" else failure
 
@@ -396,8 +399,3 @@ class Conversation:
         # In short parts: an event that a signal handler sets while its own thread waits for it may lock up.
         while not self._stopped and (left := until - time.monotonic()) > 0:
             time.sleep(min(left, _NAP_SECONDS))
-
-
-def _done(method: Method, failure: Bitrix24Error) -> Reply:
-    log.info("%s: an earlier attempt succeeded, although its answer was lost (%s).", method.name, failure.reason)
-    return Reply(copy.copy(method.done), request_id=failure.request_id, repeated=True)

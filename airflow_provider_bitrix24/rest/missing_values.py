@@ -14,6 +14,10 @@ from typing import Any
 #: Texts that templates and data frames make of a missing value.
 NOTHING = frozenset({"", "None", "null", "nan", "NaN", "NaT", "<NA>"})
 
+_BRACKETS = {"[": "]", "{": "}", "(": ")"}
+#: What Airflow makes of the results of a mapped task as text.
+LAZY = ("LazySelectSequence", "LazyXComSequence")
+
 #: What pandas has for a missing value.
 _MISSING_TYPES = frozenset({"NAType", "NaTType"})
 
@@ -45,9 +49,17 @@ def nothing_hint(value: Any) -> str:
 
 def text_hint(value: Any) -> str:
     """Return what to do where an object or a list, or nothing, arrived as text; empty for any other value."""
-    if isinstance(value, str) and value.strip()[:1] in ("{", "[", "(") and from_json(value) is value:
+    if isinstance(value, str) and value.strip()[:1] in _BRACKETS and from_json(value) is value:
         return "if a template wrote it, add | tojson to it, or set render_template_as_native_obj=True in the DAG"
     return nothing_hint(value)
+
+
+def is_written_structure(value: Any) -> bool:
+    """Whether ``value`` is what Python or JSON writes for a list or an object, or Airflow for the results of a task."""
+    if not isinstance(value, str):
+        return False
+    text = value.strip()
+    return (text[:1] in _BRACKETS and text[-1] == _BRACKETS[text[0]]) or text.startswith(LAZY)
 
 
 def from_json(value: Any) -> Any:

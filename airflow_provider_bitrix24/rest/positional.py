@@ -49,6 +49,12 @@ def is_positional(method: str) -> bool:
     return method.lower() in _ORDER
 
 
+def name_at(method: str, place: str) -> str:
+    """The name of a parameter that is given by its number, ``"0"``; any other is a name already."""
+    order = _ORDER.get(method.lower(), ())
+    return order[int(place)] if place.isdecimal() and int(place) < len(order) else place
+
+
 def in_order(params: Any, *, method: str) -> Any:
     """
     Parameters in the order in which the method reads them, under their names or, of a list, under their numbers.

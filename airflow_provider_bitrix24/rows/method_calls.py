@@ -13,6 +13,7 @@ from airflow_provider_bitrix24.crm.write_names import FieldNames
 from airflow_provider_bitrix24.exceptions import Bitrix24Error, ConfigurationError
 from airflow_provider_bitrix24.execution.arguments import positive_id
 from airflow_provider_bitrix24.rest.encoding import plain
+from airflow_provider_bitrix24.rest.structured_parameters import check_structures
 from airflow_provider_bitrix24.rows.cells import CellRules
 from airflow_provider_bitrix24.rows.outcomes import UNCHANGED, Outcome
 from airflow_provider_bitrix24.rows.prepared_rows import PreparedRow, RowContent
@@ -64,6 +65,7 @@ class CallWriter:
     def _values(self, row: Mapping[str, Any]) -> RowValues:
         values = call_params(self._template.fill(row), self._rules, adds=self._adds)
         check_shapes(self.method, values.values)
+        check_structures(self._method, values.values)
         self._names.check(values.values)
         return values
 

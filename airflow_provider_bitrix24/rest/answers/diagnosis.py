@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import logging
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -15,8 +17,11 @@ from airflow_provider_bitrix24.exceptions import (
     ServerFault,
 )
 from airflow_provider_bitrix24.methods import Method, Methods
+from airflow_provider_bitrix24.rest.answers.reply import Reply
 from airflow_provider_bitrix24.rest.scrub import Scrub
 from airflow_provider_bitrix24.types import Params
+
+log = logging.getLogger(__name__)
 
 #: The portal's list may hold anything; what is not the name of a scope, or far too much, is left out.
 _SCOPE, _MOST_SCOPES = re.compile(r"[A-Za-z0-9_.-]{1,40}"), 200
@@ -63,6 +68,12 @@ def is_empty(found: Any) -> bool:
     Source: ``tasks.task.get``: "an empty array if the task does not exist or the user does not have access to it".
     """
     return not found or (isinstance(found, Mapping) and not any(found.values()))
+
+
+def done_earlier(method: Method, failure: Bitrix24Error) -> Reply:
+    """The answer of a delete whose own answer was lost, and which has turned out to be done."""
+    log.info("%s: an earlier attempt succeeded, although its answer was lost (%s).", method.name, failure.reason)
+    return Reply(copy.copy(method.done), request_id=failure.request_id, repeated=True)
 
 
 def needs_lookup(failure: Bitrix24Error, method: Method) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections import deque
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -23,7 +22,13 @@ from airflow_provider_bitrix24.exceptions import (
     ServerFault,
 )
 from airflow_provider_bitrix24.methods import Method
-from airflow_provider_bitrix24.rest.answers.diagnosis import deletes, diagnose, identifying_params, needs_lookup
+from airflow_provider_bitrix24.rest.answers.diagnosis import (
+    deletes,
+    diagnose,
+    done_earlier,
+    identifying_params,
+    needs_lookup,
+)
 from airflow_provider_bitrix24.rest.answers.failures_inside import check_number_of_values
 from airflow_provider_bitrix24.rest.answers.reply import Reply
 from airflow_provider_bitrix24.rest.batches.batch_exchange import (
@@ -40,6 +45,7 @@ from airflow_provider_bitrix24.rest.encoding import as_params, has_reference
 from airflow_provider_bitrix24.rest.limits.command_costs import CommandCosts
 from airflow_provider_bitrix24.rest.oauth.call_token import check_no_token
 from airflow_provider_bitrix24.rest.retry import LOST_ANSWER
+from airflow_provider_bitrix24.rest.structured_parameters import check_structures
 from airflow_provider_bitrix24.types import Params
 
 Key = TypeVar("Key", bound=Hashable)
@@ -126,7 +132,11 @@ class BatchCall(Generic[Key]):
             method = methods[name]
             params = as_params(given, method=method.name)
             check_no_token(params, self._conversation.tokens, method=method.name)
-            check_number_of_values(method, params)
+            try:
+                check_structures(method, params)
+                check_number_of_values(method, params)
+            except ConfigurationError as error:
+                raise error.but(reason=f"the command {key!r}: {error.reason}") from None
             command = make_command(key, method, params, references=self._references)
             if command.text is None and (self._halt or (self._references and has_reference(command.params))):
                 raise ConfigurationError(
@@ -232,8 +242,7 @@ class BatchCall(Generic[Key]):
         """
         if lost is not None and deletes(command.method):
             if isinstance(error, NotFound) and not error.referred:
-                done = copy.copy(command.method.done)
-                self._ended.replies[command.key] = Reply(done, request_id=error.request_id, repeated=True)
+                self._ended.replies[command.key] = done_earlier(command.method, error)
                 return
             if isinstance(error, RestError) and not error.cause_known:
                 self._fail(command, lost.but(advice=f"(when it was sent again, the portal answered {error.reason})"))

@@ -12,6 +12,7 @@ from airflow_provider_bitrix24.methods import Method, Rows
 from airflow_provider_bitrix24.rest.conditions import OPERATORS, check_conditions
 from airflow_provider_bitrix24.rest.encoding import as_params, no_two_spellings, plain
 from airflow_provider_bitrix24.rest.message_parts import preview
+from airflow_provider_bitrix24.rest.structured_parameters import check_structures
 from airflow_provider_bitrix24.types import Params, Row
 
 #: Ids have 19 digits at most, and Python reads no text of many thousand as a number.
@@ -35,7 +36,9 @@ class Listing:
             )
         self.method, self.name = method, method.name
         self.rows: Rows = method.rows
-        self.params = self._normalised(plain(as_params(params, method=self.name), method=self.name))
+        given = as_params(params, method=self.name)
+        check_structures(method, given)
+        self.params = self._normalised(plain(given, method=self.name))
         self._check_own_parameters()
         self._check_misspelt_filter()
         self._gather_filter()
