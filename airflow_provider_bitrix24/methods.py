@@ -27,9 +27,11 @@ Repeat: TypeAlias = Literal["read", "harmless", "never"]
 #:
 #: ``keyset``: by ``>id`` and ``start=-1``. ``start``: by offset. ``single``: all rows in one answer.
 #: ``v3``: by ``pagination`` of REST 3.0. ``limit-offset``, ``last-id``, ``page``: by the parameters ``Rows.limit`` and
-#: ``Rows.cursor``. ``unknown``: one answer, and it is not documented whether a full page is
-#: the end.
-Paging: TypeAlias = Literal["keyset", "start", "single", "v3", "limit-offset", "last-id", "page", "unknown"]
+#: ``Rows.cursor``. ``nav-params``: by page number, ``NAV_PARAMS`` in ``Rows.cursor``. ``unknown``: one answer, and
+#: it is not documented whether a full page is the end.
+Paging: TypeAlias = Literal[
+    "keyset", "start", "single", "v3", "limit-offset", "last-id", "page", "nav-params", "unknown"
+]
 
 #: Where repeating depends on what is sent, see ``Method.repeat_for``.
 Condition: TypeAlias = Literal["multifields", "queue"]

@@ -62,6 +62,11 @@ CORRECTIONS = [
         "start=-1 is documented; sort takes the field and order only the direction",
     ),
     Correction(
+        "task.elapseditem.getlist",
+        {"order": "ORDER:ID", "cursor": "PARAMS", "paging": "nav-params"},
+        "sorts by ID, and pages by NAV_PARAMS in PARAMS; the documentation's answer counts the rows",
+    ),
+    Correction(
         "user.search",
         {"order": "order:ID", "sort": "sort", "also": "any-case"},
         "as user.get, but no page says that it can be filtered by id",

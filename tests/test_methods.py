@@ -235,7 +235,7 @@ def test_a_directory_comes_in_one_answer(name):
     assert rows_of(name).paging == "single"
 
 
-@pytest.mark.parametrize("name", ["im.user.list.get", "sale.paysystem.list", "task.elapseditem.getlist"])
+@pytest.mark.parametrize("name", ["im.user.list.get", "sale.paysystem.list", "task.items.getlist"])
 def test_a_list_whose_paging_nobody_describes_cannot_be_known_to_end_with_a_full_page(name):
     assert rows_of(name).paging == "unknown"
     assert rows_of(name).page_rows == 50

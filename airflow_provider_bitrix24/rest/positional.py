@@ -40,6 +40,8 @@ _ORDER: dict[str, tuple[str, ...]] = {
     "task.item.userfield.getlist": ("ORDER", "FILTER"),
     "task.item.userfield.update": ("ID", "DATA"),
 }
+#: Without its first parameter, the others move up: the entries of all tasks (the page's own example).
+_MAY_BEGIN_LATER = frozenset({"task.elapseditem.getlist"})
 #: Parameters that may be left out before one that is given: an empty one holds the place.
 _OPTIONAL = frozenset({"ORDER", "FILTER", "SELECT"})
 
@@ -53,6 +55,30 @@ def name_at(method: str, place: str) -> str:
     """The name of a parameter that is given by its number, ``"0"``; any other is a name already."""
     order = _ORDER.get(method.lower(), ())
     return order[int(place)] if place.isdecimal() and int(place) < len(order) else place
+
+
+def by_name(params: Mapping[str, Any], *, method: str) -> Mapping[str, Any]:
+    """
+    Parameters that are given by their numbers, under their names, without what only holds a place; others as they are.
+
+    :raises ConfigurationError: there are more than the method has.
+    """
+    order = _ORDER.get(method.lower())
+    if order is None:
+        return params
+    named = dict(params)
+    if params and all(str(place).isdecimal() for place in params):
+        if method.lower() in _MAY_BEGIN_LATER and isinstance(params.get("0"), Mapping):
+            order = order[1:]
+        places = [int(place) for place in params]
+        if max(places) >= len(order):
+            raise ConfigurationError(
+                f"{len(params)} parameters are given, and there are {len(order)}",
+                method=method,
+                next_step=f"give {', '.join(order)}, in this order or by name",
+            )
+        named = {order[place]: value for place, value in zip(places, params.values(), strict=True)}
+    return {name: value for name, value in named.items() if value or name.upper() not in _OPTIONAL}
 
 
 def in_order(params: Any, *, method: str) -> Any:
@@ -78,6 +104,8 @@ def in_order(params: Any, *, method: str) -> Any:
             method=method,
             next_step=f"give {', '.join(order)}, in any order, or a list of values in this one",
         )
+    if method.lower() in _MAY_BEGIN_LATER and order[0] not in given:
+        order = order[1:]
     last = max(order.index(upper) for upper in given)
     ordered: dict[str, Any] = {}
     for name in order[: last + 1]:

@@ -31,6 +31,7 @@ def answered(portal: Sandbox, method: str) -> None:
         (UPDATE, [5, 7, {"TITLE": "x"}], [("0", 5), ("1", 7), ("2", {"TITLE": "x"})]),
         (UPDATE, {"0": 5, "1": 7, "2": {"TITLE": "x"}}, [("0", 5), ("1", 7), ("2", {"TITLE": "x"})]),
         (LIST, {"FILTER": {">ID": 5}, "TASKID": 5}, [("TASKID", 5), ("ORDER", {}), ("FILTER", {">ID": 5})]),
+        (LIST, {"FILTER": {">ID": 5}}, [("ORDER", {}), ("FILTER", {">ID": 5})]),
         ("Task.CommentItem.Add", {"FIELDS": {"POST_MESSAGE": "x"}, "TASKID": 5},
          [("TASKID", 5), ("FIELDS", {"POST_MESSAGE": "x"})]),
     ],

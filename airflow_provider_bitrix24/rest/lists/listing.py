@@ -12,6 +12,7 @@ from airflow_provider_bitrix24.methods import Method, Rows
 from airflow_provider_bitrix24.rest.conditions import OPERATORS, check_conditions
 from airflow_provider_bitrix24.rest.encoding import as_params, no_two_spellings, plain
 from airflow_provider_bitrix24.rest.message_parts import preview
+from airflow_provider_bitrix24.rest.positional import by_name, in_order
 from airflow_provider_bitrix24.rest.structured_parameters import check_structures
 from airflow_provider_bitrix24.types import Params, Row
 
@@ -36,7 +37,7 @@ class Listing:
             )
         self.method, self.name = method, method.name
         self.rows: Rows = method.rows
-        given = as_params(params, method=self.name)
+        given = by_name(as_params(params, method=self.name), method=self.name)
         check_structures(method, given)
         self.params = self._normalised(plain(given, method=self.name))
         self._check_own_parameters()
@@ -225,11 +226,16 @@ class Listing:
         bound = {f">{self.rows.filter_id}": self.lower_bound} if self.lower_bound and self.rows.filter else {}
         if bound and self.rows.filter:
             return {**self.params, self.rows.filter: {**self.params.get(self.rows.filter, {}), **bound}, **self.order()}
-        return {**self.params, **self.order()}
+        return dict(in_order({**self.params, **self.order()}, method=self.name))
 
     def at(self, offset: int) -> dict[str, Any]:
         """Parameters of the page that begins at an offset."""
-        return {**self.params, **self.order(), "start": offset}
+        if self.rows.paging != "nav-params":
+            return {**self.params, **self.order(), "start": offset}
+        size = self.rows.page_rows
+        page = {"NAV_PARAMS": {"nPageSize": size, "iNumPage": offset // size + 1}}
+        params = {**self.params, **self.order(), self.rows.cursor or "PARAMS": page}
+        return dict(in_order(params, method=self.name))
 
     def conditions(self) -> list[Any] | None:
         """The filter of a REST 3.0 list, ``[["id", ">", 100], …]``; None where no condition on the id can be added."""

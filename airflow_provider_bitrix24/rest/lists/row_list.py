@@ -38,6 +38,7 @@ Strategy: TypeAlias = Callable[[PageRequests, Listing, ListReport], Iterator[lis
 STRATEGIES: Mapping[Paging, Strategy] = {
     "keyset": by_id,
     "start": by_offset,
+    "nav-params": by_offset,
     "v3": by_pagination,
     "limit-offset": by_limit_and_offset,
     "last-id": by_last_id,
