@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
+from pathlib import Path
+from string import Template
 
 import pytest
 
@@ -46,6 +49,27 @@ def test_a_person_pastes_where_the_browser_was_sent_and_gets_a_connection(portal
     extra = json.loads(ended.printed)["extra"]
     assert (extra["auth"], extra["member_id"]) == ("oauth", portal.member_id)
     assert app.valid_refresh_token(extra)
+
+
+def test_the_line_of_the_documentation_makes_a_connection_to_the_sandbox(portal, app):
+    lines = (Path(__file__).parents[2] / "docs/oauth.md").read_text(encoding="utf-8").splitlines()
+    (line,) = (
+        line for line in lines if line.startswith(". ./sandbox.env && python -m airflow_provider_bitrix24.authorize")
+    )
+    options = Template(line.partition(".authorize ")[2]).substitute(
+        BITRIX24_SANDBOX_URL=portal.url, BITRIX24_SANDBOX_CA_FILE=portal.ca_file
+    )
+    with Terminal(*shlex.split(options)) as person:
+        person.until("client_id: ")
+        person.type(app.client_id)
+        person.until("client_secret .*: ")
+        person.type(app.client_secret)
+        address = signed_in(person.until(ADDRESS)[0], portal.ca_file)
+        person.until("Address or code .*: ")
+        person.type(code_in(address))
+        ended = person.ended()
+    assert ended.exit_code == 0, ended.said
+    assert app.valid_refresh_token(json.loads(ended.printed)["extra"])
 
 
 def test_a_code_that_comes_too_late_begins_the_authorization_again(portal, app, options, secret):
