@@ -70,7 +70,7 @@ class Bitrix24Hook(BaseHook):
             self._client = client_for(self.get_portal(), self.bitrix24_conn_id)
         return self._client
 
-    def call(self, method: str, params: Params | None = None, *, version: int = 2) -> Any:
+    def call(self, method: str, params: Params | None = None, *, version: int = 2, allow_cut: bool = False) -> Any:
         """
         Call any method of the portal and return its ``result``; see :meth:`Client.call`.
 
@@ -79,7 +79,7 @@ class Bitrix24Hook(BaseHook):
 
         :raises Bitrix24Error: see :mod:`airflow_provider_bitrix24.exceptions`.
         """
-        return self.get_conn().call(method, params, version=version)
+        return self.get_conn().call(method, params, version=version, allow_cut=allow_cut)
 
     def get_sdk_client(self, *, version: int = 2) -> Any:
         """

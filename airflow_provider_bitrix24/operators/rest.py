@@ -159,6 +159,7 @@ class Bitrix24BatchOperator(Bitrix24BaseOperator):
         Without ``halt``, a command that refers to a failed one still runs, with something else as its value.
     :param check_fields: see :class:`Bitrix24Operator`.
     :param clear: see :class:`Bitrix24Operator`.
+    :param allow_cut: see :class:`Bitrix24Operator`.
     :param on_error: ``"fail"`` fails the task when a command failed, without retry if commands were done that must not
         be done twice; the outcome is then in XCom under the key ``bitrix24_batch``. ``"continue"`` returns the outcome.
     :raises AirflowFailException: a command failed for good, or one was done that must not be done twice.
@@ -178,6 +179,7 @@ class Bitrix24BatchOperator(Bitrix24BaseOperator):
         references: bool = False,
         check_fields: bool = True,
         clear: bool = False,
+        allow_cut: bool = False,
         on_error: str = "fail",
         **kwargs: Any,
     ) -> None:
@@ -187,6 +189,7 @@ class Bitrix24BatchOperator(Bitrix24BaseOperator):
         self.references = self.fixed(flag, references, "references")
         self.check_fields = self.fixed(flag, check_fields, "check_fields")
         self.clear = self.fixed(flag, clear, "clear")
+        self.allow_cut = self.fixed(flag, allow_cut, "allow_cut")
         self.on_error = self.fixed(one_of, on_error, "on_error", ("fail", "continue"))
 
     def run(self, client: Client, context: Any) -> dict[str, Any]:
@@ -213,7 +216,7 @@ class Bitrix24BatchOperator(Bitrix24BaseOperator):
         unrepeatable = [name for name, command in commands.items() if _is_unrepeatable(client, *command)]
 
         def send() -> dict[str, Any]:
-            done = client.batch(commands, halt=self.halt, references=self.references)
+            done = client.batch(commands, halt=self.halt, references=self.references, allow_cut=self.allow_cut)
             self.log.info(
                 "batch: %d done, %d failed, %d not run", len(done.replies), len(done.errors), len(done.not_run)
             )

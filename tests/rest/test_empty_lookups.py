@@ -105,7 +105,38 @@ def test_in_a_batch_too(tasks: Sandbox) -> None:
         tasks.fault("reset_after", method="batch")
         lost = client.batch({2: (DELETE, {"taskId": 2})}).errors[2]
     assert isinstance(lost, AnswerLost)
-    assert "may already be deleted" in str(lost)
+    assert FINDS_NONE in str(lost)
+    assert (lost.ran, lost.retryable) == ("unknown", True)
+
+
+def test_in_a_batch_a_lost_delete_of_a_task_that_this_call_could_read_is_done(tasks: Sandbox) -> None:
+    with client_of(tasks, naps=Naps(tasks)) as client:
+        tasks.fault("reset_before", method="batch")
+        # The look-ups between them are batches too.
+        tasks.fault("reset_after", method="batch", after=2)
+        outcome = client.batch({task: (DELETE, {"taskId": task}) for task in (1, 2, 3)})
+    assert outcome.all_results() == {task: {"task": True} for task in (1, 2, 3)}
+    assert all(reply.repeated for reply in outcome.replies.values())
+
+
+def test_in_a_batch_a_delete_that_is_lost_each_time_is_looked_for_at_last(tasks: Sandbox) -> None:
+    with client_of(tasks, naps=Naps(tasks)) as client:
+        payment = tasks.add_payment(1)
+        commands = {"task": (DELETE, {"taskId": 2}), "payment": ("crm.item.payment.delete", {"id": payment})}
+        for place in (0, 2, 4):
+            tasks.fault("reset_after" if place == 4 else "reset_before", method="batch", after=place)
+        outcome = client.batch(commands)
+    assert outcome.all_results() == {"task": {"task": True}, "payment": True}
+
+
+def test_in_a_batch_a_refusal_after_a_lost_delete_of_a_task_that_is_still_there_stands(tasks: Sandbox) -> None:
+    tasks.fault("reset_before", method="batch")
+    tasks.fault("error", method=DELETE, code="1048582", description="No access to delete the task", status=400)
+    with client_of(tasks, naps=Naps(tasks)) as client:
+        error = client.batch({3: (DELETE, {"taskId": 3}), "me": ("profile", {})}).errors[3]
+    assert isinstance(error, Invalid)
+    assert "the task exists and can be read" in str(error)
+    assert error.ran == "unknown"
 
 
 @pytest.mark.parametrize("nothing", [[], {}, None, "", False, {"task": []}, {"task": None}, {"item": {}}])
@@ -132,9 +163,12 @@ def test_every_form_of_nothing_is_an_empty_look_up(
 def test_a_missing_owner_after_a_lost_delete_does_not_mean_that_the_object_is_gone(batched: bool) -> None:
     method = "crm.timeline.comment.delete"
     with Sandbox(deals=1) as portal, client_of(portal, naps=Naps(portal)) as client:
+        comment = client.call(
+            "crm.timeline.comment.add", {"fields": {"ENTITY_TYPE": "deal", "ENTITY_ID": 1, "COMMENT": "x"}}
+        )
         portal.fault("reset_before", method="batch" if batched else method)
         portal.fault("error", method=method, code="OWNER_NOT_FOUND", description="Owner was not found", status=400)
-        params = {"id": 1, "ownerTypeId": 2, "ownerId": 1}
+        params = {"id": comment, "ownerTypeId": 2, "ownerId": 1}
         if batched:
             error = client.batch({"a": (method, params), "b": ("profile", {})}).errors["a"]
         else:

@@ -7,10 +7,14 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_bitrix24._compat import AirflowFailException
 from airflow_provider_bitrix24.exceptions import Bitrix24Error, ConfigurationError, IncompleteList, Invalid
+from airflow_provider_bitrix24.hooks.bitrix24 import Bitrix24Hook
 from airflow_provider_bitrix24.methods import METHODS, Method
+from airflow_provider_bitrix24.operators.rest import Bitrix24BatchOperator, Bitrix24Operator
 from airflow_provider_bitrix24.rest.client import Client
 from airflow_provider_bitrix24.sandbox import Sandbox
+from tests.operators.context import context
 from tests.rest.clients import client_of
 from tests.rest.hostile import Hostile, client_of_hostile
 
@@ -154,3 +158,39 @@ def test_a_user_says_what_fails_and_what_is_cut() -> None:
             client.call("acme.visit.find", {"ids": [1, 2, 3, 4]})
         with pytest.raises(IncompleteList, match="result has 5 hits"):
             client.call("acme.visit.find", {"ids": [1]})
+
+
+@pytest.mark.parametrize("allow_cut", [False, True])
+@pytest.mark.parametrize("way", ["operator", "batch operator", "hook"])
+def test_hits_that_may_have_been_cut_off_are_taken_only_where_the_author_says_so(
+    way: str, allow_cut: bool, portal: Sandbox, connection: None, client: Client
+) -> None:
+    ids = [contact(client, "155501001", NAME="Ada") for _ in range(21)]
+    params = {"type": "PHONE", "values": ["155501001"]}
+
+    def found() -> Any:
+        if way == "hook":
+            return Bitrix24Hook().call(FIND, params, allow_cut=allow_cut)
+        if way == "operator":
+            operator = Bitrix24Operator(task_id="task", method=FIND, method_params=params, allow_cut=allow_cut)
+            return operator.execute(context())
+        commands = {"a": [FIND, params]}
+        batch = Bitrix24BatchOperator(task_id="task", commands=commands, allow_cut=allow_cut)
+        return batch.execute(context())["results"]["a"]
+
+    if allow_cut:
+        assert found() == {"CONTACT": ids[:20]}
+        return
+    with pytest.raises((IncompleteList, AirflowFailException), match="silently leaves out those after 20"):
+        found()
+
+
+@pytest.mark.parametrize("flags", [{}, {"halt": True}, {"references": True}])
+def test_more_values_than_the_portal_reads_are_refused_in_a_batch_operator(
+    flags: dict[str, bool], portal: Sandbox, connection: None
+) -> None:
+    commands = {"a": [FIND, {"type": "PHONE", "values": [str(number) for number in range(21)]}]}
+    operator = Bitrix24BatchOperator(task_id="task", commands=commands, allow_cut=True, **flags)
+    with pytest.raises(AirflowFailException, match="'a': values has 21 values"):
+        operator.execute(context())
+    assert portal.requests == 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, Generic, TypeVar
@@ -15,7 +15,6 @@ from airflow_provider_bitrix24.exceptions import (
     ExpiredToken,
     Forbidden,
     NotFound,
-    NotSent,
     OperationTimeLimit,
     QueryLimitExceeded,
     RestError,
@@ -26,23 +25,37 @@ from airflow_provider_bitrix24.rest.answers.diagnosis import (
     deletes,
     diagnose,
     done_earlier,
-    identifying_params,
+    is_empty,
     needs_lookup,
+    not_found_or_hidden,
 )
 from airflow_provider_bitrix24.rest.answers.failures_inside import check_number_of_values
 from airflow_provider_bitrix24.rest.answers.reply import Reply
 from airflow_provider_bitrix24.rest.batches.batch_exchange import (
+    LOST_IN_A_ROW,
     CommandAnswer,
+    down,
     exchange,
     is_too_much,
-    must_not_repeat,
+    may_have_run,
+    number_run,
     read_answer,
+    stops_all,
 )
 from airflow_provider_bitrix24.rest.batches.batch_result import BatchResult
-from airflow_provider_bitrix24.rest.batches.commands import Command, make_command, packs, with_our_keys
+from airflow_provider_bitrix24.rest.batches.commands import (
+    Command,
+    is_free,
+    looks,
+    make_command,
+    must_not_repeat,
+    packs,
+    packs_of,
+    parts_of,
+    with_our_keys,
+)
 from airflow_provider_bitrix24.rest.conversation import Conversation
 from airflow_provider_bitrix24.rest.encoding import as_params, has_reference
-from airflow_provider_bitrix24.rest.limits.command_costs import CommandCosts
 from airflow_provider_bitrix24.rest.oauth.call_token import check_no_token
 from airflow_provider_bitrix24.rest.retry import LOST_ANSWER
 from airflow_provider_bitrix24.rest.structured_parameters import check_structures
@@ -52,9 +65,6 @@ Key = TypeVar("Key", bound=Hashable)
 
 #: How often commands whose answer was lost are sent.
 ATTEMPTS = 3
-#: After this many lost answers in a row, the remaining commands wait for the next attempt: a portal that is down would
-#: take a minute for each, and leave fewer and fewer commands certain.
-LOST_IN_A_ROW = 3
 
 
 class BatchCall(Generic[Key]):
@@ -72,6 +82,11 @@ class BatchCall(Generic[Key]):
         self._halt, self._references = halt, references
         self._ended: BatchResult[Key] = BatchResult()
         self._undiagnosed: list[Command[Key]] = []
+        #: How an earlier attempt failed, for commands that may have run in it.
+        self._lost: dict[Key, Bitrix24Error] = {}
+        self._lost_in_a_row = 0
+        #: Objects that could be read after an attempt to delete them.
+        self._were_there: set[Key] = set()
         #: Why nothing more is sent.
         self._stopped_by: Bitrix24Error | None = None
         #: Why the portal takes no batch at all; direct calls may go on.
@@ -101,14 +116,11 @@ class BatchCall(Generic[Key]):
             # All are checked before the first is sent.
             requests = list(packs(batched, self._conversation.command_costs))
             if self._references:
-                requests = [with_our_keys(pack) for pack in requests]
-            for number, pack in enumerate(requests):
-                if self._halt and self._ended.errors:
-                    self._ended.not_run += [command.key for rest in requests[number:] for command in rest]
-                    break
-                self._send_whole(pack)
+                for pack in requests:
+                    with_our_keys(pack)
+            self._send_in_order(requests)
         else:
-            self._send(batched, attempt=1, lost={})
+            self._send(batched, attempt=1, lost=self._lost)
         for command in prepared:
             if command.text is None:
                 self._send_alone(command)
@@ -158,7 +170,7 @@ class BatchCall(Generic[Key]):
         again: list[Command[Key]] = []
         lost_in_a_row = 0
         waiting = deque(commands)
-        for pack in _packs_of(waiting, self._conversation.command_costs):
+        for pack in packs_of(waiting, self._conversation.command_costs):
             stopped_by = self._stopped_by or self._no_batch
             if stopped_by is not None:
                 self._fail_all(pack, stopped_by, lost)
@@ -171,14 +183,11 @@ class BatchCall(Generic[Key]):
             except (AnswerLost, ServerFault) as error:
                 lost_in_a_row += error.retryable
                 if lost_in_a_row == LOST_IN_A_ROW and attempt == ATTEMPTS:
-                    self._stopped_by = NotSent(
-                        f"not sent: {LOST_IN_A_ROW} requests in a row got no answer ({error.reason})",
-                        next_step="check that the portal is up",
-                    )
+                    self._stopped_by = down(error)
                 may_help = error.ran != "no" and (error.retryable or is_too_much(error))
                 # In smaller requests: what was too large at once, and what nobody minds being sent again.
-                splits = len(pack) > 1 and lost_in_a_row < LOST_IN_A_ROW and (is_too_much(error) or _is_free(pack))
-                alone = len(pack) == 1 and (_is_free(pack) or is_too_much(error))
+                splits = len(pack) > 1 and lost_in_a_row < LOST_IN_A_ROW and (is_too_much(error) or is_free(pack))
+                alone = len(pack) == 1 and (is_free(pack) or is_too_much(error))
                 for command in pack:
                     own = error.but(method=command.method.name)
                     if not may_help or must_not_repeat(command) or alone or (attempt >= ATTEMPTS and not splits):
@@ -200,27 +209,64 @@ class BatchCall(Generic[Key]):
                 self._ended.replies[key] = replace(self._ended.replies[key], repeated=True)
         if again:
             self._conversation.patience().sleep(LOST_ANSWER(attempt) or 0.0)
-            self._send(again, attempt=attempt + 1, lost=lost)
+            # A portal that answers nothing is not asked for its objects either.
+            left = self._not_gone(again) if lost_in_a_row < LOST_IN_A_ROW else again
+            self._send(left, attempt=attempt + 1, lost=lost)
+
+    def _not_gone(self, commands: list[Command[Key]]) -> list[Command[Key]]:
+        """Leave out the deletes of objects that are gone: their lost attempt has done the work."""
+        wanted = looks(command for command in commands if deletes(command.method))
+        seen = BatchCall[Key](self._conversation, halt=False, references=False).run(wanted) if wanted else BatchResult()
+        for command in commands:
+            if self._is_gone(command.key, seen):
+                self._ended.replies[command.key] = done_earlier(command.method, self._lost[command.key])
+            elif command.key in seen.replies and not is_empty(seen.replies[command.key].result):
+                self._were_there.add(command.key)
+        return [command for command in commands if command.key not in self._ended.replies]
+
+    def _is_gone(self, key: Key, seen: BatchResult[Key]) -> bool:
+        """Whether a look-up shows that an object is gone; where it finds nothing, only if it did so before."""
+        if key in seen.replies:
+            return key in self._were_there and is_empty(seen.replies[key].result)
+        return isinstance(seen.errors.get(key), NotFound)
+
+    def _send_in_order(self, requests: Sequence[list[Command[Key]]]) -> None:
+        for pack in requests:
+            if self._halt and self._ended.errors:
+                self._ended.not_run += [command.key for command in pack]
+            else:
+                self._send_whole(pack)
 
     def _send_whole(self, pack: list[Command[Key]]) -> None:
-        """Send commands that belong together: in this order, in one request, and again only as a whole."""
+        """Send commands that belong together in this order: in one request, and again only as far as they do."""
         stopped_by = self._stopped_by or self._no_batch
         if stopped_by is not None:
             return self._fail_all(pack, stopped_by, {})
+        parts = parts_of(pack, references=self._references)
+        sent = with_our_keys(pack) if self._references else pack
+        repeatable = is_free(pack) and not parts
         try:
-            answers, reply = self._exchange(pack)
+            answers, reply = exchange(self._conversation, sent, halt=self._halt, repeatable=repeatable)
         except Bitrix24Error as error:
+            if parts and may_have_run(error) and (error.retryable or is_too_much(error)):
+                if error.retryable:
+                    self._conversation.patience().sleep(LOST_ANSWER(1) or 0.0)
+                return self._send_in_order(parts)
+            self._lost_in_a_row += may_have_run(error) and error.retryable
+            if self._lost_in_a_row == LOST_IN_A_ROW:
+                self._stopped_by = down(error)
             return self._fail_all(pack, error, {})
-        number_run = (_number_run(answers) if self._halt else None) or len(pack)
-        self._ended.not_run += [command.key for command in pack[number_run:]]
-        for command, failure in self._read(pack[:number_run], answers[:number_run], reply):
+        self._lost_in_a_row = 0
+        ran = (number_run(answers) if self._halt else None) or len(pack)
+        self._ended.not_run += [command.key for command in pack[ran:]]
+        for command, failure in self._read(pack[:ran], answers[:ran], reply):
             self._fail(command, failure)
         return None
 
     def _exchange(self, pack: list[Command[Key]]) -> tuple[list[CommandAnswer], Reply]:
         # A batch that may be split is not repeated as it is.
-        whole = len(pack) == 1 or self._halt or self._references
-        return exchange(self._conversation, pack, halt=self._halt, repeatable=whole and _is_free(pack))
+        repeatable = len(pack) == 1 and is_free(pack)
+        return exchange(self._conversation, pack, halt=False, repeatable=repeatable)
 
     def _read(
         self, pack: list[Command[Key]], answers: Sequence[CommandAnswer], reply: Reply
@@ -245,7 +291,8 @@ class BatchCall(Generic[Key]):
                 self._ended.replies[command.key] = done_earlier(command.method, error)
                 return
             if isinstance(error, RestError) and not error.cause_known:
-                self._fail(command, lost.but(advice=f"(when it was sent again, the portal answered {error.reason})"))
+                # Only its object shows whether the first attempt has deleted it.
+                self._fail(command, error)
                 return
         if isinstance(error, ExpiredToken):
             # It ended in the middle of the batch: a call of its own renews it.
@@ -284,7 +331,7 @@ class BatchCall(Generic[Key]):
             )
         except Bitrix24Error as error:
             self._ended.errors[command.key] = error
-            if _stops_all(error):
+            if stops_all(error):
                 self._stopped_by = error
         return None
 
@@ -294,7 +341,7 @@ class BatchCall(Generic[Key]):
 
         :param lost: how an earlier attempt failed, for commands that may have run in it.
         """
-        if _stops_all(error):
+        if stops_all(error):
             self._stopped_by = error
         if isinstance(error, (OperationTimeLimit, Forbidden)) and error.status is not None:
             # Refused by the portal, not held back by us because of one of its methods.
@@ -309,12 +356,13 @@ class BatchCall(Generic[Key]):
     def _explain(self) -> None:
         """Complete the errors of the commands that were not sent alone; looking at their objects is one more batch."""
         errors, conversation = self._ended.errors, self._conversation
-        looks = {
-            command.key: (command.method.lookup, identifying_params(command.params))
+        wanted = looks(
+            command
             for command in self._undiagnosed
-            if command.method.lookup and needs_lookup(errors[command.key], command.method)
-        }
-        seen = BatchCall[Key](conversation, halt=False, references=False).run(looks) if looks else BatchResult[Key]()
+            if needs_lookup(errors[command.key], command.method)
+            or (self._stopped_by is None and deletes(command.method) and may_have_run(errors[command.key]))
+        )
+        seen = BatchCall[Key](conversation, halt=False, references=False).run(wanted) if wanted else BatchResult[Key]()
         scopes: list[Any] = []
 
         def ask(key: Key, method: str, params: Params) -> Any:
@@ -326,38 +374,21 @@ class BatchCall(Generic[Key]):
             return seen.replies[key].result
 
         for command in self._undiagnosed:
-            errors[command.key] = diagnose(
-                errors[command.key],
+            key, error = command.key, errors[command.key]
+            lost = error if may_have_run(error) else self._lost.get(key)
+            if lost is not None and deletes(command.method) and self._is_gone(key, seen):
+                del errors[key]
+                self._ended.replies[key] = done_earlier(command.method, lost)
+                continue
+            found_nothing = key in seen.replies and is_empty(seen.replies[key].result)
+            error = diagnose(
+                error.but(advice=not_found_or_hidden(command.method)) if error is lost and found_nothing else error,
                 command.method,
                 command.params,
                 methods=conversation.methods,
-                ask=partial(ask, command.key),
+                ask=partial(ask, key),
                 scrub=conversation.scrub,
+                lost=self._lost.get(key),
+                was_there=key in self._were_there,
             )
-
-
-def _stops_all(error: Bitrix24Error) -> bool:
-    """Whether the remaining commands would fail the same way; each method has an operating time of its own."""
-    return error.affects_every_row and not isinstance(error, OperationTimeLimit)
-
-
-def _number_run(answers: Sequence[CommandAnswer]) -> int | None:
-    """
-    How many commands a batch ran before it was halted; None where the portal does not say that it was.
-
-    It says so by ending with a command that failed. One that is merely missing may have run.
-    """
-    ended = [index for index, answer in enumerate(answers) if answer.result is not None or answer.error is not None]
-    return ended[-1] + 1 if ended and answers[ended[-1]].error is not None else None
-
-
-def _packs_of(waiting: deque[Command[Key]], costs: CommandCosts) -> Iterator[list[Command[Key]]]:
-    """Batches of the commands that wait, and of those that come to wait meanwhile."""
-    while waiting:
-        # One by one: a command that is added while a batch is under way belongs to the next ones.
-        yield from packs(iter(lambda: waiting.popleft() if waiting else None, None), costs)
-
-
-def _is_free(pack: Sequence[Command[Any]]) -> bool:
-    """Whether all commands may be sent again without a thought."""
-    return not any(must_not_repeat(command) or deletes(command.method) for command in pack)
+            errors[key] = error.but(ran="unknown") if lost is not None and error.ran == "no" else error

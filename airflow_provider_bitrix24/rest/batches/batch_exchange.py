@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from airflow_provider_bitrix24.exceptions import AnswerLost, Bitrix24Error, OperationTimeLimit, ServerFault
+from airflow_provider_bitrix24.exceptions import AnswerLost, Bitrix24Error, NotSent, OperationTimeLimit, ServerFault
 from airflow_provider_bitrix24.methods import Method
 from airflow_provider_bitrix24.rest.answers.failures_inside import check_reply
 from airflow_provider_bitrix24.rest.answers.reply import Reply, read_error, reply_of
-from airflow_provider_bitrix24.rest.batches.commands import Command, batch_params
+from airflow_provider_bitrix24.rest.batches.commands import Command, batch_params, must_not_repeat
 from airflow_provider_bitrix24.rest.conversation import Conversation
 from airflow_provider_bitrix24.rest.limits.command_costs import seconds_of
+
+#: After this many lost answers in a row, the remaining commands wait for the next attempt: a portal that is down would
+#: take a minute for each, and leave fewer and fewer commands certain.
+LOST_IN_A_ROW = 3
 
 
 class CommandAnswer(NamedTuple):
@@ -63,9 +67,32 @@ def is_too_much(error: Bitrix24Error) -> bool:
     return isinstance(error, AnswerLost) and error.too_much
 
 
-def must_not_repeat(command: Command[Any]) -> bool:
-    """Whether a command must not be sent again after a lost answer."""
-    return command.method.repeat_for(command.params) == "never"
+def down(error: Bitrix24Error) -> NotSent:
+    """What becomes of commands that are not sent to a portal which answers nothing."""
+    return NotSent(
+        f"not sent: {LOST_IN_A_ROW} requests in a row got no answer ({error.reason})",
+        next_step="check that the portal is up",
+    )
+
+
+def stops_all(error: Bitrix24Error) -> bool:
+    """Whether the remaining commands would fail the same way; each method has an operating time of its own."""
+    return error.affects_every_row and not isinstance(error, OperationTimeLimit)
+
+
+def may_have_run(error: Bitrix24Error) -> bool:
+    """Whether the answer was lost, rather than a refusal that proves nothing."""
+    return isinstance(error, (AnswerLost, ServerFault)) and error.ran != "no"
+
+
+def number_run(answers: Sequence[CommandAnswer]) -> int | None:
+    """
+    How many commands a batch ran before it was halted; None where the portal does not say that it was.
+
+    It says so by ending with a command that failed. One that is merely missing may have run.
+    """
+    ended = [index for index, answer in enumerate(answers) if answer.result is not None or answer.error is not None]
+    return ended[-1] + 1 if ended and answers[ended[-1]].error is not None else None
 
 
 def read_answer(conversation: Conversation, command: Command[Any], answer: CommandAnswer, reply: Reply) -> Reply:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.methods import Method
+from airflow_provider_bitrix24.rest.answers.diagnosis import deletes, identifying_params
 from airflow_provider_bitrix24.rest.encoding import has_reference, plain, query, variables
 from airflow_provider_bitrix24.rest.limits.command_costs import (
     AIM_RESPONSE_BYTES,
@@ -148,3 +150,48 @@ def with_our_keys(pack: list[Command[Key]]) -> list[Command[Key]]:
         make_command(command.key, command.method, rewritten(command.params, index, command.key), references=True)
         for index, command in enumerate(pack)
     ]
+
+
+def packs_of(waiting: deque[Command[Key]], costs: CommandCosts) -> Iterator[list[Command[Key]]]:
+    """Batches of the commands that wait, and of those that come to wait meanwhile."""
+    while waiting:
+        # One by one: a command that is added while a batch is under way belongs to the next ones.
+        yield from packs(iter(lambda: waiting.popleft() if waiting else None, None), costs)
+
+
+def must_not_repeat(command: Command[Any]) -> bool:
+    """Whether a command must not be sent again after a lost answer."""
+    return command.method.repeat_for(command.params) == "never"
+
+
+def is_free(pack: Sequence[Command[Any]]) -> bool:
+    """Whether all commands may be sent again without a thought."""
+    return not any(must_not_repeat(command) or deletes(command.method) for command in pack)
+
+
+def parts_of(pack: list[Command[Key]], *, references: bool) -> tuple[list[Command[Key]], ...]:
+    """
+    Two requests in place of one whose answer was lost or too large, about equal; none where it must stay whole.
+
+    :param references: no command of the second part may refer to one of the first.
+    """
+    if not is_free(pack):
+        return ()
+    for cut in sorted(range(1, len(pack)), key=lambda cut: abs(2 * cut - len(pack))):
+        parts = pack[:cut], pack[cut:]
+        try:
+            if references:
+                with_our_keys(parts[1])
+        except ConfigurationError:
+            continue
+        return parts
+    return ()
+
+
+def looks(commands: Iterable[Command[Key]]) -> dict[Key, tuple[str, Params | None]]:
+    """What reads the objects of commands, where there is such a method."""
+    return {
+        command.key: (command.method.lookup, identifying_params(command.params))
+        for command in commands
+        if command.method.lookup
+    }

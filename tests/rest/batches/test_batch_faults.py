@@ -359,3 +359,61 @@ def test_arguments_refused_by_the_portal_name_the_command(client: Client) -> Non
     assert isinstance(outcome.errors["bad"], Invalid)
     assert str(outcome.errors["bad"]).startswith("crm.item.list: INVALID_ARG_VALUE")
     assert "nonsense" in str(outcome.errors["bad"])
+
+
+@pytest.mark.parametrize("kind", LOST)
+@pytest.mark.parametrize("flags", [{"halt": True}, {"references": True}, {"halt": True, "references": True}])
+def test_reads_in_order_whose_answer_was_lost_are_sent_again_in_halves(
+    portal: Sandbox, kind: str, flags: dict[str, bool]
+) -> None:
+    portal.fault(kind, method="batch", times=2)
+    with client_of(portal, naps=Naps(portal)) as client:
+        outcome = client.batch({n: get(n % 10 + 1) for n in range(50)}, **flags)
+    assert list(outcome.all_results()) == list(range(50))
+    sizes = [len(call.params["cmd"]) for call in portal.calls if call.method == "batch"]
+    assert sizes == [50, 25, 12, 13, 25]
+
+
+def test_commands_that_refer_to_each_other_stay_in_one_request(portal: Sandbox) -> None:
+    portal.fault("reset_after", method="batch")
+    with client_of(portal, naps=Naps(portal)) as client:
+        commands: dict[str, Any] = {"first": get(1)}
+        for n in range(9):
+            commands[f"pair{n}"] = get(n + 1)
+            commands[f"of{n}"] = (GET, {"entityTypeId": 2, "id": f"$result[pair{n}][item][id]"})
+        outcome = client.batch(commands, references=True)
+        assert [result["item"]["id"] for result in outcome.all_results().values()][1:5] == [1, 1, 2, 2]
+        portal.reset_calls()
+        portal.fault("reset_after", method="batch")
+        all_of_one = {"a": get(1), **{n: (GET, {"entityTypeId": 2, "id": "$result[a][item][id]"}) for n in range(5)}}
+        client.batch(all_of_one, references=True).all_results()
+    assert [len(call.params["cmd"]) for call in portal.calls if call.method == "batch"] == [6, 6]
+
+
+def test_a_halted_batch_that_is_sent_in_halves_still_stops_at_the_first_failure(portal: Sandbox) -> None:
+    portal.fault("reset_after", method="batch")
+    commands = {n: get(999 if n == 3 else 1) for n in range(20)}
+    with client_of(portal, naps=Naps(portal)) as client:
+        outcome = client.batch(commands, halt=True)
+    assert [*outcome.replies] == [0, 1, 2]
+    assert [*outcome.errors] == [3]
+    assert outcome.not_run == list(range(4, 20))
+
+
+@pytest.mark.parametrize("flags", [{"halt": True}, {"references": True}])
+def test_a_portal_that_is_down_is_not_asked_for_all_in_order_either(portal: Sandbox, flags: dict[str, bool]) -> None:
+    portal.fault("reset_after", method="batch", times=None)
+    naps = Naps(portal)
+    with client_of(portal, naps=naps) as client:
+        outcome = client.batch({n: get(1) for n in range(500)}, **flags)
+    assert len(outcome.errors) + len(outcome.not_run) == 500
+    assert portal.requests <= 20
+
+
+@pytest.mark.parametrize("flags", [{"halt": True}, {"references": True}])
+def test_adds_in_order_whose_answer_was_lost_are_not_sent_again(portal: Sandbox, flags: dict[str, bool]) -> None:
+    portal.fault("reset_after", method="batch")
+    with client_of(portal, naps=Naps(portal)) as client:
+        outcome = client.batch({n: add(f"in order {n}") for n in range(5)}, **flags)
+    assert {error.ran for error in outcome.errors.values()} == {"unknown"}
+    assert portal.executed(ADD) == 5
