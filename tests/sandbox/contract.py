@@ -139,6 +139,20 @@ STAND_INS: dict[str, dict[str, str]] = {
         }
         for action in ("add", "complete", "delete", "get", "isactionallowed", "moveafteritem", "renew", "update")
     },
+    "crm.category.add": {"entityTypeId": "kind"},
+    "crm.category.delete": {"id": "funnel"},
+    "crm.category.get": {"id": "funnel"},
+    "crm.category.update": {"entityTypeId": "kind", "id": "smart funnel"},
+    "crm.address.add": {"fields.ENTITY_ID": "requisite", "fields.TYPE_ID": "new type of address"},
+    **{
+        f"crm.address.{action}": {"fields.ENTITY_TYPE_ID": "requisites", "fields.ENTITY_ID": "requisite"}
+        for action in ("update", "delete")
+    },
+    "crm.address.list": {"filter.ENTITY_ID": "requisite"},
+    **{
+        f"crm.currency.{action}": {"id": "currency", "ID": "currency", "fields.CURRENCY": "new currency"}
+        for action in ("add", "delete", "localizations.delete", "localizations.set", "update")
+    },
     "task.checklistitem.getlist": {"TASKID": "task"},
     "user.add": {"EMAIL": "new mail"},
     "user.update": {"ID": "user"},
@@ -172,14 +186,26 @@ def new_objects(portal: Sandbox, result: Any) -> dict[str, Any]:
     result("crm.contact.add", {"FIELDS": {"NAME": "Bob", "PHONE": [{"VALUE": "8976543"}]}})
     paid, payment = portal.add_payment(deal, paid=True, sum=10), portal.add_payment(deal)
     product_row, delivery = portal.add_product_row(deal, price=6000, quantity=10), portal.add_delivery(deal, price=7)
+    funnel = {"entityTypeId": 2, "fields": {"name": "New"}}
+    currency, new_currency = (f"{letter}{chr(65 + deal // 26 % 26)}{chr(65 + deal % 26)}" for letter in "XY")
+    result("crm.currency.add", {"fields": {"CURRENCY": currency, "AMOUNT": 2, "AMOUNT_CNT": 1}})
     requisite = {"ENTITY_TYPE_ID": 4, "ENTITY_ID": 1, "PRESET_ID": 1, "NAME": "Organization"}
     todo = {"ownerTypeId": 2, "ownerId": deal, "deadline": "2026-05-05T12:00:00"}
     task = portal.tasks()[0]["id"]
     check_list = result("task.checklistitem.add", {"TASKID": task, "FIELDS": {"TITLE": "List", "PARENT_ID": 0}})
     member = {"TITLE": "Item", "PARENT_ID": check_list, "IS_COMPLETE": "Y", "MEMBERS": {7: {"TYPE": "A"}}}
     product = {"paymentId": payment, "rowId": product_row, "quantity": 2}
+    requisite_id = result("crm.requisite.add", {"fields": requisite})
+    address = {"TYPE_ID": 1, "ENTITY_TYPE_ID": 8, "ENTITY_ID": requisite_id, "CITY": "Springfield"}
+    result("crm.address.add", {"fields": address})
     return {
         "deal": deal,
+        "funnel": result("crm.category.add", funnel)["category"]["id"],
+        "smart funnel": result("crm.category.add", {**funnel, "entityTypeId": 128})["category"]["id"],
+        "requisites": 8,
+        "new type of address": 6,
+        "currency": currency,
+        "new currency": new_currency,
         "lead": lead,
         **dict(zip(("contact", "same contact", "third contact"), twins, strict=True)),
         "smart item": smart_item,
@@ -208,7 +234,7 @@ def new_objects(portal: Sandbox, result: Any) -> dict[str, Any]:
         "comment": result(
             "crm.timeline.comment.add", {"fields": {"ENTITY_ID": deal, "ENTITY_TYPE": "deal", "COMMENT": "New"}}
         ),
-        "requisite": result("crm.requisite.add", {"fields": requisite}),
+        "requisite": requisite_id,
         "todo": result("crm.activity.todo.add", todo)["id"],
         "user field": 401,
         "task": task,

@@ -24,12 +24,17 @@ REQUESTS = [
 
 #: Printed requests that are refused, and why.
 REFUSED = {
+    "crm.contact.userfield.update": "the third example has no `id`, which its own table requires",
     "sale.payment.list": "filters by `personTypeId` and `payed`: no fields of a payment, says the page's own table",
 }
+
+#: Of their requests, those that are accepted.
+ACCEPTED = {("crm.contact.userfield.update", 0), ("crm.contact.userfield.update", 1)}
 
 #: Places where answers differ from the printed ones, as patterns, and why.
 DEVIATIONS = {
     "batch": (r"\.result\.result\.get_user\.TIMESTAMP_X", "text here, an empty object on the page of `user.current`"),
+    "catalog.product.list": (r"\.result\.products\[0\]\.property", "goods of the documentation's own catalogue"),
     "crm.activity.list": (r"\.time\.operating_reset_at", "a time as text here only: a number on every other page"),
     "event.offline.list": (
         r"\.result\[0\]\.EVENT_(DATA|ADDITIONAL)",
@@ -106,7 +111,7 @@ def send(portal, http, application, listener, objects):
 def test_a_printed_request_is_accepted(page, number, send):
     answer = send(page, number)
     body = answer.json()
-    if page in REFUSED:
+    if page in REFUSED and (page, number) not in ACCEPTED:
         assert "error" in body, "No longer refused: take it off the list."
         return
     assert "error" not in body, body

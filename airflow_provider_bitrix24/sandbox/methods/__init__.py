@@ -1,8 +1,11 @@
 """Every method of the portal, one file a family; importing this package fills the registry."""
 
-from airflow_provider_bitrix24.sandbox.methods import events, system, users
+from airflow_provider_bitrix24.sandbox.methods import catalog, events, system, telephony, users
 from airflow_provider_bitrix24.sandbox.methods.crm import (
+    addresses,
     bindings,
+    categories,
+    currencies,
     directories,
     duplicates,
     items,
@@ -17,6 +20,7 @@ from airflow_provider_bitrix24.sandbox.methods.im import messages, notifications
 from airflow_provider_bitrix24.sandbox.methods.registry import METHODS, METHODS_V3, Method, NoEffect, Page, Refusal
 from airflow_provider_bitrix24.sandbox.methods.sale import (
     order_entities,
+    orders,
     pay_systems,
     payment_items,
     payments,
@@ -37,8 +41,12 @@ __all__ = [
     "NoEffect",
     "Page",
     "Refusal",
+    "addresses",
     "bindings",
+    "catalog",
+    "categories",
     "check_lists",
+    "currencies",
     "directories",
     "documentation_v3",
     "duplicates",
@@ -49,6 +57,7 @@ __all__ = [
     "old",
     "old_kinds",
     "order_entities",
+    "orders",
     "pay_systems",
     "payment_items",
     "payments",
@@ -57,6 +66,7 @@ __all__ = [
     "system",
     "tasks",
     "tasks_v3",
+    "telephony",
     "time_entries",
     "timeline",
     "todos",

@@ -205,8 +205,71 @@ def status_row(entity_id: str, code: str, name: str, *, sort: int, is_system: bo
 
 
 def first_stage(entity_type_id: int, category_id: int) -> str:
-    """Where a new object begins; the general funnel's for a funnel that is not known."""
+    """Where a new object begins; in a funnel of the portal's own, as in the general one."""
     for entity_id, (kind, category, _) in STAGE_DIRECTORIES.items():
         if (kind, category) == (entity_type_id, category_id):
             return FIRST_CODES[entity_id]
-    return next(FIRST_CODES[name] for name, (kind, _, _) in STAGE_DIRECTORIES.items() if kind == entity_type_id)
+    prefix = _prefix(entity_type_id, category_id)
+    first = next(FIRST_CODES[name] for name, (kind, _, _) in STAGE_DIRECTORIES.items() if kind == entity_type_id)
+    return f"{prefix}:{first.rpartition(':')[2]}" if prefix else first
+
+
+def _prefix(entity_type_id: int, category_id: int) -> str:
+    """What stands before the codes of a funnel's stages; nothing in the general funnel, and where there are none."""
+    if entity_type_id == DEAL:
+        return f"C{category_id}" if category_id else ""
+    return f"DT{entity_type_id}_{category_id}" if entity_type_id in (INVOICE, SMART_PROCESS) else ""
+
+
+def own_stages(entity_type_id: int, category_id: int) -> Iterator[Row]:
+    """The stages of a new funnel: those of the first funnel of its kind, under codes of its own."""
+    name = next(name for name, (kind, _, _) in STAGE_DIRECTORIES.items() if kind == entity_type_id)
+    base = name.rpartition("_")[0] if name[-1].isdigit() else name
+    for row in statuses():
+        if row["ENTITY_ID"] == name:
+            code = f"{_prefix(entity_type_id, category_id)}:{row['STATUS_ID'].rpartition(':')[2]}"
+            yield {**row, "ENTITY_ID": f"{base}_{category_id}", "STATUS_ID": code, "CATEGORY_ID": category_id}
+
+
+def funnels() -> Iterator[Row]:
+    """Rows of ``crm.category.list`` as they are kept."""
+    names = {DEAL: {0: "General", DEAL_CATEGORY: "Wholesale"}, QUOTE: {0: "General"}}
+    names |= {INVOICE: {INVOICE_CATEGORY: "General"}, SMART_PROCESS: {SMART_PROCESS_CATEGORY: "General"}}
+    for kind, own in names.items():
+        for position, (number, name) in enumerate(own.items()):
+            yield {
+                "id": number,
+                "name": name,
+                "sort": 100 * (1 + position),
+                "entityTypeId": kind,
+                "isDefault": "N" if position else "Y",
+                "originId": "",
+                "originatorId": "",
+            }
+
+
+#: Code -> its name, how sums are written, and its rate to the base currency, which is the first.
+_CURRENCIES = {
+    "USD": ("US Dollar", "$#", 1.0),
+    "EUR": ("Euro", "€#", 1.08),
+    "GBP": ("British Pound", "£#", 1.27),
+}
+
+
+def currencies() -> Iterator[Row]:
+    """Rows of ``crm.currency.list`` as they are kept, without ids."""
+    for position, (code, (name, template, rate)) in enumerate(_CURRENCIES.items()):
+        own = {"FULL_NAME": name, "FORMAT_STRING": template, "DEC_POINT": ".", "DECIMALS": 2}
+        yield {
+            "CURRENCY": code,
+            "AMOUNT_CNT": 1,
+            "AMOUNT": rate,
+            "SORT": 100 * (1 + position),
+            "BASE": "N" if position else "Y",
+            "LID": "en",
+            "DATE_UPDATE": "2025-06-01T12:00:00+03:00",
+            "LANG": {
+                language: {**own, "THOUSANDS_SEP": None, "THOUSANDS_VARIANT": variant, "HIDE_ZERO": "Y"}
+                for language, variant in (("en", "C"), ("de", "B"))
+            },
+        }

@@ -19,6 +19,10 @@ ALL_SCOPES = (
     "department",
     "im",
     "userfieldconfig",
+    "telephony",
+    "catalog",
+    "disk",
+    "lists",
 )
 
 #: Every scope of the documentation, as ``scope`` lists them when asked for all.

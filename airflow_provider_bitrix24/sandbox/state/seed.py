@@ -20,6 +20,9 @@ from airflow_provider_bitrix24.sandbox.php import SERVER_ZONE
 from airflow_provider_bitrix24.sandbox.state.store import PAY_SYSTEMS, Store, new_task, set_paid, stage_fields
 from airflow_provider_bitrix24.sandbox.state.users import User
 
+#: ``iblockId`` of the catalogue.
+CATALOGUE = 23
+
 _DEAL_STAGES = ("NEW", "PREPARATION", "PREPAYMENT_INVOICE", "EXECUTING", "FINAL_INVOICE", "WON", "LOSE")
 _LEAD_STAGES = ("NEW", "IN_PROCESS", "PROCESSED", "CONVERTED", "JUNK")
 FIRST_MOMENT = datetime(2026, 1, 12, 9, 0, tzinfo=SERVER_ZONE)
@@ -60,11 +63,19 @@ def fill(store: Store, *, deals: int, tasks: int, seed: int) -> None:
         )
         store.items[SMART_PROCESS].add({"title": f"Delivery #{number}", **_made(number)})
     add_deals(store, deals, chance)
+    for number, name in enumerate(_GOODS, start=1):
+        times = dict.fromkeys(("dateCreate", "timestampX", "dateActiveFrom"), _moment(number))
+        code = {"code": name.lower().replace(" ", "-"), "xmlId": str(4300 + number)}
+        sizes = dict.fromkeys(("height", "length", "width", "weight"), 100)
+        numbers = {"quantity": 10 * number, "quantityReserved": 1, "vatId": 1, "purchasingPrice": 100 * number}
+        place = {"iblockId": CATALOGUE, "iblockSectionId": 47, "purchasingCurrency": "USD"}
+        store.products.add({"name": name, **code, **sizes, **numbers, **place, **times})
     for number in range(1, max(1, few // 4) + 1 if deals else 1):
         store.items[QUOTE].add({"title": f"Quote #{number}", "opportunity": 100.0 * number, **_made(number)})
         store.items[INVOICE].add({"title": f"Invoice #{number}", "opportunity": 250.0 * number, **_made(number)})
     for deal_id in store.items[DEAL].ids[:few]:
-        store.activities.add(_call_about(deal_id))
+        activity_id = store.activities.add(_call_about(deal_id))
+        store.calls.add(_statistic_of(deal_id, activity_id, store.items[DEAL].rows[deal_id].get("contactId", 0)))
         _remember_stages(store, deal_id)
     store.next_multi_field_id = 2 * few + 1
     _add_payments(store, chance)
@@ -133,6 +144,30 @@ def _call_about(deal_id: int) -> Row:
         "COMPLETED": "N",
         "RESPONSIBLE_ID": 1,
         "DESCRIPTION": "",
+    }
+
+
+def _statistic_of(deal_id: int, activity_id: int, contact_id: int) -> Row:
+    """The same call, as ``voximplant.statistic.get`` shows it: every second one came to nothing."""
+    missed = deal_id % 2 == 0
+    return {
+        "CALL_ID": f"{deal_id:016X}.1754478570.{deal_id}",
+        "CALL_CATEGORY": "external",
+        "PORTAL_USER_ID": 1,
+        "PORTAL_NUMBER": "reg133788",
+        "PHONE_NUMBER": f"+1555{deal_id:07}",
+        "CALL_TYPE": 1 + deal_id % 2,
+        "CALL_DURATION": 0 if missed else 30 + deal_id,
+        "CALL_START_DATE": _moment(deal_id),
+        "COST": 0.0,
+        "COST_CURRENCY": "USD",
+        "CALL_FAILED_CODE": "304" if missed else "200",
+        "CALL_FAILED_REASON": "Missed call" if missed else "Success call",
+        "CRM_ENTITY_TYPE": "CONTACT",
+        "CRM_ENTITY_ID": contact_id,
+        "CRM_ACTIVITY_ID": activity_id,
+        "TRANSCRIPT_PENDING": "N",
+        "SESSION_ID": 3_000_000_000 + deal_id,
     }
 
 

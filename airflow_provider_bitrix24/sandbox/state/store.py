@@ -15,7 +15,7 @@ from airflow_provider_bitrix24.sandbox.fields.item_kinds import (
     Row,
 )
 from airflow_provider_bitrix24.sandbox.state import user_fields
-from airflow_provider_bitrix24.sandbox.state.directories import FIRST_CODES, semantics_of, statuses
+from airflow_provider_bitrix24.sandbox.state.directories import FIRST_CODES, currencies, funnels, semantics_of, statuses
 from airflow_provider_bitrix24.sandbox.state.files import Files
 
 #: Kinds that can have payments (page and server source agree).
@@ -86,11 +86,18 @@ class Store:
         #: Products and deliveries in payments, numbered together.
         self.payment_items = Table()
         self.deliveries = Table()
+        #: Funnels of all kinds: their ids may be the same, and 0.
+        self.categories = list(funnels())
+        self.addresses = Table()
+        self.currencies = Table()
+        for currency in currencies():
+            self.currencies.add(currency)
+        self.calls = Table()
         self.tasks = Table()
         self.time_entries = Table()
         self.checklist_items = Table()
         #: The catalogue's products, under their new names.
-        self.products = Table()
+        self.products = Table(first_id=4301)
         self.product_rows = Table()
         #: Owners that have or had product rows: their amount follows from them.
         self.with_product_rows: set[tuple[int, int]] = set()

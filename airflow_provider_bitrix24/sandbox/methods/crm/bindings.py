@@ -63,7 +63,7 @@ def _existing(
     if owner_id < 1:
         raise Refusal("", f"The parameter {name} is invalid or not defined.")
     if portal.store.items[family.owner].get(owner_id) is None:
-        raise Refusal("", "Not found.")
+        raise Refusal("NOT_FOUND" if family.owner == LEAD else "", "Not found.")
     owner = existing_old(portal, user, family.owner, params)
     if to_change and not user.may("change"):
         raise denied()

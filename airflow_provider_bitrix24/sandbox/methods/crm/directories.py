@@ -15,23 +15,20 @@ from airflow_provider_bitrix24.sandbox.fields.item_kinds import (
     CONTACT,
     DEAL,
     INVOICE,
-    INVOICE_CATEGORY,
-    LEAD,
     NAMES,
     SMART_PROCESS,
-    SMART_PROCESS_CATEGORY,
     SMART_PROCESS_TYPE_ID,
     Row,
 )
 from airflow_provider_bitrix24.sandbox.forms import as_map
 from airflow_provider_bitrix24.sandbox.methods.arguments import integer
-from airflow_provider_bitrix24.sandbox.methods.crm.items import description, invalid_list, table_of
+from airflow_provider_bitrix24.sandbox.methods.crm.items import description, invalid_list
 from airflow_provider_bitrix24.sandbox.methods.crm.old import array_or_none
 from airflow_provider_bitrix24.sandbox.methods.registry import Page, Params, Refusal, method
 from airflow_provider_bitrix24.sandbox.methods.selection import Field, Matcher, read_order, sort_rows
 from airflow_provider_bitrix24.sandbox.php import as_integer
 from airflow_provider_bitrix24.sandbox.state import directories
-from airflow_provider_bitrix24.sandbox.state.directories import DEAL_CATEGORY, MEANINGS, STAGE_DIRECTORIES, status_row
+from airflow_provider_bitrix24.sandbox.state.directories import MEANINGS, STAGE_DIRECTORIES, status_row
 from airflow_provider_bitrix24.sandbox.state.portal import PortalState
 from airflow_provider_bitrix24.sandbox.state.users import User
 
@@ -105,42 +102,6 @@ def owner_types(portal: PortalState, user: User, params: Params) -> Any:
         {"ID": number, "NAME": name.title, "SYMBOL_CODE": name.code, "SYMBOL_CODE_SHORT": name.short}
         for number, name in NAMES.items()
     ]
-
-
-# Funnels
-
-
-def _funnels(entity_type_id: int) -> dict[int, str]:
-    """Funnels of a kind, the first of them the default one."""
-    match entity_type_id:
-        case 2:
-            return {0: "General", DEAL_CATEGORY: "Wholesale"}
-        case 31:
-            return {INVOICE_CATEGORY: "General"}
-        case 128:
-            return {SMART_PROCESS_CATEGORY: "General"}
-    return {0: "General"}
-
-
-@method("crm.category.list", scope="crm")
-def categories(portal: PortalState, user: User, params: Params) -> Any:
-    entity_type_id = integer(params, "entityTypeId")
-    table_of(portal, entity_type_id)
-    if entity_type_id in (LEAD, CONTACT, COMPANY):
-        raise Refusal("ENTITY_TYPE_NOT_SUPPORTED", f"Entity type {NAMES[entity_type_id].code} is not supported")
-    rows = [
-        {
-            "id": number,
-            "name": name,
-            "sort": 100 * (1 + position),
-            "entityTypeId": entity_type_id,
-            "isDefault": "N" if position else "Y",
-            "originId": "",
-            "originatorId": "",
-        }
-        for position, (number, name) in enumerate(_funnels(entity_type_id).items())
-    ]
-    return Page({"categories": rows}, len(rows))
 
 
 # Directories

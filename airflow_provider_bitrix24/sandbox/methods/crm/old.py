@@ -7,10 +7,18 @@ does not know in a filter. Refusals have an empty code. Source: pages under ``cr
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from airflow_provider_bitrix24.sandbox.fields.item_kinds import MULTI_FIELD_TYPES, OLD_KINDS, ItemKind, Row
+from airflow_provider_bitrix24.sandbox.fields.item_kinds import (
+    COMPANY,
+    CONTACT,
+    MULTI_FIELD_TYPES,
+    OLD_KINDS,
+    QUOTE,
+    ItemKind,
+    Row,
+)
 from airflow_provider_bitrix24.sandbox.forms import as_map
 from airflow_provider_bitrix24.sandbox.methods.crm import changes
 from airflow_provider_bitrix24.sandbox.methods.crm.items import description
@@ -36,14 +44,26 @@ def array_or_none(params: Params, name: str) -> Any:
     return value
 
 
-def existing_old(portal: PortalState, user: User, entity_type_id: int, params: Params) -> Row:
-    """The object named by ``id``. :raises Refusal: as the old methods put it."""
+#: How the pages of an action speak of an object that is not there, where it is not ``Not found``.
+_ELEMENT_MISSING = ("ERROR_CORE", "Element not found")
+_MISSING: Mapping[tuple[int, str], tuple[str, str]] = {
+    (CONTACT, "update"): ("", "Contact is not found"),
+    (COMPANY, "update"): ("", "Company is not found"),
+    (COMPANY, "delete"): ("", "Company is not found"),
+    (QUOTE, "update"): ("", "Quote is not found"),
+    (CONTACT, "delete"): _ELEMENT_MISSING,
+    (QUOTE, "delete"): _ELEMENT_MISSING,
+}
+
+
+def existing_old(portal: PortalState, user: User, entity_type_id: int, params: Params, action: str = "get") -> Row:
+    """The object named by ``id``. :raises Refusal: as the pages of ``action`` put it."""
     item_id = as_integer(params.get("ID"))
     if item_id is None or item_id < 1:
         raise Refusal("", "ID is not defined or invalid.")
     row = portal.store.items[entity_type_id].get(item_id)
     if row is None:
-        raise Refusal("", "Not found")
+        raise Refusal(*_MISSING.get((entity_type_id, action), ("", "Not found")))
     if not changes.sees(user, row):
         raise denied()
     return row
@@ -119,7 +139,7 @@ def _add(entity_type_id: int) -> Handler:
 
 def _update(entity_type_id: int) -> Handler:
     def update(portal: PortalState, user: User, params: Params) -> Any:
-        row = existing_old(portal, user, entity_type_id, params)
+        row = existing_old(portal, user, entity_type_id, params, "update")
         fields = _fields(params)
         if not user.may("change"):
             raise denied()
@@ -133,7 +153,7 @@ def _update(entity_type_id: int) -> Handler:
 
 def _delete(entity_type_id: int) -> Handler:
     def delete(portal: PortalState, user: User, params: Params) -> Any:
-        row = existing_old(portal, user, entity_type_id, params)
+        row = existing_old(portal, user, entity_type_id, params, "delete")
         if not user.may("change"):
             raise denied()
         changes.remove(portal, entity_type_id, row)
@@ -144,6 +164,8 @@ def _delete(entity_type_id: int) -> Handler:
 
 def _describe(entity_type_id: int) -> Handler:
     def fields(portal: PortalState, user: User, params: Params) -> Any:
+        if not user.may("read"):
+            raise denied()
         kind = portal.store.kind(entity_type_id)
         return {field.old: description(field, "old") for field in kind.fields if field.old}
 

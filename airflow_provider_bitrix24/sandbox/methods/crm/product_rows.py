@@ -244,6 +244,8 @@ def _old_set(entity_type_id: int) -> Handler:
 def _old_owner(portal: PortalState, user: User, entity_type_id: int, params: Params) -> tuple[int, int]:
     if (as_integer(params.get("ID")) or 0) < 1:
         raise Refusal("", "The parameter id is invalid or not defined.")
+    if portal.store.items[entity_type_id].get(as_integer(params["ID"]) or 0) is None:
+        raise Refusal("", "Not found.")
     return entity_type_id, int(existing_old(portal, user, entity_type_id, params)["id"])
 
 

@@ -39,6 +39,8 @@ def comments(portal: PortalState, user: User, params: Params) -> Any:
     for name in ("ENTITY_ID", "ENTITY_TYPE"):
         if name not in {key.lstrip("=") for key in filter_}:
             raise Refusal("", f"The field {name} is required in filter.")
+    if not user.may("read"):
+        raise Refusal("", "Access denied.")
     matcher = Matcher(_COMMENT_FIELDS, refuse=None).read(filter_)
     order = read_order(array_or_none(params, "ORDER"), _COMMENT_FIELDS, None)
     select = {str(name) for name in as_map(array_or_none(params, "SELECT")).values()}

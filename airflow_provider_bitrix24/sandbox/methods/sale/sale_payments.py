@@ -13,7 +13,7 @@ from airflow_provider_bitrix24.sandbox.methods.listing import page_of
 from airflow_provider_bitrix24.sandbox.methods.registry import Page, Params, Refusal, method
 from airflow_provider_bitrix24.sandbox.methods.sale.payments import FIELDS, payment_fields
 from airflow_provider_bitrix24.sandbox.methods.selection import Field, Matcher, read_order
-from airflow_provider_bitrix24.sandbox.php import as_integer, as_number
+from airflow_provider_bitrix24.sandbox.php import BadValue, as_integer, as_number, as_server_time
 from airflow_provider_bitrix24.sandbox.state.event_names import PAYMENT_DELETED, PAYMENT_SAVED
 from airflow_provider_bitrix24.sandbox.state.portal import PortalState
 from airflow_provider_bitrix24.sandbox.state.seed import FIRST_MOMENT
@@ -56,6 +56,7 @@ def _answer_row(payment: Row) -> Row:
         "dateResponsibleId": _BILLED_AT,
         "empResponsibleId": 1,
         "dateBill": _BILLED_AT,
+        **payment.get("sale", {}),
     }
 
 
@@ -117,6 +118,12 @@ _READ_ONLY = frozenset(
 )
 
 
+#: Written and shown, and of no consequence.
+_KEPT = (
+    _UNSET.keys() | {"companyId", "isReturn", "marked", "priceCod", "responsibleId", "empResponsibleId", "dateBill"}
+) - (_READ_ONLY)
+
+
 @method("sale.payment.getFields", scope="sale")
 def fields(portal: PortalState, user: User, params: Params) -> Any:
     _check_right(user, "read")
@@ -168,9 +175,24 @@ def _write(portal: PortalState, user: User, payment: Row, fields: dict[str, Any]
     for name in ("comments", "xmlId"):
         if name in fields:
             payment[name] = str(fields[name])
+    payment.setdefault("sale", {}).update({name: _kept(name, fields[name]) for name in _KEPT if name in fields})
     if "paid" in fields:
         set_paid(payment, fields["paid"] == "Y", at=portal.clock.iso(), user_id=user.id)
     announce_payment(portal, PAYMENT_SAVED, payment["id"])
+
+
+def _kept(name: str, value: Any) -> Any:
+    match _TYPES.get(name):
+        case "integer":
+            return as_integer(value)
+        case "double":
+            return as_number(value)
+        case "datetime":
+            try:
+                return as_server_time(value)
+            except BadValue:
+                return None
+    return str(value)
 
 
 @method("sale.payment.delete", scope="sale")
