@@ -60,7 +60,8 @@ def not_defined(name: str) -> ConfigurationError:
     return ConfigurationError(
         f"connection {name!r} is not defined",
         next_step="correct the id, or create the connection (Airflow also says this of an AIRFLOW_CONN_… variable that "
-        f"it cannot read{', and when the secrets backend does not answer' if has_backend else ''})",
+        "it cannot read; Airflow 3, in a script, of every connection in its database"
+        f"{'; and when the secrets backend does not answer' if has_backend else ''})",
         retryable=has_backend,
     )
 

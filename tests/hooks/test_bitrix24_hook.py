@@ -75,6 +75,7 @@ def test_a_mistyped_connection_id_is_named_and_not_tried_again(conn_id, portal, 
     works, reason = Bitrix24Hook(conn_id).test_connection()
     assert not works
     assert f"connection '{conn_id}' is not defined" in reason
+    assert "Airflow 3, in a script, of every connection in its database" in reason
     assert portal.connections == 0
 
 
@@ -169,7 +170,7 @@ def test_the_test_says_who_the_administrator_is_and_what_the_webhook_may_do(port
     works, message = pressed()
     assert works
     assert message.startswith("127.0.0.1: webhook of Anna Admin (user 1, administrator); scopes: ")
-    assert "scopes: crm, " in message
+    assert " crm, " in message
     assert "leave out" not in message
     assert [call.method for call in portal.calls] == ["profile", "scope"]
 

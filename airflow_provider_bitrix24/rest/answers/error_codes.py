@@ -39,8 +39,9 @@ _METHODS = "method pages"
 _PAYMENTS = "api-reference/crm/universal/payment/"
 
 _WEBHOOK_GONE = (
-    "the webhook is not accepted: its user id or code is wrong, it was deleted or its code changed, it has expired, "
-    "or Bitrix24 blocked it because its address was found in public; create a new one and put it into the connection"
+    "the webhook is not accepted: Webhook user id or Webhook code is wrong, it was deleted or its code changed, it has "
+    "expired, or Bitrix24 blocked it because its address was found in public; create a new one and put it into the "
+    "connection"
 )
 _NO_AUTH = (
     "the portal does not know this webhook or token: check the connection's Portal (host), then compare Webhook user "
