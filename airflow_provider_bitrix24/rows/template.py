@@ -8,14 +8,14 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
+from airflow_provider_bitrix24.crm.values import as_text
 from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.rest.message_parts import preview
+from airflow_provider_bitrix24.rest.scalars import native
 from airflow_provider_bitrix24.rows.cells import BLANK, is_blank
 
 #: ``$$`` a dollar sign, ``$name`` and ``${any name}`` the value of a column; a dollar sign before anything else is one.
 _PLACEHOLDER = re.compile(r"\$(?:(?P<dollar>\$)|(?P<name>\w+)|\{(?P<braced>[^}]+)\})")
-#: From here up a float does not hold every whole number.
-_EXACT = 2**53
 
 
 class RowTemplate:
@@ -99,17 +99,11 @@ def _text(shape: str, row: Mapping[str, Any]) -> Any:
 
 def _as_text(match: re.Match[str], row: Mapping[str, Any]) -> str:
     name = match["name"] or match["braced"]
-    value = row[name]
+    value = native(row[name])
     if is_blank(value):
         return ""
-    if isinstance(value, float) and value.is_integer():
-        if abs(value) >= _EXACT:
-            raise ConfigurationError(
-                f"the column {name!r} has {value!r}, which has lost digits", next_step="keep the column as text"
-            )
-        return str(int(value))
-    if isinstance(value, Decimal):
-        return format(value, "f")
+    if isinstance(value, (float, Decimal)):
+        return str(as_text(value, f"the column {name!r}"))
     if isinstance(value, (datetime.date, datetime.time)):
         return value.isoformat()
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitrix24.crm.multifields import is_multifield
 from airflow_provider_bitrix24.exceptions import ConfigurationError
-from airflow_provider_bitrix24.rows.cells import BLANK, CellRules
+from airflow_provider_bitrix24.rows.cells import BLANK, CellRules, is_blank
 
 if TYPE_CHECKING:
     from airflow_provider_bitrix24.crm.fields import ItemFields
@@ -43,9 +43,15 @@ def item_values(filled: Mapping[str, Any], rules: CellRules, fields: ItemFields,
         raise _missing(blanks[0])
     clears = rules.blank == "clear" and not adds
     values = _emptied(filled) if clears else _kept_fields(filled)
+    values = {name: _with_members(value) for name, value in values.items()}
     if rules.decimal != "." or rules.zone is not None:
         values = {name: _by_type(value, name, rules, fields) for name, value in values.items()}
     return RowValues(values, len(blanks) if clears else 0)
+
+
+def _with_members(value: Any) -> Any:
+    """A list without members that have no value, as a cell without one."""
+    return [member for member in value if not is_blank(member)] if isinstance(value, (list, tuple)) else value
 
 
 def _by_type(value: Any, name: str, rules: CellRules, fields: ItemFields) -> Any:

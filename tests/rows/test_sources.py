@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import numpy as np
 import pytest
 
 from airflow_provider_bitrix24._compat import AirflowFailException
@@ -270,8 +271,8 @@ def test_a_zone_that_there_is_not_is_refused(zone, portal, connection):
         ("K-$id", "K-7"), ("$id", 7), ("${id}", 7), ("$$id", "$id"), ("$$$id", "$7"), ("$id$id", "77"),
         ("a $$ b", "a $ b"), ("100$", "100$"), ("$ 5", "$ 5"), ("${any name}: $id", "x: 7"), ("$any name", "x"),
         ("$größe", "XL"), ("$float/$decimal", "12/1.50"), ("$day", datetime.date(2026, 1, 2)),
-        ("on $day", "on 2026-01-02"),
-        ("$blank$id", "7"),
+        ("on $day", "on 2026-01-02"), ("no. $whole", "no. 7"), ("$small/$half", "0.0000001/0.5"),
+        ("$blank$id", "7"), ("at $time", "at 2026-01-02T00:00:00"),
     ],
 )  # fmt: skip
 def test_columns_are_filled_in_wherever_a_text_names_them(text, filled):
@@ -279,7 +280,8 @@ def test_columns_are_filled_in_wherever_a_text_names_them(text, filled):
 
     row = {
         "id": 7, "any name": "x", "größe": "XL", "float": 12.0, "decimal": Decimal("1.50"), "blank": None,
-        "day": datetime.date(2026, 1, 2),
+        "day": datetime.date(2026, 1, 2), "whole": np.int64(7), "small": 1e-7, "half": np.float32(0.5),
+        "time": np.datetime64("2026-01-02"),
     }  # fmt: skip
     assert RowTemplate({"a": text, "b": [{"c": text}]}).fill(row) == {"a": filled, "b": [{"c": filled}]}
 
@@ -293,7 +295,11 @@ def test_a_column_that_there_is_not_fails_the_row(text, portal, connection):
 
 @pytest.mark.parametrize(
     ("value", "message"),
-    [(2.0**60, "which has lost digits"), (True, "cannot be part of a text"), (["x"], "cannot be part of a text")],
+    [
+        (2.0**60, "a float that cannot keep all digits"),
+        (True, "cannot be part of a text"),
+        (["x"], "cannot be part of a text"),
+    ],
 )
 def test_a_value_that_has_no_form_in_a_text_fails_the_row(value, message, portal, connection):
     assert message in failure_of(entity_type_id=4, rows=[{"id": value}], mapping={"originId": "K-$id"})
