@@ -76,7 +76,8 @@ class CallWriter:
         return STEP
 
     def takes(self, step: Sequence[PreparedRow], row: PreparedRow) -> bool:
-        return True
+        """No object twice but in an add: what a batch cannot carry, or what is repeated, comes after the others."""
+        return self._adds or row.id is None or all(str(other.id) != str(row.id) for other in step)
 
     def send(self, rows: Sequence[PreparedRow]) -> Iterable[Outcome]:
         done = self._client.batch({row.number: (self.method, row.values) for row in rows})

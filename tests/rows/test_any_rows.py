@@ -333,5 +333,10 @@ def test_what_is_upserted_is_what_was_meant_and_there_once(kind: str, world: Any
             else made[item_id] == item
         )
     assert made.keys() == state.keys()
+    if given["blank"] == "clear":
+        # What the portal has given a new item by itself is cleared by the second run.
+        run(Bitrix24UpsertItemsOperator, source, data, key="originId", **given)
+        assert items(portal).keys() == made.keys()
+        made = items(portal)
     run(Bitrix24UpsertItemsOperator, source, data, key="originId", **given)
     assert items(portal) == made

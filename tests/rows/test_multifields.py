@@ -61,8 +61,8 @@ def test_only_rows_with_entries_are_read_and_50_in_a_request(company, portal):
     update([{"id": others[0], "title": "x"}, {"id": others[1], "title": "y"}])
     assert portal.executed(GET) == 0
     portal.reset_calls()
-    rows = [{"id": company, "PHONE": f"+{number}"} for number in range(60)]
-    assert update(rows)["written"] == 59
+    ids = [company, *portal.add_items(4, 59)]
+    assert update([{"id": item_id, "PHONE": "+1"} for item_id in ids])["written"] == 59
     # The fields, and for each step of 50 rows one request to read and one to write.
     assert (portal.requests, portal.executed(GET)) == (5, 60)
 
