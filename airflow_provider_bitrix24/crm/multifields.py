@@ -102,21 +102,6 @@ def missing_in(item: Mapping[str, Any], entries: Iterable[dict[str, Any]]) -> li
     return [entry for entry in entries if "id" in entry or (entry["typeId"], entry["value"]) not in present]
 
 
-def adds_entries(fm: Any) -> bool:
-    """Whether ``fm`` of an update has new entries, which the portal would add once more on each call."""
-    return isinstance(fm, Mapping) and not all(str(key).isdecimal() for key in fm)
-
-
-def fm_for(item: Mapping[str, Any], fm: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """``fm`` of an update without the new entries that an item has already."""
-    present = _present(item)
-    return {
-        key: entry
-        for key, entry in fm.items()
-        if key.isdecimal() or (entry["typeId"], str(entry["value"]).strip()) not in present
-    }
-
-
 def not_taken(entries: Iterable[Mapping[str, Any]], item: Mapping[str, Any]) -> list[str]:
     """Types of the entries that were sent and that an item does not have."""
     present, ids = _present(item), {str(entry.get("id")) for entry in _entries_in(item)}

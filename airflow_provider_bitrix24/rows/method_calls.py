@@ -6,8 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from airflow_provider_bitrix24.crm.items import GET, item_in
-from airflow_provider_bitrix24.crm.multifields import adds_entries, fm_for
+from airflow_provider_bitrix24.crm.present_entries import PresentEntries
 from airflow_provider_bitrix24.crm.shapes import check_shapes
 from airflow_provider_bitrix24.crm.write_names import FieldNames
 from airflow_provider_bitrix24.exceptions import Bitrix24Error, ConfigurationError
@@ -47,6 +46,7 @@ class CallWriter:
         self._template = template
         self._rules = rules
         self._names = FieldNames(client, self.method)
+        self._present = PresentEntries(self.method)
         verb = self.method.lower().rpartition(".")[2]
         self._adds, self._updates = verb == "add", verb == "update"
         self.words: tuple[str, ...] = ("written", UNCHANGED) if self._updates else ("written",)
@@ -56,7 +56,7 @@ class CallWriter:
         params = plain(values.values, method=self.method)
         id_ = next((value for name, value in params.items() if name.lower() == "id"), None)
         id_ = id_ if isinstance(id_, (int, str)) and not isinstance(id_, bool) else None
-        fields = next((value for name, value in params.items() if name.lower() in ("fields", "arfields")), None)
+        fields = _fields_of(params)
         if self._adds and not (self._template.takes_a_value(row) and fields != {}):
             raise ConfigurationError("the row has no value for what is added", method=self.method)
         unsent = UNCHANGED if self._updates and fields == {} else ""
@@ -70,7 +70,8 @@ class CallWriter:
         return values
 
     def may_repeat(self, row: PreparedRow) -> bool:
-        return self._method.repeat_for(row.values) != "never"
+        # What an update adds is looked up first.
+        return self._present.are_added_by(row.values) or self._method.repeat_for(row.values) != "never"
 
     def step_size(self) -> int:
         return STEP
@@ -80,6 +81,39 @@ class CallWriter:
         return self._adds or row.id is None or all(str(other.id) != str(row.id) for other in step)
 
     def send(self, rows: Sequence[PreparedRow]) -> Iterable[Outcome]:
+        """Write rows; an update leaves out phones and the like that the item has already."""
+        adding = {row.number for row in rows if self._present.are_added_by(row.values)}
+        if not adding:
+            return self._written(rows)
+        looks = {row.number: self._present.look_up(row.values) for row in rows if row.number in adding}
+        items = self._client.batch(looks)
+        outcomes: dict[int, Outcome] = {}
+        ready: list[PreparedRow] = []
+        for row in rows:
+            if row.number not in adding or row.content is None:
+                ready.append(row)
+                continue
+            try:
+                if row.number in items.errors:
+                    raise items.errors[row.number]
+                values = self._present.left_out_of(row.values, items.replies[row.number].result)
+            except Bitrix24Error as error:
+                # The update itself was not sent.
+                outcomes[row.number] = Outcome.of(row.number, error.but(ran="no"), row.id)
+                continue
+            if _fields_of(values):
+                ready.append(replace(row, content=replace(row.content, values=values)))
+            else:
+                outcomes[row.number] = Outcome(row.number, UNCHANGED, row.id)
+        for row, outcome in zip(ready, self._written(ready), strict=True):
+            lost = outcome.error
+            if row.number in adding and lost is not None and lost.ran == "unknown":
+                # The next try looks at the item first.
+                lost = lost.but(retryable=True)
+            outcomes[row.number] = replace(outcome, error=lost)
+        return [outcomes[row.number] for row in rows]
+
+    def _written(self, rows: Sequence[PreparedRow]) -> Iterable[Outcome]:
         done = self._client.batch({row.number: (self.method, row.values) for row in rows})
         for row in rows:
             if (error := done.errors.get(row.number)) is not None:
@@ -126,53 +160,9 @@ class ItemWriter(CallWriter):
         prepared = self._fields.prepare(values.values, self._operation, place="the row")
         return RowValues({**params, "fields": prepared.params(self._operation)}, values.cleared)
 
-    def may_repeat(self, row: PreparedRow) -> bool:
-        # What an update adds is looked up first.
-        return self._updates or super().may_repeat(row)
 
-    def send(self, rows: Sequence[PreparedRow]) -> Iterable[Outcome]:
-        """Write rows; an update leaves out phones and the like that the item has already."""
-        adding = {row.number for row in rows if self._updates and adds_entries(row.values["fields"].get("fm"))}
-        if not adding:
-            return super().send(rows)
-        items = self._client.batch({row.number: (GET, _item_of(row.values)) for row in rows if row.number in adding})
-        outcomes: dict[int, Outcome] = {}
-        ready: list[PreparedRow] = []
-        for row in rows:
-            if row.number not in adding or row.content is None:
-                ready.append(row)
-                continue
-            try:
-                if row.number in items.errors:
-                    raise items.errors[row.number]
-                values = _for_item(item_in(items.replies[row.number].result, GET), row.values)
-            except Bitrix24Error as error:
-                # The update itself was not sent.
-                outcomes[row.number] = Outcome.of(row.number, error.but(ran="no"), row.id)
-                continue
-            if values["fields"]:
-                ready.append(replace(row, content=replace(row.content, values=values)))
-            else:
-                outcomes[row.number] = Outcome(row.number, UNCHANGED, row.id)
-        for row, outcome in zip(ready, super().send(ready), strict=True):
-            lost = outcome.error
-            if row.number in adding and lost is not None and lost.ran == "unknown":
-                # The next try looks at the item first.
-                lost = lost.but(retryable=True)
-            outcomes[row.number] = replace(outcome, error=lost)
-        return [outcomes[row.number] for row in rows]
-
-
-def _item_of(params: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: params[name] for name in ("entityTypeId", "id")}
-
-
-def _for_item(item: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str, Any]:
-    """``params`` of an update without the new entries that the item has already."""
-    fields = dict(params["fields"])
-    if not (fm := fm_for(item, fields.pop("fm"))):
-        return {**params, "fields": fields}
-    return {**params, "fields": {**fields, "fm": fm}}
+def _fields_of(params: Mapping[str, Any]) -> Any:
+    return next((value for name, value in params.items() if name.lower() in ("fields", "arfields")), None)
 
 
 def _id_in(result: Any) -> int | str | None:

@@ -81,3 +81,80 @@ def test_a_lost_answer_adds_nothing_twice_in_the_next_try(company, portal):
 def test_an_item_that_is_not_there_fails_its_row_alone(company, portal):
     result = update([{"id": 999_999, "PHONE": "+1"}, {"id": company, "PHONE": "+3"}], max_failures=1)
     assert (result["written"], result["failed"]) == (1, 1)
+
+
+def by_method(method: str, rows: list[dict[str, Any]], *, given: dict[str, Any] | None = None, **arguments: Any) -> Any:
+    mapping = {"id": "$id", "fields": {"PHONE": "$PHONE", "EMAIL": "$EMAIL", "WEB": "$WEB"}}
+    operator = Bitrix24BulkWriteOperator(
+        task_id="write",
+        method=method,
+        mapping=mapping,
+        rows=[{"PHONE": None, "EMAIL": None, "WEB": None, **row} for row in rows],
+        **arguments,
+    )
+    return operator.execute(given or context())
+
+
+@pytest.mark.parametrize(("kind", "number"), [("lead", 1), ("contact", 3), ("company", 4)])
+@pytest.mark.parametrize(
+    "value",
+    [
+        [{"VALUE": "+1", "VALUE_TYPE": "WORK"}],
+        [{"VALUE": " +1 ", "VALUE_TYPE": "HOME"}],
+        {"n0": {"VALUE": "+1", "VALUE_TYPE": "WORK"}},
+    ],
+)
+def test_an_old_method_does_not_add_an_entry_that_is_there_again(value, kind, number, portal, connection):
+    fields = {"PHONE": ["+1"], "EMAIL": "a@b.example", **({"name": "Ada"} if kind == "contact" else {"title": "x"})}
+    item = Bitrix24AddItemOperator(task_id="add", entity_type_id=kind, fields=fields).execute(context())
+    method = f"crm.{kind}.update"
+    for _ in range(2):
+        result = by_method(method, [{"id": item, "PHONE": value, "EMAIL": [{"VALUE": "a@b.example"}]}])
+        assert (result["unchanged"], result["written"]) == (1, 0)
+    assert portal.executed(method) == 0
+    for _ in range(3):
+        by_method(method, [{"id": item, "PHONE": value, "EMAIL": [{"VALUE": "c@d.example"}]}])
+    (fm,) = [there["fm"] for there in portal.items(number) if there["id"] == item]
+    assert [entry["value"] for entry in fm] == ["+1", "a@b.example", "c@d.example"]
+
+
+def test_an_old_method_changes_an_entry_by_its_id_and_reads_50_in_a_request(company, portal):
+    (phone, _) = next(item["fm"] for item in portal.items(4) if item["id"] == company)
+    result = by_method("crm.company.update", [{"id": company, "PHONE": [{"ID": phone["id"], "VALUE": "+9"}]}])
+    assert result["written"] == 1
+    assert entries(portal, company) == ["+9", "a@b.example"]
+    portal.reset_calls()
+    companies = [item["id"] for item in portal.items(4)][:50]
+    rows = [{"id": there, "PHONE": [{"VALUE": "+77"}]} for there in companies]
+    assert by_method("crm.company.update", rows)["written"] == len(rows) > 1
+    assert portal.executed("crm.company.get") == len(rows)
+    assert len([call for call in portal.calls if call.method == "batch"]) == 2
+
+
+def test_an_item_that_an_old_method_cannot_read_fails_its_row(company, portal):
+    rows = [{"id": 999_999, "PHONE": [{"VALUE": "+5"}]}, {"id": company, "PHONE": [{"VALUE": "+5"}]}]
+    result = by_method("crm.company.update", rows, max_failures=1)
+    assert (result["written"], result["failed"], result["unknown"]) == (1, 1, 0)
+
+
+@pytest.mark.parametrize("fm", [[{"typeId": "PHONE", "value": "+1"}], {"n0": {"typeId": "PHONE", "value": "+1"}}])
+def test_the_method_of_all_kinds_adds_nothing_twice_either(fm, company, portal):
+    operator = Bitrix24BulkWriteOperator(
+        task_id="write",
+        method=UPDATE,
+        mapping={"entityTypeId": 4, "id": "$id", "fields": {"fm": "$fm"}},
+        rows=[{"id": company, "fm": fm}],
+    )
+    assert operator.execute(context())["unchanged"] == 1
+    assert entries(portal, company) == ["+1", "a@b.example"]
+
+
+def test_a_lost_answer_of_an_old_method_adds_nothing_twice_in_the_next_try(company, portal):
+    store, rows = StateStore(), [{"id": company, "PHONE": [{"VALUE": "+2"}]}]
+    portal.fault("close_after", "batch", after=1, times=None)
+    with pytest.raises(AnswerLost):
+        by_method("crm.company.update", rows, given=context(store=store))
+    portal.clear_faults()
+    result = by_method("crm.company.update", rows, given=context(store=store, try_number=2))
+    assert result["unknown"] == 0
+    assert entries(portal, company) == ["+1", "a@b.example", "+2"]
