@@ -13,6 +13,8 @@ from typing import Any
 PREVIEW_LENGTH = 60
 
 
+#: A further name is offered only where it is about as like the misspelt one: 0.09 is a sign more in a name of ten.
+_ABOUT_AS_NEAR = 0.09
 _TAG = re.compile(r"<[^<>]*>")
 _BB_NAMES = (
     "b|i|u|s|p|br|url|img|user|chat|send|put|call|color|size|font|quote|code|list|table|tr|td|th|icon|attach|disk"
@@ -55,12 +57,15 @@ def preview(value: Any, scrub: Callable[[str], str] = str) -> str:
 
 def did_you_mean(name: str, known: Iterable[str] | Mapping[str, Iterable[str]], otherwise: str = "") -> str:
     """
-    Return a question with up to three names that are nearest to a misspelt one: ``did you mean TITLE or TYPE_ID?``.
+    Return a question with the name that is nearest to a misspelt one, and up to two that are about as near: ``did you
+    mean TITLE or TYPE_ID?``.
 
     :param known: the names; or spellings, each with the names that it stands for.
     :param otherwise: what to return where none is near.
     """
     names = known if isinstance(known, Mapping) else {spelling: (spelling,) for spelling in known}
     spellings = [name] if name in names else difflib.get_close_matches(name, names, n=3)
+    likeness = {spelling: difflib.SequenceMatcher(None, spelling, name).ratio() for spelling in spellings}
+    spellings = [near for near in spellings if likeness[near] >= max(likeness.values()) - _ABOUT_AS_NEAR]
     near = dict.fromkeys(meant for spelling in spellings for meant in names[spelling])
     return f"did you mean {' or '.join(near)}?" if near else otherwise

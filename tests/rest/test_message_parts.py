@@ -41,6 +41,20 @@ def test_the_nearest_name_is_asked_for(name, question):
     assert did_you_mean(name, ["TITLE", "STAGE_ID", "OPPORTUNITY"], "see crm.deal.fields") == question
 
 
+@pytest.mark.parametrize(
+    ("name", "known", "question"),
+    [
+        ("titel", ["title", "quoteId", "utmTerm"], "did you mean title?"),
+        ("quoteld", ["title", "quoteId", "id"], "did you mean quoteId?"),
+        ("assignedByld", ["assignedById", "assignedBy", "createdBy"], "did you mean assignedById or assignedBy?"),
+        ("COMPANY", ["COMPANY_ID", "COMMENTS", "COMPANY_TITLE"], "did you mean COMPANY_ID?"),
+        ("UTM_SORCE", ["UTM_SOURCE", "SOURCE_ID", "UTM_TERM"], "did you mean UTM_SOURCE?"),
+    ],
+)
+def test_a_further_name_is_offered_only_where_it_is_about_as_near(name, known, question):
+    assert did_you_mean(name, known) == question
+
+
 def test_no_more_than_three_names_are_offered():
     names = ["UF_CRM_1", "UF_CRM_2", "UF_CRM_3", "UF_CRM_4"]
     question = did_you_mean("UF_CRM_5", names)
