@@ -62,6 +62,19 @@ def test_the_first_time_adds_and_the_next_updates(portal, connection):
     assert portal.calls[-2].commands[0].params["fields"] == {"title": "Acme Ltd"}
 
 
+@pytest.mark.parametrize("cleared", [{"observers": []}, {"observers": None}, {"OBSERVERS": ""}, {"contactIds": []}])
+def test_a_multiple_field_that_the_portal_did_not_clear_fails_the_task(cleared, portal, connection):
+    deal = {"entity_type_id": "deal", "fields": {"originId": "D-1", "title": "Oak", **cleared}}
+    first = upsert(**deal)
+    assert (first["created"], portal.count(GET)) == (True, 0)
+    assert upsert(**deal) == {"id": first["id"], "created": False}
+    assert portal.count(GET) == 1
+    item = {**portal.item(2, first["id"]), "observers": [1], "contactIds": [1]}
+    portal.fault("body", GET, body=json.dumps({"result": {"item": item}}).encode(), times=None)
+    message = failure_of(Bitrix24UpsertItemOperator, **deal)
+    assert f"deal {first['id']} was written, but the portal silently dropped" in message
+
+
 @pytest.mark.parametrize(
     ("kind", "key", "spelling"),
     [
