@@ -24,12 +24,18 @@ REQUESTS = [
 
 #: Printed requests that are refused, and why.
 REFUSED = {
+    "disk.folder.uploadFile": "the sandbox takes files in `fileContent` alone, and not at an address of its own",
     "crm.contact.userfield.update": "the third example has no `id`, which its own table requires",
     "sale.payment.list": "filters by `personTypeId` and `payed`: no fields of a payment, says the page's own table",
 }
 
 #: Of their requests, those that are accepted.
-ACCEPTED = {("crm.contact.userfield.update", 0), ("crm.contact.userfield.update", 1)}
+ACCEPTED = {
+    ("disk.folder.uploadFile", 0),
+    ("disk.folder.uploadFile", 1),
+    ("crm.contact.userfield.update", 0),
+    ("crm.contact.userfield.update", 1),
+}
 
 #: Places where answers differ from the printed ones, as patterns, and why.
 DEVIATIONS = {
@@ -40,7 +46,26 @@ DEVIATIONS = {
         r"\.result\[0\]\.EVENT_(DATA|ADDITIONAL)",
         "`false` is printed; a portal tells which object it was, and who changed it (server source)",
     ),
-    "crm.timeline.comment.get": (r"\.result\.FILES", "files of a comment, which the sandbox does not keep"),
+    **{
+        f"crm.{kind}.userfield.get": (
+            r"\.result\.SETTINGS\.",
+            "settings of a text are printed: the field here is a list",
+        )
+        for kind in ("company", "contact", "lead", "quote")
+    },
+    **{
+        f"crm.{kind}.userfield.list": (
+            r"\.result\[0\]\.SETTINGS\.(ENTITY_TYPE|SHOW_MAP)",
+            "settings of a type of which the portal has no field",
+        )
+        for kind in ("company", "contact", "deal", "lead", "quote")
+    },
+    "userfieldconfig.add": (r"\.result\.field\.\w+\.ru", "a language of the documentation's own portal"),
+    "userfieldconfig.get": (r"\.result\.field\.\w+\.de", "a language of the documentation's own portal"),
+    "userfieldconfig.getTypes": (r"\.result\.types\.rest_219_test", "a type of an application of the documentation"),
+    "task.commentitem.get": (r"\.result\.ATTACHED_OBJECTS\.\d", "the keys are ids of files"),
+    "task.commentitem.getlist": (r"\.result\[0\]\.ATTACHED_OBJECTS\.\d", "the keys are ids of files"),
+    "crm.timeline.comment.get": (r"\.result\.FILES\.\d", "the keys are ids of files"),
     "crm.lead.get": (r"\.result\.IM ", "of multi-fields the sandbox keeps phones and e-mails"),
     "tasks.task.get.v3": (r"\.result\.item\.", "the request selects two fields, the printed answer is of a whole task"),
     "tasks.task.getFields": (r"\.result\.fields\.UF_NEW_TASKS_FIELD", "a field of the documentation's own portal"),

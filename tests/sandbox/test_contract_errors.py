@@ -64,6 +64,20 @@ ASKED = {
     **{f"crm.currency.localizations.{action}": {} for action in ("delete", "fields", "get", "set")},
     "voximplant.statistic.get": {},
     "catalog.product.list": {},
+    **{
+        f"disk.file.{action}": {}
+        for action in ("copyTo", "delete", "get", "getExternalLink", "getVersions", "markDeleted", "moveTo", "rename")
+    },
+    "disk.file.search": {},
+    "disk.file.uploadVersion": {},
+    "disk.folder.addSubFolder": {"id": 8901},
+    **{f"disk.storage.{action}": {} for action in ("get", "getChildren")},
+    **{f"im.chat.{action}": {"TITLE": "x"} for action in ("leave", "user.add", "user.list")},
+    "im.chat.updateTitle": {"CHAT_ID": 1},
+    "im.chat.add": {},
+    "im.chat.get": {},
+    "im.dialog.messages.get": {},
+    "task.commentitem.getlist": {"TASKID": 1, "FILTER": {">=POST_DATE": "2025-01-01"}},
     "crm.status.add": {"fields": {"ENTITY_ID": "SOURCE"}},
     "crm.status.get": {"id": GONE},
     **{f"crm.status.{action}": {"id": 0} for action in ("delete", "update")},
@@ -220,6 +234,16 @@ WITHOUT_RIGHTS = {
 
 #: Printed errors that cannot be had, and why.
 IMPOSSIBLE = {
+    **{
+        f"disk.folder.{action}": "prints the error of the second parameter, and has one: see `disk.file.*`"
+        for action in ("deleteTree", "get", "getChildren", "getExternalLink", "markDeleted")
+    },
+    **dict.fromkeys(("disk.folder.uploadFile", "disk.storage.uploadFile"), "prints `X` in place of the id"),
+    **{
+        f"task.commentitem.{action}": "prints the code `ERROR_CODE`, or a full stop behind the text: its table does not"
+        for action in ("add", "delete", "get", "isactionallowed", "update")
+    },
+    "im.chat.user.delete": "a missing chat is refused first, as on the sister pages",
     "crm.address.list": "prints `error`, without saying when",
     "crm.currency.base.get": "prints an answer that its own server did not expect",
     **dict.fromkeys(("sale.order.list", "sale.basketitem.list"), "prints `error`, without saying when"),
@@ -242,6 +266,11 @@ IMPOSSIBLE = {
 
 #: Texts that differ from the printed ones, and why.
 OTHER_TEXTS = {
+    "task.commentitem.getlist": (
+        "TASKS_ERROR_EXCEPTION_#256; Param #1 (arOrder) for method ctaskcommentitem::getlist() must not contain key "
+        '">=POST_DATE".; 256/TE/WRONG_ARGUMENTS<br>',
+        "without a full stop at its end, as in the page's own table",
+    ),
     **dict.fromkeys(
         ("crm.category.add", "crm.category.fields"),
         ("Smart process not found", "so on the sister pages and in the server"),

@@ -19,6 +19,8 @@ from airflow_provider_bitrix24.sandbox.state.portal import PortalState
 from airflow_provider_bitrix24.sandbox.state.store import Table, set_paid
 from airflow_provider_bitrix24.sandbox.state.users import User
 
+_OF_MESSAGE = ("id", "DIALOG_ID", "MESSAGE", "FROM", "SYSTEM", "ATTACH")
+
 
 class Objects(ABC):
     """The part of :class:`~airflow_provider_bitrix24.sandbox.Sandbox` that concerns what it holds."""
@@ -163,7 +165,7 @@ class Objects(ABC):
     def messages(self) -> list[dict[str, Any]]:
         """What ``im.message.add`` sent: ``DIALOG_ID``, ``MESSAGE``, ``FROM``, ``SYSTEM``, ``ATTACH``."""
         with self._state.lock:
-            return [dict(row) for row in self._state.store.messages]
+            return [{name: row[name] for name in _OF_MESSAGE} for row in self._state.store.messages]
 
 
 def _payment(row: Row) -> dict[str, Any]:

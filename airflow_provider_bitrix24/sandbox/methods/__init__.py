@@ -1,6 +1,6 @@
 """Every method of the portal, one file a family; importing this package fills the registry."""
 
-from airflow_provider_bitrix24.sandbox.methods import catalog, events, system, telephony, users
+from airflow_provider_bitrix24.sandbox.methods import catalog, disk, disk_files, events, system, telephony, users
 from airflow_provider_bitrix24.sandbox.methods.crm import (
     addresses,
     bindings,
@@ -16,7 +16,7 @@ from airflow_provider_bitrix24.sandbox.methods.crm import (
     todos,
     user_fields,
 )
-from airflow_provider_bitrix24.sandbox.methods.im import messages, notifications
+from airflow_provider_bitrix24.sandbox.methods.im import chats, messages, notifications
 from airflow_provider_bitrix24.sandbox.methods.registry import METHODS, METHODS_V3, Method, NoEffect, Page, Refusal
 from airflow_provider_bitrix24.sandbox.methods.sale import (
     order_entities,
@@ -28,6 +28,7 @@ from airflow_provider_bitrix24.sandbox.methods.sale import (
 )
 from airflow_provider_bitrix24.sandbox.methods.tasks import (
     check_lists,
+    comments,
     documentation_v3,
     tasks,
     tasks_v3,
@@ -45,9 +46,13 @@ __all__ = [
     "bindings",
     "catalog",
     "categories",
+    "chats",
     "check_lists",
+    "comments",
     "currencies",
     "directories",
+    "disk",
+    "disk_files",
     "documentation_v3",
     "duplicates",
     "events",

@@ -36,6 +36,8 @@ def scope(portal: PortalState, user: User, params: Params) -> Any:
 def methods(portal: PortalState, user: User, params: Params) -> Any:
     wanted = params.get("SCOPE")
     scopes = portal.scopes_of(user) if wanted is None else {str(wanted)}
+    if is_truthy(params.get("FULL")):
+        return [entry.name for entry in METHODS.values()]
     return [
         entry.name
         for entry in METHODS.values()

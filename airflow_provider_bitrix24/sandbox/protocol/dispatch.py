@@ -7,6 +7,7 @@ from typing import Any
 
 from airflow_provider_bitrix24.sandbox.methods import METHODS, METHODS_V3, NoEffect, Page, Refusal
 from airflow_provider_bitrix24.sandbox.methods.documented import documented, not_offered
+from airflow_provider_bitrix24.sandbox.methods.not_modelled import check_modelled
 from airflow_provider_bitrix24.sandbox.methods.registry import Method, Params
 from airflow_provider_bitrix24.sandbox.state.calls import Call
 from airflow_provider_bitrix24.sandbox.state.limits import Bill
@@ -108,6 +109,7 @@ def run(
     if entry.upper_case_params:
         # The container is looked up in upper case; of two spellings the later one stays.
         params = {key if key == "start" else key.upper(): value for key, value in params.items()}
+    check_modelled(entry.name, params)
     timer.begin_processing()
     portal.events.acting = (user, "" if connector is None else str(connector))
     try:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, replace
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from airflow_provider_bitrix24.sandbox.methods.registry import Params, Refusal
 from airflow_provider_bitrix24.sandbox.protocol import dispatch
@@ -121,6 +121,8 @@ class Protocol:
     def _call(self, address: Address, user: User | None, call: Call, request: HttpRequest) -> Answer:
         if address.is_v3:
             return self._v3.call(self._authorized(address, user, call), call, request.body)
+        if address.method == "download":
+            return self._file(call.params)
         signs = {"auth"} if address.user_id is not None else {"auth", "access_token"}
         params = {name: value for name, value in call.params.items() if name not in signs}
         is_batch = address.method.lower() == "batch"
@@ -138,6 +140,15 @@ class Protocol:
             body["total"] = answer.total
         body["time"] = answer.time
         return json_answer(body)
+
+    def _file(self, params: Params) -> Answer:
+        """What a ``DOWNLOAD_URL`` answers."""
+        found = self._portal.downloaded(params)
+        if found is None:
+            raise Refusal("ACCESS_DENIED", "Access denied", 403)
+        name, content = found
+        disposition = {"content-disposition": f"attachment; filename*=utf-8''{quote(name)}"}
+        return Answer(200, content, "application/octet-stream", disposition)
 
     def _owner(self, address: Address) -> User | None:
         return None if address.user_id is None else self._portal.webhook_owner(address.user_id, address.code)

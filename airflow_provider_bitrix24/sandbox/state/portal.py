@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import secrets
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -57,6 +58,18 @@ class PortalState(PortalCore):
     def text(self, key: str, **values: Any) -> str:
         """A description in the portal's language."""
         return texts.text(self.settings.language, key, **values)
+
+    def download_url(self, file_id: int) -> str:
+        """Where the bytes of a file are; whoever has the address may have them."""
+        signature = hmac.digest(self.member_id.encode(), str(file_id).encode(), "sha256").hex()[:32]
+        return f"{self.url}/rest/download.json?auth={signature}&token=disk%7C{file_id}"
+
+    def downloaded(self, query: Mapping[str, Any]) -> tuple[str, bytes] | None:
+        """Name and bytes of the file at an address of :meth:`download_url`."""
+        kind, _, number = str(query.get("token") or "").partition("|")
+        if kind != "disk" or not number.isdigit() or f"auth={query.get('auth')}&" not in self.download_url(int(number)):
+            return None
+        return self.store.files.get(int(number))
 
     def webhook_owner(self, user_id: str, code: str) -> User | None:
         user = self.users.get(int(user_id)) if user_id.isascii() and user_id.isdigit() else None

@@ -21,6 +21,9 @@ from airflow_provider_bitrix24.sandbox.state.files import Files
 #: Kinds that can have payments (page and server source agree).
 PAYABLE = (DEAL, INVOICE)
 
+#: Id of the one storage.
+DRIVE = 1
+
 PAY_SYSTEMS = {1: "Inner account", 6: "Cash", 10: "Bank transfer", 110: "Card"}
 
 
@@ -93,9 +96,15 @@ class Store:
         for currency in currencies():
             self.currencies.add(currency)
         self.calls = Table()
+        #: Folders and files; the first of them is the drive itself.
+        self.drive = Table(first_id=8901)
+        self.drive.add(_root_folder())
+        #: Chats of the portal's own, above those that every sandbox has.
+        self.chats = Table(first_id=11)
         self.tasks = Table()
         self.time_entries = Table()
         self.checklist_items = Table()
+        self.task_comments = Table()
         #: The catalogue's products, under their new names.
         self.products = Table(first_id=4301)
         self.product_rows = Table()
@@ -197,6 +206,14 @@ class Store:
         if order_id is None:
             return []
         return [row for row in self.payments if row["orderId"] == order_id]
+
+
+def _root_folder() -> Row:
+    at = "2025-06-01T12:00:00+03:00"
+    people = {"CREATED_BY": 1, "UPDATED_BY": 1, "DELETED_BY": 0}
+    times = {"CREATE_TIME": at, "UPDATE_TIME": at, "DELETE_TIME": None}
+    place = {"NAME": "Company drive", "TYPE": "folder", "STORAGE_ID": DRIVE, "PARENT_ID": 0, "DELETED_TYPE": 0}
+    return {**place, **times, **people}
 
 
 def set_paid(payment: Row, paid: bool, *, at: str, user_id: int) -> None:

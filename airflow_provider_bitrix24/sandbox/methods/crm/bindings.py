@@ -41,9 +41,14 @@ class _Family:
     def entries(self, store: Store, owner: Row) -> list[tuple[int, int, bool]]:
         """(id, sort, whether it is the primary one)."""
         if self.owner == COMPANY:
-            # A company's contacts keep the binding: it is the primary one of those whose first company it is.
+            # A company's contacts keep the binding, and the company keeps their order.
+            sorts, primary_id = owner.get("contactBinding", ({}, None))
             ids = relations.contacts_of_company(store, owner["id"])
-            return [(number, 10 * (1 + place), place == 0) for place, number in enumerate(ids)]
+            ordered = sorted(ids, key=lambda number: sorts.get(number, 0))
+            first = primary_id if primary_id in ids else next(iter(ordered), None)
+            return [
+                (number, sorts.get(number, 10 * (1 + place)), number == first) for place, number in enumerate(ordered)
+            ]
         binding = relations.binding_of(self.owner)
         primary = binding.primary_id(owner)
         return [(number, sort, number == primary) for number, sort in binding.sorted_ids(owner)]
@@ -51,6 +56,7 @@ class _Family:
     def set(self, store: Store, owner: Row, sorts: dict[int, int], primary_id: int | None) -> None:
         if self.owner == COMPANY:
             relations.bind_contacts(store, owner["id"], list(sorts))
+            owner["contactBinding"] = (sorts, primary_id)
         else:
             relations.binding_of(self.owner).set(owner, sorts, primary_id)
 

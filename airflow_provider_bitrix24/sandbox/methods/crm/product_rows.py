@@ -16,10 +16,10 @@ from airflow_provider_bitrix24.sandbox.methods.crm import changes, sums
 from airflow_provider_bitrix24.sandbox.methods.crm.items import description, invalid_list
 from airflow_provider_bitrix24.sandbox.methods.crm.old import denied, existing_old
 from airflow_provider_bitrix24.sandbox.methods.listing import page_of
-from airflow_provider_bitrix24.sandbox.methods.registry import Handler, Page, Params, Refusal, method
+from airflow_provider_bitrix24.sandbox.methods.registry import Handler, Page, Params, Refusal, method, not_modelled
 from airflow_provider_bitrix24.sandbox.methods.selection import Field, Matcher, read_order
 from airflow_provider_bitrix24.sandbox.methods.values import IgnoredValue, stored_value
-from airflow_provider_bitrix24.sandbox.php import BadValue, as_integer
+from airflow_provider_bitrix24.sandbox.php import BadValue, as_integer, as_number
 from airflow_provider_bitrix24.sandbox.state.portal import PortalState
 from airflow_provider_bitrix24.sandbox.state.store import Store
 from airflow_provider_bitrix24.sandbox.state.users import User
@@ -234,6 +234,7 @@ def _old_set(entity_type_id: int) -> Handler:
                 raise Refusal("ERROR_CORE", _NO_DISCOUNT_SUM)
             row = new_row(portal.store, NAMES[entity_type_id].short, owner[1], {})
             _write(portal.store, row, named, _OLD)
+            _check_computed(row, named)
             rows.append(row)
         _replace(portal.store, owner, rows)
         return True
@@ -241,10 +242,24 @@ def _old_set(entity_type_id: int) -> Handler:
     return set_
 
 
+#: Prices that follow from the others.
+_COMPUTED = ("PRICE_EXCLUSIVE", "PRICE_NETTO", "PRICE_BRUTTO")
+
+
+def _check_computed(row: Row, named: Mapping[str, Any]) -> None:
+    for name in _COMPUTED:
+        own = row.get(_OLD[name].key)
+        if named.get(name) is not None and as_number(named[name]) != own:
+            problem = (
+                f"The sandbox reckons {name} from PRICE, discount and tax: it is {own} here, and not what was sent"
+            )
+            raise not_modelled(problem)
+
+
 def _old_owner(portal: PortalState, user: User, entity_type_id: int, params: Params) -> tuple[int, int]:
     if (as_integer(params.get("ID")) or 0) < 1:
         raise Refusal("", "The parameter id is invalid or not defined.")
-    if portal.store.items[entity_type_id].get(as_integer(params["ID"]) or 0) is None:
+    if entity_type_id == QUOTE and portal.store.items[QUOTE].get(as_integer(params["ID"]) or 0) is None:
         raise Refusal("", "Not found.")
     return entity_type_id, int(existing_old(portal, user, entity_type_id, params)["id"])
 

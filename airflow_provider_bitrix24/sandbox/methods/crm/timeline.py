@@ -13,13 +13,14 @@ from airflow_provider_bitrix24.sandbox.methods.crm.old import array_or_none
 from airflow_provider_bitrix24.sandbox.methods.listing import page_of
 from airflow_provider_bitrix24.sandbox.methods.registry import Page, Params, Refusal, method
 from airflow_provider_bitrix24.sandbox.methods.selection import Field, Matcher, read_order
-from airflow_provider_bitrix24.sandbox.php import as_integer
+from airflow_provider_bitrix24.sandbox.methods.values import file_of
+from airflow_provider_bitrix24.sandbox.php import BadValue, as_integer
 from airflow_provider_bitrix24.sandbox.state.portal import PortalState
 from airflow_provider_bitrix24.sandbox.state.users import User
 
 _ENTITY_TYPES = {"lead": LEAD, "deal": DEAL, "contact": CONTACT, "company": COMPANY}
 
-#: Files of a comment are not kept.
+_IMAGES = ("gif", "jpg", "jpeg", "png", "webp")
 _COMMENT_SPECS = {spec.key: spec for spec in fields_of("timeline_comment")}
 _COMMENT_FIELDS = {
     # Rows of this table have upper-case keys, but the id is where every table keeps it.
@@ -27,6 +28,36 @@ _COMMENT_FIELDS = {
     for name, spec in _COMMENT_SPECS.items()
     if name != "FILES"
 }
+
+
+def _files(portal: PortalState, row: Row) -> Row:
+    """``FILES`` of a whole comment, by id."""
+    files = {}
+    for file_id in row.get("files", ()):
+        name, content = portal.store.files.get(file_id) or ("", b"")
+        address = f"{portal.url}/disk"
+        files[str(file_id)] = {
+            "id": file_id,
+            "date": row["CREATED"],
+            "type": "image" if name.rpartition(".")[2].lower() in _IMAGES else "file",
+            "name": name,
+            "size": len(content),
+            "image": {"width": 1, "height": 1},
+            "authorId": row["AUTHOR_ID"],
+            "authorName": portal.users[row["AUTHOR_ID"]].name,
+            "urlPreview": f"{address}/showFile/{file_id}/?preview=1",
+            "urlShow": f"{address}/showFile/{file_id}/",
+            "urlDownload": portal.download_url(file_id),
+        }
+    return {"FILES": files} if files else {}
+
+
+def _kept_files(portal: PortalState, fields: dict[str, Any]) -> list[int]:
+    """:raises Refusal: one of them is not ``["name", "base64"]``."""
+    try:
+        return [portal.store.files.add(*file_of(pair)) for pair in as_map(fields.get("FILES")).values()]
+    except BadValue:
+        raise Refusal("INVALID_ARG_VALUE", "Invalid file") from None
 
 
 def _comment(row: Row) -> Row:
@@ -62,7 +93,7 @@ def get_comment(portal: PortalState, user: User, params: Params) -> Any:
         raise Refusal("", "Not found.")
     if not user.may("read"):
         raise Refusal("", "Access denied.")
-    return _comment(row)
+    return {**_comment(row), **_files(portal, row)}
 
 
 def _comment_to_change(portal: PortalState, user: User, params: Params) -> Row:
@@ -82,6 +113,8 @@ def _comment_to_change(portal: PortalState, user: User, params: Params) -> Row:
 def update_comment(portal: PortalState, user: User, params: Params) -> Any:
     row, fields = _comment_to_change(portal, user, params), array(params, "fields")
     row["COMMENT"] = _comment_text(fields)
+    if "FILES" in fields:
+        row["files"] = _kept_files(portal, fields)
     portal.events.announce("ONCRMTIMELINECOMMENTUPDATE", {"ID": row["id"]})
     return row["id"]
 
@@ -122,6 +155,7 @@ def add_comment(portal: PortalState, user: User, params: Params) -> Any:
             "CREATED": portal.clock.iso(),
             "COMMENT": comment,
             "AUTHOR_ID": user.id,
+            "files": _kept_files(portal, fields),
         }
     )
     # No `FIELDS` around it (page of the event).

@@ -14,6 +14,7 @@ from typing import Any
 from airflow_provider_bitrix24.sandbox.fields.item_kinds import NAMES, OLD_KINDS, Row
 from airflow_provider_bitrix24.sandbox.forms import as_map
 from airflow_provider_bitrix24.sandbox.methods.crm.old import array_or_none, denied
+from airflow_provider_bitrix24.sandbox.methods.listing import page_of
 from airflow_provider_bitrix24.sandbox.methods.registry import Handler, Page, Params, Refusal, method
 from airflow_provider_bitrix24.sandbox.methods.selection import Field, Matcher, read_order, sort_rows
 from airflow_provider_bitrix24.sandbox.php import as_integer
@@ -360,14 +361,14 @@ def config_list(portal: PortalState, user: User, params: Params) -> Any:
         raise Refusal("", "You do not have permission to view user field settings")
     matcher = Matcher(_CONFIG_FIELDS, refuse=None).read(params.get("filter"))
     order = read_order(params.get("order"), _CONFIG_FIELDS, None)
-    rows = sort_rows([row for row in portal.store.user_fields if matcher.accepts(row)], order)
+    page = page_of(portal.store.user_fields, matcher, order, params.get("start"), old=True)
     select = as_map(params.get("select"))
     language = select.pop("language", None)
     names = [str(name) for name in select.values()]
-    answers = [_config(row, language, whole=False) for row in rows]
+    answers = [_config(row, language, whole=False) for row in page.result]
     if names and "*" not in names:
         answers = [{name: value for name, value in answer.items() if name in names} for answer in answers]
-    return Page({"fields": answers}, len(rows))
+    return Page({"fields": answers}, page.total, page.next)
 
 
 @method("userfieldconfig.get", scope="userfieldconfig")

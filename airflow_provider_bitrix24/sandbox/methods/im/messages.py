@@ -53,26 +53,37 @@ def _from_json(params: Params, name: str) -> Any:
 
 @method("im.message.add", scope="im", upper=True)
 def add(portal: PortalState, user: User, params: Params) -> Any:
-    dialog_id = _dialog_id(portal, user, params)
+    dialog_id = dialog_id_of(portal, user, params)
     text = message_text(params, attachment_suffices=True)
     for name in ("KEYBOARD", "MENU"):
         if not isinstance(_from_json(params, name) or {}, (dict, list)):
             raise Refusal(f"{name}_ERROR", f"Incorrect {name.lower()} params")
     _check_reply(portal, dialog_id, as_integer(params.get("REPLY_ID")))
-    message = {
-        "DIALOG_ID": dialog_id,
-        "MESSAGE": text,
-        "FROM": user.id,
-        "SYSTEM": "Y" if params.get("SYSTEM") == "Y" else "N",
-        "ATTACH": _from_json(params, "ATTACH"),
-    }
-    return portal.store.messages.add(message)
+    own = {name: _from_json(params, name) for name in ("ATTACH", "KEYBOARD", "MENU")}
+    flags = {name: "Y" if params.get(name, default) == "Y" else "N" for name, default in _FLAGS.items()}
+    return store_message(portal, user, dialog_id, text, **flags, **own)
 
 
-def _dialog_id(portal: PortalState, user: User, params: Params) -> str:
+#: Yes or no, with what they are if nothing is said.
+_FLAGS = {"SYSTEM": "N", "URL_PREVIEW": "Y"}
+
+
+def store_message(portal: PortalState, user: User, dialog_id: str, text: str, **own: Any) -> int:
+    """Keep a message that has been checked; returns its id."""
+    usual = {**_FLAGS, "ATTACH": None, "KEYBOARD": None, "MENU": None, "DATE": portal.clock.iso()}
+    return portal.store.messages.add({"DIALOG_ID": dialog_id, "MESSAGE": text, "FROM": user.id, **usual, **own})
+
+
+def dialog_id_of(portal: PortalState, user: User, params: Params) -> str:
+    """Where a message goes. :raises Refusal: no such chat or user, or a chat that the user is not in."""
     dialog_id = str(params.get("DIALOG_ID") or "")
     if dialog_id.startswith(("chat", "sg")):
         members = CHATS.get(dialog_id)
+        own = portal.store.chats.get(as_integer(dialog_id.removeprefix("chat")) or 0)
+        if own is not None:
+            if user.id not in own["members"] and own["TYPE"] != "OPEN":
+                raise Refusal("ACCESS_ERROR", "Action unavailable")
+            return dialog_id
         if members is None:
             raise Refusal("CHAT_ID", "Error creating message")
         if members == "administrators" and not user.is_admin:

@@ -178,6 +178,7 @@ def _write(portal: PortalState, user: User, payment: Row, fields: dict[str, Any]
     payment.setdefault("sale", {}).update({name: _kept(name, fields[name]) for name in _KEPT if name in fields})
     if "paid" in fields:
         set_paid(payment, fields["paid"] == "Y", at=portal.clock.iso(), user_id=user.id)
+    payment.update({name: _kept(name, fields[name]) for name in ("datePaid", "empPaidId") if name in fields})
     announce_payment(portal, PAYMENT_SAVED, payment["id"])
 
 

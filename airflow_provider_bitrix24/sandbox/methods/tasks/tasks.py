@@ -144,7 +144,7 @@ def delete(portal: PortalState, user: User, params: Params) -> Any:
     if task is None or not (user.is_admin or user.id == task["createdBy"]):
         raise Refusal("1048582", "No access to delete the task")
     portal.store.tasks.remove(task["id"])
-    for table in (portal.store.time_entries, portal.store.checklist_items):
+    for table in (portal.store.time_entries, portal.store.checklist_items, portal.store.task_comments):
         for item_id in [row["id"] for row in table if row["TASK_ID"] == task["id"]]:
             table.remove(item_id)
     _announce(portal, "ONTASKDELETE", {"ID": task["id"]}, "undefined")

@@ -1,0 +1,45 @@
+"""Documented parameters that the sandbox does not carry out: a call with one of them is refused, naming it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from airflow_provider_bitrix24.sandbox.forms import as_map
+from airflow_provider_bitrix24.sandbox.methods.registry import Params, not_modelled
+
+_NOTHING: tuple[Any, ...] = (None, "", "N", "0", 0, False, [], {})
+
+_WEBDAV = ("fields.WEBDAV_ELEMENTS",)
+_IMPORT = ("params.IMPORT",)
+_OLD_KINDS = ("company", "contact", "deal", "lead", "quote")
+
+#: Method -> places of its parameters; ``*`` is every entry of a list.
+PLACES: Mapping[str, tuple[str, ...]] = {
+    **{f"crm.activity.{action}": _WEBDAV for action in ("add", "update")},
+    **{f"crm.{kind}.add": _IMPORT for kind in _OLD_KINDS},
+    "crm.quote.productrows.set": ("rows.*.PRODUCT_DESCRIPTION",),
+    **{f"user.{action}": ("PERSONAL_PHOTO", "WORK_LOGO") for action in ("add", "update")},
+    "tasks.task.list": (
+        *(f"params.WITH_{part}" for part in ("RESULT_INFO", "TIMER_INFO", "PARSED_DESCRIPTION")),
+        "filter.::SUBFILTER-PARAMS",
+    ),
+}
+_BY_METHOD = {method: tuple(place.lower().split(".") for place in places) for method, places in PLACES.items()}
+
+
+def check_modelled(method: str, params: Params) -> None:
+    """:raises Refusal: a parameter that the sandbox knows, and does not model."""
+    for place in _BY_METHOD.get(method, ()):
+        for value in _values(params, place):
+            if value not in _NOTHING:
+                raise not_modelled(f"{method}: the sandbox does not model the parameter {'.'.join(place)}")
+
+
+def _values(value: Any, place: list[str]) -> Iterator[Any]:
+    if not place:
+        yield value
+        return
+    for name, part in as_map(value).items():
+        if place[0] in ("*", name.lower()):
+            yield from _values(part, place[1:])

@@ -1,0 +1,160 @@
+"""
+Every documented parameter of every offered method changes the answer or what the portal holds, or is refused.
+
+A test whose call has a parameter that does nothing here would be green, and its portal would do something else.
+"""
+
+from __future__ import annotations
+
+from fnmatch import fnmatch
+
+import pytest
+import requests
+
+from airflow_provider_bitrix24.sandbox import Sandbox
+from airflow_provider_bitrix24.sandbox.methods import METHODS
+from airflow_provider_bitrix24.sandbox.methods.not_modelled import PLACES
+from tests.sandbox import contract
+from tests.sandbox.parameters import Probe, bases, documented, with_value
+
+PAGES = {page: content for page, content in contract.pages().items() if page.lower() in METHODS}
+
+_FEED = "what the portal's feed and history say to people, which no method reads"
+_IMPORT = "counts with IMPORT alone, which is refused"
+_ELSEWHERE = "needs a state that one call cannot make: see `{}`"
+_NOTIFIED, _QUEUED = _ELSEWHERE.format("test_notifications.py"), _ELSEWHERE.format("test_events.py")
+
+#: ``page:parameter`` -> why its value changes nothing that a call could see.
+WITHOUT_EFFECT = {
+    "*:params.REGISTER_*": _FEED,
+    "*:Params.REGISTER_*": _FEED,
+    "crm.item.*mport:useOriginalUfNames": "names are taken in both spellings, and the answer is an id",
+    "events:FULL": "the application has every scope",
+    "crm.*:params": "holds the parameters that stand below it",
+    "crm.*.add:fields.DATE_CREATE": _IMPORT,
+    "crm.*.add:fields.DATE_MODIFY": _IMPORT,
+    "crm.*.add:fields.CREATED_BY_ID": _IMPORT,
+    "crm.*.add:fields.MODIFY_BY_ID": _IMPORT,
+    "crm.quote.add:params.[DCM]*": _IMPORT,
+    "crm.activity.*:fields.ASSOCIATED_ENTITY_ID": "read-only, says `crm.activity.fields`",
+    "crm.activity.*:fields.IS_INCOMING_CHANNEL": "read-only, says `crm.activity.fields`",
+    "crm.activity.update:fields.OWNER_*": "immutable, says `crm.activity.fields`",
+    "crm.activity.update:fields.TYPE_ID": "immutable, says `crm.activity.fields`",
+    "crm.activity.todo.*:parentActivityId": "no documented answer shows it",
+    "crm.activity.todo.*:pingOffsets": "reminders to people; no documented answer shows them",
+    "crm.item.*:fields.quoteId": "read-only, says `crm.item.fields`",
+    "crm.type.list:start": "there is one smart process",
+    "disk.storage.getList:order": "there is one storage",
+    "disk.storage.getList:start": "there is one storage",
+    "task.elapseditem.getlist:PARAMS": "holds the parameters that stand below it",
+    "task.elapseditem.getlist:ORDER.*DATE*": "entries of one second: see `test_task_items.py` for orders",
+    "department.get:START": "the departments are one page",
+    "event.*:*": _QUEUED,
+    "im.notify*:TAG": _NOTIFIED,
+    "im.notify*:SUB_TAG": _NOTIFIED,
+    "im.notify*:CLIENT_ID": _NOTIFIED,
+    "im.notify*:ACTION": _NOTIFIED,
+    "im.notify*:ONLY_CURRENT": _NOTIFIED,
+    "im.notify.get:*": _NOTIFIED,
+    "im.notify.history.search:*": _NOTIFIED,
+    "im.notify*:MESSAGE_OUT": "the text of an e-mail, which the sandbox does not send",
+    "im.notify*:ATTACH": "no answer of `im.notify.get` shows it",
+    "tasks.task.list:params": "holds the parameters that are refused",
+    "user.get:ADMIN_MODE": "shows an administrator users whom others do not see; here everybody sees all",
+    "user.search:ADMIN_MODE": "as in `user.get`",
+    "userfieldconfig.update:field.userTypeId": "immutable: a field keeps its type",
+    "userfieldconfig.list:Select.*": "names for the array `select`, which is tried as such",
+}
+
+
+@pytest.fixture(scope="module")
+def portal():
+    with Sandbox(deals=6, tasks=3, employees=2, seed=1) as portal:
+        yield portal
+
+
+@pytest.fixture(scope="module")
+def call(portal):
+    token = portal.application().grant()["access_token"]
+    with requests.Session() as session:
+        session.trust_env, session.verify = False, portal.ca_file
+
+        def post(method, params):
+            if method.startswith("event"):
+                return session.post(f"{portal.url}/rest/{method}", json={**params, "auth": token}, timeout=20).json()
+            return session.post(portal.webhook() + method, json=params, timeout=20).json()
+
+        yield post
+
+
+@pytest.fixture(scope="module")
+def objects(portal, call):
+    def result(method, params):
+        return call(method, params)["result"]
+
+    objects = contract.new_objects(portal, result)
+    objects["invoice"] = portal.items(31)[0]["id"]
+    person = {"ENTITY_TYPE_ID": 4, "ENTITY_ID": 1, "PRESET_ID": 1, "NAME": "Second"}
+    result("crm.requisite.add", {"fields": person})
+    own_entry = {"SECONDS": 600, "COMMENT_TEXT": "x", "USER_ID": 7}
+    result("task.elapseditem.add", {"TASKID": objects["task"], "ARFIELDS": own_entry})
+    result(
+        "crm.timeline.comment.add", {"fields": {"ENTITY_ID": objects["deal"], "ENTITY_TYPE": "deal", "COMMENT": "2"}}
+    )
+    result("im.message.add", {"DIALOG_ID": objects["own dialog"], "MESSAGE": "Second"})
+    for name in (objects["drive file name"], "other.txt"):
+        content = {"data": {"NAME": name}, "fileContent": [name, "eA=="]}
+        result("disk.storage.uploadFile", {"id": objects["storage"], **content})
+    for kind in ("company", "contact", "lead", "quote"):
+        second = {"FIELD_NAME": "SECOND", "USER_TYPE_ID": "enumeration", "LIST": [{"VALUE": "One"}]}
+        objects[f"choices of {kind}"] = result(f"crm.{kind}.userfield.add", {"fields": second})
+        bound = {"id": objects[f"own {kind}"], "fields": {"CONTACT_ID": objects["contact"], "COMPANY_ID": 1}}
+        result(f"crm.{kind}.{'company' if kind == 'contact' else 'contact'}.add", bound)
+    objects["choice"] = result("crm.contact.userfield.get", {"id": objects["choices of contact"]})["LIST"][0]["ID"]
+    return objects
+
+
+@pytest.fixture(scope="module")
+def probe(portal, call, objects):
+    return Probe(portal, call)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_parameter_counts(page, probe, objects):
+    requests_ = [request["params"] for request in PAGES[page]["requests"] if "params" in request]
+    if not requests_:
+        return
+    printed = contract.made_ready(page, requests_[0], objects)
+    ignored = []
+    known: dict = {}
+    for parameter in documented(page, PAGES[page]):
+        if any(fnmatch(f"{page}:{parameter.name}", pattern) for pattern in WITHOUT_EFFECT):
+            continue
+        if not any(_counts(probe, parameter, base, known) for base in bases(parameter, printed, objects)):
+            ignored.append(parameter.name)
+    assert ignored == []
+
+
+def _counts(probe, parameter, base, known):
+    """Whether any value of the parameter, or its absence, makes a difference."""
+    many = str(parameter.path[-1]).lower() == "start"
+    key = (repr(base), many)
+    if key not in known:
+        known[key] = probe.outcome(parameter.page, base, many=many)
+    others = (with_value(base, parameter.path, value) for value in (..., *parameter.values))
+    return any(other != base and probe.outcome(parameter.page, other, many=many) != known[key] for other in others)
+
+
+@pytest.mark.parametrize(
+    ("method", "place"), [(method, place) for method, places in PLACES.items() for place in places]
+)
+def test_a_parameter_that_is_not_modelled_is_refused_by_name(method, place, call):
+    params = with_value({}, tuple(0 if part == "*" else part for part in place.split(".")), "Y")
+    answer = call(method, params)
+    assert answer["error"] == "NOT_MODELLED_BY_SANDBOX"
+    assert place.lower() in answer["error_description"]
+
+
+def test_nothing_that_is_not_documented_is_excused():
+    names = {f"{page}:{parameter.name}" for page, content in PAGES.items() for parameter in documented(page, content)}
+    assert [pattern for pattern in WITHOUT_EFFECT if not any(fnmatch(name, pattern) for name in names)] == []
