@@ -53,6 +53,29 @@ def test_an_item_is_added(portal: Sandbox) -> None:
     portal.remove_item(2, item["id"])
 
 
+def test_an_item_is_added_under_upper_case_names(portal: Sandbox) -> None:
+    params = {"entityTypeId": 2, "fields": {"TITLE": "LOUD", "CONTACT_IDS": [2, 3]}}
+    item = run("call", portal, method="crm.item.add", params=params)["result"]["item"]
+    assert (item["title"], item["contactIds"]) == ("LOUD", [2, 3])
+
+    contacts = run("call", portal, method="crm.deal.contact.items.get", params={"id": item["id"]})["result"]
+    assert [(row["CONTACT_ID"], row["IS_PRIMARY"]) for row in contacts] == [(2, "Y"), (3, "N")]
+    portal.remove_item(2, item["id"])
+
+
+def test_a_task_and_its_time_are_kept(portal: Sandbox) -> None:
+    added = run("call", portal, method="tasks.task.add", params={"fields": {"TITLE": "By an SDK", "RESPONSIBLE_ID": 1}})
+    task_id = int(added["result"]["task"]["id"])
+    entry = {"TASKID": task_id, "ARFIELDS": {"SECONDS": 120, "COMMENT_TEXT": "x"}}
+    assert run("call", portal, method="task.elapseditem.add", params=entry)["success"]
+    entries = run(
+        "call", portal, method="task.elapseditem.getlist", params={"TASKID": task_id, "ORDER": {"ID": "desc"}}
+    )
+    assert [row["MINUTES"] for row in entries["result"]] == ["2"]
+    assert run("call", portal, method="tasks.task.delete", params={"taskId": task_id})["result"] == {"task": True}
+    assert run("call", portal, method="tasks.task.get", params={"taskId": task_id})["result"] == []
+
+
 def test_a_missing_item_is_the_error_of_the_sdk(portal: Sandbox) -> None:
     answer = run("refusal", portal, method="crm.item.get", params={"entityTypeId": 2, "id": 999_999_999})
 

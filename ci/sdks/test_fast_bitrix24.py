@@ -32,6 +32,21 @@ def test_a_raw_call_shows_the_whole_answer(client: Any) -> None:
     assert answer["time"]["duration"] >= 0
 
 
+def test_a_raw_call_shows_the_running_time(client: Any) -> None:
+    times = client.call("crm.deal.fields", raw=True)["time"]
+
+    assert times["operating"] >= 0
+    assert times["operating_reset_at"] > times["finish"]
+
+
+def test_contacts_of_a_deal_are_one_relation(client: Any) -> None:
+    deal_id = client.call("crm.deal.add", {"fields": {"TITLE": "With contacts", "CONTACT_IDS": [1, 2]}})
+    contacts = client.call("crm.deal.contact.items.get", {"ID": deal_id}, raw=True)["result"]
+
+    assert [row["CONTACT_ID"] for row in contacts] == [1, 2]
+    client.call("crm.deal.delete", {"ID": deal_id})
+
+
 def test_deals_are_added_by_one_call(client: Any, portal: Sandbox) -> None:
     added = client.call("crm.deal.add", [{"fields": {"TITLE": f"Deal {number}"}} for number in range(70)])
     # It sends both batches at once: which one comes first is chance.
