@@ -10,6 +10,7 @@ it is taken from the environment variable BITRIX24_CLIENT_SECRET.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import re
 import sys
@@ -65,14 +66,19 @@ def _run(options: argparse.Namespace, terminal: Terminal) -> None:
     may_replace = options.replace or existing is not None
     known = Answers(conn_id, options.portal, options.client_id, _verify(options.verify), options.oauth_url, callback)
     draft = ask_for(known, existing, terminal)
-    response = first_pair.exchange_callback(callback, draft) if callback else first_pair.sign_in(draft, terminal)
-    connection = first_pair.connection_with(response, draft)
-    terminal.say(first_pair.check(first_pair.portal_with(conn_id, connection)))
-    if options.print:
-        terminal.say("The next line holds the client secret and the tokens: keep it where you keep passwords.")
-        sys.stdout.write(f"{connection_text.as_text(conn_id, connection, options.print)}\n")
-        return
-    is_encrypted = connections.store(conn_id, connection, replace=may_replace)
+    with contextlib.ExitStack() as until_stored:
+        if callback:
+            response = first_pair.exchange_callback(callback, draft, until_stored)
+        else:
+            response = first_pair.sign_in(draft, terminal, until_stored)
+        connection = first_pair.connection_with(response, draft)
+        terminal.say(first_pair.check(first_pair.portal_with(conn_id, connection)))
+        if options.print:
+            terminal.say("The next line holds the client secret and the tokens: keep it where you keep passwords.")
+            sys.stdout.write(f"{connection_text.as_text(conn_id, connection, options.print)}\n")
+            sys.stdout.flush()
+            return
+        is_encrypted = connections.store(conn_id, connection, replace=may_replace)
     terminal.say(f"Stored as connection {conn_id}. Workers renew the tokens from now on.")
     if not is_encrypted:
         terminal.say("Its secrets are not encrypted in the database: Airflow has no fernet_key.")

@@ -21,6 +21,7 @@ from airflow_provider_bitrix24.rest.oauth.authorization import (
     AuthorizationServer,
     TokenResponse,
 )
+from airflow_provider_bitrix24.rest.oauth.signal_shield import termination_put_off
 from airflow_provider_bitrix24.rest.oauth.token_renewal import Tokens
 from airflow_provider_bitrix24.rest.portal import Portal
 from airflow_provider_bitrix24.rest.settings.address import portal_from_parts
@@ -30,10 +31,11 @@ from airflow_provider_bitrix24.rest.whoami import introduce
 CODE_SECONDS = 30
 
 
-def sign_in(draft: Draft, terminal: Terminal) -> TokenResponse:
+def sign_in(draft: Draft, terminal: Terminal, until_stored: contextlib.ExitStack) -> TokenResponse:
     """
     Let the person sign in, and exchange the code that comes of it; repeat until one is pasted in time.
 
+    :param until_stored: gets what keeps the pair from being lost; the caller closes it once the pair is stored.
     :raises ConfigurationError: the person signed in at another portal, or pasted nothing.
     :raises Bitrix24Error: the authorization server refuses the application, or cannot be reached.
     """
@@ -54,8 +56,10 @@ def sign_in(draft: Draft, terminal: Terminal) -> TokenResponse:
             raise refused or nothing from None
         waited_seconds = time.monotonic() - shown_at
         try:
+            until_stored.enter_context(termination_put_off())
             return _exchanged(draft, redirect)
         except Bitrix24Error as error:
+            until_stored.close()
             if not error.retryable and not _is_invalid_grant(error):
                 raise
             refused = error
@@ -94,16 +98,18 @@ def _exchanged(draft: Draft, redirect: Redirect) -> TokenResponse:
     return _checked(response, redirect.member_id)
 
 
-def exchange_callback(callback: InstallCallback, draft: Draft) -> TokenResponse:
+def exchange_callback(callback: InstallCallback, draft: Draft, until_stored: contextlib.ExitStack) -> TokenResponse:
     """
     Exchange the pair of an installation callback for a new one, which also shows that the client secret is right.
 
+    :param until_stored: see :func:`sign_in`.
     :raises Bitrix24Error: the portal or the authorization server refuses it; the pair may be used up by then.
     """
     app = replace(draft.app, access_token=callback.access_token, refresh_token=callback.refresh_token)
     with contextlib.suppress(ExpiredToken):
         # Before the exchange: what the portal refuses now it would refuse afterwards too, without a second try.
         check(replace(draft.portal, credentials=app))
+    until_stored.enter_context(termination_put_off())
     try:
         response = AuthorizationServer(draft.portal, app).renew(callback.refresh_token, callback.server_endpoint)
     except RestError as error:

@@ -6,8 +6,10 @@ import json
 import os
 import re
 import shlex
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from string import Template
 
@@ -323,3 +325,29 @@ def test_with_the_callback_on_standard_input_the_secret_must_come_from_elsewhere
     ended = run("--print", "json", "--from-install-callback", "-", *options, answers=[app.install_callback()])
     assert ended.exit_code == 2
     assert "set BITRIX24_CLIENT_SECRET" in ended.said
+
+
+@pytest.mark.parametrize("way", ["signing in", "a callback"])
+@pytest.mark.parametrize("place", ["oauth/token", "profile"], ids=["at the exchange", "after it"])
+def test_a_command_that_is_ended_after_the_exchange_began_loses_no_pair(
+    portal, app, options, secret, tmp_path, way, place
+):
+    """The code, and the token of a callback, are used up by then."""
+    # A callback is looked at before the exchange too.
+    passed = int(way == "a callback" and place == "profile")
+    fault = portal.fault("slow", place, after=passed, seconds=0.7, executed=True)
+    file = tmp_path / "callback"
+    file.write_text(app.install_callback())
+    more = ["--from-install-callback", str(file), *options[2:]] if way == "a callback" else options
+    command = [sys.executable, "-m", "airflow_provider_bitrix24.authorize", "--print", "json", *more]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        if way == "signing in":
+            process.stdin.write(f"{app.authorize_code()}\n".encode())
+            process.stdin.flush()
+        deadline = time.monotonic() + 30
+        while fault.hits == 0 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGTERM)
+        printed, said = process.communicate(timeout=30)
+    assert process.returncode == -signal.SIGTERM, said
+    assert app.valid_refresh_token(json.loads(printed)["extra"])

@@ -25,7 +25,7 @@ def shielded(work: Callable[[], Result]) -> Result:
     SIGTERM or SIGHUP ends a script without handlers of its own once ``work`` is done, if this is its main thread:
     no other may set a handler.
     """
-    with _termination_put_off():
+    with termination_put_off():
         return _finished(work)
 
 
@@ -53,7 +53,7 @@ def _finished(work: Callable[[], Result]) -> Result:
 
 
 @contextmanager
-def _termination_put_off() -> Iterator[None]:
+def termination_put_off() -> Iterator[None]:
     """Let signals that would end the process at once end it after the block; those with a handler are not touched."""
     if threading.current_thread() is not threading.main_thread():
         yield
