@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitrix24._compat import BaseOperator
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 #: Arguments that name the object of a task.
 _NAMING = ("method", "entity_type_id", "item_id", "entity_id", "payment_id", "row_id", "delivery_id", "key", "rows")
+#: Characters of a log line that Airflow's page shows in a small window.
+_LINE = 80
 
 
 class _StandIn:
@@ -104,13 +107,14 @@ class Bitrix24BaseOperator(BaseOperator):
         """
         Log what to do about a failure, and what it is about, on lines of their own.
 
-        In Airflow's page the message is one long line, whose end is cut off.
+        In Airflow's page a message is one line, whose end is cut off.
         """
         try:
             yield
         except Bitrix24Error as error:
-            if error.next_step:
-                self.log.error("What to do: %s", error.next_step)
+            hint = f"What to do: {error.next_step}" if error.next_step else ""
+            for line in wrap(hint, _LINE, break_long_words=False, break_on_hyphens=False):
+                self.log.error("%s", line)
             named = [(name, getattr(self, name)) for name in _NAMING if name in self.template_fields]
             about = ", ".join(f"{name} {preview(value)}" for name, value in named if isinstance(value, (str, int)))
             self.log.error("It failed with the connection %s%s", self.bitrix24_conn_id, f", {about}" if about else "")

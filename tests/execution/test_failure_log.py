@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from textwrap import wrap
 from typing import Any
 
 import pytest
@@ -35,6 +37,27 @@ def test_a_failure_is_logged_with_what_to_do_first_and_with_what_it_is_about(
     assert f"What to do: {hint}" in said
     assert f"It failed with the connection crm_prod, {about}" in said
     assert said.index("What to do: ") < said.index("It failed with the connection")
+
+
+@pytest.mark.parametrize(
+    ("operator", "arguments"),
+    [
+        (Bitrix24DeletePaymentOperator, {"payment_id": 999_999}),
+        (Bitrix24Operator, {"method": "crm.deal.productrows.set", "method_params": {"id": 1, "rows": ["x"]}}),
+        (Bitrix24DeletePaymentProductOperator, {"item_id": 999_999}),
+        (Bitrix24UpdateItemOperator, {"entity_type_id": 180, "item_id": 3, "fields": {"title": "x"}}),
+    ],
+)
+def test_no_line_of_the_hint_is_longer_than_airflows_page_shows(operator, arguments, portal, connection, all_output):
+    with pytest.raises(Exception, match=r"\w") as caught:
+        operator(task_id="task", **arguments).execute(context())
+    said = (all_output.printed + all_output.records).partition("It failed with")[0]
+    # Each ends where Airflow 3 names the logger, or with the line.
+    (first,) = set(re.findall(r"What to do: .*?(?=\s+\[airflow|\s*$)", said, re.MULTILINE))
+    assert len(first) <= 80
+    hint = str(caught.value).partition(first.removeprefix("What to do: "))[2].partition(" (request ")[0]
+    for line in wrap(hint, 80, break_long_words=False, break_on_hyphens=False):
+        assert line in said
 
 
 def test_a_limit_is_logged_so_too(portal, connect, all_output):
