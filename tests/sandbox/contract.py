@@ -187,6 +187,30 @@ STAND_INS: dict[str, dict[str, str]] = {
         for action in ("leave", "updateTitle", "user.add", "user.delete", "user.list")
     },
     "im.dialog.messages.get": {"DIALOG_ID": "own dialog", "FIRST_ID": "first id"},
+    "lists.add": {"IBLOCK_CODE": "new name"},
+    "lists.get": {"IBLOCK_TYPE_ID": "type of list"},
+    **{
+        f"lists.{action}": {"IBLOCK_ID": "own list", "FIELDS.CODE": "new name", "FIELD_ID": "list field"}
+        for action in (
+            "delete",
+            "field.add",
+            "field.delete",
+            "field.get",
+            "field.update",
+            "get.iblock.type.id",
+            "update",
+        )
+    },
+    **{
+        f"lists.element.{action}": {
+            "IBLOCK_ID": "own list",
+            "ELEMENT_ID": "list element",
+            "ELEMENT_CODE": "new name",
+            "FILTER.NAME": "any name",
+            "FILTER.<=DATE_CREATE": "later",
+        }
+        for action in ("add", "delete", "get", "update")
+    },
     "task.checklistitem.getlist": {"TASKID": "task"},
     "user.add": {"EMAIL": "new mail"},
     "user.update": {"ID": "user"},
@@ -241,6 +265,15 @@ def new_objects(portal: Sandbox, result: Any) -> dict[str, Any]:
     other_folder = result("disk.folder.addSubFolder", {"id": folder, "data": {"NAME": "Other"}})["ID"]
     upload = {"id": folder, "data": {"NAME": f"test {deal}.txt"}, "fileContent": [f"test {deal}.txt", "dGVzdA=="]}
     file = result("disk.folder.uploadFile", upload)["ID"]
+    own_list = {"IBLOCK_TYPE_ID": "lists", "IBLOCK_ID": None}
+    own_list["IBLOCK_ID"] = result(
+        "lists.add", {"IBLOCK_TYPE_ID": "lists", "IBLOCK_CODE": f"list_{deal}", "FIELDS": {"NAME": "Own"}}
+    )
+    field = {"NAME": "Status", "TYPE": "L", "CODE": "STATUS", "LIST": {"1": {"VALUE": "Planning"}}}
+    field["SETTINGS"] = dict.fromkeys(("SHOW_ADD_FORM", "SHOW_EDIT_FORM", "SHOW_FIELD_PREVIEW"), "Y")
+    field["SETTINGS"] |= dict.fromkeys(("ADD_READ_ONLY_FIELD", "EDIT_READ_ONLY_FIELD"), "N")
+    list_field = result("lists.field.add", {**own_list, "FIELDS": field})
+    element = {**own_list, "ELEMENT_CODE": f"own_{deal}", "FIELDS": {"NAME": "Test Element"}}
     own_chat = result("im.chat.add", {"USERS": [7], "MESSAGE": "Hi", "ENTITY_TYPE": "CRM", "ENTITY_ID": "DEAL|1663"})
     comment = {"POST_MESSAGE": "Hi", "UF_FORUM_MESSAGE_DOC": [f"n{file}"]}
     product = {"paymentId": payment, "rowId": product_row, "quantity": 2}
@@ -249,6 +282,12 @@ def new_objects(portal: Sandbox, result: Any) -> dict[str, Any]:
     result("crm.address.add", {"fields": address})
     return {
         "deal": deal,
+        "type of list": "lists",
+        "own list": own_list["IBLOCK_ID"],
+        "list field": list_field,
+        "list element": result("lists.element.add", element),
+        "any name": "%Test%",
+        "later": "2035-12-31",
         "administrator": portal.admin.id,
         "task comment": result("task.commentitem.add", {"TASKID": task, "FIELDS": comment}),
         "attached file": f"n{file}",

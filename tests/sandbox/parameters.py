@@ -58,8 +58,10 @@ _VALUES: Mapping[str, list[Any]] = {
 _BY_NAME: Mapping[str, list[Any]] = {
     "start": [50, -1],
     "dialog_id": ["chat11"],
+    "list_def": [["1671"], ["20"], ["10"]],
     "sort": ["NAME", "CALL_DURATION", "LAST_NAME", "ID", 7, 20],
     "order": ["DESC", {"ID": "desc"}, {"id": "desc"}, {"orderId": "desc"}, {"NAME": "desc"}, {"SECONDS": "desc"}],
+    **{name: [{"ID": "desc"}, {"ID": "asc"}] for name in ("element_order", "iblock_order")},
     "filter": [{"ID": 999_999}, {"id": 999_999}, {"ownerId": 999_999}, {"CITY": "x"}],
     "fm": [[{"typeId": "PHONE", "valueType": "WORK", "value": "+1"}]],
     "semantics": ["S"],
@@ -141,6 +143,16 @@ def bases(parameter: Parameter, params: Any, objects: Mapping[str, Any]) -> Iter
             params = {"entityTypeId": 2}
         case (_, "IS_PRIMARY") if path[0] == "items":
             params = with_value(params, ("items", 0, last), ...)
+        case (_, "IBLOCK_CODE" | "ELEMENT_CODE") if page != "lists.get":
+            params.pop(last.replace("CODE", "ID"), None)
+        case ("lists.get", _):
+            params = {"IBLOCK_TYPE_ID": "lists"}
+        case ("lists.element.get", "ELEMENT_ORDER"):
+            params.pop("ELEMENT_ID")
+        case (_, "DEFAULT_VALUE") if page.startswith("lists.field"):
+            params["FIELDS"] = {
+                name: params["FIELDS"][name] for name in ("NAME", "TYPE", "CODE") if name in params["FIELDS"]
+            }
         case (_, "COMPANY_ID"):
             params = with_value(params, (*path[:-1], "COMPANY_IDS"), ...)
         case (_, "discountSum" | "DISCOUNT_SUM" | "discountRate" | "DISCOUNT_RATE"):

@@ -63,6 +63,8 @@ DEVIATIONS = {
     "userfieldconfig.add": (r"\.result\.field\.\w+\.ru", "a language of the documentation's own portal"),
     "userfieldconfig.get": (r"\.result\.field\.\w+\.de", "a language of the documentation's own portal"),
     "userfieldconfig.getTypes": (r"\.result\.types\.rest_219_test", "a type of an application of the documentation"),
+    "lists.field.get": (r"\.result\.L\.DISPLAY_VALUES_FORM\.\d", "the keys are ids of choices"),
+    "lists.element.get": (r"\.result\[0\]\.PROPERTY_", "own fields of the documentation's own list"),
     "task.commentitem.get": (r"\.result\.ATTACHED_OBJECTS\.\d", "the keys are ids of files"),
     "task.commentitem.getlist": (r"\.result\[0\]\.ATTACHED_OBJECTS\.\d", "the keys are ids of files"),
     "crm.timeline.comment.get": (r"\.result\.FILES\.\d", "the keys are ids of files"),

@@ -78,6 +78,9 @@ ASKED = {
     "im.chat.get": {},
     "im.dialog.messages.get": {},
     "task.commentitem.getlist": {"TASKID": 1, "FILTER": {">=POST_DATE": "2025-01-01"}},
+    "lists.delete": {"IBLOCK_TYPE_ID": "lists", "IBLOCK_ID": GONE},
+    "lists.update": {"IBLOCK_TYPE_ID": "lists", "IBLOCK_ID": GONE, "FIELDS": {"NAME": "x"}},
+    **{f"lists.element.{action}": {"IBLOCK_TYPE_ID": "lists"} for action in ("delete", "get")},
     "crm.status.add": {"fields": {"ENTITY_ID": "SOURCE"}},
     "crm.status.get": {"id": GONE},
     **{f"crm.status.{action}": {"id": 0} for action in ("delete", "update")},
@@ -234,6 +237,9 @@ WITHOUT_RIGHTS = {
 
 #: Printed errors that cannot be had, and why.
 IMPOSSIBLE = {
+    **dict.fromkeys(("lists.get", "lists.field.get", "lists.field.delete"), "prints `X` in place of the parameter"),
+    **dict.fromkeys(("lists.add", "lists.field.add", "lists.field.update"), "needs a list: see `test_lists.py`"),
+    **dict.fromkeys(("lists.element.add", "lists.element.update"), "files in lists are not modelled"),
     **{
         f"disk.folder.{action}": "prints the error of the second parameter, and has one: see `disk.file.*`"
         for action in ("deleteTree", "get", "getChildren", "getExternalLink", "markDeleted")
@@ -266,6 +272,10 @@ IMPOSSIBLE = {
 
 #: Texts that differ from the printed ones, and why.
 OTHER_TEXTS = {
+    **dict.fromkeys(
+        ("lists.element.delete", "lists.element.get"),
+        ("Required parameter `IBLOCK_ID` is missing", "with the parameter, as in the page's own table"),
+    ),
     "task.commentitem.getlist": (
         "TASKS_ERROR_EXCEPTION_#256; Param #1 (arOrder) for method ctaskcommentitem::getlist() must not contain key "
         '">=POST_DATE".; 256/TE/WRONG_ARGUMENTS<br>',

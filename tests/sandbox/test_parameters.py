@@ -50,6 +50,7 @@ WITHOUT_EFFECT = {
     "task.elapseditem.getlist:ORDER.*DATE*": "entries of one second: see `test_task_items.py` for orders",
     "department.get:START": "the departments are one page",
     "event.*:*": _QUEUED,
+    "lists.element.add:LIST_ELEMENT_URL": "the address in messages to people",
     "im.notify*:TAG": _NOTIFIED,
     "im.notify*:SUB_TAG": _NOTIFIED,
     "im.notify*:CLIENT_ID": _NOTIFIED,
@@ -101,6 +102,9 @@ def objects(portal, call):
     result(
         "crm.timeline.comment.add", {"fields": {"ENTITY_ID": objects["deal"], "ENTITY_TYPE": "deal", "COMMENT": "2"}}
     )
+    own_list = {"IBLOCK_TYPE_ID": "lists", "IBLOCK_ID": objects["own list"]}
+    result("lists.element.add", {**own_list, "ELEMENT_CODE": "second", "FIELDS": {"NAME": "Another Test"}})
+    result("lists.add", {"IBLOCK_TYPE_ID": "lists", "IBLOCK_CODE": "other", "FIELDS": {"NAME": "Other"}})
     result("im.message.add", {"DIALOG_ID": objects["own dialog"], "MESSAGE": "Second"})
     for name in (objects["drive file name"], "other.txt"):
         content = {"data": {"NAME": name}, "fileContent": [name, "eA=="]}

@@ -1,6 +1,16 @@
 """Every method of the portal, one file a family; importing this package fills the registry."""
 
-from airflow_provider_bitrix24.sandbox.methods import catalog, disk, disk_files, events, system, telephony, users
+from airflow_provider_bitrix24.sandbox.methods import (
+    catalog,
+    disk,
+    disk_files,
+    events,
+    list_elements,
+    lists,
+    system,
+    telephony,
+    users,
+)
 from airflow_provider_bitrix24.sandbox.methods.crm import (
     addresses,
     bindings,
@@ -57,6 +67,8 @@ __all__ = [
     "duplicates",
     "events",
     "items",
+    "list_elements",
+    "lists",
     "messages",
     "notifications",
     "old",

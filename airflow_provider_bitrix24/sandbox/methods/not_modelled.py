@@ -20,6 +20,8 @@ PLACES: Mapping[str, tuple[str, ...]] = {
     **{f"crm.{kind}.add": _IMPORT for kind in _OLD_KINDS},
     "crm.quote.productrows.set": ("rows.*.PRODUCT_DESCRIPTION",),
     **{f"user.{action}": ("PERSONAL_PHOTO", "WORK_LOGO") for action in ("add", "update")},
+    **{f"lists.{action}": ("FIELDS.PICTURE",) for action in ("add", "update")},
+    "lists.element.add": ("IBLOCK_SECTION_ID",),
     "tasks.task.list": (
         *(f"params.WITH_{part}" for part in ("RESULT_INFO", "TIMER_INFO", "PARSED_DESCRIPTION")),
         "filter.::SUBFILTER-PARAMS",
