@@ -37,7 +37,7 @@ class Bitrix24BulkWriteOperator(Bitrix24BaseRowsOperator):
         and checked as by :class:`Bitrix24AddItemOperator`: what the portal would silently drop fails the row.
     :param operation: ``"add"`` or ``"update"`` for CRM items; an update takes the item's id from the column ``id``.
     :param rows: a list of objects (an XCom), or the address of a file ``.jsonl``, ``.csv`` or ``.parquet``; templated.
-    :param sql: a query instead, ordered by something unique; templated.
+    :param sql: a query instead, ordered by something unique, or the name of its file, ``"firms.sql"``; templated.
     :param sql_conn_id: the database's connection; templated.
     :param mapping: the method's params, or the item's fields, in which ``"$column"`` stands for a row's value, also
         inside of a text, and ``"$$"`` for a dollar sign, e.g. ``{"title": "$name",

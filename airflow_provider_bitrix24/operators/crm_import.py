@@ -32,7 +32,7 @@ class Bitrix24ImportItemsOperator(Bitrix24BaseRowsOperator):
     :param entity_type_id: ``"deal"``, ``"lead"``, ``"contact"``, ``"company"``, ``"quote"``, ``"invoice"``, or a
         number, e.g. of a smart process; templated.
     :param rows: a list of objects (an XCom), or the address of a file ``.jsonl``, ``.csv`` or ``.parquet``; templated.
-    :param sql: a query instead, ordered by something unique; templated.
+    :param sql: a query instead, ordered by something unique, or the name of its file; templated.
     :param sql_conn_id: the database's connection; templated.
     :param mapping: the item's fields, in which ``"$column"`` stands for a row's value, also inside of a text, and
         ``"$$"`` for a dollar sign, e.g. ``{"title": "$name", "PHONE": "$phone"}``; the whole row by default; templated.

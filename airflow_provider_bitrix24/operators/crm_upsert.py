@@ -98,7 +98,7 @@ class Bitrix24UpsertItemsOperator(Bitrix24BaseRowsOperator):
         number, e.g. of a smart process; templated.
     :param key: see :class:`Bitrix24UpsertItemOperator`; templated.
     :param rows: a list of objects (an XCom), or the address of a file ``.jsonl``, ``.csv`` or ``.parquet``; templated.
-    :param sql: a query instead; templated.
+    :param sql: a query instead, or the name of its file, ``"firms.sql"``; templated.
     :param sql_conn_id: the database's connection; templated.
     :param mapping: the item's fields, in which ``"$column"`` stands for a row's value, also inside of a text, and
         ``"$$"`` for a dollar sign, e.g. ``{"originId": "$id", "title": "$name", "PHONE":

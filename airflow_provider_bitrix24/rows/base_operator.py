@@ -177,6 +177,7 @@ class Bitrix24BaseRowsOperator(Bitrix24BaseWriteOperator):
         "mapping",
         *Bitrix24BaseWriteOperator.template_fields,
     )
+    template_ext: Sequence[str] = (".sql",)
     template_fields_renderers: ClassVar[dict[str, str]] = {"sql": "sql", "mapping": "json"}
 
     def __init__(
