@@ -11,12 +11,14 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
 import re
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError
-from airflow_provider_bitrix24.execution.storage import make_folder
+from airflow_provider_bitrix24.execution.storage import is_local, make_folder
 
 #: Numbers kept in one value: Airflow warns of values above 64 KiB.
 _NUMBERS = 5000
@@ -123,7 +125,13 @@ class ObjectCheckpoint(Checkpoint):
             make_folder(self._folder)
             self._made = True
         version = self._versions.get(key, 0) + 1
-        self._file(key, version).write_text(json.dumps(value))
+        file = self._file(key, version)
+        if is_local(file):
+            # Nobody has a file of that name yet, not even a link to somewhere else.
+            with Path(file.path).open("x", encoding="utf-8") as stream:
+                stream.write(json.dumps(value))
+        else:
+            file.write_text(json.dumps(value))
         self._versions[key] = version
 
     def _file(self, key: str, version: int) -> Any:
@@ -136,6 +144,19 @@ def _names_in(folder: Any) -> list[str]:
     except (FileNotFoundError, NotADirectoryError):
         # The second is what a folder that is not there raises in some storages.
         return []
+
+
+def _check_own(folder: Any) -> None:
+    """:raises ConfigurationError: the folder is a link or another user's, and its files decide what is sent."""
+    try:
+        status = os.lstat(folder.path)
+    except OSError:
+        return
+    owner = f"belongs to the user {status.st_uid}" if status.st_uid not in (0, os.geteuid()) else ""
+    if os.path.islink(folder.path) or owner:
+        raise ConfigurationError(
+            f"the memory of the report, {folder}, {owner or 'is a link'}", next_step="delete it, or name another report"
+        )
 
 
 def is_repeated(context: Any) -> bool:
@@ -156,7 +177,7 @@ def checkpoint(context: Any, report: Any = None) -> Checkpoint:
     The checkpoint of a running task.
 
     :param report: path of the report file, where the user asked for one.
-    :raises ConfigurationError: another mapped task keeps its own beside this report.
+    :raises ConfigurationError: another mapped task keeps its own beside this report, or the folder is not ours.
     """
     ti = context["ti"]
     # Clearing a task raises it, and nothing else does.
@@ -167,6 +188,8 @@ def checkpoint(context: Any, report: Any = None) -> Checkpoint:
     if report is None:
         return Checkpoint()
     folder = report.parent / f"{report.name}.checkpoint"
+    if is_local(folder):
+        _check_own(folder)
     run = hashlib.sha256(json.dumps([ti.dag_id, ti.run_id, ti.task_id]).encode()).hexdigest()[:16]
     for name in _names_in(folder):
         other, _, rest = name.partition(".")

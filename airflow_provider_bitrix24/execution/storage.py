@@ -87,7 +87,7 @@ def writable_path(address: Any, name: str) -> Any:
     """
     path = storage_path(address, name)
     try:
-        if path.protocol in _LOCAL:
+        if is_local(path):
             _check_local(Path(path.path), path, name)
         make_folder(path.parent)
         _try_to_create(path)
@@ -111,6 +111,11 @@ def _check_local(file: Path, path: Any, name: str) -> None:
     if file.is_symlink() or (file.exists() and not file.is_file()):
         kind = "a link" if file.is_symlink() else "a device or a pipe"
         raise ConfigurationError(f"{name} is {kind}, {path}, which a file would replace", next_step="name a file")
+
+
+def is_local(path: Any) -> bool:
+    """Whether a path is one of this computer."""
+    return path.protocol in _LOCAL
 
 
 def make_folder(folder: Any) -> None:
@@ -151,7 +156,7 @@ def write_json_lines(path: Any, rows: Iterable[Any]) -> dict[str, Any]:
     there at the end, since a put is whole or not at all. Nothing is deleted or renamed in object storage.
     """
     make_folder(path.parent)
-    write = _write_locally if path.protocol in _LOCAL else _put
+    write = _write_locally if is_local(path) else _put
     lines = _Lines(rows)
     write(path, lines)
     return {"path": str(path), "rows": lines.count, "bytes": lines.size, "sha256": lines.digest.hexdigest()}
