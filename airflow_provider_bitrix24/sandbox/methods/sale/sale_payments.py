@@ -183,6 +183,8 @@ def _write(portal: PortalState, user: User, payment: Row, fields: dict[str, Any]
 
 
 def _kept(name: str, value: Any) -> Any:
+    if name == "priceCod":
+        return str(value)
     match _TYPES.get(name):
         case "integer":
             return as_integer(value)
@@ -193,7 +195,8 @@ def _kept(name: str, value: Any) -> Any:
                 return as_server_time(value)
             except BadValue:
                 return None
-    return str(value)
+    # Answered as it was sent (example of an invoice's number).
+    return value
 
 
 @method("sale.payment.delete", scope="sale")
