@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from airflow_provider_bitrix24.exceptions import Bitrix24Error, Forbidden, NotFound, RestError
 from airflow_provider_bitrix24.rows.outcomes import Outcome
 from airflow_provider_bitrix24.rows.prepared_rows import PreparedRow, RowContent
+from airflow_provider_bitrix24.rows.row_names import RowName
 
 if TYPE_CHECKING:
     from airflow_provider_bitrix24.rest.client import Client
@@ -42,6 +43,9 @@ class PaymentDeleter:
     def prepare(self, row: int) -> RowContent:
         params = {"id": row}
         return RowContent(params, params, row)
+
+    def name(self, row: int) -> RowName:
+        return RowName(id=row)
 
     def may_repeat(self, row: PreparedRow) -> bool:
         return True

@@ -17,6 +17,7 @@ from airflow_provider_bitrix24.execution.checkpoint import Checkpoint
 from airflow_provider_bitrix24.rows.outcomes import FAILED, NOT_DONE, READY, UNKNOWN, Outcome, RowNumbers, Tally
 from airflow_provider_bitrix24.rows.prepared_rows import PreparedRow, PreparedRows, RowContent
 from airflow_provider_bitrix24.rows.remembered_steps import RememberedSteps
+from airflow_provider_bitrix24.rows.row_names import RowName
 from airflow_provider_bitrix24.rows.steps import Step, Steps
 
 log = logging.getLogger(__name__)
@@ -46,6 +47,10 @@ class RowWriter(Protocol):
 
         :raises ConfigurationError: it cannot be sent.
         """
+        ...
+
+    def name(self, row: Any) -> RowName:
+        """What a row that cannot be sent says of its object: the id, or the key."""
         ...
 
     def may_repeat(self, row: PreparedRow) -> bool:
@@ -81,13 +86,13 @@ class RowEngine:
         self, writer: RowWriter, source: Iterable[Any], checkpoint: Checkpoint, tally: Tally, *, dry_run: bool = False
     ) -> None:
         self.tally = tally
-        self.rows = PreparedRows(source, writer.prepare, writer.method)
+        self.rows = PreparedRows(source, writer.prepare, writer.name, writer.method)
         self._writer = writer
         self._dry_run = dry_run
         self._lasting = checkpoint.lasting
         self._memory = RememberedSteps(checkpoint)
         self._steps = Steps(self._memory, writer.step_size, writer.takes)
-        self._not_done = RowNumbers()
+        self._not_done, self._lines_not_done = RowNumbers(), RowNumbers()
         self._lost_in_a_row = 0
         self._lost: Bitrix24Error | None = None
         self._answered = False
@@ -106,7 +111,8 @@ class RowEngine:
             self.tally.stop(self._lost.but(retryable=False, advice="no row got an answer"))
         unread = ConfigurationError("not sent: the rows after it cannot be read")
         for row in self._steps.unsent:
-            yield self._counted(row.earlier or Outcome(row.number, NOT_DONE, row.id, unread))
+            outcome = row.earlier or Outcome(row.number, NOT_DONE, error=unread)
+            yield self._counted(outcome.named(row.name))
         for remembered in self._steps.taken_out:
             yield self._counted(remembered.outcome(None) or Outcome(None, UNKNOWN))
 
@@ -118,7 +124,8 @@ class RowEngine:
         """
         counts = dict(self.tally.counts)
         if self._is_refused:
-            return self._refusal().but(advice=f"(not done: {self._not_done or 'none'}; {counts})")
+            rows, lines = str(self._not_done) or "none", str(self._lines_not_done)
+            return self._refusal().but(advice=f"(not done: {rows}{lines and f' (lines {lines})'}; {counts})")
         failure = self.tally.failure()
         ended_by = self._interruption or (None if self.tally.is_too_many else self.rows.error)
         if isinstance(ended_by, Bitrix24Error):
@@ -155,11 +162,12 @@ class RowEngine:
         self.tally.add(outcome)
         if outcome.outcome == NOT_DONE and outcome.row is not None:
             self._not_done.add(outcome.row)
+            if outcome.line is not None:
+                self._lines_not_done.add(outcome.line)
         if outcome.error is not None and self.tally.unwritten <= MOST_LOGGED:
-            name = f"Row {outcome.row}" if outcome.id is None else f"Row {outcome.row} (id {outcome.id})"
-            log.warning("%s: %s: %s", name, outcome.outcome, outcome.error)
+            log.warning("Row %s: %s: %s", outcome.place, outcome.outcome, outcome.error)
         elif outcome.note and self.tally.noted <= MOST_LOGGED:
-            log.warning("Row %d: %s: %s", outcome.row, outcome.outcome, outcome.note)
+            log.warning("Row %s: %s: %s", outcome.place, outcome.outcome, outcome.note)
         return outcome
 
     def _outcomes_of(self, step: Step) -> list[Outcome]:
@@ -187,7 +195,7 @@ class RowEngine:
             }
         else:
             self._send(step, pending, outcomes)
-        return [outcomes[row.number] for row in step.rows]
+        return [outcomes[row.number].named(row.name) for row in step.rows]
 
     def _reason_to_hold_back(self, outcomes: Iterable[Outcome]) -> ConfigurationError | None:
         """Why the other rows of a step are not sent."""

@@ -13,6 +13,7 @@ from typing import Any
 from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.execution.storage import storage_path
 from airflow_provider_bitrix24.rest.message_parts import did_you_mean, preview
+from airflow_provider_bitrix24.rows.row_names import TextRow
 
 #: Rows of a Parquet file that are read at once, and bytes of one of its columns: without the second, a whole row group
 #: is read, and that may be the whole file.
@@ -66,7 +67,7 @@ class CsvFormat:
         return made
 
 
-def rows_in_file(address: str, csv_format: Mapping[str, str] | None) -> Iterator[Any]:
+def rows_in_file(address: str, csv_format: Mapping[str, str] | None) -> Iterator[dict[str, Any]]:
     """
     The rows of a file; whether there is such a file is seen at once.
 
@@ -142,7 +143,7 @@ def _lines(path: Any, encoding: str) -> Iterator[str]:
         yield rest.removeprefix("\ufeff") if number == 0 else rest
 
 
-def _json_lines(path: Any) -> Iterator[Any]:
+def _json_lines(path: Any) -> Iterator[dict[str, Any]]:
     for number, line in enumerate(_lines(path, "utf-8"), 1):
         if not line.strip():
             continue
@@ -156,10 +157,14 @@ def _json_lines(path: Any) -> Iterator[Any]:
             raise ConfigurationError(
                 f"line {number} of {path.name} is not JSON", next_step="write one object to a line"
             ) from None
-        yield row
+        if not isinstance(row, dict):
+            raise ConfigurationError(
+                f"line {number} of {path.name} is not an object", next_step='rows look like {"name": "Acme"}'
+            )
+        yield TextRow(row, number)
 
 
-def _csv(path: Any, settings: CsvFormat) -> Iterator[Any]:
+def _csv(path: Any, settings: CsvFormat) -> Iterator[dict[str, Any]]:
     lines = _lines(path, settings.encoding)
     first = next(lines, "")
     delimiter = _separator(first, settings, path.name)
@@ -188,7 +193,7 @@ def _separator(line: str, settings: CsvFormat, name: str) -> str | None:
     return text[4]
 
 
-def _read_csv(reader: Any, name: str, skipped: int) -> Iterator[dict[str, str]]:
+def _read_csv(reader: Any, name: str, skipped: int) -> Iterator[dict[str, Any]]:
     """
     :param skipped: lines of the file before those of the reader.
     """
@@ -207,7 +212,7 @@ def _read_csv(reader: Any, name: str, skipped: int) -> Iterator[dict[str, str]]:
                     f"line {read + skipped + 1} of {name} has {len(values)} values, and its header {len(header)}",
                     next_step='put values with commas or line breaks in quotes: "Acme, Ltd"',
                 )
-            row = dict(zip(header, values, strict=True))
+            row = TextRow(dict(zip(header, values, strict=True)), read + skipped + 1)
             if "" in row:
                 # Of several columns without a name, one with a value is what a reader must hear of.
                 row[""] = next(
@@ -235,7 +240,7 @@ def _check_header(header: list[str], name: str) -> None:
     check_columns(header, place)
 
 
-def _parquet(path: Any) -> Iterator[Any]:
+def _parquet(path: Any) -> Iterator[dict[str, Any]]:
     try:
         from pyarrow import ArrowException, default_memory_pool
         from pyarrow.parquet import ParquetFile

@@ -11,6 +11,7 @@ from airflow_provider_bitrix24.rest.encoding import plain
 from airflow_provider_bitrix24.rows.cells import CellRules
 from airflow_provider_bitrix24.rows.outcomes import Outcome
 from airflow_provider_bitrix24.rows.prepared_rows import PreparedRow, RowContent
+from airflow_provider_bitrix24.rows.row_names import RowName
 from airflow_provider_bitrix24.rows.template import RowTemplate
 from airflow_provider_bitrix24.rows.values import item_values
 
@@ -48,6 +49,9 @@ class ImportWriter:
             raise ConfigurationError("the row has no value for what is imported", method=METHOD)
         entry = plain(prepared.params("import"), method=METHOD)
         return RowContent(entry, {"entityTypeId": self._fields.entity_type_id, "fields": entry})
+
+    def name(self, row: Mapping[str, Any]) -> RowName:
+        return RowName()
 
     def may_repeat(self, row: PreparedRow) -> bool:
         return False

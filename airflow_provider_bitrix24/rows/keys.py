@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from airflow_provider_bitrix24.crm.fields import ItemFields
 from airflow_provider_bitrix24.crm.values import decimal_of
 from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.rest.missing_values import NOTHING
+from airflow_provider_bitrix24.rows.row_names import as_named
 
 #: Types of fields that can tell one item from another.
 _TYPES = frozenset({"string", "text", "url", "integer", "double"})
@@ -33,6 +35,9 @@ class ItemKey:
     """
 
     def __init__(self, fields: ItemFields, names: Sequence[str]) -> None:
+        self._all = fields
+        #: Names of fields by the spellings that rows have.
+        self._parts: dict[str, str] = {}
         self.names = list(dict.fromkeys(fields.find(name, "key").name for name in names))
         self._fields = {name: fields.fields[name] for name in self.names}
         for name, field in self._fields.items():
@@ -88,6 +93,25 @@ class ItemKey:
         if self._fields[name].type == "double" and (number := decimal_of(text)) is not None:
             return f"{number.normalize():f}"
         return text
+
+    def has(self, name: str) -> bool:
+        """Whether a name, in any spelling, is that of a part of the key."""
+        if name not in self._parts:
+            self._parts[name] = ""
+            with suppress(ConfigurationError):
+                self._parts[name] = self._all.find(str(name), "key").name
+        return self._parts[name] in self._fields
+
+    def given_in(self, values: Mapping[str, Any]) -> dict[str, str]:
+        """
+        The parts of the key that a row gives, as it gives them.
+
+        :param values: by names in any spelling.
+        """
+        return {self._parts[name]: str(as_named(value)) for name, value in values.items() if self.has(name)}
+
+    def by_field(self, key: Key) -> dict[str, str]:
+        return dict(zip(self.names, key, strict=True))
 
     def __str__(self) -> str:
         return ", ".join(self.names)

@@ -13,9 +13,10 @@ from airflow_provider_bitrix24.exceptions import Bitrix24Error, ConfigurationErr
 from airflow_provider_bitrix24.execution.arguments import positive_id
 from airflow_provider_bitrix24.rest.encoding import plain
 from airflow_provider_bitrix24.rest.structured_parameters import check_structures
-from airflow_provider_bitrix24.rows.cells import CellRules
+from airflow_provider_bitrix24.rows.cells import CellRules, is_blank
 from airflow_provider_bitrix24.rows.outcomes import UNCHANGED, Outcome
 from airflow_provider_bitrix24.rows.prepared_rows import PreparedRow, RowContent
+from airflow_provider_bitrix24.rows.row_names import RowName, as_named
 from airflow_provider_bitrix24.rows.template import RowTemplate
 from airflow_provider_bitrix24.rows.values import RowValues, call_params, item_values
 
@@ -54,7 +55,7 @@ class CallWriter:
     def prepare(self, row: Mapping[str, Any]) -> RowContent:
         values = self._values(row)
         params = plain(values.values, method=self.method)
-        id_ = next((value for name, value in params.items() if name.lower() == "id"), None)
+        id_ = next((value for name, value in params.items() if _is_id(name)), None)
         id_ = id_ if isinstance(id_, (int, str)) and not isinstance(id_, bool) else None
         fields = _fields_of(params)
         if self._adds and not (self._template.takes_a_value(row) and fields != {}):
@@ -68,6 +69,9 @@ class CallWriter:
         check_structures(self._method, values.values)
         self._names.check(values.values)
         return values
+
+    def name(self, row: Mapping[str, Any]) -> RowName:
+        return RowName(id=next(map(as_named, self._template.fill_some(row, _is_id).values()), None))
 
     def may_repeat(self, row: PreparedRow) -> bool:
         # What an update adds is looked up first.
@@ -142,6 +146,9 @@ class ItemWriter(CallWriter):
         self._fields = fields
         self._operation: Literal["add", "update"] = operation
 
+    def name(self, row: Mapping[str, Any]) -> RowName:
+        return RowName(id=as_named(row.get("id")) if self._updates and not is_blank(row.get("id")) else None)
+
     def _values(self, row: Mapping[str, Any]) -> RowValues:
         params: dict[str, Any] = {"entityTypeId": self._fields.entity_type_id}
         filled = self._template.fill(row)
@@ -163,6 +170,10 @@ class ItemWriter(CallWriter):
 
 def _fields_of(params: Mapping[str, Any]) -> Any:
     return next((value for name, value in params.items() if name.lower() in ("fields", "arfields")), None)
+
+
+def _is_id(name: str) -> bool:
+    return str(name).lower() == "id"
 
 
 def _id_in(result: Any) -> int | str | None:

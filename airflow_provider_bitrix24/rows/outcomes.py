@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from airflow_provider_bitrix24.exceptions import Bitrix24Error, Ran
 from airflow_provider_bitrix24.execution.xcom import MAX_XCOM_KIB
+from airflow_provider_bitrix24.rows.row_names import RowName
 
 #: Where a task that fails leaves its summary in XCom.
 XCOM_KEY = "bitrix24_rows"
@@ -40,6 +41,8 @@ class Outcome:
         ``missing_ok``.
     :param cleared: how many values of its object were cleared.
     :param note: what a reader should look at although the row is done.
+    :param line: of the row in its text file, see :class:`RowName`. No try remembers it: the file may have changed.
+    :param key: of the row, see :class:`RowName`.
     """
 
     row: int | None
@@ -48,6 +51,8 @@ class Outcome:
     error: Bitrix24Error | None = None
     cleared: int = 0
     note: str = ""
+    line: int | None = None
+    key: Mapping[str, str] | None = None
 
     @classmethod
     def of(cls, row: int | None, error: Bitrix24Error, id_: int | str | None = None) -> Outcome:
@@ -55,16 +60,33 @@ class Outcome:
         word = UNKNOWN if error.ran == "unknown" else NOT_DONE if stops_every_row(error) else FAILED
         return cls(row, word, id_, error)
 
+    def named(self, name: RowName) -> Outcome:
+        """The same with what the row is called."""
+        return replace(self, id=name.id if self.id is None else self.id, line=name.line, key=name.key)
+
+    @property
+    def place(self) -> str:
+        """``3, line 5, id 17``, for messages."""
+        return RowName(self.line, self.id, self.key).after(self.row)
+
     @property
     def is_final(self) -> bool:
         """Whether the next try leaves the row as it is."""
         return self.error is None or not (self.error.retryable or self.outcome == NOT_DONE)
 
     def as_json(self) -> dict[str, Any]:
-        """A line of the report: ``{"row": 0, "outcome": "written", "id": 17}``; code, message and final of an error."""
-        line: dict[str, Any] = {"row": self.row, "outcome": self.outcome}
+        """
+        A line of the report: ``{"row": 0, "line": 2, "outcome": "written", "id": 17}``, with the key where no id is
+        known; code, message and final of an error.
+        """
+        line: dict[str, Any] = {"row": self.row}
+        if self.line is not None:
+            line["line"] = self.line
+        line["outcome"] = self.outcome
         if self.id is not None:
             line["id"] = self.id
+        elif self.key:
+            line["key"] = dict(self.key)
         if self.cleared:
             line["cleared"] = self.cleared
         if self.error is not None:
@@ -156,9 +178,8 @@ class Tally:
         """
         first = self._first
         if first is not None and first.error is not None and self.is_too_many:
-            place = f"row {first.row}" if first.id is None else f"row {first.row}, id {first.id}"
             above = f"; more than {self.limit}" if self.limit else ""
-            return first.error.but(advice=f"({place}; {dict(self.counts)}{above})")
+            return first.error.but(advice=f"(row {first.place}; {dict(self.counts)}{above})")
         return None if self._stop is None else self._stop.but(advice=f"({dict(self.counts)})")
 
     @property

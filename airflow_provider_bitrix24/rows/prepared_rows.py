@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError
@@ -11,6 +11,7 @@ from airflow_provider_bitrix24.execution.checkpoint import digest_of
 from airflow_provider_bitrix24.rest.message_parts import preview
 from airflow_provider_bitrix24.rows.cells import is_blank, is_blank_row
 from airflow_provider_bitrix24.rows.outcomes import SKIPPED, Outcome
+from airflow_provider_bitrix24.rows.row_names import RowName, TextRow
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class RowContent:
     :param id: of the object that the row names.
     :param cleared: how many values of the object the row clears.
     :param unsent: the outcome of a row of which nothing is to be sent; empty for any other.
+    :param key: values by field, of an upsert.
     """
 
     values: Any
@@ -30,6 +32,7 @@ class RowContent:
     id: int | str | None = None
     cleared: int = 0
     unsent: str = ""
+    key: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,7 @@ class PreparedRow:
     error: ConfigurationError | None = None
     earlier: Outcome | None = None
     may_have_run: bool = False
+    name: RowName = field(default_factory=RowName)
 
     @property
     def values(self) -> Any:
@@ -58,7 +62,7 @@ class PreparedRow:
 
     @property
     def id(self) -> int | str | None:
-        return None if self.content is None else self.content.id
+        return self.name.id
 
     @property
     def cleared(self) -> int:
@@ -93,12 +97,20 @@ class PreparedRows:
     """
     The rows of a source, prepared one by one, up to where it ends or cannot be read further.
 
+    :param name: what a row that cannot be sent says of its object.
     :param method: is part of the digests: the same row is another one for another method.
     """
 
-    def __init__(self, source: Iterable[Any], prepare: Callable[[Any], RowContent], method: str) -> None:
+    def __init__(
+        self,
+        source: Iterable[Any],
+        prepare: Callable[[Any], RowContent],
+        name: Callable[[Any], RowName],
+        method: str,
+    ) -> None:
         self._source = iter(source)
         self._prepare = prepare
+        self._name = name
         self._method = method
         self._number = 0
         #: Why the source could not be read to its end.
@@ -127,13 +139,16 @@ class PreparedRows:
         return row
 
     def _prepared(self, row: Any) -> PreparedRow:
-        number = self._number
+        number, line = self._number, row.line if isinstance(row, TextRow) else None
         if is_blank_row(row):
-            return PreparedRow(number, digest_of(self._method, {}), RowContent(None, {}, unsent=SKIPPED))
+            content = RowContent(None, {}, unsent=SKIPPED)
+            return PreparedRow(number, digest_of(self._method, {}), content, name=RowName(line))
         try:
             content = self._prepare(_named(row))
         except ConfigurationError as error:
-            return PreparedRow(number, digest_of(self._method, "row", row), None, error)
+            name = replace(self._name(row), line=line)
+            return PreparedRow(number, digest_of(self._method, "row", row), None, error, name=name)
         if len(self.examples) < 3 and not content.unsent:
             self.examples.append(content.example)
-        return PreparedRow(number, digest_of(self._method, content.example), content)
+        name = RowName(line, content.id, content.key)
+        return PreparedRow(number, digest_of(self._method, content.example), content, name=name)

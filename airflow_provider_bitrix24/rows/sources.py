@@ -27,7 +27,10 @@ def rows_of(
         raise ConfigurationError("give either rows or sql", next_step="name the source of the rows by one of the two")
     if csv_format is not None and file_named_by(rows) is None:
         raise ConfigurationError("csv is given, but rows is not a file", next_step="leave it out")
-    return _by_column(rows_of_query(sql, sql_conn_id) if sql is not None else _of_rows(rows, csv_format))
+    if sql is not None:
+        return _by_column(rows_of_query(sql, sql_conn_id))
+    address = file_named_by(rows)
+    return _by_column(_of_list(rows)) if address is None else rows_in_file(address, csv_format)
 
 
 def file_named_by(rows: Any) -> str | None:
@@ -44,9 +47,7 @@ def _by_column(rows: Iterable[Any]) -> Iterator[dict[str, Any]]:
         yield {str(column): value for column, value in row.items()}
 
 
-def _of_rows(rows: Any, csv_format: Mapping[str, str] | None) -> Iterable[Any]:
-    if (address := file_named_by(rows)) is not None:
-        return rows_in_file(address, csv_format)
+def _of_list(rows: Any) -> Iterable[Any]:
     if isinstance(rows, str):
         try:
             parsed = from_json_text(rows)

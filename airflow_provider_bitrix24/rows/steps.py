@@ -41,8 +41,8 @@ class Steps:
         self._memory = memory
         self._size = size
         self._takes = takes
-        #: Number of the first row that is another one than in the try before; None where none is.
-        self.changed_from: int | None = None
+        #: The first row that is another one than in the try before, ``3 (line 5)``; empty where none is.
+        self.changed_from = ""
         #: Whether an earlier try may have done rows of the steps that have changed.
         self.may_have_run = False
         #: Rows that an earlier try had, and that are not among the rows any more. Known at the end.
@@ -105,11 +105,11 @@ class Steps:
             yield step
 
 
-def _first_difference(step: Sequence[PreparedRow], remembered: Sequence[RememberedRow]) -> int | None:
+def _first_difference(step: Sequence[PreparedRow], remembered: Sequence[RememberedRow]) -> str:
     for row, earlier in zip(step, remembered, strict=False):
         if row.digest != earlier.digest:
-            return row.number
-    return step[-1].number + 1 if step else 0
+            return f"{row.number}" if row.name.line is None else f"{row.number} (line {row.name.line})"
+    return f"{step[-1].number + 1 if step else 0}"
 
 
 def _as_remembered(row: PreparedRow, earlier: RememberedRow) -> PreparedRow:

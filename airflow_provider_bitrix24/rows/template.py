@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any
 
@@ -39,6 +40,17 @@ class RowTemplate:
         if self.mapping is None:
             return {name: _cell(value) for name, value in row.items()}
         return {name: _filled(value, row) for name, value in self.mapping.items()}
+
+    def fill_some(self, row: Mapping[str, Any], wanted: Callable[[str], bool]) -> dict[str, Any]:
+        """The same of the names that are wanted, as far as the row has values for them."""
+        if self.mapping is None:
+            return {name: value for name, value in row.items() if wanted(name) and not is_blank(value)}
+        filled = {}
+        for name, shape in self.mapping.items():
+            with suppress(ConfigurationError):
+                if wanted(name) and not is_blank(value := _filled(shape, row)):
+                    filled[name] = value
+        return filled
 
     def takes_a_value(self, row: Mapping[str, Any]) -> bool:
         """Whether a column that the mapping names has a value; a mapping that names none needs none."""

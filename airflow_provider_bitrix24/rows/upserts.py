@@ -14,6 +14,7 @@ from airflow_provider_bitrix24.rows.cells import CellRules
 from airflow_provider_bitrix24.rows.keys import ItemKey, Key, folded
 from airflow_provider_bitrix24.rows.outcomes import UNCHANGED, Outcome
 from airflow_provider_bitrix24.rows.prepared_rows import PreparedRow, RowContent
+from airflow_provider_bitrix24.rows.row_names import RowName
 from airflow_provider_bitrix24.rows.template import RowTemplate
 from airflow_provider_bitrix24.rows.values import item_values
 
@@ -79,7 +80,10 @@ class UpsertWriter:
         key = self._key.of_row(fields)
         ready = FieldValues(self._key.stored(fields, key), entries)
         example = {"entityTypeId": self._fields.entity_type_id, "fields": ready.params("upsert")}
-        return RowContent(UpsertValues(key, ready), example, cleared=cleared)
+        return RowContent(UpsertValues(key, ready), example, cleared=cleared, key=self._key.by_field(key))
+
+    def name(self, row: Mapping[str, Any]) -> RowName:
+        return RowName(key=self._key.given_in(self._template.fill_some(row, self._key.has)))
 
     def may_repeat(self, row: PreparedRow) -> bool:
         return True

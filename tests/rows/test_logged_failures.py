@@ -32,7 +32,6 @@ def test_the_first_failures_are_logged_with_their_cause(operator: Any, arguments
     result = operator(task_id="task", **arguments).execute(context())
     assert {result.get("failed"), result.get("denied")} & {60}
     said = f"{all_output.records}\n{all_output.printed}"
-    logged = re.findall(
-        r"Row (\d+)(?: \(id \d+\))?: [^\n]*ACCESS_DENIED[^\n]*(?:does not have the right|needs the right)", said
-    )
+    named = r"Row (\d+)(?:, id \d+|, originId .\d+.)?: "
+    logged = re.findall(named + r"[^\n]*ACCESS_DENIED[^\n]*(?:does not have the right|needs the right)", said)
     assert len(set(logged)) == 20
