@@ -41,8 +41,9 @@ STAND_INS: dict[str, dict[str, str]] = {
     **{
         f"crm.{kind}.userfield.{action}": {"id": f"own field of {kind}"}
         for kind in ("company", "contact", "deal", "lead", "quote")
-        for action in ("get", "update", "delete")
+        for action in ("update", "delete")
     },
+    **{f"crm.{kind}.userfield.get": {"id": f"text of {kind}"} for kind in ("company", "contact", "lead", "quote")},
     **{
         f"crm.{kind}.userfield.add": {"fields.FIELD_NAME": "new name"}
         for kind in ("company", "contact", "deal", "lead", "quote")
@@ -241,6 +242,9 @@ def pages() -> dict[str, dict[str, Any]]:
     return found
 
 
+_WITH_DIRECTORIES = ("company", "deal", "lead", "quote")
+
+
 def new_objects(portal: Sandbox, result: Any) -> dict[str, Any]:
     """A deal with all that may hang on it; ``result`` calls a method and gives back the answer's ``result``."""
     (deal,) = portal.add_deals(1)
@@ -277,6 +281,9 @@ def new_objects(portal: Sandbox, result: Any) -> dict[str, Any]:
     own_chat = result("im.chat.add", {"USERS": [7], "MESSAGE": "Hi", "ENTITY_TYPE": "CRM", "ENTITY_ID": "DEAL|1663"})
     comment = {"POST_MESSAGE": "Hi", "UF_FORUM_MESSAGE_DOC": [f"n{file}"]}
     product = {"paymentId": payment, "rowId": product_row, "quantity": 2}
+    strict = {"FIELD_NAME": f"STRICT_{deal}", "MULTIPLE": "Y", "MANDATORY": "Y"}
+    directory = {**strict, "USER_TYPE_ID": "crm_status", "SETTINGS": {"ENTITY_TYPE": "INDUSTRY"}}
+    address_field = {**strict, "USER_TYPE_ID": "address", "SETTINGS": {"SHOW_MAP": "Y"}}
     requisite_id = result("crm.requisite.add", {"fields": requisite})
     address = {"TYPE_ID": 1, "ENTITY_TYPE_ID": 8, "ENTITY_ID": requisite_id, "CITY": "Springfield"}
     result("crm.address.add", {"fields": address})
@@ -323,6 +330,16 @@ def new_objects(portal: Sandbox, result: Any) -> dict[str, Any]:
                 f"crm.{kind}.userfield.add", {"fields": {"FIELD_NAME": f"OWN_{deal}", "USER_TYPE_ID": "enumeration"}}
             )
             for kind in ("company", "contact", "deal", "lead", "quote")
+        },
+        **{
+            f"text of {kind}": result(
+                f"crm.{kind}.userfield.add", {"fields": {"FIELD_NAME": f"TEXT_{deal}", "USER_TYPE_ID": "string"}}
+            )
+            for kind in ("company", "contact", "lead", "quote")
+        },
+        **{
+            f"strict field of {kind}": result(f"crm.{kind}.userfield.add", {"fields": field})
+            for kind, field in (("contact", address_field), *((kind, directory) for kind in _WITH_DIRECTORIES))
         },
         "new name": f"NEW_{deal}",
         "own entity": "CRM_3",

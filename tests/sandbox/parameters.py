@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import copy
-import pickle
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from airflow_provider_bitrix24.sandbox import Sandbox
+from airflow_provider_bitrix24.sandbox.fields.catalogue import fields_of
+from airflow_provider_bitrix24.sandbox.fields.item_kinds import NAMES
+from tests.sandbox.snapshot import Snapshot
 
 #: Where a table of a page stands among the parameters: keys of the request, by the table's name.
 _PLACES = {
@@ -189,7 +192,8 @@ def bases(parameter: Parameter, params: Any, objects: Mapping[str, Any]) -> Iter
             yield _of_a_choice(page, objects)
             return
     if re.fullmatch(r"crm\.item\.(add|update|import)", page) and path[0] == "fields":
-        for kind in _ITEM_KINDS:
+        # A kind that has no such field ignores it.
+        for kind in (kind for kind in _ITEM_KINDS if len(path) == 1 or path[1] in _names_of(kind)):
             yield {"entityTypeId": kind, "id": objects.get(_OWN[kind], 1), "fields": {"title": "x", "name": "x"}}
         return
     if ("userfield" in page and "LIST" in path) or "enum" in path:
@@ -199,6 +203,11 @@ def bases(parameter: Parameter, params: Any, objects: Mapping[str, Any]) -> Iter
         typed = {("userTypeId" if container == "field" else "USER_TYPE_ID"): "enumeration"}
         params[key] = {**params.get(key, {}), **typed, choices: [{"value" if container == "field" else "VALUE": "One"}]}
     yield params
+
+
+@cache
+def _names_of(kind: int) -> set[str | None]:
+    return {spec.names.get("new") for spec in fields_of(NAMES[kind].catalogue)}
 
 
 def _of_a_choice(page: str, objects: Mapping[str, Any]) -> Any:
@@ -264,34 +273,19 @@ class Probe:
     def __init__(self, portal: Sandbox, send: Callable[[str, Any], Any]) -> None:
         self._state = portal._state
         self._send = send
-        self._is_used = False
-        self._saved = pickle.dumps((self._state.store, self._state.users))
+        self._snapshot = Snapshot(portal)
 
     def outcome(self, method: str, params: Any, *, many: bool = False) -> str:
-        """What a call answers, and what the portal holds after a write, as one text; times of today are one."""
-        reads = re.search(r"(get|list|fields|types|search|byCommunication|findbycomm)$", method, re.IGNORECASE)
-        if not reads or many or self._is_used:
-            self._restore()
-        self._is_used = not reads or many
+        """What a call answers, and what it changes in the portal, as one text; times of today are one."""
         if many:
             self._multiply()
         answer = self._send(method, params)
         answer.pop("time", None)
-        store = vars(self._state.store).items()
-        held = [] if reads else [_plain(part) for name, part in store if name != "_kinds"]
-        text = f"{answer!r} {held!r} {[] if reads else list(self._state.users.values())!r}"
+        reads = re.search(r"(get|list|fields|types|search|byCommunication|findbycomm)$", method, re.IGNORECASE)
+        text = f"{answer!r} {[] if reads else self._snapshot.changed()!r}"
+        self._snapshot.restore()
         today = self._state.clock.iso()[:13]
         return re.sub(rf"{re.escape(today)}:\d\d:\d\d\+03:00|\d{{10}}\.\d+", "NOW", text)
-
-    def _restore(self) -> None:
-        store, users = pickle.loads(self._saved)
-        self._state.store = store
-        for user_id, user in users.items():
-            if user_id in self._state.users:
-                for name in user.__slots__:
-                    setattr(self._state.users[user_id], name, getattr(user, name))
-        for user_id in [user_id for user_id in self._state.users if user_id not in users]:
-            del self._state.users[user_id]
 
     def _multiply(self) -> None:
         """More than a page of everything of which there is something."""
@@ -301,13 +295,3 @@ class Probe:
                     row = copy.deepcopy(table.rows[table.ids[number % len(table.ids)]])
                     row.pop("id")
                     table.add(row)
-
-
-def _plain(value: Any) -> Any:
-    if hasattr(value, "rows"):
-        return value.rows
-    if isinstance(value, (set, frozenset)):
-        return sorted(map(repr, value))
-    if isinstance(value, dict):
-        return {key: _plain(part) for key, part in value.items()}
-    return value if isinstance(value, (list, int, str)) else vars(value)
