@@ -21,10 +21,11 @@ from airflow_provider_bitrix24.sandbox.methods.crm import (
     items,
     old,
     old_kinds,
+    old_user_fields,
     product_rows,
     timeline,
     todos,
-    user_fields,
+    user_field_config,
 )
 from airflow_provider_bitrix24.sandbox.methods.im import chats, messages, notifications
 from airflow_provider_bitrix24.sandbox.methods.registry import METHODS, METHODS_V3, Method, NoEffect, Page, Refusal
@@ -73,6 +74,7 @@ __all__ = [
     "notifications",
     "old",
     "old_kinds",
+    "old_user_fields",
     "order_entities",
     "orders",
     "pay_systems",
@@ -87,6 +89,6 @@ __all__ = [
     "time_entries",
     "timeline",
     "todos",
-    "user_fields",
+    "user_field_config",
     "users",
 ]
