@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 STEP = 50
 #: Longer texts of an answer are not ids.
 _LONGEST_ID = 100
+#: Params that name an object: ``id``, ``taskId``, ``TASKID``, ``GROUP_ID``.
+_ID = re.compile(r"(?i:^|_)id$|[a-z]I[dD]$|^[A-Z]+ID$")
 
 
 class CallWriter:
@@ -50,13 +53,14 @@ class CallWriter:
         self._present = PresentEntries(self.method)
         verb = self.method.lower().rpartition(".")[2]
         self._adds, self._updates = verb == "add", verb == "update"
+        # Of others, such as messages to one dialog, the order is that of the batch.
+        self._names_by_any_id = verb in ("update", "set", "delete")
         self.words: tuple[str, ...] = ("written", UNCHANGED) if self._updates else ("written",)
 
     def prepare(self, row: Mapping[str, Any]) -> RowContent:
         values = self._values(row)
         params = plain(values.values, method=self.method)
-        id_ = next((value for name, value in params.items() if _is_id(name)), None)
-        id_ = id_ if isinstance(id_, (int, str)) and not isinstance(id_, bool) else None
+        id_ = self._object_of(params)
         fields = _fields_of(params)
         if self._adds and not (self._template.takes_a_value(row) and fields != {}):
             raise ConfigurationError("the row has no value for what is added", method=self.method)
@@ -83,6 +87,16 @@ class CallWriter:
     def takes(self, step: Sequence[PreparedRow], row: PreparedRow) -> bool:
         """No object twice but in an add: what a batch cannot carry, or what is repeated, comes after the others."""
         return self._adds or row.id is None or all(str(other.id) != str(row.id) for other in step)
+
+    def _object_of(self, params: Mapping[str, Any]) -> int | str | None:
+        """What a call is about: its ``id``, or what an update or a replacement has under other names of ids."""
+        ids: dict[str, int | str] = {name: value for name, value in params.items() if _can_name(value)}
+        if (own := next(filter(_is_id, ids), None)) is not None:
+            return ids[own]
+        others = [ids[name] for name in sorted(ids) if _ID.search(name)]
+        if not others or not self._names_by_any_id:
+            return None
+        return others[0] if len(others) == 1 else ", ".join(map(str, others))
 
     def send(self, rows: Sequence[PreparedRow]) -> Iterable[Outcome]:
         """Write rows; an update leaves out phones and the like that the item has already."""
@@ -166,6 +180,10 @@ class ItemWriter(CallWriter):
         values = item_values(filled, self._rules, self._fields, adds=self._adds)
         prepared = self._fields.prepare(values.values, self._operation, place="the row")
         return RowValues({**params, "fields": prepared.params(self._operation)}, values.cleared)
+
+
+def _can_name(value: Any) -> bool:
+    return isinstance(value, (int, str)) and not isinstance(value, bool)
 
 
 def _fields_of(params: Mapping[str, Any]) -> Any:

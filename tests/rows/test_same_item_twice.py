@@ -46,3 +46,47 @@ def test_rows_about_different_items_still_share_a_request(portal, connection):
     before = portal.requests
     write([{"id": item_id, "title": "x"} for item_id in ids], entity_type_id="company", operation="update")
     assert portal.requests - before == 3
+
+
+@pytest.mark.parametrize("between", [0, 3])
+def test_the_later_of_two_calls_stays_where_the_id_has_another_name(between, portal, connection):
+    """True cannot be written in a batch, and goes after it."""
+    first, *others = [found["id"] for found in portal.tasks()[: between + 1]]
+    rows = [{"task": first, "title": "first", "tracked": True}]
+    rows += [{"task": other, "title": "x", "tracked": "N"} for other in others]
+    summary = write(
+        [*rows, {"task": str(first), "title": "last", "tracked": "N"}],
+        method="tasks.task.update",
+        mapping={"taskId": "$task", "fields": {"TITLE": "$title", "ALLOW_TIME_TRACKING": "$tracked"}},
+    )
+    assert next(found["title"] for found in portal.tasks() if found["id"] == first) == "last"
+    assert [str(line["id"]) for line in summary["outcomes"]] == [str(row) for row in (first, *others, first)]
+
+
+def test_the_later_of_two_lists_of_products_stays(portal, connection):
+    rows = [
+        {"deal": 3, "products": [{"productName": "first", "price": 1, "taxIncluded": True}]},
+        {"deal": 3, "products": [{"productName": "last", "price": 1}]},
+    ]
+    write(
+        rows,
+        method="crm.item.productrow.set",
+        mapping={"ownerId": "$deal", "ownerType": "D", "productRows": "$products"},
+    )
+    commands = [command for call in portal.calls for command in (call.commands or [call])]
+    names = [one.params["productRows"][0]["productName"] for one in commands if one.method == "crm.item.productrow.set"]
+    assert names == ["first", "last"]
+
+
+def test_rows_about_different_tasks_still_share_a_request(portal, connection):
+    ids = [found["id"] for found in portal.tasks()]
+    before = portal.requests
+    write([{"taskId": task_id, "fields": {"TITLE": "x"}} for task_id in ids], method="tasks.task.update")
+    assert len(ids) > 1
+    assert portal.requests - before == 1
+
+
+def test_messages_to_one_dialog_still_share_a_request(portal, connection):
+    before = portal.requests
+    write([{"DIALOG_ID": "1", "MESSAGE": f"m{number}"} for number in range(3)], method="im.message.add")
+    assert portal.requests - before == 1
