@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitrix24.crm.entity_types import WITH_PAYMENTS, entity_type_id
 from airflow_provider_bitrix24.exceptions import Bitrix24Error
+from airflow_provider_bitrix24.rest.conditions import check_conditions
 from airflow_provider_bitrix24.rest.message_parts import preview
 
 if TYPE_CHECKING:
@@ -38,7 +39,12 @@ def payment_owner(type_id: Any, entity_id: int) -> dict[str, Any]:
 
 
 def payment_conditions(conditions: Mapping[str, Any]) -> dict[str, Any]:
-    """A filter of payments in which True and False are Y and N, as payments have them: ``false`` would find none."""
+    """
+    A filter of payments in which True and False are Y and N, as payments have them: ``false`` would find none.
+
+    :raises ConfigurationError: a condition is an empty list, which could mean every payment.
+    """
+    check_conditions(conditions, "payment_filter", drops_empty_lists=True)
     return {name: ("Y" if value else "N") if isinstance(value, bool) else value for name, value in conditions.items()}
 
 
