@@ -11,6 +11,12 @@ from airflow_provider_bitrix24.execution.arguments import parameters
 from airflow_provider_bitrix24.rest.missing_values import from_json
 from airflow_provider_bitrix24.rest.positional import in_order, is_positional
 
+#: Methods whose answer has an outcome for each of its parts, and the operators that read them.
+_WITH_PARTS = {
+    "batch": ("commands", "Bitrix24BatchOperator"),
+    "crm.item.batchimport": ("items", "Bitrix24ImportItemsOperator"),
+}
+
 
 def parameters_of(method: str, value: Any, name: str) -> dict[str, Any]:
     """
@@ -23,6 +29,17 @@ def parameters_of(method: str, value: Any, name: str) -> dict[str, Any]:
     if isinstance(decoded, (list, tuple)) and is_positional(method):
         return dict(in_order(decoded, method=method))
     return parameters(value, name)
+
+
+def check_is_read(method: str) -> None:
+    """
+    :raises ConfigurationError: its good answer has failures in it, which only an operator of its own reads.
+    """
+    if (known := _WITH_PARTS.get(method.lower())) is not None:
+        parts, operator = known
+        raise ConfigurationError(
+            f"method is {method}, whose failed {parts} would go unnoticed here", next_step=f"use {operator}"
+        )
 
 
 def command_of(name: str, given: Any) -> tuple[str, dict[str, Any]]:

@@ -9,6 +9,7 @@ from airflow_provider_bitrix24.crm.entity_types import entity_type_id
 from airflow_provider_bitrix24.crm.items import fields_of
 from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.execution.arguments import NOT_GIVEN, NotGiven, one_of, required
+from airflow_provider_bitrix24.execution.commands import check_is_read
 from airflow_provider_bitrix24.hooks.airflow_outcome import airflow_outcome
 from airflow_provider_bitrix24.rows.base_operator import Bitrix24BaseRowsOperator, RowArguments
 
@@ -76,7 +77,7 @@ class Bitrix24BulkWriteOperator(Bitrix24BaseRowsOperator):
                 "give either method or entity_type_id", next_step="say what to write by one of the two"
             )
         if self.method is not None:
-            required(self.method, "method")
+            check_is_read(required(self.method, "method"))
             self.template()
             if self.cell_rules().decimal != ".":
                 raise ConfigurationError(

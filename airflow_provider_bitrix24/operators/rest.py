@@ -18,7 +18,13 @@ from airflow_provider_bitrix24.execution.arguments import (
 )
 from airflow_provider_bitrix24.execution.at_most_once import once
 from airflow_provider_bitrix24.execution.base_operator import Bitrix24BaseOperator
-from airflow_provider_bitrix24.execution.commands import command_of, of_command, parameters_of, written_params
+from airflow_provider_bitrix24.execution.commands import (
+    check_is_read,
+    command_of,
+    of_command,
+    parameters_of,
+    written_params,
+)
 from airflow_provider_bitrix24.execution.rendered import check_filter
 from airflow_provider_bitrix24.execution.storage import writable_path, write_json_lines
 from airflow_provider_bitrix24.execution.xcom import error_summary, is_small, small_list, small_result
@@ -102,10 +108,7 @@ class Bitrix24Operator(Bitrix24BaseOperator):
         method = client.method(required(self.method, "method"), version)
         name = method.name
         params = parameters_of(name, self.method_params, "method_params")
-        if name.lower() == "batch":
-            raise ConfigurationError(
-                "method is batch, whose failed commands would go unnoticed here", next_step="use Bitrix24BatchOperator"
-            )
+        check_is_read(name)
         written = from_json(self.as_written("method_params"))
         check_filter(params, written, "method_params", method)
         check_structures(method, params)
@@ -205,6 +208,8 @@ class Bitrix24BatchOperator(Bitrix24BaseOperator):
             command = written.get(name) if isinstance(written, Mapping) else None
             check_filter(params, written_params(command), f"commands[{name}]", client.method(method))
             with of_command(name):
+                if method.lower() != "batch":
+                    check_is_read(method)
                 check_structures(client.method(method), params)
             may_empty = self.clear or _is_written_empty(method, written_params(command))
             if not (self.references and has_reference(params)):

@@ -11,6 +11,7 @@ import pytest
 from airflow_provider_bitrix24._compat import AirflowFailException
 from airflow_provider_bitrix24.exceptions import AnswerLost, Bitrix24Error, OperationTimeLimit
 from airflow_provider_bitrix24.hooks.bitrix24 import Bitrix24Hook
+from airflow_provider_bitrix24.operators.bulk_write import Bitrix24BulkWriteOperator
 from airflow_provider_bitrix24.operators.rest import (
     Bitrix24BatchOperator,
     Bitrix24ListOperator,
@@ -71,6 +72,26 @@ def test_a_batch_that_is_too_large_for_xcom_fails_and_a_failed_one_reports_its_e
 def test_a_batch_as_any_method_is_refused_since_nobody_would_see_its_failed_commands(portal, connection):
     failure = failure_of(Bitrix24Operator, method="batch", method_params={"cmd": {"a": "crm.item.get?id=0"}})
     assert failure == "method is batch, whose failed commands would go unnoticed here: use Bitrix24BatchOperator"
+    assert portal.requests == 0
+
+
+IMPORT = {"entityTypeId": 4, "data": [{"title": "x", "assignedById": "y"}]}
+
+
+@pytest.mark.parametrize(
+    ("operator", "arguments"),
+    [
+        (Bitrix24Operator, {"method": "crm.item.batchImport", "method_params": IMPORT}),
+        (Bitrix24BatchOperator, {"commands": {"a": ["crm.item.batchimport", IMPORT]}}),
+        (Bitrix24BulkWriteOperator, {"method": "crm.item.batchImport", "rows": [IMPORT]}),
+        (Bitrix24BulkWriteOperator, {"method": "CRM.ITEM.BATCHIMPORT", "rows": [IMPORT], "dry_run": True}),
+    ],
+)
+def test_an_import_as_any_method_is_refused_since_nobody_would_see_its_failed_items(
+    operator, arguments, portal, connection
+):
+    failure = failure_of(operator, **arguments)
+    assert "whose failed items would go unnoticed here: use Bitrix24ImportItemsOperator" in failure
     assert portal.requests == 0
 
 
