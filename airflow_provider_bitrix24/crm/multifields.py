@@ -12,7 +12,7 @@ from typing import Any
 from airflow_provider_bitrix24.crm.values import as_text
 from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.rest.message_parts import preview
-from airflow_provider_bitrix24.rest.missing_values import is_missing, nothing_hint
+from airflow_provider_bitrix24.rest.missing_values import is_missing, is_written_structure, nothing_hint, text_hint
 from airflow_provider_bitrix24.rest.scalars import native
 
 #: Kinds of CRM items that have them: lead, contact, company.
@@ -50,10 +50,21 @@ def entries_of(name: str, value: Any) -> list[dict[str, Any]]:
     return [entry for entry in entries if entry["value"] or "id" in entry]
 
 
+def _plain_text(text: str, name: str) -> str:
+    """:raises ConfigurationError: it is the text of a list or an object, and would be one phone with brackets in it."""
+    text = text.strip()
+    if is_written_structure(text) and not text.startswith("("):
+        raise ConfigurationError(
+            f"{name} holds {preview(text)}, the text of a list or an object",
+            next_step=text_hint(text) or "give the list or object itself",
+        )
+    return text
+
+
 def _entry(given: Any, name: str, *, kind: str | None = None, id_: str = "") -> dict[str, Any]:
     given = as_text(given, name)
     if isinstance(given, str) and kind:
-        return {"typeId": kind, "valueType": "WORK", "value": given.strip()}
+        return {"typeId": kind, "valueType": "WORK", "value": _plain_text(given, name)}
     if not isinstance(given, Mapping):
         raise ConfigurationError(f"{name} holds {preview(given)}", next_step=_HINT)
     entry = {_KEYS.get(str(key).replace("_", "").lower(), str(key)): value for key, value in given.items()}
@@ -77,7 +88,7 @@ def _text(value: Any, name: str) -> str:
     text = "" if value is None else as_text(value, name)
     if not isinstance(text, str):
         raise ConfigurationError(f"an entry of {name} has the value {preview(value)}", next_step=_HINT)
-    return text.strip()
+    return _plain_text(text, name)
 
 
 def as_fm(entries: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_bitrix24._compat import AirflowFailException
 from airflow_provider_bitrix24.exceptions import AnswerLost
 from airflow_provider_bitrix24.operators.bulk_write import Bitrix24BulkWriteOperator
 from airflow_provider_bitrix24.operators.crm import Bitrix24AddItemOperator
@@ -158,3 +159,24 @@ def test_a_lost_answer_of_an_old_method_adds_nothing_twice_in_the_next_try(compa
     result = by_method("crm.company.update", rows, given=context(store=store, try_number=2))
     assert result["unknown"] == 0
     assert entries(portal, company) == ["+1", "a@b.example", "+2"]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        '["+1", "+2"]', "['+1', '+2']", "[]", '{"value": "+1"}', ["['+1']"], [{"value": "['+1']"}],
+        "LazySelectSequence([2 items])",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("operation", ["add", "update"])
+def test_the_text_of_a_list_is_no_phone(value, operation, portal, company):
+    rows = [{**({"id": company} if operation == "update" else {"title": "Elm"}), "PHONE": value}]
+    operator = Bitrix24BulkWriteOperator(task_id="write", entity_type_id="company", operation=operation, rows=rows)
+    with pytest.raises(AirflowFailException, match="the text of a list or an object"):
+        operator.execute(context())
+    assert entries(portal, company) == ["+1", "a@b.example"]
+
+
+def test_a_phone_may_begin_with_its_code_in_brackets(portal, company):
+    update([{"id": company, "PHONE": "(495) 123-45(67)"}])
+    assert "(495) 123-45(67)" in entries(portal, company)
