@@ -113,7 +113,7 @@ class UpsertWriter:
                 outcomes[row.number] = Outcome(row.number, UNCHANGED, items[0]["id"])
         commands, cleared = updates | adds, {row.number: row.cleared for row in rows}
         keys = {row.number: row.values.key for row in rows}
-        similar = {folded(key): items[0] for key, items in found.items()}
+        similar: dict[Key, Mapping[str, Any]] = {folded(key): items[0] for key, items in found.items()}
         done = self._client.batch(commands)
         lost: dict[int, Bitrix24Error] = {}
         for number, (method, params) in commands.items():
@@ -136,7 +136,7 @@ class UpsertWriter:
             outcomes |= self._looked_after(lost, {row.number: row.values for row in rows})
         return [outcomes[row.number] for row in rows]
 
-    def _created(self, number: int, key: Key, result: Any, similar: Mapping[Key, Mapping[str, Any]]) -> Outcome:
+    def _created(self, number: int, key: Key, result: Any, similar: dict[Key, Mapping[str, Any]]) -> Outcome:
         """
         :param similar: items that were found before, by what their keys have in common with others.
         :raises Bitrix24Error: the answer has no id.
@@ -152,7 +152,10 @@ class UpsertWriter:
                 next_step="use a key that the field holds as it is, and delete the item",
             )
             return Outcome(number, "created", item_id, error)
-        return Outcome(number, "created", item_id, note=self._note(similar.get(folded(key))))
+        note = self._note(similar.get(folded(key)))
+        # The next row of the step may have a key that is nearly the same.
+        similar.setdefault(folded(key), {"id": item_id, **dict(zip(self._key.names, key, strict=True))})
+        return Outcome(number, "created", item_id, note=note)
 
     def _note(self, other: Mapping[str, Any] | None) -> str:
         if other is None:

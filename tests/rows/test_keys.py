@@ -119,3 +119,18 @@ def test_a_key_that_was_stored_otherwise_fails_its_row_which_is_there(key, sent,
     failure = failure_of([{key: sent, "title": "Oak"}], key=key)
     assert "item 71 was added, but the portal has stored its key" in failure
     assert "the next upsert would not find it" in failure
+
+
+def test_keys_of_one_step_that_differ_only_in_blanks_are_two_items_and_that_is_said(portal, connection):
+    rows = [
+        {"originId": "a b", "title": "1"},
+        {"originId": "a\u00a0b", "title": "2"},
+        {"originId": "A  B", "title": "3"},
+    ]
+    summary = Bitrix24UpsertItemsOperator(task_id="task", entity_type_id="company", key="originId", rows=rows).execute(
+        context()
+    )
+    first = summary["outcomes"][0]["id"]
+    note = f"item {first} has the key originId 'a b', which differs only in case, blanks or the form of letters"
+    assert [line.get("message") for line in summary["outcomes"]] == [None, note, note]
+    assert (summary["created"], summary["noted"]) == (3, 2)
