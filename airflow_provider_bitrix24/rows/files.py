@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import csv
+import io
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -21,6 +22,7 @@ _GROUP, _BUFFER = 100, 256 * 1024
 #: Bytes of a text file that are read at once.
 _CHUNK = 64 * 1024
 _DECIMALS = (".", ",")
+_LINE_BLANKS = " \t\x1a"
 
 
 @dataclass(frozen=True)
@@ -58,13 +60,20 @@ class CsvFormat:
             raise ConfigurationError(f"delimiter of csv is {made.delimiter!r}", next_step="write one sign, such as ;")
         if made.decimal not in _DECIMALS:
             raise ConfigurationError(f"decimal of csv is {made.decimal!r}", next_step="write . or ,")
-        try:
-            codecs.lookup(made.encoding)
-        except LookupError:
+        if not _is_charset(made.encoding):
             raise ConfigurationError(
                 f"encoding of csv is {made.encoding!r}", next_step="write one that Python knows, such as cp1251"
-            ) from None
+            )
         return made
+
+
+def _is_charset(name: str) -> bool:
+    """Whether Python has it for text; its other codecs, such as hex, are for bytes."""
+    try:
+        io.TextIOWrapper(io.BytesIO(), encoding=name)
+    except (LookupError, ValueError):
+        return False
+    return True
 
 
 def rows_in_file(address: str, csv_format: Mapping[str, str] | None) -> Iterator[dict[str, Any]]:
@@ -97,7 +106,10 @@ def from_json_text(text: str) -> Any:
     :raises ConfigurationError: one has.
     :raises ValueError: it is not JSON.
     """
-    return json.loads(text, object_pairs_hook=_object)
+    try:
+        return json.loads(text, object_pairs_hook=_object)
+    except RecursionError:
+        raise ConfigurationError("JSON is nested too deep", next_step="write flatter objects") from None
 
 
 def check_columns(columns: Iterable[str], place: str) -> None:
@@ -126,8 +138,8 @@ def _lines(path: Any, encoding: str) -> Iterator[str]:
             chunk = stream.read(_CHUNK)
             try:
                 text = decoder.decode(chunk, final=not chunk)
-            except UnicodeDecodeError as error:
-                at = number + 1 + chunk[: error.start].count(b"\n")
+            except UnicodeError as error:
+                at = number + 1 + chunk[: getattr(error, "start", 0)].count(b"\n")
                 raise ConfigurationError(
                     f"line {at} of {path.name} is not {encoding.upper()}",
                     next_step='write the file in UTF-8 (Excel: save as "CSV UTF-8"), or name its encoding with csv',
@@ -204,7 +216,8 @@ def _read_csv(reader: Any, name: str, skipped: int) -> Iterator[dict[str, Any]]:
         _check_header(header, name)
         read = reader.line_num
         for values in reader:
-            if not values:
+            if not values or (len(values) == 1 < len(header) and not values[0].strip(_LINE_BLANKS)):
+                # A line of blanks, or the mark that DOS ends a file with.
                 read = reader.line_num
                 continue
             if len(values) != len(header):
@@ -223,11 +236,18 @@ def _read_csv(reader: Any, name: str, skipped: int) -> Iterator[dict[str, Any]]:
     except csv.Error as error:
         failure = ConfigurationError(
             f"{name} cannot be read as CSV: the row that begins in line {read + skipped + 1} ({error})",
-            next_step='look for a quote that is not closed or not doubled there: "12"" pipe"',
+            next_step=_hint_for(error),
         )
     else:
         return
     raise failure
+
+
+def _hint_for(error: csv.Error) -> str:
+    if "new-line character" in str(error):
+        return "end its lines with LF or CRLF, not with CR alone, and put values with line breaks in quotes"
+    hint = 'look for a quote that is not closed or not doubled there: "12"" pipe"'
+    return f"{hint}; longer values are read from JSON lines" if "field limit" in str(error) else hint
 
 
 def _check_header(header: list[str], name: str) -> None:

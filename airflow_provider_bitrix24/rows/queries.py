@@ -65,6 +65,11 @@ def _spool(hook: Any, sql: str, spool: IO[bytes]) -> list[str]:
         # A cursor of psycopg2 that stays with the server knows its columns with its first rows.
         rows = cursor.fetchmany(_FETCH)
         columns = [str(column[0]) for column in cursor.description or ()]
+        if not columns:
+            raise ConfigurationError(
+                "sql is a statement that returns no rows, and what it changes was rolled back",
+                next_step="write a query; to change the database, use an operator for SQL",
+            )
         check_columns(columns, "the result of sql")
         while rows:
             _keep([tuple(map(_outliving, _values(row, columns))) for row in rows], spool)

@@ -6,9 +6,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError
+from airflow_provider_bitrix24.rest.message_parts import preview
 from airflow_provider_bitrix24.rest.missing_values import text_hint
 from airflow_provider_bitrix24.rows.files import from_json_text, rows_in_file
 from airflow_provider_bitrix24.rows.queries import rows_of_query
+
+#: Around the JSON text of rows, the mark at the beginning of a file among them.
+_BLANKS = " \t\r\n\ufeff"
 
 
 def rows_of(
@@ -28,6 +32,8 @@ def rows_of(
     if csv_format is not None and file_named_by(rows) is None:
         raise ConfigurationError("csv is given, but rows is not a file", next_step="leave it out")
     if sql is not None:
+        if not isinstance(sql, str) or not sql.strip():
+            raise ConfigurationError(f"sql is {preview(sql)}, which is not a query", next_step="write one as text")
         return _by_column(rows_of_query(sql, sql_conn_id))
     address = file_named_by(rows)
     return _by_column(_of_list(rows)) if address is None else rows_in_file(address, csv_format)
@@ -35,8 +41,9 @@ def rows_of(
 
 def file_named_by(rows: Any) -> str | None:
     """The address of the file that ``rows`` names; None where it is the rows themselves."""
-    if isinstance(rows, str) and not rows.strip().startswith("["):
-        return rows.strip()
+    if isinstance(rows, str):
+        text = rows.strip(_BLANKS)
+        return None if text.startswith(("[", "{")) else text
     return str(rows) if hasattr(rows, "open") and hasattr(rows, "suffix") else None
 
 
@@ -50,7 +57,7 @@ def _by_column(rows: Iterable[Any]) -> Iterator[dict[str, Any]]:
 def _of_list(rows: Any) -> Iterable[Any]:
     if isinstance(rows, str):
         try:
-            parsed = from_json_text(rows)
+            parsed = from_json_text(rows.strip(_BLANKS))
         except ConfigurationError:
             raise
         except ValueError:

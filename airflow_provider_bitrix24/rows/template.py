@@ -27,10 +27,18 @@ class RowTemplate:
     values become text. A cell without a value becomes ``BLANK``, and so does a text whose placeholders have none.
 
     :param mapping: None puts each column under its own name.
+    :raises ConfigurationError: a column stands where a name does, which is not filled in.
     """
 
     def __init__(self, mapping: Mapping[str, Any] | None) -> None:
         self.mapping = mapping
+        for name in _names_in(mapping):
+            if any(not match["dollar"] for match in _PLACEHOLDER.finditer(name)):
+                raise ConfigurationError(
+                    f"mapping has {preview(name)} as a name, and columns are filled in only as values",
+                    next_step="write the name as it is; where it differs from row to row, make the objects before and "
+                    "leave mapping out",
+                )
         self._texts = list(_texts_in(mapping))
 
     def fill(self, row: Mapping[str, Any]) -> dict[str, Any]:
@@ -68,6 +76,14 @@ def _texts_in(shape: Any) -> Iterator[str]:
     members = shape.values() if isinstance(shape, Mapping) else shape if isinstance(shape, (list, tuple)) else ()
     for member in members:
         yield from _texts_in(member)
+
+
+def _names_in(shape: Any) -> Iterator[str]:
+    if isinstance(shape, Mapping):
+        yield from map(str, shape)
+    members = shape.values() if isinstance(shape, Mapping) else shape if isinstance(shape, (list, tuple)) else ()
+    for member in members:
+        yield from _names_in(member)
 
 
 def _columns_of(text: str, row: Mapping[str, Any]) -> list[str]:

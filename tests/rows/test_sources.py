@@ -82,7 +82,10 @@ def test_rows_come_from_json_lines_csv_and_parquet_alike(tmp_path):
         ),
         ("r.csv", "a,b\n1\n", "line 2 of r.csv has 1 values, and its header 2: put values with commas"),
         ("r.csv", 'a,b\n"x\ny",2\n1,2,3\n', "line 4 of r.csv has 3 values, and its header 2"),
+        ("r.csv", "a,b\r1,2\r", "end its lines with LF or CRLF"),
+        ("r.csv", "a\n" + "x" * 140_000 + "\n", "longer values are read from JSON lines"),
         ("r.jsonl", '{"a": 1}\nb\n', "line 2 of r.jsonl is not JSON: write one object to a line"),
+        ("r.jsonl", '{"a": ' + "[" * 100_000 + "]" * 100_000 + "}\n", "line 1 of r.jsonl: JSON is nested too deep"),
         ("r.parquet", b"", "r.parquet cannot be read as Parquet (Parquet file size is 0 bytes)"),
         ("r.parquet", b"PAR1 and then nothing", "r.parquet cannot be read as Parquet"),
     ],
@@ -118,6 +121,21 @@ def test_quotes_commas_and_line_breaks_in_values_are_read(tmp_path):
     assert rows == [{"a": '12" pipe, long', "b": "x\r\ny"}, {"a": "1", "b": ""}]
 
 
+@pytest.mark.parametrize("line", ["   ", "\t", " \r", "\x1a"])
+def test_a_line_of_blanks_is_no_row(line, tmp_path):
+    assert read(tmp_path, "r.csv", f"a,b\n1,2\n{line}\n3,4\n{line}") == [{"a": "1", "b": "2"}, {"a": "3", "b": "4"}]
+
+
+@pytest.mark.parametrize("text", ['\ufeff[{"title": "Oak"}]', '{"title": "Oak"}', ' \n{"title": "Oak"}\n'])
+def test_the_json_text_of_rows_is_no_address(text, portal, connection):
+    assert write(entity_type_id=4, rows=text)["written"] == 1
+
+
+def test_half_an_object_is_called_so(portal, connection):
+    assert "rows is not JSON" in failure_of(entity_type_id=4, rows='{"title": "Oak"')
+    assert "add | tojson to it" in failure_of(entity_type_id=4, rows="{'title': 'Oak'}")
+
+
 @pytest.mark.parametrize("mark", ["", "\ufeff"])
 @pytest.mark.parametrize("first", ["sep=;\n", "sep=;\r\n", '"sep=;"\n', "SEP=;\n"])
 def test_excels_first_line_and_a_byte_order_mark_are_understood(mark, first, tmp_path):
@@ -150,6 +168,10 @@ def test_a_long_file_in_a_wide_encoding_is_read_to_its_end(tmp_path):
         ({"delimiter": ";;"}, "delimiter of csv is ';;'"),
         ({"decimal": "·"}, "decimal of csv is '·': write . or ,"),
         ({"encoding": "latin-99"}, "encoding of csv is 'latin-99'"),
+        ({"encoding": "hex"}, "encoding of csv is 'hex'"),
+        ({"encoding": "rot13"}, "encoding of csv is 'rot13'"),
+        ({"encoding": "zip"}, "encoding of csv is 'zip'"),
+        ({"encoding": "utf\0"}, "encoding of csv is 'utf\\x00'"),
         ({"delimiter": None}, "delimiter of csv is None"),
         (";", "csv is not an object, but ';'"),
     ],
@@ -286,6 +308,26 @@ def test_columns_are_filled_in_wherever_a_text_names_them(text, filled):
     assert RowTemplate({"a": text, "b": [{"c": text}]}).fill(row) == {"a": filled, "b": [{"c": filled}]}
 
 
+@pytest.mark.parametrize(
+    "mapping",
+    [
+        {"fm": {"$phone_id": {"typeId": "PHONE", "value": "$phone"}}},
+        {"${any name}": "x"},
+        {"title": "x", "UF_CRM_$phone_id": "$phone"},
+        {"fm": [{"typeId": "PHONE", "value": "$phone", "$phone": "x"}]},
+    ],
+)
+@pytest.mark.parametrize("kind", ["item", "method"])
+def test_a_column_in_place_of_a_name_is_refused(mapping, kind, portal, connection):
+    """It was sent as it is: a phone was added in place of the one whose id the column had."""
+    given = {"entity_type_id": 4, "operation": "update"}
+    if kind == "method":
+        given, mapping = {"method": "crm.timeline.comment.add"}, {"fields": mapping}
+    failure = failure_of(**given, rows=[{"id": 1, "phone_id": 101, "phone": "+1"}], mapping=mapping)
+    assert "as a name, and columns are filled in only as values" in failure
+    assert portal.requests == 0
+
+
 @pytest.mark.parametrize("text", ["$nmae", "K-$nmae", "${nmae}", "$name and $nmae", "$5 each"])
 def test_a_column_that_there_is_not_fails_the_row(text, portal, connection):
     failure = failure_of(entity_type_id=4, rows=[{"name": "Oak"}], mapping={"title": text})
@@ -332,3 +374,22 @@ def test_rows_come_from_a_database_by_its_connection(database, portal, connectio
     )  # fmt: skip
     assert summary["written"] == 3
     assert [item["title"] for item in portal.items(4)[-3:]] == ["Firm 0", "Firm 1", "Firm 2"]
+
+
+@pytest.mark.parametrize(
+    "statement", ["DELETE FROM firms", "-- nothing", "UPDATE firms SET name = 'x'", "CREATE TABLE other (a TEXT)"]
+)
+def test_a_statement_that_returns_no_rows_is_refused(statement, database, portal, connection):
+    database.execute("CREATE TABLE firms (name TEXT)")
+    database.execute("INSERT INTO firms VALUES ('Oak')")
+    database.commit()
+    failure = failure_of(entity_type_id="company", sql=statement, sql_conn_id="firms")
+    assert "sql is a statement that returns no rows" in failure
+    assert database.execute("SELECT name FROM firms").fetchall() == [("Oak",)]
+
+
+@pytest.mark.parametrize("statement", [" ", "\n", ["SELECT 1"], 5])
+def test_what_is_not_a_query_is_refused_before_anything_is_sent(statement, database, portal, connection):
+    failure = failure_of(entity_type_id="company", sql=statement, sql_conn_id="firms")
+    assert "sql is " in failure
+    assert portal.requests == 0
