@@ -169,7 +169,7 @@ def test_a_lost_answer_of_an_old_method_adds_nothing_twice_in_the_next_try(compa
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("operation", ["add", "update"])
-def test_the_text_of_a_list_is_no_phone(value, operation, portal, company):
+def test_the_text_of_a_list_is_not_a_phone(value, operation, portal, company):
     rows = [{**({"id": company} if operation == "update" else {"title": "Elm"}), "PHONE": value}]
     operator = Bitrix24BulkWriteOperator(task_id="write", entity_type_id="company", operation=operation, rows=rows)
     with pytest.raises(AirflowFailException, match="the text of a list or an object"):

@@ -51,7 +51,7 @@ def test_rows_about_different_items_still_share_a_request(portal, connection):
 @pytest.mark.parametrize("between", [0, 3])
 def test_the_later_of_two_calls_stays_where_the_id_has_another_name(between, portal, connection):
     """True cannot be written in a batch, and goes after it."""
-    first, *others = [found["id"] for found in portal.tasks()[: between + 1]]
+    first, *others = [task["id"] for task in portal.tasks()[: between + 1]]
     rows = [{"task": first, "title": "first", "tracked": True}]
     rows += [{"task": other, "title": "x", "tracked": "N"} for other in others]
     summary = write(
@@ -59,7 +59,7 @@ def test_the_later_of_two_calls_stays_where_the_id_has_another_name(between, por
         method="tasks.task.update",
         mapping={"taskId": "$task", "fields": {"TITLE": "$title", "ALLOW_TIME_TRACKING": "$tracked"}},
     )
-    assert next(found["title"] for found in portal.tasks() if found["id"] == first) == "last"
+    assert next(task["title"] for task in portal.tasks() if task["id"] == first) == "last"
     assert [str(line["id"]) for line in summary["outcomes"]] == [str(row) for row in (first, *others, first)]
 
 
@@ -74,12 +74,16 @@ def test_the_later_of_two_lists_of_products_stays(portal, connection):
         mapping={"ownerId": "$deal", "ownerType": "D", "productRows": "$products"},
     )
     commands = [command for call in portal.calls for command in (call.commands or [call])]
-    names = [one.params["productRows"][0]["productName"] for one in commands if one.method == "crm.item.productrow.set"]
+    names = [
+        command.params["productRows"][0]["productName"]
+        for command in commands
+        if command.method == "crm.item.productrow.set"
+    ]
     assert names == ["first", "last"]
 
 
 def test_rows_about_different_tasks_still_share_a_request(portal, connection):
-    ids = [found["id"] for found in portal.tasks()]
+    ids = [task["id"] for task in portal.tasks()]
     before = portal.requests
     write([{"taskId": task_id, "fields": {"TITLE": "x"}} for task_id in ids], method="tasks.task.update")
     assert len(ids) > 1

@@ -122,12 +122,12 @@ def test_quotes_commas_and_line_breaks_in_values_are_read(tmp_path):
 
 
 @pytest.mark.parametrize("line", ["   ", "\t", " \r", "\x1a"])
-def test_a_line_of_blanks_is_no_row(line, tmp_path):
+def test_a_line_of_blanks_is_not_a_row(line, tmp_path):
     assert read(tmp_path, "r.csv", f"a,b\n1,2\n{line}\n3,4\n{line}") == [{"a": "1", "b": "2"}, {"a": "3", "b": "4"}]
 
 
 @pytest.mark.parametrize("text", ['\ufeff[{"title": "Oak"}]', '{"title": "Oak"}', ' \n{"title": "Oak"}\n'])
-def test_the_json_text_of_rows_is_no_address(text, portal, connection):
+def test_the_json_text_of_rows_is_not_an_address(text, portal, connection):
     assert write(entity_type_id=4, rows=text)["written"] == 1
 
 
