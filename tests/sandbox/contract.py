@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from airflow_provider_bitrix24.sandbox import Sandbox
+from airflow_provider_bitrix24.sandbox.methods.tasks.tasks_v3 import TASK_FIELDS
 
 CONTRACT = Path(__file__).parent.parent / "contract"
 
@@ -205,10 +206,11 @@ STAND_INS: dict[str, dict[str, str]] = {
     **{
         f"lists.element.{action}": {
             "IBLOCK_ID": "own list",
-            "ELEMENT_ID": "list element",
+            "ELEMENT_ID": "filled list element" if action == "get" else "list element",
             "ELEMENT_CODE": "new name",
             "FILTER.NAME": "any name",
             "FILTER.<=DATE_CREATE": "later",
+            "SELECT.5": "list field",
         }
         for action in ("add", "delete", "get", "update")
     },
@@ -217,7 +219,8 @@ STAND_INS: dict[str, dict[str, str]] = {
     "user.update": {"ID": "user"},
     "tasks.task.update": {"taskId": "task", "fields.RESPONSIBLE_ID": "user"},
     "tasks.task.get": {"taskId": "task"},
-    "tasks.task.get.v3": {"id": "task"},
+    # The printed answer is of a whole task.
+    "tasks.task.get.v3": {"id": "task", "select": "whole task"},
     "tasks.task.list": {"filter.RESPONSIBLE_ID": "user"},
 }
 
@@ -250,7 +253,8 @@ def new_objects(portal: Sandbox, result: Any) -> dict[str, Any]:
     (deal,) = portal.add_deals(1)
     (smart_item,) = portal.add_items(128, 1)
     contacts = {"PHONE": [{"VALUE": "+15550000001"}], "EMAIL": [{"VALUE": "someone@example.com"}]}
-    lead = result("crm.lead.add", {"FIELDS": {"TITLE": "Lead", "OPPORTUNITY": 15000, **contacts}})
+    chat = {"IM": [{"VALUE_TYPE": "OPENLINE", "VALUE": "imol|livechat|1|67|21"}]}
+    lead = result("crm.lead.add", {"FIELDS": {"TITLE": "Lead", "OPPORTUNITY": 15000, **contacts, **chat}})
     result("crm.company.add", {"FIELDS": {"TITLE": "Company", **contacts}})
     twins = [result("crm.contact.add", {"FIELDS": {"NAME": "Ada"}}) for _ in range(3)]
     result("crm.contact.add", {"FIELDS": {"NAME": "Bob", "PHONE": [{"VALUE": "8976543"}]}})
@@ -278,9 +282,13 @@ def new_objects(portal: Sandbox, result: Any) -> dict[str, Any]:
     field["SETTINGS"] |= dict.fromkeys(("ADD_READ_ONLY_FIELD", "EDIT_READ_ONLY_FIELD"), "N")
     list_field = result("lists.field.add", {**own_list, "FIELDS": field})
     element = {**own_list, "ELEMENT_CODE": f"own_{deal}", "FIELDS": {"NAME": "Test Element"}}
+    filled = {**element, "ELEMENT_CODE": f"filled_{deal}"}
+    filled["FIELDS"] = {"NAME": "Test Element", list_field: ["1", "2"]}
     own_chat = result("im.chat.add", {"USERS": [7], "MESSAGE": "Hi", "ENTITY_TYPE": "CRM", "ENTITY_ID": "DEAL|1663"})
     comment = {"POST_MESSAGE": "Hi", "UF_FORUM_MESSAGE_DOC": [f"n{file}"]}
     product = {"paymentId": payment, "rowId": product_row, "quantity": 2}
+    labelled = {"USER_TYPE_ID": "enumeration", "EDIT_FORM_LABEL": {"en": "Features", "de": "Merkmale"}}
+    labelled["LIST"] = [{"VALUE": "One"}]
     strict = {"FIELD_NAME": f"STRICT_{deal}", "MULTIPLE": "Y", "MANDATORY": "Y"}
     directory = {**strict, "USER_TYPE_ID": "crm_status", "SETTINGS": {"ENTITY_TYPE": "INDUSTRY"}}
     address_field = {**strict, "USER_TYPE_ID": "address", "SETTINGS": {"SHOW_MAP": "Y"}}
@@ -293,6 +301,7 @@ def new_objects(portal: Sandbox, result: Any) -> dict[str, Any]:
         "own list": own_list["IBLOCK_ID"],
         "list field": list_field,
         "list element": result("lists.element.add", element),
+        "filled list element": result("lists.element.add", filled),
         "any name": "%Test%",
         "later": "2035-12-31",
         "administrator": portal.admin.id,
@@ -327,7 +336,7 @@ def new_objects(portal: Sandbox, result: Any) -> dict[str, Any]:
         },
         **{
             f"own field of {kind}": result(
-                f"crm.{kind}.userfield.add", {"fields": {"FIELD_NAME": f"OWN_{deal}", "USER_TYPE_ID": "enumeration"}}
+                f"crm.{kind}.userfield.add", {"fields": {"FIELD_NAME": f"OWN_{deal}", **labelled}}
             )
             for kind in ("company", "contact", "deal", "lead", "quote")
         },
@@ -357,6 +366,7 @@ def new_objects(portal: Sandbox, result: Any) -> dict[str, Any]:
         "todo": result("crm.activity.todo.add", todo)["id"],
         "user field": 401,
         "task": task,
+        "whole task": [*TASK_FIELDS, "responsible.name", "responsible.email"],
         "time entry": result(
             "task.elapseditem.add", {"TASKID": task, "ARFIELDS": {"SECONDS": 60, "COMMENT_TEXT": "x"}}
         ),
@@ -416,8 +426,8 @@ def deviations(documented: Any, answer: Any, place: str = "") -> Iterator[str]:
     Where an answer lacks a key of the documented one, or has another JSON type there.
 
     ``null`` and empty arrays say nothing of a type: ``[]`` also stands for an empty object. The first element of a
-    documented list has its like among those of the answer. User fields are those of the documentation's own portal, and
-    ``next`` depends on how much that holds.
+    documented list has its like among those of the answer, and so has a key that is an id. User fields are those of the
+    documentation's own portal, and ``next`` depends on how much that holds.
     """
     if documented in (None, []) or answer in (None, []):
         return
@@ -427,6 +437,9 @@ def deviations(documented: Any, answer: Any, place: str = "") -> Iterator[str]:
                 continue
             if key in answer:
                 yield from deviations(value, answer[key], f"{place}.{key}")
+            elif likes := _same_kind_of_key(key, answer):
+                found = (list(deviations(value, answer[like], f"{place}.{key}")) for like in likes)
+                yield from min(found, key=len)
             else:
                 yield f"{place}.{key} is missing"
     elif isinstance(documented, list) and isinstance(answer, list):
@@ -434,6 +447,12 @@ def deviations(documented: Any, answer: Any, place: str = "") -> Iterator[str]:
         yield from min(rows, key=len)
     elif _json_type(documented) != _json_type(answer):
         yield f"{place} is {answer!r}, documented as {documented!r}"
+
+
+def _same_kind_of_key(key: str, answer: dict[str, Any]) -> list[str]:
+    """Keys like a documented one that is an id, ``1669`` or ``PROPERTY_951``."""
+    match = re.fullmatch(r"(PROPERTY_)?\d+", key)
+    return [own for own in answer if match and re.fullmatch(rf"{match[1] or ''}\d+", own)]
 
 
 def _json_type(value: Any) -> str:

@@ -49,15 +49,7 @@ DEVIATIONS = {
         "`false` is printed; a portal tells which object it was, and who changed it (server source)",
     ),
     "userfieldconfig.add": (r"\.result\.field\.\w+\.ru", "a language of the documentation's own portal"),
-    "userfieldconfig.get": (r"\.result\.field\.\w+\.de", "a language of the documentation's own portal"),
     "userfieldconfig.getTypes": (r"\.result\.types\.rest_219_test", "a type of an application of the documentation"),
-    "lists.field.get": (r"\.result\.L\.DISPLAY_VALUES_FORM\.\d", "the keys are ids of choices"),
-    "lists.element.get": (r"\.result\[0\]\.PROPERTY_", "own fields of the documentation's own list"),
-    "task.commentitem.get": (r"\.result\.ATTACHED_OBJECTS\.\d", "the keys are ids of files"),
-    "task.commentitem.getlist": (r"\.result\[0\]\.ATTACHED_OBJECTS\.\d", "the keys are ids of files"),
-    "crm.timeline.comment.get": (r"\.result\.FILES\.\d", "the keys are ids of files"),
-    "crm.lead.get": (r"\.result\.IM ", "of multi-fields the sandbox keeps phones and e-mails"),
-    "tasks.task.get.v3": (r"\.result\.item\.", "the request selects two fields, the printed answer is of a whole task"),
     "tasks.task.getFields": (r"\.result\.fields\.UF_NEW_TASKS_FIELD", "a field of the documentation's own portal"),
     **dict.fromkeys(
         ("tasks.task.defer", "tasks.task.pause", "tasks.task.renew", "tasks.task.start"),
@@ -67,11 +59,6 @@ DEVIATIONS = {
         r"\.result\.tasks\[0\]\.(length|task|time|parsed|counter|tags|subStatus|\w+Data)",
         "results, timers and counters of a task, which the sandbox does not keep",
     ),
-    "user.get": (
-        r"\.result\[0\]\.LAST_ACTIVITY_DATE",
-        "text on the portal: `{}` is how an example's tool printed a time",
-    ),
-    "user.search": (r"\.result\[0\]\.LAST_ACTIVITY_DATE", "as in `user.get`"),
 }
 
 

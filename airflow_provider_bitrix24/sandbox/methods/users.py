@@ -100,7 +100,13 @@ def get(portal: PortalState, user: User, params: Params) -> Any:
     table.ids = sorted(number for number, row in table.rows.items() if all(_mentions(row, text) for text in searched))
     page = _page(table, _USER_FIELDS, params, filter_)
     select = {str(name) for name in as_map(params.get("SELECT")).values()}
-    return Page([_selected(user_row(portal.users[row["id"]]), select) for row in page.result], page.total, page.next)
+    people = [portal.users[row["id"]] for row in page.result]
+    return Page([_selected(_listed(person), select) for person in people], page.total, page.next)
+
+
+def _listed(person: User) -> Row:
+    """As the pages of the lists print it; ``user.current`` has a text there."""
+    return {**user_row(person), "LAST_ACTIVITY_DATE": {}}
 
 
 def _for_filter(person: User) -> Row:
