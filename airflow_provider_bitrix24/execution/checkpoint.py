@@ -128,7 +128,15 @@ class ObjectCheckpoint(Checkpoint):
         file = self._file(key, version)
         if is_local(file):
             # Nobody has a file of that name yet, not even a link to somewhere else.
-            with Path(file.path).open("x", encoding="utf-8") as stream:
+            try:
+                stream = Path(file.path).open("x", encoding="utf-8")  # noqa: SIM115 - closed below
+            except FileExistsError:
+                raise ConfigurationError(
+                    f"another process of this task writes the same report: {file.path} is there already",
+                    next_step="end one of them; a retry goes on after what both have done",
+                    retryable=True,
+                ) from None
+            with stream:
                 stream.write(json.dumps(value))
         else:
             file.write_text(json.dumps(value))

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_bitrix24._compat import AirflowFailException
+from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.operators.bulk_write import Bitrix24BulkWriteOperator
 from tests.operators.context import context
 
@@ -51,6 +52,6 @@ def test_files_of_the_memory_are_new_ones(tmp_path, portal, connection, monkeypa
     (first, *_) = sorted((tmp_path / "r.jsonl.checkpoint").iterdir())
     first.unlink()
     first.symlink_to(tmp_path / "victim")
-    with pytest.raises(FileExistsError):
+    with pytest.raises(ConfigurationError, match=r"writes the same report: .*0\.1\.json is there"):
         write(tmp_path / "r.jsonl")
     assert not (tmp_path / "victim").exists()
