@@ -42,7 +42,7 @@ def payment_conditions(conditions: Mapping[str, Any]) -> dict[str, Any]:
     """
     A filter of payments in which True and False are Y and N, as payments have them: ``false`` would find none.
 
-    :raises ConfigurationError: a condition is an empty list, which could mean every payment.
+    :raises ConfigurationError: a condition has no value, or a group no condition: it might choose every payment.
     """
     check_conditions(conditions, "payment_filter", drops_empty_lists=True)
     return {name: ("Y" if value else "N") if isinstance(value, bool) else value for name, value in conditions.items()}

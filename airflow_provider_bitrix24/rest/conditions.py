@@ -58,14 +58,29 @@ def check_conditions(filter_: Any, place: str, *, method: str = "", drops_empty_
 
     Under bounds (``>``, ``>=``, ``<``, ``<=``, ``><``) a missing value, an empty text and the texts that are made of a
     missing value (``None``, ``nan``) are refused; under ``%`` a missing value and an empty text; elsewhere a missing
-    value, as one of a list too. So is a window that can hold nothing, such as ``>=5`` with ``<5``.
+    value, as one of a list too. So is a window that can hold nothing, such as ``>=5`` with ``<5``, and a group without
+    a condition: among alternatives it would hold for everything.
 
     :param filter_: the filter of a list of any version, an object or a list.
     :param place: the argument or parameter, for messages: ``item_filter``, ``the filter``.
     :param drops_empty_lists: the portal leaves out a condition whose list is empty.
     :raises ConfigurationError: the filter would not mean what it says.
     """
-    _check(_group_of(filter_), [], place, method, drops_empty_lists)
+    group = _group_of(filter_)
+    if filter_ and isinstance(filter_, (Mapping, list, tuple)) and not (group.conditions or group.groups):
+        raise _no_condition(filter_, place, method)
+    _check(group, [], place, method, drops_empty_lists)
+
+
+def _no_condition(group: Any, place: str, method: str) -> ConfigurationError:
+    is_whole = isinstance(group, (Mapping, list, tuple))
+    what = f"a group in {place} has no condition" if is_whole else f"a group in {place} is {preview(group)}"
+    return ConfigurationError(
+        f"{what}, and might hold for everything",
+        method=method,
+        next_step=nothing_hint(group)
+        or 'write e.g. {"logic": "OR", "0": {"=id": 5}, "1": {"=id": 7}}, or leave it out',
+    )
 
 
 def _check(group: _Group, outer: list[Condition], place: str, method: str, drops_empty_lists: bool) -> None:
@@ -77,8 +92,11 @@ def _check(group: _Group, outer: list[Condition], place: str, method: str, drops
     else:
         for condition in group.conditions:
             _check_windows([*outer, condition], place, method)
-    for inner in group.groups:
-        _check(_group_of(inner), outer, place, method, drops_empty_lists)
+    for member in group.groups:
+        inner = _group_of(member)
+        if not (inner.conditions or inner.groups):
+            raise _no_condition(member, place, method)
+        _check(inner, outer, place, method, drops_empty_lists)
 
 
 def _group_of(filter_: Any) -> _Group:
@@ -106,7 +124,7 @@ def _of_object(filter_: Mapping[Any, Any]) -> tuple[list[Condition], list[Any]]:
         if name.lower().lstrip(":") in ("logic", "negative"):
             continue
         if name.isdecimal() or name.startswith("::"):
-            groups += value if isinstance(value, (list, tuple)) else [value]
+            groups += value if isinstance(value, (list, tuple)) and value else [value]
             continue
         operator = OPERATORS.match(name)[0]  # type: ignore[index]
         conditions.append(Condition(name, name[len(operator) :], operator, value))
@@ -122,7 +140,7 @@ def _of_list(filter_: Any) -> tuple[list[Condition], list[Any]]:
             field, operator = member[0], str(member[1]).lower() if len(member) == 3 else "="
             operator = _OF_VERSION_3.get(operator, operator)
             conditions.append(Condition(f"{field} {operator}", field, operator, member[-1]))
-        elif isinstance(member, (Mapping, list, tuple)):
+        else:
             groups.append(member)
     return conditions, groups
 

@@ -259,6 +259,12 @@ def test_more_than_max_deletions_fail_before_the_first(most, count, portal, conn
         ({"entity_ids": [1], "payment_filter": '{"@id": []}'}, "'@id' in payment_filter is an empty list"),
         ({"entity_ids": [1], "payment_filter": {"=paid": "N", "!id": ()}}, "'!id' in payment_filter is an empty list"),
         ({"entity_ids": [1], "payment_filter": {"0": {"id": []}}}, "'id' in payment_filter is an empty list"),
+        ({"entity_ids": [1], "payment_filter": {"0": None}}, "a group in payment_filter is None, and might hold for"),
+        ({"entity_ids": [1], "payment_filter": {"0": "x"}}, "a group in payment_filter is 'x', and might hold for"),
+        (
+            {"entity_ids": [1], "payment_filter": {"0": {"logic": "OR", "0": {}, "1": {"=paid": "N"}}}},
+            "a group in payment_filter has no condition, and might hold for everything",
+        ),
         ({"entity_ids": [1], "payment_filter": "null"}, "but 'null': it has no value"),
         ({"entity_ids": [1], "payment_filter": "{'=paid': 'N'}"}, "add | tojson to it"),
         ({"payment_ids": "['1', '2']"}, "payment_ids is not a list of ids, but \"['1', '2']\": if a template wrote it"),

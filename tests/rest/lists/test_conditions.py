@@ -185,6 +185,34 @@ def test_an_empty_list_is_refused_where_the_portal_would_drop_it(portal: Sandbox
         check_conditions({"0": {"logic": "OR", "0": {"@ID": []}}}, "the filter", drops_empty_lists=True)
 
 
+@pytest.mark.parametrize(
+    "filter_",
+    [
+        {"0": {}},
+        {"0": []},
+        {"0": None},
+        {"0": "None"},
+        {"0": "=TITLE"},
+        {"=TITLE": "Oak", "0": {"logic": "OR"}},
+        {"0": {"logic": "OR", "0": {}, "1": {"=TITLE": "Oak"}}},
+        {"0": {"logic": "OR", "0": None, "1": {"=TITLE": "Oak"}}},
+        {"0": {"logic": "OR", "0": {"0": {"0": {}}}, "1": {"=TITLE": "Oak"}}},
+        {"::SUBFILTER-1": {}},
+        {"logic": "OR"},
+        [["id", ">", 5], None],
+        [{"logic": "or", "conditions": []}],
+        [{"logic": "or", "conditions": [["id", ">", 5], {}]}],
+    ],
+)
+def test_a_group_without_a_condition_is_refused(portal: Sandbox, client: Client, filter_: Any) -> None:
+    with pytest.raises(ConfigurationError, match=r"a group in the filter (has no condition|is .*), and might hold for"):
+        check_conditions(filter_, "the filter")
+    if isinstance(filter_, dict):
+        with pytest.raises(ConfigurationError, match="a group in the filter"):
+            list(client.list("crm.item.list", {"entityTypeId": 2, "filter": filter_}))
+        assert portal.connections == 0
+
+
 def test_the_lists_of_many_parents_are_checked_too(portal: Sandbox, client: Client) -> None:
     with pytest.raises(ConfigurationError, match=NO_VALUE):
         list(client.children("crm.deal.list", [1, 2], lambda company: {"filter": {"COMPANY_ID": company, ">ID": None}}))
