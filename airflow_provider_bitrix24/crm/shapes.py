@@ -14,6 +14,7 @@ from typing import Any
 
 from airflow_provider_bitrix24.crm import multifields
 from airflow_provider_bitrix24.exceptions import ConfigurationError
+from airflow_provider_bitrix24.rest.encoding import has_reference
 from airflow_provider_bitrix24.rest.message_parts import preview
 
 #: Methods that replace all of an object's rows or relations, and the parameter that holds the new ones.
@@ -22,23 +23,35 @@ _REPLACING = (
     (re.compile(r"crm\.item\.productrow\.set"), "productRows"),
     (re.compile(r"crm\.[a-z]+\.(contact|company)\.items\.set"), "items"),
 )
+#: How the names in such rows are spelled.
+_ROW_NAMES = {
+    "rows": re.compile(r"[A-Z0-9_]+"),
+    "productRows": re.compile(r"[a-z][A-Za-z0-9]*"),
+    "items": re.compile(r"[A-Z0-9_]+"),
+}
+_ROW_HINTS = {
+    "rows": "write names such as PRODUCT_NAME and PRICE",
+    "productRows": "write names such as productName and price",
+    "items": "write names such as CONTACT_ID or COMPANY_ID, and IS_PRIMARY",
+}
 _OLD_WITH_MULTIFIELDS = re.compile(r"crm\.(lead|contact|company)\.(add|update)")
 _OLD_MULTIFIELDS = frozenset({*multifields.TYPES, "LINK"})
 
 
-def check_shapes(method: str, params: Mapping[str, Any], *, may_empty: bool = False) -> None:
+def check_shapes(method: str, params: Mapping[str, Any], *, may_empty: bool = False, references: bool = False) -> None:
     """
     Check what a method is about to be given.
 
     :param may_empty: the author has said that an empty list is meant, where it removes everything.
+    :param references: a text such as ``$result[…]`` stands for what an earlier command of the batch answers.
     :raises ConfigurationError: the portal would lose what was given, or remove what is there.
     """
     if replaced := replaced_in(method):
-        _check_replacement(method, replaced, params, may_empty)
+        _check_replacement(method, replaced, params, may_empty, references)
     if _OLD_WITH_MULTIFIELDS.fullmatch(method.lower()):
         for name, value in params.items():
             if name.lower() in ("fields", "arfields") and isinstance(value, Mapping):
-                _check_multifields(method, value)
+                _check_multifields(method, value, references)
 
 
 def replaced_in(method: str) -> str | None:
@@ -46,7 +59,7 @@ def replaced_in(method: str) -> str | None:
     return next((name for pattern, name in _REPLACING if pattern.fullmatch(method.lower())), None)
 
 
-def _check_replacement(method: str, name: str, params: Mapping[str, Any], may_empty: bool) -> None:
+def _check_replacement(method: str, name: str, params: Mapping[str, Any], may_empty: bool, references: bool) -> None:
     # Old methods read the names of parameters in any case, crm.item.productrow.set reads one spelling.
     spelled = [key for key in params if key == name or (name != "productRows" and key.lower() == name)]
     hint = f'write {{"{name}": [{{…}}, …]}}'
@@ -58,6 +71,8 @@ def _check_replacement(method: str, name: str, params: Mapping[str, Any], may_em
             next_step=hint,
         )
     rows = params[spelled[0]]
+    if references and isinstance(rows, str) and has_reference(rows):
+        return
     if not isinstance(rows, (list, tuple)) or not all(isinstance(row, Mapping) and row for row in rows):
         raise ConfigurationError(
             f"{spelled[0]} is not a list of objects, but {preview(rows)}, and the portal would remove what is there",
@@ -70,11 +85,21 @@ def _check_replacement(method: str, name: str, params: Mapping[str, Any], may_em
             method=method,
             next_step="write [] in the DAG or set clear=True if that is meant; else check where it came from",
         )
+    known = _ROW_NAMES[name]
+    for number, row in enumerate(rows):
+        wrong = [str(key) for key in row if not known.fullmatch(str(key))]
+        if wrong:
+            raise ConfigurationError(
+                f"{spelled[0]}[{number}] names {wrong[0]!r}, which the portal would silently drop",
+                method=method,
+                next_step=_ROW_HINTS[name],
+            )
 
 
-def _check_multifields(method: str, fields: Mapping[str, Any]) -> None:
+def _check_multifields(method: str, fields: Mapping[str, Any], references: bool) -> None:
     for name, value in fields.items():
-        if name not in _OLD_MULTIFIELDS or value is None:
+        is_reference = references and isinstance(value, str) and has_reference(value)
+        if name not in _OLD_MULTIFIELDS or value is None or is_reference:
             continue
         members = list(value.values()) if isinstance(value, Mapping) else value
         is_one_entry = isinstance(value, Mapping) and not all(isinstance(member, Mapping) for member in members)

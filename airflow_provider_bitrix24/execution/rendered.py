@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+#: In place of what the DAG file does not have.
+_NOT_THERE = object()
+
 
 def as_written(operator: Any, name: str, given: Any) -> Any:
     """
@@ -69,6 +72,52 @@ def without_lost_values(written: Any, fields: Mapping[str, Any]) -> dict[str, An
     return kept
 
 
+def check_lost_values(
+    params: Mapping[str, Any], written: Any, place: str, method: Method, *, clear: bool = False
+) -> None:
+    """
+    Refuse what a template, or another task, left without a value among a method's parameters.
+
+    None and the texts that templates make of it (``None``, ``nan``) would be written as values, or clear what is there.
+    So would an empty text or list in an update. Filters have rules of their own, see :func:`check_filter`.
+
+    :param written: the parameters as the DAG file has them.
+    :param clear: the author has said that None and empty values are meant.
+    :raises ConfigurationError: one has no value.
+    """
+    written = from_json(written)
+    if isinstance(written, (list, tuple)):
+        written = {str(number): member for number, member in enumerate(written)}
+    updates = method.name.lower().rpartition(".")[2] == "update"
+    others = {name: value for name, value in params.items() if name.lower() != "filter"}
+    for path, value, literal in _changed(written, others, ()):
+        text = value.strip() if isinstance(value, str) else None
+        # What another task has as text is a value of its own: a person may be called "None".
+        is_lost_text = text in NOTHING - {""} and isinstance(literal, str)
+        is_empty = updates and (text == "" or (not isinstance(value, str) and _is_nothing(value)))
+        if is_lost_text or ((is_missing(value) or is_empty) and not clear):
+            key = "".join(f"[{part}]" for part in path)
+            shown = "empty" if is_empty and not is_missing(value) else preview(value)
+            hint = "check the template, or what the upstream task returned; write it in the DAG to clear what is there"
+            raise ConfigurationError(
+                f"{place}{key} is {shown}", method=method.name, next_step=hint if is_empty else nothing_hint(value)
+            )
+
+
+def _changed(written: Any, value: Any, path: tuple[Any, ...]) -> Iterator[tuple[tuple[Any, ...], Any, Any]]:
+    """Values without members that do not stand at the same place in ``written``, and what stands there."""
+    if isinstance(value, Mapping) and value:
+        inner = written if isinstance(written, Mapping) else {}
+        for key, member in value.items():
+            yield from _changed(inner.get(key, _NOT_THERE), member, (*path, key))
+    elif isinstance(value, (list, tuple)) and value:
+        members = list(written) if isinstance(written, (list, tuple)) else []
+        for index, member in enumerate(value):
+            yield from _changed(members[index] if index < len(members) else _NOT_THERE, member, (*path, index))
+    elif type(written) is not type(value) or (written is not value and written != value):
+        yield path, value, written
+
+
 def _is_nothing(value: Any) -> bool:
     if isinstance(value, str):
         return value.strip() in NOTHING
@@ -102,6 +151,12 @@ def check_filter(params: Mapping[str, Any], written: Any, place: str, method: Me
         check_texts(written.get(name) if isinstance(written, Mapping) else None, filter_, where)
         if hint := nothing_hint(filter_):
             raise ConfigurationError(f"{where} is {preview(filter_)}", method=method.name, next_step=hint)
+        if filter_ in ({}, []) and not (isinstance(written, Mapping) and from_json(written.get(name)) == filter_):
+            raise ConfigurationError(
+                f"{where} is empty, and would mean everything",
+                method=method.name,
+                next_step="check the template, or what the upstream task returned; leave it out to mean everything",
+            )
         drops_empty_lists = method.rows is not None and method.rows.drops_empty_lists
         check_conditions(filter_, where, method=method.name, drops_empty_lists=drops_empty_lists)
 

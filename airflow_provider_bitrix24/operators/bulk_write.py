@@ -61,10 +61,19 @@ class Bitrix24BulkWriteOperator(Bitrix24BaseRowsOperator):
 
     template_fields: Sequence[str] = ("method", *Bitrix24BaseRowsOperator.template_fields)
 
-    def __init__(self, *, method: str | NotGiven = NOT_GIVEN, operation: str = "add", **kwargs: Any) -> None:
+    def __init__(
+        self, *, method: str | NotGiven = NOT_GIVEN, operation: str | NotGiven = NOT_GIVEN, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self.method = self.given(method, "method")
-        self.operation = self.fixed(one_of, operation, "operation", ("add", "update"))
+        chosen = "add" if operation is NOT_GIVEN else operation
+        self.operation = self.fixed(one_of, chosen, "operation", ("add", "update"))
+        if self.method is not None and operation is not NOT_GIVEN:
+            with airflow_outcome():
+                raise ConfigurationError(
+                    "operation is for entity_type_id, and method says itself what it does",
+                    next_step="give entity_type_id instead of method, or leave operation out",
+                )
         if self.method is not None and self.entity_type_id is not None:
             with airflow_outcome():
                 raise ConfigurationError(

@@ -25,7 +25,7 @@ from airflow_provider_bitrix24.execution.commands import (
     parameters_of,
     written_params,
 )
-from airflow_provider_bitrix24.execution.rendered import check_filter
+from airflow_provider_bitrix24.execution.rendered import check_filter, check_lost_values
 from airflow_provider_bitrix24.execution.storage import writable_path, write_json_lines
 from airflow_provider_bitrix24.execution.xcom import error_summary, is_small, small_list, small_result
 from airflow_provider_bitrix24.rest.message_parts import preview
@@ -55,8 +55,9 @@ class Bitrix24Operator(Bitrix24BaseOperator):
         its like convert and check them too.
     :param check_fields: check names in ``fields`` of CRM's methods that add and update, which the portal would silently
         drop; the portal is asked for them.
-    :param clear: take an empty list from a template or another task as meant, where it removes everything, e.g.
-        ``rows`` of ``crm.deal.productrows.set``. A list that is empty in the DAG file itself is always taken so.
+    :param clear: take an empty list, an empty text or None from a template or another task as meant, where it removes
+        or clears something, e.g. ``rows`` of ``crm.deal.productrows.set``, or ``fields`` of an update. What is empty in
+        the DAG file itself is always taken so.
     :param allow_cut: take hits that may have been cut off, see ``crm.duplicate.findbycomm``.
     :param version: 3 for a method of REST 3.0.
     :param result_path: the part of the result to return, e.g. ``"item.id"`` or ``"items.0"``; templated.
@@ -111,6 +112,7 @@ class Bitrix24Operator(Bitrix24BaseOperator):
         check_is_read(name)
         written = from_json(self.as_written("method_params"))
         check_filter(params, written, "method_params", method)
+        check_lost_values(params, written, "method_params", method, clear=self.clear)
         check_structures(method, params)
         check_shapes(name, params, may_empty=self.clear or _is_written_empty(name, written))
         self._check_readers()
@@ -198,7 +200,6 @@ class Bitrix24BatchOperator(Bitrix24BaseOperator):
     def run(self, client: Client, context: Any) -> dict[str, Any]:
         # Only the run needs them.
         from airflow_provider_bitrix24.crm.shapes import check_shapes
-        from airflow_provider_bitrix24.rest.encoding import has_reference
         from airflow_provider_bitrix24.rest.structured_parameters import check_structures
 
         on_error = self.on_error
@@ -206,14 +207,15 @@ class Bitrix24BatchOperator(Bitrix24BaseOperator):
         commands = {name: command_of(name, command) for name, command in parameters(self.commands, "commands").items()}
         for name, (method, params) in commands.items():
             command = written.get(name) if isinstance(written, Mapping) else None
-            check_filter(params, written_params(command), f"commands[{name}]", client.method(method))
+            described = client.method(method)
+            check_filter(params, written_params(command), f"commands[{name}]", described)
+            check_lost_values(params, written_params(command), f"commands[{name}]", described, clear=self.clear)
             with of_command(name):
                 if method.lower() != "batch":
                     check_is_read(method)
-                check_structures(client.method(method), params)
+                check_structures(described, params)
             may_empty = self.clear or _is_written_empty(method, written_params(command))
-            if not (self.references and has_reference(params)):
-                check_shapes(client.method(method).name, params, may_empty=may_empty)
+            check_shapes(described.name, params, may_empty=may_empty, references=self.references)
         if self.check_fields:
             self._check_names(client, commands)
         if not self.references:
@@ -321,8 +323,9 @@ class Bitrix24ListOperator(Bitrix24BaseOperator):
         path = None if self.destination is None else writable_path(self.destination, "destination")
         version = self.version
         method = client.method(required(self.method, "method"), version)
-        params = parameters(self.method_params, "method_params")
+        params = parameters_of(method.name, self.method_params, "method_params")
         check_filter(params, self.as_written("method_params"), "method_params", method)
+        check_lost_values(params, self.as_written("method_params"), "method_params", method)
         limit = None if self.limit is None else positive_id(self.limit, "limit")
         rows = client.list(method.name, params, limit=limit, version=version)
         if path is None:

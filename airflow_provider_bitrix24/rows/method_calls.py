@@ -13,6 +13,7 @@ from airflow_provider_bitrix24.crm.write_names import FieldNames
 from airflow_provider_bitrix24.exceptions import Bitrix24Error, ConfigurationError
 from airflow_provider_bitrix24.execution.arguments import positive_id
 from airflow_provider_bitrix24.rest.encoding import plain
+from airflow_provider_bitrix24.rest.message_parts import preview
 from airflow_provider_bitrix24.rest.structured_parameters import check_structures
 from airflow_provider_bitrix24.rows.cells import CellRules, is_blank
 from airflow_provider_bitrix24.rows.outcomes import UNCHANGED, Outcome
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 #: Rows written by one request, and remembered as one step.
 STEP = 50
+#: Methods that answer the id of what they have added: without one, nobody knows whether it is there.
+_ADDS_AN_ITEM = re.compile(r"crm\.(company|contact|deal|item|lead|quote)\.add")
 #: Longer texts of an answer are not ids.
 _LONGEST_ID = 100
 #: Params that name an object: ``id``, ``taskId``, ``TASKID``, ``GROUP_ID``.
@@ -137,8 +140,21 @@ class CallWriter:
             if (error := done.errors.get(row.number)) is not None:
                 yield Outcome.of(row.number, error, row.id)
             else:
-                id_ = _id_in(done.replies[row.number].result) if row.id is None else row.id
+                result = done.replies[row.number].result
+                id_ = _id_in(result) if row.id is None else row.id
+                if id_ is None and _ADDS_AN_ITEM.fullmatch(self.method.lower()):
+                    yield Outcome.of(row.number, self._without_id(result))
+                    continue
                 yield Outcome(row.number, "written", id_, cleared=row.cleared)
+
+    def _without_id(self, result: Any) -> Bitrix24Error:
+        return Bitrix24Error(
+            f"the answer is {preview(result, self._client.scrub)} and not an id",
+            method=self.method,
+            ran="unknown",
+            retryable=False,
+            next_step=f"look with {self.method.rpartition('.')[0]}.list before you run this again",
+        )
 
 
 class ItemWriter(CallWriter):

@@ -152,3 +152,44 @@ def test_a_misspelt_field_is_refused_as_in_bulk_writes(way, method, fields, hint
     assert portal.executed(method) == 0
     WAYS[way](method, params, check_fields=False).execute(context())
     assert portal.executed(method) == 1
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(
+    ("method", "other_spelling"),
+    [
+        ("crm.deal.productrows.set", {"productName": "Door", "price": 100}),
+        ("crm.quote.productrows.set", {"PRODUCT_NAME": "Door", "price": 100}),
+        ("crm.item.productrow.set", {"PRODUCT_NAME": "Door", "PRICE": 100}),
+        ("crm.deal.contact.items.set", {"contactId": 1}),
+        ("crm.contact.company.items.set", {"company_id": 1}),
+    ],
+)
+def test_a_name_in_another_spelling_inside_of_what_replaces_a_whole_is_refused(
+    way, method, other_spelling, portal, connection
+):
+    others, name, _ = REPLACING["crm.item.productrow.set" if ".item." in method else "crm.deal.productrows.set"]
+    name = "items" if method.endswith("items.set") else name
+    message = failure_of(WAYS[way](method, {**others, name: [other_spelling]}))
+    assert "which the portal would silently drop: write names such as" in message
+    assert portal.executed(method) == 0
+
+
+@pytest.mark.parametrize(
+    "params", [{"id": "$result[a]", "rows": ROW}, {"id": "$result[a]"}, {"id": "$result[a]", "rows": "[]"}]
+)
+def test_a_reference_beside_them_takes_no_check_away(params, portal, connection):
+    portal.add_product_row(1, price=5)
+    commands = {"a": ["crm.deal.add", {"fields": {"TITLE": "x"}}], "b": ["crm.deal.productrows.set", params]}
+    operator = Bitrix24BatchOperator(task_id="task", commands=commands, references=True, halt=True)
+    assert "crm.deal.productrows.set: " in failure_of(operator) or "is the text of a list" in failure_of(operator)
+    assert portal.executed("*") == 0
+
+
+def test_a_reference_may_stand_for_them(portal, connection):
+    commands = {
+        "a": ["crm.deal.add", {"fields": {"TITLE": "x"}}],
+        "b": ["crm.deal.productrows.set", {"id": "$result[a]", "rows": [{**ROW, "PRICE": "$result[a]"}]}],
+    }
+    Bitrix24BatchOperator(task_id="task", commands=commands, references=True, halt=True).execute(context())
+    assert portal.executed("crm.deal.productrows.set") == 1

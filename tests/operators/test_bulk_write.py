@@ -307,3 +307,22 @@ def test_rows_that_end_in_the_middle_fail_the_task_and_what_was_written_is_repor
     assert "({'written': 50, 'not_done': 20} before; nothing after them was written)" in failure
     assert len(titles(portal)) == given["ti"].pushed["bitrix24_rows"]["written"] == 50
     assert len(report.read_text().splitlines()) == 70
+
+
+@pytest.mark.parametrize("arguments", [{"entity_type_id": "deal"}, {"method": "crm.deal.add"}])
+@pytest.mark.parametrize("result", [False, None, True, {}, {"item": {}}, ""])
+def test_an_add_that_answers_no_id_is_unknown(arguments, result, portal, connection):
+    answer = {"result": {"result": {"c0": result, "c1": 901}, "result_error": []}}
+    portal.fault("body", "batch", body=json.dumps(answer), content_type="application/json")
+    mapping = {"title": "$t"} if "entity_type_id" in arguments else {"fields": {"TITLE": "$t"}}
+    given = context()
+    with pytest.raises(AirflowFailException, match=r"and not an id: look with .*list before you run this again"):
+        write(given=given, rows=[{"t": "a"}, {"t": "b"}], mapping=mapping, **arguments)
+    summary = given["ti"].pushed["bitrix24_rows"]
+    assert (summary["written"], summary["unknown"]) == (1, 1)
+
+
+@pytest.mark.parametrize("operation", ["add", "update"])
+def test_an_operation_beside_a_method_is_refused(operation, portal, connection):
+    with pytest.raises(AirflowFailException, match="operation is for entity_type_id, and method says itself"):
+        write(method="crm.deal.add", operation=operation, rows=[{"fields": {"TITLE": "x"}}])

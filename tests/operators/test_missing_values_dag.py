@@ -167,6 +167,66 @@ def test_the_text_of_nothing_from_another_task_is_refused_also_mapped(
     assert portal.executed("crm.deal.list") + portal.executed("crm.item.list") == 0
 
 
+#: Parameters of a method -> what is refused among them.
+LOST: dict[str, tuple[str, dict[str, Any], str]] = {
+    "None in a template": ("crm.deal.update", {"id": 1, "fields": {"TITLE": "{{ none }}"}}, "[TITLE] is 'None'"),
+    "nothing in conf": (
+        "crm.deal.add", {"fields": {"TITLE": "{{ dag_run.conf.get('x') }}"}}, "[fields][TITLE] is 'None'",
+    ),
+    "nan": ("crm.contact.update", {"id": 1, "fields": {"PHONE": [{"VALUE": "{{ 'nan' }}"}]}}, "[VALUE] is 'nan'"),
+    "another task's None": ("crm.item.update", lambda: {
+        "entityTypeId": 2, "id": 1, "fields": {"title": upstream(None)}}, "[fields][title] is None",
+    ),
+    "a list of another task": (
+        "crm.deal.update", lambda: {"id": 1, "fields": {"CONTACT_IDS": upstream([])}}, "[CONTACT_IDS] is empty",
+    ),
+    "an empty text": ("crm.deal.update", {"id": 1, "fields": {"TITLE": "{{ '' }}"}}, "[fields][TITLE] is empty"),
+    "outside of fields": ("im.notify.system.add", {"USER_ID": 1, "MESSAGE": "{{ none }}"}, "[MESSAGE] is 'None'"),
+    "a filter without a name": ("user.get", {"LAST_NAME": "{{ none }}"}, "[LAST_NAME] is 'None'"),
+    "a search": ("user.search", {"NAME": "{{ dag_run.conf.get('x') }}"}, "[NAME] is 'None'"),
+    "by position": ("task.checklistitem.add", [1, {"TITLE": "{{ none }}"}], "[1][TITLE] is 'None'"),
+    "an empty filter": ("crm.deal.list", lambda: {"filter": upstream({})}, "[filter] is empty"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("method", "params", "message"), LOST.values(), ids=LOST)
+@pytest.mark.parametrize("operator", [Bitrix24Operator, Bitrix24ListOperator, Bitrix24BatchOperator])
+def test_what_templates_lose_is_neither_written_nor_taken_for_all(
+    operator, method, params, message, portal, connection, run_dag, task_instance, all_output
+):
+    is_list = method.rpartition(".")[2] in ("get", "list", "search")
+    if operator is Bitrix24ListOperator and not is_list:
+        pytest.skip("no list")
+    with empty_dag("lost") as dag:
+        params = params() if callable(params) else params
+        batch = operator is Bitrix24BatchOperator
+        operator(task_id="task", **({"commands": {"a": [method, params]}} if batch else
+                                    {"method": method, "method_params": params}))  # fmt: skip
+    task = task_instance(run_dag(dag), "task")
+    assert (task.state, task.try_number) == ("failed", 1)
+    assert message in all_output.printed + all_output.records
+    assert portal.executed("*") == 0
+
+
+def test_what_is_meant_is_written(portal, connection, run_dag, task_instance):
+    """Nothing that the author wrote, a name of another task, and what ``clear`` says."""
+    update = {"method": "crm.deal.update", "do_xcom_push": False}
+    with empty_dag("meant") as dag:
+        said = {"id": 1, "fields": {"TITLE": "None", "COMMENTS": ""}}
+        Bitrix24Operator(task_id="literal", method_params=said, **update)
+        data = upstream({"id": 2, "fields": {"TITLE": "None"}})
+        Bitrix24Operator(task_id="data", method_params=data, **update)
+        lost = {"id": 3, "fields": {"TITLE": "{{ 'x' }}", "COMMENTS": "{{ '' }}"}}
+        Bitrix24Operator(task_id="cleared", method_params=lost, clear=True, **update)
+        Bitrix24Operator.partial(task_id="mapped", **update).expand(method_params=[{**said, "id": 4}])
+        Bitrix24ListOperator(task_id="all", method="crm.deal.list", method_params={"filter": {}, "select": ["ID"]})
+        Bitrix24ListOperator(task_id="positional", method="task.elapseditem.getlist", method_params=[1])
+    run = run_dag(dag)
+    names = [("literal", -1), ("data", -1), ("cleared", -1), ("mapped", 0), ("all", -1), ("positional", -1)]
+    assert [task_instance(run, *name).state for name in names] == ["success"] * 6
+    assert [portal.item(2, deal)["title"] for deal in (1, 2, 3, 4)] == ["None", "None", "x", "None"]
+
+
 @pytest.mark.parametrize(
     "bounds",
     [
