@@ -95,6 +95,15 @@ def check_taken(client: Client, fields: ItemFields, item_id: int, sent: FieldVal
     :raises Bitrix24Error: the portal dropped fields; not retryable, since it would drop them again.
     """
     item = item_in(client.call(GET, item_params(fields.entity_type_id, item_id)), GET)
+    check_item(fields, item, sent, item_id)
+
+
+def check_item(fields: ItemFields, item: dict[str, Any], sent: FieldValues, item_id: int | str | None) -> None:
+    """
+    The same of an item that was read back already.
+
+    :raises Bitrix24Error: see :func:`check_taken`.
+    """
     if missing := fields.not_taken(sent, item):
         hint = "check the values: an enumeration's, a stage's or a currency's value must exist in the portal"
         if all(sent.fields.get(name) == [] for name in missing):

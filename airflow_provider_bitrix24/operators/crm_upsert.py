@@ -72,7 +72,7 @@ class Bitrix24UpsertItemOperator(Bitrix24BaseOperator):
         fields = fields_of(client, type_id)
         writer = UpsertWriter(client, fields, key)
         values = fields.prepare(given, "upsert")
-        (outcome,) = writer.send([PreparedRow(0, "", writer.content(values))])
+        (outcome,) = writer.upserted([PreparedRow(0, "", writer.content(values))])
         if outcome.error is not None:
             raise outcome.error
         item_id, created = int(outcome.id or 0), outcome.outcome == "created"

@@ -10,6 +10,7 @@ from airflow_provider_bitrix24.crm.fields import FieldValues, ItemFields
 from airflow_provider_bitrix24.crm.items import ADD, LIST, UPDATE, added_id
 from airflow_provider_bitrix24.exceptions import Bitrix24Error
 from airflow_provider_bitrix24.rest.encoding import plain
+from airflow_provider_bitrix24.rows import cleared_lists
 from airflow_provider_bitrix24.rows.cells import CellRules
 from airflow_provider_bitrix24.rows.keys import ItemKey, Key, folded
 from airflow_provider_bitrix24.rows.outcomes import UNCHANGED, Outcome
@@ -96,6 +97,13 @@ class UpsertWriter:
         return not (row.values and any(other.values and other.values.key == row.values.key for other in step))
 
     def send(self, rows: Sequence[PreparedRow]) -> Iterable[Outcome]:
+        outcomes = {row.number: outcome for row, outcome in zip(rows, self.upserted(rows), strict=True)}
+        updated = [row for row in rows if outcomes[row.number].outcome == "updated"]
+        sent = {row.number: self.for_update(row.values.values).fields for row in updated}
+        return cleared_lists.checked(self._client, self._fields, outcomes, sent).values()
+
+    def upserted(self, rows: Sequence[PreparedRow]) -> Iterable[Outcome]:
+        """The same as :meth:`send`, without a look at what was cleared."""
         found = self._look_up([row.values for row in rows])
         kind = {"entityTypeId": self._fields.entity_type_id}
         outcomes: dict[int, Outcome] = {}
