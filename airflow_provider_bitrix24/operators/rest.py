@@ -25,7 +25,7 @@ from airflow_provider_bitrix24.execution.commands import (
     parameters_of,
     written_params,
 )
-from airflow_provider_bitrix24.execution.rendered import check_filter, check_lost_values
+from airflow_provider_bitrix24.execution.rendered import check_filter, check_lost_values, own_params
 from airflow_provider_bitrix24.execution.storage import writable_path, write_json_lines
 from airflow_provider_bitrix24.execution.xcom import error_summary, is_small, small_list, small_result
 from airflow_provider_bitrix24.rest.message_parts import preview
@@ -98,6 +98,7 @@ class Bitrix24Operator(Bitrix24BaseOperator):
         self.result_path = self.given(result_path, "result_path")
         self.response_filter = self.given(response_filter, "response_filter")
         self.response_check = self.given(response_check, "response_check")
+        self._takes_params = method_params is not NOT_GIVEN or "params" in f"{method} {result_path}"
 
     def run(self, client: Client, context: Any) -> Any:
         # Only the run needs them.
@@ -108,6 +109,7 @@ class Bitrix24Operator(Bitrix24BaseOperator):
         version = self.version
         method = client.method(required(self.method, "method"), version)
         name = method.name
+        _check_params(self, takes=self._takes_params)
         params = parameters_of(name, self.method_params, "method_params")
         check_is_read(name)
         written = from_json(self.as_written("method_params"))
@@ -317,12 +319,14 @@ class Bitrix24ListOperator(Bitrix24BaseOperator):
         self.method_params = self.given(method_params, "method_params")
         self.limit = self.given(limit, "limit")
         self.destination = self.given(destination, "destination")
+        self._takes_params = method_params is not NOT_GIVEN or "params" in f"{method} {limit} {destination}"
         self.version = self.fixed(one_of, version, "version", (2, 3))
 
     def run(self, client: Client, context: Any) -> Any:
         path = None if self.destination is None else writable_path(self.destination, "destination")
         version = self.version
         method = client.method(required(self.method, "method"), version)
+        _check_params(self, takes=self._takes_params)
         params = parameters_of(method.name, self.method_params, "method_params")
         check_filter(params, self.as_written("method_params"), "method_params", method)
         check_lost_values(params, self.as_written("method_params"), "method_params", method)
@@ -362,6 +366,18 @@ def _is_written_empty(method: str, written: Any) -> bool:
     if name is None or not isinstance(written, Mapping):
         return False
     return any(str(key).lower() == name.lower() and value == [] for key, value in written.items())
+
+
+def _check_params(operator: Bitrix24BaseOperator, *, takes: bool) -> None:
+    """
+    :param takes: whether an argument has a template in which params may stand.
+    :raises ConfigurationError: params was meant for the method, which would be called without any, as for a whole list.
+    """
+    if not takes and (names := own_params(operator)):
+        raise ConfigurationError(
+            f"params ({', '.join(names)}) is Airflow's, and the method would be called without them",
+            next_step="give the method's parameters as method_params",
+        )
 
 
 def _is_unrepeatable(client: Client, method: str, params: Mapping[str, Any]) -> bool:

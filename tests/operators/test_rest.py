@@ -285,3 +285,19 @@ def test_a_list_that_breaks_off_leaves_no_file_and_a_retry_writes_it_whole(tmp_p
 def test_a_destination_that_is_not_a_file_is_refused_before_anything_is_sent(destination, portal, connection):
     assert "destination" in failure_of(Bitrix24ListOperator, method="crm.deal.list", destination=destination)
     assert portal.requests == 0
+
+
+@pytest.mark.parametrize(
+    ("operator", "arguments"),
+    [
+        (Bitrix24ListOperator, {"method": "crm.deal.list", "params": {"filter": {"STAGE_ID": "WON"}}}),
+        (Bitrix24ListOperator, {"method": "crm.item.list", "params": {"entityTypeId": 2}, "limit": 5}),
+        (Bitrix24Operator, {"method": "crm.deal.get", "params": {"ID": 1}}),
+        (Bitrix24Operator, {"method": "user.get", "params": {"FILTER": {"ACTIVE": True}}, "result_path": "0"}),
+    ],
+)
+def test_params_of_airflow_are_not_taken_for_those_of_the_method(operator, arguments, portal, connection):
+    """The whole list came, without the filter."""
+    failure = failure_of(operator, **arguments)
+    assert "is Airflow's, and the method would be called without them: give the method's parameters" in failure
+    assert portal.requests == 0

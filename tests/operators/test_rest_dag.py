@@ -113,3 +113,17 @@ def test_a_bulk_write_with_failures_fails_once_and_tells_how_many(portal, connec
     run = run_dag(dag_of("bulk_failed", Bitrix24BulkWriteOperator, **arguments))
     assert (task_instance(run, "task").state, task_instance(run, "task").try_number) == ("failed", 1)
     assert xcom(run, "task", key="bitrix24_rows")["failed"] == 1
+
+
+def test_params_of_the_dag_and_those_that_a_template_takes_are_airflows(portal, connection, run_dag, task_instance):
+    default_args = {"params": {"of_default": 1}}
+    with DAG("own_params", schedule=None, params={"filter": "x"}, default_args=default_args) as dag:
+        Bitrix24ListOperator(task_id="all", method="department.get")
+        Bitrix24ListOperator(task_id="some", method="crm.deal.list", limit="{{ params.most }}", params={"most": 3})
+        Bitrix24Operator(
+            task_id="one", method="crm.deal.get", method_params={"ID": "{{ params.deal }}"}, params={"deal": 1}
+        )
+    run = run_dag(dag)
+    assert {name: task_instance(run, name).state for name in ("all", "some", "one")} == {
+        "all": "success", "some": "success", "one": "success",
+    }  # fmt: skip
