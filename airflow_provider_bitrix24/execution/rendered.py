@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,8 @@ log = logging.getLogger(__name__)
 
 #: In place of what the DAG file does not have.
 _NOT_THERE = object()
+#: What a template names that may differ from one mapped task to the next.
+_OF_ONE_TASK = re.compile(r"\b(?:ti|task_instance\w*|task|map_index|macros|random)\b")
 
 
 def as_written(operator: Any, name: str, given: Any) -> Any:
@@ -37,6 +40,20 @@ def as_written(operator: Any, name: str, given: Any) -> Any:
     if not isinstance(source, Mapping):
         members = [kwargs.get(name) for kwargs in members if isinstance(kwargs, Mapping)]
     return given if given in members else None
+
+
+def is_shared(operator: Any, name: str, given: Any) -> bool:
+    """Whether an argument comes out the same in each of the tasks that an operator is mapped to."""
+    dag = operator.dag if operator.has_dag() else None
+    mapped = dag.task_dict.get(operator.task_id) if dag is not None else None
+    return name in getattr(mapped, "partial_kwargs", ()) and not _OF_ONE_TASK.search(str(given))
+
+
+def own_params(operator: Any) -> list[str]:
+    """Names of Airflow's ``params`` that the task itself has, and not its DAG."""
+    dag = operator.dag if operator.has_dag() else None
+    of_dag = {*dag.params, *((dag.default_args or {}).get("params") or ())} if dag is not None else set()
+    return [name for name in operator.params if name not in of_dag]
 
 
 def check_texts(written: Any, value: Any, place: str) -> None:

@@ -19,6 +19,7 @@ from airflow_provider_bitrix24.execution.arguments import (
 )
 from airflow_provider_bitrix24.execution.base_operator import Bitrix24BaseOperator
 from airflow_provider_bitrix24.execution.checkpoint import Checkpoint, checkpoint, digest_of, is_repeated
+from airflow_provider_bitrix24.execution.rendered import is_shared
 from airflow_provider_bitrix24.execution.storage import storage_path, writable_path, write_json_lines
 from airflow_provider_bitrix24.rest.message_parts import preview
 from airflow_provider_bitrix24.rows.cells import BLANKS, Blank, CellRules
@@ -102,7 +103,7 @@ class Bitrix24BaseWriteOperator(Bitrix24BaseOperator):
         # Only the run needs it.
         from airflow_provider_bitrix24.rows.engine import RowEngine
 
-        arguments, report = self.row_arguments(), self._report_path()
+        arguments, report = self.row_arguments(), self._report_path(context)
         memory = Checkpoint() if self.is_dry_run else checkpoint(context, report)
         digest = self.arguments_digest()
         done = memory.get("done")
@@ -133,8 +134,16 @@ class Bitrix24BaseWriteOperator(Bitrix24BaseOperator):
         memory.put("done", {"arguments": digest, "summary": summary})
         return summary
 
-    def _report_path(self) -> Any:
-        return None if self.report is None else writable_path(self.report, "report")
+    def _report_path(self, context: Any) -> Any:
+        if self.report is None:
+            return None
+        # Before Airflow 3.3 the folder beside the report tells this too.
+        if getattr(context["ti"], "map_index", -1) > 0 and is_shared(self, "report", self._given["report"]):
+            raise ConfigurationError(
+                "report is also that of the mapped task 0 of this run",
+                next_step="give each its own: put {{ ti.map_index }} into the name",
+            )
+        return writable_path(self.report, "report")
 
     def arguments_digest(self) -> str:
         """Stands for the arguments after rendering, as far as they are more than an iterator."""
