@@ -5,24 +5,113 @@ from __future__ import annotations
 import json
 
 import pytest
+import requests
 
 from airflow_provider_bitrix24.sandbox import Page, Sandbox
 from airflow_provider_bitrix24.sandbox.methods import METHODS, METHODS_V3
 from airflow_provider_bitrix24.sandbox.methods.documented import documented
+from tests.sandbox import contract
+from tests.sandbox.snapshot import Snapshot
 
-NOT_OFFERED = "NOT_OFFERED_BY_SANDBOX"
+NOT_OFFERED, NOT_MODELLED = "NOT_OFFERED_BY_SANDBOX", "NOT_MODELLED_BY_SANDBOX"
+EXCEPTION = "BITRIX_REST_V3_EXCEPTION_"
+PAGES = contract.pages()
+#: Codes that the pages print, as an answer or in their tables.
+DOCUMENTED_ERRORS = {
+    *(str(row.get("code")) for page in PAGES.values() for row in page.get("error_codes", [])),
+    *(str(error["body"].get("error")) for page in PAGES.values() for error in page.get("errors", [])),
+}
+#: Codes that hold what was sent, or are sentences of the server that no page has.
+EMBEDDED = ("Communication type '", "Communication values is not defined")
+STRANGE = (None, [None], [[1]], {"a": {"b": 1}})
 
 
 def test_every_documented_method_is_answered_or_refused_with_what_to_do(ask):
     with Sandbox() as portal:
         for name in documented(version=2).values():
-            answer = ask(portal, name).json()
+            response = ask(portal, name)
+            answer = response.json()
             offered = name.lower() in METHODS or name == "batch"
+            assert response.status_code < 500, name
             assert answer.get("error") != "ERROR_METHOD_NOT_FOUND", name
             assert (answer.get("error") == NOT_OFFERED) is not offered, name
             if not offered:
                 assert f"portal.answers['{name}'] = " in answer["error_description"]
     assert len(documented()) == 1641
+
+
+def test_every_documented_method_of_rest_3_too(portal, http):
+    http.verify = portal.ca_file
+    names = documented(version=3).values()
+    for name in names:
+        response = http.post(portal.webhook().replace("/rest/", "/rest/api/") + name, json={}, timeout=10)
+        answer = response.json()
+        offered = name in METHODS_V3 or name == "batch"
+        assert response.status_code < 500, name
+        if offered:
+            assert "result" in answer or "openapi" in answer or answer["error"]["code"].startswith(EXCEPTION), name
+        else:
+            assert answer["error"]["code"] == NOT_OFFERED, name
+            assert f"portal.answers['{name}'] = " in answer["error"]["message"]
+    assert METHODS_V3.keys() - names == {"documentation", "rest.documentation.openapi"}
+
+
+class TestStrangeValues:
+    """Every offered method, with values of another form in each of its parameters, never fails itself."""
+
+    @pytest.fixture(scope="class")
+    def portal(self):
+        with Sandbox(deals=6, tasks=3, employees=2, seed=1, operating_limit=1_000_000) as portal:
+            yield portal
+
+    @pytest.fixture(scope="class")
+    def post(self, portal):
+        token = portal.application().grant()["access_token"]
+        with requests.Session() as session:
+            session.trust_env, session.verify = False, portal.ca_file
+
+            def send(method, params):
+                if method.startswith("event.") or method == "app.info":
+                    return session.post(f"{portal.url}/rest/{method}", json={**params, "auth": token}, timeout=10)
+                return session.post(portal.webhook() + method, json=params, timeout=10)
+
+            yield send
+
+    @pytest.fixture(scope="class")
+    def objects(self, portal, post):
+        return contract.new_objects(portal, lambda method, params: post(method, params).json()["result"])
+
+    @pytest.fixture(scope="class")
+    def snapshot(self, portal, objects):
+        return Snapshot(portal)
+
+    @pytest.mark.parametrize("page", [page for page in PAGES if page.lower() in METHODS])
+    def test_the_answer_is_a_result_or_a_documented_error(self, page, post, objects, snapshot):
+        for params in _strange(page, objects):
+            response = post(page, params)
+            answer = response.json()
+            assert response.status_code < 500, params
+            if "error" in answer:
+                code = str(answer["error"])
+                assert code in DOCUMENTED_ERRORS or code.startswith(EMBEDDED) or code == NOT_MODELLED, answer
+            else:
+                assert {"result", "time"} <= answer.keys(), answer
+            snapshot.restore()
+
+
+def _strange(page, objects):
+    """The first printed request, with one value after the other in another form, and calls with no other values."""
+    tops = {row["name"] for table in PAGES[page].get("parameters", [])[:1] for row in table["rows"]}
+    yield from (dict.fromkeys(tops, value) for value in ("x", -1, 999_999, *STRANGE))
+    printed = [request["params"] for request in PAGES[page]["requests"] if "params" in request]
+    ready = contract.made_ready(page, printed[0], objects) if printed else {}
+    if not isinstance(ready, dict):
+        return
+    for name, old in ready.items():
+        for value in STRANGE:
+            yield {**ready, name: value}
+            for key in old if isinstance(old, dict) else ():
+                yield {**ready, name: {**old, key: value}}
 
 
 def test_a_method_of_the_other_version_is_not_found(portal, ask, http):

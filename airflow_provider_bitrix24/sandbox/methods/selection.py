@@ -164,8 +164,11 @@ def check_of(field: Field, operator: str, value: Any, *, lenient: bool) -> Check
         )
         return lambda row: above(row) and below(row)
     bound = _comparable(field, value, lenient)
-    compare = _COMPARISONS[operator]
-    return lambda row: any(item is not None and compare(_stored(field, item), bound) for item in _items(of(row)))
+    if field.is_numeric and bound == "":
+        # The database reads an empty text as 0 where it compares numbers.
+        bound = 0.0
+    compare, nothing = _COMPARISONS[operator], (None, "") if field.is_numeric else (None,)
+    return lambda row: any(item not in nothing and compare(_stored(field, item), bound) for item in _items(of(row)))
 
 
 _COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = {

@@ -66,6 +66,8 @@ def stored_value(field: FieldSpec, value: Any, files: Files, *, strict: bool) ->
 
 def _several(field: FieldSpec, values: Iterable[Any], files: Files, *, strict: bool) -> Iterator[Any]:
     for value in values:
+        if value in (None, "") and field.kind in NUMBERS:
+            continue
         try:
             yield _single(field, value, files, strict=strict)
         except IgnoredValue:

@@ -46,7 +46,7 @@ def _list(entity_type_id: int) -> Handler:
         order = read_order(array_or_none(params, "ORDER"), _FILTERED, None)
         if not user.may("read"):
             raise denied()
-        language = filter_.pop("LANG", None)
+        language = str(filter_.pop("LANG", ""))
         matcher = Matcher(_FILTERED, refuse=None).read(filter_)
         matcher.checks.append(lambda row: row["entityTypeId"] == entity_type_id)
         rows = sort_rows([row for row in portal.store.user_fields if matcher.accepts(row)], order)

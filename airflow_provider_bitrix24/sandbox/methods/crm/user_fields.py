@@ -64,7 +64,7 @@ def add_field(portal: PortalState, entity_type_id: int, fields: Mapping[str, Any
         raise WrongField(
             "ERROR_CORE", "Field name contains invalid characters. Allowed characters are: A-Z, 0-9 and _."
         )
-    if fields["USER_TYPE_ID"] not in TYPES:
+    if str(fields["USER_TYPE_ID"]) not in TYPES:
         raise WrongField("ERROR_CORE", "Incorrect custom type specified.")
     if any(row["entityTypeId"] == entity_type_id and row["FIELD_NAME"] == name for row in portal.store.user_fields):
         entity_id = NAMES[entity_type_id].user_field_entity

@@ -187,6 +187,8 @@ offer(_KIND, "renew")(_ticking("renew", done=False))
 def move(portal: PortalState, user: User, params: Params) -> Any:
     task_id, *ids = _KIND.arguments("moveafteritem", params, TASK, ITEM, ("afterItemId", "integer"))
     row, after = (_item(portal, user, "Moving item: action not allowed", task_id, item_id) for item_id in ids)
+    if row is after:
+        return None
     siblings = [
         item
         for item in sort_rows(list(portal.store.checklist_items), [(_FIELDS["SORT_INDEX"], False)])
