@@ -23,7 +23,15 @@ ALWAYS = {
     "crm.timeline.comment.list": {"filter": {"ENTITY_TYPE": "deal", "ENTITY_ID": 1}},
     "catalog.product.list": {"select": ["id", "iblockId"], "filter": {"iblockId": 23}},
     "userfieldconfig.list": {"moduleId": "crm", "filter": {"entityId": "CRM_DEAL"}},
+    "disk.file.getVersions": {"id": 8902},
+    "disk.folder.getChildren": {"id": 8901},
+    "disk.storage.getChildren": {"id": 1},
+    "lists.element.get": {"IBLOCK_TYPE_ID": "lists", "IBLOCK_ID": 101},
+    # Parameters by position: the filter is the third.
+    "task.commentitem.getlist": {"TASKID": 1, "ORDER": {"ID": "asc"}},
 }
+#: Of these the portal has one.
+SINGLE = ("crm.type.list", "disk.storage.getList")
 
 CAMEL_CASE = re.compile(r"crm\.(item|type)\.|sale\.(payment|order|basketitem)\.|catalog\.|userfieldconfig")
 
@@ -35,6 +43,7 @@ def id_name(page):
 #: Lists whose filter cannot be by id, and why.
 WITHOUT_ID = {
     **dict.fromkeys(("event.offline.get", "event.offline.list"), "for applications only: see `test_events.py`"),
+    "disk.file.search": "its page has no filter by id",
     "crm.address.list": "an address has no id: see `test_records.py`",
     "task.elapseditem.getlist": "reads its filter by position: see `test_task_items.py`",
     "userfieldconfig.list": "its page has no prefixes, and no filter by id",
@@ -60,6 +69,9 @@ def documented_filters():
 FILTERS = dict(documented_filters())
 
 
+_FILE = ["first.txt", "dGVzdA=="]
+
+
 @pytest.fixture(scope="module")
 def portal():
     with Sandbox(deals=20, seed=1) as portal:
@@ -71,6 +83,12 @@ def lists(portal, ask):
     """``lists(page, filter)`` -> status and ids of the list's rows; every list has several."""
     store = portal._state.store
     if not len(store.requisites):
+        own_list = {"IBLOCK_TYPE_ID": "lists", "IBLOCK_CODE": "own"}
+        for method, params in (
+            ("lists.add", {**own_list, "FIELDS": {"NAME": "Own"}}),
+            ("disk.folder.uploadFile", {"id": 8901, "data": {"NAME": "first.txt"}, "fileContent": _FILE}),
+        ):
+            assert "error" not in ask(portal, method, params).json()
         for number in range(5):
             payment = portal.add_payment(1, sum=number)
             row, delivery = portal.add_product_row(1, price=number, quantity=10), portal.add_delivery(1, price=number)
@@ -79,6 +97,13 @@ def lists(portal, ask):
                 ("crm.requisite.add", {"fields": {"ENTITY_TYPE_ID": 4, "ENTITY_ID": 1, "PRESET_ID": 1}}),
                 ("crm.activity.todo.add", {"ownerTypeId": 2, "ownerId": 1, "deadline": "2026-05-05T12:00:00"}),
                 ("crm.timeline.comment.add", {"fields": {"ENTITY_TYPE": "deal", "ENTITY_ID": 1, "COMMENT": "x"}}),
+                ("lists.element.add", {**own_list, "ELEMENT_CODE": f"e{number}", "FIELDS": {"NAME": "Element"}}),
+                ("disk.file.uploadVersion", {"id": 8902, "fileContent": _FILE}),
+                (
+                    "disk.folder.uploadFile",
+                    {"id": 8901, "data": {"NAME": f"file{number}.txt"}, "fileContent": _FILE},
+                ),
+                ("task.commentitem.add", {"TASKID": 1, "FIELDS": {"POST_MESSAGE": "x"}}),
                 ("crm.item.payment.product.add", {"paymentId": payment, "rowId": row, "quantity": 1}),
                 ("crm.item.payment.delivery.add", {"paymentId": payment, "deliveryId": delivery}),
                 *(
@@ -131,7 +156,7 @@ def test_a_documented_prefix_selects_what_its_page_says(page, lists):
     status, ids = lists(page, {})
     assert status == 200
     ids = sorted(ids)
-    assert len(ids) >= (1 if page == "crm.type.list" else 3)
+    assert len(ids) >= (1 if page in SINGLE else 3)
     middle = ids[len(ids) // 2]
     for prefix in {*FILTERS[page], *(["=", ">"] if page != "tasks.task.list" else [">"])}:
         pattern = str(middle)[0]
