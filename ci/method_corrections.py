@@ -241,14 +241,14 @@ PAYMENTS = [
 #: one without an id is added.
 CRM = [
     Call("crm.item.delete", "harmless", "crm", "crm.item.get", done="[]"),
-    Call("crm.item.update", "harmless", "crm", also="multifields"),
+    Call("crm.item.update", "harmless", "crm", also="multifields,fails-if:false"),
     Call("crm.item.add crm.item.import crm.item.batchImport", "never", "crm"),
     Call("crm.item.productrow.delete", "harmless", "crm", "crm.item.productrow.get", done="null"),
     Call("crm.item.productrow.update crm.item.productrow.set", "harmless", "crm"),
     Call("crm.item.productrow.add", "never", "crm"),
     *(Call(f"crm.{kind}.delete", "harmless", "crm", f"crm.{kind}.get", "true", "must-be-true") for kind in OLD_CRM),
-    Call("crm.company.update crm.contact.update crm.lead.update", "harmless", "crm", also="multifields"),
-    Call("crm.deal.update crm.quote.update", "harmless", "crm"),
+    Call("crm.company.update crm.contact.update crm.lead.update", "harmless", "crm", also="multifields,fails-if:false"),
+    Call("crm.deal.update crm.quote.update", "harmless", "crm", also="fails-if:false"),
     Call(" ".join(f"crm.{kind}.add" for kind in OLD_CRM), "never", "crm"),
     Call(
         "crm.deal.productrows.set crm.lead.productrows.set crm.quote.productrows.set",

@@ -47,7 +47,12 @@ def entries_of(name: str, value: Any) -> list[dict[str, Any]]:
         value = native(value)
         members = value if isinstance(value, (list, tuple)) else [] if value is None or value == "" else [value]
         entries = [_entry(member, name, kind=None if kind == "FM" else kind) for member in members]
-    return [entry for entry in entries if entry["value"] or "id" in entry]
+    kept: list[dict[str, Any]] = []
+    for entry in entries:
+        # The portal would add a value twice that a list has twice.
+        if "id" in entry or (entry["value"] and entry not in kept):
+            kept.append(entry)
+    return kept
 
 
 def _plain_text(text: str, name: str) -> str:

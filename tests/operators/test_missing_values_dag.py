@@ -15,7 +15,7 @@ except ImportError:
     from airflow.decorators import task
 
 from airflow_provider_bitrix24.operators.bulk_write import Bitrix24BulkWriteOperator
-from airflow_provider_bitrix24.operators.crm import Bitrix24ListItemsOperator
+from airflow_provider_bitrix24.operators.crm import Bitrix24AddItemOperator, Bitrix24ListItemsOperator
 from airflow_provider_bitrix24.operators.delete_payments import Bitrix24DeletePaymentsOperator
 from airflow_provider_bitrix24.operators.payment import Bitrix24UpdatePaymentOperator
 from airflow_provider_bitrix24.operators.rest import Bitrix24BatchOperator, Bitrix24ListOperator, Bitrix24Operator
@@ -206,6 +206,23 @@ def test_what_templates_lose_is_neither_written_nor_taken_for_all(
     assert (task.state, task.try_number) == ("failed", 1)
     assert message in all_output.printed + all_output.records
     assert portal.executed("*") == 0
+
+
+def test_an_add_leaves_out_what_a_template_lost(portal, connection, run_dag, task_instance, xcom, all_output):
+    with empty_dag("typed") as dag:
+        add = {"entity_type_id": "company"}
+        lost = {"title": "{{ none }}", "comments": "x"}
+        Bitrix24AddItemOperator(task_id="some", fields=lost, **add)
+        Bitrix24AddItemOperator(task_id="all", fields={"title": "{{ dag_run.conf.get('x') }}"}, **add)
+        Bitrix24AddItemOperator(task_id="data", fields=upstream({"title": "None"}), **add)
+        Bitrix24AddItemOperator(task_id="literal", fields={"title": "None"}, **add)
+    run = run_dag(dag)
+    states = {name: task_instance(run, name).state for name in ("some", "all", "data", "literal")}
+    assert states == {"some": "success", "all": "failed", "data": "success", "literal": "success"}
+    titles = {name: portal.item(4, xcom(run, name))["title"] for name in ("some", "data", "literal")}
+    assert titles["some"] != "None"
+    assert (titles["data"], titles["literal"]) == ("None", "None")
+    assert "fields has no value" in all_output.printed + all_output.records
 
 
 def test_what_is_meant_is_written(portal, connection, run_dag, task_instance):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import datetime
 import hashlib
 import json
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -189,6 +191,37 @@ def test_a_batch_that_only_read_is_left_to_retries_when_a_limit_refused(portal, 
     portal.fault("operation_time_limit", method="crm.deal.get", times=None)
     with pytest.raises(Bitrix24Error):
         run(Bitrix24BatchOperator, commands={"me": ["profile"], "get": ["crm.deal.get", {"id": 1}]})
+
+
+@pytest.mark.parametrize("returned", [object(), b"x", float("nan"), {"a": {1: print}}, [float("inf")]])
+def test_what_xcom_cannot_keep_is_said_after_an_add_that_no_retry_repeats(returned, portal, connection):
+    with pytest.raises(AirflowFailException, match=r"crm.deal.add: done, but the result cannot go to XCom \("):
+        run(
+            Bitrix24Operator,
+            method="crm.deal.add",
+            method_params={"fields": {"TITLE": "x"}},
+            response_filter=lambda result: returned,
+        )
+    assert portal.executed("crm.deal.add") == 1
+
+
+def test_what_airflow_can_keep_goes_to_xcom(portal, connection):
+    for returned in ({1, 2}, datetime.datetime.now(datetime.timezone.utc), Decimal("1.1"), ("a", 1)):
+        assert run(Bitrix24Operator, method="profile", response_filter=lambda result, r=returned: r) == returned
+
+
+@pytest.mark.parametrize("method", ["crm.deal.update", "crm.contact.update", "crm.quote.update", "crm.item.update"])
+@pytest.mark.parametrize("result", [False, None])
+@pytest.mark.parametrize("in_a_batch", [False, True])
+def test_an_update_that_answers_false_is_not_done(method, result, in_a_batch, portal, connection):
+    portal.answers[method] = result
+    name = "title" if ".item." in method else "NAME" if ".contact." in method else "TITLE"
+    params = {"entityTypeId": 2, "id": 1, "fields": {name: "x"}}
+    if in_a_batch:
+        message = failure_of(Bitrix24BatchOperator, commands={"a": [method, params]})
+    else:
+        message = failure_of(Bitrix24Operator, method=method, method_params=params)
+    assert "the portal refused without a reason" in message
 
 
 def test_references_are_taken_for_such_only_when_asked(portal, connection):
