@@ -209,7 +209,17 @@ class RowEngine:
         if all(row.earlier for row in step.remembered) and not pending:
             return
         # A step without a value would be the end of what the next try reads.
-        self._memory.put(step.number, step.remembered, outcomes)
+        try:
+            self._memory.put(step.number, step.remembered, outcomes)
+        except Bitrix24Error:
+            # Another process writes this report.
+            raise
+        except BaseException as error:
+            self._interruption = error
+            unsent = ConfigurationError(f"not sent: that it is under way cannot be remembered ({type(error).__name__})")
+            for row in pending:
+                outcomes[row.number] = _in_view_of_earlier(row, Outcome(row.number, NOT_DONE, row.id, unsent))
+            return
         if not pending:
             return
         for row, outcome in zip(pending, self._sent(pending), strict=True):
@@ -218,7 +228,11 @@ class RowEngine:
             if lost is not None and lost.ran == "unknown" and not self._writer.may_repeat(row):
                 outcomes[row.number] = replace(outcome, error=lost.but(retryable=False))
         if self._interruption is None:
-            self._memory.put(step.number, step.remembered, outcomes)
+            try:
+                self._memory.put(step.number, step.remembered, outcomes)
+            except BaseException as error:
+                # What is done is reported first.
+                self._interruption = error
             self._stop_if_lost([outcomes[row.number] for row in pending])
 
     def _sent(self, rows: Sequence[PreparedRow]) -> list[Outcome]:
