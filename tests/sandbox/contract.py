@@ -198,6 +198,7 @@ STAND_INS: dict[str, dict[str, str]] = {
             "field.add",
             "field.delete",
             "field.get",
+            "field.type.get",
             "field.update",
             "get.iblock.type.id",
             "update",

@@ -61,6 +61,7 @@ _VALUES: Mapping[str, list[Any]] = {
 _BY_NAME: Mapping[str, list[Any]] = {
     "start": [50, -1],
     "dialog_id": ["chat11"],
+    "field_id": ["NAME", "Text"],
     "list_def": [["1671"], ["20"], ["10"]],
     "sort": ["NAME", "CALL_DURATION", "LAST_NAME", "ID", 7, 20],
     "order": ["DESC", {"ID": "desc"}, {"id": "desc"}, {"orderId": "desc"}, {"NAME": "desc"}, {"SECONDS": "desc"}],

@@ -237,7 +237,10 @@ WITHOUT_RIGHTS = {
 
 #: Printed errors that cannot be had, and why.
 IMPOSSIBLE = {
-    **dict.fromkeys(("lists.get", "lists.field.get", "lists.field.delete"), "prints `X` in place of the parameter"),
+    **dict.fromkeys(
+        ("lists.get", "lists.field.get", "lists.field.type.get", "lists.field.delete"),
+        "prints `X` in place of the parameter",
+    ),
     **dict.fromkeys(("lists.add", "lists.field.add", "lists.field.update"), "needs a list: see `test_lists.py`"),
     **dict.fromkeys(("lists.element.add", "lists.element.update"), "files in lists are not modelled"),
     **{

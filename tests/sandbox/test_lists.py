@@ -61,3 +61,15 @@ def test_elements_keep_values_of_own_fields(call, own_list):
     assert call("field.update", {**kind, "FIELDS": {"TYPE": "L", "NAME": "State"}})["result"] is True
     assert call("field.delete", {"IBLOCK_ID": own_list, "FIELD_ID": status})["result"] is True
     assert "L" not in call("field.get", {"IBLOCK_ID": own_list})["result"]
+
+
+def test_a_system_field_is_offered_until_the_list_has_it(call, own_list):
+    def types(**params):
+        return call("field.type.get", {"IBLOCK_ID": own_list, **params})["result"]
+
+    assert types()["SORT"] == "Sorting"
+    assert "NAME" not in types()
+    call("field.add", {"IBLOCK_ID": own_list, "FIELDS": {"NAME": "Sort", "TYPE": "SORT"}})
+    assert "SORT" not in types()
+    assert types(FIELD_ID="SORT")["SORT"] == "Sorting"
+    assert types()["S:employee"] == "Binding to employee"

@@ -20,13 +20,39 @@ from airflow_provider_bitrix24.sandbox.state.store import Table
 from airflow_provider_bitrix24.sandbox.state.users import User
 
 _KINDS = ("lists", "bitrix_processes", "lists_socnet")
-#: Types of fields that every list may have once, under these names.
-_SYSTEM = frozenset(
-    {
-        *("NAME", "SORT", "ACTIVE_FROM", "ACTIVE_TO", "PREVIEW_PICTURE", "PREVIEW_TEXT", "DETAIL_PICTURE"),
-        *("DETAIL_TEXT", "CREATED_BY", "TIMESTAMP_X", "MODIFIED_BY", "DATE_CREATE"),
-    }
-)
+#: Types of fields that every list may have once, under these names (page of ``lists.field.type.get``).
+_SYSTEM = {
+    "NAME": "Name",
+    "SORT": "Sorting",
+    "ACTIVE_FROM": "Start of activity",
+    "ACTIVE_TO": "End of activity",
+    "PREVIEW_PICTURE": "Preview image",
+    "PREVIEW_TEXT": "Preview text",
+    "DETAIL_PICTURE": "Detail image",
+    "DETAIL_TEXT": "Detail text",
+    "DATE_CREATE": "Creation date",
+    "CREATED_BY": "Created by",
+    "TIMESTAMP_X": "Modification date",
+    "MODIFIED_BY": "Modified by",
+}
+#: Types of which a list has any number.
+_OWN_TYPES = {
+    "S": "String",
+    "N": "Number",
+    "L": "List",
+    "F": "File",
+    "G": "Binding to sections",
+    "E": "Binding to elements",
+    "S:Date": "Date",
+    "S:DateTime": "Date/Time",
+    "S:HTML": "HTML/text",
+    "E:EList": "Binding to elements as a list",
+    "N:Sequence": "Counter",
+    "S:ECrm": "Binding to CRM elements",
+    "S:Money": "Money",
+    "S:DiskFile": "File (Disk)",
+    "S:employee": "Binding to employee",
+}
 _FIELD_DEFAULTS = {
     "SORT": 500,
     "IS_REQUIRED": "N",
@@ -242,6 +268,15 @@ def fields(portal: PortalState, user: User, params: Params) -> Any:
     known = list_of(portal, params)["fields"]
     wanted = params.get("FIELD_ID")
     return {field["TYPE"]: field for name, field in known.items() if not wanted or name == wanted}
+
+
+@method("lists.field.type.get", scope="lists", upper=True)
+def field_types(portal: PortalState, user: User, params: Params) -> Any:
+    """What can be added: a system field in use is left out, unless it is the one that is asked for."""
+    known = list_of(portal, params)["fields"]
+    check_right(user)
+    left = {name: title for name, title in _SYSTEM.items() if name not in known or name == params.get("FIELD_ID")}
+    return {**left, **_OWN_TYPES}
 
 
 @method("lists.field.add", scope="lists", upper=True)
