@@ -10,6 +10,7 @@ from airflow_provider_bitrix24._compat import AirflowFailException
 from airflow_provider_bitrix24.exceptions import AnswerLost
 from airflow_provider_bitrix24.operators.bulk_write import Bitrix24BulkWriteOperator
 from airflow_provider_bitrix24.operators.crm import Bitrix24AddItemOperator
+from airflow_provider_bitrix24.operators.crm_import import Bitrix24ImportItemsOperator
 from tests.operators.context import StateStore, context
 
 UPDATE, GET = "crm.item.update", "crm.item.get"
@@ -180,3 +181,29 @@ def test_the_text_of_a_list_is_not_a_phone(value, operation, portal, company):
 def test_a_phone_may_begin_with_its_code_in_brackets(portal, company):
     update([{"id": company, "PHONE": "(495) 123-45(67)"}])
     assert "(495) 123-45(67)" in entries(portal, company)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"PHONE": ["+3", "+3", " +3 "]},
+        {"fm": [{"typeId": "PHONE", "value": "+3"}, {"typeId": "PHONE", "valueType": "WORK", "value": "+3"}]},
+        {"PHONE": [3.0, "3", 3]},
+    ],
+)
+@pytest.mark.parametrize("operation", ["add", "update", "import"])
+def test_a_phone_that_a_row_has_twice_is_added_once(values, operation, portal, company):
+    before = len(entries(portal, company))
+    if operation == "update":
+        update([{"id": company, **values}])
+        assert len(entries(portal, company)) == before + 1
+        return
+    write = Bitrix24ImportItemsOperator if operation == "import" else Bitrix24BulkWriteOperator
+    summary = write(task_id="write", entity_type_id="company", rows=[{"title": "Elm", **values}]).execute(context())
+    assert len(entries(portal, summary["outcomes"][0]["id"])) == 1
+
+
+def test_a_phone_of_two_kinds_is_two_entries(portal, company):
+    kinds = [{"value": "+3", "valueType": "WORK"}, {"value": "+3", "valueType": "HOME"}]
+    update([{"id": company, "PHONE": kinds}])
+    assert entries(portal, company).count("+3") == 2
