@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from airflow.sdk.exceptions import AirflowFailException as AirflowFailException
     from airflow.sdk.exceptions import AirflowNotFoundException as AirflowNotFoundException
     from airflow.sdk.log import mask_secret as mask_secret
+    from airflow.sdk.serde import serialize as serialize
 
 _EXCEPTIONS = ("airflow.sdk.exceptions", "airflow.exceptions")
 
@@ -32,6 +33,7 @@ _PLACES: dict[str, tuple[str, ...]] = {
         "airflow.sdk.execution_time.secrets_masker",
         "airflow.utils.log.secrets_masker",
     ),
+    "serialize": ("airflow.sdk.serde", "airflow.serialization.serde"),
     "conf": ("airflow.sdk.configuration", "airflow.configuration"),
     "AirflowFailException": _EXCEPTIONS,
     "AirflowNotFoundException": _EXCEPTIONS,

@@ -82,7 +82,9 @@ def without_lost_values(written: Any, fields: Mapping[str, Any]) -> dict[str, An
     literal = from_json(written)
     literal = literal if isinstance(literal, Mapping) else {}
     kept = {
-        name: value for name, value in fields.items() if not _is_nothing(value) or _is_written(literal, name, value)
+        name: value
+        for name, value in fields.items()
+        if not _is_nothing(value) or _is_written(literal, name, value) or _is_text_of_data(literal, name, value)
     }
     if lost := [name for name in fields if name not in kept]:
         log.warning("fields has no value for %s, which is left as it is.", ", ".join(lost))
@@ -147,6 +149,11 @@ def _is_written(literal: Mapping[str, Any], name: str, value: Any) -> bool:
     if value is not None and not isinstance(value, (str, list, tuple, Mapping)):
         return False
     return name in literal and type(literal[name]) is type(value) and bool(literal[name] == value)
+
+
+def _is_text_of_data(literal: Mapping[str, Any], name: str, value: Any) -> bool:
+    """A text such as ``None`` that no template has written, but another task: a person may be called so."""
+    return isinstance(value, str) and bool(value.strip()) and not isinstance(literal.get(name), str)
 
 
 def check_filter(params: Mapping[str, Any], written: Any, place: str, method: Method) -> None:

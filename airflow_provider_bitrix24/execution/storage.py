@@ -29,6 +29,9 @@ _BUCKETS = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "o
 _LOCAL = ("file", "local")
 #: ``s3:/bucket`` and ``/s3:/bucket``: what path libraries make of ``s3://bucket``.
 _LOST_SLASH = re.compile(r"/?[A-Za-z][A-Za-z0-9+.-]+:(/?[^/]|$)")
+#: What a shell, or Python's formats, would have filled in; ``$web`` is a container of Azure.
+_NOT_FILLED_IN = re.compile(r"\{[A-Za-z_]\w*\}|%\([A-Za-z_]\w*\)s|\$\{?[A-Z_][A-Z0-9_]*\b")
+_DRIVE = re.compile(r"[A-Za-z]:\\")
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://(?P<store>[^/]*)/?(?P<key>.*)", re.DOTALL)
 
 
@@ -58,6 +61,13 @@ def storage_path(address: Any, name: str) -> Any:
         )
     if match and not match["store"].rpartition("@")[2] and text.lower().startswith(tuple(f"{s}:" for s in _BUCKETS)):
         raise ConfigurationError(f"{name} names no bucket, {text!r}", next_step=_EXAMPLE)
+    if _NOT_FILLED_IN.search(text):
+        raise ConfigurationError(
+            f"{name} has a name that was not filled in, {preview(text)}",
+            next_step="write a template such as {{ ds }}, or {{ var.value.folder }}",
+        )
+    if _DRIVE.match(text) or (match and text.startswith("file:") and match["store"] and "@" not in match["store"]):
+        raise ConfigurationError(f"{name} names no path of this computer, {preview(text)}", next_step=_EXAMPLE)
     try:
         path = ObjectStoragePath(text if "://" in text else f"file://{text}")
         # Airflow 2.11 looks for the storage only when it is used.
@@ -86,6 +96,11 @@ def writable_path(address: Any, name: str) -> Any:
     :raises ConfigurationError: it cannot be written.
     """
     path = storage_path(address, name)
+    if lost := [part for part in PurePath(path.path).parts if part.partition(".")[0] in NOTHING - {"", "null"}]:
+        # Every run, or every mapped task, would write the same file.
+        raise ConfigurationError(
+            f"{name} has a part without a value, {lost[0]!r} in {path}", next_step=nothing_hint(None)
+        )
     try:
         if is_local(path):
             _check_local(Path(path.path), path, name)

@@ -41,8 +41,17 @@ def small_result(result: Any, method: str, hint: str) -> Any:
     A result that may go to XCom.
 
     :param method: for the message; empty for a batch.
-    :raises Bitrix24Error: it is larger than 48 KiB. What was called is done, and a retry would meet the same.
+    :raises Bitrix24Error: it is larger than 48 KiB, or nothing that Airflow can keep. What was called is done, and a
+        retry would meet the same.
     """
+    if wrong := _not_for_xcom(result):
+        raise Bitrix24Error(
+            f"done, but the result cannot go to XCom ({wrong})",
+            method=method,
+            ran="yes",
+            retryable=False,
+            next_step="return texts, numbers, lists and objects",
+        )
     if is_small(result):
         return result
     raise Bitrix24Error(
@@ -52,6 +61,21 @@ def small_result(result: Any, method: str, hint: str) -> Any:
         retryable=False,
         next_step=hint,
     )
+
+
+def _not_for_xcom(value: Any) -> str:
+    """Why Airflow would fail to keep a value, after the method has been called; empty where it keeps it."""
+    try:
+        # Most results are JSON, and Airflow's serializers cost an import.
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError):
+        from airflow_provider_bitrix24._compat import serialize
+
+        try:
+            json.dumps(serialize(value), allow_nan=False)
+        except Exception as error:
+            return f"{type(value).__name__}: {type(error).__name__}"
+    return ""
 
 
 def error_summary(error: Bitrix24Error) -> dict[str, Any]:

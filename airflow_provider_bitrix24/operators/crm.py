@@ -21,7 +21,7 @@ from airflow_provider_bitrix24.crm.items import (
     item_in,
     item_params,
 )
-from airflow_provider_bitrix24.exceptions import NotFound, RestError
+from airflow_provider_bitrix24.exceptions import ConfigurationError, NotFound, RestError
 from airflow_provider_bitrix24.execution.arguments import (
     NOT_GIVEN,
     NotGiven,
@@ -203,12 +203,16 @@ class Bitrix24AddItemOperator(Bitrix24BaseOperator):
     ) -> None:
         super().__init__(**kwargs)
         self.entity_type_id = entity_type_id
-        self.fields = fields
+        self.fields = self.given(fields, "fields")
         self.read_back = self.fixed(flag, read_back, "read_back")
 
     def run(self, client: Client, context: Any) -> int:
         type_id = entity_type_id(self.entity_type_id)
-        given = some_fields(self.fields)
+        given = without_lost_values(self.as_written("fields"), some_fields(self.fields))
+        if not given:
+            raise ConfigurationError(
+                "fields has no value", next_step="check the template, or what the upstream task returned"
+            )
         fields = fields_of(client, type_id)
         sent = fields.prepare(given, "add")
         params = {"entityTypeId": type_id, "fields": sent.params("add")}
