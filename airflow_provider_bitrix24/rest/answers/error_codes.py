@@ -225,7 +225,11 @@ TEXTS: tuple[ErrorRule, ...] = (
     ErrorRule("", Forbidden, _NO_RIGHT, f"{_PAYMENTS}; {_SERVER}", text="insufficient permissions"),
     ErrorRule("", Forbidden, _NO_RIGHT, f"{_PAYMENTS}; {_SERVER}", text=r"access denied!?|доступ запрещ[её]н"),
     ErrorRule("", NotFound, "", _SERVER, text="payment has not been found"),
-    ErrorRule("", NotFound, "", "crm.deal.get and other CRM pages", text="not found|элемент не найден"),
+    ErrorRule("", NotFound, "", "crm.deal.get and other CRM pages", text="(element )?not found|элемент не найден"),
+    *(
+        ErrorRule("", NotFound, "", "method pages", text=f"{kind} is not found", methods=(f"crm.{kind}.*",))
+        for kind in ("company", "contact", "quote", "lead", "deal")
+    ),
     ErrorRule("", Invalid, "give at least one of paid and paySystemId", _SERVER, text="empty fields",
               methods=("crm.item.payment.update",)),
     ErrorRule("", NotFound, "see sale.paysystem.list for the payment systems", _SERVER,

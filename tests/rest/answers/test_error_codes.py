@@ -100,6 +100,29 @@ def test_only_a_code_of_the_portal_proves_that_nothing_ran(code, text, method, k
     assert error.ran == exceptions.get(code, "unknown" if says_nothing else "no")
 
 
+@pytest.mark.parametrize("code", ["", "ERROR_CORE", 0, "0"])
+@pytest.mark.parametrize(
+    ("method", "text"),
+    [
+        ("crm.company.update", "Company is not found"),
+        ("crm.company.delete", "Company is not found"),
+        ("crm.contact.update", "Contact is not found"),
+        ("crm.contact.delete", "Element not found"),
+        ("crm.quote.update", "Quote is not found"),
+        ("crm.quote.delete", "Element not found"),
+        ("crm.deal.delete", "Not found"),
+        ("crm.deal.update", "Элемент не найден"),
+    ],
+)
+def test_a_missing_object_of_the_old_methods_is_known_by_its_text(method, text, code):
+    assert type(error_of({"error": code, "error_description": text}, status=400, method=method)) is NotFound
+
+
+def test_a_missing_object_that_a_parameter_names_is_not_the_one_that_is_changed():
+    error = error_of({"error": "", "error_description": "Contact is not found"}, status=400, method="crm.deal.update")
+    assert type(error) is Invalid
+
+
 def test_the_sample_of_each_class_says_what_to_do():
     assert "unpay it first" in str(error_of({"error": "SALE_PAYMENT_DELETE_EXIST_PAID"}))
     denied = str(error_of({"error": "ACCESS_DENIED", "error_description": "Access denied"}, status=403))
