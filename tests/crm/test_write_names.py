@@ -65,7 +65,9 @@ def test_a_name_that_the_portal_would_drop_is_reported_and_its_row_is_not_sent(m
 def test_what_the_portal_takes_is_sent(params, method, fields, portal, connection):
     summary = write(method=method, mapping={"id": 1, params: fields}, rows=DEALS[:1])
     assert summary["written"] == 1
-    assert [call.method for call in portal.calls] == [f"{method.rpartition('.')[0]}.fields", "batch"]
+    # An update with e-mails reads first which of them are there.
+    batches = ["batch", "batch"] if method == "crm.company.update" else ["batch"]
+    assert [call.method for call in portal.calls] == [f"{method.rpartition('.')[0]}.fields", *batches]
 
 
 def test_fields_are_asked_for_once_in_a_task_and_not_without_rows(portal, connection):

@@ -65,7 +65,11 @@ def test_an_argument_without_a_value_is_reported_with_a_hint_and_nothing_is_sent
         ({"select": "['id']"}, f"select is not a list of names, but \"['id']\": if a template wrote it, {TEMPLATE}"),
         ({"select": "id, title"}, 'select is not a list of names, but \'id, title\': write e.g. ["id", "title"]'),
         ({"item_filter": {"assignedById": "None"}}, f"assignedById takes a number, not 'None': {NOTHING}"),
-        ({"item_filter": {"@id": "(1, 2)"}}, f"id takes a number, not '(1, 2)': if a template wrote it, {TEMPLATE}"),
+        (
+            {"item_filter": {"@id": "(1, 2)"}},
+            "'@id' in item_filter is the text of a list, '(1, 2)': give the list itself; for templates, set "
+            "render_template_as_native_obj=True",
+        ),
         (
             {"item_filter": {">createdTime": "None"}},
             f"'>createdTime' in item_filter is 'None': {NOTHING}",
