@@ -133,6 +133,11 @@ EXTRA_FIELDS: dict[str, dict[str, Any]] = {
         "description": "redis://:password@host:6379/0. Empty: each host counts alone.",
         "schema": {"type": ["string", "null"], "format": "password", "section": "Limits"},
     },
+    "parallel": {
+        "label": "Requests under way",
+        "description": "Most that a task has under way at once; 1: one after the other. Empty: 20.",
+        "schema": {"type": ["integer", "null"], "minimum": 1, "maximum": 100, "section": "Limits"},
+    },
     "operating_budget": {
         "label": "Operating time, s",
         "description": "How long one method may run in ten minutes, all calls together. Empty: 400.",

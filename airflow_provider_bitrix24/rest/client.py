@@ -50,7 +50,7 @@ def _edge(method: Callable[P, T]) -> Callable[P, T]:
 
 class Client:
     """
-    Calls methods of one portal over one kept-alive connection. May be shared by threads.
+    Calls methods of one portal over kept-alive connections. May be shared by threads.
 
     :param portal: where and as whom.
     :param methods: what is known of methods.
@@ -170,10 +170,14 @@ class Client:
         *,
         halt: bool = False,
         references: bool = False,
+        ordered: bool = True,
         allow_cut: bool = False,
     ) -> BatchResult[Key]:
         """
         Call any number of methods, 50 to a request.
+
+        Requests that only read are sent several at once, up to the portal's ``parallel``; those that write, one after
+        the other, unless ``ordered`` is False.
 
         Commands that a batch cannot carry (true, false, null, an empty list or object, a text such as ``$result[``) are
         sent after the others as direct calls. A command that was refused by a limit is repeated alone. After a lost
@@ -184,11 +188,16 @@ class Client:
         :param halt: stop after the first command that fails; the order of the commands is kept.
         :param references: take ``$result[a][ID]`` in a value as a reference to the command ``a`` of the same request.
             Without ``halt``, a command that refers to a failed one still runs, with another value in its place.
+        :param ordered: keep the order of commands that write. With False, several requests are under way at once and
+            commands may run in any order: for objects that do not depend on each other. ``halt`` and ``references``
+            keep the order in any case.
         :param allow_cut: as of :meth:`call`.
         :return: how each command ended; nothing is raised for a command that failed.
         :raises ConfigurationError: a command cannot be sent; nothing was sent.
         """
-        call = BatchCall[Key](self._conversation, halt=halt, references=references, allow_cut=allow_cut)
+        call = BatchCall[Key](
+            self._conversation, halt=halt, references=references, ordered=ordered, allow_cut=allow_cut
+        )
         return call.run(commands)
 
     @_edge
@@ -196,15 +205,16 @@ class Client:
         """
         Read a whole list: every row once, in ascending order of id where the method has one, or an error.
 
-        Where the method filters by id, one request brings up to 2,500 rows. Rows that are created during the read may
-        be seen, rows that are deleted may be missed.
+        Where the method filters by id, one request brings up to 2,500 rows, and several are under way at once. Rows
+        that are created during the read may be seen, rows that are deleted may be missed.
 
         :param params: the method's own, e.g. ``{"filter": {">=DATE_CREATE": "2026-01-01T00:00:00+03:00"}}``. The order
             is set here where the method sorts by id; your own ``>ID`` narrows the list; the id is added to ``select``
             and taken out of the rows again.
         :param limit: at most this many rows.
-        :return: an iterator of rows as the portal sends them, at most one request's rows in memory; its ``report``
-            says afterwards how many there were and whether the list is complete.
+        :return: an iterator of rows as the portal sends them; those of one request are in memory, and unread answers
+            of 32 MiB at most. ``close`` ends it early. Its ``report`` says afterwards how many there were and whether
+            the list is complete.
         :raises ConfigurationError: a parameter that cannot be combined with reading it all; nothing was sent.
         :raises IncompleteList: while reading: the list cannot be proven whole.
         """

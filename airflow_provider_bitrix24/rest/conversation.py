@@ -7,21 +7,18 @@ Batches and lists stand on this; :mod:`airflow_provider_bitrix24.rest.client` is
 from __future__ import annotations
 
 import logging
-import re
 import time
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from airflow_provider_bitrix24.exceptions import (
     AnswerLost,
     Bitrix24Error,
-    ConfigurationError,
     ExpiredToken,
     NotFound,
     OperationTimeLimit,
-    PortalMoved,
     QueryLimitExceeded,
     ServerFault,
     TaskStopped,
@@ -41,32 +38,41 @@ from airflow_provider_bitrix24.rest.answers.reply import Reply, read_reply
 from airflow_provider_bitrix24.rest.encoding import as_params, json_body
 from airflow_provider_bitrix24.rest.limits.bucket import BucketStore
 from airflow_provider_bitrix24.rest.limits.command_costs import CommandCosts
+from airflow_provider_bitrix24.rest.limits.concurrency import Concurrency
 from airflow_provider_bitrix24.rest.limits.operating import OperatingTime
+from airflow_provider_bitrix24.rest.method_names import method_named
 from airflow_provider_bitrix24.rest.oauth import authorization
 from airflow_provider_bitrix24.rest.oauth.call_token import CallToken, check_no_token
 from airflow_provider_bitrix24.rest.oauth.token_pair import TokenPair
 from airflow_provider_bitrix24.rest.oauth.token_renewal import Tokens
 from airflow_provider_bitrix24.rest.portal import Portal
-from airflow_provider_bitrix24.rest.retry import CALL_SECONDS, QUIET_SECONDS, Patience, delay_before_retry
+from airflow_provider_bitrix24.rest.retry import (
+    CALL_SECONDS,
+    QUIET_SECONDS,
+    Patience,
+    StoppableSleep,
+    delay_before_retry,
+)
 from airflow_provider_bitrix24.rest.scrub import scrubber
 from airflow_provider_bitrix24.rest.structured_parameters import check_structures
-from airflow_provider_bitrix24.rest.wire.transport import Transport
+from airflow_provider_bitrix24.rest.wire.redirects import RedirectedTransport
+from airflow_provider_bitrix24.rest.wire.transport import Answer
 from airflow_provider_bitrix24.types import Params
 
 log = logging.getLogger(__name__)
 
-_METHOD_NAME = re.compile(r"[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*")
-#: The longest names of the documentation have about 60 characters. A server cuts the line of a request at 8,000.
-_LONGEST_NAME = 200
-#: Most redirects that one request follows: a renamed portal needs one.
-_MAX_REDIRECTS = 3
-#: How long a sleep may outlast :meth:`Conversation.stop`.
-_NAP_SECONDS = 0.5
+
+class UnreadReply(NamedTuple):
+    """What came back for one attempt, before it is known what it says."""
+
+    method: Method
+    answer: Answer
+    request_id: str
 
 
 class Conversation:
     """
-    Calls methods of one portal over one kept-alive connection. May be shared by threads.
+    Calls methods of one portal over kept-alive connections. May be shared by threads.
 
     Parameters are those of :class:`~airflow_provider_bitrix24.rest.client.Client`.
     """
@@ -86,13 +92,14 @@ class Conversation:
         self.methods, self.tokens = methods, tokens
         self.command_costs = CommandCosts()
         self.operating = OperatingTime(portal.operating_budget_seconds)
+        self.concurrency = Concurrency(portal.parallel)
         self.clock = clock
-        self._bucket, self._patience_seconds, self._jitter = bucket, patience_seconds, jitter
-        self._sleep = sleep or self._sleep_until_stopped
-        self._stopped = False
+        self.bucket, self._patience_seconds, self._jitter = bucket, patience_seconds, jitter
+        self._stopping = StoppableSleep()
+        self._sleep = sleep or self._stopping
         self._secrets = set(portal.secrets())
         self._scrub = portal.scrubber()
-        self._home, self._transport = portal, Transport(portal)
+        self._home, self._transport = portal, RedirectedTransport(portal)
 
     @property
     def portal(self) -> Portal:
@@ -105,7 +112,7 @@ class Conversation:
 
     def stop(self) -> None:
         """Send nothing from now on: every attempt raises."""
-        self._stopped = True
+        self._stopping.stop()
 
     def close(self) -> None:
         """Close the connection. A later attempt opens a new one."""
@@ -117,28 +124,19 @@ class Conversation:
 
         :raises ConfigurationError: it cannot be the name of a method, or is not supported in this version.
         """
-        sent = name.strip().removesuffix(".json") if isinstance(name, str) else ""
-        if not _METHOD_NAME.fullmatch(sent) or len(sent) > _LONGEST_NAME:
-            raise ConfigurationError(
-                "the name of the method is not valid",
-                next_step='write it as the documentation does, e.g. "crm.item.list"',
-            )
-        if not isinstance(version, int) or version not in (2, 3):
-            raise ConfigurationError(
-                f"there is no version {version!r} of the REST API", method=sent, next_step="write 2 or 3"
-            )
-        if version == 3 and sent.lower() == "batch":
-            raise ConfigurationError(
-                "a batch of version 3 is not supported",
-                method=sent,
-                next_step="call its methods one by one with version=3, or send methods of version 2 with client.batch",
-            )
-        method = self.methods.find(sent, version)
-        return method if method.name == sent else replace(method, name=sent)
+        return method_named(name, version, self.methods)
 
-    def patience(self) -> Patience:
-        """A new allowance of sleeping, for one call."""
-        return Patience(self._patience_seconds, self.clock, self._sleep)
+    def patience(self, sleep: Callable[[float], object] | None = None) -> Patience:
+        """
+        A new allowance of sleeping, for one call.
+
+        :param sleep: how to wait; until :meth:`stop` by default.
+        """
+        return Patience(self._patience_seconds, self.clock, sleep or self._sleep)
+
+    def sleep(self, seconds: float) -> None:
+        """Sleep for this time, or until a moment after :meth:`stop`."""
+        self._sleep(seconds)
 
     def ask(self, name: str, params: Params | None = None, *, version: int = 2, allow_cut: bool = False) -> Reply:
         """Call a method by its name, see :meth:`call`."""
@@ -251,7 +249,7 @@ class Conversation:
         :return: the error, with the moment when the limit ends where it is known.
         """
         if isinstance(error, QueryLimitExceeded):
-            self._bucket.report_full(self.portal.bucket)
+            self.bucket.report_full(self.portal.bucket)
         elif isinstance(error, OperationTimeLimit) and error.reset_at is None and error.ran == "no":
             now = self.clock()
             reset_at = self.operating.refused(method, batched=batched, now=now)
@@ -272,50 +270,56 @@ class Conversation:
 
         :raises Bitrix24Error: it failed; ``ran`` says whether the method may have run.
         """
+        return self.read(self._send(method, params, patience, token, headers))
+
+    def send_once(self, method: Method, params: Params) -> UnreadReply:
+        """
+        Make one attempt at once, and leave its answer unread.
+
+        :raises Bitrix24Error: it failed, or a limit does not allow it now.
+        """
+        return self._send(method, params, Patience(0.0, self.clock, self._sleep), CallToken(self.tokens))
+
+    def _send(
+        self,
+        method: Method,
+        params: Params,
+        patience: Patience,
+        token: CallToken,
+        headers: Mapping[str, str] | None = None,
+    ) -> UnreadReply:
         pair = self._pair(token)
         body = json_body(params if pair is None else {**params, "auth": pair.access_token}, method=method.name)
         delay = self.operating.delay(method.name, now=self.clock())
         if delay > 0:
             patience.wait_or_raise(delay, OperationTimeLimit, method.name, reset_at=self.clock() + delay)
-        wait = self._bucket.reserve(self.portal.bucket, patience.seconds_left)
+        wait = self.bucket.reserve(self.portal.bucket, patience.seconds_left)
         if wait > 0:
             patience.wait_or_raise(wait, QueryLimitExceeded, method.name)
-        if self._stopped:
+        if self._stopping.is_stopped:
             raise TaskStopped("not sent: the task is being stopped", method=method.name)
         request_id = str(uuid.uuid4())
         began = time.monotonic()
-        for _ in range(_MAX_REDIRECTS + 1):
-            transport = self._transport
-            answer = transport.post(method.name, body, version=method.version, headers=headers, request_id=request_id)
-            if answer.location is None:
-                break
-            moved = transport.portal.moved(
-                answer.location, method=method.name, status=answer.status, request_id=request_id
-            )
-            log.warning(
-                "The portal %s has moved to %s: change the connection's Portal (host).",
-                transport.portal.host,
-                moved.host,
-            )
-            transport.close()
-            self._transport = Transport(moved)
-        else:
-            raise PortalMoved(
-                "the portal redirects in a circle",
-                method=method.name,
-                request_id=request_id,
-                next_step="check the connection's Portal (host)",
-            )
+        answer = self._transport.post(method.name, body, version=method.version, headers=headers, request_id=request_id)
         log.debug(
             "%s: HTTP %d in %.3f s (request %s)", method.name, answer.status, time.monotonic() - began, request_id
         )
+        return UnreadReply(method, answer, request_id)
+
+    def read(self, unread: UnreadReply) -> Reply:
+        """
+        Read the answer of an attempt, and learn from it.
+
+        :raises Bitrix24Error: the attempt failed; ``ran`` says whether the method may have run.
+        """
+        method, answer = unread.method, unread.answer
         try:
             reply = read_reply(
                 answer.status,
                 answer.content_type,
                 answer.body,
                 method=method.name,
-                request_id=request_id,
+                request_id=unread.request_id,
                 must_be_true=method.must_be_true,
                 scrub=self.scrub,
                 max_mib=self.portal.max_response_mib,
@@ -334,8 +338,7 @@ class Conversation:
             self._scrub = scrubber(self._secrets)
             home = self._home.at(pair.client_endpoint)
             if home is not self._home:
-                self._transport.close()
-                self._transport = Transport(home)
+                self._transport.move(home)
         return pair
 
     def _is_expired(self, failure: Bitrix24Error, version: int) -> bool:
@@ -392,10 +395,3 @@ class Conversation:
         raise self._diagnosed(lost, method, params).but(
             advice=f"({method.lookup} could not say whether it is gone: {reason})"
         )
-
-    def _sleep_until_stopped(self, seconds: float) -> None:
-        """Sleep for this time, or until a moment after :meth:`stop`."""
-        until = time.monotonic() + seconds
-        # In short parts: an event that a signal handler sets while its own thread waits for it may lock up.
-        while not self._stopped and (left := until - time.monotonic()) > 0:
-            time.sleep(min(left, _NAP_SECONDS))

@@ -10,6 +10,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError, PortalMoved
 from airflow_provider_bitrix24.rest.limits.bucket import PLANS, STANDARD, Bucket
+from airflow_provider_bitrix24.rest.limits.concurrency import MOST_UNDER_WAY
 from airflow_provider_bitrix24.rest.limits.operating import OPERATING_BUDGET_SECONDS
 from airflow_provider_bitrix24.rest.message_parts import one_line
 from airflow_provider_bitrix24.rest.scrub import Scrub, scrubber
@@ -98,6 +99,7 @@ class Portal:
     :param bucket: how fast the portal may be asked.
     :param limiter: address of a Redis that shares the bucket among hosts; may hold a password.
     :param operating_budget_seconds: operating time that a method may use in ten minutes.
+    :param parallel: most requests that a client has under way at once.
     :param allowed_domains: hosts to which the portal may be renamed, ``*`` standing for one label; with ``:8443`` for
         another port than the present one.
     """
@@ -115,6 +117,7 @@ class Portal:
     bucket: Bucket = PLANS[STANDARD]
     limiter: str | None = field(default=None, repr=False)
     operating_budget_seconds: float = OPERATING_BUDGET_SECONDS
+    parallel: int = MOST_UNDER_WAY
 
     @property
     def address(self) -> str:

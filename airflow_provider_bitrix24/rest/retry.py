@@ -8,6 +8,7 @@ only where repeating the method does no harm.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -30,6 +31,8 @@ PATIENCE_SECONDS = 30.0
 CALL_SECONDS = 180.0
 #: A wait longer than this is logged at INFO.
 QUIET_SECONDS = 2.0
+#: How long a sleep may outlast its end by :meth:`StoppableSleep.stop`.
+_NAP_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +83,22 @@ def delay_before_retry(
     else:
         delay = None
     return delay if delay is not None and delay <= patience_seconds else None
+
+
+class StoppableSleep:
+    """Sleeps that end a moment after :meth:`stop`."""
+
+    def __init__(self) -> None:
+        self.is_stopped = False
+
+    def stop(self) -> None:
+        self.is_stopped = True
+
+    def __call__(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        # In short parts: an event that a signal handler sets while its own thread waits for it may lock up.
+        while not self.is_stopped and (left := until - time.monotonic()) > 0:
+            time.sleep(min(left, _NAP_SECONDS))
 
 
 class Patience:

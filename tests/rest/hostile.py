@@ -175,10 +175,13 @@ def incomplete(*args: Any, **settings: Any) -> IncompleteList:
 
 
 def some(count: int) -> Callable[[str, dict[str, Any]], Page]:
-    """An honest ``crm.deal.list`` of this many rows that filters by ``>ID`` and counts where it is asked to."""
+    """An honest ``crm.deal.list`` of this many rows, filtered by id, sorted by id, and counted where it is asked to."""
 
     def answer(method: str, params: dict[str, Any]) -> Page:
-        left = [number for number in range(1, count + 1) if number > bound(params)]
+        up_to = bound(params, "<=ID") or count
+        left = [number for number in range(1, count + 1) if bound(params) < number <= up_to]
+        if (params.get("order") or {}).get("ID") == "DESC":
+            left.reverse()
         offset = start_of(params)
         if offset < 0:
             return Page(deals(left[:50]), total=0)

@@ -94,7 +94,7 @@ def test_a_refusal_fills_the_bucket_for_all_who_share_it() -> None:
 def test_a_batch_takes_one_place_in_the_bucket() -> None:
     with Sandbox(deals=1, rate=2, burst=50) as portal:
         naps = Naps(portal)
-        with client_of(portal, naps=naps, portal_bucket=STANDARD) as client:
+        with client_of(portal, naps=naps, portal_bucket=STANDARD, parallel=1) as client:
             client.batch(dict.fromkeys(range(2000), (GET, ONE))).all_results()
     assert (portal.requests, naps.taken) == (40, [])
 

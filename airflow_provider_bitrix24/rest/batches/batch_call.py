@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
@@ -20,7 +21,6 @@ from airflow_provider_bitrix24.exceptions import (
     RestError,
     ServerFault,
 )
-from airflow_provider_bitrix24.methods import Method
 from airflow_provider_bitrix24.rest.answers.diagnosis import (
     deletes,
     diagnose,
@@ -29,7 +29,6 @@ from airflow_provider_bitrix24.rest.answers.diagnosis import (
     needs_lookup,
     not_found_or_hidden,
 )
-from airflow_provider_bitrix24.rest.answers.failures_inside import check_number_of_values
 from airflow_provider_bitrix24.rest.answers.reply import Reply
 from airflow_provider_bitrix24.rest.batches.batch_exchange import (
     LOST_IN_A_ROW,
@@ -43,22 +42,19 @@ from airflow_provider_bitrix24.rest.batches.batch_exchange import (
     stops_all,
 )
 from airflow_provider_bitrix24.rest.batches.batch_result import BatchResult
+from airflow_provider_bitrix24.rest.batches.checked_commands import checked_commands
 from airflow_provider_bitrix24.rest.batches.commands import (
     Command,
     is_free,
     looks,
-    make_command,
     must_not_repeat,
     packs,
-    packs_of,
     parts_of,
     with_our_keys,
 )
+from airflow_provider_bitrix24.rest.batches.exchanges import Answers, Exchanges
 from airflow_provider_bitrix24.rest.conversation import Conversation
-from airflow_provider_bitrix24.rest.encoding import as_params, has_reference
-from airflow_provider_bitrix24.rest.oauth.call_token import check_no_token
-from airflow_provider_bitrix24.rest.retry import LOST_ANSWER
-from airflow_provider_bitrix24.rest.structured_parameters import check_structures
+from airflow_provider_bitrix24.rest.retry import LOST_ANSWER, Patience
 from airflow_provider_bitrix24.types import Params
 
 Key = TypeVar("Key", bound=Hashable)
@@ -73,13 +69,22 @@ class BatchCall(Generic[Key]):
 
     :param halt: stop after the first command that fails.
     :param references: leave references to other commands to the portal.
+    :param ordered: send one batch after the other; commands that only read have no order.
     :param allow_cut: take hits that may have been cut off.
     """
 
-    def __init__(self, conversation: Conversation, *, halt: bool, references: bool, allow_cut: bool = False) -> None:
+    def __init__(
+        self,
+        conversation: Conversation,
+        *,
+        halt: bool = False,
+        references: bool = False,
+        ordered: bool = True,
+        allow_cut: bool = False,
+    ) -> None:
         self._conversation = conversation
         self._allow_cut = allow_cut
-        self._halt, self._references = halt, references
+        self._halt, self._references, self._ordered = halt, references, ordered
         self._ended: BatchResult[Key] = BatchResult()
         self._undiagnosed: list[Command[Key]] = []
         #: How an earlier attempt failed, for commands that may have run in it.
@@ -98,8 +103,13 @@ class BatchCall(Generic[Key]):
 
         :raises ConfigurationError: a command cannot be sent; nothing was sent.
         """
-        flags = (("halt", self._halt), ("references", self._references), ("allow_cut", self._allow_cut))
-        for name, value in flags:
+        flags = {
+            "halt": self._halt,
+            "references": self._references,
+            "ordered": self._ordered,
+            "allow_cut": self._allow_cut,
+        }
+        for name, value in flags.items():
             if not isinstance(value, bool):
                 # Any text is true, "false" too.
                 raise ConfigurationError(
@@ -110,7 +120,13 @@ class BatchCall(Generic[Key]):
                 "the commands of a batch are not an object",
                 next_step='write each command under a key, e.g. {"a": ("crm.item.get", {"entityTypeId": 2, "id": 7})}',
             )
-        prepared = self._prepared(commands)
+        prepared = checked_commands(
+            self._conversation,
+            commands,
+            halt=self._halt,
+            references=self._references,
+            allow_cut=self._allow_cut,
+        )
         batched = [command for command in prepared if command.text is not None]
         if self._halt or self._references:
             # All are checked before the first is sent.
@@ -127,40 +143,6 @@ class BatchCall(Generic[Key]):
         self._explain()
         return self._ended.in_order_of(commands)
 
-    def _prepared(self, commands: Mapping[Key, tuple[str, Params | None]]) -> list[Command[Key]]:
-        prepared: list[Command[Key]] = []
-        methods: dict[Any, Method] = {}
-        for key, entry in commands.items():
-            if not isinstance(entry, (tuple, list)) or len(entry) != 2:
-                raise ConfigurationError(
-                    f"the command {key!r} is not a pair of method and params",
-                    next_step='write ("crm.item.get", {"entityTypeId": 2, "id": 7})',
-                )
-            name, given = entry
-            if not isinstance(name, str) or name not in methods:
-                # Most batches call one method many times.
-                method = self._conversation.method(name)
-                methods[name] = replace(method, max_hits=None) if self._allow_cut else method
-            method = methods[name]
-            params = as_params(given, method=method.name)
-            check_no_token(params, self._conversation.tokens, method=method.name)
-            try:
-                check_structures(method, params)
-                check_number_of_values(method, params)
-            except ConfigurationError as error:
-                raise error.but(reason=f"the command {key!r}: {error.reason}") from None
-            command = make_command(key, method, params, references=self._references)
-            if command.text is None and (self._halt or (self._references and has_reference(command.params))):
-                raise ConfigurationError(
-                    f"the command {key!r} can only be sent as a direct call, so not with halt or references: a batch "
-                    "cannot carry true, false, null, an empty list or object, a text such as $result[, or too many "
-                    "values",
-                    method=method.name,
-                    next_step="write Y, N, 1 or 0, leave empty values out, or call it by itself",
-                )
-            prepared.append(command)
-        return prepared
-
     def _send(self, commands: list[Command[Key]], *, attempt: int, lost: dict[Key, Bitrix24Error]) -> None:
         """
         Send commands, each batch sized by what the ones before took.
@@ -168,19 +150,34 @@ class BatchCall(Generic[Key]):
         :param lost: how an earlier attempt failed, for commands that may have run in it.
         """
         again: list[Command[Key]] = []
+        refused: list[tuple[Command[Key], Bitrix24Error]] = []
         lost_in_a_row = 0
         waiting = deque(commands)
-        for pack in packs_of(waiting, self._conversation.command_costs):
-            stopped_by = self._stopped_by or self._no_batch
-            if stopped_by is not None:
-                self._fail_all(pack, stopped_by, lost)
-                continue
-            if lost_in_a_row >= LOST_IN_A_ROW:
-                again += pack
-                continue
-            try:
-                answers, reply = self._exchange(pack)
-            except (AnswerLost, ServerFault) as error:
+        concurrent = not self._ordered or all(command.method.repeat == "read" for command in commands)
+
+        def most() -> float:
+            if self._stopped_by or self._no_batch or lost_in_a_row >= LOST_IN_A_ROW:
+                return 0
+            # A portal that loses answers is asked one by one until it answers again.
+            return 1 if lost_in_a_row or attempt > 1 else math.inf
+
+        for ended in Exchanges(self._conversation, waiting, self._exchange, most, concurrent=concurrent):
+            pack, error = ended.pack, ended.error
+            if ended.answers is not None:
+                lost_in_a_row = 0
+                # All are read before any is sent alone: until when a limit lasts is counted from now.
+                refused += self._read(pack, *ended.answers)
+                if not concurrent:
+                    self._after_refusals(refused, lost)
+            elif error is None:
+                stopped_by = self._stopped_by or self._no_batch
+                if stopped_by is None:
+                    again += pack
+                else:
+                    self._fail_all(pack, stopped_by, lost)
+            elif not isinstance(error, (AnswerLost, ServerFault)):
+                self._fail_all(pack, error, lost)
+            else:
                 lost_in_a_row += error.retryable
                 if lost_in_a_row == LOST_IN_A_ROW and attempt == ATTEMPTS:
                     self._stopped_by = down(error)
@@ -197,16 +194,7 @@ class BatchCall(Generic[Key]):
                     lost[command.key] = own
                 if splits and error.retryable:
                     self._conversation.patience().sleep(LOST_ANSWER(lost_in_a_row) or 0.0)
-                continue
-            except Bitrix24Error as error:
-                self._fail_all(pack, error, lost)
-                continue
-            lost_in_a_row = 0
-            # All are read before any is sent alone: until when a limit lasts is counted from now.
-            for command, failure in self._read(pack, answers, reply):
-                self._after_refusal(command, failure, lost.get(command.key))
-            for key in lost.keys() & self._ended.replies.keys():
-                self._ended.replies[key] = replace(self._ended.replies[key], repeated=True)
+        self._after_refusals(refused, lost)
         if again:
             self._conversation.patience().sleep(LOST_ANSWER(attempt) or 0.0)
             # A portal that answers nothing is not asked for its objects either.
@@ -216,7 +204,7 @@ class BatchCall(Generic[Key]):
     def _not_gone(self, commands: list[Command[Key]]) -> list[Command[Key]]:
         """Leave out the deletes of objects that are gone: their lost attempt has done the work."""
         wanted = looks(command for command in commands if deletes(command.method))
-        seen = BatchCall[Key](self._conversation, halt=False, references=False).run(wanted) if wanted else BatchResult()
+        seen = BatchCall[Key](self._conversation).run(wanted) if wanted else BatchResult()
         for command in commands:
             if self._is_gone(command.key, seen):
                 self._ended.replies[command.key] = done_earlier(command.method, self._lost[command.key])
@@ -263,10 +251,10 @@ class BatchCall(Generic[Key]):
             self._fail(command, failure)
         return None
 
-    def _exchange(self, pack: list[Command[Key]]) -> tuple[list[CommandAnswer], Reply]:
+    def _exchange(self, pack: list[Command[Key]], patience: Patience) -> Answers:
         # A batch that may be split is not repeated as it is.
         repeatable = len(pack) == 1 and is_free(pack)
-        return exchange(self._conversation, pack, halt=False, repeatable=repeatable)
+        return exchange(self._conversation, pack, halt=False, repeatable=repeatable, patience=patience)
 
     def _read(
         self, pack: list[Command[Key]], answers: Sequence[CommandAnswer], reply: Reply
@@ -279,6 +267,16 @@ class BatchCall(Generic[Key]):
             except Bitrix24Error as error:
                 failures.append((command, error))
         return failures
+
+    def _after_refusals(
+        self, refused: list[tuple[Command[Key], Bitrix24Error]], lost: dict[Key, Bitrix24Error]
+    ) -> None:
+        """Bring commands that failed in a batch to their end, and note which of the others may have run before."""
+        for command, failure in refused:
+            self._after_refusal(command, failure, lost.get(command.key))
+        refused.clear()
+        for key in lost.keys() & self._ended.replies.keys():
+            self._ended.replies[key] = replace(self._ended.replies[key], repeated=True)
 
     def _after_refusal(self, command: Command[Key], error: Bitrix24Error, lost: Bitrix24Error | None) -> None:
         """
@@ -362,7 +360,7 @@ class BatchCall(Generic[Key]):
             if needs_lookup(errors[command.key], command.method)
             or (self._stopped_by is None and deletes(command.method) and may_have_run(errors[command.key]))
         )
-        seen = BatchCall[Key](conversation, halt=False, references=False).run(wanted) if wanted else BatchResult[Key]()
+        seen = BatchCall[Key](conversation).run(wanted) if wanted else BatchResult[Key]()
         scopes: list[Any] = []
 
         def ask(key: Key, method: str, params: Params) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 from typing import Any, NamedTuple
 
 from airflow_provider_bitrix24.exceptions import AnswerLost, Bitrix24Error, NotSent, OperationTimeLimit, ServerFault
@@ -10,8 +11,9 @@ from airflow_provider_bitrix24.methods import Method
 from airflow_provider_bitrix24.rest.answers.failures_inside import check_reply
 from airflow_provider_bitrix24.rest.answers.reply import Reply, read_error, reply_of
 from airflow_provider_bitrix24.rest.batches.commands import Command, batch_params, must_not_repeat
-from airflow_provider_bitrix24.rest.conversation import Conversation
+from airflow_provider_bitrix24.rest.conversation import Conversation, UnreadReply
 from airflow_provider_bitrix24.rest.limits.command_costs import seconds_of
+from airflow_provider_bitrix24.rest.retry import Patience
 
 #: After this many lost answers in a row, the remaining commands wait for the next attempt: a portal that is down would
 #: take a minute for each, and leave fewer and fewer commands certain.
@@ -33,33 +35,82 @@ class CommandAnswer(NamedTuple):
 
 
 def exchange(
-    conversation: Conversation, pack: Sequence[Command[Any]], *, halt: bool, repeatable: bool
+    conversation: Conversation,
+    pack: Sequence[Command[Any]],
+    *,
+    halt: bool,
+    repeatable: bool,
+    patience: Patience | None = None,
 ) -> tuple[list[CommandAnswer], Reply]:
     """
     Send one batch.
 
+    :param patience: what it may sleep; that of a call by default.
     :param repeatable: whether the whole of it may be repeated when its answer is lost.
     :return: the answer to each command, and the whole answer.
     :raises AnswerLost: the answer is not that of a batch.
     :raises Bitrix24Error: the batch as a whole failed; where it had no usable answer, the next ones are smaller.
     """
     batch = Method("batch", repeat="read" if repeatable else "never")
-    patience, clock = conversation.patience(), conversation.clock
+    patience, clock = patience or conversation.patience(), conversation.clock
     delay = conversation.operating.delay_of_batch([command.method.name for command in pack], now=clock())
     if delay > 0:
         patience.wait_or_raise(delay, OperationTimeLimit, batch.name, reset_at=clock() + delay)
     try:
-        reply = conversation.call(batch, batch_params(pack, halt=halt), patience, explain=False)
-        answers = command_answers(reply.result, len(pack))
-        if answers is None:
-            raise AnswerLost("the answer is not that of a batch", method=batch.name, request_id=reply.request_id)
+        return _taken_apart(
+            conversation, pack, conversation.call(batch, batch_params(pack, halt=halt), patience, explain=False)
+        )
     except (AnswerLost, ServerFault) as error:
-        if error.ran != "no" and (is_too_much(error) or not any(map(must_not_repeat, pack))):
-            for name in {command.method.name for command in pack}:
-                conversation.command_costs.lost(name, len(pack))
+        _note_lost(conversation, pack, error)
         raise
+
+
+def send_once(conversation: Conversation, pack: Sequence[Command[Any]]) -> UnreadReply:
+    """
+    Send one batch at once, in one attempt, and leave its answer unread.
+
+    :raises Bitrix24Error: it failed, or a limit does not allow it now.
+    """
+    names = [command.method.name for command in pack]
+    delay = conversation.operating.delay_of_batch(names, now=conversation.clock())
+    if delay > 0:
+        raise OperationTimeLimit("not sent: the method has no operating time left", method=names[0])
+    unread = conversation.send_once(Method("batch", repeat="read"), batch_params(pack, halt=False))
+    if unread.answer.status != HTTPStatus.OK:
+        # Said at once: more that is under way may be too much for the portal.
+        conversation.read(unread)
+    return unread
+
+
+def read_batch(
+    conversation: Conversation, pack: Sequence[Command[Any]], unread: UnreadReply
+) -> tuple[list[CommandAnswer], Reply]:
+    """
+    Read what came back for :func:`send_once`.
+
+    :raises Bitrix24Error: the batch as a whole failed.
+    """
+    try:
+        return _taken_apart(conversation, pack, conversation.read(unread))
+    except (AnswerLost, ServerFault) as error:
+        _note_lost(conversation, pack, error)
+        raise
+
+
+def _taken_apart(
+    conversation: Conversation, pack: Sequence[Command[Any]], reply: Reply
+) -> tuple[list[CommandAnswer], Reply]:
+    answers = command_answers(reply.result, len(pack))
+    if answers is None:
+        raise AnswerLost("the answer is not that of a batch", method="batch", request_id=reply.request_id)
     _learn_from(conversation, pack, answers, reply.size / len(pack))
     return answers, reply
+
+
+def _note_lost(conversation: Conversation, pack: Sequence[Command[Any]], error: Bitrix24Error) -> None:
+    if error.ran != "no" and (is_too_much(error) or not any(map(must_not_repeat, pack))):
+        for name in {command.method.name for command in pack}:
+            conversation.command_costs.lost(name, len(pack))
 
 
 def is_too_much(error: Bitrix24Error) -> bool:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import deque
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -68,11 +67,15 @@ def make_command(key: Key, method: Method, params: Params, *, references: bool) 
     return Command(key, method, values, None if text is None else f"{name}?{text}" if text else name)
 
 
-def packs(commands: Iterable[Command[Key]], costs: CommandCosts) -> Iterator[list[Command[Key]]]:
+def packs(
+    commands: Iterable[Command[Key]], costs: CommandCosts, largest: Callable[[], int] = lambda: MAX_COMMANDS
+) -> Iterator[list[Command[Key]]]:
     """
     Split commands into batches by number, size of the request, and what the methods cost so far.
 
     Each batch is sized when it is asked for, so that it may learn from the ones before.
+
+    :param largest: how many commands the batch may carry in any case.
     """
     pack: list[Command[Key]] = []
     most = MAX_COMMANDS
@@ -80,7 +83,7 @@ def packs(commands: Iterable[Command[Key]], costs: CommandCosts) -> Iterator[lis
     for command in commands:
         name, command_bytes = command.method.name, len(command.text or "") + _KEY_BYTES
         full = (
-            len(pack) >= min(most, costs.most(name))
+            len(pack) >= min(most, costs.most(name), largest())
             or seconds + costs.seconds(name) > AIM_SECONDS
             or answer_bytes + costs.size(name) > AIM_RESPONSE_BYTES
             or request_bytes + command_bytes > MAX_REQUEST_BYTES
@@ -150,13 +153,6 @@ def with_our_keys(pack: list[Command[Key]]) -> list[Command[Key]]:
         make_command(command.key, command.method, rewritten(command.params, index, command.key), references=True)
         for index, command in enumerate(pack)
     ]
-
-
-def packs_of(waiting: deque[Command[Key]], costs: CommandCosts) -> Iterator[list[Command[Key]]]:
-    """Batches of the commands that wait, and of those that come to wait meanwhile."""
-    while waiting:
-        # One by one: a command that is added while a batch is under way belongs to the next ones.
-        yield from packs(iter(lambda: waiting.popleft() if waiting else None, None), costs)
 
 
 def must_not_repeat(command: Command[Any]) -> bool:

@@ -9,7 +9,7 @@ Source: Bitrix24 REST docs, "Limits". Where a bucket is kept: ``store``. Operati
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -71,6 +71,14 @@ class BucketStore(Protocol):
 
     def report_full(self, bucket: Bucket, pause_seconds: float = 0.0) -> None:
         """Note for all who share the bucket that it is full, because the portal refused; for ``pause_seconds`` more."""
+        ...
+
+    def take_permit(self, most: int) -> Callable[[], object] | None:
+        """
+        Take one of ``most`` permits that all processes of this host share, for a request beside another one.
+
+        :return: what frees it; None where all are taken.
+        """
         ...
 
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import logging
 import os
+import random
 import struct
 import time
 import zlib
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 
 from airflow_provider_bitrix24.rest.limits.bucket import Bucket
 from airflow_provider_bitrix24.rest.limits.local_bucket import LocalBucket
@@ -73,10 +74,27 @@ class FileBucket:
             self._warn(error)
             self._alone.report_full(bucket, pause_seconds)
 
-    def _locked(self) -> AbstractContextManager[int]:
+    def take_permit(self, most: int) -> Callable[[], object] | None:
+        # Each permit is a locked file, so that the kernel frees the permits of a process that dies.
+        first = random.randrange(most) if most > 0 else 0  # noqa: S311 - spreads the tries, guards nothing
+        for offset in range(most):
+            permit = ExitStack()
+            try:
+                permit.enter_context(self._locked(f"{self._name}.permit{(first + offset) % most}", 0.0))
+            except BlockingIOError:
+                continue
+            except OSError as error:
+                self._warn(error)
+                return self._alone.take_permit(most)
+            return permit.close
+        return None
+
+    def _locked(
+        self, name: str | None = None, patience_seconds: float = LOCK_PATIENCE_SECONDS
+    ) -> AbstractContextManager[int]:
         directory = shared_directory() if self._directory is None else self._directory
         return locked_file(
-            self._name, directory, patience_seconds=LOCK_PATIENCE_SECONDS, private=True, sleep=self._sleep
+            name or self._name, directory, patience_seconds=patience_seconds, private=True, sleep=self._sleep
         )
 
     def _warn(self, error: OSError) -> None:

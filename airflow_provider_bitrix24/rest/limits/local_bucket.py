@@ -24,6 +24,7 @@ class LocalBucket:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._level, self._at = 0.0, 0.0
+        self._permits = 0
 
     def reserve(self, bucket: Bucket, patience_seconds: float) -> float:
         with _lock:
@@ -35,3 +36,14 @@ class LocalBucket:
     def report_full(self, bucket: Bucket, pause_seconds: float = 0.0) -> None:
         with _lock:
             self._level, self._at = bucket.fill(self._level, self._at, self._clock(), pause_seconds)
+
+    def take_permit(self, most: int) -> Callable[[], object] | None:
+        with _lock:
+            if self._permits >= most:
+                return None
+            self._permits += 1
+        return self._free_permit
+
+    def _free_permit(self) -> None:
+        with _lock:
+            self._permits -= 1

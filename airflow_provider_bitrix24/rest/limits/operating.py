@@ -88,6 +88,10 @@ class OperatingTime:
         reset_at = _unix_seconds(time.get("operating_reset_at"))
         if reset_at is not None and reset_at > portal_now and not _is_near(reset_at, portal_now):
             reset_at = None
+        used = self._used.get((method.lower(), batched))
+        if used is not None and used.reset_at == reset_at is not None and used.operating > operating:
+            # Until its oldest minute drops out the sum only grows: a later answer has overtaken this one.
+            return
         self._remember(method, batched, _Used(operating, portal_now, reset_at, _call_seconds(time)))
 
     def delay(self, method: str, *, batched: bool = False, calls: int = 1, now: float) -> float:
@@ -111,6 +115,20 @@ class OperatingTime:
         # Never longer than the pause itself: where the portal does not say what time it is there is only our own clock,
         # which may be set back.
         return max(0.0, pause - max(0.0, self._portal_time(now) - used.learned_at))
+
+    def has_time_for(self, seconds_by_method: Mapping[str, float]) -> bool:
+        """
+        Whether commands of batches leave each method, and ``batch`` itself, below the time from which calls are spread.
+
+        :param seconds_by_method: what they are going to use, those that are under way included.
+        """
+        together = {(method, True): seconds for method, seconds in seconds_by_method.items()}
+        together[_BATCH, False] = sum(seconds_by_method.values())
+        used = {key: self._used.get((key[0].lower(), key[1])) for key in together}
+        return all(
+            known is None or known.operating + together[key] < self._budget * SLOW_DOWN_FROM
+            for key, known in used.items()
+        )
 
     def delay_of_batch(self, methods: Iterable[str], *, now: float) -> float:
         """Return the seconds to wait before a batch of commands of these methods, whatever a batch counts for."""

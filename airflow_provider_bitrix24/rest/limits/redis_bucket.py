@@ -90,6 +90,9 @@ class RedisBucket:
         if self._run(self._fill, bucket, pause_seconds) is None:
             self._fallback.report_full(bucket, pause_seconds)
 
+    def take_permit(self, most: int) -> Callable[[], object] | None:
+        return self._fallback.take_permit(most)
+
     def _run(self, script: Callable[..., Any], bucket: Bucket, seconds: float) -> float | None:
         """Run a script and return its result; None when Redis cannot be reached or something else answers for it."""
         now = self._clock()

@@ -204,7 +204,27 @@ class Listing:
             return {own: user_filter[own]} if own in user_filter else {}
         return {name: value for name, value in user_filter.items() if name.lower() == own.lower()}
 
-    def after(self, row_id: int | str) -> dict[str, Any]:
+    @property
+    def takes_ranges(self) -> bool:
+        """Whether pages can be asked for between two ids: not where the caller's filter has an upper bound."""
+        rows = self.rows
+        # References and the plan need to know where the id of a row is.
+        known_place = rows.at is not None and rows.id_key is not None
+        user_filter = self.params.get(rows.filter or "") or {}
+        is_free = f"<={rows.filter_id}".lower() not in map(str.lower, user_filter)
+        return bool(known_place and rows.filter_id and rows.order_id and rows.order) and is_free
+
+    def top(self, row_id: int, up_to: int | None) -> dict[str, Any]:
+        """Parameters of the page of the largest ids after an id, with nothing but the ids where there is a choice."""
+        rows = self.rows
+        params = self.after(row_id, up_to)
+        if rows.order:
+            params[rows.order] = "DESC" if rows.sort else {rows.order_id: "DESC"}
+        if rows.select:
+            params[rows.select] = [rows.filter_id or rows.order_id]
+        return params
+
+    def after(self, row_id: int | str, up_to: int | None = None) -> dict[str, Any]:
         """
         Parameters of the page after an id, which may be a reference to another command.
 
@@ -213,10 +233,13 @@ class Listing:
         rows = self.rows
         if not rows.filter or not rows.filter_id:
             raise self._fail("cannot be read by id", "describe its paging with Methods.adding")
+        bounds: dict[str, int | str] = {f">{rows.filter_id}": row_id}
+        if up_to is not None:
+            bounds[f"<={rows.filter_id}"] = up_to
         user_filter = self.params.get(rows.filter) or {}
         return {
             **self.params,
-            rows.filter: {**user_filter, f">{rows.filter_id}": row_id},
+            rows.filter: {**user_filter, **bounds},
             **self.order(),
             "start": -1,
         }

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator
 
 from airflow_provider_bitrix24.exceptions import IncompleteList
 from airflow_provider_bitrix24.rest.answers.reply import Reply
+from airflow_provider_bitrix24.rest.concurrent_requests import ConcurrentRequests
 from airflow_provider_bitrix24.rest.lists.exactness import Cursor, Seen, SeenPages, id_of, rows_in
 from airflow_provider_bitrix24.rest.lists.list_report import ListReport
 from airflow_provider_bitrix24.rest.lists.listing import Listing
-from airflow_provider_bitrix24.rest.lists.page_requests import PageRequests
+from airflow_provider_bitrix24.rest.lists.page_requests import AHEAD_BYTES, PageRequests, Sent
 from airflow_provider_bitrix24.rest.lists.totals import counts_more, incomplete, lacks_rows, take_total
 from airflow_provider_bitrix24.types import Row
 
 
 def by_offset(ask: PageRequests, listing: Listing, report: ListReport) -> Iterator[list[Row]]:
+    with ask.concurrent() as requests:
+        yield from _by_offset(_PagesAhead(ask, listing, report, requests), ask, listing, report)
+
+
+def _by_offset(pages: _PagesAhead, ask: PageRequests, listing: Listing, report: ListReport) -> Iterator[list[Row]]:
     rows, size = listing.rows, listing.rows.page_rows
     check = _order_check(listing, report)
     offset, first_page = 0, None
     waiting: list[Reply] = []
     while True:
-        waiting = waiting or _pages_at(offset, ask, listing, report)
+        waiting = waiting or pages.at(offset)
         reply = waiting.pop(0)
         page = rows_in(reply.result, rows)
         all_came = report.rows == report.total
@@ -45,13 +52,63 @@ def by_offset(ask: PageRequests, listing: Listing, report: ListReport) -> Iterat
         raise incomplete(report)
 
 
-def _pages_at(offset: int, ask: PageRequests, listing: Listing, report: ListReport) -> list[Reply]:
-    """The page at an offset, and the next ones that one batch brings."""
-    size = listing.rows.page_rows
-    left = -(-(report.total - offset) // size) if report.total is not None else 1
-    number = min(left, ask.wanted(), ask.most(listing.at(offset)))
-    offsets = [offset + index * size for index in range(number)] if number > 1 and offset else []
-    return ask.pages([listing.at(position) for position in offsets]) or [ask.page(listing.at(offset))]
+class _PagesAhead:
+    """
+    Pages in their order, of which several requests may be under way, each for a part of those that were counted.
+
+    :param requests: those under way.
+    """
+
+    def __init__(self, ask: PageRequests, listing: Listing, report: ListReport, requests: ConcurrentRequests) -> None:
+        self._ask, self._listing, self._report, self._requests = ask, listing, report, requests
+        #: Offsets of the pages of each request.
+        self._sent: deque[tuple[range, Sent]] = deque()
+        #: Pages that were read and are not yet among the rows of the report.
+        self._unreported = 0
+
+    def at(self, offset: int) -> list[Reply]:
+        """The page at an offset, and the next ones that one request brings."""
+        self._unreported = 0
+        if self._sent and self._sent[0][0].start != offset:
+            # A page of the request before failed.
+            self._sent.clear()
+        self._send_ahead(offset)
+        replies: list[Reply] = []
+        if self._sent:
+            while not self._sent[0][1].future.done():
+                self._requests.wait()
+                self._send_ahead(offset)
+            replies = self._ask.read(self._sent.popleft()[1])
+        if not replies:
+            params = [self._listing.at(position) for position in self._next_offsets(offset)]
+            replies = self._ask.pages(params) or [self._ask.page(self._listing.at(offset))]
+        self._unreported = len(replies)
+        self._send_ahead(offset + len(replies) * self._listing.rows.page_rows)
+        return replies
+
+    def _send_ahead(self, offset: int) -> None:
+        """Send requests for the pages from an offset on, behind those that were sent."""
+        if self._ask.is_in_turn:
+            return
+        while True:
+            offsets = self._next_offsets(self._sent[-1][0].stop if self._sent else offset)
+            ahead = sum(self._ask.size(len(pages)) for pages, _ in self._sent)
+            if not offsets or (self._sent and ahead + self._ask.size(len(offsets)) > AHEAD_BYTES):
+                return
+            sent = self._ask.start(self._requests, [self._listing.at(position) for position in offsets])
+            if sent is None:
+                return
+            self._sent.append((offsets, sent))
+
+    def _next_offsets(self, offset: int) -> range:
+        """Offsets of the pages that one request brings; none where one page is asked for by itself."""
+        size = self._listing.rows.page_rows
+        if self._report.total is None or not offset:
+            return range(0)
+        left = -(-(self._report.total - offset) // size)
+        ahead = self._unreported + sum(len(pages) for pages, _ in self._sent)
+        number = min(left, self._ask.wanted(ahead), self._ask.most(self._listing.at(offset)))
+        return range(offset, offset + number * size, size) if number > 1 else range(0)
 
 
 def _order_check(listing: Listing, report: ListReport) -> Callable[[list[Row]], None]:

@@ -14,10 +14,14 @@ from airflow_provider_bitrix24.rest.limits.command_costs import MAX_COMMANDS
 from airflow_provider_bitrix24.rest.lists.exactness import Seen, rows_in
 from airflow_provider_bitrix24.rest.lists.field_check import check_fields
 from airflow_provider_bitrix24.rest.lists.listing import Listing
+from airflow_provider_bitrix24.rest.lists.page_requests import AHEAD_BYTES
 from airflow_provider_bitrix24.rest.lists.row_list import RowList
 from airflow_provider_bitrix24.types import Params, Row
 
 Parent = TypeVar("Parent", bound=Hashable)
+
+#: Most requests at once. Their pages are in memory together, where JSON takes about so many times its size.
+_MOST_REQUESTS, _TIMES_IN_MEMORY = 7, 4
 
 #: How lists are paged whose first page can show that it is the last.
 _ENDS_VISIBLY = frozenset({"keyset", "start", "single", "unknown"})
@@ -28,15 +32,18 @@ def children(
 ) -> Iterator[tuple[Parent, Row]]:
     """See :meth:`Client.children`."""
     method = conversation.method(name)
-    waiting = _unique(parents)
-    while group := list(islice(waiting, MAX_COMMANDS)):
+    waiting, requests = _unique(parents), 1
+    while group := list(islice(waiting, requests * MAX_COMMANDS)):
         params = {parent: params_of(parent) for parent in group}
         listings = {parent: Listing(method, params[parent]) for parent in group}
         for listing in listings.values():
             check_fields(conversation, listing)
-        first_pages = BatchCall[Parent](conversation, halt=False, references=False).run(
+        first_pages = BatchCall[Parent](conversation).run(
             {parent: (method.name, listing.first()) for parent, listing in listings.items()}
         )
+        page_bytes = conversation.command_costs.size(method.name) or 1.0
+        fitting = AHEAD_BYTES / (_TIMES_IN_MEMORY * MAX_COMMANDS * page_bytes)
+        requests = max(1, min(_MOST_REQUESTS, conversation.portal.parallel, int(fitting)))
         for parent, listing in listings.items():
             if parent in first_pages.errors:
                 raise first_pages.errors[parent]

@@ -50,7 +50,7 @@ STRATEGIES: Mapping[Paging, Strategy] = {
 
 class RowList(Stream[Row]):
     """
-    The rows of a list, one by one as they come; at most one request's rows are in memory.
+    The rows of a list, one by one in their order. Those of one request are in memory, and unread answers beside them.
 
     ``report`` says what was read so far, and after the last row whether it is all. After an error every further row is
     the same error.
@@ -61,40 +61,40 @@ class RowList(Stream[Row]):
     def __init__(self, conversation: Conversation, listing: Listing, limit: int | None) -> None:
         if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 1):
             raise ConfigurationError("limit must be a whole number above 0", method=listing.name)
-        self._conversation, self._listing, self._limit = conversation, listing, limit
         rows = listing.rows
         self.report = ListReport(listing.name, rows.paging, rows.unique_id and not rows.of_values)
-        self._began = self._logged = time.monotonic()
-        super().__init__(self._rows())
+        # The generator does not know this object: without a circle it ends, and with it what is under way, as soon as
+        # nobody holds the list any more.
+        super().__init__(_rows(conversation, listing, self.report, limit))
 
-    def _rows(self) -> Iterator[Row]:
-        report, listing = self.report, self._listing
-        ask = PageRequests(self._conversation, listing, report, self._limit)
-        try:
-            check_fields(self._conversation, listing)
-            for page in STRATEGIES[listing.rows.paging](ask, listing, report):
-                report.pages += 1
-                for row in page:
-                    report.rows += 1
-                    if report.proven:
-                        report.last_id = id_of(row, listing.rows)
-                        if report.rows == 1:
-                            report.first_id = report.last_id
-                    yield listing.without_added_id(row)
-                    if report.rows == self._limit:
-                        return
-                self._log_progress()
-            report.complete = True
-        except IncompleteList as error:
-            raise error.but(rows=report.rows, method=listing.name) from None
-        finally:
-            report.seconds = time.monotonic() - self._began
 
-    def _log_progress(self) -> None:
-        report, now = self.report, time.monotonic()
-        if now - self._logged < PROGRESS_SECONDS:
-            return
-        self._logged = now
-        share = f", {100 * report.rows // report.total} %" if report.total else ""
-        log.info("%s: %d rows so far, %.0f a second%s.", report.method, report.rows,
-                 report.rows / (now - self._began), share)  # fmt: skip
+def _rows(conversation: Conversation, listing: Listing, report: ListReport, limit: int | None) -> Iterator[Row]:
+    ask = PageRequests(conversation, listing, report, limit)
+    began = logged = time.monotonic()
+    try:
+        check_fields(conversation, listing)
+        for page in STRATEGIES[listing.rows.paging](ask, listing, report):
+            report.pages += 1
+            for row in page:
+                report.rows += 1
+                if report.proven:
+                    report.last_id = id_of(row, listing.rows)
+                    if report.rows == 1:
+                        report.first_id = report.last_id
+                yield listing.without_added_id(row)
+                if report.rows == limit:
+                    return
+            now = time.monotonic()
+            if now - logged >= PROGRESS_SECONDS:
+                logged = now
+                _log_progress(report, now - began)
+        report.complete = True
+    except IncompleteList as error:
+        raise error.but(rows=report.rows, method=listing.name) from None
+    finally:
+        report.seconds = time.monotonic() - began
+
+
+def _log_progress(report: ListReport, seconds: float) -> None:
+    share = f", {100 * report.rows // report.total} %" if report.total else ""
+    log.info("%s: %d rows so far, %.0f a second%s.", report.method, report.rows, report.rows / seconds, share)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import TypeVar
 
 from airflow_provider_bitrix24.exceptions import Bitrix24Error, IncompleteList
@@ -37,3 +37,8 @@ class Stream(Iterator[T]):
                 )
                 raise
         raise self._failure.but()
+
+    def close(self) -> None:
+        """Read no further: what is under way is waited for, and nothing more is sent."""
+        if isinstance(self._generator, Generator):
+            self._generator.close()

@@ -90,6 +90,7 @@ def portal_from_parts(
         max_response_mib=math.ceil(settings.number("max_response_mib", MAX_RESPONSE_MIB)),
         allowed_domains=settings.domains("allowed_domains"),
         bucket=settings.bucket(),
+        parallel=settings.parallel(),
         limiter=settings.text("limiter"),
         operating_budget_seconds=settings.number("operating_budget", OPERATING_BUDGET_SECONDS),
     )

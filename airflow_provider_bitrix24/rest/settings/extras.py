@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.rest import certificates
 from airflow_provider_bitrix24.rest.limits.bucket import PLANS, STANDARD, Bucket
+from airflow_provider_bitrix24.rest.limits.concurrency import MOST_UNDER_WAY
 from airflow_provider_bitrix24.rest.portal import OAuthApp, Webhook
 
 log = logging.getLogger(__name__)
@@ -43,6 +44,7 @@ class Extras:
             "burst",
             "limiter",
             "operating_budget",
+            "parallel",
             "auth",
             "client_id",
             "client_secret",
@@ -164,6 +166,13 @@ class Extras:
                 f"({bucket.rate:g} and {bucket.burst:g}) by the number of pods",
             )
         return bucket
+
+    def parallel(self) -> int:
+        """Return how many requests may be under way at once, from 1 to 100."""
+        number = self.number("parallel", MOST_UNDER_WAY, least=1.0, below=101.0)
+        if number != int(number):
+            self.fail("parallel", "it must be a whole number from 1 to 100")
+        return int(number)
 
     def application(self, *, is_webhook: bool) -> OAuthApp | None:
         """

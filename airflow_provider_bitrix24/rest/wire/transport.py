@@ -83,7 +83,7 @@ class Transport:
 
     def _new_session(self) -> requests.Session:
         session = _Session()
-        adapter = _Adapter(self._wire, self._secret_path)
+        adapter = _Adapter(self._wire, self._secret_path, self.portal.parallel)
         session.mount("https://", adapter)
         session.mount("http://", adapter)
         return session
@@ -174,13 +174,13 @@ class Transport:
 
     def _read(self, response: requests.Response) -> bytes:
         limit = self.portal.max_response_mib * 1024 * 1024
-        chunks, size = [], 0
+        # Not a list of pieces: joined, each of the answers under way would be in memory twice.
+        body = io.BytesIO()
         for chunk in inflated(_arriving(response), response.headers.get("content-encoding", "")):
-            chunks.append(chunk)
-            size += len(chunk)
-            if size > limit:
+            body.write(chunk)
+            if body.tell() > limit:
                 raise _TooLarge
-        return b"".join(chunks)
+        return body.getvalue()
 
     def _failure(self, error: Exception, *, answering: bool) -> TransportError:
         causes = list(causes_of(error))
@@ -250,9 +250,10 @@ class _Session(requests.Session):
 class _Adapter(HTTPAdapter):
     """Opens connections that add the webhook's path and note whether the request went out."""
 
-    def __init__(self, wire: threading.local, secret_path: str) -> None:
+    def __init__(self, wire: threading.local, secret_path: str, connections: int) -> None:
         self._wire, self._secret_path = wire, secret_path
-        super().__init__()
+        # Each request under way keeps a connection of its own.
+        super().__init__(pool_maxsize=connections)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)

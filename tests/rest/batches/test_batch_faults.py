@@ -73,7 +73,7 @@ def test_deletes_whose_answer_was_lost_are_done_when_the_objects_are_gone(
 def test_reads_whose_answer_was_lost_are_sent_again_in_halves(portal: Sandbox, kind: str) -> None:
     portal.fault(kind, method="batch", times=2)
     naps = Naps(portal)
-    with client_of(portal, naps=naps) as client:
+    with client_of(portal, naps=naps, parallel=1) as client:
         outcome = client.batch({n: get(n % 10 + 1) for n in range(100)})
     assert list(outcome.all_results()) == list(range(100))
     # 50 and 25, whose answers are lost, then 12, 13, 14 and so on.
@@ -104,7 +104,7 @@ def test_a_batch_whose_answer_is_too_large_is_sent_again_in_halves(make: Any) ->
     naps = Naps()
     with (
         Hostile(lambda method, params: large) as portal,
-        client_of_hostile(portal, naps=naps, max_response_mib=1) as client,
+        client_of_hostile(portal, naps=naps, max_response_mib=1, parallel=1) as client,
     ):
         assert len(client.batch({n: make(n) for n in range(1, 61)}).all_results()) == 60
     sizes = [len(params["cmd"]) for _, params in portal.asked]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import multiprocessing
+import multiprocessing.synchronize
 import os
 import signal
 import threading
@@ -382,3 +383,48 @@ def test_no_file_or_pipe_is_left_open(directory: str) -> None:
     take(FileBucket("portal", directory), 20)
     take(FileBucket("portal", str(not_writable(Path()))), 20)
     assert os.listdir("/dev/fd") == before
+
+
+# Permits for requests beside another one.
+
+
+def _hold_permits(directory: str, number: int, ready: multiprocessing.synchronize.Event) -> None:
+    store = FileBucket("portal", directory)
+    held = [store.take_permit(number) for _ in range(number)]
+    assert all(held)
+    ready.set()
+    sleep(60)
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_as_many_permits_are_given_as_there_are(directory: str, shared: bool) -> None:
+    store = FileBucket("portal", directory) if shared else LocalBucket()
+    free = [store.take_permit(3) for _ in range(3)]
+    assert all(free)
+    assert store.take_permit(3) is None
+    assert store.take_permit(0) is None
+    free[1]()
+    again = store.take_permit(3)
+    assert again is not None
+    assert store.take_permit(3) is None
+
+
+def test_processes_share_permits_and_those_of_a_killed_one_are_free(directory: str) -> None:
+    context = multiprocessing.get_context("spawn")
+    ready = context.Event()
+    holder = context.Process(target=_hold_permits, args=(directory, 3, ready), daemon=True)
+    holder.start()
+    assert ready.wait(60)
+    store = FileBucket("portal", directory)
+    assert store.take_permit(3) is None
+    assert FileBucket("another portal", directory).take_permit(3) is not None
+    os.kill(holder.pid or 0, signal.SIGKILL)
+    holder.join()
+    assert store.take_permit(3) is not None
+
+
+def test_where_files_cannot_be_locked_a_process_counts_its_own_permits(tmp_path: Path) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    store = FileBucket("portal", str(blocked / "no directory"))
+    assert [store.take_permit(2) is not None for _ in range(3)] == [True, True, False]

@@ -34,7 +34,7 @@ def test_the_rows_of_one_request_are_gone_before_the_next_is_sent() -> None:
     bucket = Counting()
     with (
         Sandbox(deals=7_600, seed=1) as sandbox,
-        Client(portal_at(sandbox, code=sandbox.admin.code), bucket=bucket) as client,
+        Client(portal_at(sandbox, code=sandbox.admin.code, parallel=1), bucket=bucket) as client,
     ):
         assert sum(1 for _ in client.list("crm.deal.list")) == 7_600
     # One page, batches of 50 pages, and the empty page after the last row.

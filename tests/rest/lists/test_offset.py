@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_bitrix24.methods import METHODS, Method, Rows
-from tests.rest.hostile import Page, drain, incomplete, reading, start_of
+from tests.rest.hostile import Hostile, Page, client_of_hostile, drain, incomplete, reading, start_of
 
 UNKNOWN = "acme.thing.list"
 
@@ -18,7 +18,7 @@ def by_start(count: int, total: Any = "true", following: Any = "true") -> Callab
 
     def answer(method: str, params: dict[str, Any]) -> Page:
         offset = start_of(params)
-        rows = [{"id": number} for number in range(1, count + 1)][offset : offset + 50]
+        rows = [{"id": number} for number in range(1, count + 1)[offset : offset + 50]]
         true_next = offset + 50 if offset + 50 < count else None
         return Page(rows, count if total == "true" else total, true_next if following == "true" else following)
 
@@ -251,3 +251,31 @@ def test_a_total_that_is_not_a_number_ends_nothing(total: Any) -> None:
 
     with reading(by_start(120), UNKNOWN, spoil=spoil) as (rows, _):
         assert drain(rows) == list(range(1, 121))
+
+
+# Several requests under way.
+
+
+@pytest.mark.parametrize("parallel", [1, 4, 20])
+@pytest.mark.parametrize("count", [50, 51, 2_550, 2_551, 20_000])
+def test_pages_under_way_at_once_come_in_their_order(count: int, parallel: int) -> None:
+    with reading(by_start(count), UNKNOWN, parallel=parallel) as (rows, portal):
+        assert [int(row["id"]) for row in rows] == list(range(1, count + 1))
+        assert rows.report.complete
+        assert rows.report.requests == len(portal.asked)
+    assert len(portal.asked) <= -(-count // 2_500) + 2
+
+
+@pytest.mark.parametrize("first", [2, 3, 6])
+def test_a_request_ahead_that_fails_is_sent_when_its_turn_comes(first: int) -> None:
+    def spoil(body: dict[str, Any], method: str) -> Any:
+        return b"<html>" if len(portal.asked) == first else None
+
+    with reading(by_start(20_000), UNKNOWN, spoil=spoil) as (rows, portal):
+        assert [int(row["id"]) for row in rows] == list(range(1, 20_001))
+
+
+def test_a_limit_asks_for_no_more_pages_than_it_needs() -> None:
+    with Hostile(by_start(20_000)) as portal, client_of_hostile(portal) as client:
+        assert len(list(client.list(UNKNOWN, limit=6_000))) == 6_000
+    assert len(portal.commands) <= 6_000 / 50

@@ -90,22 +90,25 @@ def test_a_list_longer_than_a_page_is_read_to_its_end(portal: Sandbox, client: C
     ]
 
 
-def test_parents_are_taken_only_when_they_are_needed(portal: Sandbox, client: Client) -> None:
-    """They may themselves come from a list that is being read."""
+@pytest.mark.parametrize(("parallel", "second"), [(1, 50), (4, 200), (20, 350)])
+def test_parents_are_taken_only_when_they_are_needed(portal: Sandbox, parallel: int, second: int) -> None:
+    """They may themselves come from a list that is being read. After the first request, several may go out at once."""
     taken = []
 
     def parents() -> Iterator[int]:
-        for deal in portal.add_deals(200):
+        for deal in portal.add_deals(500):
             portal.add_payment(deal)
             taken.append(deal)
             yield deal
 
-    found = client.children(PAYMENTS, parents(), payments_of)
-    next(found)
-    assert len(taken) == 50
-    for _ in range(50):
+    with client_of(portal, parallel=parallel) as client:
+        found = client.children(PAYMENTS, parents(), payments_of)
         next(found)
-    assert len(taken) == 100
+        assert len(taken) == 50
+        for _ in range(50):
+            next(found)
+        assert len(taken) == 50 + second
+        assert [parent for parent, _ in found] == taken[51:]
 
 
 def test_the_error_of_one_parent_is_raised_after_the_rows_of_those_before(portal: Sandbox, client: Client) -> None:

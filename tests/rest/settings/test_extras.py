@@ -56,6 +56,8 @@ UNDERSTOOD: list[tuple[str, Any, str, Any]] = [
     *(("max_response_mib", value, "max_response_mib", 3) for value in (3, "3", 2.5)),
     *(("max_response_mib", value, "max_response_mib", 64) for value in (None, "")),
     ("max_response_mib", 0.5, "max_response_mib", 1),
+    *(("parallel", value, "parallel", 4) for value in (4, "4", 4.0)),
+    *(("parallel", value, "parallel", 20) for value in (None, "")),
     ("proxy", "http://proxy:3128", "proxy", "http://proxy:3128"),
     ("proxy", " proxy:3128 ", "proxy", "http://proxy:3128"),
     ("proxy", "http://me:pass%40word@proxy:3128", "proxy", "http://me:pass%40word@proxy:3128"),
@@ -90,6 +92,8 @@ REFUSED: list[tuple[str, Any, str]] = [
     *(("timeout", value, "a number above 0") for value in (0, -1, "soon", True, "nan", "inf", [], {}, 10**400)),
     *(("max_response_mib", value, "a number above 0") for value in (0, "much", False)),
     ("max_response_mib", 1e9, "below 1000000"),
+    *(("parallel", value, "a number of 1 or more and below 101") for value in (0, -1, 101, "many", True)),
+    ("parallel", 2.5, "a whole number from 1 to 100"),
     *(("proxy", value, "http://proxy.example.com:3128") for value in PROXIES),
     ("proxy", 3128, "text"),
     *(

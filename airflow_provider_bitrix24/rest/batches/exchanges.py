@@ -1,0 +1,126 @@
+"""The batches of one call: one after the other, or several under way at once."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from functools import partial
+from typing import Generic, TypeAlias, TypeVar
+
+from airflow_provider_bitrix24.exceptions import Bitrix24Error
+from airflow_provider_bitrix24.rest.answers.reply import Reply
+from airflow_provider_bitrix24.rest.batches.batch_exchange import CommandAnswer
+from airflow_provider_bitrix24.rest.batches.commands import Command, packs
+from airflow_provider_bitrix24.rest.concurrent_requests import ConcurrentRequests
+from airflow_provider_bitrix24.rest.conversation import Conversation
+from airflow_provider_bitrix24.rest.limits.command_costs import MAX_COMMANDS
+from airflow_provider_bitrix24.rest.retry import Patience
+
+Key = TypeVar("Key")
+
+#: Commands of a batch that is sent beside others before the portal has shown how it takes that, where there are so many
+#: that a few requests more are not half as many again.
+FIRST_COMMANDS, MANY_COMMANDS = 10, 8 * MAX_COMMANDS
+
+Answers: TypeAlias = tuple[Sequence[CommandAnswer], Reply]
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange(Generic[Key]):
+    """
+    One batch and what came of it.
+
+    :param answers: None where it failed, or was not sent.
+    :param error: why it failed.
+    """
+
+    pack: list[Command[Key]]
+    answers: Answers | None = None
+    error: Bitrix24Error | None = None
+
+
+class Exchanges(Generic[Key]):
+    """
+    Sends batches as long as it may.
+
+    :param waiting: commands; others may be added while batches are under way.
+    :param send: sends one batch.
+    :param most: how many may be under way now: 0 for none at all, 1 for one after the other.
+    :param concurrent: several may be under way at once, in no order.
+    """
+
+    def __init__(
+        self,
+        conversation: Conversation,
+        waiting: deque[Command[Key]],
+        send: Callable[[list[Command[Key]], Patience], Answers],
+        most: Callable[[], float],
+        *,
+        concurrent: bool,
+    ) -> None:
+        self._conversation, self._waiting = conversation, waiting
+        self._send, self._most = send, most
+        self._is_concurrent = concurrent and conversation.portal.parallel > 1
+        self._begins_short = self._is_concurrent and len(waiting) >= MANY_COMMANDS
+
+    def __iter__(self) -> Iterator[Exchange[Key]]:
+        """Each batch once, as it ends."""
+        return self._concurrent() if self._is_concurrent else self._one_by_one()
+
+    def _one_by_one(self) -> Iterator[Exchange[Key]]:
+        for pack in self._packs():
+            yield self._sent(pack, self._conversation.patience()) if self._most() else Exchange(pack)
+
+    def _concurrent(self) -> Iterator[Exchange[Key]]:
+        under_way: list[Future[Exchange[Key]]] = []
+        packs_left = self._packs()
+        pack: list[Command[Key]] | None = None
+        with ConcurrentRequests(self._conversation) as requests:
+            while True:
+                while True:
+                    most = self._most()
+                    if most and under_way and (len(under_way) >= most or not self._may_have_more(requests)):
+                        break
+                    if pack is None and (pack := next(packs_left, None)) is None:
+                        if not self._waiting:
+                            break
+                        # Added since the last of the others was taken.
+                        packs_left = self._packs()
+                        continue
+                    if not most:
+                        yield Exchange(pack)
+                        pack = None
+                        continue
+                    methods = [command.method.name for command in pack]
+                    future = requests.start(partial(self._sent, pack, requests.patience()), methods)
+                    if future is None:
+                        break
+                    under_way.append(future)
+                    pack = None
+                if not under_way:
+                    return
+                requests.wait()
+                for future in [future for future in under_way if future.done()]:
+                    under_way.remove(future)
+                    yield future.result()
+
+    def _may_have_more(self, requests: ConcurrentRequests) -> bool:
+        # Until an answer has shown what commands take, batches are short, or one is alone.
+        return not requests.are_most and (self._begins_short or self._conversation.concurrency.is_known)
+
+    def _sent(self, pack: list[Command[Key]], patience: Patience) -> Exchange[Key]:
+        try:
+            return Exchange(pack, self._send(pack, patience))
+        except Bitrix24Error as error:
+            return Exchange(pack, error=error)
+
+    def _packs(self) -> Iterator[list[Command[Key]]]:
+        while self._waiting:
+            # One by one: a command that is added while a batch is under way belongs to the next ones.
+            taken = iter(lambda: self._waiting.popleft() if self._waiting else None, None)
+            yield from packs(taken, self._conversation.command_costs, self._largest)
+
+    def _largest(self) -> int:
+        return FIRST_COMMANDS if self._begins_short and not self._conversation.concurrency.is_known else MAX_COMMANDS
