@@ -107,6 +107,12 @@ class Bitrix24BulkWriteOperator(Bitrix24BaseRowsOperator):
         from airflow_provider_bitrix24.rows.method_calls import CallWriter, ItemWriter
 
         if self.method is not None:
+            if client.method(self.method).repeat == "read":
+                raise ConfigurationError(
+                    "it only reads, and a bulk write keeps no results",
+                    method=self.method,
+                    next_step="use Bitrix24ListOperator, or Bitrix24BatchOperator for its results",
+                )
             return CallWriter(client, self.method, self.template(), self.cell_rules())
         operation = self.operation
         fields = fields_of(client, entity_type_id(self.entity_type_id))

@@ -19,6 +19,8 @@ from airflow_provider_bitrix24.rest.scalars import native
 #: Operators that may stand in front of a field's name ("crm.item.list", "crm.deal.list").
 OPERATORS = re.compile(r"[!=<>@%?~]*")
 _BOUNDS = frozenset({">", ">=", "<", "<=", "><", "!><"})
+#: What templates, data frames and scripts make of a missing bound, in lower case.
+_LOST_BOUNDS = frozenset(text.lower() for text in NOTHING) | {"undefined"}
 #: Operators whose value is a list of values or a pair of bounds.
 _OF_MANY = frozenset({"@", "!@", "><", "!><"})
 #: Operators of REST 3.0 by those of the older versions ("rest-v3").
@@ -171,11 +173,12 @@ def _check_value(condition: Condition, place: str, method: str, drops_empty_list
             next_step="give the list itself; for templates, set render_template_as_native_obj=True",
         )
     for member in members:
-        text = member.strip() if isinstance(member, str) else None
-        refused = NOTHING if operator in _BOUNDS else {""} if "%" in operator or "?" in operator else ()
+        # A bound is a number or a time, so no spelling of these words is meant.
+        text = member.strip().lower() if isinstance(member, str) else None
+        refused = _LOST_BOUNDS if operator in _BOUNDS else {""} if "%" in operator or "?" in operator else ()
         if is_missing(member) or text in refused:
             raise ConfigurationError(
-                f"{condition.name!r} in {place} is {preview(member)}", method=method, next_step=nothing_hint(member)
+                f"{condition.name!r} in {place} is {preview(member)}", method=method, next_step=nothing_hint(None)
             )
 
 

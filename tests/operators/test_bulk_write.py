@@ -212,6 +212,21 @@ def connect_again(portal: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_BITRIX24_DEFAULT", portal.connection_json())
 
 
+@pytest.mark.parametrize("method", ["crm.deal.list", "CRM.Item.Get", "user.get", "crm.deal.fields"])
+def test_a_method_that_only_reads_is_refused(method, portal, connection):
+    failure = failure_of(method=method, mapping={"id": "$id"}, rows=[{"id": 1}])
+    assert "it only reads, and a bulk write keeps no results: use Bitrix24ListOperator" in failure
+    assert portal.requests == 0
+
+
+def test_a_row_without_an_id_has_failed_and_is_not_unknown(portal, connection):
+    rows = [{"id": 1, "t": "new"}, {"id": None, "t": "lost"}, {"id": "x", "t": "lost"}]
+    mapping = {"id": "$id", "fields": {"TITLE": "$t"}}
+    summary = write(method="crm.deal.update", mapping=mapping, rows=rows, max_failures=None)
+    assert [summary[outcome] for outcome in ("written", "failed", "unknown")] == [1, 2, 0]
+    assert portal.executed("crm.deal.update") == 1
+
+
 def test_a_killed_update_is_simply_repeated(portal, connection, monkeypatch):
     store = StateStore()
     rows = [{"id": 1 + index % 30, "t": str(index)} for index in range(100)]

@@ -230,6 +230,8 @@ TEXTS: tuple[ErrorRule, ...] = (
         ErrorRule("", NotFound, "", "method pages", text=f"{kind} is not found", methods=(f"crm.{kind}.*",))
         for kind in ("company", "contact", "quote", "lead", "deal")
     ),
+    ErrorRule("", Invalid, "give the id of an object, a whole number above 0", "method pages",
+              text="id is not defined or invalid", ran="no"),
     ErrorRule("", Invalid, "give at least one of paid and paySystemId", _SERVER, text="empty fields",
               methods=("crm.item.payment.update",)),
     ErrorRule("", NotFound, "see sale.paysystem.list for the payment systems", _SERVER,

@@ -118,6 +118,14 @@ def test_a_missing_object_of_the_old_methods_is_known_by_its_text(method, text, 
     assert type(error_of({"error": code, "error_description": text}, status=400, method=method)) is NotFound
 
 
+@pytest.mark.parametrize("method", ["crm.deal.update", "crm.contact.delete", "crm.company.get"])
+def test_a_call_without_an_id_did_nothing(method):
+    for text in ("ID is not defined or invalid", "ID is not defined or invalid."):
+        error = error_of({"error": "", "error_description": text}, status=400, method=method)
+        assert (type(error), error.ran, error.cause_known) == (Invalid, "no", True)
+        assert "give the id of an object" in str(error)
+
+
 def test_a_missing_object_that_a_parameter_names_is_not_the_one_that_is_changed():
     error = error_of({"error": "", "error_description": "Contact is not found"}, status=400, method="crm.deal.update")
     assert type(error) is Invalid

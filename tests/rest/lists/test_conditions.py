@@ -67,6 +67,7 @@ LISTS: dict[str, Callable[[Client, dict[str, Any]], Any]] = {
     [
         *(({operator + "ID": nothing}, NO_VALUE) for operator in (">", ">=", "<", "<=") for nothing in (None, "")),
         *(({">=CREATED_TIME": nothing}, NO_VALUE) for nothing in ("None", "nan", " null ", "NaT", "<NA>")),
+        *(({">=CREATED_TIME": nothing}, NO_VALUE) for nothing in ("NONE", "none", "Null", "NAN", "undefined")),
         ({"><ID": [5, None]}, NO_VALUE),
         ({"><ID": ["None", 5]}, NO_VALUE),
         ({"=TITLE": None}, NO_VALUE),
