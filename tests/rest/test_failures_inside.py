@@ -194,3 +194,35 @@ def test_more_values_than_the_portal_reads_are_refused_in_a_batch_operator(
     with pytest.raises(AirflowFailException, match="'a': values has 21 values"):
         operator.execute(context())
     assert portal.requests == 0
+
+
+PROMISE_TRUE = [
+    "user.update",
+    "lists.element.update",
+    "lists.delete",
+    "crm.status.update",
+    "crm.company.contact.items.set",
+    "crm.deal.contact.items.set",
+    "crm.requisite.update",
+    "crm.lead.userfield.update",
+    "im.message.update",
+    "department.delete",
+    "task.commentitem.update",
+    "task.checklistitem.complete",
+    "bizproc.workflow.terminate",
+    "disk.folder.deleteTree",
+]
+
+
+@pytest.mark.parametrize("answer", [False, None])
+@pytest.mark.parametrize("method", PROMISE_TRUE)
+def test_a_write_that_promises_true_and_answers_false_is_an_error(method: str, answer: Any) -> None:
+    with Hostile(lambda name, params: answer) as portal, client_of_hostile(portal) as client:
+        for error in both_ways(client, method, {}):
+            assert (type(error), error.retryable) == (Invalid, False)
+
+
+@pytest.mark.parametrize("method", ["crm.deal.contact.add", "crm.quote.contact.delete", "crm.contact.company.add"])
+def test_false_that_only_says_that_it_was_so_already_is_an_answer(method: str) -> None:
+    with Hostile(lambda name, params: False) as portal, client_of_hostile(portal) as client:
+        assert client.call(method, {"id": 1}) is False
