@@ -252,7 +252,7 @@ def test_a_filter_is_put_in_the_portals_names_and_values(given, asked):
     [
         ({">=titel": 1}, "item_filter names 'titel'"),
         ({"0": {"logic": "OR", "0": {"titel": 1}}}, "item_filter names 'titel'"),
-        ({"0": "title"}, "a group that is not an object"),
+        ({"0": "title"}, "a group in item_filter is 'title', and might hold for everything"),
         ({">=createdTime": "2026-01-31"}, r"has no time zone: write .* \{\{ ts \}\} and not \{\{ ds \}\}"),
         ({">id": [1, 2]}, "only =, !=, @ and !@ take a list"),
         ({"@id": []}, "'@id' in item_filter is an empty list"),
