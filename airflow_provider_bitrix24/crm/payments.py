@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitrix24.crm.entity_types import WITH_PAYMENTS, entity_type_id
 from airflow_provider_bitrix24.exceptions import Bitrix24Error
-from airflow_provider_bitrix24.rest.conditions import check_conditions
 from airflow_provider_bitrix24.rest.message_parts import preview
 
 if TYPE_CHECKING:
@@ -44,6 +43,9 @@ def payment_conditions(conditions: Mapping[str, Any]) -> dict[str, Any]:
 
     :raises ConfigurationError: a condition has no value, or a group no condition: it might choose every payment.
     """
+    # Only the run needs it.
+    from airflow_provider_bitrix24.rest.conditions import check_conditions
+
     check_conditions(conditions, "payment_filter", drops_empty_lists=True)
     return {name: ("Y" if value else "N") if isinstance(value, bool) else value for name, value in conditions.items()}
 

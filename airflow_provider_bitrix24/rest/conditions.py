@@ -134,17 +134,22 @@ def _of_object(filter_: Mapping[Any, Any]) -> tuple[list[Condition], list[Any]]:
 
 
 def _of_list(filter_: Any) -> tuple[list[Condition], list[Any]]:
-    """``[["id", ">=", 5], {"logic": "or", "conditions": […]}]``."""
+    """``[["id", ">=", 5], {"logic": "or", "conditions": […]}]``, or one condition by itself."""
     conditions: list[Condition] = []
     groups: list[Any] = []
-    for member in filter_ if isinstance(filter_, (list, tuple)) else ():
-        if isinstance(member, (list, tuple)) and len(member) in (2, 3) and isinstance(member[0], str):
+    members = filter_ if isinstance(filter_, (list, tuple)) else ()
+    for member in [members] if _is_condition(members) else members:
+        if _is_condition(member):
             field, operator = member[0], str(member[1]).lower() if len(member) == 3 else "="
             operator = _OF_VERSION_3.get(operator, operator)
             conditions.append(Condition(f"{field} {operator}", field, operator, member[-1]))
         else:
             groups.append(member)
     return conditions, groups
+
+
+def _is_condition(member: Any) -> bool:
+    return isinstance(member, (list, tuple)) and len(member) in (2, 3) and isinstance(member[0], str)
 
 
 def _check_value(condition: Condition, place: str, method: str, drops_empty_lists: bool) -> None:

@@ -137,10 +137,16 @@ MISSING = [math.nan, np.float64("nan"), np.float32("nan"), Decimal("NaN"), pd.NA
 
 @pytest.mark.parametrize("missing", MISSING)
 @pytest.mark.parametrize("field", ["comments", "opportunity", "opened", "begindate", "PHONE", "categoryId"])
-def test_a_missing_value_clears_nothing_in_a_single_operator(field, missing, portal, connection):
+def test_a_missing_value_is_left_out_of_an_add(field, missing, portal, connection):
     kind = "company" if field == "PHONE" else "deal"
-    message = failure_of(Bitrix24AddItemOperator, entity_type_id=kind, fields={"title": "Oak", field: missing})
-    assert "it has no value" in message
+    run(Bitrix24AddItemOperator, entity_type_id=kind, fields={"title": "Oak", field: missing})
+    (sent,) = [call.params["fields"] for call in portal.calls if call.method == "crm.item.add"]
+    assert sent == {"title": "Oak"}
+
+
+@pytest.mark.parametrize("missing", MISSING)
+def test_an_add_of_nothing_but_missing_values_is_refused(missing, portal, connection):
+    failure_of(Bitrix24AddItemOperator, entity_type_id="deal", fields={"title": missing, "comments": missing})
     assert portal.executed("crm.item.add") == 0
 
 

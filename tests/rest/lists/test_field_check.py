@@ -64,7 +64,6 @@ def test_names_of_the_filter_are_checked_without_their_operators() -> None:
         (">id", "did you mean ID?"),
         ("stageId", "did you mean STAGE_ID?"),
         ("=Title", "did you mean TITLE?"),
-        ("0", "see crm.deal.fields for the names"),
         ("*", "see crm.deal.fields for the names"),
         ("UF_*", "did you mean UF_A?"),
     ],
