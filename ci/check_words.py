@@ -42,6 +42,8 @@ WORDS = {
 
 def files() -> Iterator[Path]:
     found = {path for pattern in READ for path in ROOT.glob(pattern) if path.is_file() and path.suffix != ".pyc"}
+    # `make sdks` puts packages of others there.
+    found = {path for path in found if "node_modules" not in path.parts}
     for path in sorted(found):
         name = path.relative_to(ROOT)
         if not any(name.match(pattern) for pattern in NOT_READ):
