@@ -2,7 +2,7 @@
 Several requests of one list or batch under way at once, each in a thread and on a kept-alive connection of its own.
 
 How many there may be is found in ``limits/concurrency.py``; the bucket of the portal and the permits of the host bound
-it too. A request that has none beside it needs neither permit nor thread, so a task always gets on.
+it too. A request that has none beside it needs no permit, so a task always gets on.
 """
 
 from __future__ import annotations

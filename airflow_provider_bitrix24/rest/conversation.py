@@ -149,7 +149,8 @@ class Conversation:
 
     def ask_once(self, name: str, params: Params, *, version: int = 2) -> Any:
         """``result`` of a reading method, in one attempt."""
-        return self._attempt(self.method(name, version), params, self.patience(), CallToken(self.tokens)).result
+        unread = self._send(self.method(name, version), params, self.patience(), CallToken(self.tokens))
+        return self.read(unread).result
 
     def call(
         self,
@@ -181,7 +182,7 @@ class Conversation:
             attempt += 1
             if failure is None:
                 try:
-                    reply = self._attempt(method, params, patience, token, headers)
+                    reply = self.read(self._send(method, params, patience, token, headers))
                     return reply if lost is None else replace(reply, repeated=True)
                 except Bitrix24Error as error:
                     failure = error
@@ -257,21 +258,6 @@ class Conversation:
                 return error.but(reset_at=reset_at, advice=f"(in {max(reset_at - now, 0):.0f} s)")
         return error
 
-    def _attempt(
-        self,
-        method: Method,
-        params: Params,
-        patience: Patience,
-        token: CallToken,
-        headers: Mapping[str, str] | None = None,
-    ) -> Reply:
-        """
-        Make one attempt, as soon as the limits allow it.
-
-        :raises Bitrix24Error: it failed; ``ran`` says whether the method may have run.
-        """
-        return self.read(self._send(method, params, patience, token, headers))
-
     def send_once(self, method: Method, params: Params) -> UnreadReply:
         """
         Make one attempt at once, and leave its answer unread.
@@ -288,6 +274,11 @@ class Conversation:
         token: CallToken,
         headers: Mapping[str, str] | None = None,
     ) -> UnreadReply:
+        """
+        Make one attempt, as soon as the limits allow it.
+
+        :raises Bitrix24Error: it failed; ``ran`` says whether the method may have run.
+        """
         pair = self._pair(token)
         body = json_body(params if pair is None else {**params, "auth": pair.access_token}, method=method.name)
         delay = self.operating.delay(method.name, now=self.clock())

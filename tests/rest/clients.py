@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from airflow_provider_bitrix24.rest.client import Client
@@ -57,6 +59,27 @@ class Naps:
         return self.now()
 
 
+class Watched(LocalBucket):
+    """Counts the permits that are taken."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.permits = self.most_permits = 0
+
+    def take_permit(self, most: int) -> Callable[[], object] | None:
+        free = super().take_permit(most)
+        if free is None:
+            return None
+        self.permits += 1
+        self.most_permits = max(self.most_permits, self.permits)
+
+        def give_back() -> None:
+            self.permits -= 1
+            free()
+
+        return give_back
+
+
 def portal_at(portal: Address, user_id: int = 1, code: str = "hostilecode12345", **settings: Any) -> Portal:
     return Portal(
         host="127.0.0.1",
@@ -87,3 +110,8 @@ def client_of(sandbox: Any, user: Any = None, *, naps: Naps | None = None, **set
         jitter=lambda: 1.0,
         **own,
     )
+
+
+def request_threads() -> int:
+    """How many threads for requests beside others there are."""
+    return sum(thread.name.startswith("bitrix24_") for thread in threading.enumerate())

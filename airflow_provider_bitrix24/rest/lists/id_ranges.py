@@ -75,6 +75,8 @@ class _RangeReader:
     def __init__(self, cursor: Cursor, ask: PageRequests, listing: Listing, *, first: int) -> None:
         self._cursor, self._ask, self._listing, self._first = cursor, ask, listing, first
         self._ranges: deque[_Range] = deque()
+        #: How many pages a request has room for, beside the page of the largest ids.
+        self._room = min(ask.most(listing.after(1, 1)), MAX_COMMANDS) - 1
         #: Pages that were read and are not yet among the rows of the report.
         self._unreported = 0
         #: None where it is not known where the list ends.
@@ -184,7 +186,8 @@ class _RangeReader:
 
     def _send_ahead(self, requests: ConcurrentRequests, plan: RangePlan) -> None:
         """Send as many ranges as may be under way and unread."""
-        while True:
+        # Asked first: the commands of a request take longer to write than to find that it may not be sent.
+        while not requests.are_most:
             waiting = next((entry for entry in self._ranges if entry.sent is None), None)
             if waiting is None:
                 pages = self._most_pages(self._unreported + sum(entry.ids.pages for entry in self._ranges))
@@ -201,8 +204,8 @@ class _RangeReader:
                 return
 
     def _most_pages(self, ahead: int = 0) -> int:
-        """How many pages one request may ask for, beside the page of the largest ids."""
-        return min(self._ask.most(self._listing.after(1, 1)) - 1, self._ask.wanted(ahead), MAX_COMMANDS - 1)
+        """How many pages one request may ask for."""
+        return min(self._room, self._ask.wanted(ahead))
 
     def _params(self, ids: IdRange) -> list[dict[str, object]]:
         # First the largest ids: what is read after them reaches as far.

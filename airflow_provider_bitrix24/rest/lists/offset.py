@@ -90,7 +90,7 @@ class _PagesAhead:
         """Send requests for the pages from an offset on, behind those that were sent."""
         if self._ask.is_in_turn:
             return
-        while True:
+        while not self._requests.are_most:
             offsets = self._next_offsets(self._sent[-1][0].stop if self._sent else offset)
             ahead = sum(self._ask.size(len(pages)) for pages, _ in self._sent)
             if not offsets or (self._sent and ahead + self._ask.size(len(offsets)) > AHEAD_BYTES):

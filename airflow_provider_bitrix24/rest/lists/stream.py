@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
+from types import GeneratorType
 from typing import TypeVar
 
 from airflow_provider_bitrix24.exceptions import Bitrix24Error, IncompleteList
@@ -39,6 +40,7 @@ class Stream(Iterator[T]):
         raise self._failure.but()
 
     def close(self) -> None:
-        """Read no further: what is under way is waited for, and nothing more is sent."""
-        if isinstance(self._generator, Generator):
+        """Read no further: what is under way is waited for, and nothing more is sent. A list at its end stays so."""
+        if isinstance(self._generator, GeneratorType) and self._generator.gi_frame is not None:
             self._generator.close()
+            self._failure = IncompleteList("the list was closed before its end", next_step="read it again")

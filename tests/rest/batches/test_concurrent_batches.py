@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -11,32 +10,10 @@ import pytest
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError, Forbidden, NotSent
 from airflow_provider_bitrix24.rest.limits.bucket import Bucket
-from airflow_provider_bitrix24.rest.limits.local_bucket import LocalBucket
 from airflow_provider_bitrix24.sandbox import Sandbox
-from tests.rest.clients import client_of
+from tests.rest.clients import Watched, client_of, request_threads
 
 DELETE, ADD, GET = "crm.item.payment.delete", "crm.deal.add", "crm.deal.get"
-
-
-class Watched(LocalBucket):
-    """Counts the permits that are taken at once."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.permits = self.most_permits = 0
-
-    def take_permit(self, most: int) -> Callable[[], object] | None:
-        free = super().take_permit(most)
-        if free is None:
-            return None
-        self.permits += 1
-        self.most_permits = max(self.most_permits, self.permits)
-
-        def give_back() -> None:
-            self.permits -= 1
-            free()
-
-        return give_back
 
 
 def deletes(ids: list[int]) -> dict[Any, Any]:
@@ -65,7 +42,7 @@ def test_every_command_is_done_once(parallel: int, permits: int) -> None:
         assert portal.requests <= 60
     assert (bucket.permits, bucket.most_permits <= permits) == (0, True)
     assert bucket.most_permits >= permits // 2
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("bitrix24_")]
+    assert not request_threads()
 
 
 def test_commands_that_write_keep_their_order_by_default(portal: Sandbox) -> None:
@@ -147,7 +124,7 @@ def test_an_interrupted_batch_waits_for_what_is_under_way_and_sends_no_more() ->
         with client_of(portal, bucket=bucket) as client, pytest.raises(KeyboardInterrupt):
             client.batch(deletes(ids), ordered=False)
         requests = portal.requests
-        assert not [thread for thread in threading.enumerate() if thread.name.startswith("bitrix24_")]
+        assert not request_threads()
         assert requests == portal.requests < 40
 
 

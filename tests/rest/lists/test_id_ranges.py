@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_bitrix24.exceptions import Bitrix24Error
+from airflow_provider_bitrix24.exceptions import Bitrix24Error, IncompleteList
 from airflow_provider_bitrix24.rest.limits.bucket import Bucket
 from airflow_provider_bitrix24.rest.limits.local_bucket import LocalBucket
 from airflow_provider_bitrix24.rest.lists import id_ranges
 from airflow_provider_bitrix24.sandbox import Sandbox
-from tests.rest.clients import client_of
+from tests.rest.clients import Watched, client_of, request_threads
 from tests.rest.hostile import Hostile, Page, bound, client_of_hostile, deals
 
 DEALS = "crm.deal.list"
@@ -42,10 +42,6 @@ def read(rows: Iterable[dict[str, Any]]) -> list[int]:
     return [int(row["ID"]) for row in rows]
 
 
-def threads() -> int:
-    return sum(thread.name.startswith("bitrix24_") for thread in threading.enumerate())
-
-
 ID_SETS = {
     "dense": range(1, 7_001),
     "random gaps": sorted(random.Random(1).sample(range(1, 20_000), 12_000)),
@@ -67,7 +63,7 @@ def test_every_row_comes_once_in_order_of_id(ids: Any, parallel: int) -> None:
         assert read(rows) == list(ids)
         assert rows.report.complete
         assert rows.report.requests == len(portal.asked)
-    assert threads() == 0
+    assert request_threads() == 0
 
 
 def test_few_more_requests_are_sent_than_in_one_chain() -> None:
@@ -81,28 +77,6 @@ def test_gaps_cost_few_requests(name: str) -> None:
     with Hostile(honest(ID_SETS[name])) as portal, client_of_hostile(portal) as client:
         read(client.list(DEALS))
     assert len(portal.asked) <= 18
-
-
-class Watched(LocalBucket):
-    """Counts the permits that are taken."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.permits = 0
-        self.most_permits = 0
-
-    def take_permit(self, most: int) -> Callable[[], object] | None:
-        free = super().take_permit(most)
-        if free is None:
-            return None
-        self.permits += 1
-        self.most_permits = max(self.most_permits, self.permits)
-
-        def give_back() -> None:
-            self.permits -= 1
-            free()
-
-        return give_back
 
 
 @pytest.mark.parametrize(("parallel", "permits"), [(1, 0), (3, 2), (20, 7)])
@@ -226,9 +200,9 @@ def test_a_list_that_is_not_read_to_its_end_stops_reading() -> None:
         rows = iter(client.list(DEALS, {"select": ["ID"]}))
         for _ in range(3_000):
             next(rows)
-        assert threads() > 0
+        assert request_threads() > 0
         del rows
-        assert threads() == 0
+        assert request_threads() == 0
         requests = portal.requests
         time.sleep(0.2)
         assert portal.requests == requests
@@ -247,14 +221,14 @@ def test_a_slow_reader_slows_the_reading(monkeypatch: pytest.MonkeyPatch) -> Non
         assert 600 + sum(1 for _ in rows) == 30_000
 
 
-def test_an_error_ends_the_threads() -> None:
+def test_an_error_ends_the_request_threads() -> None:
     with Sandbox(deals=10_000) as portal, client_of(portal) as client:
         rows = client.list(DEALS, {"select": ["ID"]})
         next(iter(rows))
         portal.fault("error", method="*", code="ACCESS_DENIED", status=403, times=None)
         with pytest.raises(Bitrix24Error):
             read(rows)
-        assert threads() == 0
+        assert request_threads() == 0
 
 
 def test_no_more_is_sent_at_once_than_the_bucket_holds() -> None:
@@ -269,3 +243,24 @@ def test_a_limit_asks_for_few_more_pages_than_it_needs() -> None:
         assert read(client.list(DEALS, limit=12_000)) == list(range(1, 12_001))
     # Beside the pages of rows, each range asks for its largest ids.
     assert len(portal.commands) <= 1.1 * 12_000 / 50
+
+
+def test_a_closed_list_sends_no_more_and_does_not_pass_for_the_whole() -> None:
+    with Hostile(honest(range(1, 20_001))) as portal, client_of_hostile(portal) as client:
+        rows = client.list(DEALS)
+        for _ in range(600):
+            next(rows)
+        rows.close()
+        assert request_threads() == 0
+        requests = len(portal.asked)
+        with pytest.raises(IncompleteList, match="closed before its end"):
+            next(rows)
+        assert (len(portal.asked), rows.report.complete) == (requests, False)
+
+
+def test_to_close_a_list_at_its_end_changes_nothing() -> None:
+    with Hostile(honest(range(1, 8))) as portal, client_of_hostile(portal) as client:
+        rows = client.list(DEALS)
+        assert read(rows) == list(range(1, 8))
+        rows.close()
+        assert (read(rows), rows.report.complete) == ([], True)
