@@ -290,11 +290,7 @@ def _removed(kind: str) -> Handler:
         row = object_of(portal, params, kind)
         check_right(user)
         _check_root(row)
-        gone = [row["id"]]
-        for object_id in gone:
-            gone += [child["id"] for child in portal.store.drive if child["PARENT_ID"] == object_id]
-        for object_id in gone:
-            portal.store.drive.remove(object_id)
+        portal.store.drive.remove_tree(row["id"])
         return True
 
     return remove

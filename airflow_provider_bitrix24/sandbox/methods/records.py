@@ -13,8 +13,7 @@ from airflow_provider_bitrix24.sandbox.forms import as_map
 from airflow_provider_bitrix24.sandbox.methods.listing import page_of
 from airflow_provider_bitrix24.sandbox.methods.registry import Page
 from airflow_provider_bitrix24.sandbox.methods.selection import Field, Matcher, Refuse, read_order
-from airflow_provider_bitrix24.sandbox.methods.values import IgnoredValue, old_value, stored_value
-from airflow_provider_bitrix24.sandbox.php import BadValue
+from airflow_provider_bitrix24.sandbox.methods.values import kept_values, old_value
 from airflow_provider_bitrix24.sandbox.state.store import Store, Table
 
 
@@ -61,16 +60,7 @@ class Records:
 
     def written(self, store: Store, fields: Any) -> Row:
         """What is kept of ``fields``; unknown and read-only names are ignored, and values that do not fit."""
-        row: Row = {}
-        for name, value in as_map(fields).items():
-            spec = self.specs.get(name)
-            if spec is None or spec.read_only:
-                continue
-            try:
-                row[name] = stored_value(spec, value, store.files, strict=False)
-            except (BadValue, IgnoredValue):
-                continue
-        return row
+        return kept_values(self.specs, as_map(fields), store.files)
 
     def page(
         self,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from airflow_provider_bitrix24.sandbox.fields.catalogue import INTEGERS, NUMBERS, FieldSpec
@@ -62,6 +62,24 @@ def stored_value(field: FieldSpec, value: Any, files: Files, *, strict: bool) ->
     if field.kind in _FILES and as_map(value).keys() & {"id", "fileData"}:
         value = [value]
     return list(_several(field, as_map(value).values(), files, strict=strict))
+
+
+def kept_values(specs: Mapping[str, FieldSpec], fields: Mapping[str, Any], files: Files) -> Row:
+    """
+    What rows keep of ``fields`` in the old methods: unknown names, read-only ones and wrong values are ignored.
+
+    :param specs: the fields by the names that are sent.
+    """
+    row: Row = {}
+    for name, value in fields.items():
+        spec = specs.get(name)
+        if spec is None or spec.read_only:
+            continue
+        try:
+            row[name] = stored_value(spec, value, files, strict=False)
+        except (BadValue, IgnoredValue):
+            continue
+    return row
 
 
 def _several(field: FieldSpec, values: Iterable[Any], files: Files, *, strict: bool) -> Iterator[Any]:

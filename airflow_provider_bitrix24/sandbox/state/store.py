@@ -62,6 +62,14 @@ class Table:
             del self.ids[bisect_left(self.ids, row_id)]
         return row
 
+    def remove_tree(self, row_id: int) -> None:
+        """Remove a row and all that are below it by their ``PARENT_ID``."""
+        gone = [row_id]
+        for parent in gone:
+            gone += [row["id"] for row in self.rows.values() if row["PARENT_ID"] == parent]
+        for parent in gone:
+            self.remove(parent)
+
     def positions_between(self, above: float | None, below: float | None) -> range:
         """Where in :attr:`ids` the ids strictly between the bounds stand."""
         low = 0 if above is None else bisect_right(self.ids, above)

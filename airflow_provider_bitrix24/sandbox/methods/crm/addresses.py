@@ -52,6 +52,14 @@ def _found(portal: PortalState, key: tuple[int, ...]) -> Row | None:
     return next((row for row in portal.store.addresses if tuple(row[name] for name in _KEY) == key), None)
 
 
+def _existing(portal: PortalState, user: User, key: tuple[int, ...]) -> Row:
+    _check_right(user)
+    row = _found(portal, key)
+    if row is None:
+        raise Refusal("", "TypeAddress not found.")
+    return row
+
+
 def _check_right(user: User) -> None:
     if not user.may("change"):
         raise denied()
@@ -75,10 +83,7 @@ def add(portal: PortalState, user: User, params: Params) -> Any:
 @method("crm.address.update", scope="crm", upper=True)
 def update(portal: PortalState, user: User, params: Params) -> Any:
     given, key = _given(params)
-    _check_right(user)
-    row = _found(portal, key)
-    if row is None:
-        raise Refusal("", "TypeAddress not found.")
+    row = _existing(portal, user, key)
     row.update(_ADDRESSES.written(portal.store, given))
     return True
 
@@ -86,9 +91,5 @@ def update(portal: PortalState, user: User, params: Params) -> Any:
 @method("crm.address.delete", scope="crm", upper=True)
 def delete(portal: PortalState, user: User, params: Params) -> Any:
     _, key = _given(params)
-    _check_right(user)
-    row = _found(portal, key)
-    if row is None:
-        raise Refusal("", "TypeAddress not found.")
-    portal.store.addresses.remove(row["id"])
+    portal.store.addresses.remove(_existing(portal, user, key)["id"])
     return True

@@ -20,8 +20,8 @@ from airflow_provider_bitrix24.sandbox.methods.crm.old import array_or_none, den
 from airflow_provider_bitrix24.sandbox.methods.listing import page_of
 from airflow_provider_bitrix24.sandbox.methods.registry import Handler, Page, Params, Refusal, method
 from airflow_provider_bitrix24.sandbox.methods.selection import Field, Matcher, read_order
-from airflow_provider_bitrix24.sandbox.methods.values import IgnoredValue, old_value, stored_value
-from airflow_provider_bitrix24.sandbox.php import BadValue, as_integer
+from airflow_provider_bitrix24.sandbox.methods.values import kept_values, old_value
+from airflow_provider_bitrix24.sandbox.php import as_integer
 from airflow_provider_bitrix24.sandbox.state.portal import PortalState
 from airflow_provider_bitrix24.sandbox.state.store import Store, Table
 from airflow_provider_bitrix24.sandbox.state.users import User
@@ -82,16 +82,7 @@ class OldKind:
 
     def written(self, store: Store, fields: Mapping[str, Any]) -> Row:
         """What is stored of ``fields``; unknown and read-only names are ignored, and values that do not fit."""
-        row: Row = {}
-        for name, value in fields.items():
-            spec = self.fields.get(name)
-            if spec is None or spec.read_only:
-                continue
-            try:
-                row[name] = stored_value(spec, value, store.files, strict=False)
-            except (BadValue, IgnoredValue):
-                continue
-        return row
+        return kept_values(self.fields, fields, store.files)
 
 
 def _fields(kind: OldKind) -> Handler:

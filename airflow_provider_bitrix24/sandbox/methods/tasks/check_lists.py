@@ -162,11 +162,7 @@ def update(portal: PortalState, user: User, params: Params) -> Any:
 @offer(_KIND, "delete")
 def delete(portal: PortalState, user: User, params: Params) -> Any:
     row = _item(portal, user, "Deleting item: action not allowed", *_KIND.arguments("delete", params, TASK, ITEM))
-    gone = [row["id"]]
-    for item_id in gone:
-        gone += [child["id"] for child in portal.store.checklist_items if child["PARENT_ID"] == item_id]
-    for item_id in gone:
-        portal.store.checklist_items.remove(item_id)
+    portal.store.checklist_items.remove_tree(row["id"])
     return True
 
 
