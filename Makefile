@@ -29,13 +29,14 @@ environments: $(ENVIRONMENTS)
 demo: .venv/airflow-3.3/.made
 	@.venv/airflow-3.3/bin/python ci/demo.py
 
+# Both versions side by side; each line of the output begins with the version.
 .PHONY: test
-test: $(VERSIONS:%=test-%)
+test: $(ENVIRONMENTS)
+	@$(MAKE) --no-print-directory --jobs=$(words $(VERSIONS)) $(VERSIONS:%=test-%)
 
 .PHONY: $(VERSIONS:%=test-%)
 $(VERSIONS:%=test-%): test-%: .venv/airflow-%/.made
-	@echo "Tests on Airflow $*"
-	@.venv/airflow-$*/bin/python -m pytest -q $(ARGS)
+	@COLUMNS=$${COLUMNS:-100} PYTHONUNBUFFERED=1 .venv/airflow-$*/bin/python -m pytest -q $(ARGS) 2>&1 | sed -u 's/^/$*: /'
 
 .PHONY: check
 check: .venv/airflow-3.3/.made

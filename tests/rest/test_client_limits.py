@@ -361,16 +361,21 @@ def test_the_clock_is_the_portals(busy: tuple[Sandbox, Naps], ahead: float) -> N
         assert 150 <= blocked.value.reset_at - naps.now() <= 160
 
 
-def test_a_list_that_runs_out_of_operating_time_is_raised_with_its_end() -> None:
+@pytest.mark.parametrize(("parallel", "least"), [(1, 1500), (20, 50)])
+def test_a_list_that_runs_out_of_operating_time_is_raised_with_its_end(parallel: int, least: int) -> None:
+    """The rows up to there are the first ones; those of later ranges have used up a part of the time."""
     with Sandbox(deals=5000, operating_limit=420, method_seconds={"crm.deal.list": 10.0}) as portal:
         naps = Naps(portal)
-        with client_of(portal, naps=naps) as client:
+        with client_of(portal, naps=naps, parallel=parallel) as client:
             rows = client.list("crm.deal.list", {"select": ["ID"]})
+            ids: list[int] = []
             with pytest.raises(OperationTimeLimit) as blocked:
-                list(rows)
+                ids.extend(int(row["ID"]) for row in rows)
         read = rows.report.rows
+        first = list(range(1, len(ids) + 1))
     assert blocked.value.reset_at is not None
-    assert 1000 <= read < 5000
+    assert least <= read < 5000
+    assert (len(ids), ids) == (read, first)
     assert refused(portal, "OPERATION_TIME_LIMIT") <= 1
 
 
