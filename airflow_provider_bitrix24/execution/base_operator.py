@@ -89,6 +89,10 @@ class Bitrix24BaseOperator(BaseOperator):
         return Bitrix24Hook(self.bitrix24_conn_id)
 
     def execute(self, context: Any) -> Any:
+        return self.connected(context)
+
+    def connected(self, context: Any) -> Any:
+        """Check the arguments and :meth:`run` with a client; a sensor does so each time it looks."""
         if "ti" not in context:
             context = {**context, "ti": _StandIn(self.task_id)}
         with airflow_outcome(), self._log_of_failure():
