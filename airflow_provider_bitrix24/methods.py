@@ -108,6 +108,7 @@ class Method:
     :param rows: None if the method is not a list.
     :param scope: the permission that it needs; None if it needs none, or if that is not documented.
     :param lookup: method that reads, with the same id parameters, the object that this one deletes.
+    :param lookup_may_be_empty: it answers nothing both for an object that is gone and for one that must not be seen.
     :param must_be_true: anything but exactly ``true`` is a failure (older servers answer ``false`` with HTTP 200).
     :param fails_if: what a good answer looks like that is a failure: ``"false"``: its result is ``false`` or ``null``;
         ``"STATUS!=SUCCESS"``: ``STATUS`` of the result is another text; ``"failed"``: ``failed`` of the result is not
@@ -124,6 +125,7 @@ class Method:
     scope: str | None = None
     rows: Rows | None = None
     lookup: str | None = None
+    lookup_may_be_empty: bool = False
     must_be_true: bool = False
     fails_if: str | None = None
     max_values: tuple[str, int] | None = None
@@ -242,6 +244,7 @@ class _Line(NamedTuple):
             cast(Repeat, cell["repeat"]),
             _cell_value(cell["scope"]),
             lookup=_cell_value(cell["lookup"]),
+            lookup_may_be_empty="empty-lookup" in also,
             must_be_true="must-be-true" in also,
             fails_if=facts.get("fails-if"),
             max_values=_max_values(facts.get("max-values")),

@@ -160,6 +160,7 @@ class Conversation:
         *,
         after: Bitrix24Error | None = None,
         lost: Bitrix24Error | None = None,
+        was_there: bool = False,
         explain: bool = True,
     ) -> Reply:
         """
@@ -168,6 +169,7 @@ class Conversation:
         :param patience: what the call may sleep.
         :param after: how a first attempt failed elsewhere, as a command of a batch.
         :param lost: how an earlier attempt failed that may have run.
+        :param was_there: whether the object could be read before.
         :param explain: False leaves it to the caller to say what a failure means: a batch has many commands.
         :raises Bitrix24Error: it failed for good; ``ran`` says whether any of the attempts may have run.
         """
@@ -177,7 +179,6 @@ class Conversation:
         # REST 3.0 replays the stored answer of a write that comes again under its key; version 2 ignores the header.
         headers = {"Idempotency-Key": str(uuid.uuid4())} if repeat != "read" and method.version == 3 else {}
         attempt, failure, token = 0, after, CallToken(self.tokens)
-        was_there = False
         while True:
             attempt += 1
             if failure is None:
@@ -216,8 +217,8 @@ class Conversation:
                 is_there = self._is_there(method, params, failure, patience)
                 if is_there is False or (is_there is None and was_there):
                     return done_earlier(method, failure)
-                if is_there is None:
-                    lost = failure = failure.but(advice=not_found_or_hidden(method))
+                if is_there is None and delay is None:
+                    failure = failure.but(advice=not_found_or_hidden(method))
                 was_there = was_there or bool(is_there)
             if delay is None:
                 return self._give_up(failure, method, params, lost, was_there=was_there, explain=explain)

@@ -113,7 +113,7 @@ def _looked_up(
         return _not_found(failure, missing.description)
     except Bitrix24Error as error:
         if lost is not None:
-            return lost.but(advice=f"then {failure.reason}; the {name} may already be deleted")
+            return lost.but(advice=f"{_refused_again(failure)}; the {name} may already be deleted")
         if not isinstance(error, RestError):
             return failure
         return failure.but(
@@ -124,7 +124,7 @@ def _looked_up(
         if was_there:
             return _not_found(failure, f"{lookup} does not find it any more")
         if lost is not None:
-            return lost.but(advice=f"then {failure.reason}; {not_found_or_hidden(method)}")
+            return lost.but(advice=f"{_refused_again(failure)}, and {not_found_or_hidden(method)}")
         return failure.but(next_step=f"{not_found_or_hidden(method)}; this portal does not say which")
     fields = {str(key).lower(): value for key, value in found.items()} if isinstance(found, dict) else {}
     paid = fields.get("paid") == "Y" and deletes(method)
@@ -135,6 +135,10 @@ def _looked_up(
         paid=paid,
         next_step=f"the {name} exists and can be read, so the change itself was refused: {hint}",
     )
+
+
+def _refused_again(failure: RestError) -> str:
+    return f"the {failure.method} that was sent after it was refused ({failure.reason})"
 
 
 def not_found_or_hidden(method: Method) -> str:

@@ -42,7 +42,7 @@ from airflow_provider_bitrix24.rest.batches.batch_exchange import (
     stops_all,
 )
 from airflow_provider_bitrix24.rest.batches.batch_result import BatchResult
-from airflow_provider_bitrix24.rest.batches.checked_commands import checked_commands
+from airflow_provider_bitrix24.rest.batches.checked_commands import check_flags, checked_commands
 from airflow_provider_bitrix24.rest.batches.commands import (
     Command,
     is_free,
@@ -90,7 +90,7 @@ class BatchCall(Generic[Key]):
         #: How an earlier attempt failed, for commands that may have run in it.
         self._lost: dict[Key, Bitrix24Error] = {}
         self._lost_in_a_row = 0
-        #: Objects that could be read after an attempt to delete them.
+        #: Objects that could be read before or after an attempt to delete them.
         self._were_there: set[Key] = set()
         #: Why nothing more is sent.
         self._stopped_by: Bitrix24Error | None = None
@@ -103,18 +103,7 @@ class BatchCall(Generic[Key]):
 
         :raises ConfigurationError: a command cannot be sent; nothing was sent.
         """
-        flags = {
-            "halt": self._halt,
-            "references": self._references,
-            "ordered": self._ordered,
-            "allow_cut": self._allow_cut,
-        }
-        for name, value in flags.items():
-            if not isinstance(value, bool):
-                # Any text is true, "false" too.
-                raise ConfigurationError(
-                    f"{name} of a batch is neither True nor False", next_step="set it to True or False"
-                )
+        check_flags(halt=self._halt, references=self._references, ordered=self._ordered, allow_cut=self._allow_cut)
         if not isinstance(commands, Mapping):
             raise ConfigurationError(
                 "the commands of a batch are not an object",
@@ -128,6 +117,9 @@ class BatchCall(Generic[Key]):
             allow_cut=self._allow_cut,
         )
         batched = [command for command in prepared if command.text is not None]
+        if not self._references:
+            # A reference names its object only while the batch runs.
+            self._look_before(prepared)
         if self._halt or self._references:
             # All are checked before the first is sent.
             requests = list(packs(batched, self._conversation.command_costs))
@@ -200,6 +192,13 @@ class BatchCall(Generic[Key]):
             # A portal that answers nothing is not asked for its objects either.
             left = self._not_gone(again) if lost_in_a_row < LOST_IN_A_ROW else again
             self._send(left, attempt=attempt + 1, lost=lost)
+
+    def _look_before(self, commands: Sequence[Command[Key]]) -> None:
+        """Read the objects of deletes after which a look-up that finds nothing would not show that they are gone."""
+        wanted = looks(c for c in commands if deletes(c.method) and c.method.lookup_may_be_empty)
+        if wanted:
+            seen = BatchCall[Key](self._conversation).run(wanted)
+            self._were_there |= {key for key, reply in seen.replies.items() if not is_empty(reply.result)}
 
     def _not_gone(self, commands: list[Command[Key]]) -> list[Command[Key]]:
         """Leave out the deletes of objects that are gone: their lost attempt has done the work."""
@@ -325,7 +324,12 @@ class BatchCall(Generic[Key]):
             return None
         try:
             self._ended.replies[command.key] = self._conversation.call(
-                command.method, command.params, self._conversation.patience(), lost=lost, after=after
+                command.method,
+                command.params,
+                self._conversation.patience(),
+                lost=lost,
+                after=after,
+                was_there=command.key in self._were_there,
             )
         except Bitrix24Error as error:
             self._ended.errors[command.key] = error

@@ -19,6 +19,15 @@ from airflow_provider_bitrix24.types import Params
 Key = TypeVar("Key", bound=Hashable)
 
 
+def check_flags(**flags: Any) -> None:
+    """:raises ConfigurationError: one is neither True nor False; any text is true, "false" too."""
+    for name, value in flags.items():
+        if not isinstance(value, bool):
+            raise ConfigurationError(
+                f"{name} of a batch is neither True nor False", next_step="set it to True or False"
+            )
+
+
 def checked_commands(
     conversation: Conversation,
     commands: Mapping[Key, tuple[str, Params | None]],

@@ -1,0 +1,72 @@
+"""Rows that delete: an answer that is lost leaves no row unknown whose object could be read before."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from airflow_provider_bitrix24._compat import AirflowFailException
+from airflow_provider_bitrix24.exceptions import Bitrix24Error
+from airflow_provider_bitrix24.operators.bulk_write import Bitrix24BulkWriteOperator
+from airflow_provider_bitrix24.operators.rest import Bitrix24BatchOperator
+from tests.operators.context import context
+from tests.rest.clients import Naps, client_of
+from tests.sleepless import sleepless
+
+FAULT = json.dumps({"error": "INTERNAL_SERVER_ERROR", "error_description": "Internal server error"}).encode()
+LOST: dict[str, dict[str, Any]] = {
+    "a fault of the portal": {"kind": "body", "status": 500, "body": FAULT, "executed": True},
+    "reset": {"kind": "reset_after"},
+    "a page": {"kind": "status_after", "status": 502},
+}
+
+
+def delete(ids: list[int], **arguments: Any) -> dict[str, Any]:
+    operator = sleepless(Bitrix24BulkWriteOperator)
+    rows = [{"taskId": task} for task in ids]
+    return operator(task_id="task", rows=rows, method="tasks.task.delete", **arguments).execute(context())
+
+
+def tasks_of(portal: Any, number: int) -> list[int]:
+    with client_of(portal, naps=Naps(portal)) as client:
+        added = client.batch(
+            {n: ("tasks.task.add", {"fields": {"TITLE": "x", "RESPONSIBLE_ID": 1}}) for n in range(number)}
+        )
+    return [int(result["task"]["id"]) for result in added.all_results().values()]
+
+
+def left(portal: Any, ids: list[int]) -> list[int]:
+    return sorted({task["id"] for task in portal.tasks()} & set(ids))
+
+
+@pytest.mark.parametrize("lost", LOST)
+def test_a_lost_answer_leaves_no_deleted_task_unknown(lost, portal, connection):
+    ids = tasks_of(portal, 60)
+    # 50 are read, and their deletion is lost.
+    portal.fault(method="batch", after=1, **LOST[lost])
+    summary = delete(ids)
+    assert (summary["written"], summary["failed"], summary["unknown"]) == (60, 0, 0)
+    assert left(portal, ids) == []
+
+
+def test_a_task_that_cannot_be_seen_stays_unknown_and_says_why(portal, connection):
+    (seen,) = tasks_of(portal, 1)
+    portal.fault("reset_after", method="batch", after=1)
+    with pytest.raises((Bitrix24Error, AirflowFailException)) as caught:
+        delete([seen, 999_999], max_failures=None)
+    assert left(portal, [seen]) == []
+    assert "the tasks.task.delete that was sent after it was refused" in str(caught.value)
+    assert "and tasks.task.get finds no task with this id: there is none, or the connection's user has no right" in str(
+        caught.value
+    )
+
+
+def test_in_a_batch_operator_too(portal, connection):
+    ids = tasks_of(portal, 3)
+    portal.fault("reset_after", method="batch", after=1)
+    commands = {f"t{task}": ["tasks.task.delete", {"taskId": task}] for task in ids}
+    results = sleepless(Bitrix24BatchOperator)(task_id="task", commands=commands).execute(context())
+    assert results["results"] == {f"t{task}": {"task": True} for task in ids}
+    assert left(portal, ids) == []
