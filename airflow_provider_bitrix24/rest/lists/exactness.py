@@ -30,16 +30,17 @@ def rows_in(result: Any, rows: Rows) -> list[Any]:
         container = list(container.values())
     if not isinstance(container, list):
         raise IncompleteList(f"the answer has no rows at {_place(rows)}")
-    if not rows.of_values and [] in container:
+    # Of types, and not row by row: each row of a long list goes through here.
+    if rows.of_values or set(map(type, container)) <= {dict}:
+        return container
+    if [] in container:
         # How PHP writes an object without fields.
         original = ", or set useOriginalUfNames to Y for names such as UF_CRM_1" if rows.at == "items" else ""
         raise IncompleteList(
             "a row is empty: the portal has none of the fields that were asked for",
             next_step=f"write names in {rows.select or 'select'!r} as the method answers them{original}",
         )
-    if not rows.of_values and not all(isinstance(row, dict) for row in container):
-        raise IncompleteList("a row is not an object")
-    return container
+    raise IncompleteList("a row is not an object")
 
 
 def _container(result: Any, rows: Rows) -> Any:
@@ -65,10 +66,12 @@ def id_of(row: Any, rows: Rows) -> Any:
 
     :raises IncompleteList: the row has none.
     """
-    # Old servers write some keys in upper case ("payments: payment fields").
-    for key in (rows.id_key, rows.id_key.upper()) if rows.id_key else ("ID", "id"):
-        if key in row and row[key] not in (None, ""):
-            return row[key]
+    row_id = row.get(rows.id_key or "ID")
+    if row_id is None or row_id == "":
+        # Old servers write some keys in upper case ("payments: payment fields").
+        row_id = row.get(rows.id_key.upper() if rows.id_key else "id")
+    if row_id is not None and row_id != "":
+        return row_id
     raise IncompleteList(f"a row has no {rows.id_key or 'ID'}")
 
 

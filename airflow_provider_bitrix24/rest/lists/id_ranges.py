@@ -172,7 +172,8 @@ class _RangeReader:
         rows, came = self._listing.rows, 0
         for reply in replies:
             page = rows_in(reply.result, rows)
-            if up_to is not None and any(number(id_of(row, rows)) > up_to for row in page):
+            # The ids of a page grow, which is checked next, so that its last one tells whether any is too large.
+            if up_to is not None and page and number(id_of(page[-1], rows)) > up_to:
                 return None
             self._cursor.pass_over(page, rows)
             if not page:
