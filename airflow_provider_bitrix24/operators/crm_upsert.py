@@ -71,7 +71,7 @@ class Bitrix24UpsertItemOperator(Bitrix24BaseOperator):
         given = without_lost_values(self.as_written("fields"), some_fields(self.fields))
         fields = fields_of(client, type_id)
         writer = UpsertWriter(client, fields, key)
-        values = fields.prepare(given, "upsert")
+        values = writer.single(given)
         (outcome,) = writer.upserted([PreparedRow(0, "", writer.content(values))])
         if outcome.error is not None:
             raise outcome.error

@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from decimal import Decimal
 from typing import Any
 
 from airflow_provider_bitrix24.crm.fields import ItemFields
@@ -19,6 +20,8 @@ _TYPES = frozenset({"string", "text", "url", "integer", "double"})
 #: Blanks, and signs that nobody sees: zero-width spaces, joiners, the mark at the beginning of a file.
 _UNSEEN = "\u200b\u200c\u200d\u2060\ufeff"
 _EDGES = re.compile(rf"^[\s{_UNSEEN}]+|[\s{_UNSEEN}]+$")
+#: A number whose last zeros say nothing: ``5.00``, ``5.``.
+_WITH_ZEROS = re.compile(r"[+-]?\d+\.(\d*0)?")
 _INNER = re.compile(rf"[\s{_UNSEEN}]+")
 #: Longest text of CRM's own fields, columns of ``varchar(255)``; user fields hold more.
 _LONGEST = 255
@@ -91,7 +94,7 @@ class ItemKey:
     def _part(self, name: str, value: Any) -> str:
         text = _EDGES.sub("", unicodedata.normalize("NFC", str(value)))
         if self._fields[name].type == "double" and (number := decimal_of(text)) is not None:
-            return f"{number.normalize():f}"
+            return _plain(number)
         return text
 
     def has(self, name: str) -> bool:
@@ -108,7 +111,19 @@ class ItemKey:
 
         :param values: by names in any spelling.
         """
-        return {self._parts[name]: str(as_named(value)) for name, value in values.items() if self.has(name)}
+        return {
+            self._parts[name]: self._part(self._parts[name], as_named(number_as_text(value)))
+            for name, value in values.items()
+            if self.has(name)
+        }
+
+    def with_numbers_as_text(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """
+        Fields with the numbers of the key in one form.
+
+        :param values: by names in any spelling.
+        """
+        return {name: number_as_text(value) if self.has(name) else value for name, value in values.items()}
 
     def by_field(self, key: Key) -> dict[str, str]:
         return dict(zip(self.names, key, strict=True))
@@ -121,6 +136,29 @@ class ItemKey:
         return ", ".join(f"{name} {value!r}" for name, value in zip(self.names, key, strict=True))
 
 
+def number_as_text(value: Any) -> Any:
+    """
+    A ``Decimal`` as the text that an int or a float of the same number gets; anything else as it is.
+
+    A key does not depend on which of them a database, a Parquet file or a data frame gives: the portal would store 5
+    and 5.0 as the same text, and it cannot be sent a ``Decimal`` at all.
+    """
+    return _plain(value) if isinstance(value, Decimal) and value.is_finite() else value
+
+
+def _plain(number: Decimal) -> str:
+    """All digits, without an exponent and without zeros that say nothing; zero has no sign."""
+    text = f"{number:f}"
+    text = text.rstrip("0").rstrip(".") if "." in text else text
+    return "0" if text == "-0" else text
+
+
+def other_spelling(part: str) -> str:
+    """``5`` of the text ``5.00``; the text itself where there is none: a number would have been stored so."""
+    number = decimal_of(part) if _WITH_ZEROS.fullmatch(part) else None
+    return part if number is None else _plain(number)
+
+
 def folded(key: Key) -> Key:
-    """The same for keys that differ only in case, blanks or the form of their letters."""
-    return tuple(_INNER.sub("", unicodedata.normalize("NFKC", part)).casefold() for part in key)
+    """The same for keys that differ only in case, blanks, the form of their letters or zeros behind a point."""
+    return tuple(_INNER.sub("", other_spelling(unicodedata.normalize("NFKC", part))).casefold() for part in key)

@@ -12,7 +12,7 @@ from airflow_provider_bitrix24.exceptions import Bitrix24Error
 from airflow_provider_bitrix24.rest.encoding import plain
 from airflow_provider_bitrix24.rows import cleared_lists
 from airflow_provider_bitrix24.rows.cells import CellRules
-from airflow_provider_bitrix24.rows.keys import ItemKey, Key, folded
+from airflow_provider_bitrix24.rows.keys import ItemKey, Key, folded, number_as_text, other_spelling
 from airflow_provider_bitrix24.rows.outcomes import UNCHANGED, Outcome
 from airflow_provider_bitrix24.rows.prepared_rows import PreparedRow, RowContent
 from airflow_provider_bitrix24.rows.row_names import RowName
@@ -67,8 +67,22 @@ class UpsertWriter:
         self._key = ItemKey(fields, key)
 
     def prepare(self, row: Mapping[str, Any]) -> RowContent:
-        values = item_values(self._template.fill(row), self._rules, self._fields, adds=False)
+        filled = {**self._template.fill(row), **self._key_values(row)}
+        values = item_values(filled, self._rules, self._fields, adds=False)
         return self.content(self._fields.prepare(values.values, "upsert", place="the row"), values.cleared)
+
+    def single(self, given: Mapping[str, Any]) -> FieldValues:
+        """
+        The fields of one item by itself.
+
+        :param given: see :meth:`ItemFields.prepare`.
+        """
+        return self._fields.prepare(self._key.with_numbers_as_text(given), "upsert")
+
+    def _key_values(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """What the key is filled with: of a row's numbers, each spelling in one form, also inside of a text."""
+        numbers = {name: number_as_text(value) for name, value in row.items()}
+        return self._template.fill_some(numbers, self._key.has)
 
     def content(self, values: FieldValues, cleared: int = 0) -> RowContent:
         """
@@ -84,7 +98,7 @@ class UpsertWriter:
         return RowContent(UpsertValues(key, ready), example, cleared=cleared, key=self._key.by_field(key))
 
     def name(self, row: Mapping[str, Any]) -> RowName:
-        return RowName(key=self._key.given_in(self._template.fill_some(row, self._key.has)))
+        return RowName(key=self._key.given_in(self._key_values(row)))
 
     def may_repeat(self, row: PreparedRow) -> bool:
         return True
@@ -169,7 +183,10 @@ class UpsertWriter:
         if other is None:
             return ""
         key = self._key.as_text(self._key.of_item(other))
-        return f"item {other['id']} has the key {key}, which differs only in case, blanks or the form of letters"
+        return (
+            f"item {other['id']} has the key {key}, which differs only in case, blanks, the form of letters or zeros "
+            "behind a point"
+        )
 
     def for_add(self, values: FieldValues) -> FieldValues:
         """A new item has nothing to clear."""
@@ -183,7 +200,10 @@ class UpsertWriter:
     def _look_up(self, rows: Sequence[UpsertValues]) -> dict[Key, list[dict[str, Any]]]:
         """The items with the keys of some rows, by key."""
         keys = {row.key for row in rows}
-        wanted = {f"@{name}": sorted({key[place] for key in keys}) for place, name in enumerate(self._key.names)}
+        wanted = {
+            f"@{name}": sorted({text for key in keys for text in (key[place], other_spelling(key[place]))})
+            for place, name in enumerate(self._key.names)
+        }
         select = ["*"] if any(row.values.adds_entries for row in rows) else ["id", *self._key.names]
         params = {"entityTypeId": self._fields.entity_type_id, "select": select, "filter": wanted}
         found: dict[Key, list[dict[str, Any]]] = {}

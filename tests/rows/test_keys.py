@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from typing import Any
 
+import numpy as np
 import pytest
 
 from airflow_provider_bitrix24._compat import AirflowFailException
 from airflow_provider_bitrix24.operators.crm_upsert import Bitrix24UpsertItemOperator, Bitrix24UpsertItemsOperator
 from tests.operators.context import context
+from tests.rest.clients import client_of
 
 ADD = "crm.item.add"
+FORMS = "the form of letters or zeros behind a point"
 
 
 def upsert(rows: Any, **arguments: Any) -> Any:
@@ -84,7 +88,7 @@ def test_a_part_of_several_is_stored_so_too(portal, connection):
 def test_a_key_that_differs_only_in_case_is_another_one_and_that_is_said(other, portal, connection, all_output):
     (item_id,) = portal.add_items(4, 1, originId="001xA", title="first")
     summary = upsert([{"originId": other, "title": "second"}])
-    note = f"item {item_id} has the key originId '001xA', which differs only in case, blanks or the form of letters"
+    note = f"item {item_id} has the key originId '001xA', which differs only in case, blanks, {FORMS}"
     assert (summary["created"], summary["noted"]) == (1, 1)
     assert summary["outcomes"][0]["message"] == note
     assert note in f"{all_output.printed}{all_output.records}"
@@ -131,6 +135,82 @@ def test_keys_of_one_step_that_differ_only_in_blanks_are_two_items_and_that_is_s
         context()
     )
     first = summary["outcomes"][0]["id"]
-    note = f"item {first} has the key originId 'a b', which differs only in case, blanks or the form of letters"
+    note = f"item {first} has the key originId 'a b', which differs only in case, blanks, {FORMS}"
     assert [line.get("message") for line in summary["outcomes"]] == [None, note, note]
     assert (summary["created"], summary["noted"]) == (3, 2)
+
+
+#: One number as databases, files and data frames give it.
+FIVES = [Decimal("5.00"), 5.0, 5, np.float64(5), np.int64(5), Decimal("5"), Decimal("0.5E1"), "5"]
+FRACTIONS = [Decimal("19.90"), 19.9, Decimal("19.9"), np.float64(19.9), Decimal("19.900"), "19.9"]
+
+
+@pytest.mark.parametrize(("numbers", "stored"), [(FIVES, "5"), (FRACTIONS, "19.9")], ids=["whole", "fraction"])
+@pytest.mark.parametrize(
+    ("mapping", "before"),
+    [(None, ""), ({"originId": "$originId", "title": "$title"}, ""), ({"originId": "K-$originId"}, "K-")],
+    ids=["no mapping", "a column", "in a text"],
+)
+def test_a_number_in_a_field_of_text_is_one_key_whatever_carries_it(
+    numbers, stored, mapping, before, portal, connection
+):
+    rows = [{"originId": number, "title": f"Firm {place}"} for place, number in enumerate(numbers)]
+    given = {} if mapping is None else {"mapping": {**mapping, "title": "$title"}}
+    summary = upsert(rows, **given)
+    assert (summary["created"], summary["updated"]) == (1, len(rows) - 1)
+    assert keys(portal) == [f"{before}{stored}"]
+    for row in rows:
+        assert upsert([row], **given)["updated"] == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "key", "numbers"),
+    [
+        ("company", "revenue", [*FIVES, "5.00", " 5.0 ", "0.5e1"]),
+        ("company", "revenue", [*FRACTIONS, "19.90", "+19.9"]),
+        ("company", "revenue", [Decimal("-12.50"), -12.5, "-12.5", "-12.500"]),
+        ("deal", "UF_CRM_MY_NUMBER", [*FIVES, "5.00", "5."]),
+    ],
+)
+def test_in_a_field_of_numbers_its_text_is_the_same_key_too(kind, key, numbers, portal, connection):
+    if key.startswith("UF"):
+        with client_of(portal) as client:
+            fields = {"FIELD_NAME": key, "USER_TYPE_ID": "integer"}
+            client.call("crm.deal.userfield.add", {"fields": fields})
+            client.described("crm.item.fields", {"entityTypeId": 2}, fresh=True)
+    rows = [{key: number, "title": f"Firm {place}"} for place, number in enumerate(numbers)]
+    summary = upsert(rows, entity_type_id=kind, key=key)
+    assert (summary["created"], summary["updated"]) == (1, len(rows) - 1)
+    assert upsert(rows[:1], entity_type_id=kind, key=key)["created"] == 0
+
+
+def test_a_single_upsert_takes_a_number_as_the_same_key_too(portal, connection):
+    for number in FIVES:
+        Bitrix24UpsertItemOperator(
+            task_id="task", entity_type_id=4, key="ORIGIN_ID", fields={"ORIGIN_ID": number, "title": "Oak"}
+        ).execute(context())
+    assert keys(portal) == ["5"]
+
+
+@pytest.mark.parametrize("earlier", [True, False], ids=["found", "of the same step"])
+def test_a_text_with_zeros_is_another_key_in_a_field_of_text_and_that_is_said(earlier, portal, connection):
+    """The portal stores and compares it as text; a number of another source would not be found under it."""
+    rows = [{"originId": 5, "title": "number"}, {"originId": "5.00", "title": "text"}]
+    if earlier:
+        upsert(rows[:1])
+    summary = upsert(rows[1:] if earlier else rows)
+    first = next(item["id"] for item in portal.items(4) if item.get("originId") == "5")
+    assert keys(portal) == ["5", "5.00"]
+    assert summary["noted"] == 1
+    assert (
+        summary["outcomes"][-1]["message"]
+        == f"item {first} has the key originId '5', which differs only in case, blanks, {FORMS}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("number", "key"), [(Decimal("5.00"), "5"), (Decimal("19.90"), "19.9"), (19.9, "19.9"), ("Cafe\u0301", "Caf\u00e9")]
+)
+def test_a_row_that_fails_is_reported_under_the_same_key(number, key, portal, connection):
+    summary = upsert([{"originId": number, "title": "Oak", "noSuchField": 1}], max_failures=None)
+    assert summary["outcomes"][0]["key"] == {"originId": key}
