@@ -8,6 +8,8 @@ _PACKAGE = "airflow_provider_bitrix24"
 _NAME = "Bitrix24"
 #: Modules of operators.
 _OPERATORS = ("bulk_write", "crm", "crm_import", "crm_upsert", "delete_payments", "payment", "payment_items", "rest")
+#: Modules of sensors.
+_SENSORS = ("crm", "payment", "rest")
 _HOOK = f"{_PACKAGE}.hooks.bitrix24.Bitrix24Hook"
 
 #: Which standard fields the connection form shows, under which names (keys as in ``provider_info.schema.json``).
@@ -163,6 +165,7 @@ def get_provider_info() -> dict[str, Any]:
         "operators": [
             {"integration-name": _NAME, "python-modules": [f"{_PACKAGE}.operators.{name}" for name in _OPERATORS]}
         ],
+        "sensors": [{"integration-name": _NAME, "python-modules": [f"{_PACKAGE}.sensors.{name}" for name in _SENSORS]}],
         "connection-types": [
             {
                 "connection-type": "bitrix24",

@@ -29,6 +29,7 @@ print(*(set(sys.modules) - before), sep="\\n")
         "airflow_provider_bitrix24.operators.payment",
         "airflow_provider_bitrix24.operators.crm_import",
         "airflow_provider_bitrix24.operators.crm_upsert",
+        "airflow_provider_bitrix24.sensors.crm",
         "airflow_provider_bitrix24.hooks.bitrix24",
     ],
 )
@@ -38,10 +39,25 @@ def test_importing_what_a_dag_file_imports_adds_no_http_library(module):
     assert not [name for name in added if name.startswith(HTTP_LIBRARIES)]
 
 
-@pytest.mark.parametrize("name", ["crm", "payment", "payment_items", "rest"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("operators.crm", "operators.payment", "operators.payment_items", "operators.rest"),
+        *("sensors.crm", "sensors.payment", "sensors.rest"),
+    ],
+)
 def test_importing_an_operator_adds_nothing_that_only_its_work_needs(name):
-    added = _printed_by(ADDED_BY_IMPORT.format(module=f"airflow_provider_bitrix24.operators.{name}"))
-    heavy = ("crm.fields", "crm.values", "methods", "rest.client", "rest.conditions", "rest.encoding", "hooks.bitrix24")
+    added = _printed_by(ADDED_BY_IMPORT.format(module=f"airflow_provider_bitrix24.{name}"))
+    heavy = (
+        "triggers",
+        "crm.fields",
+        "crm.values",
+        "methods",
+        "rest.client",
+        "rest.conditions",
+        "rest.encoding",
+        "hooks.bitrix24",
+    )
     assert not {f"airflow_provider_bitrix24.{module}" for module in heavy} & set(added)
 
 

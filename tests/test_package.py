@@ -45,42 +45,48 @@ def test_every_dotted_path_in_provider_info_can_be_imported():
         _imported(path)
 
 
-def test_every_module_with_a_hook_or_an_operator_is_named_in_provider_info():
+def test_every_module_with_a_hook_an_operator_or_a_sensor_is_named_in_provider_info():
     info = get_provider_info()
-    named = {module for entry in [*info["hooks"], *info["operators"]] for module in entry["python-modules"]}
-    for path in [*PACKAGE.glob("hooks/*.py"), *PACKAGE.glob("operators/*.py")]:
+    kinds = ("hooks", "operators", "sensors")
+    named = {module for kind in kinds for entry in info[kind] for module in entry["python-modules"]}
+    for path in (path for kind in kinds for path in PACKAGE.glob(f"{kind}/*.py")):
         name = f"{PACKAGE.name}.{path.parent.name}.{path.stem}"
         holds_one = re.search(
-            r"^class Bitrix24(?!Base)\w*(Hook|Operator)\b", path.read_text(encoding="utf-8"), re.MULTILINE
+            r"^class Bitrix24(?!Base)\w*(Hook|Operator|Sensor)\b", path.read_text(encoding="utf-8"), re.MULTILINE
         )
         assert (name in named) == bool(holds_one), name
 
 
 @pytest.mark.parametrize("readme", ["README.md", "README.ru.md"])
-def test_the_readme_names_every_hook_and_operator_with_its_module(readme):
+def test_the_readme_names_every_hook_operator_and_sensor_with_its_module(readme):
     rows = re.findall(
-        r"^\| `((?:hooks|operators)\.\w+)` \| (.*?) \|",
+        r"^\| `((?:hooks|operators|sensors)\.\w+)` \| (.*?) \|",
         (PACKAGE.parent / readme).read_text(encoding="utf-8"),
         re.MULTILINE,
     )
     listed = {(module, name) for module, cell in rows for name in re.findall(r"`(\w+)`", cell)}
     defined = {
         (f"{path.parent.name}.{path.stem}", name)
-        for path in [*PACKAGE.glob("hooks/*.py"), *PACKAGE.glob("operators/*.py")]
+        for kind in ("hooks", "operators", "sensors")
+        for path in PACKAGE.glob(f"{kind}/*.py")
         for name in re.findall(
-            r"^class (Bitrix24(?!Base)\w*(?:Hook|Operator))\b", path.read_text(encoding="utf-8"), re.MULTILINE
+            r"^class (Bitrix24(?!Base)\w*(?:Hook|Operator|Sensor))\b", path.read_text(encoding="utf-8"), re.MULTILINE
         )
     }
     assert listed == defined
 
 
 def _operators() -> list[type]:
-    modules = [import_module(f"{PACKAGE.name}.operators.{path.stem}") for path in PACKAGE.glob("operators/*.py")]
+    modules = [
+        import_module(f"{PACKAGE.name}.{kind}.{path.stem}")
+        for kind in ("operators", "sensors")
+        for path in PACKAGE.glob(f"{kind}/*.py")
+    ]
     return [
         member
         for module in modules
         for name, member in vars(module).items()
-        if re.fullmatch(r"Bitrix24(?!Base)\w*Operator", name) and member.__module__ == module.__name__
+        if re.fullmatch(r"Bitrix24(?!Base)\w*(Operator|Sensor)", name) and member.__module__ == module.__name__
     ]
 
 

@@ -56,6 +56,18 @@ def own_params(operator: Any) -> list[str]:
     return [name for name in operator.params if name not in of_dag]
 
 
+def check_own_params(operator: Any, *, takes: bool) -> None:
+    """
+    :param takes: whether an argument has a template in which params may stand.
+    :raises ConfigurationError: params was meant for the method, which would be called without any, as for a whole list.
+    """
+    if not takes and (names := own_params(operator)):
+        raise ConfigurationError(
+            f"params ({', '.join(names)}) is Airflow's, and the method would be called without them",
+            next_step="give the method's parameters as method_params",
+        )
+
+
 def check_texts(written: Any, value: Any, place: str) -> None:
     """
     Refuse the texts of nothing (``None``, ``nan``) in a filter where the author did not write them.

@@ -25,7 +25,7 @@ from airflow_provider_bitrix24.execution.commands import (
     parameters_of,
     written_params,
 )
-from airflow_provider_bitrix24.execution.rendered import check_filter, check_lost_values, own_params
+from airflow_provider_bitrix24.execution.rendered import check_filter, check_lost_values, check_own_params
 from airflow_provider_bitrix24.execution.storage import writable_path, write_json_lines
 from airflow_provider_bitrix24.execution.xcom import error_summary, is_small, small_list, small_result
 from airflow_provider_bitrix24.rest.message_parts import preview
@@ -109,7 +109,7 @@ class Bitrix24Operator(Bitrix24BaseOperator):
         version = self.version
         method = client.method(required(self.method, "method"), version)
         name = method.name
-        _check_params(self, takes=self._takes_params)
+        check_own_params(self, takes=self._takes_params)
         params = parameters_of(name, self.method_params, "method_params")
         check_is_read(name)
         written = from_json(self.as_written("method_params"))
@@ -326,7 +326,7 @@ class Bitrix24ListOperator(Bitrix24BaseOperator):
         path = None if self.destination is None else writable_path(self.destination, "destination")
         version = self.version
         method = client.method(required(self.method, "method"), version)
-        _check_params(self, takes=self._takes_params)
+        check_own_params(self, takes=self._takes_params)
         params = parameters_of(method.name, self.method_params, "method_params")
         check_filter(params, self.as_written("method_params"), "method_params", method)
         check_lost_values(params, self.as_written("method_params"), "method_params", method)
@@ -366,18 +366,6 @@ def _is_written_empty(method: str, written: Any) -> bool:
     if name is None or not isinstance(written, Mapping):
         return False
     return any(str(key).lower() == name.lower() and value == [] for key, value in written.items())
-
-
-def _check_params(operator: Bitrix24BaseOperator, *, takes: bool) -> None:
-    """
-    :param takes: whether an argument has a template in which params may stand.
-    :raises ConfigurationError: params was meant for the method, which would be called without any, as for a whole list.
-    """
-    if not takes and (names := own_params(operator)):
-        raise ConfigurationError(
-            f"params ({', '.join(names)}) is Airflow's, and the method would be called without them",
-            next_step="give the method's parameters as method_params",
-        )
 
 
 def _is_unrepeatable(client: Client, method: str, params: Mapping[str, Any]) -> bool:

@@ -19,6 +19,7 @@ from airflow_provider_bitrix24.rest.field_descriptions import described
 from airflow_provider_bitrix24.rest.limits.bucket import BucketStore
 from airflow_provider_bitrix24.rest.limits.bucket_store import bucket_store
 from airflow_provider_bitrix24.rest.limits.command_costs import CommandCosts
+from airflow_provider_bitrix24.rest.lists.field_check import check_fields
 from airflow_provider_bitrix24.rest.lists.listing import Listing
 from airflow_provider_bitrix24.rest.lists.per_parent import children
 from airflow_provider_bitrix24.rest.lists.row_list import RowList
@@ -219,6 +220,22 @@ class Client:
         :raises IncompleteList: while reading: the list cannot be proven whole.
         """
         return RowList(self._conversation, Listing(self.method(method, version), params), limit)
+
+    @_edge
+    def check_list(self, method: str, params: Params | None = None) -> None:
+        """
+        Check the filter and ``select`` of a list method as :meth:`list` does, for a caller that reads its first page.
+
+        The portal may be asked for the fields, once per process. A method that is not a list is not checked.
+
+        :raises ConfigurationError: the portal would drop a name, or take the filter for none.
+        """
+        known = self.method(method)
+        if known.rows is not None:
+            # How the pages are asked for is the caller's own.
+            paging = {str(name).lower() for name in ("start", "order", known.rows.limit, known.rows.cursor)}
+            own = {name: value for name, value in (params or {}).items() if name.lower() not in paging}
+            check_fields(self._conversation, Listing(known, own))
 
     def children(
         self, method: str, parents: Iterable[Key], params_of: Callable[[Key], Params]
