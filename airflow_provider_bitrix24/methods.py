@@ -1,9 +1,10 @@
 """
 What is known of Bitrix24's methods: whether a call may be repeated, where its rows are, how they are paged.
 
-The facts are in the table ``methods.txt`` beside this file; its head names their source. ``Methods.find`` takes every
-name: one that is not in the table counts as a read if it ends in ``.get``, ``.list``, ``.fields`` or the like, and
-otherwise as a write that must not be repeated. Users add or correct methods with ``Methods.adding``.
+The facts are in the tables ``methods.txt`` and ``promised_results.txt`` beside this file; their heads name the source.
+``Methods.find`` takes every name: one that is not in the table counts as a read if it ends in ``.get``, ``.list``,
+``.fields`` or the like, and otherwise as a write that must not be repeated. Users add or correct methods with
+``Methods.adding``.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeAlias, cast, get_args
@@ -35,6 +36,9 @@ Paging: TypeAlias = Literal[
 
 #: Where repeating depends on what is sent, see ``Method.repeat_for``.
 Condition: TypeAlias = Literal["multifields", "queue"]
+
+#: What a method may promise, see :attr:`Method.promises`.
+_RESULTS = ("true", "true|false", "id", "object", "nothing")
 
 #: Fields of contacts, companies and leads that hold many values, each with an id of its own.
 _MULTIFIELDS = frozenset({"FM", "PHONE", "EMAIL", "WEB", "IM", "LINK"})
@@ -110,9 +114,13 @@ class Method:
     :param lookup: method that reads, with the same id parameters, the object that this one deletes.
     :param lookup_may_be_empty: it answers nothing both for an object that is gone and for one that must not be seen.
     :param must_be_true: anything but exactly ``true`` is a failure (older servers answer ``false`` with HTTP 200).
-    :param fails_if: what a good answer looks like that is a failure: ``"false"``: its result is ``false`` or ``null``;
-        ``"STATUS!=SUCCESS"``: ``STATUS`` of the result is another text; ``"failed"``: ``failed`` of the result is not
-        empty, so it was done in part.
+    :param fails_if: what a good answer looks like that is a failure: ``"STATUS!=SUCCESS"``: ``STATUS`` of the result is
+        another text; ``"failed"``: ``failed`` of the result is not empty, so it was done in part.
+    :param promises: the result of a write that did its work: ``"true"``, ``"id"`` (a number or a text), ``"object"``,
+        ``"task=object"`` (an object under the key ``task``), ``"nothing"`` (null or an empty list), or ``"true|false"``
+        where ``false`` says that it was so already. Where ``false`` comes instead, it was not done; where something
+        empty comes, it may have been done. None: any result is taken.
+    :param null_fails: ``null`` too says that it was not done.
     :param max_values: a parameter and how many values of it the method takes: it silently ignores those after them.
     :param max_hits: how many hits of each kind the method answers: it silently leaves out those after them.
     :param done: what a delete answers on success; to be copied before it is returned.
@@ -128,6 +136,8 @@ class Method:
     lookup_may_be_empty: bool = False
     must_be_true: bool = False
     fails_if: str | None = None
+    promises: str | None = None
+    null_fails: bool = False
     max_values: tuple[str, int] | None = None
     max_hits: int | None = None
     done: object = True
@@ -138,6 +148,7 @@ class Method:
         _check("repeat", self.repeat, get_args(Repeat), self.name)
         _check("repeat_unless", self.repeat_unless, (None, *get_args(Condition)), self.name)
         _check("version", self.version, (2, 3), self.name)
+        _check("promises", (self.promises or "id").rpartition("=")[2], _RESULTS, self.name)
         if not isinstance(self.name, str) or not isinstance(self.rows, (Rows, type(None))):
             raise ConfigurationError(
                 "a method needs a name, and its rows are described by Rows",
@@ -200,14 +211,20 @@ class Methods:
 
     def __iter__(self) -> Iterator[Method]:
         """All methods with a line of their own: the table's and the user's, without endings such as ``*.list``."""
-        for key in dict.fromkeys((*_table(), *self._own)):
+        for key in dict.fromkeys((*_table(), *_promises(), *self._own)):
             if not key.name.startswith("*"):
                 yield self.find(*key)
 
     def _look_up(self, name: str, key: _Key) -> Method:
-        if line := _table().get(key):
-            method = self._found[key] = line.method()
+        promise = _promises().get(key)
+        if (line := _table().get(key)) or promise:
+            method = line.method() if line else self._unlisted(name, key)
+            method = self._found[key] = replace(method, **promise._asdict()) if promise else method
             return method
+        return self._unlisted(name, key)
+
+    @staticmethod
+    def _unlisted(name: str, key: _Key) -> Method:
         ending = _Key("*" + name[name.rfind(".") :].lower(), key.version)
         line = _table().get(ending) if "." in name else None
         scope = _scopes().get(_Key(_family(key.name), key.version))
@@ -301,6 +318,22 @@ def _table() -> dict[_Key, _Line]:
             continue
         lines[_key(values[0], int(values[1]))] = _Line(columns, values)
     return lines
+
+
+class _Promise(NamedTuple):
+    name: str
+    promises: str
+    null_fails: bool
+
+
+@cache
+def _promises() -> dict[_Key, _Promise]:
+    """The lines of ``promised_results.txt`` by name and version; read on first use."""
+    text = Path(__file__).with_name("promised_results.txt").read_text(encoding="utf-8")
+    lines = (line.split() for line in text.splitlines() if not line.startswith("#"))
+    return {
+        _key(name, int(version)): _Promise(name, result, "null-fails" in more) for name, version, result, *more in lines
+    }
 
 
 @cache

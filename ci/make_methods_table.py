@@ -40,11 +40,11 @@ HEAD = """\
 #
 # [calls] repeat: read = changes nothing; harmless = twice is as good as once; never = must not be repeated.
 # lookup: reads, with the same id parameters, the object that is deleted; done: what a good delete answers.
-# also: must-be-true = only "true" is success; fails-if:false = false and null are failures; fails-if:A!=B = a failure
-# unless A of the result is B; fails-if:A = what is in A of the result failed; max-values:A=N = values of A after N are
-# ignored; max-hits:N = hits of one kind after N are left out; multifields = adds a phone or e-mail again when repeated;
-# queue = takes what it returns, unless the parameters name a reservation to show again; empty-lookup = lookup answers
-# nothing both for an object that is gone and for one that must not be seen.
+# also: must-be-true = only "true" is success; fails-if:A!=B = a failure unless A of the result is B; fails-if:A = what
+# is in A of the result failed; max-values:A=N = values of A after N are ignored; max-hits:N = hits of one kind after N
+# are left out; multifields = adds a phone or e-mail again when repeated; queue = takes what it returns, unless the
+# parameters name a reservation to show again; empty-lookup = lookup answers nothing both for an object that is gone
+# and for one that must not be seen.
 """
 
 LIST_COLUMNS = (

@@ -210,8 +210,8 @@ TRAPS = [
     # Deletes what it returns (clear=1), or reserves it under a process_id that is lost with the answer (clear=0).
     Call("event.offline.get", "never", also="queue"),
     # Marks messages as read, although it ends like a list.
-    Call("im.notify.read.list", "harmless", "im", also="fails-if:false"),
-    Call("im.notify.read im.notify.delete", "harmless", "im", also="fails-if:false"),
+    Call("im.notify.read.list", "harmless", "im"),
+    Call("im.notify.read im.notify.delete", "harmless", "im"),
     Call("im.notify.read.all", "harmless", "im"),
     # Confirms the events below ``offset``; the same call returns the same events again.
     Call("imbot.v2.Event.get", "harmless", "imbot"),
@@ -219,7 +219,7 @@ TRAPS = [
     # Makes a short link if there is none.
     Call("salescenter.payment.getPublicUrl", "harmless", "salescenter"),
     # Items of a list that have no ID are added every time.
-    Call("crm.deal.userfield.update", "never", "crm", also="fails-if:false"),
+    Call("crm.deal.userfield.update", "never", "crm"),
 ]
 
 PAYMENTS = [
@@ -242,26 +242,25 @@ PAYMENTS = [
 #: one without an id is added.
 CRM = [
     Call("crm.item.delete", "harmless", "crm", "crm.item.get", done="[]"),
-    Call("crm.item.update", "harmless", "crm", also="multifields,fails-if:false"),
+    Call("crm.item.update", "harmless", "crm", also="multifields"),
     Call("crm.item.add crm.item.import crm.item.batchImport", "never", "crm"),
     Call("crm.item.productrow.delete", "harmless", "crm", "crm.item.productrow.get", done="null"),
     Call("crm.item.productrow.update crm.item.productrow.set", "harmless", "crm"),
     Call("crm.item.productrow.add", "never", "crm"),
     *(Call(f"crm.{kind}.delete", "harmless", "crm", f"crm.{kind}.get", "true", "must-be-true") for kind in OLD_CRM),
-    Call("crm.company.update crm.contact.update crm.lead.update", "harmless", "crm", also="multifields,fails-if:false"),
-    Call("crm.deal.update crm.quote.update", "harmless", "crm", also="fails-if:false"),
+    Call("crm.company.update crm.contact.update crm.lead.update", "harmless", "crm", also="multifields"),
+    Call("crm.deal.update crm.quote.update", "harmless", "crm"),
     Call(" ".join(f"crm.{kind}.add" for kind in OLD_CRM), "never", "crm"),
     Call(
         "crm.deal.productrows.set crm.lead.productrows.set crm.quote.productrows.set",
         "harmless",
         "crm",
-        also="fails-if:false",
     ),
     Call("crm.deal.contact.delete", "harmless", "crm"),
-    Call("crm.deal.contact.items.set crm.deal.contact.items.delete", "harmless", "crm", also="fails-if:false"),
-    Call("crm.deal.recurring.update", "harmless", "crm", also="fails-if:false"),
-    Call("crm.deal.recurring.delete", "harmless", "crm", "crm.deal.recurring.get", "true", "fails-if:false"),
-    Call("crm.deal.userfield.delete", "harmless", "crm", "crm.deal.userfield.get", "true", "fails-if:false"),
+    Call("crm.deal.contact.items.set crm.deal.contact.items.delete", "harmless", "crm"),
+    Call("crm.deal.recurring.update", "harmless", "crm"),
+    Call("crm.deal.recurring.delete", "harmless", "crm", "crm.deal.recurring.get", "true"),
+    Call("crm.deal.userfield.delete", "harmless", "crm", "crm.deal.userfield.get", "true"),
     Call(
         " ".join(
             f"crm.{kind}.details.configuration.{action}"
@@ -270,15 +269,14 @@ CRM = [
         ),
         "harmless",
         "crm",
-        also="fails-if:false",
     ),
     *(
-        Call(f"crm.activity.todo.{verb}", "harmless", "crm", also="fails-if:false")
+        Call(f"crm.activity.todo.{verb}", "harmless", "crm")
         for verb in ("update", "updateDeadline", "updateColor", "updateDescription", "updateResponsibleUser")
     ),
     Call("crm.timeline.comment.update", "harmless", "crm"),
     Call("crm.timeline.comment.delete", "harmless", "crm", "crm.timeline.comment.get", done="null"),
-    Call("crm.activity.todo.add", "never", "crm", also="fails-if:false"),
+    Call("crm.activity.todo.add", "never", "crm"),
     Call(
         "crm.timeline.comment.add crm.deal.recurring.add crm.deal.recurring.expose",
         "never",
@@ -287,64 +285,11 @@ CRM = [
     Call("crm.documentgenerator.document.add", "never", "crm"),
 ]
 
-#: A failure of these comes in a good answer. Source: "Returned Data" of their pages. Where ``false`` only says that
-#: things were so already, as for the contacts of a deal, it is an answer like others.
+#: A failure of these comes in a good answer. Source: "Returned Data" of their pages.
 FAILURES = [
     Call("crm.entity.mergeBatch", "never", "crm", also="fails-if:STATUS!=SUCCESS"),
     Call("humanresources.node.member.remove", "never", "humanresources", also="fails-if:failed", version=3),
-    Call("crm.activity.update crm.address.add crm.address.update crm.address.delete", "never", "crm",
-         also="fails-if:false"),
-    Call("crm.requisite.delete crm.requisite.bankdetail.update crm.requisite.bankdetail.delete", "never", "crm",
-         also="fails-if:false"),
-    Call("crm.requisite.link.register crm.requisite.link.unregister", "never", "crm", also="fails-if:false"),
-    Call("crm.requisite.preset.delete crm.requisite.preset.field.delete", "never", "crm", also="fails-if:false"),
-]  # fmt: skip
-
-#: Their pages promise ``true``, and of ``false`` they say nothing else than that it was not done. Whether they may be
-#: repeated is not known.
-PROMISE_TRUE = {
-    "biconnector": (
-        "biconnector.connector.delete biconnector.connector.update biconnector.dataset.delete "
-        "biconnector.dataset.fields.update biconnector.dataset.update biconnector.source.delete "
-        "biconnector.source.update"
-    ),
-    "bizproc": "bizproc.event.send bizproc.task.complete bizproc.workflow.kill bizproc.workflow.terminate",
-    "calendar": "calendar.event.delete",
-    "catalog": "catalog.price.delete catalog.product.delete catalog.section.delete",
-    "crm": (
-        "crm.activity.binding.add crm.activity.binding.delete crm.activity.binding.move "
-        "crm.automation.trigger.add crm.automation.trigger.delete crm.automation.trigger.execute "
-        "crm.automation.trigger crm.company.contact.items.delete crm.company.contact.items.set "
-        "crm.company.userfield.delete crm.company.userfield.update crm.contact.company.items.delete "
-        "crm.contact.company.items.set crm.contact.userfield.delete crm.contact.userfield.update "
-        "crm.currency.delete crm.currency.update crm.duplicate.volatileType.unregister "
-        "crm.lead.contact.items.delete crm.lead.contact.items.set crm.lead.userfield.delete "
-        "crm.lead.userfield.update crm.orderentity.deleteByFilter crm.quote.contact.items.delete "
-        "crm.quote.contact.items.set crm.quote.userfield.delete crm.quote.userfield.update "
-        "crm.requisite.preset.field.update crm.requisite.preset.update crm.requisite.update "
-        "crm.requisite.userfield.delete crm.requisite.userfield.update crm.status.delete crm.status.update "
-        "crm.timeline.logmessage.delete crm.timeline.note.delete crm.timeline.note.save"
-    ),
-    "department": "department.delete department.update",
-    "disk": "disk.file.delete disk.folder.deleteTree",
-    "im": (
-        "im.chat.leave im.chat.updateTitle im.chat.user.add im.chat.user.delete im.message.delete im.message.update"
-    ),
-    "lists": (
-        "lists.delete lists.element.delete lists.element.update lists.field.delete lists.field.update "
-        "lists.section.delete lists.section.update lists.update"
-    ),
-    "log": "log.blogpost.delete",
-    "sale": "sale.basketitem.delete",
-    "sonet": "sonet_group.delete",
-    "task": (
-        "task.checklistitem.complete task.checklistitem.delete task.checklistitem.renew "
-        "task.commentitem.delete task.commentitem.update task.item.userfield.delete "
-        "task.item.userfield.update task.stages.delete task.stages.movetask task.stages.update"
-    ),
-    "user.userfield": "user.userfield.delete user.userfield.update",
-}
-FAILURES += [Call(names, "never", scope, also="fails-if:false") for scope, names in PROMISE_TRUE.items()]
+]
 
 OTHERS = [
     # tasks.task.get: "an empty array if the task does not exist or the user does not have access to it".
@@ -354,10 +299,10 @@ OTHERS = [
     Call("tasks.task.update", "harmless", "tasks", version=3),
     Call("tasks.task.add", "never", "task"),
     Call("tasks.task.add", "never", "tasks", version=3),
-    Call("im.notify im.notify.personal.add im.notify.system.add", "never", "im", also="fails-if:false"),
+    Call("im.notify im.notify.personal.add im.notify.system.add", "never", "im"),
     Call("im.notify.answer im.notify.confirm", "never", "im"),
     Call("im.message.add", "never", "im"),
-    Call("user.update", "harmless", "user", also="fails-if:false"),
+    Call("user.update", "harmless", "user"),
     Call("user.add", "never", "user"),
     Call("event.unbind event.offline.clear event.offline.error", "harmless"),
     Call("event.bind", "never"),

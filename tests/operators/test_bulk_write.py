@@ -325,16 +325,20 @@ def test_rows_that_end_in_the_middle_fail_the_task_and_what_was_written_is_repor
 
 
 @pytest.mark.parametrize("arguments", [{"entity_type_id": "deal"}, {"method": "crm.deal.add"}])
-@pytest.mark.parametrize("result", [False, None, True, {}, {"item": {}}, ""])
-def test_an_add_that_answers_no_id_is_unknown(arguments, result, portal, connection):
+@pytest.mark.parametrize(
+    ("result", "outcome"),
+    [(False, "failed"), *((result, "unknown") for result in (None, True, {}, {"item": {}}, ""))],
+)
+def test_an_add_that_answers_no_id_is_unknown_and_false_is_a_refusal(arguments, result, outcome, portal, connection):
     answer = {"result": {"result": {"c0": result, "c1": 901}, "result_error": []}}
     portal.fault("body", "batch", body=json.dumps(answer), content_type="application/json")
     mapping = {"title": "$t"} if "entity_type_id" in arguments else {"fields": {"TITLE": "$t"}}
     given = context()
-    with pytest.raises(AirflowFailException, match=r"and not an id: look with .*list before you run this again"):
+    says = "refused without a reason" if result is False else r"and not an (id|object): .*look with .*list"
+    with pytest.raises(AirflowFailException, match=says):
         write(given=given, rows=[{"t": "a"}, {"t": "b"}], mapping=mapping, **arguments)
     summary = given["ti"].pushed["bitrix24_rows"]
-    assert (summary["written"], summary["unknown"]) == (1, 1)
+    assert (summary["written"], summary[outcome]) == (1, 1)
 
 
 @pytest.mark.parametrize("operation", ["add", "update"])

@@ -175,6 +175,7 @@ def reply_of(
             status=status,
             request_id=request_id,
             cause_known=False,
+            ran="no" if result is False else "unknown",
         )
     return Reply(result, whole(total), whole(next_), time if isinstance(time, dict) else {}, request_id, size)
 
