@@ -10,6 +10,7 @@ import atexit
 import base64
 import os
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 
@@ -40,5 +41,10 @@ os.environ.update(_OURS)
 tempfile.tempdir = None
 for _name in ("dags", "tmp"):
     (AIRFLOW_HOME / _name).mkdir()
+
+# Tests start many processes, and each would compile Airflow again where no bytecode is written, as in most containers.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+os.environ["PYTHONPYCACHEPREFIX"] = sys.pycache_prefix = str(AIRFLOW_HOME / "bytecode")
+sys.dont_write_bytecode = False
 
 pytest_plugins = ("tests.fixtures.airflow", "tests.fixtures.output", "tests.fixtures.portal")

@@ -271,28 +271,29 @@ def with_value(params: Any, path: tuple[str | int, ...], value: Any) -> Any:
 class Probe:
     """A portal that is as it was before each call."""
 
-    def __init__(self, portal: Sandbox, send: Callable[[str, Any], Any]) -> None:
+    def __init__(self, portal: Sandbox, send: Callable[[str, Any], Any], objects: dict[str, Any]) -> None:
+        self.send = send
+        self.objects = objects
         self._state = portal._state
-        self._send = send
         self._snapshot = Snapshot(portal)
 
-    def outcome(self, method: str, params: Any, *, many: bool = False) -> str:
+    def outcome(self, method: str, params: Any) -> str:
         """What a call answers, and what it changes in the portal, as one text; times of today are one."""
-        if many:
-            self._multiply()
-        answer = self._send(method, params)
+        answer = self.send(method, params)
         answer.pop("time", None)
+        changed = self._snapshot.changed()
         reads = re.search(r"(get|list|fields|types|search|byCommunication|findbycomm)$", method, re.IGNORECASE)
-        text = f"{answer!r} {[] if reads else self._snapshot.changed()!r}"
-        self._snapshot.restore()
+        text = f"{answer!r} {[] if reads else changed!r}"
+        self._snapshot.restore(changed)
         today = self._state.clock.iso()[:13]
         return re.sub(rf"{re.escape(today)}:\d\d:\d\d\+03:00|\d{{10}}\.\d+", "NOW", text)
 
-    def _multiply(self) -> None:
-        """More than a page of everything of which there is something."""
-        for table in vars(self._state.store).values():
-            if hasattr(table, "ids") and table.ids:
-                for number in range(max(0, 220 - len(table))):
-                    row = copy.deepcopy(table.rows[table.ids[number % len(table.ids)]])
-                    row.pop("id")
-                    table.add(row)
+
+def multiply(portal: Sandbox) -> None:
+    """More than a page of everything of which there is something."""
+    for table in vars(portal._state.store).values():
+        if hasattr(table, "ids") and table.ids:
+            for number in range(max(0, 220 - len(table))):
+                row = copy.deepcopy(table.rows[table.ids[number % len(table.ids)]])
+                row.pop("id")
+                table.add(row)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import pickle
+from collections.abc import Iterable
 from typing import Any
 
 from airflow_provider_bitrix24.sandbox import Sandbox
@@ -35,9 +36,9 @@ class Snapshot:
         now = {name: _plain(part) for name, part in self._parts().items()}
         return {name: part for name, part in now.items() if part != self._pristine[name]}
 
-    def restore(self) -> None:
-        """Bring back what has changed."""
-        for name in self.changed():
+    def restore(self, changed: Iterable[str] | None = None) -> None:
+        """Bring back what has changed, or the parts of which that is known."""
+        for name in self.changed() if changed is None else changed:
             part = self._loaded(self._saved[name])
             if name == "users":
                 self._restore_users(part)

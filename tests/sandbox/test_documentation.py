@@ -1,4 +1,4 @@
-"""What docs/sandbox.md prints runs as it stands there, and nothing that can be chosen is missing in it."""
+"""The tests that docs/sandbox.md and README print run as they stand there, and docs/sandbox.md leaves no choice out."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from airflow_provider_bitrix24.sandbox.__main__ import main
 from airflow_provider_bitrix24.sandbox.face.scenarios import SCENARIOS
 from airflow_provider_bitrix24.sandbox.state.faults import KINDS
 
-PRINTED = (Path(__file__).parents[2] / "docs" / "sandbox.md").read_text(encoding="utf-8")
+_ROOT = Path(__file__).parents[2]
+PRINTED = (_ROOT / "docs" / "sandbox.md").read_text(encoding="utf-8")
 
 
 def first_column(heading):
@@ -25,14 +26,21 @@ def first_column(heading):
     return [name for row in table.group(1).splitlines() for name in re.findall(r"`([^`]+)`", row.split(" | ")[0])]
 
 
+def printed_tests(text):
+    return [block for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if "def test_" in block]
+
+
 def test_the_printed_tests_pass(tmp_path):
-    blocks = [block for block in re.findall(r"```python\n(.*?)```", PRINTED, re.DOTALL) if "def test_" in block]
+    in_readmes = [printed_tests((_ROOT / name).read_text(encoding="utf-8")) for name in ("README.md", "README.ru.md")]
+    assert in_readmes[0] == in_readmes[1]
+    assert [len(block.strip().splitlines()) <= 8 for block in in_readmes[0]] == [True]
+    blocks = [*printed_tests(PRINTED), *in_readmes[0]]
     for number, block in enumerate(blocks):
         (tmp_path / f"test_printed_{number}.py").write_text(block)
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(tmp_path)]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
     assert f"{len(blocks)} passed" in done.stdout, done.stdout + done.stderr
-    assert len(blocks) >= 3
+    assert len(blocks) >= 4
 
 
 def test_every_option_scenario_and_fault_is_in_a_table(capsys):

@@ -78,50 +78,48 @@ def portal():
         yield portal
 
 
-@pytest.fixture
-def lists(portal, ask):
+@pytest.fixture(scope="module")
+def lists(portal, open_line):
     """``lists(page, filter)`` -> status and ids of the list's rows; every list has several."""
-    store = portal._state.store
-    if not len(store.requisites):
-        own_list = {"IBLOCK_TYPE_ID": "lists", "IBLOCK_CODE": "own"}
+    line = open_line(portal)
+
+    own_list = {"IBLOCK_TYPE_ID": "lists", "IBLOCK_CODE": "own"}
+    for method, params in (
+        ("lists.add", {**own_list, "FIELDS": {"NAME": "Own"}}),
+        ("disk.folder.uploadFile", {"id": 8901, "data": {"NAME": "first.txt"}, "fileContent": _FILE}),
+    ):
+        assert "error" not in line.post(method, params)[1]
+    for number in range(5):
+        payment = portal.add_payment(1, sum=number)
+        row, delivery = portal.add_product_row(1, price=number, quantity=10), portal.add_delivery(1, price=number)
+        payment = portal.payments()[0]["id"]
         for method, params in (
-            ("lists.add", {**own_list, "FIELDS": {"NAME": "Own"}}),
-            ("disk.folder.uploadFile", {"id": 8901, "data": {"NAME": "first.txt"}, "fileContent": _FILE}),
+            ("crm.requisite.add", {"fields": {"ENTITY_TYPE_ID": 4, "ENTITY_ID": 1, "PRESET_ID": 1}}),
+            ("crm.activity.todo.add", {"ownerTypeId": 2, "ownerId": 1, "deadline": "2026-05-05T12:00:00"}),
+            ("crm.timeline.comment.add", {"fields": {"ENTITY_TYPE": "deal", "ENTITY_ID": 1, "COMMENT": "x"}}),
+            ("lists.element.add", {**own_list, "ELEMENT_CODE": f"e{number}", "FIELDS": {"NAME": "Element"}}),
+            ("disk.file.uploadVersion", {"id": 8902, "fileContent": _FILE}),
+            (
+                "disk.folder.uploadFile",
+                {"id": 8901, "data": {"NAME": f"file{number}.txt"}, "fileContent": _FILE},
+            ),
+            ("task.commentitem.add", {"TASKID": 1, "FIELDS": {"POST_MESSAGE": "x"}}),
+            ("crm.item.payment.product.add", {"paymentId": payment, "rowId": row, "quantity": 1}),
+            ("crm.item.payment.delivery.add", {"paymentId": payment, "deliveryId": delivery}),
+            *(
+                (f"crm.{kind}.userfield.add", {"fields": {"FIELD_NAME": f"F{number}", "USER_TYPE_ID": "string"}})
+                for kind in ("company", "contact", "deal", "lead", "quote")
+            ),
         ):
-            assert "error" not in ask(portal, method, params).json()
-        for number in range(5):
-            payment = portal.add_payment(1, sum=number)
-            row, delivery = portal.add_product_row(1, price=number, quantity=10), portal.add_delivery(1, price=number)
-            payment = portal.payments()[0]["id"]
-            for method, params in (
-                ("crm.requisite.add", {"fields": {"ENTITY_TYPE_ID": 4, "ENTITY_ID": 1, "PRESET_ID": 1}}),
-                ("crm.activity.todo.add", {"ownerTypeId": 2, "ownerId": 1, "deadline": "2026-05-05T12:00:00"}),
-                ("crm.timeline.comment.add", {"fields": {"ENTITY_TYPE": "deal", "ENTITY_ID": 1, "COMMENT": "x"}}),
-                ("lists.element.add", {**own_list, "ELEMENT_CODE": f"e{number}", "FIELDS": {"NAME": "Element"}}),
-                ("disk.file.uploadVersion", {"id": 8902, "fileContent": _FILE}),
-                (
-                    "disk.folder.uploadFile",
-                    {"id": 8901, "data": {"NAME": f"file{number}.txt"}, "fileContent": _FILE},
-                ),
-                ("task.commentitem.add", {"TASKID": 1, "FIELDS": {"POST_MESSAGE": "x"}}),
-                ("crm.item.payment.product.add", {"paymentId": payment, "rowId": row, "quantity": 1}),
-                ("crm.item.payment.delivery.add", {"paymentId": payment, "deliveryId": delivery}),
-                *(
-                    (f"crm.{kind}.userfield.add", {"fields": {"FIELD_NAME": f"F{number}", "USER_TYPE_ID": "string"}})
-                    for kind in ("company", "contact", "deal", "lead", "quote")
-                ),
-            ):
-                assert "error" not in ask(portal, method, params).json()
+            assert "error" not in line.post(method, params)[1]
 
     def ask_list(page, filter_):
         params = dict(ALWAYS.get(page, {}))
         if params.get("paymentId"):
             params["paymentId"] = portal.payments()[0]["id"]
         params["filter"] = {**params.get("filter", {}), **filter_}
-        answer = ask(portal, page, params)
-        return answer.status_code, [
-            int(row.get(id_name(page), row.get("id"))) for row in rows_of(answer.json().get("result", []))
-        ]
+        status, answer = line.post(page, params)
+        return status, [int(row.get(id_name(page), row.get("id"))) for row in rows_of(answer.get("result", []))]
 
     return ask_list
 

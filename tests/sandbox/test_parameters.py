@@ -6,16 +6,16 @@ A test whose call has a parameter that does nothing here would be green, and its
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from fnmatch import fnmatch
 
 import pytest
-import requests
 
 from airflow_provider_bitrix24.sandbox import Sandbox
 from airflow_provider_bitrix24.sandbox.methods import METHODS
 from airflow_provider_bitrix24.sandbox.methods.not_modelled import PLACES
 from tests.sandbox import contract
-from tests.sandbox.parameters import Probe, bases, documented, with_value
+from tests.sandbox.parameters import Probe, bases, documented, multiply, with_value
 
 PAGES = {page: content for page, content in contract.pages().items() if page.lower() in METHODS}
 
@@ -69,27 +69,38 @@ WITHOUT_EFFECT = {
 
 
 @pytest.fixture(scope="module")
-def portal():
-    with Sandbox(deals=6, tasks=3, employees=2, seed=1) as portal:
-        yield portal
+def new_portal(open_line):
+    """``with new_portal() as (portal, call)``"""
+
+    @contextmanager
+    def open_portal():
+        with Sandbox(deals=6, tasks=3, employees=2, seed=1) as portal:
+            line = open_line(portal)
+
+            def post(method, params):
+                return (line.as_application if method.startswith("event") else line.post)(method, params)[1]
+
+            yield portal, post
+
+    return open_portal
 
 
 @pytest.fixture(scope="module")
-def call(portal):
-    token = portal.application().grant()["access_token"]
-    with requests.Session() as session:
-        session.trust_env, session.verify = False, portal.ca_file
-
-        def post(method, params):
-            if method.startswith("event"):
-                return session.post(f"{portal.url}/rest/{method}", json={**params, "auth": token}, timeout=20).json()
-            return session.post(portal.webhook() + method, json=params, timeout=20).json()
-
-        yield post
+def probe(new_portal):
+    with new_portal() as (portal, call):
+        yield Probe(portal, call, _objects(portal, call))
 
 
 @pytest.fixture(scope="module")
-def objects(portal, call):
+def crowded_probe(new_portal, probe):
+    """The same objects, and more than a page of everything of which there is something."""
+    with new_portal() as (portal, call):
+        assert _objects(portal, call) == probe.objects
+        multiply(portal)
+        yield Probe(portal, call, probe.objects)
+
+
+def _objects(portal, call):
     def result(method, params):
         return call(method, params)["result"]
 
@@ -118,43 +129,38 @@ def objects(portal, call):
     return objects
 
 
-@pytest.fixture(scope="module")
-def probe(portal, call, objects):
-    return Probe(portal, call)
-
-
 @pytest.mark.parametrize("page", PAGES)
-def test_every_parameter_counts(page, probe, objects):
+def test_every_parameter_counts(page, probe, crowded_probe):
     requests_ = [request["params"] for request in PAGES[page]["requests"] if "params" in request]
     if not requests_:
         return
-    printed = contract.made_ready(page, requests_[0], objects)
+    printed = contract.made_ready(page, requests_[0], probe.objects)
     ignored = []
     known: dict = {}
     for parameter in documented(page, PAGES[page]):
         if any(fnmatch(f"{page}:{parameter.name}", pattern) for pattern in WITHOUT_EFFECT):
             continue
-        if not any(_counts(probe, parameter, base, known) for base in bases(parameter, printed, objects)):
+        asked = crowded_probe if str(parameter.path[-1]).lower() == "start" else probe
+        if not any(_counts(asked, parameter, base, known) for base in bases(parameter, printed, probe.objects)):
             ignored.append(parameter.name)
     assert ignored == []
 
 
 def _counts(probe, parameter, base, known):
     """Whether any value of the parameter, or its absence, makes a difference."""
-    many = str(parameter.path[-1]).lower() == "start"
-    key = (repr(base), many)
+    key = (repr(base), probe)
     if key not in known:
-        known[key] = probe.outcome(parameter.page, base, many=many)
+        known[key] = probe.outcome(parameter.page, base)
     others = (with_value(base, parameter.path, value) for value in (..., *parameter.values))
-    return any(other != base and probe.outcome(parameter.page, other, many=many) != known[key] for other in others)
+    return any(other != base and probe.outcome(parameter.page, other) != known[key] for other in others)
 
 
 @pytest.mark.parametrize(
     ("method", "place"), [(method, place) for method, places in PLACES.items() for place in places]
 )
-def test_a_parameter_that_is_not_modelled_is_refused_by_name(method, place, call):
+def test_a_parameter_that_is_not_modelled_is_refused_by_name(method, place, probe):
     params = with_value({}, tuple(0 if part == "*" else part for part in place.split(".")), "Y")
-    answer = call(method, params)
+    answer = probe.send(method, params)
     assert answer["error"] == "NOT_MODELLED_BY_SANDBOX"
     assert place.lower() in answer["error_description"]
 
