@@ -214,6 +214,20 @@ STAND_INS: dict[str, dict[str, str]] = {
         }
         for action in ("add", "delete", "get", "update")
     },
+    **{
+        f"lists.section.{action}": {
+            "IBLOCK_ID": "own list",
+            "SECTION_ID": "section",
+            "FILTER.ID": "section",
+            "FILTER.<=DATE_CREATE": "later",
+        }
+        for action in ("add", "delete", "get", "update")
+    },
+    "lists.element.get.file.url": {
+        "IBLOCK_ID": "own list",
+        "ELEMENT_ID": "element with file",
+        "FIELD_ID": "file field",
+    },
     "task.checklistitem.getlist": {"TASKID": "task"},
     "user.add": {"EMAIL": "new mail"},
     "user.update": {"ID": "user"},
@@ -284,6 +298,11 @@ def new_objects(portal: Sandbox, result: Any) -> dict[str, Any]:
     element = {**own_list, "ELEMENT_CODE": f"own_{deal}", "FIELDS": {"NAME": "Test Element"}}
     filled = {**element, "ELEMENT_CODE": f"filled_{deal}"}
     filled["FIELDS"] = {"NAME": "Test Element", list_field: ["1", "2"]}
+    section = {**own_list, "SECTION_CODE": "own", "FIELDS": {"NAME": "marketing", "EXTERNAL_ID": "ext"}}
+    file_field = result(
+        "lists.field.add", {**own_list, "FIELDS": {"NAME": "File", "TYPE": "S:DiskFile", "CODE": "FILE"}}
+    )
+    with_file = {**element, "ELEMENT_CODE": f"file_{deal}", "FIELDS": {"NAME": "With a file", file_field: file}}
     own_chat = result("im.chat.add", {"USERS": [7], "MESSAGE": "Hi", "ENTITY_TYPE": "CRM", "ENTITY_ID": "DEAL|1663"})
     comment = {"POST_MESSAGE": "Hi", "UF_FORUM_MESSAGE_DOC": [f"n{file}"]}
     product = {"paymentId": payment, "rowId": product_row, "quantity": 2}
@@ -302,6 +321,9 @@ def new_objects(portal: Sandbox, result: Any) -> dict[str, Any]:
         "list field": list_field,
         "list element": result("lists.element.add", element),
         "filled list element": result("lists.element.add", filled),
+        "section": result("lists.section.add", section),
+        "element with file": result("lists.element.add", with_file),
+        "file field": file_field.removeprefix("PROPERTY_"),
         "any name": "%Test%",
         "later": "2035-12-31",
         "administrator": portal.admin.id,

@@ -147,7 +147,9 @@ def bases(parameter: Parameter, params: Any, objects: Mapping[str, Any]) -> Iter
             params = {"entityTypeId": 2}
         case (_, "IS_PRIMARY") if path[0] == "items":
             params = with_value(params, ("items", 0, last), ...)
-        case (_, "IBLOCK_CODE" | "ELEMENT_CODE") if page != "lists.get":
+        case (_, "XML_ID") if page.startswith("lists.section"):
+            params["FIELDS"].pop("EXTERNAL_ID")
+        case (_, "IBLOCK_CODE" | "ELEMENT_CODE" | "SECTION_CODE") if page != "lists.get":
             params.pop(last.replace("CODE", "ID"), None)
         case ("lists.get", _):
             params = {"IBLOCK_TYPE_ID": "lists"}

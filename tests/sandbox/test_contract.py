@@ -27,15 +27,12 @@ REQUESTS = [
 
 #: Printed requests that are refused, and why.
 REFUSED = {
-    "disk.folder.uploadFile": "the sandbox takes files in `fileContent` alone, and not at an address of its own",
     "crm.contact.userfield.update": "the third example has no `id`, which its own table requires",
     "sale.payment.list": "filters by `personTypeId` and `payed`: no fields of a payment, says the page's own table",
 }
 
 #: Of their requests, those that are accepted.
 ACCEPTED = {
-    ("disk.folder.uploadFile", 0),
-    ("disk.folder.uploadFile", 1),
     ("crm.contact.userfield.update", 0),
     ("crm.contact.userfield.update", 1),
 }

@@ -80,7 +80,8 @@ ASKED = {
     "task.commentitem.getlist": {"TASKID": 1, "FILTER": {">=POST_DATE": "2025-01-01"}},
     "lists.delete": {"IBLOCK_TYPE_ID": "lists", "IBLOCK_ID": GONE},
     "lists.update": {"IBLOCK_TYPE_ID": "lists", "IBLOCK_ID": GONE, "FIELDS": {"NAME": "x"}},
-    **{f"lists.element.{action}": {"IBLOCK_TYPE_ID": "lists"} for action in ("delete", "get")},
+    **{f"lists.element.{action}": {"IBLOCK_TYPE_ID": "lists"} for action in ("delete", "get", "get.file.url")},
+    **{f"lists.section.{action}": {"IBLOCK_TYPE_ID": "lists"} for action in ("add", "delete", "get", "update")},
     "crm.status.add": {"fields": {"ENTITY_ID": "SOURCE"}},
     "crm.status.get": {"id": GONE},
     **{f"crm.status.{action}": {"id": 0} for action in ("delete", "update")},
@@ -241,8 +242,10 @@ IMPOSSIBLE = {
         ("lists.get", "lists.field.get", "lists.field.type.get", "lists.field.delete"),
         "prints `X` in place of the parameter",
     ),
-    **dict.fromkeys(("lists.add", "lists.field.add", "lists.field.update"), "needs a list: see `test_lists.py`"),
-    **dict.fromkeys(("lists.element.add", "lists.element.update"), "files in lists are not modelled"),
+    **dict.fromkeys(
+        ("lists.add", "lists.field.add", "lists.field.update", "lists.element.add", "lists.element.update"),
+        "needs a list: see `test_lists.py`",
+    ),
     **{
         f"disk.folder.{action}": "prints the error of the second parameter, and has one: see `disk.file.*`"
         for action in ("deleteTree", "get", "getChildren", "getExternalLink", "markDeleted")
@@ -276,7 +279,10 @@ IMPOSSIBLE = {
 #: Texts that differ from the printed ones, and why.
 OTHER_TEXTS = {
     **dict.fromkeys(
-        ("lists.element.delete", "lists.element.get"),
+        (
+            *("lists.element.delete", "lists.element.get", "lists.element.get.file.url"),
+            *(f"lists.section.{action}" for action in ("add", "delete", "get", "update")),
+        ),
         ("Required parameter `IBLOCK_ID` is missing", "with the parameter, as in the page's own table"),
     ),
     "task.commentitem.getlist": (

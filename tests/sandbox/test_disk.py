@@ -89,3 +89,32 @@ def test_files_of_the_drive_hang_on_comments_of_tasks(call, root, ask, portal):
     assert "ITEM_NOT_FOUND_OR_NOT_ACCESSIBLE" in comment("get", [1, first])["error_description"]
     gone = {"POST_MESSAGE": "x", "UF_FORUM_MESSAGE_DOC": ["n999"]}
     assert comment("add", [1, gone])["error_description"] == "File not found.<br>"
+
+
+def test_a_file_may_be_sent_to_an_address(call, root, http, portal):
+    http.verify = portal.ca_file
+    given = call("folder.uploadFile", {"id": root})["result"]
+    assert given["field"] == "file"
+    sent = {given["field"]: ("sent.bin", CONTENT)}
+    answer = http.post(given["uploadUrl"], files=sent, timeout=10)
+    assert answer.status_code == 200
+    file = answer.json()["result"]
+    assert (file["NAME"], file["SIZE"], file["PARENT_ID"]) == ("sent.bin", str(len(CONTENT)), str(root))
+    assert http.get(file["DOWNLOAD_URL"], timeout=10).content == CONTENT
+    assert http.post(given["uploadUrl"], files=sent, timeout=10).json()["error"] == "DISK_OBJ_22000"
+
+    announced = {"id": root, "data": {"NAME": "named.bin"}, "generateUniqueName": True}
+    url = call("folder.uploadFile", announced)["result"]["uploadUrl"]
+    names = [http.post(url, files=sent, timeout=10).json()["result"]["NAME"] for _ in range(2)]
+    assert names == ["named.bin", "named (1).bin"]
+    forged = http.post(url.replace("auth=", "auth=0"), files=sent, timeout=10)
+    assert (forged.status_code, forged.json()["error"]) == (403, "ACCESS_DENIED")
+    for nothing in ({"files": {"other": ("a.txt", b"x")}}, {"data": b"x"}):
+        assert http.post(url, timeout=10, **nothing).json()["error"] == "ERROR_COULD_NOT_SAVE_FILE"
+    # The address of a file that was announced opens none that is there.
+    assert http.get(url.replace("/upload.json", "/download.json"), timeout=10).status_code == 403
+
+
+def test_who_may_not_write_gets_no_address(root, ask, portal):
+    answer = ask(portal, "disk.folder.uploadFile", {"id": root}, user=portal.clerk).json()
+    assert answer["error"] == "ACCESS_DENIED"

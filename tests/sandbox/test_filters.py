@@ -26,7 +26,7 @@ ALWAYS = {
     "disk.file.getVersions": {"id": 8902},
     "disk.folder.getChildren": {"id": 8901},
     "disk.storage.getChildren": {"id": 1},
-    "lists.element.get": {"IBLOCK_TYPE_ID": "lists", "IBLOCK_ID": 101},
+    **{f"lists.{rows}.get": {"IBLOCK_TYPE_ID": "lists", "IBLOCK_ID": 101} for rows in ("element", "section")},
     # Parameters by position: the filter is the third.
     "task.commentitem.getlist": {"TASKID": 1, "ORDER": {"ID": "asc"}},
 }
@@ -98,6 +98,7 @@ def lists(portal, open_line):
             ("crm.activity.todo.add", {"ownerTypeId": 2, "ownerId": 1, "deadline": "2026-05-05T12:00:00"}),
             ("crm.timeline.comment.add", {"fields": {"ENTITY_TYPE": "deal", "ENTITY_ID": 1, "COMMENT": "x"}}),
             ("lists.element.add", {**own_list, "ELEMENT_CODE": f"e{number}", "FIELDS": {"NAME": "Element"}}),
+            ("lists.section.add", {**own_list, "SECTION_CODE": f"s{number}", "FIELDS": {"NAME": "Section"}}),
             ("disk.file.uploadVersion", {"id": 8902, "fileContent": _FILE}),
             (
                 "disk.folder.uploadFile",

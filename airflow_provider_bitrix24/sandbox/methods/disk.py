@@ -1,7 +1,8 @@
 """
 ``disk.storage.*`` and ``disk.folder.*``: one shared drive with folders, and what its objects have in common.
 
-``DOWNLOAD_URL`` of a file answers its content, see ``protocol/rest.py``. Source: pages under ``disk``.
+``DOWNLOAD_URL`` of a file answers its content and ``uploadUrl`` takes it, see ``protocol/rest.py``. Source: pages under
+``disk``; the form of an ``uploadUrl`` is on the page of ``telephony.externalCall.attachRecord``.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any
 from airflow_provider_bitrix24.sandbox.fields.item_kinds import Row
 from airflow_provider_bitrix24.sandbox.forms import as_map
 from airflow_provider_bitrix24.sandbox.methods.listing import page_of
-from airflow_provider_bitrix24.sandbox.methods.registry import Handler, Page, Params, Refusal, method, not_modelled
+from airflow_provider_bitrix24.sandbox.methods.registry import Handler, Page, Params, Refusal, method
 from airflow_provider_bitrix24.sandbox.methods.selection import Field, Matcher, read_order
 from airflow_provider_bitrix24.sandbox.methods.values import file_of
 from airflow_provider_bitrix24.sandbox.php import BadValue, as_integer
@@ -28,6 +29,8 @@ _FILTERED = {
     **{name: Field(name, "integer") for name in _INTEGERS},
     **{name: Field(name, "datetime") for name in _MOMENTS},
 }
+#: The field of the form in which a file is sent to an address.
+UPLOAD_FIELD = "file"
 #: In a bin, by itself.
 _IN_BIN = 3
 
@@ -233,21 +236,40 @@ def add_folder(portal: PortalState, user: User, params: Params) -> Any:
 
 @method("disk.folder.uploadFile", scope="disk", upper=True)
 def upload(portal: PortalState, user: User, params: Params) -> Any:
-    return _upload(portal, user, object_of(portal, params, "folder"), params)
+    folder = object_of(portal, params, "folder")
+    if params.get("FILECONTENT") is not None:
+        return _upload(portal, user, folder, params)
+    check_right(user)
+    awaited = {"folder": folder["id"], "user": user.id, "params": params}
+    return {"field": UPLOAD_FIELD, "uploadUrl": portal.upload_url(portal.store.uploads.add(awaited))}
 
 
 def _upload(portal: PortalState, user: User, parent: Row, params: Params) -> Any:
     check_right(user)
-    if params.get("FILECONTENT") is None:
-        problem = "The sandbox takes files in `fileContent` alone: it does not model an upload to an address"
-        raise not_modelled(problem)
     try:
-        own_name, content = file_of(params["FILECONTENT"])
+        own_name, content = file_of(params.get("FILECONTENT"))
     except BadValue:
         raise Refusal("ERROR_COULD_NOT_SAVE_FILE", "Could not save file") from None
     name = str(as_map(params.get("DATA")).get("NAME") or "")
     if not name:
         raise Refusal("DISK_BASE_SERVICE_22001", "Error: required parameter NAME (DISK_BASE_SERVICE_22001)")
+    return _save(portal, user, parent, params, (name, own_name), content)
+
+
+def receive(portal: PortalState, awaited: Row, own_name: str, content: bytes) -> Row:
+    """
+    The file that was announced and has now been sent; its own name is taken where none was announced.
+
+    :raises Refusal: the folder is gone, or it has a file of this name.
+    """
+    params, user = awaited["params"], portal.users[awaited["user"]]
+    parent = object_of(portal, {"ID": awaited["folder"]}, "folder")
+    name = str(as_map(params.get("DATA")).get("NAME") or own_name)
+    return _save(portal, user, parent, params, (name, own_name), content)
+
+
+def _save(portal: PortalState, user: User, parent: Row, params: Params, names: tuple[str, str], content: bytes) -> Row:
+    name, own_name = names
     if params.get("GENERATEUNIQUENAME") not in (None, False, "false", "N", "0", 0):
         name = _free_name(portal, parent["id"], name)
     check_name(portal, parent["id"], name)

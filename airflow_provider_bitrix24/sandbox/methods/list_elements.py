@@ -6,10 +6,12 @@ from typing import Any
 
 from airflow_provider_bitrix24.sandbox.fields.item_kinds import Row
 from airflow_provider_bitrix24.sandbox.forms import as_map
+from airflow_provider_bitrix24.sandbox.methods.list_sections import parent_of
 from airflow_provider_bitrix24.sandbox.methods.listing import page_of
 from airflow_provider_bitrix24.sandbox.methods.lists import (
     check_right,
     list_of,
+    name_pattern,
     required_value,
     site_time,
     table_of_rows,
@@ -17,14 +19,17 @@ from airflow_provider_bitrix24.sandbox.methods.lists import (
 )
 from airflow_provider_bitrix24.sandbox.methods.registry import Page, Params, Refusal, method, not_modelled
 from airflow_provider_bitrix24.sandbox.methods.selection import Field, Matcher, read_order
-from airflow_provider_bitrix24.sandbox.php import as_integer
+from airflow_provider_bitrix24.sandbox.methods.values import file_of
+from airflow_provider_bitrix24.sandbox.php import BadValue, as_integer
 from airflow_provider_bitrix24.sandbox.state.portal import PortalState
 from airflow_provider_bitrix24.sandbox.state.users import User
 
+#: Types of fields that hold files: their own, and those of the drive.
+_FILES = ("F", "S:DiskFile")
 _ELEMENT_FIELDS = {
     "ID": Field("id", "integer"),
     **{name: Field(name) for name in ("NAME", "CODE")},
-    **{name: Field(name, "integer") for name in ("CREATED_BY", "SORT")},
+    **{name: Field(name, "integer") for name in ("CREATED_BY", "SORT", "IBLOCK_SECTION_ID")},
     "DATE_CREATE": Field("DATE_CREATE", "datetime"),
 }
 
@@ -44,12 +49,41 @@ def _write_element(portal: PortalState, row: Row, element: Row, given: Row) -> N
         if name == "NAME":
             element["NAME"] = str(value or "")
         elif name in row["fields"] and name.startswith("PROPERTY_"):
-            if row["fields"][name]["TYPE"] in ("F", "S:DiskFile"):
-                raise not_modelled(
-                    f"The sandbox keeps no files in lists: {name} has the type {row['fields'][name]['TYPE']}"
-                )
             values = as_map(value).values() if isinstance(value, (dict, list)) else [value]
+            kind = row["fields"][name]["TYPE"]
+            if kind in _FILES:
+                given_files = _files_of(kind, value)
+                if element.get(name):
+                    raise not_modelled(f"The sandbox does not model changes of files in lists: {name} has one")
+                values = [_file_id(portal, kind, file) for file in given_files]
             element[name] = [{"id": value_id(portal), "value": str(part)} for part in values if part not in (None, "")]
+
+
+def _files_of(kind: str, value: Any) -> list[Any]:
+    """The files that a value brings: one or several. :raises Refusal: it is the id of a file where bytes belong."""
+    given = list(as_map(value).values()) if isinstance(value, (dict, list)) else [value]
+    if kind == "F" and len(given) == 2 and isinstance(given[0], str) and "." in given[0]:
+        # A name with its content; base64 has no full stop.
+        given = [given]
+    given = [file for file in given if file not in (None, "")]
+    if kind == "F" and any(as_integer(file) is not None for file in given):
+        raise Refusal("ERROR_ELEMENT_FIELD_VALUE", "Writing file values by ID is not supported")
+    return given
+
+
+def _file_id(portal: PortalState, kind: str, file: Any) -> int:
+    refusal = Refusal("ERROR_ADD_ELEMENT", "Error adding the element.")
+    if kind == "F":
+        try:
+            name, content = file_of(["file", file] if isinstance(file, str) else file)
+        except BadValue:
+            raise refusal from None
+        return portal.store.files.add(name, content)
+    on_drive = portal.store.drive.get(as_integer(file) or 0)
+    if on_drive is None or on_drive["TYPE"] != "file":
+        raise refusal
+    file_id: int = on_drive["id"]
+    return file_id
 
 
 @method("lists.element.get", scope="lists", upper=True)
@@ -65,10 +99,7 @@ def elements(portal: PortalState, user: User, params: Params) -> Any:
     ]
     own = {name: Field(name) for name in row["fields"] if name.startswith("PROPERTY_")}
     known = {**_ELEMENT_FIELDS, **own}
-    filter_ = as_map(params.get("FILTER"))
-    # A name with `%` in it is a pattern (example of the page).
-    pattern = "=%NAME" if "%" in str(filter_.get("NAME")) else "NAME"
-    filter_ = {(pattern if name == "NAME" else name): value for name, value in filter_.items()}
+    filter_ = name_pattern(params.get("FILTER"))
     order = read_order(params.get("ELEMENT_ORDER"), known, None)
     page = page_of(
         table_of_rows(found), Matcher(known, refuse=None).read(filter_), order, params.get("start"), old=True
@@ -88,7 +119,7 @@ def _element_answer(row: Row, element: Row, select: set[str]) -> Row:
     answer = {
         "ID": str(element["id"]),
         "NAME": element["NAME"],
-        "IBLOCK_SECTION_ID": None,
+        "IBLOCK_SECTION_ID": None if element["IBLOCK_SECTION_ID"] is None else str(element["IBLOCK_SECTION_ID"]),
         "CREATED_BY": str(element["CREATED_BY"]),
         "CODE": element["CODE"],
         "DATE_CREATE": site_time(element["DATE_CREATE"]),
@@ -112,7 +143,8 @@ def add_element(portal: PortalState, user: User, params: Params) -> Any:
         raise Refusal("ERROR_ELEMENT_ALREADY_EXISTS", "Element already exists")
     check_right(user)
     element: Row = {"list": row["id"], "CODE": code, "NAME": "", "SORT": 500, "CREATED_BY": user.id}
-    element["DATE_CREATE"] = portal.clock.iso()
+    section_id = parent_of(portal, row, params, Refusal("ERROR_ADD_ELEMENT", "Error adding the element."))
+    element.update(DATE_CREATE=portal.clock.iso(), IBLOCK_SECTION_ID=section_id)
     _write_element(portal, row, element, given)
     for name, field in row["fields"].items():
         if name.startswith("PROPERTY_") and name not in element and field["DEFAULT_VALUE"]:
@@ -142,3 +174,18 @@ def delete_element(portal: PortalState, user: User, params: Params) -> Any:
     check_right(user)
     portal.store.list_elements.remove(element["id"])
     return True
+
+
+@method("lists.element.get.file.url", scope="lists", upper=True)
+def file_urls(portal: PortalState, user: User, params: Params) -> Any:
+    """Paths for people who are signed in: no call of REST may have the bytes."""
+    row = list_of(portal, params)
+    element, field_id = _element(portal, row, params), as_integer(required_value(params, "FIELD_ID"))
+    name = f"PROPERTY_{field_id}"
+    kind = row["fields"].get(name, {}).get("TYPE")
+    folder = element["IBLOCK_SECTION_ID"] or 0
+    files = [part["value"] for part in element.get(name, [])] if kind in _FILES else []
+    if kind == "S:DiskFile":
+        return [f"/bitrix/tools/disk/uf.php?attachedId={file}&action=download&ncc=1" for file in files]
+    place = f"/company/lists/{row['id']}/file/{folder}/{element['id']}/{name}"
+    return [f"{place}/{file}/?ncc=y&download=y" for file in files]

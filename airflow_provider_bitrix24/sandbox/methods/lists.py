@@ -1,5 +1,5 @@
 """
-``lists.*``: lists of the portal's own with fields of their own. Sections and files of elements are not modelled.
+``lists.*``: lists of the portal's own with fields of their own.
 
 Source: pages under ``lists``. Values of own fields are ``{id of the value: value}``, times in the site's format.
 """
@@ -162,6 +162,13 @@ def table_of_rows(rows: Any) -> Table:
     return table
 
 
+def name_pattern(filter_: Any) -> Row:
+    """A filter in which a name with ``%`` in it is a pattern (examples of the pages)."""
+    given = as_map(filter_)
+    is_pattern = "%" in str(given.get("NAME"))
+    return {("=%NAME" if name == "NAME" and is_pattern else name): value for name, value in given.items()}
+
+
 def _list_answer(row: Row) -> Row:
     own = {name: row[name] for name in ("IBLOCK_TYPE_ID", "CODE", "NAME", "DESCRIPTION", "BIZPROC")}
     group = None if row["SOCNET_GROUP_ID"] is None else str(row["SOCNET_GROUP_ID"])
@@ -211,8 +218,9 @@ def update_list(portal: PortalState, user: User, params: Params) -> Any:
 def delete_list(portal: PortalState, user: User, params: Params) -> Any:
     row = list_of(portal, params)
     check_right(user)
-    for element_id in [element["id"] for element in portal.store.list_elements if element["list"] == row["id"]]:
-        portal.store.list_elements.remove(element_id)
+    for table in (portal.store.list_elements, portal.store.list_sections):
+        for own_id in [own["id"] for own in table if own["list"] == row["id"]]:
+            table.remove(own_id)
     portal.store.lists.remove(row["id"])
     return True
 

@@ -21,7 +21,10 @@ PLACES: Mapping[str, tuple[str, ...]] = {
     "crm.quote.productrows.set": ("rows.*.PRODUCT_DESCRIPTION",),
     **{f"user.{action}": ("PERSONAL_PHOTO", "WORK_LOGO") for action in ("add", "update")},
     **{f"lists.{action}": ("FIELDS.PICTURE",) for action in ("add", "update")},
-    "lists.element.add": ("IBLOCK_SECTION_ID",),
+    **{
+        f"lists.section.{action}": tuple(f"FIELDS.{name}" for name in ("PICTURE", "DETAIL_PICTURE", "SECTION_PROPERTY"))
+        for action in ("add", "update")
+    },
     "tasks.task.list": (
         *(f"params.WITH_{part}" for part in ("RESULT_INFO", "TIMER_INFO", "PARSED_DESCRIPTION")),
         "filter.::SUBFILTER-PARAMS",

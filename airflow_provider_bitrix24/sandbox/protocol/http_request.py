@@ -13,6 +13,8 @@ from airflow_provider_bitrix24.sandbox.methods.registry import Params
 
 #: PHP reads 512 levels; no request has as many, and Python would not get through them.
 _MAX_DEPTH = 100
+_BOUNDARY = re.compile(r'^multipart/form-data;.*\bboundary=(?:"([^"]+)"|([^\s;]+))', re.IGNORECASE)
+_FORM_NAMES = re.compile(r'\b(filename|name)="([^"]*)"')
 _BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*"|[\[{\]}]', re.DOTALL)
 
 
@@ -42,6 +44,20 @@ def params_of(request: HttpRequest) -> Params:
     elif content_type == "application/x-www-form-urlencoded":
         params.update(parse_query(request.body.decode("utf-8", errors="replace")))
     return params
+
+
+def file_of_form(request: HttpRequest, field: str) -> tuple[str, bytes] | None:
+    """Name and bytes of the file in a field of a form (``multipart/form-data``); ``None`` if there is none."""
+    boundary = _BOUNDARY.search(request.headers.get("content-type", ""))
+    if boundary is None:
+        return None
+    parts = (b"\r\n" + request.body).split(b"\r\n--" + (boundary[1] or boundary[2]).encode())
+    for part in parts[1:]:
+        head, _, content = part.partition(b"\r\n\r\n")
+        names = dict(_FORM_NAMES.findall(head.decode("utf-8", errors="replace")))
+        if names.get("name") == field and "filename" in names:
+            return names["filename"], content
+    return None
 
 
 def read_json(body: bytes) -> Any:

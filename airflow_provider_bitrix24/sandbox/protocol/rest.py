@@ -11,12 +11,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote, unquote
 
+from airflow_provider_bitrix24.sandbox.methods import disk
 from airflow_provider_bitrix24.sandbox.methods.registry import Params, Refusal
 from airflow_provider_bitrix24.sandbox.protocol import dispatch
 from airflow_provider_bitrix24.sandbox.protocol.answers import Answer, error_body, json_answer
 from airflow_provider_bitrix24.sandbox.protocol.batch import Batch
 from airflow_provider_bitrix24.sandbox.protocol.fault_answers import as_refusal, in_place, query_limit, spoiled
-from airflow_provider_bitrix24.sandbox.protocol.http_request import HttpRequest, params_of
+from airflow_provider_bitrix24.sandbox.protocol.http_request import HttpRequest, file_of_form, params_of
 from airflow_provider_bitrix24.sandbox.protocol.oauth import token_of, user_of
 from airflow_provider_bitrix24.sandbox.protocol.rest_v3 import ProtocolV3, error_answer, translated
 from airflow_provider_bitrix24.sandbox.state.calls import Call
@@ -123,6 +124,8 @@ class Protocol:
             return self._v3.call(self._authorized(address, user, call), call, request.body)
         if address.method == "download":
             return self._file(call.params)
+        if address.method == "upload":
+            return self._upload(call, request)
         signs = {"auth"} if address.user_id is not None else {"auth", "access_token"}
         params = {name: value for name, value in call.params.items() if name not in signs}
         is_batch = address.method.lower() == "batch"
@@ -149,6 +152,18 @@ class Protocol:
         name, content = found
         disposition = {"content-disposition": f"attachment; filename*=utf-8''{quote(name)}"}
         return Answer(200, content, "application/octet-stream", disposition)
+
+    def _upload(self, call: Call, request: HttpRequest) -> Answer:
+        """What an ``uploadUrl`` answers to a form with the file."""
+        timer = dispatch.Timer(self._portal)
+        awaited, sent = self._portal.awaited(call.params), file_of_form(request, disk.UPLOAD_FIELD)
+        if awaited is None:
+            raise Refusal("ACCESS_DENIED", "Access denied", 403)
+        if sent is None:
+            raise Refusal("ERROR_COULD_NOT_SAVE_FILE", "Could not save file")
+        result = disk.receive(self._portal, awaited, *sent)
+        self._portal.log.execute(call)
+        return json_answer({"result": result, "time": timer.end()})
 
     def _owner(self, address: Address) -> User | None:
         return None if address.user_id is None else self._portal.webhook_owner(address.user_id, address.code)

@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from airflow_provider_bitrix24.sandbox.fields.item_kinds import Row
 from airflow_provider_bitrix24.sandbox.state import texts
 from airflow_provider_bitrix24.sandbox.state.answers import SetAnswers
 from airflow_provider_bitrix24.sandbox.state.applications import ACCESS_SECONDS, Application
@@ -61,15 +62,31 @@ class PortalState(PortalCore):
 
     def download_url(self, file_id: int) -> str:
         """Where the bytes of a file are; whoever has the address may have them."""
-        signature = hmac.digest(self.member_id.encode(), str(file_id).encode(), "sha256").hex()[:32]
-        return f"{self.url}/rest/download.json?auth={signature}&token=disk%7C{file_id}"
+        return self._signed_url("download", file_id)
 
     def downloaded(self, query: Mapping[str, Any]) -> tuple[str, bytes] | None:
         """Name and bytes of the file at an address of :meth:`download_url`."""
+        file_id = self._signed_number("download", query)
+        return None if file_id is None else self.store.files.get(file_id)
+
+    def upload_url(self, upload_id: int) -> str:
+        """Where the bytes of a file go; whoever has the address may send them."""
+        return self._signed_url("upload", upload_id)
+
+    def awaited(self, query: Mapping[str, Any]) -> Row | None:
+        """What is to become of the file that is sent to an address of :meth:`upload_url`."""
+        upload_id = self._signed_number("upload", query)
+        return None if upload_id is None else self.store.uploads.get(upload_id)
+
+    def _signed_url(self, action: str, number: int) -> str:
+        signature = hmac.digest(self.member_id.encode(), f"{action} {number}".encode(), "sha256").hex()[:32]
+        return f"{self.url}/rest/{action}.json?auth={signature}&token=disk%7C{number}"
+
+    def _signed_number(self, action: str, query: Mapping[str, Any]) -> int | None:
         kind, _, number = str(query.get("token") or "").partition("|")
-        if kind != "disk" or not number.isdigit() or f"auth={query.get('auth')}&" not in self.download_url(int(number)):
+        if kind != "disk" or not number.isdigit():
             return None
-        return self.store.files.get(int(number))
+        return int(number) if f"auth={query.get('auth')}&" in self._signed_url(action, int(number)) else None
 
     def webhook_owner(self, user_id: str, code: str) -> User | None:
         user = self.users.get(int(user_id)) if user_id.isascii() and user_id.isdigit() else None

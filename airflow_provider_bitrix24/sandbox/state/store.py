@@ -107,9 +107,12 @@ class Store:
         #: Folders and files; the first of them is the drive itself.
         self.drive = Table(first_id=8901)
         self.drive.add(_root_folder())
+        #: Files of which the bytes are still to come, with the folder that they go to.
+        self.uploads = Table()
         #: The portal's own lists with their elements; values and fields are numbered over all of them.
         self.lists = Table(first_id=101)
         self.list_elements = Table(first_id=6001)
+        self.list_sections = Table(first_id=151)
         self.next_property_id, self.next_list_value_id = 951, 3741
         #: Chats of the portal's own, above those that every sandbox has.
         self.chats = Table(first_id=11)
