@@ -62,9 +62,16 @@ def moment(value: Any, place: str) -> str:
             f"{place} is {preview(value)}, which is not a date with a time",
             next_step=nothing_hint(value) or "write e.g. 2026-01-31T09:30:00+03:00",
         )
-    if not isinstance(parsed, datetime.datetime) or parsed.tzinfo is None:
+    if not isinstance(parsed, datetime.datetime):
         raise ConfigurationError(
-            f"{place} is {preview(value)}, which has no time zone",
-            next_step="write e.g. 2026-01-31T00:00:00+03:00; in a template, {{ ts }} and not {{ ds }}",
+            f"{place} is {preview(str(value))}, a day without a time",
+            next_step=f"write the time and its zone, e.g. {parsed.isoformat()}T00:00:00+03:00; in a template, "
+            "{{ ts }} and not {{ ds }}",
+        )
+    if parsed.tzinfo is None:
+        written = parsed.isoformat(timespec="seconds")
+        raise ConfigurationError(
+            f"{place} is {preview(str(value))}, which has no time zone",
+            next_step=f'write it with its zone, e.g. {written}+03:00; for many rows, give timezone="Europe/Berlin"',
         )
     return parsed.isoformat(timespec="seconds")

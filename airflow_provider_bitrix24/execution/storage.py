@@ -37,10 +37,10 @@ _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://(?P<store>[^/]*)/?(?P<key>.*)"
 
 def storage_path(address: Any, name: str) -> Any:
     """
-    An Airflow ``ObjectStoragePath``: ``s3://conn_id@bucket/key.jsonl``, ``file:///data/key.jsonl``, or a plain path.
+    An Airflow ``ObjectStoragePath``: ``s3://conn_id@bucket/key.jsonl``, ``file:///data/key.jsonl`` or an absolute path.
 
     :param name: the argument, for messages.
-    :raises ConfigurationError: it does not name a file.
+    :raises ConfigurationError: it does not name a file, or one below the folder that a worker happens to run in.
     """
     # Airflow imports its storage for it.
     from airflow_provider_bitrix24._compat import AirflowNotFoundException, ObjectStoragePath
@@ -68,6 +68,11 @@ def storage_path(address: Any, name: str) -> Any:
         )
     if _DRIVE.match(text) or (match and text.startswith("file:") and match["store"] and "@" not in match["store"]):
         raise ConfigurationError(f"{name} names no path of this computer, {preview(text)}", next_step=_EXAMPLE)
+    if "://" not in text and not text.startswith("/"):
+        raise ConfigurationError(
+            f"{name} is a relative path, {preview(text)}, and each worker would look below a folder of its own",
+            next_step="write an absolute path, such as /data/deals.jsonl, or file:///data/deals.jsonl",
+        )
     try:
         path = ObjectStoragePath(text if "://" in text else f"file://{text}")
         # Airflow 2.11 looks for the storage only when it is used.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator
+from pathlib import PurePosixPath
 from typing import Any, ClassVar
 
 import pytest
@@ -185,6 +186,43 @@ def test_an_address_that_is_none_is_refused_and_makes_or_deletes_no_bucket(
     assert portal.connections == 0
     assert buckets.made == []
     assert list(tmp_path.iterdir()) == []
+
+
+RELATIVE = [
+    "out/x.jsonl",
+    "x.jsonl",
+    "./x.jsonl",
+    "../x.jsonl",
+    "~/x.jsonl",
+    "  out/x.jsonl ",
+    PurePosixPath("out/x.jsonl"),
+]
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+@pytest.mark.parametrize("address", RELATIVE, ids=str)
+def test_a_relative_path_is_refused_since_it_is_another_file_on_each_host(
+    operator, address, portal, connection, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    message = failure_of(operator, address)
+    assert f"{OPERATORS[operator][0]} is a relative path, {str(address).strip()!r}, and each worker" in message
+    assert "write an absolute path, such as /data/deals.jsonl, or file:///data/deals.jsonl" in message
+    assert portal.connections == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["firms.csv", "./firms.csv", "in/firms.jsonl", "../firms.parquet"])
+@pytest.mark.parametrize(
+    "operator", [Bitrix24BulkWriteOperator, Bitrix24ImportItemsOperator, Bitrix24UpsertItemsOperator]
+)
+def test_so_is_one_of_rows(operator, name, portal, connection, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "firms.csv").write_text("originId,title\n1,Oak\n")
+    more = {"key": "originId"} if operator is Bitrix24UpsertItemsOperator else {}
+    with pytest.raises(AirflowFailException, match="rows is a relative path"):
+        operator(task_id="task", rows=name, entity_type_id=4, **more).execute(context())
+    assert portal.executed("batch") == 0
 
 
 def test_folders_of_object_storage_are_not_made_since_that_could_make_a_bucket(buckets):
