@@ -45,6 +45,8 @@ class Bitrix24ImportItemsOperator(Bitrix24BaseRowsOperator):
     :param max_failures: so many rows may fail by themselves before the task stops and fails, its summary in XCom under
         the key ``bitrix24_rows``; None for any number. What stops every row, such as a limit, stops the task in any
         case.
+    :param on_empty: what a source without a row that has a value does: ``"warn"`` logs a warning, ``"fail"`` fails the
+        task.
     :param dry_run: send nothing, but check every row: the same summary, with ``ready`` rows and three ``examples``.
         Fails where the run would.
     :param report: an ``ObjectStoragePath`` for the outcome of every row, as JSON lines; templated.

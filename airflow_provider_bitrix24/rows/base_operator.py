@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from zoneinfo import ZoneInfo
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError
@@ -91,6 +91,10 @@ class Bitrix24BaseWriteOperator(Bitrix24BaseOperator):
         """What a dry run fails with where a run would not begin."""
         return None
 
+    def without_rows(self, tally: Tally) -> ConfigurationError | None:
+        """What it fails with where there were no rows."""
+        return None
+
     def more_counts(self, tally: Tally) -> dict[str, int]:
         """Counts that the summary of an operator always has."""
         return {}
@@ -126,7 +130,7 @@ class Bitrix24BaseWriteOperator(Bitrix24BaseOperator):
         finally:
             # The report may be what fails.
             summary = self._summary(engine, writer, kept, written) | self.more_of_summary(remembers=remembers)
-            failure = engine.failure() or self.too_many(summary["rows"])
+            failure = engine.failure() or self.too_many(summary["rows"]) or self.without_rows(tally)
             if failure is not None or (report is not None and written is None):
                 context["ti"].xcom_push(key=XCOM_KEY, value=summary)
         if failure is not None:
@@ -201,6 +205,7 @@ class Bitrix24BaseRowsOperator(Bitrix24BaseWriteOperator):
         csv: Mapping[str, str] | None = None,
         timezone: str | None = None,
         max_failures: int | None = 0,
+        on_empty: Literal["warn", "fail"] = "warn",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -213,6 +218,7 @@ class Bitrix24BaseRowsOperator(Bitrix24BaseWriteOperator):
         self.csv = csv
         self.timezone = timezone
         self.max_failures = max_failures
+        self.on_empty = self.fixed(one_of, on_empty, "on_empty", ("warn", "fail"))
 
     def row_arguments(self) -> RowArguments:
         self.cell_rules()
@@ -259,8 +265,18 @@ class Bitrix24BaseRowsOperator(Bitrix24BaseWriteOperator):
             )
         return template
 
-    def too_many(self, rows: int) -> ConfigurationError | None:
-        """What a dry run fails with where a run would not begin."""
+    def without_rows(self, tally: Tally) -> ConfigurationError | None:
+        counts = tally.counts
+        if counts.total() - counts[TAKEN_OUT] > counts[SKIPPED]:
+            return None
+        if self.on_empty == "fail":
+            return ConfigurationError(
+                "the source has no row with a value, and nothing was written",
+                next_step='look at the source; where that may be so, give on_empty="warn"',
+                # The source may be late.
+                retryable=True,
+            )
+        self.log.warning("The source has no row with a value, and nothing was written.")
         return None
 
     def more_counts(self, tally: Tally) -> dict[str, int]:

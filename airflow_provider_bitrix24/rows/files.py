@@ -178,7 +178,9 @@ def _json_lines(path: Any) -> Iterator[dict[str, Any]]:
 
 def _csv(path: Any, settings: CsvFormat) -> Iterator[dict[str, Any]]:
     lines = _lines(path, settings.encoding)
-    first = next(lines, "")
+    first = next(lines, None)
+    if first is None:
+        raise _no_header(path.name, "is empty")
     delimiter = _separator(first, settings, path.name)
     skipped = 0 if delimiter is None else 1
     reader = csv.reader(
@@ -213,6 +215,8 @@ def _read_csv(reader: Any, name: str, skipped: int) -> Iterator[dict[str, Any]]:
     read = 0
     try:
         header = next(reader, [])
+        if not any(column.strip(_LINE_BLANKS) for column in header):
+            raise _no_header(name, "has no header in its first line")
         _check_header(header, name)
         read = reader.line_num
         for values in reader:
@@ -241,6 +245,13 @@ def _read_csv(reader: Any, name: str, skipped: int) -> Iterator[dict[str, Any]]:
     else:
         return
     raise failure
+
+
+def _no_header(name: str, what: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"{name} {what}, and nothing says what its columns are",
+        next_step="look whether it was written to its end; a CSV file of no rows has its header alone",
+    )
 
 
 def _hint_for(error: csv.Error) -> str:
