@@ -1,5 +1,5 @@
 """
-Names in ``fields`` of CRM's methods that add and update: the portal silently drops what it does not know.
+Names in ``fields`` of methods that add and update: the portal silently drops what it does not know.
 
 Source: pages "crm.deal.add", "crm.deal.fields", "crm.item.add", and the server's source: the old methods
 (``crm.deal.add`` and its sisters) take exactly the names that their ``*.fields`` gives, in upper case, and ``TRACE`` in
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_bitrix24.crm import multifields
 from airflow_provider_bitrix24.crm.entity_types import ENTITY_TYPES
 from airflow_provider_bitrix24.crm.items import fields_of
+from airflow_provider_bitrix24.crm.written_fields import WrittenFields
 from airflow_provider_bitrix24.exceptions import ConfigurationError, Forbidden, Invalid, NotFound
 from airflow_provider_bitrix24.rest.message_parts import did_you_mean
 
@@ -37,7 +38,8 @@ class FieldNames:
     """
     What a method takes in ``fields``. The portal is asked when the first row comes, once for each kind of item.
 
-    Methods that are not described here, and kinds whose fields the portal does not name, take any name.
+    Methods that are not described here or in ``written_fields``, and kinds whose fields the portal does not name, take
+    any name.
     """
 
     def __init__(self, client: Client, method: str) -> None:
@@ -46,6 +48,7 @@ class FieldNames:
         self._is_item = _ITEM_METHOD.fullmatch(method.lower()) is not None
         self._old_names: frozenset[str] | None = None
         self._items: dict[str, ItemFields | None] = {}
+        self._others = WrittenFields(client, method)
 
     def check(self, params: Mapping[str, Any]) -> None:
         """
@@ -53,7 +56,9 @@ class FieldNames:
         """
         if self._old:
             self._check_old(params, self._old[1])
-        elif self._is_item and isinstance(params.get("fields"), Mapping):
+        elif not self._is_item:
+            self._others.check(params)
+        elif isinstance(params.get("fields"), Mapping):
             self._check_item(params["fields"], str(params.get("entityTypeId")))
 
     def _check_old(self, params: Mapping[str, Any], kind: str) -> None:

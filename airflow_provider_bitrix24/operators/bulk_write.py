@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_bitrix24.crm.entity_types import entity_type_id
 from airflow_provider_bitrix24.crm.items import fields_of
 from airflow_provider_bitrix24.exceptions import ConfigurationError
-from airflow_provider_bitrix24.execution.arguments import NOT_GIVEN, NotGiven, one_of, required
+from airflow_provider_bitrix24.execution.arguments import NOT_GIVEN, NotGiven, flag, one_of, required
 from airflow_provider_bitrix24.execution.commands import check_is_read
 from airflow_provider_bitrix24.hooks.airflow_outcome import airflow_outcome
 from airflow_provider_bitrix24.rows.base_operator import Bitrix24BaseRowsOperator, RowArguments
@@ -32,8 +32,8 @@ class Bitrix24BulkWriteOperator(Bitrix24BaseRowsOperator):
     and the task fails without retry.
 
     :param method: what to call for each row, e.g. ``"crm.contact.add"``; templated. Either this or ``entity_type_id``.
-        Of CRM's methods that add and update, names in ``fields`` that the portal would silently drop fail the row;
-        values are sent as they are.
+        Of methods that add and update, names of fields that the portal would silently drop fail the row; values are
+        sent as they are.
     :param entity_type_id: kind of CRM item, ``"company"`` or ``4``; templated. Names and values of its fields are taken
         and checked as by :class:`Bitrix24AddItemOperator`: what the portal would silently drop fails the row.
     :param operation: ``"add"`` or ``"update"`` for CRM items; an update takes the item's id from the column ``id``.
@@ -43,6 +43,7 @@ class Bitrix24BulkWriteOperator(Bitrix24BaseRowsOperator):
     :param mapping: the method's params, or the item's fields, in which ``"$column"`` stands for a row's value, also
         inside of a text, and ``"$$"`` for a dollar sign, e.g. ``{"title": "$name",
         "opened": "Y"}``; the whole row by default; templated.
+    :param check_fields: False takes names of fields in ``method`` as they are, see :class:`Bitrix24Operator`.
     :param blank: what becomes of cells without a value: ``"keep"`` leaves the portal's value as it is, ``"clear"``
         clears it, ``"fail"`` fails the row. An add leaves them out.
     :param csv: how a CSV file is written where that is not with commas in UTF-8: ``{"delimiter": ";", "decimal": ",",
@@ -64,10 +65,16 @@ class Bitrix24BulkWriteOperator(Bitrix24BaseRowsOperator):
     template_fields: Sequence[str] = ("method", *Bitrix24BaseRowsOperator.template_fields)
 
     def __init__(
-        self, *, method: str | NotGiven = NOT_GIVEN, operation: str | NotGiven = NOT_GIVEN, **kwargs: Any
+        self,
+        *,
+        method: str | NotGiven = NOT_GIVEN,
+        operation: str | NotGiven = NOT_GIVEN,
+        check_fields: bool = True,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.method = self.given(method, "method")
+        self.check_fields = self.fixed(flag, check_fields, "check_fields")
         chosen = "add" if operation is NOT_GIVEN else operation
         self.operation = self.fixed(one_of, chosen, "operation", ("add", "update"))
         if self.method is not None and operation is not NOT_GIVEN:
@@ -115,7 +122,7 @@ class Bitrix24BulkWriteOperator(Bitrix24BaseRowsOperator):
                     method=self.method,
                     next_step="use Bitrix24ListOperator, or Bitrix24BatchOperator for its results",
                 )
-            return CallWriter(client, self.method, self.template(), self.cell_rules())
+            return CallWriter(client, self.method, self.template(), self.cell_rules(), check_fields=self.check_fields)
         operation = self.operation
         fields = fields_of(client, entity_type_id(self.entity_type_id))
         return ItemWriter(client, fields, operation, self.item_template(), self.cell_rules())

@@ -53,8 +53,8 @@ class Bitrix24Operator(Bitrix24BaseOperator):
     :param method_params: the method's parameters, an object or its JSON text; templated. Of methods that read them by
         position (``task.checklistitem.add``), a list too. Values are sent as they are; ``Bitrix24AddItemOperator`` and
         its like convert and check them too.
-    :param check_fields: check names in ``fields`` of CRM's methods that add and update, which the portal would silently
-        drop; the portal is asked for them.
+    :param check_fields: check the names of fields in methods that add and update, which the portal would silently drop
+        where they are wrong; it is asked for those that are not on the page of the method.
     :param clear: take an empty list, an empty text or None from a template or another task as meant, where it removes
         or clears something, e.g. ``rows`` of ``crm.deal.productrows.set``, or ``fields`` of an update. What is empty in
         the DAG file itself is always taken so.

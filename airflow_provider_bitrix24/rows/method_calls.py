@@ -41,19 +41,22 @@ class CallWriter:
     """
     Calls a method for each row.
 
-    :param method: any method; names in ``fields`` of CRM's own that the portal would drop fail the row.
+    :param method: any method.
     :param template: gives the params of the method.
     :param rules: what the author says of cells.
+    :param check_fields: names of fields that the portal would drop fail the row.
     """
 
-    def __init__(self, client: Client, method: str, template: RowTemplate, rules: CellRules) -> None:
+    def __init__(
+        self, client: Client, method: str, template: RowTemplate, rules: CellRules, *, check_fields: bool = True
+    ) -> None:
         self._method = client.method(method)
         self.method = self._method.name
         self.repeats = self._method.repeat != "never"
         self._client = client
         self._template = template
         self._rules = rules
-        self._names = FieldNames(client, self.method)
+        self._names = FieldNames(client, self.method) if check_fields else None
         self._present = PresentEntries(self.method)
         verb = self.method.lower().rpartition(".")[2]
         self._adds, self._updates = verb == "add", verb == "update"
@@ -75,7 +78,8 @@ class CallWriter:
         values = call_params(self._template.fill(row), self._rules, adds=self._adds)
         check_shapes(self.method, values.values)
         check_structures(self._method, values.values)
-        self._names.check(values.values)
+        if self._names is not None:
+            self._names.check(values.values)
         return values
 
     def name(self, row: Mapping[str, Any]) -> RowName:

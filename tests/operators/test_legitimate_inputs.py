@@ -175,6 +175,24 @@ def test_calls_that_mean_what_they_say(ran, portal):
                 "second": ("crm.item.get", {"entityTypeId": 2, "id": "$result[first][item][id]"}),
             }},
         ),
+        "fields of a task that only its answers have": (
+            Bitrix24Operator,
+            {"method": "tasks.task.add",
+             "method_params": {"fields": {"TITLE": "None", "RESPONSIBLE_ID": 1, "TAGS": ["a"], "UF_AUTO_1": "x"}}},
+        ),
+        "names of a row in the spelling of old methods": (
+            Bitrix24Operator,
+            {"method": "crm.item.productrow.add",
+             "method_params": {"fields": {"ownerId": 5, "ownerType": "D", "PRODUCT_NAME": "Oak", "PRICE": 1}}},
+        ),
+        "fields that the page of the method does not have": (
+            Bitrix24Operator,
+            {"method": "crm.timeline.comment.add",
+             "method_params": {"fields": {"ENTITY_ID": 5, "ENTITY_TYPE": "deal", "COMMENT": "[]", "AUTHOR_ID": 1}}},
+        ),
+        "a user's own field": (
+            Bitrix24Operator, {"method": "user.update", "method_params": {"ID": 1, "UF_INTERESTS": "nan"}},
+        ),
         "unpaid payments of a deal": (
             Bitrix24DeletePaymentsOperator,
             {"entity_ids": "{{ dag_run.conf['deals'] }}", "payment_filter": {"=paid": "N"}, "max_deletions": 50},

@@ -1,0 +1,198 @@
+"""
+Names that writing methods take, by their pages and by what the portal describes: it silently drops all others.
+
+A name on the page of the method is taken. Any other is looked for in what the portal describes, asked once, and it
+is refused only where it is surely unknown: the method takes nothing else, or it is a slip of the pen of a name that is
+missing. Fields that people have made (``UF_…``, ``PROPERTY_…``) are described by some methods only.
+
+The table is ``written_fields.txt``; its head names the source.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Collection, Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from airflow_provider_bitrix24.exceptions import ConfigurationError, Forbidden, Invalid, NotFound
+from airflow_provider_bitrix24.rest.message_parts import did_you_mean
+
+if TYPE_CHECKING:
+    from airflow_provider_bitrix24.rest.client import Client
+
+log = logging.getLogger(__name__)
+
+#: Families of fields that people make, and parts of tasks that only their own pages describe.
+_FAMILY = re.compile(r"UF_\w+|uf[A-Z_]\w*|PARENT_ID_\d+|parentId\d+|PROPERTY_\w+|property\d+|SE_\w+", re.ASCII)
+_PROPERTY = re.compile(r"PROPERTY_\d+")
+#: Parameters that the server takes for itself, in every method.
+_OF_THE_SERVER = frozenset({"auth", "start", "halt", "id"})
+#: What a description needs to know, of the parameters of the call.
+_ASKED_WITH = {
+    "crm.category.fields": ("entityTypeId",),
+    "lists.field.get": ("IBLOCK_TYPE_ID", "IBLOCK_ID", "IBLOCK_CODE", "SOCNET_GROUP_ID"),
+}
+
+
+class Taken(NamedTuple):
+    """What one parameter of a method takes: a line of the table."""
+
+    #: The parameter; ``-``: the parameters themselves.
+    place: str
+    #: The method that describes the fields, with their key in its result; ``-``: there is none.
+    source: str
+    #: ``exact``, ``any-case`` or ``near``.
+    names: str
+    documented: tuple[str, ...]
+
+
+class WrittenFields:
+    """The names of one method. The portal is asked when the first name comes that is not on the method's page."""
+
+    def __init__(self, client: Client, method: str) -> None:
+        self._client, self._method = client, method
+        self._taken = _table().get(method.lower(), ())
+        self._described: dict[str, Mapping[str, Any]] = {}
+
+    def check(self, params: Mapping[str, Any]) -> None:
+        """:raises ConfigurationError: a name that the portal would drop, or no fields: it would add an empty object."""
+        for taken in self._taken:
+            if taken.place == "fields" and taken.names == "exact" and _at(params, taken.place) is None:
+                raise ConfigurationError(
+                    "the params have no fields, and the portal would lose all values",
+                    method=self._method,
+                    next_step=f'write {{"fields": {{"{taken.documented[0] if taken.documented else "NAME"}": …}}}}',
+                )
+            for values in _objects(params, taken.place):
+                for name in map(str, values):
+                    if not self._is_taken(name, taken, params):
+                        self._refuse_unknown(name, taken, values, params)
+
+    def _is_taken(self, name: str, taken: Taken, params: Mapping[str, Any]) -> bool:
+        spell = _spelling(taken)
+        if spell(name) in map(spell, taken.documented):
+            return True
+        if taken.place == "-" and name.lower() in _OF_THE_SERVER:
+            return True
+        if _FAMILY.fullmatch(name) and not (taken.names == "exact" or _PROPERTY.fullmatch(name)):
+            return True
+        described = self._description(taken, params)
+        if described:
+            return spell(name) in map(spell, described)
+        return _FAMILY.fullmatch(name) is not None
+
+    def _refuse_unknown(self, name: str, taken: Taken, values: Mapping[Any, Any], params: Mapping[str, Any]) -> None:
+        described = self._description(taken, params)
+        known = [*taken.documented, *described]
+        source = f"{taken.source.partition(':')[0]} gives the names"
+        if described and _PROPERTY.fullmatch(name):
+            hint = source
+        elif described and taken.names != "near":
+            hint = did_you_mean(_as_spelled(name, known), known, source)
+        elif (meant := _meant(name, known, values)) is not None:
+            hint = f"did you mean {meant}?"
+        else:
+            return
+        subject = "the params name" if taken.place == "-" else f"{taken.place} names"
+        raise ConfigurationError(
+            f"{subject} {name!r}, which the portal would silently drop", method=self._method, next_step=hint
+        )
+
+    def _description(self, taken: Taken, params: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What the portal describes, by name; empty where it does not tell, or nothing describes it."""
+        if taken.source == "-":
+            return {}
+        method, _, key = taken.source.partition(":")
+        given = {name: value for name in _ASKED_WITH.get(method, ()) if (value := _at(params, name)) is not None}
+        asked = f"{method} {given}"
+        if asked not in self._described:
+            try:
+                answer = self._client.described(method, given or None, fresh=True)
+                self._described[asked] = dict(_fields(answer.get(key) if key else answer))
+            except (Forbidden, Invalid, NotFound) as error:
+                log.warning("The names of fields are not checked: %s", error)
+                self._described[asked] = {}
+        return self._described[asked]
+
+
+def _fields(answer: Any) -> Iterator[tuple[str, Any]]:
+    for name, field in answer.items() if isinstance(answer, Mapping) else ():
+        yield str(name), field
+        # Fields of a list are described under their id, or under their type where one is asked for.
+        if isinstance(field, Mapping) and isinstance(field.get("FIELD_ID"), str):
+            yield field["FIELD_ID"], field
+
+
+def _at(params: Mapping[str, Any], name: str) -> Any:
+    return next((value for key, value in params.items() if str(key).lower() == name.lower()), None)
+
+
+def _objects(params: Mapping[str, Any], place: str) -> Iterator[Mapping[Any, Any]]:
+    given = params if place == "-" else _at(params, place)
+    for value in given if isinstance(given, (list, tuple)) else (given,):
+        if isinstance(value, Mapping):
+            yield value
+
+
+def _spelling(taken: Taken) -> Any:
+    return str if taken.names == "exact" else _plain
+
+
+def _plain(name: str) -> str:
+    return name.replace("_", "").lower()
+
+
+def _as_spelled(name: str, known: Collection[str]) -> str:
+    """A name in the case of the known ones, so that it can be compared with them."""
+    if any(other.isupper() for other in known):
+        return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name.strip()).upper()
+    return name
+
+
+def _meant(name: str, known: Collection[str], given: Mapping[Any, Any]) -> str | None:
+    """The known name that this one is a slip of the pen of; only names that are not given beside it."""
+    beside = {_plain(str(other)) for other in given}
+    for other in dict.fromkeys(known):
+        if _plain(other) not in beside and _is_slip(_plain(name), _plain(other)):
+            return other
+    return None
+
+
+def _is_slip(written: str, meant: str) -> bool:
+    """Whether two letters at most are wrong, missing, too many or changed about; in short names one, or none other."""
+    if len(meant) < 4 or abs(len(written) - len(meant)) > 2:
+        return False
+    if re.sub(r"\d", "", written) == re.sub(r"\d", "", meant):
+        # ADDRESS_1 is not a slip of ADDRESS_2.
+        return False
+    most = 1 if len(meant) < 7 else 2
+    return _distance(written, meant) <= most and (len(meant) > 4 or set(written) == set(meant))
+
+
+def _distance(one: str, other: str) -> int:
+    """Letters to change, add, leave out or exchange with their neighbour (Damerau)."""
+    rows = [list(range(len(other) + 1))]
+    for i, letter in enumerate(one, 1):
+        row = [i]
+        for j, beside in enumerate(other, 1):
+            cost = min(rows[-1][j] + 1, row[-1] + 1, rows[-1][j - 1] + (letter != beside))
+            if i > 1 and j > 1 and letter == other[j - 2] and one[i - 2] == beside:
+                cost = min(cost, rows[-2][j - 2] + 1)
+            row.append(cost)
+        rows.append(row)
+    return rows[-1][-1]
+
+
+@cache
+def _table() -> dict[str, tuple[Taken, ...]]:
+    """The table by name of the method; read on first use."""
+    table: dict[str, tuple[Taken, ...]] = {}
+    for line in Path(__file__).with_name("written_fields.txt").read_text(encoding="utf-8").splitlines():
+        if not line.startswith("#"):
+            method, place, source, names, *documented = line.split()
+            taken = Taken(place, source, names, tuple(documented))
+            table[method.lower()] = (*table.get(method.lower(), ()), taken)
+    return table

@@ -1,0 +1,234 @@
+"""Names that the portal would silently drop, in methods beside those of deals, contacts and items."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_provider_bitrix24._compat import AirflowFailException
+from airflow_provider_bitrix24.crm import written_fields
+from airflow_provider_bitrix24.crm.write_names import FieldNames
+from airflow_provider_bitrix24.exceptions import ConfigurationError
+from airflow_provider_bitrix24.operators.bulk_write import Bitrix24BulkWriteOperator
+from airflow_provider_bitrix24.operators.rest import Bitrix24BatchOperator, Bitrix24Operator
+from airflow_provider_bitrix24.rest.client import Client
+from airflow_provider_bitrix24.sandbox import Sandbox
+from tests.operators.context import context
+from tests.rest.clients import client_of
+
+ROOT = Path(__file__).parents[2]
+LIST = {"IBLOCK_TYPE_ID": "lists", "IBLOCK_ID": 1, "ELEMENT_CODE": "a"}
+#: What the sandbox does not offer, as its page prints it.
+ANSWERS = {
+    "sale.order.getFields": {
+        "order": {name: {"isReadOnly": False} for name in ("id", "statusId", "price", "recountFlag")}
+    },
+    "department.fields": {"ID": "ID", "NAME": "Department name", "SORT": "Sort", "PARENT": "Parent", "UF_HEAD": "Head"},
+    "crm.productrow.fields": {"PRODUCT_NAME": {}, "PRICE": {}, "QUANTITY": {}, "STORE_ID": {}},
+    "lists.field.get": {"NAME": {"FIELD_ID": "NAME"}, "L": {"FIELD_ID": "PROPERTY_121"}},
+}
+
+#: Method, params, the name that is refused, the hint.
+UNKNOWN: list[tuple[str, dict[str, Any], str, str]] = [
+    ("crm.requisite.add", {"fields": {"NAME": "x", "RQ_INNN": "7701"}}, "RQ_INNN", "did you mean RQ_INN"),
+    ("crm.requisite.update", {"id": 1, "fields": {"rq_inn": "7701"}}, "rq_inn", "did you mean RQ_INN"),
+    ("crm.requisite.add", {"fields": {"TAX_NUMBER": "1"}}, "TAX_NUMBER", "crm.requisite.fields gives the names"),
+    ("crm.requisite.bankdetail.add", {"fields": {"RQ_BANK_NAMES": "x"}}, "RQ_BANK_NAMES", "mean RQ_BANK_NAME?"),
+    ("tasks.task.update", {"taskId": 1, "fields": {"TITEL": "x"}}, "TITEL", "did you mean TITLE?"),
+    ("tasks.task.add", {"fields": {"RESPONSABLE_ID": 1}}, "RESPONSABLE_ID", "did you mean RESPONSIBLE_ID?"),
+    ("crm.item.productrow.add", {"fields": {"ownerId": 1, "produktName": "x"}}, "produktName", "mean productName?"),
+    ("crm.item.productrow.set", {"productRows": [{"price": 1}, {"cost": 1}]}, "cost", "crm.item.productrow.fields"),
+    ("crm.deal.productrows.set", {"id": 1, "rows": [{"PRISE": 1}]}, "PRISE", "did you mean PRICE?"),
+    ("crm.activity.update", {"id": 1, "fields": {"SUBJEKT": "x"}}, "SUBJEKT", "did you mean SUBJECT?"),
+    ("crm.activity.todo.add", {"ownerTypeId": 2, "ownerId": 1, "desciption": "x"}, "desciption", "mean description?"),
+    ("crm.timeline.comment.add", {"fields": {"ENTITY_ID": 1, "TEXT": "x"}}, "TEXT", "crm.timeline.comment.fields"),
+    ("crm.timeline.comment.update", {"id": 1, "fields": {"COMENT": "x"}}, "COMENT", "did you mean COMMENT?"),
+    ("crm.status.add", {"fields": {"ENTITY_ID": "SOURCE", "NAMES": "x"}}, "NAMES", "did you mean NAME"),
+    ("crm.address.add", {"fields": {"CITTY": "x"}}, "CITTY", "did you mean CITY?"),
+    ("crm.category.add", {"entityTypeId": 2, "fields": {"title": "x"}}, "title", "crm.category.fields"),
+    ("crm.deal.contact.items.set", {"id": 1, "items": [{"CONTACT": 1}]}, "CONTACT", "did you mean CONTACT_ID?"),
+    ("crm.deal.userfield.add", {"fields": {"MANDATORYY": "Y"}}, "MANDATORYY", "did you mean MANDATORY?"),
+    ("catalog.product.update", {"id": 1, "fields": {"nmae": "x"}}, "nmae", "did you mean name?"),
+    ("catalog.product.add", {"fields": {"name": "x", "purchasingPrise": 5}}, "purchasingPrise", "purchasingPrice?"),
+    ("sale.order.update", {"id": 1, "fields": {"status": "N"}}, "status", "did you mean statusId?"),
+    ("sale.payment.update", {"id": 1, "fields": {"payd": "Y"}}, "payd", "did you mean paid?"),
+    ("user.update", {"ID": 1, "TITEL": "x"}, "TITEL", "did you mean TITLE?"),
+    ("user.update", {"ID": 1, "POSITION": "x"}, "POSITION", "did you mean WORK_POSITION?"),
+    ("user.add", {"EMAIL": "a@b.example", "NIKNAME": "x"}, "NIKNAME", "NAME"),
+    ("department.update", {"ID": 1, "HEAD": 5}, "HEAD", "did you mean UF_HEAD?"),
+    ("lists.element.add", {**LIST, "FIELDS": {"PROPERTY_999": 1}}, "PROPERTY_999", "lists.field.get gives"),
+    ("lists.element.update", {**LIST, "FIELDS": {"NAMME": "x"}}, "NAMME", "did you mean NAME?"),
+    ("task.checklistitem.add", {"TASKID": 1, "FIELDS": {"TITEL": "x"}}, "TITEL", "did you mean TITLE?"),
+    ("im.message.add", {"DIALOG_ID": 1, "MESAGE": "x"}, "MESAGE", "did you mean MESSAGE?"),
+    ("calendar.event.add", {"type": "user", "ownerId": 1, "nmae": "x"}, "nmae", "did you mean name?"),
+    ("CRM.Requisite.Add", {"FIELDS": {"RQ_INNN": "7701"}}, "RQ_INNN", "did you mean RQ_INN"),
+]  # fmt: skip
+
+#: What may look unknown and is not, or not surely.
+TAKEN: list[tuple[str, dict[str, Any]]] = [
+    ("crm.requisite.add", {"fields": {"RQ_INN": "7701", "RQ_OKVED": "1", "PRESET_ID": 1}}),
+    ("tasks.task.add", {"fields": {"TITLE": "x", "TAGS": ["a"], "SE_PARAMETER": [], "UF_AUTO_12345": "x"}}),
+    ("tasks.task.update", {"taskId": 1, "fields": {"title": "x", "REPLICATE_PARAMS": {}, "DEPENDS_ON": [2]}}),
+    ("crm.item.productrow.add", {"fields": {"ownerId": 1, "ownerType": "D", "PRODUCT_NAME": "x", "sort": 1}}),
+    ("crm.activity.add", {"fields": {"SUBJECT": "x", "SETTINGS": {}, "PROVIDER_PARAMS": {}, "COMMUNICATIONS": []}}),
+    ("crm.timeline.comment.add", {"fields": {"ENTITY_ID": 1, "ENTITY_TYPE": "deal", "COMMENT": "x", "AUTHOR_ID": 1}}),
+    ("catalog.product.update", {"id": 1, "fields": {"property258": {"value": 1}, "weight": 1, "availableFrom": "x"}}),
+    ("sale.order.update", {"id": 1, "fields": {"statusId": "N", "recountFlag": "Y", "xmlId": "x"}}),
+    ("user.update", {"id": 1, "WORK_POSITION": "x", "UF_MINE": 1, "personal_city": "Riga"}),
+    ("department.update", {"ID": 1, "NAME": "x", "UF_HEAD": 5}),
+    ("lists.element.add", {**LIST, "FIELDS": {"PROPERTY_121": 1, "PREVIEW_TEXT": "x", "PROPERTY_CODE": "x"}}),
+    ("lists.add", {"IBLOCK_TYPE_ID": "lists", "IBLOCK_CODE": "x", "FIELDS": {"NAME": "x", "CODE": "x"}}),
+    ("crm.address.add", {"fields": {"ADDRESS_1": "x", "ADDRESS_2": "y"}}),
+    ("im.message.add", {"DIALOG_ID": 1, "MESSAGE": "x", "FORWARD_ID": 5}),
+    ("task.checklistitem.add", {"TASKID": 1, "FIELDS": {"TITLE": "x", "IS_IMPORTANT": "Y", "ATTACHMENTS": {}}}),
+    ("acme.report.build", {"fields": {"TITEL": "x"}}),
+    ("crm.deal.list", {"filter": {"TITEL": "x"}}),
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox(deals=3) as portal:
+        portal.answers.update(ANSWERS)
+        yield portal
+
+
+@pytest.fixture
+def client(sandbox: Sandbox) -> Iterator[Client]:
+    sandbox.reset_calls()
+    with client_of(sandbox) as client:
+        yield client
+
+
+@pytest.mark.parametrize(("method", "params", "name", "hint"), UNKNOWN)
+def test_a_name_that_is_surely_unknown_is_refused(
+    method: str, params: dict[str, Any], name: str, hint: str, sandbox: Sandbox, client: Client
+) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        FieldNames(client, method).check(params)
+    assert f"{name!r}, which the portal would silently drop: " in str(caught.value)
+    assert hint in str(caught.value)
+    assert caught.value.method == method
+    # One question at most, and nothing written.
+    assert [
+        call.method for call in sandbox.calls if "ields" not in call.method and call.method != "lists.field.get"
+    ] == []
+    assert sandbox.requests <= 1
+
+
+@pytest.mark.parametrize(("method", "params"), TAKEN)
+def test_a_name_that_may_be_known_passes(method: str, params: dict[str, Any], sandbox: Sandbox, client: Client) -> None:
+    FieldNames(client, method).check(params)
+    assert sandbox.requests <= 1
+
+
+def test_what_the_page_of_a_method_has_needs_no_question(sandbox: Sandbox, client: Client) -> None:
+    names = FieldNames(client, "crm.requisite.add")
+    for _ in range(3):
+        names.check({"fields": {"NAME": "x", "RQ_INN": "7701", "ENTITY_ID": 1}})
+    assert sandbox.requests == 0
+    for _ in range(3):
+        names.check({"fields": {"NAME": "x", "ID": 5}})
+    assert sandbox.count("crm.requisite.fields") == sandbox.requests == 1
+
+
+@pytest.mark.parametrize(("code", "status"), [("ACCESS_DENIED", 403), ("ERROR_METHOD_NOT_FOUND", 404)])
+def test_where_the_portal_does_not_tell_only_slips_are_refused(
+    code: str, status: int, portal: Sandbox, connection: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    portal.fault("error", "crm.requisite.fields", code=code, status=status, times=None)
+    with client_of(portal) as client:
+        names = FieldNames(client, "crm.requisite.add")
+        names.check({"fields": {"NAME": "x", "NEW_FIELD": "x", "UF_CRM_1": "x"}})
+        assert "The names of fields are not checked: crm.requisite.fields: " in caplog.text
+        with pytest.raises(ConfigurationError, match="did you mean RQ_INN"):
+            names.check({"fields": {"RQ_INNN": "x"}})
+    assert portal.requests == 1
+
+
+@pytest.mark.parametrize("method", ["crm.requisite.add", "crm.activity.update", "crm.status.update"])
+def test_fields_outside_of_fields_are_refused(method: str, client: Client) -> None:
+    with pytest.raises(ConfigurationError, match="the params have no fields, and the portal would lose all values"):
+        FieldNames(client, method).check({"id": 1, "NAME": "x"})
+
+
+WRITES: list[tuple[str, dict[str, Any]]] = [
+    ("crm.requisite.add", {"fields": {"ENTITY_TYPE_ID": 4, "ENTITY_ID": 1, "NAME": "x", "RQ_INNN": "1"}}),
+    ("tasks.task.update", {"taskId": 1, "fields": {"TITEL": "x"}}),
+    ("user.update", {"ID": 1, "TITEL": "x"}),
+    ("crm.timeline.comment.add", {"fields": {"ENTITY_ID": 1, "ENTITY_TYPE": "deal", "COMMENT": "a", "COMENT": "b"}}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("method", "params"), WRITES)
+def test_every_operator_refuses_them_unless_check_fields_is_off(
+    method: str, params: dict[str, Any], portal: Sandbox, connection: None
+) -> None:
+    says = "which the portal would silently drop: did you mean"
+    with pytest.raises(AirflowFailException, match=says):
+        Bitrix24Operator(task_id="a", method=method, method_params=params).execute(context())
+    commands = {"a": [method, params]}
+    with pytest.raises(AirflowFailException, match=says):
+        Bitrix24BatchOperator(task_id="b", commands=commands).execute(context())
+    for dry_run in (True, False):
+        with pytest.raises(AirflowFailException, match=says):
+            Bitrix24BulkWriteOperator(task_id="c", method=method, rows=[params], dry_run=dry_run).execute(context())
+    assert portal.executed(method) == 0
+    portal.answers[method] = 1
+    Bitrix24Operator(task_id="d", method=method, method_params=params, check_fields=False).execute(context())
+    Bitrix24BulkWriteOperator(task_id="e", method=method, rows=[params], check_fields=False).execute(context())
+    assert portal.executed(method) == portal.count(method) == 2
+
+
+# The documentation
+
+
+def requests() -> Iterator[tuple[str, dict[str, Any]]]:
+    """The requests that the pages of the sandbox's methods print."""
+    for path in sorted((ROOT / "tests" / "contract").glob("*.json")):
+        page = json.loads(path.read_text("utf-8"))
+        if isinstance(page, dict) and page.get("rest") != "v3":
+            for request in page.get("requests") or []:
+                if request.get("method") == page.get("method") and isinstance(request.get("params"), dict):
+                    yield page["method"], request["params"]
+
+
+def test_what_the_documentation_sends_passes(client: Client) -> None:
+    refused: list[str] = []
+    checked = 0
+    names: dict[str, FieldNames] = {}
+    for method, params in requests():
+        checked += 1
+        try:
+            names.setdefault(method, FieldNames(client, method)).check(params)
+        except ConfigurationError as error:
+            refused.append(str(error))
+    assert checked > 500
+    # Fields that somebody has made at the portal of the page, and a slip of the pen of its author.
+    own = ("'UF_CRM_17", "'ufCrm_17", "'PROPERTY_", "'IS_RECCURING'", "'isReccurring'")
+    assert [error for error in refused if not any(name in error for name in own)] == []
+
+
+def script() -> Any:
+    spec = importlib.util.spec_from_file_location("made", ROOT / "ci" / "make_written_fields.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_table_is_what_the_documentation_of_the_sandbox_says() -> None:
+    made = list(script().Pages(ROOT / "tests" / "contract").lines())
+    table = Path(written_fields.__file__).with_name("written_fields.txt").read_text("utf-8").splitlines()
+    # Without the pages of all methods that describe fields, some lines have less.
+    sources = {
+        line.split()[0] for line in table if " catalog." in line or " sale." in line or " crm.orderentity" in line
+    }
+    assert len(made) > 100
+    assert {line for line in made if line.split()[0] not in sources} <= set(table)
