@@ -9,9 +9,9 @@ from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitrix24._compat import BaseOperator
-from airflow_provider_bitrix24.exceptions import Bitrix24Error
+from airflow_provider_bitrix24.exceptions import Bitrix24Error, ConfigurationError
 from airflow_provider_bitrix24.execution.arguments import NOT_GIVEN, required
-from airflow_provider_bitrix24.execution.rendered import as_written, check_texts
+from airflow_provider_bitrix24.execution.rendered import as_written, check_texts, is_shared
 from airflow_provider_bitrix24.hooks.airflow_outcome import airflow_outcome
 from airflow_provider_bitrix24.rest.message_parts import preview
 from airflow_provider_bitrix24.rest.missing_values import is_missing
@@ -133,6 +133,25 @@ class Bitrix24BaseOperator(BaseOperator):
                 required(value, name)
             if name.endswith("filter") and name in self.template_fields:
                 check_texts(self.as_written(name), value, name)
+
+    def file_to_write(self, context: Any, name: str) -> Any:
+        """
+        The path that an argument names, see :func:`writable_path`; None where it was left out.
+
+        :raises ConfigurationError: it cannot be written, or is that of another mapped task too.
+        """
+        # Airflow imports its storage for it.
+        from airflow_provider_bitrix24.execution.storage import writable_path
+
+        address = getattr(self, name)
+        if address is None:
+            return None
+        if getattr(context["ti"], "map_index", -1) > 0 and is_shared(self, name, self._given[name]):
+            raise ConfigurationError(
+                f"{name} is also that of another mapped task of this run",
+                next_step="give each its own: put {{ ti.map_index }} into the name",
+            )
+        return writable_path(address, name)
 
     def as_written(self, name: str) -> Any:
         """An argument that :meth:`given` was called with, as the DAG file has it."""

@@ -185,7 +185,7 @@ def checkpoint(context: Any, report: Any = None) -> Checkpoint:
     The checkpoint of a running task.
 
     :param report: path of the report file, where the user asked for one.
-    :raises ConfigurationError: another mapped task keeps its own beside this report, or the folder is not ours.
+    :raises ConfigurationError: the folder beside it is not ours.
     """
     ti = context["ti"]
     # Clearing a task raises it, and nothing else does.
@@ -195,17 +195,48 @@ def checkpoint(context: Any, report: Any = None) -> Checkpoint:
         return StateStoreCheckpoint(store, series)
     if report is None:
         return Checkpoint()
-    folder = report.parent / f"{report.name}.checkpoint"
+    folder = _beside(report)
     if is_local(folder):
         _check_own(folder)
-    run = hashlib.sha256(json.dumps([ti.dag_id, ti.run_id, ti.task_id]).encode()).hexdigest()[:16]
+    return ObjectCheckpoint(folder, f"{_run_of(ti)}.{ti.map_index}.{series}")
+
+
+def claim_report(context: Any, report: Any) -> None:
+    """
+    Say that a report is that of this mapped task alone: the report of one would replace that of the other.
+
+    Object storage has no exclusive create. So each task writes a name of its own into the folder beside the report and
+    then looks for others there: of two that begin at the same time, at least one sees the other.
+
+    :raises ConfigurationError: another mapped task of this run has it too, or the folder is not ours.
+    """
+    ti = context["ti"]
+    folder, run, own = _beside(report), _run_of(ti), str(getattr(ti, "map_index", -1))
+    if own == "-1":
+        return
+    if is_local(folder):
+        _check_own(folder)
+    make_folder(folder)
+    claim = folder / f"{run}.{own}.claim"
+    if is_local(folder):
+        with contextlib.suppress(FileExistsError), Path(claim.path).open("x"):
+            pass
+    else:
+        claim.write_text("claimed")
     for name in _names_in(folder):
         other, _, rest = name.partition(".")
         index = rest.partition(".")[0]
-        if other == run and index != str(ti.map_index):
-            # The report of one would replace that of the other.
+        if other == run and index != own:
             raise ConfigurationError(
                 f"report is also that of the mapped task {index} of this run",
                 next_step="give each its own: put {{ ti.map_index }} into the name",
             )
-    return ObjectCheckpoint(folder, f"{run}.{ti.map_index}.{series}")
+
+
+def _beside(report: Any) -> Any:
+    return report.parent / f"{report.name}.checkpoint"
+
+
+def _run_of(ti: Any) -> str:
+    """Stands for a task in a run of its DAG, in the name of a file."""
+    return hashlib.sha256(json.dumps([ti.dag_id, ti.run_id, ti.task_id]).encode()).hexdigest()[:16]

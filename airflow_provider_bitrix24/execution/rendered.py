@@ -43,10 +43,30 @@ def as_written(operator: Any, name: str, given: Any) -> Any:
 
 
 def is_shared(operator: Any, name: str, given: Any) -> bool:
-    """Whether an argument comes out the same in each of the tasks that an operator is mapped to."""
+    """
+    Whether an argument surely comes out the same in several of the tasks that an operator is mapped to.
+
+    What another task gives, and templates of the task instance, cannot be compared here.
+    """
     dag = operator.dag if operator.has_dag() else None
     mapped = dag.task_dict.get(operator.task_id) if dag is not None else None
-    return name in getattr(mapped, "partial_kwargs", ()) and not _OF_ONE_TASK.search(str(given))
+    if mapped is None or not hasattr(mapped, "partial_kwargs") or _OF_ONE_TASK.search(str(given)):
+        return False
+    if name in mapped.partial_kwargs:
+        return True
+    source = mapped._get_specified_expand_input().value
+    if not isinstance(source, Mapping):
+        members = [kwargs.get(name) for kwargs in source if isinstance(kwargs, Mapping)] if _is_list(source) else []
+        return members.count(given) > 1
+    # expand() makes a task of each combination of its arguments.
+    others = [value for other, value in source.items() if other != name]
+    if any(isinstance(value, (list, tuple, Mapping)) and len(value) > 1 for value in others):
+        return True
+    return _is_list(source.get(name)) and source[name].count(given) > 1
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, (list, tuple))
 
 
 def own_params(operator: Any) -> list[str]:

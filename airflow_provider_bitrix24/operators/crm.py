@@ -34,7 +34,7 @@ from airflow_provider_bitrix24.execution.arguments import (
 from airflow_provider_bitrix24.execution.at_most_once import after, once
 from airflow_provider_bitrix24.execution.base_operator import Bitrix24BaseOperator
 from airflow_provider_bitrix24.execution.rendered import without_lost_values
-from airflow_provider_bitrix24.execution.storage import writable_path, write_json_lines
+from airflow_provider_bitrix24.execution.storage import write_json_lines
 from airflow_provider_bitrix24.execution.xcom import small_list
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ class Bitrix24ListItemsOperator(Bitrix24BaseOperator):
         item_filter = conditions(self.item_filter, "item_filter")
         select = [] if self.select is None else names(self.select, "select")
         limit = None if self.limit is None else positive_id(self.limit, "limit")
-        path = None if self.destination is None else writable_path(self.destination, "destination")
+        path = self.file_to_write(context, "destination")
         fields = fields_of(client, type_id)
         params: dict[str, Any] = {"entityTypeId": type_id, "select": fields.select(select) or ["*"]}
         if item_filter:

@@ -26,7 +26,7 @@ from airflow_provider_bitrix24.execution.commands import (
     written_params,
 )
 from airflow_provider_bitrix24.execution.rendered import check_filter, check_lost_values, check_own_params
-from airflow_provider_bitrix24.execution.storage import writable_path, write_json_lines
+from airflow_provider_bitrix24.execution.storage import write_json_lines
 from airflow_provider_bitrix24.execution.xcom import error_summary, is_small, small_list, small_result
 from airflow_provider_bitrix24.rest.message_parts import preview
 from airflow_provider_bitrix24.rest.missing_values import from_json
@@ -323,7 +323,7 @@ class Bitrix24ListOperator(Bitrix24BaseOperator):
         self.version = self.fixed(one_of, version, "version", (2, 3))
 
     def run(self, client: Client, context: Any) -> Any:
-        path = None if self.destination is None else writable_path(self.destination, "destination")
+        path = self.file_to_write(context, "destination")
         version = self.version
         method = client.method(required(self.method, "method"), version)
         check_own_params(self, takes=self._takes_params)

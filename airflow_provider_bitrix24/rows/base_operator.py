@@ -18,9 +18,8 @@ from airflow_provider_bitrix24.execution.arguments import (
     parameters,
 )
 from airflow_provider_bitrix24.execution.base_operator import Bitrix24BaseOperator
-from airflow_provider_bitrix24.execution.checkpoint import Checkpoint, checkpoint, digest_of, is_repeated
-from airflow_provider_bitrix24.execution.rendered import is_shared
-from airflow_provider_bitrix24.execution.storage import storage_path, writable_path, write_json_lines
+from airflow_provider_bitrix24.execution.checkpoint import Checkpoint, checkpoint, claim_report, digest_of, is_repeated
+from airflow_provider_bitrix24.execution.storage import storage_path, write_json_lines
 from airflow_provider_bitrix24.rest.message_parts import preview
 from airflow_provider_bitrix24.rows.cells import BLANKS, Blank, CellRules
 from airflow_provider_bitrix24.rows.outcomes import (
@@ -139,15 +138,10 @@ class Bitrix24BaseWriteOperator(Bitrix24BaseOperator):
         return summary
 
     def _report_path(self, context: Any) -> Any:
-        if self.report is None:
-            return None
-        # Before Airflow 3.3 the folder beside the report tells this too.
-        if getattr(context["ti"], "map_index", -1) > 0 and is_shared(self, "report", self._given["report"]):
-            raise ConfigurationError(
-                "report is also that of the mapped task 0 of this run",
-                next_step="give each its own: put {{ ti.map_index }} into the name",
-            )
-        return writable_path(self.report, "report")
+        path = self.file_to_write(context, "report")
+        if path is not None:
+            claim_report(context, path)
+        return path
 
     def arguments_digest(self) -> str:
         """Stands for the arguments after rendering, as far as they are more than an iterator."""
