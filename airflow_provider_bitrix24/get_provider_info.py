@@ -10,6 +10,8 @@ _NAME = "Bitrix24"
 _OPERATORS = ("bulk_write", "crm", "crm_import", "crm_upsert", "delete_payments", "payment", "payment_items", "rest")
 #: Modules of sensors.
 _SENSORS = ("crm", "payment", "rest")
+#: Modules of transfers, each with what it carries rows to.
+_TRANSFERS = {"to_object_storage": "Object storage"}
 _HOOK = f"{_PACKAGE}.hooks.bitrix24.Bitrix24Hook"
 
 #: Which standard fields the connection form shows, under which names (keys as in ``provider_info.schema.json``).
@@ -166,6 +168,14 @@ def get_provider_info() -> dict[str, Any]:
             {"integration-name": _NAME, "python-modules": [f"{_PACKAGE}.operators.{name}" for name in _OPERATORS]}
         ],
         "sensors": [{"integration-name": _NAME, "python-modules": [f"{_PACKAGE}.sensors.{name}" for name in _SENSORS]}],
+        "transfers": [
+            {
+                "source-integration-name": _NAME,
+                "target-integration-name": target,
+                "python-module": f"{_PACKAGE}.transfers.{name}",
+            }
+            for name, target in _TRANSFERS.items()
+        ],
         "connection-types": [
             {
                 "connection-type": "bitrix24",

@@ -9,6 +9,8 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet
+
 EXAMPLES = Path(__file__).parent.parent / "example_dags"
 
 
@@ -63,6 +65,25 @@ def test_example_bitrix24_deals_to_storage(portal, connection, run_scheduled, xc
     sent = portal.calls[-1]
     assert (sent.method, sent.params["USER_ID"]) == ("im.notify.system.add", str(portal.clerk.id))
     assert sent.params["MESSAGE"].startswith(f"{result['rows']} deals changed on ")
+
+
+def test_example_bitrix24_nightly_files(portal, connection, run_scheduled, xcom, tmp_path):
+    """The first night takes everything, the second one what has changed since."""
+    dag, kinds = example_dag("example_bitrix24_nightly_files"), ("deals", "contacts", "tasks")
+    folder = {"folder": f"file://{tmp_path}"}
+    run = run_scheduled(dag, datetime(2026, 1, 12, tzinfo=timezone.utc), folder)
+    assert run.state == "success"
+    first = {kind: xcom(run, kind) for kind in kinds}
+    assert {kind: done["window"] for kind, done in first.items()} == {kind: {} for kind in kinds}
+    assert first["deals"]["rows"] == len(portal.items(2))
+    portal.clock.advance(24 * 3600)
+    (added,) = portal.add_deals(1, updatedTime=f"{datetime.fromtimestamp(portal.clock.now(), timezone.utc):%FT%TZ}")
+    run = run_scheduled(dag, datetime(2026, 1, 13, tzinfo=timezone.utc), folder)
+    assert run.state == "success"
+    assert {kind: xcom(run, kind)["rows"] for kind in kinds} == {"deals": 1, "contacts": 0, "tasks": 0}
+    (part,) = Path(xcom(run, "deals")["path"].removeprefix("file://")).glob("part-*.parquet")
+    assert pyarrow.parquet.read_table(part).column("id").to_pylist() == [added]
+    assert len(list(tmp_path.glob("*/load=*/_SUCCESS"))) == 6
 
 
 def test_example_bitrix24_upsert_companies(portal, connection, run_dag, xcom, tmp_path, monkeypatch):

@@ -30,6 +30,7 @@ print(*(set(sys.modules) - before), sep="\\n")
         "airflow_provider_bitrix24.operators.crm_import",
         "airflow_provider_bitrix24.operators.crm_upsert",
         "airflow_provider_bitrix24.sensors.crm",
+        "airflow_provider_bitrix24.transfers.to_object_storage",
         "airflow_provider_bitrix24.hooks.bitrix24",
     ],
 )
@@ -44,12 +45,14 @@ def test_importing_what_a_dag_file_imports_adds_no_http_library(module):
     [
         *("operators.crm", "operators.payment", "operators.payment_items", "operators.rest"),
         *("sensors.crm", "sensors.payment", "sensors.rest"),
+        "transfers.to_object_storage",
     ],
 )
 def test_importing_an_operator_adds_nothing_that_only_its_work_needs(name):
     added = _printed_by(ADDED_BY_IMPORT.format(module=f"airflow_provider_bitrix24.{name}"))
     heavy = (
         "triggers",
+        "exports",
         "crm.fields",
         "crm.values",
         "methods",

@@ -49,7 +49,8 @@ def test_every_module_with_a_hook_an_operator_or_a_sensor_is_named_in_provider_i
     info = get_provider_info()
     kinds = ("hooks", "operators", "sensors")
     named = {module for kind in kinds for entry in info[kind] for module in entry["python-modules"]}
-    for path in (path for kind in kinds for path in PACKAGE.glob(f"{kind}/*.py")):
+    named |= {entry["python-module"] for entry in info["transfers"]}
+    for path in (path for kind in (*kinds, "transfers") for path in PACKAGE.glob(f"{kind}/*.py")):
         name = f"{PACKAGE.name}.{path.parent.name}.{path.stem}"
         holds_one = re.search(
             r"^class Bitrix24(?!Base)\w*(Hook|Operator|Sensor)\b", path.read_text(encoding="utf-8"), re.MULTILINE
@@ -60,14 +61,14 @@ def test_every_module_with_a_hook_an_operator_or_a_sensor_is_named_in_provider_i
 @pytest.mark.parametrize("readme", ["README.md", "README.ru.md"])
 def test_the_readme_names_every_hook_operator_and_sensor_with_its_module(readme):
     rows = re.findall(
-        r"^\| `((?:hooks|operators|sensors)\.\w+)` \| (.*?) \|",
+        r"^\| `((?:hooks|operators|sensors|transfers)\.\w+)` \| (.*?) \|",
         (PACKAGE.parent / readme).read_text(encoding="utf-8"),
         re.MULTILINE,
     )
     listed = {(module, name) for module, cell in rows for name in re.findall(r"`(\w+)`", cell)}
     defined = {
         (f"{path.parent.name}.{path.stem}", name)
-        for kind in ("hooks", "operators", "sensors")
+        for kind in ("hooks", "operators", "sensors", "transfers")
         for path in PACKAGE.glob(f"{kind}/*.py")
         for name in re.findall(
             r"^class (Bitrix24(?!Base)\w*(?:Hook|Operator|Sensor))\b", path.read_text(encoding="utf-8"), re.MULTILINE
@@ -79,7 +80,7 @@ def test_the_readme_names_every_hook_operator_and_sensor_with_its_module(readme)
 def _operators() -> list[type]:
     modules = [
         import_module(f"{PACKAGE.name}.{kind}.{path.stem}")
-        for kind in ("operators", "sensors")
+        for kind in ("operators", "sensors", "transfers")
         for path in PACKAGE.glob(f"{kind}/*.py")
     ]
     return [

@@ -18,7 +18,7 @@ from airflow_provider_bitrix24.rest.scalars import native
 METHOD = "crm.item.fields"
 
 #: What old methods (``crm.deal.list``) call fields that ``crm.item.*`` has under another name.
-_OLD_NAMES = {
+OLD_NAMES = {
     "DATE_CREATE": "createdTime",
     "DATE_MODIFY": "updatedTime",
     "CREATED_BY_ID": "createdBy",
@@ -90,7 +90,7 @@ class ItemFields:
 
     def __init__(self, entity_type_id: int, descriptions: Mapping[str, Any]) -> None:
         self.entity_type_id = entity_type_id
-        self.fields = {str(name): _item_field(str(name), text) for name, text in descriptions.items()}
+        self.fields = {str(name): item_field(str(name), text) for name, text in descriptions.items()}
         self._spellings: dict[str, set[str]] = {}
         for field in self.fields.values():
             for spelling in (field.name, field.upper_name):
@@ -116,8 +116,8 @@ class ItemFields:
         names = names or self._spellings.get(name.lower(), set())
         if len(names) == 1:
             return self.fields[next(iter(names))]
-        if not names and _OLD_NAMES.get(name.upper()) in self.fields:
-            return self.fields[_OLD_NAMES[name.upper()]]
+        if not names and OLD_NAMES.get(name.upper()) in self.fields:
+            return self.fields[OLD_NAMES[name.upper()]]
         titles = {field.title.lower(): [field.name] for field in self.fields.values() if field.title}
         spellings = {spelling: sorted(meant) for spelling, meant in self._spellings.items()}
         raise ConfigurationError(
@@ -264,7 +264,8 @@ def _condition(field: ItemField, operator: str, value: Any, place: str) -> Any:
     return values.to_filter(field, value)
 
 
-def _item_field(name: str, description: Any) -> ItemField:
+def item_field(name: str, description: Any) -> ItemField:
+    """The field that a ``*.fields`` method describes."""
     described = description if isinstance(description, Mapping) else {}
     items = described.get("items")
     several = items.values() if isinstance(items, Mapping) else items if isinstance(items, list) else ()

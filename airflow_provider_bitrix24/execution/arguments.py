@@ -161,6 +161,18 @@ def one_of(value: Any, name: str, allowed: tuple[Any, ...]) -> Any:
     return value
 
 
+def number_within(value: Any, name: str, least: float, most: float) -> float:
+    """
+    ``value`` as a number from ``least`` to ``most``.
+
+    :raises ConfigurationError: anything else, texts included.
+    """
+    number = native(value)
+    if isinstance(number, bool) or not isinstance(number, (int, float)) or not least <= number <= most:
+        raise ConfigurationError(f"{name} must be a number from {least:g} to {most:g}, not {preview(value)}")
+    return number
+
+
 def flag(value: Any, name: str) -> bool:
     """
     ``value``, if it is True or False.

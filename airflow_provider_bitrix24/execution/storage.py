@@ -124,6 +124,17 @@ def writable_path(address: Any, name: str) -> Any:
     raise failure
 
 
+def folder_path(address: Any, name: str) -> Any:
+    """
+    A folder that files are to be written into, see :func:`writable_path`; it may end in a slash.
+
+    :raises ConfigurationError: nothing can be written there.
+    """
+    text = address.rstrip("/") if isinstance(address, str) and not address.endswith("://") else address
+    path = storage_path(text, name)
+    return writable_path(f"{path}/_bitrix24.json", name).parent
+
+
 def _check_local(file: Path, path: Any, name: str) -> None:
     """:raises ConfigurationError: there is something that must not be replaced by a file."""
     if file.is_dir() and not file.is_symlink():
@@ -180,6 +191,23 @@ def write_json_lines(path: Any, rows: Iterable[Any]) -> dict[str, Any]:
     lines = _Lines(rows)
     write(path, lines)
     return {"path": str(path), "rows": lines.count, "bytes": lines.size, "sha256": lines.digest.hexdigest()}
+
+
+def put_file(file: Path, path: Any) -> None:
+    """Put a file of this worker under its final name, on a local disk whole or not at all."""
+    if not is_local(path):
+        with file.open("rb") as source, path.open("wb") as stream:
+            shutil.copyfileobj(source, stream)
+        return
+    final = Path(path.path)
+    part = final.with_name(_beside(path))
+    try:
+        with file.open("rb") as source, part.open("xb") as stream:
+            shutil.copyfileobj(source, stream)
+        part.replace(final)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
 
 
 class _Lines:

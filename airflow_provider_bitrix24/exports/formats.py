@@ -1,0 +1,94 @@
+"""The formats of files: Parquet, JSON lines and CSV, written batch by batch."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import IO, Any, Protocol
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyarrow import csv, parquet
+
+from airflow_provider_bitrix24.exports.columns import Column
+from airflow_provider_bitrix24.exports.typed_batches import BAD
+
+
+class BatchWriter(Protocol):
+    """Writes the batches of one file."""
+
+    def write(self, batch: Any) -> None: ...
+    def close(self) -> None: ...
+
+
+class _Parquet:
+    """One row group to a batch; Zstandard."""
+
+    def __init__(self, stream: IO[bytes], schema: Any, columns: Mapping[str, Column]) -> None:
+        self._writer = parquet.ParquetWriter(stream, schema, compression="zstd")
+
+    def write(self, batch: Any) -> None:
+        self._writer.write_batch(batch)
+
+    def close(self) -> None:
+        self._writer.close()
+
+
+class _JsonLines:
+    """
+    An object to a line. JSON columns stand as JSON; a decimal as a number, or as text where a number would lose digits.
+    """
+
+    def __init__(self, stream: IO[bytes], schema: Any, columns: Mapping[str, Column]) -> None:
+        self._stream = stream
+        self._json = {name for name, column in columns.items() if column.kind == "json"} | {BAD}
+
+    def write(self, batch: Any) -> None:
+        for row in batch.to_pylist():
+            for name in self._json:
+                if row[name] is not None:
+                    row[name] = json.loads(row[name])
+            self._stream.write(json.dumps(row, ensure_ascii=False, default=_plain).encode() + b"\n")
+
+    def close(self) -> None:
+        """Every line is written."""
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        number = float(value)
+        return number if Decimal(repr(number)) == value else f"{value.normalize():f}"
+    return value.isoformat()
+
+
+class _Csv:
+    """With a head line, commas and UTF-8; texts stand in quotes, and a cell without them and without text is null."""
+
+    def __init__(self, stream: IO[bytes], schema: Any, columns: Mapping[str, Column]) -> None:
+        self._writer = csv.CSVWriter(stream, pa.schema([(field.name, _csv_type(field.type)) for field in schema]))
+
+    def write(self, batch: Any) -> None:
+        arrays = [_csv_cells(array) for array in batch.columns]
+        self._writer.write(pa.RecordBatch.from_arrays(arrays, names=batch.schema.names))
+
+    def close(self) -> None:
+        self._writer.close()
+
+
+def _csv_type(type_: Any) -> Any:
+    return pa.string() if pa.types.is_timestamp(type_) or pa.types.is_decimal(type_) else type_
+
+
+def _csv_cells(array: Any) -> Any:
+    if pa.types.is_timestamp(array.type):
+        return pc.strftime(array.cast(pa.timestamp("s", "UTC")), format="%Y-%m-%dT%H:%M:%S+00:00")
+    return array.cast(pa.string()) if pa.types.is_decimal(array.type) else array
+
+
+#: By the ending of the file's name.
+FORMATS: dict[str, Callable[[IO[bytes], Any, Mapping[str, Column]], BatchWriter]] = {
+    "parquet": _Parquet,
+    "jsonl": _JsonLines,
+    "csv": _Csv,
+}

@@ -1,0 +1,134 @@
+"""
+The folder of one load: part files that are whole, and what says so.
+
+``<destination>/load=<name>/`` holds ``part-00001-3f9a….parquet`` and so on, ``_manifest.json``, and at the end
+``_SUCCESS``: a reader that waits for it, as those of Hadoop's files do, never sees half a load. Such readers
+pass over names that begin with an underscore. A part is put under its final name, and counts as soon as
+``_part-00001.json`` stands beside it: object storage cannot rename.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import tempfile
+import uuid
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from airflow_provider_bitrix24.exceptions import ConfigurationError
+from airflow_provider_bitrix24.execution.storage import make_folder, put_file
+from airflow_provider_bitrix24.exports.typed_batches import Misfits
+
+_SIDECAR = re.compile(r"_part-(\d{5})\.json")
+SUCCESS, MANIFEST, PLAN = "_SUCCESS", "_manifest.json", "_load.json"
+
+
+@dataclass(frozen=True)
+class Part:
+    """
+    One part file.
+
+    :param after: the id that the part before ends with; None in the first one, and where rows have no ids.
+    :param columns: the types of its columns.
+    :param misfits: values, and those that did not fit or were rounded, by column.
+    """
+
+    number: int
+    name: str
+    rows: int
+    bytes: int
+    sha256: str
+    after: int | None
+    first_id: int | None
+    last_id: int | None
+    columns: Mapping[str, str]
+    misfits: Misfits
+
+
+class LoadFolder:
+    """
+    :param folder: an ``ObjectStoragePath``, ``<destination>/load=<name>``.
+    """
+
+    def __init__(self, folder: Any) -> None:
+        self.path = folder
+
+    def begin(self, plan: Mapping[str, Any]) -> dict[str, Any]:
+        """Keep the plan of the first try, or return it: a later try goes on under the same window."""
+        kept = self._read(PLAN)
+        if kept is not None:
+            return dict(kept)
+        make_folder(self.path)
+        self._write(PLAN, plan)
+        return dict(plan)
+
+    @property
+    def is_published(self) -> bool:
+        return self._read(MANIFEST) is not None and bool((self.path / SUCCESS).exists())
+
+    def manifest(self) -> dict[str, Any]:
+        return dict(self._read(MANIFEST) or {})
+
+    def parts(self) -> list[Part]:
+        """
+        The parts that earlier tries have put, in their order.
+
+        :raises ConfigurationError: two processes wrote them.
+        """
+        numbers = sorted(int(found[1]) for name in self._names() if (found := _SIDECAR.fullmatch(name)))
+        parts = [_part(self._read(f"_part-{number:05}.json")) for number in numbers]
+        last: int | None = None
+        for place, part in enumerate(parts, start=1):
+            if part.number != place or part.after != last:
+                raise ConfigurationError(
+                    f"another process of this task writes the same load, {self.path}",
+                    next_step="end one of them, and clear the task: it begins a load of its own",
+                )
+            last = part.last_id
+        return parts
+
+    def put(self, file: Path, part: Part) -> Part:
+        """Put a part that is whole in a file of this worker."""
+        put_file(file, self.path / part.name)
+        self._write(f"_part-{part.number:05}.json", asdict(part))
+        return part
+
+    def publish(self, manifest: Mapping[str, Any]) -> None:
+        """Make the load visible: nothing is written to it after this."""
+        self._write(MANIFEST, manifest)
+        (self.path / SUCCESS).write_bytes(b"")
+
+    def _names(self) -> list[str]:
+        try:
+            return [path.name for path in self.path.iterdir()]
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+
+    def _read(self, name: str) -> Any:
+        with suppress(FileNotFoundError, ValueError):
+            return json.loads((self.path / name).read_text())
+        return None
+
+    def _write(self, name: str, value: Any) -> None:
+        write_json(self.path / name, value)
+
+
+def _part(kept: Any) -> Part:
+    return Part(**{**kept, "misfits": Misfits(**kept["misfits"])})
+
+
+def write_json(path: Any, value: Any) -> None:
+    """Put a small JSON document."""
+    with tempfile.NamedTemporaryFile(prefix="bitrix24-") as spool:
+        spool.write(json.dumps(value, ensure_ascii=False).encode())
+        spool.flush()
+        put_file(Path(spool.name), path)
+
+
+def part_name(number: int, ending: str) -> str:
+    """A name that no other try has: a part is never replaced."""
+    return f"part-{number:05}-{uuid.uuid4().hex[:12]}.{ending}"

@@ -1,0 +1,135 @@
+"""Rows of a list into the part files of a load."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from itertools import islice
+from pathlib import Path
+
+from airflow_provider_bitrix24.exports.formats import FORMATS
+from airflow_provider_bitrix24.exports.load_folder import LoadFolder, Part, part_name
+from airflow_provider_bitrix24.exports.typed_batches import Misfits, TypedBatch, TypedBatches
+from airflow_provider_bitrix24.types import Row
+
+#: Rows of one part at most. A part is what a retry does not read again.
+ROWS_OF_A_PART = 50_000
+#: Rows of one batch at most, and about how many bytes it takes. The first one tells how wide the rows are.
+_ROWS_OF_A_BATCH, _BYTES_OF_A_BATCH, _ROWS_OF_THE_FIRST = 5000, 8 * 2**20, 500
+
+
+class PartFiles:
+    """
+    Writes parts one after the other. A part ends where it is full, and where a column is new.
+
+    :param folder: where they go.
+    :param format_: a key of ``FORMATS``.
+    :param id_of: the id of a row; None where rows have none.
+    :param before: the parts of earlier tries.
+    """
+
+    def __init__(
+        self,
+        folder: LoadFolder,
+        format_: str,
+        batches: TypedBatches,
+        id_of: Callable[[Row], int] | None,
+        before: Iterable[Part] = (),
+    ) -> None:
+        self.parts = list(before)
+        self._folder, self._format, self._batches, self._id_of = folder, format_, batches, id_of
+
+    def write(self, rows: Iterable[Row]) -> Iterator[Part]:
+        """Write all rows, and yield each part as soon as it is put."""
+        part: _OpenPart | None = None
+        try:
+            for several, typed in _typed(rows, self._batches):
+                if part is not None and not part.takes(typed):
+                    yield self._put(part)
+                    part = None
+                if part is None:
+                    part = _OpenPart(self._format, typed, self._batches)
+                part.add(several, typed)
+            if part is not None:
+                yield self._put(part)
+                part = None
+        finally:
+            if part is not None:
+                part.discard()
+
+    def _put(self, done: _OpenPart) -> Part:
+        first, last = (None, None) if self._id_of is None else map(self._id_of, (done.first, done.last))
+        with done.whole() as file:
+            part = Part(
+                number=len(self.parts) + 1,
+                name=part_name(len(self.parts) + 1, self._format),
+                rows=done.rows,
+                bytes=file.stat().st_size,
+                sha256=_sha256(file),
+                after=self.parts[-1].last_id if self.parts else None,
+                first_id=first,
+                last_id=last,
+                columns=done.columns,
+                misfits=done.misfits,
+            )
+            self._folder.put(file, part)
+        self.parts.append(part)
+        return part
+
+
+class _OpenPart:
+    """A part that is being written, in a private file of this worker."""
+
+    def __init__(self, format_: str, typed: TypedBatch, batches: TypedBatches) -> None:
+        self._spool = tempfile.NamedTemporaryFile(prefix="bitrix24-part-")  # noqa: SIM115 - closed by whole or discard
+        self._schema = typed.batch.schema
+        self.columns = {field.name: str(field.type) for field in self._schema}
+        self._writer = FORMATS[format_](self._spool, self._schema, {column.name: column for column in batches.columns})
+        self.rows = 0
+        self.misfits = Misfits()
+        self.first: Row = {}
+        self.last: Row = {}
+
+    def takes(self, typed: TypedBatch) -> bool:
+        """Whether a batch may stand in this part."""
+        return bool(typed.batch.schema == self._schema and self.rows + typed.batch.num_rows <= ROWS_OF_A_PART)
+
+    def add(self, rows: list[Row], typed: TypedBatch) -> None:
+        self._writer.write(typed.batch)
+        self.misfits.add(typed.misfits)
+        self.first = self.first or rows[0]
+        self.last = rows[-1]
+        self.rows += len(rows)
+
+    @contextmanager
+    def whole(self) -> Iterator[Path]:
+        """The file of the part, to its end; it is gone afterwards."""
+        with self._spool:
+            self._writer.close()
+            self._spool.flush()
+            yield Path(self._spool.name)
+
+    def discard(self) -> None:
+        with self._spool, suppress(Exception):
+            self._writer.close()
+
+
+def _typed(rows: Iterable[Row], batches: TypedBatches) -> Iterator[tuple[list[Row], TypedBatch]]:
+    """Rows in batches of about the same size in memory."""
+    left = iter(rows)
+    size = _ROWS_OF_THE_FIRST
+    while several := list(islice(left, size)):
+        typed = batches.batch(several)
+        yield several, typed
+        width = typed.batch.nbytes / len(several)
+        size = max(1, min(_ROWS_OF_A_BATCH, ROWS_OF_A_PART, int(_BYTES_OF_A_BATCH / max(width, 1))))
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as stream:
+        digest = hashlib.sha256()
+        while block := stream.read(2**20):
+            digest.update(block)
+        return digest.hexdigest()

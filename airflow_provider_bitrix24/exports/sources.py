@@ -1,0 +1,98 @@
+"""The list that a load reads: its method, its parameters, and the table that its rows make."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_bitrix24.crm import multifields
+from airflow_provider_bitrix24.crm.items import LIST
+from airflow_provider_bitrix24.crm.values import ItemField
+from airflow_provider_bitrix24.exceptions import ConfigurationError
+from airflow_provider_bitrix24.execution.checkpoint import digest_of
+from airflow_provider_bitrix24.exports.tables import Table, old_names, table_of
+
+if TYPE_CHECKING:
+    from airflow_provider_bitrix24.methods import Method
+    from airflow_provider_bitrix24.rest.client import Client
+
+#: Without a select these methods leave out fields that users made, and phones.
+_WITH_USER_FIELDS = re.compile(r"crm\.(activity|company|contact|deal|lead|quote)\.list|tasks\.task\.list")
+
+
+@dataclass(frozen=True)
+class Source:
+    """
+    :param params: of the method, with select and the author's filter.
+    :param selects: whether the author chose the columns.
+    """
+
+    method: Method
+    params: Mapping[str, Any]
+    table: Table
+    selects: bool
+
+    @property
+    def filter(self) -> dict[str, Any]:
+        """The author's conditions."""
+        name = self.method.rows.filter if self.method.rows else None
+        given = self.params.get(name) if name else None
+        return dict(given) if isinstance(given, Mapping) else {}
+
+    @property
+    def key(self) -> str:
+        """The same for every load of the same rows."""
+        params = {name: value for name, value in self.params.items() if name.lower() != "select"}
+        return f"{self.table.name}-{digest_of(self.method.name, self.method.version, params)}"
+
+    @property
+    def is_resumable(self) -> bool:
+        """Whether a later try goes on behind the last part: the list is read in order of id, from any id on."""
+        rows = self.method.rows
+        return rows is not None and rows.paging == "keyset" and rows.filter_id is not None
+
+    def id_of(self, row: Mapping[str, Any]) -> int:
+        """The id of a row of a list that is read in order of id."""
+        return int(row[(self.method.rows and self.method.rows.id_key) or "id"])
+
+
+def source_of(client: Client, method: Method, params: Mapping[str, Any], select: Sequence[str] | None) -> Source:
+    """
+    :param params: of the method, without select.
+    :param select: names of fields in any spelling; None for all.
+    :raises ConfigurationError: not a list, or a name that is not a field.
+    """
+    if method.rows is None:
+        raise ConfigurationError("not known to be a list", method=method.name, next_step="name a list method")
+    given = [name for name in params if name.lower() == "select"]
+    if given:
+        raise ConfigurationError(
+            f"the parameters have {given[0]!r}", method=method.name, next_step="give the argument select instead"
+        )
+    table = table_of(client, method, params)
+    if select is not None:
+        table = table.selecting(select)
+    params = dict(params)
+    if method.rows.select:
+        names = _selected(method, table, all_=select is None)
+        if names:
+            params[method.rows.select] = names
+    return Source(method, params, table, select is not None)
+
+
+def _selected(method: Method, table: Table, *, all_: bool) -> list[str]:
+    """What is asked for."""
+    has_multifields = any(field.type == "crm_multifield" for field in table.fields)
+    if method.name == LIST:
+        # Phones and the like come only with all.
+        return ["*"] if all_ or has_multifields else [field.name for field in table.fields]
+    if all_ and not _WITH_USER_FIELDS.fullmatch(method.name.lower()):
+        return []
+    names = ["*", "UF_*"] if all_ else [_old_name(field) for field in table.fields if field.name != "fm"]
+    return [*names, *(multifields.TYPES if has_multifields else ())]
+
+
+def _old_name(field: ItemField) -> str:
+    return next(iter(old_names(field)), field.upper_name)

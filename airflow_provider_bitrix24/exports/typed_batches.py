@@ -1,0 +1,126 @@
+"""Rows of a list as Arrow record batches with the types of their fields."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+
+from airflow_provider_bitrix24.crm.values import ItemField
+from airflow_provider_bitrix24.exports.casts import cast
+from airflow_provider_bitrix24.exports.columns import Column, columns_of
+from airflow_provider_bitrix24.exports.tables import field_of_values, old_names, unknown_names
+from airflow_provider_bitrix24.types import Row
+
+#: The column of values that do not fit.
+BAD = "_bad"
+
+
+@dataclass
+class Misfits:
+    """
+    What did not fit its column, of one batch or of several.
+
+    :param values: how many values there were, by column.
+    :param bad: how many of them did not fit; they are null, and stand in the column ``_bad``.
+    :param rounded: how many amounts had more decimals than their column.
+    """
+
+    values: dict[str, int] = field(default_factory=dict)
+    bad: dict[str, int] = field(default_factory=dict)
+    rounded: dict[str, int] = field(default_factory=dict)
+
+    def add(self, others: Misfits) -> None:
+        for counts, more in ((self.values, others.values), (self.bad, others.bad), (self.rounded, others.rounded)):
+            for name, count in more.items():
+                counts[name] = counts.get(name, 0) + count
+
+    def worst(self) -> tuple[str, float]:
+        """The column with the largest share of values that do not fit, and that share; 0 where all fit."""
+        share, name = max(((bad / self.values[name], name) for name, bad in self.bad.items()), default=(0.0, ""))
+        return name, share
+
+
+@dataclass(frozen=True)
+class TypedBatch:
+    """
+    Rows as a record batch.
+
+    :param batch: its last column, ``_bad``, is JSON: the values of a row that do not fit their columns, by the column's
+        name; null where all fit.
+    """
+
+    batch: Any
+    misfits: Misfits
+
+
+class TypedBatches:
+    """
+    Record batches of rows, one after the other.
+
+    A name that no field has gets a column of its own, in the batch where it comes first: ``columns`` grows.
+
+    :param fields: what is known before the first row.
+    :param takes_unknown: whether names that no field has are taken; they are left out where the author chose columns.
+    """
+
+    def __init__(self, fields: Sequence[ItemField], *, takes_unknown: bool = True) -> None:
+        self.fields = tuple(fields)
+        self.columns = columns_of(fields)
+        #: Columns of names that no field has.
+        self.found: list[str] = []
+        self._takes_unknown = takes_unknown
+
+    def batch(self, rows: Sequence[Row]) -> TypedBatch:
+        """One batch."""
+        if self._takes_unknown:
+            self._take_unknown(rows)
+        arrays = {}
+        misfits = Misfits()
+        bad: dict[int, dict[str, Any]] = {}
+        for column in self.columns:
+            values = _values(column, rows)
+            done = cast(column, values)
+            arrays[column.name] = done.array
+            misfits.values[column.name] = len(values) - done.array.null_count + len(done.misfits)
+            if done.rounded:
+                misfits.rounded[column.name] = done.rounded
+            if done.misfits:
+                misfits.bad[column.name] = len(done.misfits)
+            for position in done.misfits:
+                bad.setdefault(position, {})[column.name] = values[position]
+        texts = [json.dumps(bad[position]) if position in bad else None for position in range(len(rows))]
+        return TypedBatch(pa.RecordBatch.from_pydict({**arrays, BAD: pa.array(texts, pa.string())}), misfits)
+
+    def _take_unknown(self, rows: Sequence[Row]) -> None:
+        names = unknown_names(self.fields, rows)
+        if not names:
+            return
+        fields = [field_of_values(name, [row.get(name) for row in rows]) for name in names]
+        self.fields = (*self.fields, *fields)
+        columns = columns_of(fields, self.columns)
+        self.found += [column.name for column in columns[len(self.columns) :]]
+        self.columns = columns
+
+
+def _values(column: Column, rows: Sequence[Row]) -> list[Any]:
+    """What rows have under a column's field, in whichever spelling their method has."""
+    described = column.field
+    if described.type == "crm_multifield":
+        return [_entries(row, described.upper_name) for row in rows]
+    for key in dict.fromkeys((described.name, described.upper_name, *old_names(described))):
+        if any(key in row for row in rows):
+            return [row.get(key) for row in rows]
+    return [None] * len(rows)
+
+
+def _entries(row: Row, kind: str) -> list[dict[str, Any]]:
+    """Phones and the like as ``[{"id": 7, "type": "WORK", "value": "+1555"}]``, out of ``fm`` or of ``PHONE``."""
+    new = [entry for entry in row.get("fm") or () if entry.get("typeId") == kind]
+    old = row.get(kind) or ()
+    return [{"id": int(entry["id"]), "type": entry.get("valueType"), "value": entry.get("value")} for entry in new] + [
+        {"id": int(entry["ID"]), "type": entry.get("VALUE_TYPE"), "value": entry.get("VALUE")} for entry in old
+    ]
