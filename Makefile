@@ -16,7 +16,7 @@ help:
 	@echo "make demo         delete payments from a DAG, in real Airflow, at a Bitrix24 on this computer"
 	@echo "make test         run all tests on Airflow $(VERSIONS); ARGS='-k limits' selects some"
 	@echo "make check        check format, lint, types, layers, words and the documents"
-	@echo "make bench        measure speed against other clients, and write bench/RESULTS.md; takes 10 minutes"
+	@echo "make bench        measure speed against other clients, and write bench/RESULTS.md; takes 20 minutes"
 	@echo "make sdks         run official and community SDKs against the sandbox; needs Node.js and npm"
 	@echo "make environments make .venv/airflow-VERSION for Airflow $(VERSIONS)"
 	@echo "make constraints  pin the newest allowed versions in ci/constraints-*.txt"

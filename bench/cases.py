@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from statistics import median
 
 from bench.bulk_write import SOURCES
+from bench.files import WORK
 from bench.portal import Portal, least_seconds
 from bench.runs import Bench, Run
 from bench.sandbox import call_speeds, memory_mib, start_seconds
@@ -20,6 +21,7 @@ ROUNDS = 5
 CALLS = 200
 DEALS, MANY_DEALS = 50_000, 500_000
 PAYMENTS = 2_000
+FILED_DEALS = 200_000
 ROWS, FEW_ROWS = 100_000, 10_000
 #: A distant portal: how much later it answers, what a command of a batch takes, and what is asked of it.
 LATENCY_SECONDS, COMMAND_SECONDS = 0.1, 0.02
@@ -219,6 +221,29 @@ def distant(bench: Bench) -> Table:
     return table
 
 
+def files(bench: Bench) -> Table:
+    columns = ("deals, and what is done with their rows", "seconds", "client's CPU s", "requests", "memory growth, MiB")
+    table = Table("All fields of deals in files, by the operator for loads", columns)
+    runs: dict[tuple[str, int], Run] = {}
+    for deals in (DEALS, FILED_DEALS):
+        with Portal(deals=deals, seed=1) as portal:
+            for work in WORK if deals == FILED_DEALS else ("Parquet",):
+                run = runs[work, deals] = bench.load(portal, work, deals)
+                figures = (_seconds([run]), _cpu([run]), f"{run.seen.requests:,}", f"{run.growth_mib:.0f}")
+                table.lines.append((f"{deals:,}, {work}", *figures))
+                table.promise(f"all {deals:,} rows, {work}", run.failure or "yes", not run.failure)
+    typed, parquet = runs["typed", FILED_DEALS], runs["Parquet", FILED_DEALS]
+    times = parquet.cpu_seconds / typed.cpu_seconds
+    table.promise(
+        "Parquet takes at most 1.3 times the CPU of making and typing the rows", f"{times:.2f} times", times <= 1.3
+    )
+    growth = parquet.growth_mib
+    table.promise("memory grows by less than 160 MiB, Parquet", f"{growth:.0f} MiB", growth < 160)
+    flat = growth < runs["Parquet", DEALS].growth_mib + 16
+    table.promise(f"and by no more (16 MiB aside) than with {DEALS:,}, Parquet", f"{growth:.0f} MiB", flat)
+    return table
+
+
 def imports(bench: Bench) -> Table:
     table = Table("Import", ("module", "seconds", "seconds, Airflow being imported already"))
     airflow = "from airflow.sdk import DAG, BaseHook, BaseOperator"
@@ -260,7 +285,7 @@ def sandbox(bench: Bench) -> Table:
 
 
 CASES: dict[str, Callable[[Bench], Table]] = {
-    case.__name__: case for case in (calls, rows, limited, delete, distant, bulk_write, imports, sandbox)
+    case.__name__: case for case in (calls, rows, limited, delete, distant, bulk_write, files, imports, sandbox)
 }
 
 

@@ -60,6 +60,15 @@ class Bench(ExitStack):
             bitrix24 = {"AIRFLOW_CONN_BITRIX24_DEFAULT": portal.connection}
             return self._measured(portal, ["bench.bulk_write"], text, **bitrix24, **more)
 
+    def load(self, portal: Portal, work: str, deals: int) -> Run:
+        """
+        All deals with all their fields.
+
+        :param work: what is done with them, one of ``files.WORK``.
+        """
+        text = json.dumps({"work": work, "deals": deals})
+        return self._measured(portal, ["bench.files"], text, AIRFLOW_CONN_BITRIX24_DEFAULT=portal.connection)
+
     def _measured(self, portal: Portal, module: Sequence[str], text: str, processes: int = 1, **more: str) -> Run:
         """
         :param text: for the standard input of each process.

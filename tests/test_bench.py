@@ -36,6 +36,12 @@ def test_each_task_is_done_over_the_wire_in_a_process_of_its_own(bench: Bench, p
     assert (deleted.failure, deleted.seen.requests) == ("", 2)
 
 
+def test_rows_are_loaded_into_files_in_a_process_of_its_own(bench: Bench, portal: Portal) -> None:
+    run = bench.load(portal, "CSV", 120)
+    assert (run.failure, run.seen.requests > 3, run.cpu_seconds > 0) == ("", True, True)
+    assert bench.load(portal, "typed", 121).failure == "This did not hold: all 121 deals came once"
+
+
 def test_the_requests_of_several_processes_are_counted_together(bench: Bench, portal: Portal) -> None:
     assert bench.run(portal, "bare", "calls", calls=5, processes=2).seen.requests == 10
 
