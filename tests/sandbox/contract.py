@@ -228,6 +228,26 @@ STAND_INS: dict[str, dict[str, str]] = {
         "ELEMENT_ID": "element with file",
         "FIELD_ID": "file field",
     },
+    **{
+        f"crm.documentgenerator.document.{action}": {
+            "id": "document",
+            "templateId": "template",
+            "entityId": "deal",
+            "filter.entityId": "deal",
+            "fields.entityId": "deal",
+            **{f"fields.{name}Content": "base64" for name in ("file", "pdf", "image")},
+        }
+        for action in ("add", "delete", "enablepublicurl", "get", "list", "update", "upload")
+    },
+    **{
+        f"crm.documentgenerator.template.{action}": {
+            "id": "template",
+            "fields.numeratorId": "numerator",
+            "fields.file.1": "base64",
+        }
+        for action in ("add", "delete", "get", "update")
+    },
+    **{f"crm.documentgenerator.numerator.{action}": {"id": "numerator"} for action in ("delete", "get", "update")},
     "task.checklistitem.getlist": {"TASKID": "task"},
     "user.add": {"EMAIL": "new mail"},
     "user.update": {"ID": "user"},
@@ -303,6 +323,11 @@ def new_objects(portal: Sandbox, result: Any) -> dict[str, Any]:
         "lists.field.add", {**own_list, "FIELDS": {"NAME": "File", "TYPE": "S:DiskFile", "CODE": "FILE"}}
     )
     with_file = {**element, "ELEMENT_CODE": f"file_{deal}", "FIELDS": {"NAME": "With a file", file_field: file}}
+    numerator = result("crm.documentgenerator.numerator.add", {"fields": {"name": "Own", "template": "{NUMBER}"}})
+    template = {"name": "Offer", "numeratorId": numerator["numerator"]["id"], "region": "de", "entityTypeId": [2]}
+    template = {"fields": {**template, "users": ["UA"], "file": ["offer.docx", "dGVzdA=="]}}
+    template_id = int(result("crm.documentgenerator.template.add", template)["template"]["id"])
+    made = {"templateId": template_id, "entityTypeId": 2, "entityId": deal}
     own_chat = result("im.chat.add", {"USERS": [7], "MESSAGE": "Hi", "ENTITY_TYPE": "CRM", "ENTITY_ID": "DEAL|1663"})
     comment = {"POST_MESSAGE": "Hi", "UF_FORUM_MESSAGE_DOC": [f"n{file}"]}
     product = {"paymentId": payment, "rowId": product_row, "quantity": 2}
@@ -324,6 +349,10 @@ def new_objects(portal: Sandbox, result: Any) -> dict[str, Any]:
         "section": result("lists.section.add", section),
         "element with file": result("lists.element.add", with_file),
         "file field": file_field.removeprefix("PROPERTY_"),
+        "numerator": numerator["numerator"]["id"],
+        "template": template_id,
+        "document": result("crm.documentgenerator.document.add", made)["document"]["id"],
+        "base64": "dGVzdA==",
         "any name": "%Test%",
         "later": "2035-12-31",
         "administrator": portal.admin.id,
@@ -410,7 +439,10 @@ def new_objects(portal: Sandbox, result: Any) -> dict[str, Any]:
 
 
 #: Parameters of examples that the sandbox refuses by name, see ``methods/not_modelled.py``.
-_REFUSED = {"tasks.task.list": (("params",), ("filter", "::SUBFILTER-PARAMS"))}
+_REFUSED = {
+    "crm.documentgenerator.document.add": (("fields",),),
+    "tasks.task.list": (("params",), ("filter", "::SUBFILTER-PARAMS")),
+}
 
 
 def made_ready(page: str, params: Any, objects: dict[str, Any]) -> Any:

@@ -33,6 +33,7 @@ _ELEMENTS = {
     "Type uf_enum_element": ("field", "enum", 0),
     "Parameter SETTINGS": ("fields", "SETTINGS"),
     "Parameter settings": ("field", "settings"),
+    "Parameter Settings": ("fields", "settings"),
     "NAV_PARAMS Parameter": ("PARAMS", "NAV_PARAMS"),
     "Parameter LANG": ("fields", "LANG", "en"),
 }
@@ -223,6 +224,8 @@ def _of_a_choice(page: str, objects: Mapping[str, Any]) -> Any:
 
 
 def place_of(title: str, content: dict[str, Any]) -> tuple[str | int, ...]:
+    if title == "Parameters" and ".numerator." in content["method"]:
+        return ("fields", "settings", "Bitrix_Main_Numerator_Generator_SequentNumberGenerator")
     if title in _ELEMENTS:
         return _ELEMENTS[title]
     for pattern, place in _PLACES.items():

@@ -42,6 +42,14 @@ DEVIATIONS = {
     "batch": (r"\.result\.result\.get_user\.TIMESTAMP_X", "text here, an empty object on the page of `user.current`"),
     "catalog.product.list": (r"\.result\.products\[0\]\.property", "goods of the documentation's own catalogue"),
     "crm.activity.list": (r"\.time\.operating_reset_at", "a time as text here only: a number on every other page"),
+    **dict.fromkeys(
+        [f"crm.documentgenerator.document.{action}" for action in ("add", "get", "update")],
+        (r"\.result\.document\.(image|pdf)Url", "the sandbox makes neither a PDF nor an image of a document"),
+    ),
+    "crm.documentgenerator.document.list": (
+        r"\.result\.documents\[0\]\.(\w+Id|updateTime|values|createdBy|updatedBy|(pdf|image)Url)",
+        "prints fields that its own `select` leaves out; the sandbox makes neither a PDF nor an image",
+    ),
     "event.offline.list": (
         r"\.result\[0\]\.EVENT_(DATA|ADDITIONAL)",
         "`false` is printed; a portal tells which object it was, and who changed it (server source)",

@@ -80,6 +80,21 @@ ASKED = {
     "task.commentitem.getlist": {"TASKID": 1, "FILTER": {">=POST_DATE": "2025-01-01"}},
     "lists.delete": {"IBLOCK_TYPE_ID": "lists", "IBLOCK_ID": GONE},
     "lists.update": {"IBLOCK_TYPE_ID": "lists", "IBLOCK_ID": GONE, "FIELDS": {"NAME": "x"}},
+    "crm.documentgenerator.document.add": {"templateId": GONE, "entityTypeId": GONE, "entityId": 1},
+    "crm.documentgenerator.document.delete": {},
+    **{f"crm.documentgenerator.document.{action}": {"id": GONE} for action in ("enablepublicurl", "get", "update")},
+    "crm.documentgenerator.document.list": {},
+    "crm.documentgenerator.document.upload": {"fields": ""},
+    "crm.documentgenerator.numerator.add": {"fields": {"name": "x"}},
+    **{
+        f"crm.documentgenerator.numerator.{action}": {"id": GONE, "fields": {}}
+        for action in ("delete", "get", "update")
+    },
+    "crm.documentgenerator.template.add": {"fields": {"name": "x", "region": "de", "entityTypeId": [2]}},
+    **{
+        f"crm.documentgenerator.template.{action}": {"id": GONE, "fields": {}} for action in ("delete", "get", "update")
+    },
+    **{f"crm.documentgenerator.{rows}.list": {} for rows in ("numerator", "template")},
     **{f"lists.element.{action}": {"IBLOCK_TYPE_ID": "lists"} for action in ("delete", "get", "get.file.url")},
     **{f"lists.section.{action}": {"IBLOCK_TYPE_ID": "lists"} for action in ("add", "delete", "get", "update")},
     "crm.status.add": {"fields": {"ENTITY_ID": "SOURCE"}},
@@ -231,6 +246,8 @@ WITHOUT_RIGHTS = {
         "crm.type.list",
         "sale.payment.add",
     ),
+    *(f"crm.documentgenerator.document.{action}" for action in ("get", "list", "update")),
+    *(f"crm.documentgenerator.{rows}.list" for rows in ("numerator", "template")),
     *("crm.item.delivery.list", "crm.item.payment.list", "crm.item.productrow.list", "event.unbind"),
     *("crm.item.productrow.getAvailableForPayment", "sale.paysystem.list"),
     *(f"event.offline.{action}" for action in ("clear", "error", "get", "list")),

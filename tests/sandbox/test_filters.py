@@ -33,7 +33,9 @@ ALWAYS = {
 #: Of these the portal has one.
 SINGLE = ("crm.type.list", "disk.storage.getList")
 
-CAMEL_CASE = re.compile(r"crm\.(item|type)\.|sale\.(payment|order|basketitem)\.|catalog\.|userfieldconfig")
+CAMEL_CASE = re.compile(
+    r"crm\.(item|type|documentgenerator)\.|sale\.(payment|order|basketitem)\.|catalog\.|userfieldconfig"
+)
 
 
 def id_name(page):
@@ -89,6 +91,9 @@ def lists(portal, open_line):
         ("disk.folder.uploadFile", {"id": 8901, "data": {"NAME": "first.txt"}, "fileContent": _FILE}),
     ):
         assert "error" not in line.post(method, params)[1]
+    numerator = line.post("crm.documentgenerator.numerator.add", {"fields": {"name": "x", "template": "{NUMBER}"}})
+    template = {"name": "x", "numeratorId": numerator[1]["result"]["numerator"]["id"], "region": "de"}
+    template |= {"entityTypeId": [2], "file": _FILE}
     for number in range(5):
         payment = portal.add_payment(1, sum=number)
         row, delivery = portal.add_product_row(1, price=number, quantity=10), portal.add_delivery(1, price=number)
@@ -99,6 +104,8 @@ def lists(portal, open_line):
             ("crm.timeline.comment.add", {"fields": {"ENTITY_TYPE": "deal", "ENTITY_ID": 1, "COMMENT": "x"}}),
             ("lists.element.add", {**own_list, "ELEMENT_CODE": f"e{number}", "FIELDS": {"NAME": "Element"}}),
             ("lists.section.add", {**own_list, "SECTION_CODE": f"s{number}", "FIELDS": {"NAME": "Section"}}),
+            ("crm.documentgenerator.template.add", {"fields": template}),
+            ("crm.documentgenerator.document.add", {"templateId": 39, "entityTypeId": 2, "entityId": 1}),
             ("disk.file.uploadVersion", {"id": 8902, "fileContent": _FILE}),
             (
                 "disk.folder.uploadFile",
@@ -127,6 +134,8 @@ def lists(portal, open_line):
 
 def rows_of(result):
     while isinstance(result, dict):
+        if all(key.isdigit() for key in result):
+            return list(result.values())
         (result,) = result.values()
     return result
 

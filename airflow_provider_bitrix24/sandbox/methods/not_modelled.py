@@ -18,6 +18,7 @@ _OLD_KINDS = ("company", "contact", "deal", "lead", "quote")
 PLACES: Mapping[str, tuple[str, ...]] = {
     **{f"crm.activity.{action}": _WEBDAV for action in ("add", "update")},
     **{f"crm.{kind}.add": _IMPORT for kind in _OLD_KINDS},
+    "crm.documentgenerator.document.add": ("fields",),
     "crm.quote.productrows.set": ("rows.*.PRODUCT_DESCRIPTION",),
     **{f"user.{action}": ("PERSONAL_PHOTO", "WORK_LOGO") for action in ("add", "update")},
     **{f"lists.{action}": ("FIELDS.PICTURE",) for action in ("add", "update")},

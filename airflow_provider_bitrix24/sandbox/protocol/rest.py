@@ -23,7 +23,7 @@ from airflow_provider_bitrix24.sandbox.protocol.rest_v3 import ProtocolV3, error
 from airflow_provider_bitrix24.sandbox.state.calls import Call
 from airflow_provider_bitrix24.sandbox.state.faults import Fault
 from airflow_provider_bitrix24.sandbox.state.limits import Bill
-from airflow_provider_bitrix24.sandbox.state.portal import PortalState
+from airflow_provider_bitrix24.sandbox.state.portal import DOWNLOADS, PortalState
 from airflow_provider_bitrix24.sandbox.state.users import User
 
 log = logging.getLogger(__name__)
@@ -122,8 +122,8 @@ class Protocol:
     def _call(self, address: Address, user: User | None, call: Call, request: HttpRequest) -> Answer:
         if address.is_v3:
             return self._v3.call(self._authorized(address, user, call), call, request.body)
-        if address.method == "download":
-            return self._file(call.params)
+        if address.method in DOWNLOADS:
+            return self._file(address.method, call.params)
         if address.method == "upload":
             return self._upload(call, request)
         signs = {"auth"} if address.user_id is not None else {"auth", "access_token"}
@@ -144,9 +144,9 @@ class Protocol:
         body["time"] = answer.time
         return json_answer(body)
 
-    def _file(self, params: Params) -> Answer:
+    def _file(self, action: str, params: Params) -> Answer:
         """What a ``DOWNLOAD_URL`` answers."""
-        found = self._portal.downloaded(params)
+        found = self._portal.downloaded(action, params)
         if found is None:
             raise Refusal("ACCESS_DENIED", "Access denied", 403)
         name, content = found

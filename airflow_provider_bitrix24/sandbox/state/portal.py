@@ -21,6 +21,15 @@ from airflow_provider_bitrix24.sandbox.state.settings import Settings
 from airflow_provider_bitrix24.sandbox.state.store import Store
 from airflow_provider_bitrix24.sandbox.state.users import User
 
+#: What stands in the addresses of files: of those of the drive, and of documents.
+DOWNLOADS = frozenset(
+    (
+        "download",
+        "crm.documentgenerator.template.download",
+        *(f"crm.documentgenerator.document.{action}" for action in ("download", "getPdf", "getImage")),
+    )
+)
+
 
 class PortalState(PortalCore):
     """One portal. Whoever reads or changes it holds ``lock``: the server runs in a thread of its own."""
@@ -60,13 +69,13 @@ class PortalState(PortalCore):
         """A description in the portal's language."""
         return texts.text(self.settings.language, key, **values)
 
-    def download_url(self, file_id: int) -> str:
-        """Where the bytes of a file are; whoever has the address may have them."""
-        return self._signed_url("download", file_id)
+    def download_url(self, file_id: int, action: str = "download") -> str:
+        """Where the bytes of a file are, under one of :data:`DOWNLOADS`; whoever has the address may have them."""
+        return self._signed_url(action, file_id)
 
-    def downloaded(self, query: Mapping[str, Any]) -> tuple[str, bytes] | None:
+    def downloaded(self, action: str, query: Mapping[str, Any]) -> tuple[str, bytes] | None:
         """Name and bytes of the file at an address of :meth:`download_url`."""
-        file_id = self._signed_number("download", query)
+        file_id = self._signed_number(action, query)
         return None if file_id is None else self.store.files.get(file_id)
 
     def upload_url(self, upload_id: int) -> str:
