@@ -12,6 +12,8 @@ _OPERATORS = ("bulk_write", "crm", "crm_import", "crm_upsert", "delete_payments"
 _SENSORS = ("crm", "payment", "rest")
 #: Modules of transfers, each with what it carries rows to.
 _TRANSFERS = {"to_object_storage": "Object storage"}
+#: Modules of triggers.
+_TRIGGERS = ("sensor",)
 _HOOK = f"{_PACKAGE}.hooks.bitrix24.Bitrix24Hook"
 
 #: Which standard fields the connection form shows, under which names (keys as in ``provider_info.schema.json``).
@@ -175,6 +177,9 @@ def get_provider_info() -> dict[str, Any]:
                 "python-module": f"{_PACKAGE}.transfers.{name}",
             }
             for name, target in _TRANSFERS.items()
+        ],
+        "triggers": [
+            {"integration-name": _NAME, "python-modules": [f"{_PACKAGE}.triggers.{name}" for name in _TRIGGERS]}
         ],
         "connection-types": [
             {

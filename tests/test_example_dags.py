@@ -5,11 +5,15 @@ from __future__ import annotations
 import importlib.util
 import json
 import sqlite3
+import threading
+import time
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet
+
+from tests.rest.clients import client_of
 
 EXAMPLES = Path(__file__).parent.parent / "example_dags"
 
@@ -153,3 +157,29 @@ def test_example_bitrix24_mark_paid(portal, connection, run_dag, xcom, task_inst
     assert xcom(run, "pay", 0) is False
     assert task_instance(run, "complain").state == "failed"
     assert xcom(run, "matched")["unmatched"] == [{"deal": "3", "payment": numbers[1], "amount": "11"}]
+
+
+def test_example_bitrix24_wait_for_payment(portal, connection, run_dag, xcom, task_instance):
+    (deal,) = portal.add_deals(1, stageId="NEW")
+    payment_id = portal.add_payment(deal)
+    dag = example_dag("example_bitrix24_wait_for_payment")
+    dag.get_task("paid").poke_interval = 1.0
+
+    def pay_after_two_looks() -> None:
+        while portal.count("crm.item.payment.get") < 2:
+            time.sleep(0.05)
+        client_of(portal).call("crm.item.payment.pay", {"id": payment_id})
+
+    customer = threading.Thread(target=pay_after_two_looks, daemon=True)
+    customer.start()
+    run = run_dag(dag, {"deal_id": deal, "payment_id": payment_id})
+    customer.join(10)
+    assert run.state == "success"
+    assert xcom(run, "paid")["id"] == payment_id
+    assert portal.item(2, deal)["stageId"] == "EXECUTING"
+    # Deferring and resuming is one try.
+    assert task_instance(run, "paid").try_number == 1
+
+    portal.remove_payment(payment_id)
+    run = run_dag(dag, {"deal_id": deal, "payment_id": payment_id})
+    assert [task_instance(run, name).state for name in ("paid", "move")] == ["skipped", "skipped"]

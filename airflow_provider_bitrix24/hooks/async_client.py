@@ -19,6 +19,7 @@ from airflow_provider_bitrix24.hooks.bitrix24 import Bitrix24Hook
 
 if TYPE_CHECKING:
     from airflow_provider_bitrix24.rest.client import Client
+    from airflow_provider_bitrix24.rest.portal import Portal
 
 Result = TypeVar("Result")
 
@@ -34,6 +35,27 @@ async def aget_client(conn_id: str, **options: Any) -> Client:
     :param options: of :class:`~airflow_provider_bitrix24.rest.client.Client`, e.g. ``patience_seconds``.
     :raises ConfigurationError: a part of the connection is missing or wrong; the message names it.
     """
+    return client_in_threads(await aget_portal(conn_id), conn_id, **options)
+
+
+async def aget_portal(conn_id: str) -> Portal:
+    """
+    Read an Airflow connection while an event loop runs.
+
+    :param conn_id: the connection's id.
+    :raises ConfigurationError: a part of the connection is missing or wrong; the message names it.
+    """
+    return await sync_to_async(Bitrix24Hook(conn_id).get_portal)()
+
+
+def client_in_threads(portal: Portal, conn_id: str, **options: Any) -> Client:
+    """
+    Return a client to be used in threads while the event loop runs in which this is called.
+
+    :param conn_id: the connection's id, for messages.
+    :param options: of :class:`~airflow_provider_bitrix24.rest.client.Client`, e.g. ``patience_seconds``.
+    :raises ConfigurationError: the extra ``limiter`` or ``token_store`` cannot be used.
+    """
     # It imports requests, which a DAG file has no use for.
     from airflow_provider_bitrix24.hooks.connection import client_for
 
@@ -42,7 +64,6 @@ async def aget_client(conn_id: str, **options: Any) -> Client:
     def ask_airflow(function: Callable[..., Result], *arguments: Any) -> Result:
         return _run_on(loop, function, *arguments)
 
-    portal = await sync_to_async(Bitrix24Hook(conn_id).get_portal)()
     return client_for(portal, conn_id, ask_airflow=ask_airflow, **options)
 
 

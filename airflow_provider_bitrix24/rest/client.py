@@ -111,6 +111,14 @@ class Client:
         """What commands of each method took and answered so far."""
         return self._conversation.command_costs
 
+    def operating_share(self, methods: Iterable[str]) -> float:
+        """
+        The largest part of its operating budget that one of these methods has used lately, as far as answers said it.
+
+        0.5 is half of the connection's ``operating_budget``; 0 where the portal does not count.
+        """
+        return self._conversation.operating.share_used(methods, now=self._conversation.clock())
+
     def scrub(self, text: str) -> str:
         """Take the secrets out of a text of the portal."""
         return self._conversation.scrub(text)

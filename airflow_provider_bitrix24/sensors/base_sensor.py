@@ -6,13 +6,22 @@ import logging
 import time
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from airflow_provider_bitrix24._compat import BaseSensorOperator, PokeReturnValue
+from airflow_provider_bitrix24._compat import (
+    AirflowFailException,
+    AirflowSensorTimeout,
+    AirflowSkipException,
+    BaseSensorOperator,
+    PokeReturnValue,
+    conf,
+)
 from airflow_provider_bitrix24.exceptions import Bitrix24Error, TaskStopped
-from airflow_provider_bitrix24.execution.arguments import number_from_zero
+from airflow_provider_bitrix24.execution.arguments import NOT_GIVEN, NotGiven, flag, number_from_zero
 from airflow_provider_bitrix24.execution.base_operator import Bitrix24BaseOperator
 from airflow_provider_bitrix24.execution.rendered import check_texts
+from airflow_provider_bitrix24.hooks.airflow_outcome import airflow_outcome
 
 if TYPE_CHECKING:
     from airflow_provider_bitrix24.rest.answers.reply import Reply
@@ -22,6 +31,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+#: A trigger ends by itself at its deadline. So many seconds later Airflow ends the task: no triggerer has answered.
+GRACE_SECONDS = 60.0
+#: What Airflow resumes a task with whose trigger did not end by itself.
+_NO_EVENT = "__fail__"
+
 
 class Bitrix24BaseSensor(BaseSensorOperator, Bitrix24BaseOperator):
     """
@@ -30,16 +44,22 @@ class Bitrix24BaseSensor(BaseSensorOperator, Bitrix24BaseOperator):
     ``timeout``, ``poke_interval``, ``mode``, ``soft_fail``, ``silent_fail``, ``never_fail``, ``exponential_backoff``
     and ``max_wait`` are Airflow's, of every sensor.
 
+    :param deferrable: wait in the triggerer and hold no worker; by default as Airflow's setting
+        ``[operators] default_deferrable`` says. The first look is made in the worker.
     :param tolerated_failures: how many looks in a row may fail for a reason that passes (the network, a fault of the
         portal). The next look is 10, 20, 40, 80, 160 and then 300 seconds later. One failure more fails the task, and
         its ``retries`` apply. A limit of the portal does not count.
     """
 
-    def __init__(self, *, tolerated_failures: int = 5, **kwargs: Any) -> None:
+    def __init__(self, *, deferrable: bool | NotGiven = NOT_GIVEN, tolerated_failures: int = 5, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        if deferrable is NOT_GIVEN:
+            deferrable = conf.getboolean("operators", "default_deferrable", fallback=False)
+        self.deferrable = self.fixed(flag, deferrable, "deferrable")
         self.tolerated_failures = self.fixed(number_from_zero, tolerated_failures, "tolerated_failures")
         self._watch: Watch | None = None
-        self._began: float | None = None
+        #: When this run of the task began to wait, on the clock of this process and in Unix seconds.
+        self._began: tuple[float, float] | None = None
         #: How a worker waits after a look that failed.
         self._sleep: Callable[[float], object] = time.sleep
 
@@ -72,7 +92,7 @@ class Bitrix24BaseSensor(BaseSensorOperator, Bitrix24BaseOperator):
 
     def poke(self, context: Any) -> PokeReturnValue:
         if self._began is None:
-            self._began = time.monotonic()
+            self._began = time.monotonic(), time.time()
         seen: PokeReturnValue = self.connected(context)
         return seen
 
@@ -83,7 +103,11 @@ class Bitrix24BaseSensor(BaseSensorOperator, Bitrix24BaseOperator):
                 verdict = self._look(client)
             except Bitrix24Error as error:
                 failures += 1
-                if not error.retryable or isinstance(error, TaskStopped) or failures > self.tolerated_failures:
+                passes = error.retryable and not isinstance(error, TaskStopped)
+                if passes and self.deferrable and self._watch is not None:
+                    log.warning("The first look failed: %s", error)
+                    self._defer(self._watch)
+                if not passes or failures > self.tolerated_failures:
                     raise
                 self._wait_after(error, failures)
                 if self._is_late():
@@ -91,6 +115,8 @@ class Bitrix24BaseSensor(BaseSensorOperator, Bitrix24BaseOperator):
                 continue
             if verdict.met:
                 log.info("What was waited for has come true.")
+            elif self.deferrable and self._watch is not None:
+                self._defer(self._watch)
             return PokeReturnValue(verdict.met, verdict.seen if verdict.met else None)
 
     def _look(self, client: Client) -> Verdict:
@@ -125,4 +151,81 @@ class Bitrix24BaseSensor(BaseSensorOperator, Bitrix24BaseOperator):
         self._sleep(seconds)
 
     def _is_late(self) -> bool:
-        return self._began is not None and time.monotonic() - self._began > self.timeout
+        return self._began is not None and time.monotonic() - self._began[0] > self.timeout
+
+    def _defer(self, watch: Watch) -> NoReturn:
+        # Only the run needs it.
+        from airflow_provider_bitrix24.triggers.sensor import Bitrix24SensorTrigger
+
+        now = time.time()
+        began = now if self._began is None else self._began[1]
+        log.info("Not yet: the triggerer looks again, about every %.0f s.", self.poke_interval)
+        trigger = Bitrix24SensorTrigger(
+            bitrix24_conn_id=self.bitrix24_conn_id,
+            watch=watch.as_json(),
+            began=_iso(began),
+            deadline=_iso(began + self.timeout),
+            poke_interval=self.poke_interval,
+            exponential_backoff=self.exponential_backoff,
+            max_wait=None if self.max_wait is None else self.max_wait.total_seconds(),
+            tolerated_failures=None if self.silent_fail else self.tolerated_failures,
+        )
+        left = max(began + self.timeout - now, 0.0)
+        self.defer(trigger=trigger, method_name="resume", timeout=timedelta(seconds=left + GRACE_SECONDS))
+        raise AssertionError("a task goes on after it was deferred")
+
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Any) -> Any:
+        """Turn Airflow's own timeout of a deferral into the end of the waiting, as in a worker."""
+        reason = str((next_kwargs or {}).get("error", ""))
+        if next_method == _NO_EVENT and "timeout" in reason.lower():
+            next_method, next_kwargs = "resume", {"event": {"status": "timeout", "seen": _NO_EVENT}}
+        # That of BaseSensorOperator has other ends than a sensor in a worker.
+        return super(BaseSensorOperator, self).resume_execution(next_method, next_kwargs, context)
+
+    def resume(self, context: Any, event: Any = None, **_: Any) -> Any:
+        """
+        End the task as the trigger's event says, as in a worker.
+
+        :param event: see :mod:`airflow_provider_bitrix24.triggers.outcome`.
+        """
+        try:
+            with airflow_outcome(), self._log_of_failure():
+                self._check_given()
+                return self._end(event)
+        except AirflowSensorTimeout as error:
+            if self.soft_fail:
+                raise AirflowSkipException(str(error)) from error
+            raise
+        except AirflowFailException as error:
+            if self.soft_fail or self.never_fail:
+                raise AirflowSkipException(f"Skipping: {error}") from error
+            raise
+        except Bitrix24Error as error:
+            if self.never_fail:
+                raise AirflowSkipException(f"Skipping: {error}") from error
+            raise
+
+    def _end(self, event: Any) -> Any:
+        # Only the run needs it.
+        from airflow_provider_bitrix24.triggers.outcome import ending_in
+
+        ending = ending_in(event)
+        if ending.error is not None:
+            raise ending.error
+        if ending.status == "timeout":
+            silent = "; no triggerer answered: is one running?" if ending.seen == _NO_EVENT else ""
+            raise AirflowSensorTimeout(f"Sensor has timed out after {self.timeout:.0f} s{silent}")
+        if not self.believes(ending.seen):
+            raise Bitrix24Error(
+                "the trigger's event is about something else", retryable=True, next_step="run the task again"
+            )
+        log.info("What was waited for has come true.")
+        return ending.seen
+
+    def believes(self, seen: Any) -> bool:
+        """Whether what a trigger says it has seen can be what this task waits for."""
+        return True
+
+
+def _iso(unix_seconds: float) -> str:
+    return datetime.fromtimestamp(unix_seconds, timezone.utc).isoformat()

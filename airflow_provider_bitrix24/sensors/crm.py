@@ -36,6 +36,7 @@ class Bitrix24ItemSensor(Bitrix24BaseSensor):
         ``"count >= 3"``. Templated.
     :param fail_when: a condition with which the waiting is over and the task fails, without retry, e.g.
         ``{"result_path": "stageSemanticId", "operator": "=", "value": "F"}`` for any failure stage; templated.
+    :param deferrable: wait in the triggerer and hold no worker; as ``[operators] default_deferrable`` says by default.
     :param tolerated_failures: see :class:`Bitrix24BaseSensor`, as for Airflow's own arguments of every sensor.
     :raises AirflowFailException: it can no longer come true (``fail_when``, an item with a condition that is not there,
         a missing right), or an argument is wrong.
@@ -127,6 +128,12 @@ class Bitrix24ItemSensor(Bitrix24BaseSensor):
             # The portal does not count then, which takes long in a large one.
             params["start"] = -1
         return Watch(LIST, params, counted["condition"], fail_when, reads="items")
+
+    def believes(self, seen: Any) -> bool:
+        if self.item_id is None:
+            return isinstance(seen, Mapping) and isinstance(seen.get("items"), list)
+        # An item that is too large for XCom is not shown.
+        return seen is None or (isinstance(seen, Mapping) and str(seen.get("id")) == str(self.item_id).strip())
 
 
 def _of_field(fields: ItemFields, condition: Condition, name: str) -> Condition:

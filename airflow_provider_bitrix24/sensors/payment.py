@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitrix24.crm.payments import FIND_PAYMENT_ID
@@ -29,6 +29,7 @@ class Bitrix24PaymentSensor(Bitrix24BaseSensor):
         number that the portal shows (``3653/1``).
     :param state: ``"paid"``, ``"unpaid"`` or ``"deleted"``.
     :param bitrix24_conn_id: the connection's id; templated.
+    :param deferrable: wait in the triggerer and hold no worker; as ``[operators] default_deferrable`` says by default.
     :param tolerated_failures: see :class:`Bitrix24BaseSensor`, as for Airflow's own arguments of every sensor.
     :raises AirflowFailException: it can no longer come true, or an argument is wrong.
     :raises AirflowSensorTimeout: it did not come true within ``timeout``; not retried.
@@ -57,3 +58,9 @@ class Bitrix24PaymentSensor(Bitrix24BaseSensor):
             return Watch("crm.item.payment.get", params, gone, reads="payment", if_missing="met")
         paid = Condition("=", "Y" if self.state == "paid" else "N", "paid")
         return Watch("crm.item.payment.get", params, paid, reads="payment", hint=FIND_PAYMENT_ID)
+
+    def believes(self, seen: Any) -> bool:
+        is_ours = isinstance(seen, Mapping) and str(seen.get("id")) == str(self.payment_id).strip()
+        if self.state == "deleted":
+            return is_ours and seen.get("deleted") is True
+        return is_ours and seen.get("paid") == ("Y" if self.state == "paid" else "N")

@@ -9,6 +9,7 @@ from airflow_provider_bitrix24.exceptions import Bitrix24Error, ConfigurationErr
 from airflow_provider_bitrix24.execution.arguments import NOT_GIVEN, NotGiven, required
 from airflow_provider_bitrix24.execution.commands import check_is_read, parameters_of
 from airflow_provider_bitrix24.execution.rendered import check_filter, check_lost_values, check_own_params
+from airflow_provider_bitrix24.hooks.airflow_outcome import airflow_outcome
 from airflow_provider_bitrix24.sensors.base_sensor import Bitrix24BaseSensor
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ class Bitrix24Sensor(Bitrix24BaseSensor):
         that is called with the result and returns something true: in a worker only, since it cannot travel.
     :param fail_when: a condition, and no function, with which the waiting is over and the task fails, without retry;
         templated.
+    :param deferrable: wait in the triggerer and hold no worker; as ``[operators] default_deferrable`` says by default.
     :param tolerated_failures: see :class:`Bitrix24BaseSensor`, as for Airflow's own arguments of every sensor.
     :raises AirflowFailException: it can no longer come true (``fail_when``, an object that is not there, a missing
         right, a place that the result does not have), or an argument is wrong.
@@ -56,9 +58,15 @@ class Bitrix24Sensor(Bitrix24BaseSensor):
         condition: Mapping[str, Any] | str | Callable[[Any], Any],
         method_params: Mapping[str, Any] | str | NotGiven = NOT_GIVEN,
         fail_when: Mapping[str, Any] | str | NotGiven = NOT_GIVEN,
+        deferrable: bool | NotGiven = NOT_GIVEN,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        if callable(condition):
+            with airflow_outcome():
+                _check_stays(deferrable)
+            # Airflow's setting is for what can be deferred.
+            deferrable = False
+        super().__init__(deferrable=deferrable, **kwargs)
         self.method = method
         self.method_params = self.given(method_params, "method_params")
         self._function = condition if callable(condition) else None
@@ -99,3 +107,15 @@ class Bitrix24Sensor(Bitrix24BaseSensor):
 
     def judge(self, watch: Watch, outcome: Reply | Bitrix24Error) -> Verdict:
         return watch.judge(outcome, self._function)
+
+
+def _check_stays(deferrable: bool | NotGiven) -> None:
+    """
+    :raises ConfigurationError: a sensor whose condition is a function is to be deferred.
+    """
+    if deferrable is True:
+        raise ConfigurationError(
+            "condition is a function, which cannot travel to the triggerer",
+            next_step='write it as {"result_path": "item.stageId", "operator": "=", "value": "WON"}, "any row" or '
+            '"count >= 3"; or set deferrable=False, with mode="reschedule" to free the worker between two looks',
+        )

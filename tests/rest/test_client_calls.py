@@ -266,3 +266,19 @@ def test_two_spellings_of_one_parameter_are_refused_before_anything_is_sent(para
         with pytest.raises(ConfigurationError, match="are the same parameter"):
             client.batch({"a": ("crm.deal.update", params)})
     assert portal.requests == 0
+
+
+def test_a_filter_is_checked_for_who_reads_the_first_page_only(portal: Sandbox, client: Client) -> None:
+    paging = {"start": -1, "order": {"TITLE": "DESC"}}
+    client.check_list("crm.deal.list", {"filter": {"=TITLE": "x"}, "select": ["ID"], **paging})
+    client.check_list(GET, ONE)
+    for params, refusal in (
+        ({"filter": {"TITEL": "x"}}, "return every row"),
+        ({"select": ["TITEL"]}, "rows without it"),
+        ({"filters": {"ID": 7}}, "did you mean filter"),
+        ({"filter": "None"}, "not an object"),
+    ):
+        with pytest.raises(ConfigurationError, match=refusal):
+            client.check_list("crm.deal.list", {**params, **paging})
+    # The fields are asked for, and the list is not.
+    assert {call.method for call in portal.calls} == {"crm.deal.fields"}

@@ -12,10 +12,12 @@ from airflow_provider_bitrix24._compat import (
     AirflowSensorTimeout,
     AirflowSkipException,
     BaseSensorOperator,
+    TaskDeferred,
 )
 from airflow_provider_bitrix24.exceptions import Bitrix24Error
 from tests.operators.context import context
 from tests.sleepless import sleepless
+from tests.triggers.accelerated import Accelerated, run
 
 #: How a task ends.
 ENDS = {
@@ -31,12 +33,21 @@ class PassingTime:
     In place of ``time`` in the sensors.
 
     :param happens: what happens at the portal, by the number of the sleep during which it does, from 1.
+    :param at: or by the seconds from the start, at the end of the sleep in which they pass.
     """
 
-    def __init__(self, portal: Any, happens: dict[int, Callable[[], object]]) -> None:
+    def __init__(
+        self,
+        portal: Any,
+        happens: dict[int, Callable[[], object]] | None = None,
+        at: dict[float, Callable[[], object]] | None = None,
+    ) -> None:
         self.slept: list[float] = []
-        self._portal, self._happens = portal, happens
+        self._portal, self._happens, self._at = portal, happens or {}, dict(at or {})
         self._start = portal.clock.now()
+
+    def time(self) -> float:
+        return self._portal.clock.now()
 
     def monotonic(self) -> float:
         return self._portal.clock.now() - self._start
@@ -45,6 +56,8 @@ class PassingTime:
         self.slept.append(seconds)
         self._portal.clock.advance(seconds)
         self._happens.get(len(self.slept), lambda: None)()
+        for moment in [moment for moment in self._at if moment <= self.monotonic()]:
+            self._at.pop(moment)()
 
 
 class Waiting:
@@ -55,16 +68,46 @@ class Waiting:
         self.slept: list[float] = []
 
     def __call__(
-        self, sensor: type, *, happens: dict[int, Callable[[], object]] | None = None, **arguments: Any
+        self,
+        sensor: type,
+        *,
+        happens: dict[int, Callable[[], object]] | None = None,
+        at: dict[float, Callable[[], object]] | None = None,
+        **arguments: Any,
     ) -> tuple[str, Any]:
-        """How it ended, and what went to XCom or the message."""
-        passing = PassingTime(self.portal, happens or {})
+        """How it ended in a worker, and what went to XCom or the message."""
+        passing = PassingTime(self.portal, happens, at)
         self.slept = passing.slept
-        clock = SimpleNamespace(sleep=passing.sleep, monotonic=passing.monotonic)
+        self._keep_time_by(passing)
+        task = sleepless(sensor)(task_id="waits", **{"timeout": 600, "deferrable": False, **arguments})
+        return _end(lambda: task.execute(context()))
+
+    def deferred(
+        self, sensor: type, *, at: dict[float, Callable[[], object]] | None = None, **arguments: Any
+    ) -> tuple[str, Any]:
+        """The same of one that is deferred after its first look, and resumed as another object."""
+        clock = Accelerated(self.portal, at)
+        self._keep_time_by(PassingTime(self.portal))
+        arguments = {"timeout": 600, "deferrable": True, **arguments}
+        first = sleepless(sensor)(task_id="waits", **arguments)
+        try:
+            return _end(lambda: first.execute(context()))
+        except TaskDeferred as error:
+            deferral = error
+        # What dag.test() would lose.
+        assert deferral.kwargs is None
+        (event,) = run(clock, self._monkeypatch, deferral.trigger)
+        resumed = sensor(task_id="waits", **arguments)
+        return _end(lambda: resumed.resume_execution(deferral.method_name, {"event": event}, context()))
+
+    def _keep_time_by(self, passing: PassingTime) -> None:
+        clock = SimpleNamespace(sleep=passing.sleep, monotonic=passing.monotonic, time=passing.time)
         for module in (BaseSensorOperator.__module__, "airflow_provider_bitrix24.sensors.base_sensor"):
             self._monkeypatch.setattr(sys.modules[module], "time", clock)
-        task = sleepless(sensor)(task_id="waits", **{"timeout": 600, **arguments})
-        try:
-            return "success", task.execute(context())
-        except tuple(ENDS) as error:
-            return next(end for kind, end in ENDS.items() if isinstance(error, kind)), str(error)
+
+
+def _end(work: Callable[[], Any]) -> tuple[str, Any]:
+    try:
+        return "success", work()
+    except tuple(ENDS) as error:
+        return next(end for kind, end in ENDS.items() if isinstance(error, kind)), str(error)

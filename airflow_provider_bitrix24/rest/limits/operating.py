@@ -130,6 +130,17 @@ class OperatingTime:
             for key, known in used.items()
         )
 
+    def share_used(self, methods: Iterable[str], *, now: float) -> float:
+        """
+        Return the largest part of its budget that one of these methods, or ``batch`` itself, has used: 0.5 is half.
+
+        What was learned before the window of ten minutes counts as nothing.
+        """
+        keys = {(method.lower(), batched) for method in methods for batched in (True, False)} | {(_BATCH, False)}
+        known = [self._used[key] for key in keys if key in self._used]
+        since = self._portal_time(now) - OPERATING_WINDOW_SECONDS
+        return max((used.operating for used in known if used.learned_at >= since), default=0.0) / self._budget
+
     def delay_of_batch(self, methods: Iterable[str], *, now: float) -> float:
         """Return the seconds to wait before a batch of commands of these methods, whatever a batch counts for."""
         delays = (self.delay(method, batched=True, calls=count, now=now) for method, count in Counter(methods).items())

@@ -303,3 +303,15 @@ def test_memory_is_bounded_and_the_method_in_use_is_not_forgotten() -> None:
         used.learn(f"method.{number}", times(400, 60), now=PORTAL_NOW)
     assert used.delay(LIST, now=PORTAL_NOW) == 60.0
     assert used.delay("method.0", now=PORTAL_NOW) == 0.0
+
+
+def test_the_share_that_is_used_is_the_largest_of_the_methods_and_of_batch() -> None:
+    used = OperatingTime(400)
+    assert used.share_used([LIST, UPDATE], now=PORTAL_NOW) == 0.0
+    used.learn(LIST, times(100, 600), now=PORTAL_NOW)
+    used.learn(UPDATE, times(200, 600), batched=True, now=PORTAL_NOW)
+    assert used.share_used([LIST], now=PORTAL_NOW) == 0.25
+    assert used.share_used([LIST.upper(), UPDATE], now=PORTAL_NOW) == 0.5
+    used.learn("batch", times(300, 600), now=PORTAL_NOW)
+    assert used.share_used([LIST], now=PORTAL_NOW) == 0.75
+    assert used.share_used([LIST], now=PORTAL_NOW + 601) == 0.0
