@@ -28,7 +28,8 @@ HEAD = """\
 #
 # Parameter "-": the parameters themselves. exact = the portal drops every name that it does not describe; any-case = so
 # without regard to case and underscores; near = not all that is taken is described, so only what is a slip of the pen
-# of a name counts as unknown.
+# of a name counts as unknown. A name with [] is a list, never a text; one with ! is described as read-only, or as set
+# when the object is added.
 """
 
 #: Names in tables and examples; families such as ``UF_CRM_*`` and ``propertyN`` are not names.
@@ -41,6 +42,8 @@ _WRITES = re.compile(
     r"|upload\w*|rename|attach\w*|updateTitle)",
     re.IGNORECASE,
 )
+#: Types that are lists; multi-fields (phones) have a check of their own.
+_LIST = re.compile(r"array|(?!crm_multifield)[a-z_.]+\[\]")
 #: The parameter that holds the fields, in the order of preference.
 _PLACES = ("fields", "field", "arfields", "data", "params", "rows", "productrows", "items")
 
@@ -121,7 +124,11 @@ class Pages:
             page = self._pages.get(method, {})
             source = self._source(method)
             place = _place(page, source)
-            names = dict.fromkeys([*_names(page, place), *self._object_names(method)])
+            names = dict.fromkeys(_names(page, place))
+            taken = {name.rstrip("[]") for name in names}
+            names |= dict.fromkeys(name for name in self._object_names(method) if name.rstrip("[]!") not in taken)
+            # Examples have the names of tables once more.
+            names = {name: None for name in names if f"{name}[]" not in names}
             if source is not None or len(names) > 1:
                 described = "-" if source is None else f"{source.method}:{source.key}".rstrip(":")
                 yield " ".join((method, place, described, source.names if source else "near", *names))
@@ -153,8 +160,9 @@ class Pages:
                 for field in json.loads(path.read_text("utf-8"))["fields"]:
                     # Tasks: what only answers have may be written too, tags for one.
                     own = field["names"].get(side) or (field["field"] if side == "old" else None)
-                    if isinstance(own, str) and _is_name(own) and own != "ID" and not field.get("read_only"):
-                        yield own
+                    if isinstance(own, str) and _is_name(own):
+                        fixed = field.get("immutable") and method.endswith(".update")
+                        yield own + _mark(field, side, read_only=bool(field.get("read_only") or own == "ID" or fixed))
 
 
 def _answer(page: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -183,13 +191,21 @@ def _names(page: Mapping[str, Any], place: str) -> Iterator[str]:
         words = re.findall(r"\w+", table["table"].lower())
         of_rows = place in ("rows", "items", "productRows") and number > 0
         if place == "-" if number == 0 else (place.lower() in words or of_rows):
-            yield from (row["name"] for row in table["rows"] if _is_name(row["name"]))
+            for row in table["rows"]:
+                if _is_name(row["name"]):
+                    yield row["name"] + ("[]" if _LIST.fullmatch((row.get("type") or "").strip()) else "")
     for request in page.get("requests") or []:
         given = request.get("params")
         if request.get("method") == page["method"] and isinstance(given, dict) and place != "-":
             inner = next((value for name, value in given.items() if name.lower() == place.lower()), None)
             for part in inner if isinstance(inner, list) else [inner]:
                 yield from filter(_is_name, part if isinstance(part, dict) else ())
+
+
+def _mark(field: Mapping[str, Any], side: str, *, read_only: bool) -> str:
+    kind = field.get("type")
+    kind = kind.get(side) if isinstance(kind, dict) else kind
+    return "!" if read_only else "[]" if kind == "array" else ""
 
 
 def _is_name(name: str) -> bool:

@@ -148,7 +148,7 @@ class ItemFields:
                     next_step="keep one",
                 )
             spellings[field.name] = name
-            self._check_writable(field, place, purpose)
+            self.check_writable(field, place, purpose)
             ready = values.to_write(field, value)
             if ready not in ("", []) or purpose in ("update", "upsert"):
                 # A new item has nothing to clear, and a field of it without a value has the portal's default.
@@ -173,7 +173,8 @@ class ItemFields:
             )
         return entries
 
-    def _check_writable(self, field: ItemField, place: str, purpose: Purpose) -> None:
+    def check_writable(self, field: ItemField, place: str, purpose: Purpose) -> None:
+        """:raises ConfigurationError: the portal would silently drop the field's value."""
         if field.is_read_only and not (field.name in _WRITABLE or (purpose == "import" and field.name in _IMPORTED)):
             raise ConfigurationError(
                 f"{place} has {field.name}, which is read-only: the portal would silently drop it",

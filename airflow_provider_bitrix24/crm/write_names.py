@@ -16,12 +16,19 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_bitrix24.crm import multifields
 from airflow_provider_bitrix24.crm.entity_types import ENTITY_TYPES
 from airflow_provider_bitrix24.crm.items import fields_of
-from airflow_provider_bitrix24.crm.written_fields import WrittenFields
+from airflow_provider_bitrix24.crm.unwritable import (
+    check_is_list,
+    is_imported,
+    needs_import,
+    unwritable,
+    why_unwritable,
+)
+from airflow_provider_bitrix24.crm.written_fields import WrittenFields, documented
 from airflow_provider_bitrix24.exceptions import ConfigurationError, Forbidden, Invalid, NotFound
 from airflow_provider_bitrix24.rest.message_parts import did_you_mean
 
 if TYPE_CHECKING:
-    from airflow_provider_bitrix24.crm.fields import ItemFields
+    from airflow_provider_bitrix24.crm.fields import ItemFields, Purpose
     from airflow_provider_bitrix24.rest.client import Client
 
 log = logging.getLogger(__name__)
@@ -46,7 +53,7 @@ class FieldNames:
         self._client, self._method = client, method
         self._old = _OLD_METHOD.fullmatch(method.lower())
         self._is_item = _ITEM_METHOD.fullmatch(method.lower()) is not None
-        self._old_names: frozenset[str] | None = None
+        self._old_fields: Mapping[str, Any] | None = None
         self._items: dict[str, ItemFields | None] = {}
         self._others = WrittenFields(client, method)
 
@@ -71,22 +78,36 @@ class FieldNames:
                 method=self._method,
                 next_step='write {"fields": {"TITLE": "…"}}, and for an update an "id" beside it',
             )
-        if self._old_names is None:
-            self._old_names = self._names_of(f"crm.{kind}.fields")
+        if self._old_fields is None:
+            self._old_fields = self._fields_of(f"crm.{kind}.fields")
         own = _OLD_MULTIFIELDS if ENTITY_TYPES[kind] in multifields.OWNERS else frozenset()
-        for name in map(str, given[0]) if isinstance(given[0], Mapping) and self._old_names else ():
-            if name not in self._old_names and name not in own and not _UNLISTED.fullmatch(name):
-                raise self._unknown(name, f"crm.{kind}.fields", self._old_names | own)
+        values = given[0].items() if isinstance(given[0], Mapping) and self._old_fields else ()
+        for name, value in ((str(name), value) for name, value in values):
+            if name in own or (name not in self._old_fields and _UNLISTED.fullmatch(name)):
+                continue
+            if name not in self._old_fields:
+                raise self._unknown(name, f"crm.{kind}.fields", {*self._old_fields, *own})
+            self._check_old_field(name, self._old_fields[name], value, params)
 
-    def _names_of(self, method: str) -> frozenset[str]:
-        """The names that a ``*.fields`` gives; none where the portal does not give them."""
+    def _check_old_field(self, name: str, field: Any, value: Any, params: Mapping[str, Any]) -> None:
+        updates = self._method.lower().endswith(".update")
+        why = why_unwritable(field, updates=updates)
+        # What the page of the method has may be written, whatever the portal says of it.
+        taken = {name for taken in documented(self._method) if taken.place == "fields" for name in taken.documented}
+        if why and not (is_imported(name, params) and not updates) and (name not in taken or needs_import(name)):
+            raise unwritable("fields names", name, why, self._method)
+        if isinstance(field, Mapping) and field.get("isMultiple") in (True, "Y"):
+            check_is_list(name, value, self._method)
+
+    def _fields_of(self, method: str) -> Mapping[str, Any]:
+        """The fields that a ``*.fields`` gives; none where the portal does not give them."""
         try:
-            return frozenset(self._client.described(method, fresh=True))
+            return self._client.described(method, fresh=True)
         except (Forbidden, Invalid, NotFound) as error:
             log.warning("The names of fields are not checked: %s", error)
-            return frozenset()
+            return {}
 
-    def _unknown(self, name: str, source: str, known: frozenset[str]) -> ConfigurationError:
+    def _unknown(self, name: str, source: str, known: set[str]) -> ConfigurationError:
         spelled = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name.strip()).upper()
         return ConfigurationError(
             f"fields names {name!r}, which the portal would silently drop",
@@ -104,6 +125,10 @@ class FieldNames:
                     log.warning("The names of fields are not checked: %s", error)
             self._items[kind] = described
         if fields := self._items[kind]:
-            for name in map(str, values):
+            purpose: Purpose = "update" if self._method.lower().endswith(".update") else "add"
+            for name, value in ((str(name), value) for name, value in values.items()):
                 if not (fields.entity_type_id in multifields.OWNERS and name.lower() == "fm"):
-                    fields.find(name, "fields")
+                    field = fields.find(name, "fields")
+                    fields.check_writable(field, "fields", purpose)
+                    if field.is_multiple:
+                        check_is_list(name, value, self._method)

@@ -17,6 +17,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from airflow_provider_bitrix24.crm.unwritable import check_is_list, unwritable, why_unwritable
 from airflow_provider_bitrix24.exceptions import ConfigurationError, Forbidden, Invalid, NotFound
 from airflow_provider_bitrix24.rest.message_parts import did_you_mean
 
@@ -30,6 +31,8 @@ _FAMILY = re.compile(r"UF_\w+|uf[A-Z_]\w*|PARENT_ID_\d+|parentId\d+|PROPERTY_\w+
 _PROPERTY = re.compile(r"PROPERTY_\d+")
 #: Parameters that the server takes for itself, in every method.
 _OF_THE_SERVER = frozenset({"auth", "start", "halt", "id"})
+#: Parameters that hold rows.
+_ROWS = frozenset({"rows", "items", "productRows"})
 #: What a description needs to know, of the parameters of the call.
 _ASKED_WITH = {
     "crm.category.fields": ("entityTypeId",),
@@ -47,6 +50,10 @@ class Taken(NamedTuple):
     #: ``exact``, ``any-case`` or ``near``.
     names: str
     documented: tuple[str, ...]
+    #: Those of ``documented`` that are lists.
+    lists: frozenset[str] = frozenset()
+    #: Names that are described as read-only, beside the portal's own description.
+    read_only: frozenset[str] = frozenset()
 
 
 class WrittenFields:
@@ -56,6 +63,7 @@ class WrittenFields:
         self._client, self._method = client, method
         self._taken = _table().get(method.lower(), ())
         self._described: dict[str, Mapping[str, Any]] = {}
+        self._updates = method.lower().endswith((".update", ".updatecatalogproduct"))
 
     def check(self, params: Mapping[str, Any]) -> None:
         """:raises ConfigurationError: a name that the portal would drop, or no fields: it would add an empty object."""
@@ -67,13 +75,28 @@ class WrittenFields:
                     next_step=f'write {{"fields": {{"{taken.documented[0] if taken.documented else "NAME"}": …}}}}',
                 )
             for values in _objects(params, taken.place):
-                for name in map(str, values):
+                for name, value in ((str(name), value) for name, value in values.items()):
                     if not self._is_taken(name, taken, params):
                         self._refuse_unknown(name, taken, values, params)
+                    elif taken.place != "-" and name in taken.lists:
+                        check_is_list(name, value, self._method)
+                    elif why := self._why_unwritable(name, taken, params):
+                        raise unwritable(_subject(taken), name, why, self._method)
+
+    def _why_unwritable(self, name: str, taken: Taken, params: Mapping[str, Any]) -> str:
+        spell = _spelling(taken)
+        if spell(name) in map(spell, taken.read_only):
+            return "is read-only" if _plain(name) != "iblockid" else "can only be set when the object is added"
+        # What the page of the method has may be written, whatever the portal says. A row may name the one that it is.
+        if spell(name) in map(spell, taken.documented) or (taken.place in _ROWS and name.lower() == "id"):
+            return ""
+        described = self._description(taken, params)
+        field = next((field for other, field in described.items() if spell(other) == spell(name)), None)
+        return why_unwritable(field, updates=self._updates)
 
     def _is_taken(self, name: str, taken: Taken, params: Mapping[str, Any]) -> bool:
         spell = _spelling(taken)
-        if spell(name) in map(spell, taken.documented):
+        if spell(name) in map(spell, (*taken.documented, *taken.read_only)):
             return True
         if taken.place == "-" and name.lower() in _OF_THE_SERVER:
             return True
@@ -96,9 +119,8 @@ class WrittenFields:
             hint = f"did you mean {meant}?"
         else:
             return
-        subject = "the params name" if taken.place == "-" else f"{taken.place} names"
         raise ConfigurationError(
-            f"{subject} {name!r}, which the portal would silently drop", method=self._method, next_step=hint
+            f"{_subject(taken)} {name!r}, which the portal would silently drop", method=self._method, next_step=hint
         )
 
     def _description(self, taken: Taken, params: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -124,6 +146,10 @@ def _fields(answer: Any) -> Iterator[tuple[str, Any]]:
         # Fields of a list are described under their id, or under their type where one is asked for.
         if isinstance(field, Mapping) and isinstance(field.get("FIELD_ID"), str):
             yield field["FIELD_ID"], field
+
+
+def _subject(taken: Taken) -> str:
+    return "the params name" if taken.place == "-" else f"{taken.place} names"
 
 
 def _at(params: Mapping[str, Any], name: str) -> Any:
@@ -192,7 +218,17 @@ def _table() -> dict[str, tuple[Taken, ...]]:
     table: dict[str, tuple[Taken, ...]] = {}
     for line in Path(__file__).with_name("written_fields.txt").read_text(encoding="utf-8").splitlines():
         if not line.startswith("#"):
-            method, place, source, names, *documented = line.split()
-            taken = Taken(place, source, names, tuple(documented))
+            method, place, source, names, *marked = line.split()
+            taken = Taken(
+                *(place, source, names),
+                tuple(name.removesuffix("[]") for name in marked if not name.endswith("!")),
+                frozenset(name.removesuffix("[]") for name in marked if name.endswith("[]")),
+                frozenset(name.removesuffix("!") for name in marked if name.endswith("!")),
+            )
             table[method.lower()] = (*table.get(method.lower(), ()), taken)
     return table
+
+
+def documented(method: str) -> tuple[Taken, ...]:
+    """What the page of a method has; empty where it has no names."""
+    return _table().get(method.lower(), ())

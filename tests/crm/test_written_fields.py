@@ -133,7 +133,8 @@ def test_what_the_page_of_a_method_has_needs_no_question(sandbox: Sandbox, clien
         names.check({"fields": {"NAME": "x", "RQ_INN": "7701", "ENTITY_ID": 1}})
     assert sandbox.requests == 0
     for _ in range(3):
-        names.check({"fields": {"NAME": "x", "ID": 5}})
+        with pytest.raises(ConfigurationError, match="'ID', which is read-only"):
+            names.check({"fields": {"NAME": "x", "ID": 5}})
     assert sandbox.count("crm.requisite.fields") == sandbox.requests == 1
 
 
