@@ -99,7 +99,7 @@ STAND_INS: dict[str, dict[str, str]] = {
     "crm.item.productrow.update": {"id": "product row"},
     "crm.item.update": {"id": "deal"},
     "crm.lead.get": {"ID": "lead"},
-    "crm.stagehistory.list": {"entityTypeId": "kind", "filter.OWNER_ID": "deal"},
+    "crm.stagehistory.list": {"entityTypeId": "kind", "filter.OWNER_ID": "deal of the funnel"},
     "crm.timeline.comment.add": {"fields.ENTITY_ID": "deal"},
     "crm.timeline.comment.delete": {"id": "comment", "ownerId": "deal"},
     "crm.timeline.comment.get": {"id": "comment"},
@@ -189,7 +189,6 @@ STAND_INS: dict[str, dict[str, str]] = {
     },
     "im.dialog.messages.get": {"DIALOG_ID": "own dialog", "FIRST_ID": "first id"},
     "lists.add": {"IBLOCK_CODE": "new name"},
-    "lists.get": {"IBLOCK_TYPE_ID": "type of list"},
     **{
         f"lists.{action}": {"IBLOCK_ID": "own list", "FIELDS.CODE": "new name", "FIELD_ID": "list field"}
         for action in (
@@ -248,6 +247,15 @@ STAND_INS: dict[str, dict[str, str]] = {
         for action in ("add", "delete", "get", "update")
     },
     **{f"crm.documentgenerator.numerator.{action}": {"id": "numerator"} for action in ("delete", "get", "update")},
+    **{f"crm.{kind}.productrows.get": {"id": f"{kind} with rows"} for kind in ("lead", "quote")},
+    "crm.activity.list": {"filter.OWNER_ID": "contact"},
+    "crm.timeline.comment.list": {"filter.ENTITY_ID": "deal"},
+    "crm.deal.list": {"FILTER.CATEGORY_ID": "funnel of the deal", "FILTER.STAGE_ID": "first stage"},
+    "disk.storage.getList": {"filter.NAME": "any drive"},
+    "sale.basketitem.list": {"filter.@orderId.0": "order"},
+    "sale.order.list": {"filter.<id": "any id", "filter.@personTypeId": "kinds of persons"},
+    "crm.orderentity.list": {"filter.@ownerId.0": "deal"},
+    "tasks.task.list.v3": {"filter.0.2": "first id"},
     "task.checklistitem.getlist": {"TASKID": "task"},
     "user.add": {"EMAIL": "new mail"},
     "user.update": {"ID": "user"},
@@ -288,7 +296,11 @@ def new_objects(portal: Sandbox, result: Any) -> dict[str, Any]:
     (smart_item,) = portal.add_items(128, 1)
     contacts = {"PHONE": [{"VALUE": "+15550000001"}], "EMAIL": [{"VALUE": "someone@example.com"}]}
     chat = {"IM": [{"VALUE_TYPE": "OPENLINE", "VALUE": "imol|livechat|1|67|21"}]}
-    lead = result("crm.lead.add", {"FIELDS": {"TITLE": "Lead", "OPPORTUNITY": 15000, **contacts, **chat}})
+    origin = dict.fromkeys(("COMMENTS", "SOURCE_DESCRIPTION", "UTM_SOURCE", "UTM_MEDIUM"), "Own")
+    result("crm.deal.update", {"id": deal, "fields": {**origin, "PROBABILITY": 50, "ADDITIONAL_INFO": "Own"}})
+    person = {**origin, **dict.fromkeys(("LAST_NAME", "SECOND_NAME", "POST"), "Own")}
+    whole_lead = {**person, "TITLE": "Lead", "NAME": "Ada", "COMPANY_TITLE": "Own", "STATUS_DESCRIPTION": "Own"}
+    lead = result("crm.lead.add", {"FIELDS": {**whole_lead, "OPPORTUNITY": 15000, **contacts, **chat}})
     result("crm.company.add", {"FIELDS": {"TITLE": "Company", **contacts}})
     twins = [result("crm.contact.add", {"FIELDS": {"NAME": "Ada"}}) for _ in range(3)]
     result("crm.contact.add", {"FIELDS": {"NAME": "Bob", "PHONE": [{"VALUE": "8976543"}]}})
@@ -297,7 +309,9 @@ def new_objects(portal: Sandbox, result: Any) -> dict[str, Any]:
     funnel = {"entityTypeId": 2, "fields": {"name": "New"}}
     currency, new_currency = (f"{letter}{chr(65 + deal // 26 % 26)}{chr(65 + deal % 26)}" for letter in "XY")
     result("crm.currency.add", {"fields": {"CURRENCY": currency, "AMOUNT": 2, "LANG": {"en": {"FULL_NAME": "Own"}}}})
-    requisite = {"ENTITY_TYPE_ID": 4, "ENTITY_ID": 1, "PRESET_ID": 1, "NAME": "Organization"}
+    requisite = {"ENTITY_TYPE_ID": 4, "ENTITY_ID": 1, "PRESET_ID": 1, "NAME": "Organization", "XML_ID": "own"}
+    names = ("COMPANY_NAME", "COMPANY_FULL_NAME", "COMPANY_REG_DATE", "DIRECTOR", "INN", "KPP", "OGRN", "OKVED")
+    requisite |= {f"RQ_{name}": "Own" for name in names}
     todo = {"ownerTypeId": 2, "ownerId": deal, "deadline": "2026-05-05T12:00:00"}
     task = portal.tasks()[0]["id"]
     result("tasks.task.update", {"taskId": task, "fields": {"DEADLINE": "2030-01-01", "RESPONSIBLE_ID": 7}})
@@ -328,6 +342,39 @@ def new_objects(portal: Sandbox, result: Any) -> dict[str, Any]:
     template = {"fields": {**template, "users": ["UA"], "file": ["offer.docx", "dGVzdA=="]}}
     template_id = int(result("crm.documentgenerator.template.add", template)["template"]["id"])
     made = {"templateId": template_id, "entityTypeId": 2, "entityId": deal}
+    own_funnel = result("crm.category.add", funnel)["category"]["id"]
+    complex_deal = {"TITLE": "Data", "CATEGORY_ID": own_funnel, "TYPE_ID": "COMPLEX", "OPPORTUNITY": 15_000}
+    deal_of_funnel = result("crm.deal.add", {"fields": {**complex_deal, "IS_MANUAL_OPPORTUNITY": "Y"}})
+    result("crm.quote.add", {"fields": {"TITLE": "Sent", "COMPANY_ID": 1, "STATUS_ID": "SENT"}})
+    form = {"NAME": "Ida", "LAST_NAME": "Ilyina", "SOURCE_ID": "CRM_FORM"}
+    result("crm.contact.add", {"fields": {**form, "EMAIL": [{"VALUE": "special-for@example.com"}]}})
+    web_lead = {"title": "Web", "name": "Ada", "lastName": "Weber", "sourceId": "WEB", "opportunity": 9_000}
+    result("crm.item.add", {"entityTypeId": 1, "fields": {**web_lead, "isManualOpportunity": "Y", "assignedById": 1}})
+    call = {
+        "TYPE_ID": 2,
+        "OWNER_TYPE_ID": 3,
+        "OWNER_ID": twins[0],
+        "SUBJECT": "Call",
+        "DIRECTION": 2,
+        "RESPONSIBLE_ID": 1,
+    }
+    call["COMMUNICATIONS"] = [{"VALUE": "+15550000001", "TYPE": "PHONE", "ENTITY_TYPE_ID": 3, "ENTITY_ID": twins[0]}]
+    result("crm.activity.add", {"fields": call})
+    group = {"IBLOCK_TYPE_ID": "lists_socnet", "SOCNET_GROUP_ID": 33, "IBLOCK_CODE": f"group_{deal}"}
+    result("lists.add", {**group, "FIELDS": {"NAME": "Group"}})
+    people = {"AUDITORS": [portal.clerk.id], "ACCOMPLICES": [portal.clerk.id], "UF_CRM_TASK": [f"D_{deal}"]}
+    result("tasks.task.update", {"taskId": task, "fields": people})
+    own = {
+        kind: result(f"crm.{kind}.add", {"FIELDS": {"TITLE": "Own", "NAME": "Own", **person, **contacts}})
+        for kind in ("company", "contact", "lead", "quote")
+    }
+    for kind, object_id in own.items():
+        bound = {"CONTACT_ID": twins[0]} if kind != "contact" else {"COMPANY_ID": 1}
+        result(f"crm.{kind}.{'contact' if kind != 'contact' else 'company'}.add", {"id": object_id, "fields": bound})
+    with_rows = {kind: result(f"crm.{kind}.add", {"FIELDS": {"TITLE": "Rows"}}) for kind in ("lead", "quote")}
+    for kind, object_id in with_rows.items():
+        row = {"PRODUCT_NAME": "Chair", "PRICE": 10, "QUANTITY": 2}
+        result(f"crm.{kind}.productrows.set", {"id": object_id, "rows": [row]})
     own_chat = result("im.chat.add", {"USERS": [7], "MESSAGE": "Hi", "ENTITY_TYPE": "CRM", "ENTITY_ID": "DEAL|1663"})
     comment = {"POST_MESSAGE": "Hi", "UF_FORUM_MESSAGE_DOC": [f"n{file}"]}
     product = {"paymentId": payment, "rowId": product_row, "quantity": 2}
@@ -338,10 +385,10 @@ def new_objects(portal: Sandbox, result: Any) -> dict[str, Any]:
     address_field = {**strict, "USER_TYPE_ID": "address", "SETTINGS": {"SHOW_MAP": "Y"}}
     requisite_id = result("crm.requisite.add", {"fields": requisite})
     address = {"TYPE_ID": 1, "ENTITY_TYPE_ID": 8, "ENTITY_ID": requisite_id, "CITY": "Springfield"}
+    address |= dict.fromkeys(("ADDRESS_1", "ADDRESS_2", "POSTAL_CODE", "REGION", "PROVINCE", "COUNTRY"), "Own")
     result("crm.address.add", {"fields": address})
     return {
         "deal": deal,
-        "type of list": "lists",
         "own list": own_list["IBLOCK_ID"],
         "list field": list_field,
         "list element": result("lists.element.add", element),
@@ -369,6 +416,12 @@ def new_objects(portal: Sandbox, result: Any) -> dict[str, Any]:
         "first id": 0,
         "third user": next(user_id for user_id in portal._state.users if user_id not in (1, 7)),
         "funnel": result("crm.category.add", funnel)["category"]["id"],
+        "funnel of the deal": own_funnel,
+        "first stage": f"C{own_funnel}:NEW",
+        "deal of the funnel": deal_of_funnel,
+        "any drive": "%drive%",
+        "any id": 10**9,
+        "kinds of persons": [1, 2, 3, 4],
         "smart funnel": result("crm.category.add", {**funnel, "entityTypeId": 128})["category"]["id"],
         "requisites": 8,
         "new type of address": 6,
@@ -381,10 +434,8 @@ def new_objects(portal: Sandbox, result: Any) -> dict[str, Any]:
         "type": 3,
         "user": portal.clerk.id,
         "new mail": f"new{deal}@example.com",
-        **{
-            f"own {kind}": result(f"crm.{kind}.add", {"FIELDS": {"TITLE": "Own", "NAME": "Own", **contacts}})
-            for kind in ("company", "contact", "lead", "quote")
-        },
+        **{f"own {kind}": object_id for kind, object_id in own.items()},
+        **{f"{kind} with rows": object_id for kind, object_id in with_rows.items()},
         **{
             f"own field of {kind}": result(
                 f"crm.{kind}.userfield.add", {"fields": {"FIELD_NAME": f"OWN_{deal}", **labelled}}

@@ -11,11 +11,16 @@ def deviations(documented: Any, answer: Any, place: str = "") -> Iterator[str]:
     """
     Where an answer lacks a key of the documented one, or has another JSON type there.
 
-    ``null`` and empty arrays say nothing of a type: ``[]`` also stands for an empty object. The first element of a
-    documented list has its like among those of the answer, and so has a key that is an id. User fields are those of the
+    ``null`` and empty arrays say nothing of a type: ``[]`` also stands for an empty object. So an empty answer, where
+    the documentation has something inside, is one too: nothing of that is compared. The first element of a documented
+    list has its like among those of the answer, and so has a key that is an id. User fields are those of the
     documentation's own portal, and ``next`` depends on how much that holds.
     """
-    if documented in (None, []) or answer in (None, []):
+    if documented in (None, [], {}):
+        return
+    if answer in (None, []):
+        if isinstance(documented, (dict, list)):
+            yield f"{place} is empty"
         return
     if isinstance(documented, dict) and isinstance(answer, dict):
         for key, value in documented.items():

@@ -50,6 +50,10 @@ DEVIATIONS = {
         r"\.result\.documents\[0\]\.(\w+Id|updateTime|values|createdBy|updatedBy|(pdf|image)Url)",
         "prints fields that its own `select` leaves out; the sandbox makes neither a PDF nor an image",
     ),
+    "crm.stagehistory.list": (
+        r"\.result\.items\[0\]\.(TYPE|OWNER|CATEGORY|STAGE_SEMANTIC)_ID",
+        "prints fields that its own `select` leaves out",
+    ),
     "event.offline.list": (
         r"\.result\[0\]\.EVENT_(DATA|ADDITIONAL)",
         "`false` is printed; a portal tells which object it was, and who changed it (server source)",
@@ -64,6 +68,27 @@ DEVIATIONS = {
     "tasks.task.list": (
         r"\.result\.tasks\[0\]\.(length|task|time|parsed|counter|tags|subStatus|\w+Data)",
         "results, timers and counters of a task, which the sandbox does not keep",
+    ),
+}
+
+
+#: Places that are empty in answers and not in the printed ones, as patterns, and why.
+EMPTY = {
+    "catalog.product.list": (r"\.result\.products\[0\]\.\w+Picture is", "goods of the sandbox have no pictures"),
+    **dict.fromkeys(
+        ("crm.type.get", "crm.type.getByEntityTypeId"),
+        (r"\.result\.type\.relations\.child is", "nothing stands below its smart process"),
+    ),
+    "event.offline.get": (r"\.result\.events is", "rows of a connector, and of an event of long ago: `test_events.py`"),
+    "im.dialog.messages.get": (r"\.result\.(files|messages\[0\]\.params) is", "files and likes of messages"),
+    "im.notify.history.search": (r"\.result\.(users|notifications) is", "a search for a day and a task of its own"),
+    **dict.fromkeys(
+        ("task.checklistitem.get", "task.checklistitem.getlist"),
+        (r"\.result(\[0\])?\.ATTACHMENTS is", "files of check lists, which no offered method attaches"),
+    ),
+    **dict.fromkeys(
+        [f"tasks.task.{action}" for action in ("complete", "defer", "pause", "renew", "start")],
+        (r"\.result\.task\.group is", "work groups, which the sandbox does not have"),
     ),
 }
 
@@ -154,10 +179,11 @@ def test_an_answer_has_the_printed_shape(page, send):
     # The printed answer of `batch` belongs to the second example.
     number = numbers[1 if page == "batch" else 0]
     found = list(deviations(PAGES[page]["responses"][0]["body"], send(page, number).json()))
-    expected, _ = DEVIATIONS.get(page, ("", ""))
-    assert found or not expected, "No longer different: take it off the list."
-    unexpected = [place for place in found if not (expected and re.match(expected, place))]
-    assert not unexpected, "\n".join(unexpected)
+    for expected, _ in filter(None, (DEVIATIONS.get(page), EMPTY.get(page))):
+        known = [place for place in found if re.match(expected, place)]
+        assert known, "No longer different: take it off the list."
+        found = [place for place in found if place not in known]
+    assert not found, "\n".join(found)
 
 
 def test_only_methods_that_are_not_offered_are_passed_over():

@@ -112,3 +112,39 @@ def test_they_go_with_their_task(call, ask, portal):
     entry = call("elapseditem.add", [1, {"SECONDS": 1, "COMMENT_TEXT": "x"}])["result"]
     assert ask(portal, "tasks.task.delete", {"taskId": 1}).json()["result"]
     assert entry not in ids(call("elapseditem.getlist", []))
+
+
+def test_answers_of_a_task_show_its_people_and_check_lists(portal, ask):
+    task = portal.tasks()[0]["id"]
+
+    def call(method, params):
+        return ask(portal, method, params).json()["result"]
+
+    top = call("task.checklistitem.add", {"TASKID": task, "FIELDS": {"TITLE": "List", "PARENT_ID": 0}})
+    items = [
+        call(
+            "task.checklistitem.add",
+            {"TASKID": task, "FIELDS": {"TITLE": title, "PARENT_ID": top, "IS_COMPLETE": done}},
+        )
+        for title, done in (("One", "Y"), ("Two", "N"))
+    ]
+    inner = call("task.checklistitem.add", {"TASKID": task, "FIELDS": {"TITLE": "Inner", "PARENT_ID": items[1]}})
+    people = {"AUDITORS": [7], "ACCOMPLICES": [1]}
+    shown = call("tasks.task.update", {"taskId": task, "fields": people})["task"]
+    assert [shown[f"{role}Data"].keys() for role in ("auditors", "accomplices")] == [{"7"}, {"1"}]
+    assert shown["auditorsData"]["7"]["name"] == portal.clerk.name
+    assert {number: item["title"] for number, item in shown["checklist"].items()} == {
+        str(top): "List",
+        **{str(number): title for number, title in zip(items, ("One", "Two"), strict=True)},
+        str(inner): "Inner",
+    }
+    (tree,) = shown["checkListTree"]["descendants"]
+    assert (tree["fields"]["title"], tree["fields"]["completedCount"]) == ("List", 1)
+    assert [(node["nodeId"], node["fields"]["displaySortIndex"]) for node in tree["descendants"]] == [
+        (2, "1"),
+        (3, "2"),
+    ]
+    (deepest,) = tree["descendants"][1]["descendants"]
+    assert (deepest["fields"]["parentId"], deepest["fields"]["displaySortIndex"]) == (items[1], "2.1")
+    bare = call("tasks.task.start", {"taskId": portal.tasks()[1]["id"]})["task"]
+    assert (bare["checklist"], bare["auditorsData"], bare["checkListTree"]["descendants"]) == ([], [], [])

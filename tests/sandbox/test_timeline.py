@@ -78,3 +78,12 @@ def test_a_comment_is_read_changed_and_deleted(portal, ask):
     assert call("delete", id=comment_id, ownerTypeId=2, ownerId=2)["error"] == "OWNER_NOT_FOUND"
     assert call("delete", id=comment_id, ownerTypeId=2, ownerId=1)["result"] is None
     assert call("get", id=comment_id)["error_description"] == "Not found."
+
+
+def test_a_list_shows_the_files_of_comments(portal, ask):
+    fields = {"ENTITY_ID": 1, "ENTITY_TYPE": "deal", "COMMENT": "x", "FILES": [["a.gif", "R0lGODlhAQABAA=="]]}
+    ask(portal, "crm.timeline.comment.add", {"fields": fields})
+    asked = {"filter": {"ENTITY_ID": 1, "ENTITY_TYPE": "deal"}, "select": ["ID", "FILES"]}
+    (row,) = ask(portal, "crm.timeline.comment.list", asked).json()["result"]
+    ((file,),) = (row["FILES"].values(),)
+    assert (file["name"], row.keys()) == ("a.gif", {"ID", "FILES"})

@@ -77,7 +77,8 @@ def comments(portal: PortalState, user: User, params: Params) -> Any:
     select = {str(name) for name in as_map(array_or_none(params, "SELECT")).values()}
     page = page_of(portal.store.comments, matcher, order, params.get("start"), old=True)
     keep_all = not select or "*" in select
-    rows = [{name: value for name, value in _comment(row).items() if keep_all or name in select} for row in page.result]
+    whole = ({**_comment(row), **_files(portal, row)} for row in page.result)
+    rows = [{name: value for name, value in row.items() if keep_all or name in select} for row in whole]
     return Page(rows, page.total, page.next)
 
 

@@ -18,6 +18,12 @@ from airflow_provider_bitrix24.sandbox.methods.listing import page_of
 from airflow_provider_bitrix24.sandbox.methods.registry import Handler, Page, Params, Refusal, method
 from airflow_provider_bitrix24.sandbox.methods.selection import Field, Matcher, read_order
 from airflow_provider_bitrix24.sandbox.methods.tasks.task_defaults import ACTIONS, NO_CHECKLIST, UNSET
+from airflow_provider_bitrix24.sandbox.methods.tasks.task_details import (
+    check_list_of,
+    check_list_tree,
+    people_of,
+    person_of,
+)
 from airflow_provider_bitrix24.sandbox.php import BadValue, as_integer, as_server_time
 from airflow_provider_bitrix24.sandbox.state.portal import PortalState
 from airflow_provider_bitrix24.sandbox.state.store import new_task
@@ -72,15 +78,11 @@ def _shown(portal: PortalState, task: Row, select: list[str]) -> dict[str, Any]:
     if "description" in shown:
         shown["descriptionInBbcode"] = "Y"
     shown["group"] = []
-    for key, user_id in (("creator", task["createdBy"]), ("responsible", task["responsibleId"])):
-        person = portal.users.get(user_id)
-        shown[key] = {
-            "id": str(user_id),
-            "name": person.name if person else "",
-            "link": f"/company/personal/user/{user_id}/",
-            "icon": "/bitrix/images/tasks/default_avatar.png",
-            "workPosition": "",
-        }
+    for role in ("auditors", "accomplices"):
+        if f"{role}Data" in shown:
+            shown[f"{role}Data"] = people_of(portal, task.get(role) or ())
+    shown["creator"] = person_of(portal, task["createdBy"])
+    shown["responsible"] = person_of(portal, task["responsibleId"])
     return shown
 
 
@@ -90,7 +92,10 @@ def _upper_name(name: str) -> str:
 
 
 def _whole(portal: PortalState, task: Row, select: list[str]) -> dict[str, Any]:
-    return {**_shown(portal, task, select), "favorite": "N", "action": ACTIONS}
+    whole = {**_shown(portal, task, select), "favorite": "N", "action": ACTIONS}
+    if "checklist" in whole:
+        whole["checklist"] = check_list_of(portal, task)
+    return whole
 
 
 def _select(params: Params) -> list[str]:
@@ -257,7 +262,7 @@ def _change(portal: PortalState, user: User, task: Row, new: Row) -> Any:
     task.update(new)
     task.update(changedDate=now, changedBy=user.id, activityDate=now)
     _announce(portal, "ONTASKUPDATE", {"ID": task["id"]}, {"ID": task["id"]})
-    return {"task": {**_whole(portal, task, []), "checkListTree": NO_CHECKLIST}}
+    return {"task": {**_whole(portal, task, []), "checkListTree": check_list_tree(portal, task, user.id)}}
 
 
 @method("tasks.task.update", scope="task")

@@ -65,7 +65,8 @@ _PEOPLE = {"responsible": "responsibleId", "creator": "createdBy"}
 
 
 def _selected(portal: PortalState, task: Row, params: Params) -> Row:
-    shown = _shown(task)
+    items = [row["id"] for row in portal.store.checklist_items if row["TASK_ID"] == task["id"]]
+    shown = {**_shown(task), "checklist": items, "containsChecklist": bool(items)}
     select = [str(name) for name in as_map(params.get("select")).values()]
     if not select:
         return shown
