@@ -11,6 +11,7 @@ from airflow_provider_bitrix24.sandbox.methods.arguments import array, integer, 
 from airflow_provider_bitrix24.sandbox.methods.crm import changes
 from airflow_provider_bitrix24.sandbox.methods.crm.values import (
     IMPORTED,
+    chosen_fields,
     imported_multi_fields,
     item_answer,
     item_filter_fields,
@@ -77,9 +78,9 @@ def list_(portal: PortalState, user: User, params: Params) -> Any:
     matcher = Matcher(fields, refuse=invalid_list).read(optional_array(params, "filter"))
     changes.hide_others(user, matcher)
     order = read_order(optional_array(params, "order"), fields, invalid_list)
-    names = select_of(params)
+    chosen = chosen_fields(portal.store.kind(entity_type_id), select_of(params), original)
     page = page_of(table, matcher, order, params.get("start"), old=False)
-    rows = [item_answer(portal, entity_type_id, row, names, original) for row in page.result]
+    rows = [item_answer(portal, entity_type_id, row, chosen) for row in page.result]
     return Page({"items": rows}, page.total, page.next)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -54,16 +54,21 @@ _FLAT_MULTI_FIELDS = {
 # Out
 
 
-def completed(store: Store, entity_type_id: int, row: Row) -> Row:
-    """All listed fields of a stored object by key, typed, and ``fm`` if there is one."""
+def completed(store: Store, entity_type_id: int, row: Row, wanted: Collection[str] | None = None) -> Row:
+    """
+    All listed fields of a stored object by key, typed, and ``fm`` if there is one.
+
+    :param wanted: keys without which nobody will miss what has to be worked out.
+    """
     full = {**store.kind(entity_type_id).empty_new, **row}
     for name in full.keys() & _SINCE_CREATION:
         if full[name] is None:
             full[name] = row["createdTime"]
     for name, days in _DAYS_AFTER_CREATION.items():
-        if name in full and name not in row:
+        if name in full and name not in row and (wanted is None or name in wanted):
             full[name] = _days_after(row["createdTime"], days)
-    relations.complete(store, entity_type_id, full)
+    if wanted is None or any(relations.derivation(store, entity_type_id, key) for key in wanted):
+        relations.complete(store, entity_type_id, full)
     return full
 
 
@@ -77,7 +82,7 @@ def whole_item(portal: PortalState, entity_type_id: int, row: Row, original_uf_n
     beside = dict(kind.empty_answer_only)
     if kind.multi_fields:
         beside |= {name: text for name, text in _flat_multi_fields(row).items() if name in beside}
-    listed = item_answer(portal, entity_type_id, row, None, original_uf_names)
+    listed = item_answer(portal, entity_type_id, row, chosen_fields(kind, None, original_uf_names))
     return {**beside, **listed, "entityTypeId": entity_type_id}
 
 
@@ -90,20 +95,21 @@ def _flat_multi_fields(row: Row) -> Row:
     return flat
 
 
-def item_answer(
-    portal: PortalState, entity_type_id: int, row: Row, names: list[str] | None, original_uf_names: bool
-) -> Row:
-    """An object as ``crm.item.*`` shows it: all fields, or those of ``names`` that exist, in any spelling."""
-    kind = portal.store.kind(entity_type_id)
-    full = completed(portal.store, entity_type_id, row)
+def chosen_fields(kind: ItemKind, names: list[str] | None, original_uf_names: bool) -> Mapping[str, FieldSpec]:
+    """The fields that ``crm.item.*`` shows, by their names: all, or those of ``names`` that exist, in any spelling."""
     listed = kind.listed_original if original_uf_names else kind.listed
-    if names is not None:
-        # Multi-fields come with all fields or not at all (page of the method).
-        by_key = {field.key: name for name, field in listed.items()}
-        fields = [known_field(kind, name, original_uf_names) for name in names]
-        chosen = {by_key[field.key]: field for field in fields if field is not None and field.key != "fm"}
-        return {name: new_value(field, full[field.key], portal.url) for name, field in chosen.items()}
-    return {name: new_value(field, full[field.key], portal.url) for name, field in listed.items() if field.key in full}
+    if names is None:
+        return listed
+    # Multi-fields come with all fields or not at all (page of the method).
+    by_key = {field.key: name for name, field in listed.items()}
+    fields = [known_field(kind, name, original_uf_names) for name in names]
+    return {by_key[field.key]: field for field in fields if field is not None and field.key != "fm"}
+
+
+def item_answer(portal: PortalState, entity_type_id: int, row: Row, chosen: Mapping[str, FieldSpec]) -> Row:
+    """An object as ``crm.item.*`` shows it."""
+    full = completed(portal.store, entity_type_id, row, {field.key for field in chosen.values()})
+    return {name: new_value(field, full[field.key], portal.url) for name, field in chosen.items() if field.key in full}
 
 
 def known_field(kind: ItemKind, name: str, original_uf_names: bool) -> FieldSpec | None:
@@ -119,20 +125,19 @@ def old_answer(
 ) -> Row:
     """An object as ``crm.deal.*`` and its sisters show it; ``names`` ``None`` is all fields but the multi-fields."""
     kind = store.kind(entity_type_id)
-    answer = dict(kind.empty_old)
+    empty = kind.empty_old
+    answer = dict(empty) if names is None else {name: value for name, value in empty.items() if name in names}
     places = kind.old_names
     for key, value in row.items():
         place = places.get(key)
-        if place is not None:
+        if place is not None and (names is None or place[0] in names):
             answer[place[0]] = old_value(place[1], value)
     for name in ("MOVED_TIME", "LAST_ACTIVITY_TIME"):
         if answer.get(name) == "":
             answer[name] = row["createdTime"]
     for key, days in _DAYS_AFTER_CREATION.items():
-        if key in places and key not in row:
+        if key in places and key not in row and (names is None or places[key][0] in names):
             answer[places[key][0]] = _days_after(row["createdTime"], days)
-    if names is not None:
-        answer = {name: value for name, value in answer.items() if name in names}
     for entry in row.get("fm", ()):
         if entry["typeId"] in multi_fields:
             answer.setdefault(entry["typeId"], []).append(
@@ -149,22 +154,43 @@ def old_answer(
 # Filters
 
 
-def item_filter_fields(store: Store, entity_type_id: int, original_uf_names: bool) -> dict[str, Field]:
+class _ListFields(Mapping[str, Field]):
+    """Fields of a list by the names of its filters, made when they are asked for: a call names two of a hundred."""
+
+    def __init__(self, store: Store, entity_type_id: int, specs: Mapping[str, FieldSpec], multi: Iterable[str]) -> None:
+        self._store = store
+        self._entity_type_id = entity_type_id
+        self._specs = specs
+        self._multi_fields = frozenset(multi)
+
+    def __getitem__(self, name: str) -> Field:
+        if name in self._multi_fields:
+            return Field(name, "multi_field", None)
+        return _list_field(self._store, self._entity_type_id, self._specs[name])
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._specs or name in self._multi_fields
+
+    def __iter__(self) -> Iterator[str]:
+        return iter((*self._specs, *self._multi_fields))
+
+    def __len__(self) -> int:
+        return len(self._specs) + len(self._multi_fields)
+
+
+def item_filter_fields(store: Store, entity_type_id: int, original_uf_names: bool) -> Mapping[str, Field]:
     """What ``crm.item.list`` filters and sorts by, under every name that it takes."""
     kind = store.kind(entity_type_id)
-    return {
-        name: _list_field(store, entity_type_id, field)
-        for name, field in kind.by_any_name.items()
-        if known_field(kind, name, original_uf_names) is not None
-    }
+    specs = kind.by_any_name
+    if original_uf_names:
+        specs = {name: field for name, field in specs.items() if known_field(kind, name, True) is not None}
+    return _ListFields(store, entity_type_id, specs, ())
 
 
-def old_filter_fields(store: Store, entity_type_id: int) -> dict[str, Field]:
+def old_filter_fields(store: Store, entity_type_id: int) -> Mapping[str, Field]:
     """What an old list can filter by: its fields, and the multi-fields by value."""
     kind = store.kind(entity_type_id)
-    known = {name: _list_field(store, entity_type_id, field) for name, field in kind.by_old_name.items()}
-    known.update({name: Field(name, "multi_field", None) for name in kind.multi_fields})
-    return known
+    return _ListFields(store, entity_type_id, kind.by_old_name, kind.multi_fields)
 
 
 def _list_field(store: Store, entity_type_id: int, field: FieldSpec) -> Field:
