@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from airflow_provider_bitrix24.crm import multifields
+from airflow_provider_bitrix24.crm.written_fields import is_slip
 from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.rest.encoding import has_reference
 from airflow_provider_bitrix24.rest.message_parts import preview
@@ -35,6 +36,7 @@ _ROW_HINTS = {
     "items": "write names such as CONTACT_ID or COMPANY_ID, and IS_PRIMARY",
 }
 _OLD_WITH_MULTIFIELDS = re.compile(r"crm\.(lead|contact|company)\.(add|update)")
+_ENTRY = frozenset({"ID", "VALUE", "VALUE_TYPE", "TYPE_ID", "DELETE"})
 _OLD_MULTIFIELDS = frozenset({*multifields.TYPES, "LINK"})
 
 
@@ -109,6 +111,14 @@ def _check_multifields(method: str, fields: Mapping[str, Any], references: bool)
                 method=method,
                 next_step=f'write {{"{name}": [{{"VALUE": "…", "VALUE_TYPE": "WORK"}}]}}',
             )
+        for key in (str(key) for member in members for key in member):
+            for known in ("VALUE", "VALUE_TYPE"):
+                if key not in _ENTRY and is_slip(key.lower(), known.lower()):
+                    raise ConfigurationError(
+                        f"an entry of {name} names {key!r}, which the portal would silently drop",
+                        method=method,
+                        next_step=f"did you mean {known}?",
+                    )
 
 
 def _is_entry(member: Any) -> bool:

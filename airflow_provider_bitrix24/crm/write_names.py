@@ -11,11 +11,12 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from airflow_provider_bitrix24.crm import multifields
 from airflow_provider_bitrix24.crm.entity_types import ENTITY_TYPES
 from airflow_provider_bitrix24.crm.items import fields_of
+from airflow_provider_bitrix24.crm.raw_values import check_fits
 from airflow_provider_bitrix24.crm.unwritable import (
     check_is_list,
     is_imported,
@@ -25,7 +26,7 @@ from airflow_provider_bitrix24.crm.unwritable import (
 )
 from airflow_provider_bitrix24.crm.written_fields import WrittenFields, documented
 from airflow_provider_bitrix24.exceptions import ConfigurationError, Forbidden, Invalid, NotFound
-from airflow_provider_bitrix24.rest.message_parts import did_you_mean
+from airflow_provider_bitrix24.rest.message_parts import did_you_mean, preview
 
 if TYPE_CHECKING:
     from airflow_provider_bitrix24.crm.fields import ItemFields, Purpose
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _OLD_METHOD = re.compile(r"crm\.(company|contact|deal|lead|quote)\.(add|update)")
-_ITEM_METHOD = re.compile(r"crm\.item\.(add|update)")
+_ITEM_METHOD = re.compile(r"crm\.item\.(add|update|import)")
 #: Taken although the portal may not name it: parents (the page's own example has ``PARENT_ID_1220``, its list none).
 _UNLISTED = re.compile(r"PARENT_ID_[0-9]+|TRACE")
 #: Multi-fields of the old methods, beside those of ``crm.item.*``.
@@ -61,33 +62,45 @@ class FieldNames:
         """
         :raises ConfigurationError: a name that the portal would drop, or no ``fields``: it would add an empty item.
         """
+        fields = _at_fields(params)
+        if (self._old or self._is_item) and fields in ({}, []) and not self._method.lower().endswith(".update"):
+            raise ConfigurationError(
+                "fields is empty, and an empty object would be added",
+                method=self._method,
+                next_step="give a field a value",
+            )
         if self._old:
             self._check_old(params, self._old[1])
         elif not self._is_item:
             self._others.check(params)
-        elif isinstance(params.get("fields"), Mapping):
-            self._check_item(params["fields"], str(params.get("entityTypeId")))
+        elif isinstance(fields := params.get("fields"), (Mapping, list)):
+            if isinstance(fields, list) and fields:
+                raise self._not_an_object()
+            self._check_item(fields, str(params.get("entityTypeId")))
 
     def _check_old(self, params: Mapping[str, Any], kind: str) -> None:
         # Old methods read the names of parameters in any case.
-        given = [value for name, value in params.items() if name.lower() in ("fields", "arfields")]
-        if not given or not isinstance(given[0], (Mapping, list)):
-            wrong = "fields is not an object" if given else "the params have no fields"
-            raise ConfigurationError(
-                f"{wrong}, and the portal would lose all values",
-                method=self._method,
-                next_step='write {"fields": {"TITLE": "…"}}, and for an update an "id" beside it',
-            )
+        self._others.check_parameters(params)
+        given = _at_fields(params)
+        if not isinstance(given, Mapping) and given != []:
+            raise self._not_an_object("the params have no fields" if given is None else "fields is not an object")
         if self._old_fields is None:
             self._old_fields = self._fields_of(f"crm.{kind}.fields")
         own = _OLD_MULTIFIELDS if ENTITY_TYPES[kind] in multifields.OWNERS else frozenset()
-        values = given[0].items() if isinstance(given[0], Mapping) and self._old_fields else ()
+        values = given.items() if isinstance(given, Mapping) and self._old_fields else ()
         for name, value in ((str(name), value) for name, value in values):
             if name in own or (name not in self._old_fields and _UNLISTED.fullmatch(name)):
                 continue
             if name not in self._old_fields:
                 raise self._unknown(name, f"crm.{kind}.fields", {*self._old_fields, *own})
             self._check_old_field(name, self._old_fields[name], value, params)
+
+    def _not_an_object(self, wrong: str = "fields is not an object") -> ConfigurationError:
+        return ConfigurationError(
+            f"{wrong}, and the portal would lose all values",
+            method=self._method,
+            next_step='write {"fields": {"TITLE": "…"}}, and for an update an "id" beside it',
+        )
 
     def _check_old_field(self, name: str, field: Any, value: Any, params: Mapping[str, Any]) -> None:
         updates = self._method.lower().endswith(".update")
@@ -98,6 +111,7 @@ class FieldNames:
             raise unwritable("fields names", name, why, self._method)
         if isinstance(field, Mapping) and field.get("isMultiple") in (True, "Y"):
             check_is_list(name, value, self._method)
+        check_fits(name, field, value, self._method)
 
     def _fields_of(self, method: str) -> Mapping[str, Any]:
         """The fields that a ``*.fields`` gives; none where the portal does not give them."""
@@ -115,7 +129,7 @@ class FieldNames:
             next_step=did_you_mean(spelled, known, f"{source} gives the names"),
         )
 
-    def _check_item(self, values: Mapping[str, Any], kind: str) -> None:
+    def _check_item(self, values: Any, kind: str) -> None:
         if kind not in self._items:
             described = None
             if kind.isascii() and kind.isdecimal():
@@ -125,10 +139,41 @@ class FieldNames:
                     log.warning("The names of fields are not checked: %s", error)
             self._items[kind] = described
         if fields := self._items[kind]:
-            purpose: Purpose = "update" if self._method.lower().endswith(".update") else "add"
-            for name, value in ((str(name), value) for name, value in values.items()):
-                if not (fields.entity_type_id in multifields.OWNERS and name.lower() == "fm"):
-                    field = fields.find(name, "fields")
-                    fields.check_writable(field, "fields", purpose)
-                    if field.is_multiple:
-                        check_is_list(name, value, self._method)
+            purpose = cast("Purpose", self._method.lower().rpartition(".")[2])
+            spellings: dict[str, str] = {}
+            for name, value in ((str(name), value) for name, value in dict(values).items()):
+                if (
+                    fields.entity_type_id in multifields.OWNERS
+                    and multifields.is_multifield(name)
+                    and (name.lower() == "fm" or purpose == "import")
+                ):
+                    self._check_entries(name, value)
+                    continue
+                field = fields.find(name, "fields")
+                if field.name in spellings:
+                    raise ConfigurationError(
+                        f"fields has {spellings[field.name]!r} and {name!r}, which are the same field",
+                        method=self._method,
+                        next_step="keep one",
+                    )
+                spellings[field.name] = name
+                fields.check_writable(field, "fields", purpose)
+                if field.is_multiple:
+                    check_is_list(name, value, self._method)
+
+    def _check_entries(self, name: str, value: Any) -> None:
+        members = list(value.values()) if isinstance(value, Mapping) else value
+        if value and not (isinstance(members, (list, tuple)) and all(isinstance(entry, Mapping) for entry in members)):
+            form = (
+                '{"VALUE": "…", "VALUE_TYPE": "WORK"}' if name.lower() != "fm" else '{"typeId": "PHONE", "value": "…"}'
+            )
+            raise ConfigurationError(
+                f"{name} is {preview(value)}, which the portal would silently drop",
+                method=self._method,
+                next_step=f'write {{"{name}": [{form}]}}',
+            )
+
+
+def _at_fields(params: Mapping[str, Any]) -> Any:
+    """``fields``, whose name old methods read in any case; None where there is none."""
+    return next((value for name, value in params.items() if name.lower() in ("fields", "arfields")), None)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -67,7 +67,14 @@ class WrittenFields:
 
     def check(self, params: Mapping[str, Any]) -> None:
         """:raises ConfigurationError: a name that the portal would drop, or no fields: it would add an empty object."""
-        for taken in self._taken:
+        self._check(params, self._taken)
+
+    def check_parameters(self, params: Mapping[str, Any]) -> None:
+        """The same for the parameters themselves, where what is in them is checked elsewhere."""
+        self._check(params, [taken for taken in self._taken if taken.place == "-"])
+
+    def _check(self, params: Mapping[str, Any], all_taken: Iterable[Taken]) -> None:
+        for taken in all_taken:
             if taken.place == "fields" and taken.names == "exact" and _at(params, taken.place) is None:
                 raise ConfigurationError(
                     "the params have no fields, and the portal would lose all values",
@@ -182,12 +189,12 @@ def _meant(name: str, known: Collection[str], given: Mapping[Any, Any]) -> str |
     """The known name that this one is a slip of the pen of; only names that are not given beside it."""
     beside = {_plain(str(other)) for other in given}
     for other in dict.fromkeys(known):
-        if _plain(other) not in beside and _is_slip(_plain(name), _plain(other)):
+        if _plain(other) not in beside and is_slip(_plain(name), _plain(other)):
             return other
     return None
 
 
-def _is_slip(written: str, meant: str) -> bool:
+def is_slip(written: str, meant: str) -> bool:
     """Whether two letters at most are wrong, missing, too many or changed about; in short names one, or none other."""
     if len(meant) < 4 or abs(len(written) - len(meant)) > 2:
         return False

@@ -1,0 +1,60 @@
+"""
+Values of the old methods of CRM that cannot be what their field holds: the portal silently stores 0, cuts them or drops
+them. Whatever may be right passes: empty values, dates in the portal's own format, codes of stages.
+
+Source: the types of ``crm.deal.fields`` and its sisters.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from airflow_provider_bitrix24.exceptions import ConfigurationError
+from airflow_provider_bitrix24.rest.encoding import has_reference
+from airflow_provider_bitrix24.rest.message_parts import preview
+
+_IDS = frozenset({"user", "employee", "crm_company", "crm_contact", "crm_deal", "crm_lead", "crm_quote"})
+_NUMBERS = frozenset({"integer", "double"})
+_NUMBER = re.compile(r"\s*[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?\s*")
+#: One value, whatever it is.
+_PLAIN = _IDS | _NUMBERS | {"string", "date", "datetime", "crm_status", "crm_currency", "char"}
+
+
+def check_fits(name: str, description: Any, value: Any, method: str) -> None:
+    """:raises ConfigurationError: the value is surely none of its field's type."""
+    if not isinstance(description, Mapping):
+        return
+    kind = str(description.get("type") or "").lower()
+    several = description.get("isMultiple") in (True, "Y")
+    if several and isinstance(value, (int, float)) and not isinstance(value, bool) and kind in _IDS and value:
+        raise _misfit(name, value, "and the portal takes a list there", f'write {{"{name}": [{value}]}}', method)
+    if not several and kind in _PLAIN and isinstance(value, (list, tuple, Mapping)) and value:
+        raise _misfit(name, value, f"and the field holds one value of the type {kind}", "give one value", method)
+    for member in value if several and isinstance(value, (list, tuple)) else (value,):
+        if isinstance(member, str) and member.strip() and not has_reference(member):
+            _check_text(name, kind, member, description, method)
+
+
+def _check_text(name: str, kind: str, text: str, description: Mapping[str, Any], method: str) -> None:
+    if kind in _NUMBERS and not _NUMBER.fullmatch(text):
+        raise _misfit(name, text, "and the field holds a number", "write digits, with a point for decimals", method)
+    if kind in _IDS and not _NUMBER.fullmatch(text):
+        raise _misfit(name, text, "and the field holds an id", "give the id, a whole number", method)
+    if kind in ("date", "datetime") and not re.search(r"\d", text):
+        raise _misfit(name, text, "and the field holds a moment", "write e.g. 2026-12-31", method)
+    items = description.get("items")
+    if kind == "enumeration" and isinstance(items, list):
+        ids = {str(item["ID"]): item.get("VALUE") for item in items if isinstance(item, Mapping) and "ID" in item}
+        if ids and text.strip() not in ids:
+            choices = ", ".join(f"{id_} ({word})" for id_, word in list(ids.items())[:5])
+            raise _misfit(name, text, "and the field takes the id of a choice", f"give one of {choices}", method)
+
+
+def _misfit(name: str, value: Any, why: str, hint: str, method: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"{name} is {preview(value)}, {why}: the portal would silently drop or change it",
+        method=method,
+        next_step=hint,
+    )

@@ -1,0 +1,119 @@
+"""Values that cannot be what their field holds, and shapes that hold no fields, in raw writes of CRM."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from airflow_provider_bitrix24._compat import AirflowFailException
+from airflow_provider_bitrix24.crm.shapes import check_shapes
+from airflow_provider_bitrix24.crm.write_names import FieldNames
+from airflow_provider_bitrix24.exceptions import ConfigurationError
+from airflow_provider_bitrix24.operators.bulk_write import Bitrix24BulkWriteOperator
+from airflow_provider_bitrix24.operators.rest import Bitrix24BatchOperator, Bitrix24Operator
+from airflow_provider_bitrix24.rest.client import Client
+from airflow_provider_bitrix24.sandbox import Sandbox
+from tests.operators.context import context
+from tests.rest.clients import client_of
+
+CHOICE, NUMBER, SEVERAL = "UF_CRM_1700000004", "UF_CRM_1700000002", "UF_CRM_1700000003"
+
+
+def deal(**values: Any) -> tuple[str, dict[str, Any]]:
+    return "crm.deal.update", {"id": 1, "fields": values}
+
+
+def item(values: Any, kind: int = 2, verb: str = "update") -> tuple[str, dict[str, Any]]:
+    return f"crm.item.{verb}", {"entityTypeId": kind, "id": 1, "fields": values}
+
+
+def phone(**entry: Any) -> tuple[str, dict[str, Any]]:
+    return "crm.contact.add", {"fields": {"NAME": "x", "PHONE": [{"VALUE": "+1555", **entry}]}}
+
+
+REFUSED: list[tuple[tuple[str, dict[str, Any]], str]] = [
+    (deal(OPPORTUNITY="1 000,50"), "the field holds a number: the portal would silently drop or change it"),
+    (deal(OPPORTUNITY="12,5"), "write digits, with a point for decimals"),
+    (deal(OPPORTUNITY="abc"), "OPPORTUNITY is 'abc'"),
+    (deal(COMPANY_ID="Oak Ltd"), "the field holds an id"),
+    (deal(ASSIGNED_BY_ID="Ann"), "ASSIGNED_BY_ID is 'Ann'"),
+    (deal(CONTACT_ID=[1, 2]), "the field holds one value of the type crm_contact"),
+    (deal(CONTACT_IDS=5), 'write {"CONTACT_IDS": [5]}'),
+    (deal(CONTACT_IDS=["Ann"]), "the field holds an id"),
+    (deal(CLOSEDATE="soon"), "the field holds a moment"),
+    (deal(TITLE=["a", "b"]), "TITLE is ['a', 'b'], and the field holds one value"),
+    (deal(TITLE={"a": 1}), "give one value"),
+    (deal(**{CHOICE: "No such choice"}), "the field takes the id of a choice: "),
+    (("crm.company.add", {"fields": {"TITLE": "x", "REVENUE": "1 million"}}), "REVENUE is '1 million'"),
+    (("crm.deal.add", {"fields": [{"TITLE": "x"}]}), "fields is not an object, and the portal would lose all values"),
+    (("crm.deal.add", {"fields": {}}), "fields is empty, and an empty object would be added"),
+    (("crm.deal.add", {"fields": {"TITLE": "x"}, "parms": {}}), "'parms', which the portal would silently drop"),
+    (item([["title", "y"]]), "fields is not an object"),
+    (item({}, verb="add"), "fields is empty"),
+    (item({"title": "y", "Title": "z"}), "fields has 'title' and 'Title', which are the same field"),
+    (item({"stageId": "NEW", "STAGE_ID": "WON"}), "which are the same field"),
+    (item({"fm": "+1555"}, 4), 'write {"fm": [{"typeId": "PHONE"'),
+    (item({"fm": ["+1555"]}, 3), "fm is ['+1555'], which the portal would silently drop"),
+    (item({"titel": "x"}, 4, "import"), "fields names 'titel', which is not a field of a company"),
+    (item({"title": "x", "PHONE": "+1555"}, 4, "import"), 'write {"PHONE": [{"VALUE"'),
+    (phone(VALUE_TIPE="WORK"), "an entry of PHONE names 'VALUE_TIPE', which the portal would silently drop"),
+    (phone(VALUETYPE="WORK"), "did you mean VALUE_TYPE?"),
+]  # fmt: skip
+
+TAKEN: list[tuple[str, dict[str, Any]]] = [
+    deal(OPPORTUNITY="1000.50", COMPANY_ID="7", CONTACT_IDS=["1", 2], CLOSEDATE="31.12.2026", BEGINDATE="2026-12-31"),
+    deal(OPPORTUNITY=-5, COMPANY_ID=0, CONTACT_IDS=[], CLOSEDATE="", COMMENTS="12,5", OPENED=True, PROBABILITY="1e1"),
+    deal(OPPORTUNITY="$result[sum]", COMPANY_ID=None, CONTACT_ID=False, TITLE=5, STAGE_ID="C5:MY_STAGE"),
+    deal(**{CHOICE: "46", NUMBER: 1.5, SEVERAL: ["a"]}),
+    ("crm.deal.update", {"id": 1, "fields": {}}),
+    ("crm.deal.add", {"fields": {"TITLE": "x"}, "params": {"REGISTER_SONET_EVENT": "Y"}}),
+    item({"fm": {"n0": {"typeId": "PHONE", "value": "+1"}}}, 4),
+    item({"fm": [{"typeId": "PHONE", "value": "+1"}]}, 3, "add"),
+    item({"title": "x", "PHONE": [{"VALUE": "+1"}], "createdTime": "2026-01-01T00:00:00+00:00"}, 4, "import"),
+    item({}),
+    phone(VALUE_TYPE="WORK", TYPE_ID="PHONE", VALUE_EXTRA={"COUNTRY_CODE": "LV"}),
+]
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox(deals=3) as portal:
+        yield portal
+
+
+@pytest.fixture
+def client(sandbox: Sandbox) -> Iterator[Client]:
+    with client_of(sandbox) as client:
+        yield client
+
+
+def check(client: Client, method: str, params: dict[str, Any]) -> None:
+    check_shapes(method, params)
+    FieldNames(client, method).check(params)
+
+
+@pytest.mark.parametrize(("call", "says"), REFUSED)
+def test_what_cannot_be_stored_is_refused(call: tuple[str, dict[str, Any]], says: str, client: Client) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        check(client, *call)
+    assert says in str(caught.value)
+
+
+@pytest.mark.parametrize("call", TAKEN)
+def test_what_may_be_right_passes(call: tuple[str, dict[str, Any]], client: Client) -> None:
+    check(client, *call)
+
+
+@pytest.mark.parametrize("call", [deal(OPPORTUNITY="12,5"), item({"title": "y", "Title": "z"}), item({"fm": "+1"}, 4)])
+def test_every_operator_refuses_them(call: tuple[str, dict[str, Any]], portal: Sandbox, connection: None) -> None:
+    method, params = call
+    says = "silently|the same field"
+    with pytest.raises(AirflowFailException, match=says):
+        Bitrix24Operator(task_id="a", method=method, method_params=params).execute(context())
+    with pytest.raises(AirflowFailException, match=says):
+        Bitrix24BatchOperator(task_id="b", commands={"a": [method, params]}).execute(context())
+    with pytest.raises(AirflowFailException, match=says):
+        Bitrix24BulkWriteOperator(task_id="c", method=method, rows=[params]).execute(context())
+    assert portal.executed(method) == 0
