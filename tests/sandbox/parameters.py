@@ -148,6 +148,10 @@ def bases(parameter: Parameter, params: Any, objects: Mapping[str, Any]) -> Iter
             params = {"entityTypeId": 2}
         case (_, "IS_PRIMARY") if path[0] == "items":
             params = with_value(params, ("items", 0, last), ...)
+        case (_, "DATE_CREATE" | "DATE_MODIFY" | "CREATED_BY_ID" | "MODIFY_BY_ID") if page.endswith(".add"):
+            params[key_of(params, "params")] = {"IMPORT": "Y"}
+        case (_, "IMPORT"):
+            params = with_value(params, ("fields", "DATE_CREATE"), "2031-01-01T00:00:00+03:00")
         case (_, "XML_ID") if page.startswith("lists.section"):
             params["FIELDS"].pop("EXTERNAL_ID")
         case (_, "IBLOCK_CODE" | "ELEMENT_CODE" | "SECTION_CODE") if page != "lists.get":

@@ -174,3 +174,25 @@ def test_hidden_rows_are_not_counted(portal, ask):
     assert deals(ask, portal, portal.clerk)["total"] < deals(ask, portal)["total"]
     portal.clerk.rights.clear()
     assert ask(portal, "crm.deal.list", user=portal.clerk).json()["error_description"] == "Access denied."
+
+
+@pytest.mark.parametrize("kind", ["company", "contact", "quote"])
+def test_an_import_sets_times_and_authors(portal, ask, kind):
+    fields = {"TITLE": "Old", "NAME": "Old", "DATE_CREATE": "2031-01-02T03:04:05+03:00", "CREATED_BY_ID": 7}
+    fields |= {"DATE_MODIFY": "2031-02-02T03:04:05+03:00", "MODIFY_BY_ID": 7}
+
+    def added(**params):
+        number = ask(portal, f"crm.{kind}.add", {"fields": fields, **params}).json()["result"]
+        row = ask(portal, f"crm.{kind}.get", {"id": number}).json()["result"]
+        return [row[name] for name in ("DATE_CREATE", "DATE_MODIFY", "CREATED_BY_ID", "MODIFY_BY_ID")]
+
+    assert added(params={"IMPORT": "Y"}) == [fields["DATE_CREATE"], fields["DATE_MODIFY"], "7", "7"]
+    assert not {fields["DATE_CREATE"], "7"} & set(added(params={"IMPORT": "N"}))
+
+
+def test_an_import_that_no_page_describes_is_refused(portal, ask):
+    params = {"fields": {"NAME": "x", "DATE_CREATE": "2001-01-01"}, "params": {"IMPORT": "Y"}}
+    for method in ("crm.contact.add", "crm.deal.add"):
+        before = len(portal.items(3))
+        assert ask(portal, method, params).json()["error"] == "NOT_MODELLED_BY_SANDBOX"
+        assert len(portal.items(3)) == before

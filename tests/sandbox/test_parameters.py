@@ -20,7 +20,6 @@ from tests.sandbox.parameters import Probe, bases, documented, multiply, with_va
 PAGES = {page: content for page, content in contract.pages().items() if page.lower() in METHODS}
 
 _FEED = "what the portal's feed and history say to people, which no method reads"
-_IMPORT = "counts with IMPORT alone, which is refused"
 _ELSEWHERE = "needs a state that one call cannot make: see `{}`"
 _NOTIFIED, _QUEUED = _ELSEWHERE.format("test_notifications.py"), _ELSEWHERE.format("test_events.py")
 
@@ -31,11 +30,7 @@ WITHOUT_EFFECT = {
     "crm.item.*mport:useOriginalUfNames": "names are taken in both spellings, and the answer is an id",
     "events:FULL": "the application has every scope",
     "crm.*:params": "holds the parameters that stand below it",
-    "crm.*.add:fields.DATE_CREATE": _IMPORT,
-    "crm.*.add:fields.DATE_MODIFY": _IMPORT,
-    "crm.*.add:fields.CREATED_BY_ID": _IMPORT,
-    "crm.*.add:fields.MODIFY_BY_ID": _IMPORT,
-    "crm.quote.add:params.[DCM]*": _IMPORT,
+    "crm.quote.add:params.[DCM]*": "names for `fields`, where an import sets them",
     "crm.activity.*:fields.ASSOCIATED_ENTITY_ID": "read-only, says `crm.activity.fields`",
     "crm.activity.*:fields.IS_INCOMING_CHANNEL": "read-only, says `crm.activity.fields`",
     "crm.activity.update:fields.OWNER_*": "immutable, says `crm.activity.fields`",

@@ -12,12 +12,12 @@ _NOTHING: tuple[Any, ...] = (None, "", "N", "0", 0, False, [], {})
 
 _WEBDAV = ("fields.WEBDAV_ELEMENTS",)
 _IMPORT = ("params.IMPORT",)
-_OLD_KINDS = ("company", "contact", "deal", "lead", "quote")
 
 #: Method -> places of its parameters; ``*`` is every entry of a list.
 PLACES: Mapping[str, tuple[str, ...]] = {
     **{f"crm.activity.{action}": _WEBDAV for action in ("add", "update")},
-    **{f"crm.{kind}.add": _IMPORT for kind in _OLD_KINDS},
+    # Only the pages of companies, contacts and quotes say what an import sets.
+    **{f"crm.{kind}.add": _IMPORT for kind in ("deal", "lead")},
     "crm.documentgenerator.document.add": ("fields",),
     "crm.quote.productrows.set": ("rows.*.PRODUCT_DESCRIPTION",),
     **{f"user.{action}": ("PERSONAL_PHOTO", "WORK_LOGO") for action in ("add", "update")},

@@ -23,13 +23,14 @@ from airflow_provider_bitrix24.sandbox.forms import as_map
 from airflow_provider_bitrix24.sandbox.methods.crm import changes
 from airflow_provider_bitrix24.sandbox.methods.crm.items import description
 from airflow_provider_bitrix24.sandbox.methods.crm.values import (
+    IMPORTED,
     old_answer,
     old_filter_fields,
     old_multi_fields,
     written_old,
 )
 from airflow_provider_bitrix24.sandbox.methods.listing import page_of
-from airflow_provider_bitrix24.sandbox.methods.registry import Handler, Page, Params, Refusal, method
+from airflow_provider_bitrix24.sandbox.methods.registry import Handler, Page, Params, Refusal, method, not_modelled
 from airflow_provider_bitrix24.sandbox.methods.selection import Matcher, read_order
 from airflow_provider_bitrix24.sandbox.php import as_integer
 from airflow_provider_bitrix24.sandbox.state.portal import PortalState
@@ -127,14 +128,25 @@ def _get(entity_type_id: int) -> Handler:
 def _add(entity_type_id: int) -> Handler:
     def add(portal: PortalState, user: User, params: Params) -> Any:
         fields = _fields(params)
-        array_or_none(params, "PARAMS")
+        options = as_map(array_or_none(params, "PARAMS"))
         if not user.may("change"):
             raise denied()
         multi_fields = old_multi_fields(portal.store.kind(entity_type_id), fields)
+        imported = _imported(portal, entity_type_id, fields) if options.get("IMPORT") == "Y" else {}
         row = changes.add(portal, user, entity_type_id, written_old(portal.store, entity_type_id, fields), multi_fields)
+        row.update(imported)
         return row["id"]
 
     return add
+
+
+def _imported(portal: PortalState, entity_type_id: int, fields: dict[str, Any]) -> Row:
+    """Times and authors, which an import alone sets (page of ``crm.contact.add``)."""
+    imported = written_old(portal.store, entity_type_id, fields, only=_IMPORTED)
+    created = [row["createdTime"] for row in portal.store.items[entity_type_id]]
+    if entity_type_id == CONTACT and "createdTime" in imported and imported["createdTime"] < max(created, default=""):
+        raise not_modelled("The page does not say what becomes of a DATE_CREATE before that of the last contact")
+    return imported
 
 
 def _update(entity_type_id: int) -> Handler:
@@ -172,6 +184,7 @@ def _describe(entity_type_id: int) -> Handler:
     return fields
 
 
+_IMPORTED = IMPORTED - {"movedTime", "movedBy"}
 _FAMILY: dict[str, Callable[[int], Handler]] = {
     "list": _list,
     "get": _get,

@@ -245,13 +245,19 @@ def _check_stage(store: Store, entity_type_id: int, field: FieldSpec, code: Any)
         raise BadValue
 
 
-def written_old(store: Store, entity_type_id: int, fields: Mapping[str, Any]) -> Row:
-    """What ``crm.deal.add`` and its sisters store of ``fields``; whatever does not fit is ignored."""
+def written_old(
+    store: Store, entity_type_id: int, fields: Mapping[str, Any], *, only: frozenset[str] | None = None
+) -> Row:
+    """
+    What ``crm.deal.add`` and its sisters store of ``fields``; whatever does not fit is ignored.
+
+    :param only: store these instead, read-only or not.
+    """
     known = store.kind(entity_type_id).by_old_name
     row: Row = {}
     for name, value in fields.items():
         field = known.get(name)
-        if field is None or field.read_only:
+        if field is None or (field.read_only if only is None else field.key not in only):
             continue
         try:
             row[field.key] = stored_value(field, value, store.files, strict=False)
