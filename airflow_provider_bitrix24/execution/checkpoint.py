@@ -32,11 +32,19 @@ def digest_of(*parts: Any, other: Callable[[Any], str] = str) -> str:
 
     :param other: the text of anything else.
     """
+    return digest_of_text(text_of(*parts, other=other))
+
+
+def text_of(*parts: Any, other: Callable[[Any], str] = str) -> str:
+    """The text whose digest is :func:`digest_of`."""
     try:
-        text = json.dumps(parts, default=other, ensure_ascii=False)
+        return json.dumps(parts, default=other, ensure_ascii=False)
     except (TypeError, ValueError):
         # Keys that JSON has no form for, or a value that holds itself.
-        text = repr(parts)
+        return repr(parts)
+
+
+def digest_of_text(text: str) -> str:
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=DIGEST_LENGTH // 2).hexdigest()
 
 

@@ -15,7 +15,7 @@ from airflow_provider_bitrix24.rows.base_operator import Bitrix24BaseRowsOperato
 
 if TYPE_CHECKING:
     from airflow_provider_bitrix24.rest.client import Client
-    from airflow_provider_bitrix24.rows.engine import RowWriter
+    from airflow_provider_bitrix24.rows.row_writer import RowWriter
 
 
 class Bitrix24BulkWriteOperator(Bitrix24BaseRowsOperator):

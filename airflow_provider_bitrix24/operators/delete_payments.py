@@ -21,7 +21,7 @@ from airflow_provider_bitrix24.rows.base_operator import Bitrix24BaseWriteOperat
 if TYPE_CHECKING:
     from airflow_provider_bitrix24.execution.checkpoint import Checkpoint
     from airflow_provider_bitrix24.rest.client import Client
-    from airflow_provider_bitrix24.rows.engine import RowWriter
+    from airflow_provider_bitrix24.rows.row_writer import RowWriter
 
 
 class Bitrix24DeletePaymentsOperator(Bitrix24BaseWriteOperator):

@@ -14,12 +14,14 @@ from airflow_provider_bitrix24.methods import METHODS, Method, Methods
 from airflow_provider_bitrix24.rest.answers.reply import Reply
 from airflow_provider_bitrix24.rest.batches.batch_call import BatchCall
 from airflow_provider_bitrix24.rest.batches.batch_result import BatchResult
+from airflow_provider_bitrix24.rest.concurrent_requests import ConcurrentRequests
 from airflow_provider_bitrix24.rest.conversation import Conversation
 from airflow_provider_bitrix24.rest.field_descriptions import described
 from airflow_provider_bitrix24.rest.limits.bucket import BucketStore
 from airflow_provider_bitrix24.rest.limits.bucket_store import bucket_store
 from airflow_provider_bitrix24.rest.limits.command_costs import CommandCosts
 from airflow_provider_bitrix24.rest.lists.field_check import check_fields
+from airflow_provider_bitrix24.rest.limits.concurrency import Concurrency
 from airflow_provider_bitrix24.rest.lists.listing import Listing
 from airflow_provider_bitrix24.rest.lists.per_parent import children
 from airflow_provider_bitrix24.rest.lists.row_list import RowList
@@ -208,6 +210,13 @@ class Client:
             self._conversation, halt=halt, references=references, ordered=ordered, allow_cut=allow_cut
         )
         return call.run(commands)
+
+    def concurrent(self) -> ConcurrentRequests:
+        """
+        Several calls of this client under way at once, each in a thread: for work whose calls must not depend on each
+        other. How many is found for these alone, and they begin with a few.
+        """
+        return ConcurrentRequests(self._conversation, Concurrency(self.portal.parallel))
 
     @_edge
     def list(self, method: str, params: Params | None = None, *, limit: int | None = None, version: int = 2) -> RowList:

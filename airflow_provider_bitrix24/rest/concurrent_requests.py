@@ -23,6 +23,7 @@ from airflow_provider_bitrix24.exceptions import (
     TaskStopped,
 )
 from airflow_provider_bitrix24.rest.conversation import Conversation
+from airflow_provider_bitrix24.rest.limits.concurrency import Concurrency
 from airflow_provider_bitrix24.rest.retry import Patience
 
 T = TypeVar("T")
@@ -31,18 +32,44 @@ T = TypeVar("T")
 _NAP_SECONDS = 0.5
 
 
+class Place:
+    """
+    Room for one more request, whatever becomes of the others; given back with its answer.
+
+    :param commands: methods, with how often the request calls each.
+    :param free_permit: None for the request that needs no permit.
+    """
+
+    def __init__(
+        self,
+        submit: Callable[[Callable[[], Any], int], Future[Any]],
+        commands: Counter[str],
+        free_permit: Callable[[], object] | None,
+    ) -> None:
+        self._submit = submit
+        self.commands, self.free_permit = commands, free_permit
+        #: None until the request is sent.
+        self.future: Future[Any] | None = None
+
+    def start(self, send: Callable[[], T]) -> Future[T]:
+        """Send the request in a thread."""
+        self.future = future = self._submit(send, self.commands.total())
+        return future
+
+
 class ConcurrentRequests:
     """
     Requests under way, until :meth:`close`: use it as a context manager, by one thread.
 
     :param conversation: what they are sent with.
+    :param concurrency: how many there may be; by default what the client has found for all of its requests.
     """
 
-    def __init__(self, conversation: Conversation) -> None:
+    def __init__(self, conversation: Conversation, concurrency: Concurrency | None = None) -> None:
         self._conversation = conversation
+        self._concurrency = concurrency or conversation.concurrency
         self._executor: ThreadPoolExecutor | None = None
-        #: Each request under way, with what frees its permit: None for the one that needs none.
-        self._under_way: dict[Future[Any], tuple[Callable[[], object] | None, Counter[str]]] = {}
+        self._places: list[Place] = []
         self._is_closed = False
 
     def __enter__(self) -> ConcurrentRequests:
@@ -56,8 +83,8 @@ class ConcurrentRequests:
     @property
     def are_most(self) -> bool:
         """Whether as many are under way as the portal is known to take."""
-        self._free_permits()
-        return len(self._under_way) >= self._conversation.concurrency.number
+        self._give_back()
+        return len(self._places) >= self._concurrency.number
 
     def patience(self) -> Patience:
         """An allowance of sleeping for one request, which ends with :meth:`close`."""
@@ -71,29 +98,36 @@ class ConcurrentRequests:
         :param methods: of each of its commands.
         :return: None where it may not; the only request always may.
         """
+        place = self.place(methods)
+        return None if place is None else place.start(send)
+
+    def place(self, methods: Sequence[str]) -> Place | None:
+        """
+        Room for a request, for a caller who has something to do before it is sent; see :meth:`start`.
+
+        It counts as under way from now on.
+        """
         commands = Counter(methods)
-        permit: Callable[[], object] | None = None
-        self._free_permits()
-        if self._under_way:
+        free_permit: Callable[[], object] | None = None
+        self._give_back()
+        if self._places:
             conversation = self._conversation
             if self.are_most or not self._has_time_for(commands):
                 return None
             # With a patience below 0 nothing is taken: a request that would have to wait is not sent beside others.
             if conversation.bucket.reserve(conversation.portal.bucket, -1.0) > 0:
                 return None
-            has_one_without_permit = any(free_permit is None for free_permit, _ in self._under_way.values())
-            if has_one_without_permit and (permit := self._permit()) is None:
+            has_one_without_permit = any(place.free_permit is None for place in self._places)
+            if has_one_without_permit and (free_permit := self._permit()) is None:
                 return None
-        if self._executor is None:
-            self._executor = ThreadPoolExecutor(self._conversation.concurrency.most, "bitrix24")
-        future = self._executor.submit(self._measured, send, len(methods))
-        self._under_way[future] = (permit, commands)
-        return future
+        place = Place(self._submit, commands, free_permit)
+        self._places.append(place)
+        return place
 
     def wait(self) -> None:
         """Wait until one of the requests under way has its answer, or has failed."""
-        wait(self._under_way, return_when=FIRST_COMPLETED)
-        self._free_permits()
+        wait([place.future for place in self._places if place.future], return_when=FIRST_COMPLETED)
+        self._give_back()
 
     def close(self) -> None:
         """Send nothing more, and wait for the answers of what is under way."""
@@ -101,13 +135,20 @@ class ConcurrentRequests:
         if self._executor is not None:
             self._executor.shutdown(wait=True, cancel_futures=True)
             self._executor = None
-        self._free_permits()
+        self._give_back()
 
-    def _free_permits(self) -> None:
-        for future in [future for future in self._under_way if future.done()]:
-            permit, _ = self._under_way.pop(future)
-            if permit is not None:
-                permit()
+    def _submit(self, send: Callable[[], T], commands: int) -> Future[T]:
+        if self._executor is None:
+            self._executor = ThreadPoolExecutor(self._concurrency.most, "bitrix24")
+        return self._executor.submit(self._measured, send, commands)
+
+    def _give_back(self) -> None:
+        """Free the permits of requests that have ended, and of those that will not be sent any more."""
+        for place in list(self._places):
+            if self._is_closed if place.future is None else place.future.done():
+                self._places.remove(place)
+                if place.free_permit is not None:
+                    place.free_permit()
 
     def _permit(self) -> Callable[[], object] | None:
         portal = self._conversation.portal
@@ -116,18 +157,18 @@ class ConcurrentRequests:
     def _has_time_for(self, commands: Counter[str]) -> bool:
         """Whether these commands and those under way leave every method enough operating time."""
         costs = self._conversation.command_costs
-        together = sum((under_way for _, under_way in self._under_way.values()), commands)
+        together = sum((place.commands for place in self._places), commands)
         return self._conversation.operating.has_time_for(
             {name: number * costs.seconds(name) for name, number in together.items()}
         )
 
     def _measured(self, send: Callable[[], T], commands: int) -> T:
-        concurrency = self._conversation.concurrency
+        concurrency = self._concurrency
         ticket, began = concurrency.begin(commands), time.monotonic()
         try:
             sent = send()
         except Bitrix24Error as error:
-            if _shows_trouble(error):
+            if shows_trouble(error):
                 concurrency.failed(ticket)
             raise
         concurrency.answered(ticket, time.monotonic() - began)
@@ -141,7 +182,7 @@ class ConcurrentRequests:
             seconds -= _NAP_SECONDS
 
 
-def _shows_trouble(error: Bitrix24Error) -> bool:
+def shows_trouble(error: Bitrix24Error) -> bool:
     """Whether the portal may be overwhelmed by what is under way."""
     if isinstance(error, QueryLimitExceeded):
         # Without a status it was held back by us, not refused by the portal.

@@ -39,7 +39,8 @@ from airflow_provider_bitrix24.rows.template import RowTemplate
 
 if TYPE_CHECKING:
     from airflow_provider_bitrix24.rest.client import Client
-    from airflow_provider_bitrix24.rows.engine import RowEngine, RowWriter
+    from airflow_provider_bitrix24.rows.engine import RowEngine
+    from airflow_provider_bitrix24.rows.row_writer import RowWriter
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,8 @@ class Bitrix24BaseWriteOperator(Bitrix24BaseOperator):
     """Base of the operators that write many rows, each with an outcome."""
 
     template_fields: Sequence[str] = ("report", "bitrix24_conn_id")
+    #: See :class:`RowEngine`.
+    ordered: bool | None = None
 
     def __init__(self, *, dry_run: bool = False, report: str | NotGiven = NOT_GIVEN, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -122,12 +125,13 @@ class Bitrix24BaseWriteOperator(Bitrix24BaseOperator):
         writer = self.writer(client, remembers=remembers)
         source = self.source(client, memory) if arguments.source is None else arguments.source
         tally = Tally(arguments.most, arguments.limit)
-        engine = RowEngine(writer, source, memory, tally, dry_run=self.is_dry_run)
+        engine = RowEngine(client, writer, source, memory, tally, ordered=self.ordered, dry_run=self.is_dry_run)
         kept, written = SmallReport(), None
         try:
             written = _reported(engine, report, kept)
         finally:
             # The report may be what fails.
+            engine.close()
             summary = self._summary(engine, writer, kept, written) | self.more_of_summary(remembers=remembers)
             failure = engine.failure() or self.too_many(summary["rows"]) or self.without_rows(tally)
             if failure is not None or (report is not None and written is None):
@@ -200,6 +204,7 @@ class Bitrix24BaseRowsOperator(Bitrix24BaseWriteOperator):
         timezone: str | None = None,
         max_failures: int | None = 0,
         on_empty: Literal["warn", "fail"] = "warn",
+        ordered: bool | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -213,6 +218,7 @@ class Bitrix24BaseRowsOperator(Bitrix24BaseWriteOperator):
         self.timezone = timezone
         self.max_failures = max_failures
         self.on_empty = self.fixed(one_of, on_empty, "on_empty", ("warn", "fail"))
+        self.ordered = None if ordered is None else self.fixed(flag, ordered, "ordered")
 
     def row_arguments(self) -> RowArguments:
         self.cell_rules()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from airflow_provider_bitrix24.exceptions import Bitrix24Error, Forbidden, NotFound, RestError
@@ -31,6 +31,7 @@ class PaymentDeleter:
     words: tuple[str, ...] = ("deleted", "missing", "denied", "paid")
     #: A payment that an earlier try has deleted is not found.
     repeats = True
+    rows_per_command = 1
 
     def __init__(
         self, client: Client, *, missing_ok: bool, remembers: bool, left: Callable[[], set[int]] | None
@@ -53,8 +54,11 @@ class PaymentDeleter:
     def step_size(self) -> int:
         return STEP
 
-    def takes(self, step: Sequence[PreparedRow], row: PreparedRow) -> bool:
-        return True
+    def keeps_order(self, row: PreparedRow) -> bool:
+        return False
+
+    def object_of(self, row: PreparedRow) -> Hashable | None:
+        return row.id
 
     def send(self, rows: Sequence[PreparedRow]) -> Iterable[Outcome]:
         done = self._client.batch({row.number: (METHOD, row.values) for row in rows})

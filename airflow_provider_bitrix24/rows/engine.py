@@ -8,17 +8,21 @@ is answered, so that the next try of the task goes on behind it. What differs be
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
-from typing import Any, Protocol
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
 
-from airflow_provider_bitrix24.exceptions import AnswerLost, Bitrix24Error, ConfigurationError
+from airflow_provider_bitrix24.exceptions import Bitrix24Error, ConfigurationError
 from airflow_provider_bitrix24.execution.checkpoint import Checkpoint
 from airflow_provider_bitrix24.rows.outcomes import FAILED, NOT_DONE, READY, UNKNOWN, Outcome, RowNumbers, Tally
-from airflow_provider_bitrix24.rows.prepared_rows import PreparedRow, PreparedRows, RowContent
+from airflow_provider_bitrix24.rows.prepared_rows import PreparedRows
 from airflow_provider_bitrix24.rows.remembered_steps import RememberedSteps
-from airflow_provider_bitrix24.rows.row_names import RowName
+from airflow_provider_bitrix24.rows.row_writer import RowWriter
+from airflow_provider_bitrix24.rows.step_runs import StepRun
 from airflow_provider_bitrix24.rows.steps import Step, Steps
+from airflow_provider_bitrix24.rows.steps_under_way import StepsUnderWay
+
+if TYPE_CHECKING:
+    from airflow_provider_bitrix24.rest.client import Client
 
 log = logging.getLogger(__name__)
 
@@ -28,85 +32,59 @@ MOST_LOGGED = 20
 LOST_IN_A_ROW = 2
 
 
-class RowWriter(Protocol):
-    """
-    How rows are written with one method, or one set of methods.
-
-    :param method: for messages.
-    :param words: outcomes of its own, counted also where there are none.
-    :param repeats: whether rows may be sent again when it is not known whether they were done.
-    """
-
-    method: str
-    words: tuple[str, ...]
-    repeats: bool
-
-    def prepare(self, row: Any) -> RowContent:
-        """
-        What a row of the source means.
-
-        :raises ConfigurationError: it cannot be sent.
-        """
-        ...
-
-    def name(self, row: Any) -> RowName:
-        """What a row that cannot be sent says of its object: the id, or the key."""
-        ...
-
-    def may_repeat(self, row: PreparedRow) -> bool:
-        """``repeats`` of a single row."""
-        ...
-
-    def step_size(self) -> int:
-        """Most rows of the next step."""
-        ...
-
-    def takes(self, step: Sequence[PreparedRow], row: PreparedRow) -> bool:
-        """Whether a row may be sent together with the rows of a step."""
-        ...
-
-    def send(self, rows: Sequence[PreparedRow]) -> Iterable[Outcome]:
-        """
-        Send rows of a step, and say how each ended, in their order.
-
-        :raises Bitrix24Error: none of them was sent, for this reason.
-        """
-        ...
-
-
 class RowEngine:
     """
-    One try of a task that writes rows: read :meth:`outcomes` to its end, then ask :meth:`failure`.
+    One try of a task that writes rows: read :meth:`outcomes` to its end, :meth:`close` it, then ask :meth:`failure`.
 
+    :param client: what the writer sends with.
     :param tally: counts, and says when to stop.
+    :param ordered: send one step after the other; None for those steps that the writer keeps in order.
     :param dry_run: send and remember nothing.
     """
 
     def __init__(
-        self, writer: RowWriter, source: Iterable[Any], checkpoint: Checkpoint, tally: Tally, *, dry_run: bool = False
+        self,
+        client: Client,
+        writer: RowWriter,
+        source: Iterable[Any],
+        checkpoint: Checkpoint,
+        tally: Tally,
+        *,
+        ordered: bool | None = None,
+        dry_run: bool = False,
     ) -> None:
         self.tally = tally
         self.rows = PreparedRows(source, writer.prepare, writer.name, writer.method)
         self._writer = writer
-        self._dry_run = dry_run
+        self._ordered, self._dry_run = ordered, dry_run
         self._lasting = checkpoint.lasting
         self._memory = RememberedSteps(checkpoint)
-        self._steps = Steps(self._memory, writer.step_size, writer.takes)
+        self._steps = Steps(self._memory, writer.step_size, writer.object_of)
+        self._under_way = StepsUnderWay(client)
+        #: The step that waits until it may be sent.
+        self._waiting: StepRun | None = None
+        self._has_begun = self._is_at_end = False
         self._not_done, self._lines_not_done = RowNumbers(), RowNumbers()
         self._lost_in_a_row = 0
         self._lost: Bitrix24Error | None = None
-        self._answered = False
+        self._answered = self._memory_failed = False
         self._interruption: BaseException | None = None
+        self._unreadable: BaseException | None = None
 
     def outcomes(self) -> Iterator[Outcome]:
-        """Write the rows up to where the tally is over, and yield how each ended; nothing is raised on the way."""
-        for step in self._steps.of(self.rows):
-            for outcome in self._outcomes_of(step):
+        """
+        Write the rows up to where the tally is over, and yield how each ended, in their order.
+
+        Nothing is raised on the way, but where the very first row cannot be read, or another process writes the report.
+        """
+        steps = self._steps.of(self.rows)
+        while self._go_on(steps):
+            for outcome in self._under_way.next().results or ():
                 yield self._counted(outcome)
             log.info("%d rows: %s", self.tally.counts.total(), dict(self.tally.counts))
-            reads_on = self._is_refused or self._dry_run
-            if self._interruption is not None or (self.tally.is_over() and not reads_on):
-                return
+        if self._is_over:
+            return
+        self._unreadable = self.rows.error
         if self._lost is not None and not self._answered:
             self.tally.stop(self._lost.but(retryable=False, advice="no row got an answer"))
         unread = ConfigurationError("not sent: the rows after it cannot be read")
@@ -115,6 +93,15 @@ class RowEngine:
             yield self._counted(outcome.named(row.name))
         for remembered in self._steps.taken_out:
             yield self._counted(remembered.outcome(None) or Outcome(None, UNKNOWN))
+
+    def close(self) -> None:
+        """Wait for the steps under way and count their rows, if :meth:`outcomes` was not read to its end."""
+        if self._under_way:
+            self._stop(None)
+        while self._under_way:
+            for outcome in self._under_way.next().results or ():
+                self._counted(outcome)
+        self._under_way.close()
 
     def failure(self) -> BaseException | None:
         """
@@ -127,7 +114,7 @@ class RowEngine:
             rows, lines = str(self._not_done) or "none", str(self._lines_not_done)
             return self._refusal().but(advice=f"(not done: {rows}{lines and f' (lines {lines})'}; {counts})")
         failure = self.tally.failure()
-        ended_by = self._interruption or (None if self.tally.is_too_many else self.rows.error)
+        ended_by = self._interruption or (None if self.tally.is_too_many else self._unreadable)
         if isinstance(ended_by, Bitrix24Error):
             failure = ended_by.but(advice=f"({counts} before; nothing after them was written)")
         elif ended_by is not None:
@@ -170,111 +157,131 @@ class RowEngine:
             log.warning("Row %s: %s: %s", outcome.place, outcome.outcome, outcome.note)
         return outcome
 
-    def _outcomes_of(self, step: Step) -> list[Outcome]:
-        """Do what is left of a step."""
-        outcomes: dict[int, Outcome] = {}
-        pending: list[PreparedRow] = []
-        for row in step.rows:
-            if row.is_settled and row.earlier is not None:
-                outcomes[row.number] = row.earlier
-            elif row.error is not None:
-                outcomes[row.number] = Outcome.of(row.number, row.error)
-            elif row.unsent:
-                outcomes[row.number] = Outcome(row.number, row.unsent, row.id)
-            elif row.may_have_run and not self._writer.may_repeat(row):
-                outcomes[row.number] = self._left_unknown(row)
-            else:
-                pending.append(row)
-        held_back = self._reason_to_hold_back(outcomes.values())
-        if self._dry_run:
-            outcomes |= {row.number: Outcome(row.number, READY, row.id, cleared=row.cleared) for row in pending}
-        elif held_back is not None:
-            outcomes |= {
-                row.number: _in_view_of_earlier(row, Outcome(row.number, NOT_DONE, row.id, held_back))
-                for row in pending
-            }
-        else:
-            self._send(step, pending, outcomes)
-        return [outcomes[row.number].named(row.name) for row in step.rows]
+    @property
+    def _is_over(self) -> bool:
+        """Whether no further step is begun."""
+        if self._interruption is not None:
+            return True
+        if self._is_refused or self._dry_run:
+            # The outcome of every row is told.
+            return False
+        ended = self._under_way.ended
+        return self.tally.is_over(sum(run.failures for run in ended)) or any(run.stops for run in ended)
 
-    def _reason_to_hold_back(self, outcomes: Iterable[Outcome]) -> ConfigurationError | None:
-        """Why the other rows of a step are not sent."""
+    def _go_on(self, steps: Iterator[Step]) -> bool:
+        """Send what may be sent, until the next step in turn has ended; False where there is none any more."""
+        try:
+            while not self._under_way.has_next:
+                for run in self._under_way.answered:
+                    self._end(run)
+                if self._interruption is not None:
+                    self._stop(self._interruption)
+                    break
+                if not self._begin_more(steps) and not self._under_way:
+                    return False
+                if not (self._under_way.has_next or self._under_way.answered):
+                    self._under_way.wait()
+        except Bitrix24Error:
+            raise
+        except BaseException as error:
+            # The task's timeout among others: what was written before is reported first.
+            if not self._has_begun:
+                raise
+            self._stop(error)
+        return self._under_way.has_next
+
+    def _stop(self, error: BaseException | None) -> None:
+        """Send nothing more, and give every step under way its end."""
+        self._interruption = self._interruption or error
+        for run in self._under_way.stop():
+            self._end(run)
+
+    def _begin_more(self, steps: Iterator[Step]) -> bool:
+        """Begin steps until one has to wait; False where there is none."""
+        while not (self._under_way.has_next or self._is_over):
+            if self._lost_in_a_row and self._under_way:
+                # A portal that loses answers is asked one by one until it answers again.
+                return True
+            if self._waiting is None:
+                if not self._under_way.has_room:
+                    return True
+                step = None if self._is_at_end else next(steps, None)
+                if step is None:
+                    self._is_at_end = True
+                    return False
+                self._waiting = StepRun(step, self._writer, self._ordered)
+                self._has_begun = True
+            if not self._begin(self._waiting):
+                return True
+            self._waiting = None
+        return False
+
+    def _begin(self, run: StepRun) -> bool:
+        """Begin a step; False where it may not be sent now."""
+        held_back = None if self._dry_run else self._reason_to_hold_back(run)
+        if self._dry_run or held_back is not None:
+            run.leave(READY if held_back is None else NOT_DONE, held_back)
+            self._under_way.add(run)
+            return True
+        place = self._under_way.place(run) if run.pending else None
+        if place is None and run.pending:
+            return False
+        run.losses_before = self._lost_in_a_row
+        self._under_way.add(run)
+        try:
+            if run.pending or not all(row.earlier for row in run.step.remembered):
+                # A step without a value would be the end of what the next try reads.
+                self._memory.put(run.step.number, run.step.remembered, run.outcomes)
+        except Bitrix24Error:
+            # Another process writes this report.
+            self._under_way.remove(run)
+            raise
+        except BaseException as error:
+            self._memory_failed, self._interruption = True, error
+            reason = f"not sent: that it is under way cannot be remembered ({type(error).__name__})"
+            run.leave(NOT_DONE, ConfigurationError(reason))
+            return True
+        if place is None:
+            run.leave(NOT_DONE)
+        else:
+            place.start(run.send)
+        return True
+
+    def _reason_to_hold_back(self, run: StepRun) -> ConfigurationError | None:
+        """Why the rows of a step that could be sent are not."""
         if self._is_refused:
             return self._refusal()
-        if self.tally.is_over(sum(outcome.error is not None for outcome in outcomes)):
+        if self.tally.is_over(run.failures + sum(ended.failures for ended in self._under_way.ended)):
             return ConfigurationError("not sent: more rows have failed than max_failures allows")
         return None
 
-    def _send(self, step: Step, pending: Sequence[PreparedRow], outcomes: dict[int, Outcome]) -> None:
-        if all(row.earlier for row in step.remembered) and not pending:
-            return
-        # A step without a value would be the end of what the next try reads.
-        try:
-            self._memory.put(step.number, step.remembered, outcomes)
-        except Bitrix24Error:
-            # Another process writes this report.
-            raise
-        except BaseException as error:
-            self._interruption = error
-            unsent = ConfigurationError(f"not sent: that it is under way cannot be remembered ({type(error).__name__})")
-            for row in pending:
-                outcomes[row.number] = _in_view_of_earlier(row, Outcome(row.number, NOT_DONE, row.id, unsent))
-            return
-        if not pending:
-            return
-        for row, outcome in zip(pending, self._sent(pending), strict=True):
-            outcomes[row.number] = outcome = _in_view_of_earlier(row, outcome)  # noqa: PLW2901
-            lost = outcome.error
-            if lost is not None and lost.ran == "unknown" and not self._writer.may_repeat(row):
-                outcomes[row.number] = replace(outcome, error=lost.but(retryable=False))
-        if self._interruption is None:
+    def _end(self, run: StepRun) -> None:
+        """Give a step that is not under way any more its end."""
+        if run.was_sent:
+            run.end()
+            self._interruption = self._interruption or run.interruption
+        else:
+            by = f" ({type(self._interruption).__name__})" if self._interruption else ""
+            run.leave(NOT_DONE, ConfigurationError(f"not sent: the task was interrupted{by}"))
+        if run.interruption is None and not self._memory_failed:
             try:
-                self._memory.put(step.number, step.remembered, outcomes)
+                self._memory.put(run.step.number, run.step.remembered, run.outcomes)
             except BaseException as error:
                 # What is done is reported first.
-                self._interruption = error
-            self._stop_if_lost([outcomes[row.number] for row in pending])
+                self._memory_failed, self._interruption = True, self._interruption or error
+        if self._interruption is None:
+            self._stop_if_lost(run)
 
-    def _sent(self, rows: Sequence[PreparedRow]) -> list[Outcome]:
-        try:
-            return list(self._writer.send(rows))
-        except Bitrix24Error as error:
-            return [Outcome.of(row.number, error.but(ran="no"), row.id) for row in rows]
-        except BaseException as error:
-            # The task's timeout among others: what was written before is reported first.
-            self._interruption = error
-            unclear = AnswerLost(
-                f"the task was interrupted while this row was under way ({type(error).__name__})",
-                method=self._writer.method,
-            )
-            return [Outcome.of(row.number, unclear, row.id) for row in rows]
-
-    def _stop_if_lost(self, outcomes: Sequence[Outcome]) -> None:
+    def _stop_if_lost(self, run: StepRun) -> None:
         """Where any number of rows may fail, nothing else stops a task that gets no answers."""
+        outcomes = run.sent
         if any(outcome.outcome != UNKNOWN for outcome in outcomes):
             self._answered = True
             self._lost_in_a_row = 0
             return
         self._lost = outcomes[-1].error
-        self._lost_in_a_row += 1
+        # What was under way together tells the same once.
+        if run.losses_before == self._lost_in_a_row:
+            self._lost_in_a_row += 1
         if self._lost is not None and self._lost_in_a_row >= LOST_IN_A_ROW:
             self.tally.stop(self._lost.but(retryable=True, advice=f"{LOST_IN_A_ROW} steps in a row got no answer"))
-
-    def _left_unknown(self, row: PreparedRow) -> Outcome:
-        """A row that an earlier try has sent, and that must not be sent again."""
-        if row.earlier is not None and row.earlier.error is not None:
-            return replace(row.earlier, error=row.earlier.error.but(retryable=False))
-        lost = AnswerLost(
-            "an earlier try was killed while it wrote this row",
-            method=self._writer.method,
-            retryable=False,
-            next_step="look whether it is there before you write it again",
-        )
-        return Outcome.of(row.number, lost, row.id)
-
-
-def _in_view_of_earlier(row: PreparedRow, outcome: Outcome) -> Outcome:
-    """This try has not done the row, but an earlier one may have."""
-    if not row.may_have_run or outcome.error is None or outcome.outcome not in (FAILED, NOT_DONE):
-        return outcome
-    return replace(outcome, outcome=UNKNOWN, error=outcome.error.but(ran="unknown"))

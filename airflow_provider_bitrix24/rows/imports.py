@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitrix24.exceptions import AnswerLost, ConfigurationError
@@ -35,6 +35,7 @@ class ImportWriter:
     method = METHOD
     words: tuple[str, ...] = ("imported",)
     repeats = False
+    rows_per_command = MAX_ITEMS
 
     def __init__(self, client: Client, fields: ItemFields, template: RowTemplate, rules: CellRules) -> None:
         self._client = client
@@ -67,8 +68,11 @@ class ImportWriter:
         commands = costs.fit(METHOD) if costs.seconds(METHOD) > 0 else 1
         return commands * MAX_ITEMS
 
-    def takes(self, step: Sequence[PreparedRow], row: PreparedRow) -> bool:
+    def keeps_order(self, row: PreparedRow) -> bool:
         return True
+
+    def object_of(self, row: PreparedRow) -> Hashable | None:
+        return None
 
     def send(self, rows: Sequence[PreparedRow]) -> Iterable[Outcome]:
         commands = [rows[start : start + MAX_ITEMS] for start in range(0, len(rows), MAX_ITEMS)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -46,6 +46,8 @@ class CallWriter:
     :param rules: what the author says of cells.
     :param check_fields: names of fields that the portal would drop fail the row.
     """
+
+    rows_per_command = 1
 
     def __init__(
         self, client: Client, method: str, template: RowTemplate, rules: CellRules, *, check_fields: bool = True
@@ -92,9 +94,12 @@ class CallWriter:
     def step_size(self) -> int:
         return STEP
 
-    def takes(self, step: Sequence[PreparedRow], row: PreparedRow) -> bool:
-        """No object twice but in an add: what a batch cannot carry, or what is repeated, comes after the others."""
-        return self._adds or row.id is None or all(str(other.id) != str(row.id) for other in step)
+    def keeps_order(self, row: PreparedRow) -> bool:
+        """Adds, what no name of an object tells apart, and methods of which it is not known whether they may wait."""
+        return self._adds or not self._names_by_any_id or row.id is None
+
+    def object_of(self, row: PreparedRow) -> Hashable | None:
+        return None if self._adds or row.id is None else str(row.id)
 
     def _object_of(self, params: Mapping[str, Any]) -> int | str | None:
         """What a call is about: its ``id``, or what an update or a replacement has under other names of ids."""

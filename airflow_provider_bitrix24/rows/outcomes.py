@@ -123,6 +123,11 @@ def stops_every_row(error: Bitrix24Error) -> bool:
     return error.affects_every_row or error.retryable
 
 
+def is_stop(outcome: Outcome) -> bool:
+    """Whether a row that ended so stops the task."""
+    return outcome.error is not None and (outcome.outcome == NOT_DONE or stops_every_row(outcome.error))
+
+
 @dataclass
 class Tally:
     """
@@ -150,7 +155,7 @@ class Tally:
             self.noted += bool(outcome.note)
         if outcome.error is None or outcome.row is None:
             return
-        if outcome.outcome == NOT_DONE or stops_every_row(outcome.error):
+        if is_stop(outcome):
             self.stop(outcome.error)
         else:
             self.failed += 1

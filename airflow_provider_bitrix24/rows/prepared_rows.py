@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError
-from airflow_provider_bitrix24.execution.checkpoint import digest_of
+from airflow_provider_bitrix24.execution.checkpoint import digest_of, digest_of_text, text_of
 from airflow_provider_bitrix24.rest.message_parts import preview
 from airflow_provider_bitrix24.rows.cells import is_blank, is_blank_row
 from airflow_provider_bitrix24.rows.outcomes import SKIPPED, Outcome
@@ -45,6 +45,7 @@ class PreparedRow:
     :param error: why it cannot be sent; it has no content then.
     :param earlier: its outcome in an earlier try.
     :param may_have_run: an earlier try has sent it, and it is not known what became of it.
+    :param size: characters of its content as JSON.
     """
 
     number: int
@@ -54,6 +55,7 @@ class PreparedRow:
     earlier: Outcome | None = None
     may_have_run: bool = False
     name: RowName = field(default_factory=RowName)
+    size: int = 0
 
     @property
     def values(self) -> Any:
@@ -151,4 +153,5 @@ class PreparedRows:
         if len(self.examples) < 3 and not content.unsent:
             self.examples.append(content.example)
         name = RowName(line, content.id, content.key)
-        return PreparedRow(number, digest_of(self._method, content.example), content, name=name)
+        text = text_of(self._method, content.example)
+        return PreparedRow(number, digest_of_text(text), content, name=name, size=len(text))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, islice
 
@@ -29,18 +29,18 @@ class Steps:
     The steps of one try.
 
     :param size: most rows of the next step.
-    :param takes: whether a row may be sent together with the rows of a step.
+    :param object_of: what no two rows of a step may be about.
     """
 
     def __init__(
         self,
         memory: RememberedSteps,
         size: Callable[[], int],
-        takes: Callable[[Sequence[PreparedRow], PreparedRow], bool],
+        object_of: Callable[[PreparedRow], Hashable | None],
     ) -> None:
         self._memory = memory
         self._size = size
-        self._takes = takes
+        self._object_of = object_of
         #: The first row that is another one than in the try before, ``3 (line 5)``; empty where none is.
         self.changed_from = ""
         #: Whether an earlier try may have done rows of the steps that have changed.
@@ -90,15 +90,20 @@ class Steps:
 
     def _grouped(self, left: Iterator[PreparedRow], rows: PreparedRows) -> Iterator[list[PreparedRow]]:
         step: list[PreparedRow] = []
+        objects: set[Hashable] = set()
         for row in left:
-            if step and not self._takes(step, row):
+            about = None if row.content is None else self._object_of(row)
+            if about in objects:
+                # What a batch cannot carry, or what is repeated, comes after the others.
                 yield step
-                step = []
+                step, objects = [], set()
             step.append(row)
+            if about is not None:
+                objects.add(about)
             if len(step) >= self._size():
                 # Sent before another row is asked for.
                 yield step
-                step = []
+                step, objects = [], set()
         if rows.error is not None:
             self.unsent = step
         elif step:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -52,6 +52,7 @@ class UpsertWriter:
     words: tuple[str, ...] = ("created", "updated", UNCHANGED)
     #: An item that was added by an earlier try is found.
     repeats = True
+    rows_per_command = 1
 
     def __init__(
         self,
@@ -106,9 +107,13 @@ class UpsertWriter:
     def step_size(self) -> int:
         return STEP
 
-    def takes(self, step: Sequence[PreparedRow], row: PreparedRow) -> bool:
-        """No key twice: the later of two rows must find what the earlier one has added."""
-        return not (row.values and any(other.values and other.values.key == row.values.key for other in step))
+    def keeps_order(self, row: PreparedRow) -> bool:
+        """It may be an add."""
+        return True
+
+    def object_of(self, row: PreparedRow) -> Hashable | None:
+        """Its key: the later of two rows must find what the earlier one has added, also where they are only similar."""
+        return folded(row.values.key) if row.values else None
 
     def send(self, rows: Sequence[PreparedRow]) -> Iterable[Outcome]:
         outcomes = {row.number: outcome for row, outcome in zip(rows, self.upserted(rows), strict=True)}

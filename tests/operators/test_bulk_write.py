@@ -88,7 +88,7 @@ def test_the_report_tells_the_outcome_of_every_row(portal, connection, tmp_path)
     assert {file.name for file in tmp_path.iterdir()} == {"report.jsonl", "report.jsonl.checkpoint"}
 
 
-def test_more_failures_than_allowed_stop_the_task_after_their_step(portal, connection):
+def test_more_failures_than_allowed_stop_the_task_after_their_step(portal, in_turn):
     rows = [{"id": 99999 + index} for index in range(120)]
     failure = failure_of(entity_type_id="deal", operation="update", rows=rows, mapping={"title": "x"}, max_failures=10)
     assert "more than max_failures, 10" in failure
@@ -227,7 +227,7 @@ def test_a_row_without_an_id_has_failed_and_is_not_unknown(portal, connection):
     assert portal.executed("crm.deal.update") == 1
 
 
-def test_a_killed_update_is_simply_repeated(portal, connection, monkeypatch):
+def test_a_killed_update_is_simply_repeated(portal, in_turn, monkeypatch):
     store = StateStore()
     rows = [{"id": 1 + index % 30, "t": str(index)} for index in range(100)]
     arguments = {"entity_type_id": "deal", "operation": "update", "rows": rows, "mapping": {"title": "$t"}}

@@ -151,7 +151,7 @@ def test_a_missing_right_is_denied(portal, connect, tmp_path):
     assert rows_of(tmp_path / "r.jsonl") == dict.fromkeys(payments, "denied")
 
 
-def test_a_failure_ends_the_task_after_its_step_with_the_counts(portal, connection):
+def test_a_failure_ends_the_task_after_its_step_with_the_counts(portal, in_turn):
     payments = [*unpaid(portal, 49), 999_999, *unpaid(portal, 50)]
     given = context()
     failure = failure_of(payment_ids=payments, given=given)
@@ -166,7 +166,7 @@ def test_missing_ok_forgives_missing_payments_and_nothing_else(portal, connectio
     assert "unpay it first" in failure_of(payment_ids=[portal.add_payment(1, paid=True)], missing_ok=True)
 
 
-def test_a_limit_is_left_to_the_retries_whatever_on_error_says(portal, connection):
+def test_a_limit_is_left_to_the_retries_whatever_on_error_says(portal, in_turn):
     payments = unpaid(portal, 100)
     portal.fault("operation_time_limit", DELETE, after=50, times=None)
     with pytest.raises(OperationTimeLimit, match="'deleted': 50"):
@@ -174,14 +174,14 @@ def test_a_limit_is_left_to_the_retries_whatever_on_error_says(portal, connectio
     assert portal.executed(DELETE) == 50
 
 
-def test_a_portal_that_does_not_know_the_webhook_fails_the_task_whatever_on_error_says(portal, connection):
+def test_a_portal_that_does_not_know_the_webhook_fails_the_task_whatever_on_error_says(portal, in_turn):
     portal.admin.code = "an0therc0de12345"
     assert "create a new one" in failure_of(payment_ids=list(range(1, 200)), on_error="continue")
     assert portal.requests == 1
 
 
 def test_a_task_that_is_being_killed_sends_nothing_more_and_tells_what_it_had_done(
-    portal, connection, monkeypatch, tmp_path
+    portal, in_turn, monkeypatch, tmp_path
 ):
     payments, report, given = unpaid(portal, 200), tmp_path / "report.jsonl", context()
     operator = Bitrix24DeletePaymentsOperator(
@@ -303,7 +303,7 @@ def test_a_long_plan_is_remembered_in_values_that_airflow_takes_without_a_warnin
 
 @pytest.mark.parametrize("memory", ["store", "report"])
 @pytest.mark.parametrize("at_answer", [1, 2, 4])
-def test_a_killed_task_goes_on_and_tells_what_it_had_done(memory, at_answer, portal, connection, tmp_path, monkeypatch):
+def test_a_killed_task_goes_on_and_tells_what_it_had_done(memory, at_answer, portal, in_turn, tmp_path, monkeypatch):
     payments = unpaid(portal, 200)
     store = StateStore() if memory == "store" else None
     report = tmp_path / "r.jsonl"
@@ -319,7 +319,7 @@ def test_a_killed_task_goes_on_and_tells_what_it_had_done(memory, at_answer, por
     assert portal.requests == 5
 
 
-def test_the_plan_of_the_first_try_holds_for_the_next(portal, connection, monkeypatch):
+def test_the_plan_of_the_first_try_holds_for_the_next(portal, in_turn, monkeypatch):
     for deal in (2, 3):
         for _ in range(40):
             portal.add_payment(deal)
@@ -396,14 +396,14 @@ def test_a_cleared_task_begins_again(memory, portal, connection, tmp_path):
     assert delete(given=cleared, **arguments)["missing"] == 60
 
 
-def test_without_memory_what_is_missing_later_may_have_been_deleted_earlier(portal, connection, monkeypatch):
+def test_without_memory_what_is_missing_later_may_have_been_deleted_earlier(portal, in_turn, monkeypatch):
     payments = unpaid(portal, 60)
     killed(portal, monkeypatch, 1, payment_ids=payments)
     summary = delete(given=context(try_number=2), payment_ids=payments)
     assert (summary["deleted"], summary["missing"], summary["missing_or_deleted_earlier"]) == (10, 0, 50)
 
 
-def test_without_memory_what_an_earlier_try_deleted_of_deals_is_not_known(portal, connection, monkeypatch):
+def test_without_memory_what_an_earlier_try_deleted_of_deals_is_not_known(portal, in_turn, monkeypatch):
     for _ in range(60):
         portal.add_payment(2)
     killed(portal, monkeypatch, 1, entity_ids=[2])

@@ -46,9 +46,11 @@ class Tries:
         return [line["outcome"] for line in self.lines() if line["row"] is not None]
 
 
-@pytest.fixture(params=["store", "report"])
-def tries(request, portal, connection, tmp_path):
-    return lambda name: Tries(KINDS[name], portal, request.param, tmp_path / "report.jsonl")
+@pytest.fixture(params=[("store", 20), ("report", 1), ("report", 4)], ids=lambda param: f"{param[0]}-{param[1]}")
+def tries(request, portal, connect, tmp_path):
+    memory, parallel = request.param
+    connect(parallel=parallel)
+    return lambda name: Tries(KINDS[name], portal, memory, tmp_path / "report.jsonl")
 
 
 def counts_in(summary: dict[str, Any]) -> dict[str, int]:
@@ -62,13 +64,20 @@ def test_corrected_ids_are_deleted_and_none_of_those_taken_out(tries, portal):
     tries = tries("delete")
     wrong, right = KINDS["delete"].rows(portal, 120), KINDS["delete"].rows(portal, 70)
     tries.stopped(wrong, after=50)
-    assert counts_in(tries.run(right)) == {"deleted": 70, "taken_out": 100}
+    summary = tries.run(right)
+    # Two steps that were sent one after the other, or three that were under way at once.
+    sent = summary["taken_out"]
+    assert sent in (100, 120)
+    assert counts_in(summary) == {"deleted": 70, "taken_out": sent}
     left = {payment["id"] for payment in portal.payments()}
     assert left.isdisjoint(right)
     assert left.issuperset(wrong[50:])
     taken_out = [line for line in tries.lines() if line["row"] is None]
-    assert [line["id"] for line in taken_out] == wrong[:100]
-    assert [line["outcome"] for line in taken_out] == ["deleted"] * 50 + ["not_done"] * 50
+    assert [line["id"] for line in taken_out] == wrong[:sent]
+    assert [line["id"] for line in taken_out if line["outcome"] == "deleted"] == [
+        id_ for id_ in wrong if id_ not in left
+    ]
+    assert [line["outcome"] for line in taken_out].count("not_done") == sent - 50
 
 
 @pytest.mark.parametrize("change", ["one more", "one less", "another order", "another one first"])
@@ -83,10 +92,11 @@ def test_a_list_that_has_changed_a_little_is_done_to_its_end_and_nothing_twice(c
         "another one first": [payments[120], *first],
     }[change]
     tries.stopped(first, after=50)
+    left = {payment["id"] for payment in portal.payments()}
     before = portal.executed("crm.item.payment.delete")
     summary = tries.run(changed)
     assert summary["rows"] == summary["deleted"] == len(changed)
-    assert portal.executed("crm.item.payment.delete") - before == len(set(changed) - set(payments[:50]))
+    assert portal.executed("crm.item.payment.delete") - before == len(left.intersection(changed))
     assert [line["id"] for line in tries.lines() if line["row"] is not None] == changed
 
 
@@ -98,7 +108,9 @@ def test_a_changed_list_is_remembered_as_well(tries, portal):
     tries.stopped(payments[100:], after=50)
     summary = tries.run(payments[90:])
     assert counts_in(summary) == {"deleted": 110, "taken_out": 90}
-    assert portal.executed("crm.item.payment.delete") == 160
+    left = {payment["id"] for payment in portal.payments()}.intersection(payments)
+    assert left < set(payments[:90])
+    assert portal.executed("crm.item.payment.delete") == 200 - len(left)
 
 
 def test_other_deals_are_listed_again(tries, portal):
@@ -127,6 +139,7 @@ def test_a_corrected_row_is_written_and_the_others_are_not_written_again(name, t
     rows = kind.rows(portal, 120)
     tries.stopped(rows, after=50)
     corrected = [{**row, "title": "Firm corrected"} if index == 7 else row for index, row in enumerate(rows)]
+    done = kind.done(portal)
     portal.reset_calls()
     summary = tries.run(corrected)
     assert summary["rows"] == 120
@@ -134,7 +147,7 @@ def test_a_corrected_row_is_written_and_the_others_are_not_written_again(name, t
     assert sorted(kind.done(portal)) == sorted(
         "Firm corrected" if index == 7 else f"Firm {index}" for index in range(120)
     )
-    assert portal.executed(kind.method) == (71 if name == "update" else 70)
+    assert portal.executed(kind.method) == (70 + ("Firm 7" in done) if name == "update" else 70)
     assert tries.outcomes().count(kind.word) == (120 if name == "update" else 119)
 
 

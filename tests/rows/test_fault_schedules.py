@@ -24,6 +24,8 @@ from tests.rows.operators import KINDS, Kind, any_number_may_fail
 
 #: More for a longer run: ``BITRIX24_SCHEDULES=200`` for each operator.
 SCHEDULES = int(os.environ.get("BITRIX24_SCHEDULES", "6"))
+#: How many requests may be under way at once, schedule by schedule.
+PARALLEL = (1, 20, 4)
 FAULT = json.dumps({"error": "INTERNAL_SERVER_ERROR", "error_description": "Internal server error"}).encode()
 
 
@@ -112,13 +114,16 @@ def changed(made: list[Any], chance: random.Random, mark: str) -> list[Any]:
 
 
 @pytest.mark.parametrize("name", WAYS)
-def test_what_is_said_of_rows_is_true_whatever_breaks(name, portal, connection, monkeypatch, tmp_path):
+def test_what_is_said_of_rows_is_true_whatever_breaks(name, portal, connect, monkeypatch, tmp_path):
     kind = WAYS[name]
     for number in range(SCHEDULES):
         seed = random.randrange(10**9)
         chance = random.Random(seed)
-        print(f"seed {seed}")
-        rows = [f"s{number}-{index}" for index in range(chance.choice((3, 60, 130)))]
+        parallel = PARALLEL[number % len(PARALLEL)]
+        connect(parallel=parallel)
+        ordered = {} if kind.argument == "payment_ids" else {"ordered": chance.choice((None, None, False, True))}
+        print(f"seed {seed}, parallel {parallel}, {ordered}")
+        rows = [f"s{number}-{index}" for index in range(chance.choice((3, 60, 130, 330)))]
         made = named(kind.rows(portal, len(rows)), rows)
         store, report = StateStore(), tmp_path / f"{number}.jsonl"
         for try_number in range(1, 5):
@@ -130,7 +135,7 @@ def test_what_is_said_of_rows_is_true_whatever_breaks(name, portal, connection, 
                     dying(chance, patch)
                 given = context(try_number=try_number, store=store)
                 try:
-                    kind.run(made, given=given, report=str(report), **any_number_may_fail(kind))
+                    kind.run(made, given=given, report=str(report), **ordered, **any_number_may_fail(kind))
                 except (Bitrix24Error, AirflowFailException, Killed):
                     pass
                 else:

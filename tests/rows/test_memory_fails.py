@@ -28,7 +28,7 @@ class FailingStore(StateStore):
 @pytest.mark.parametrize("name", ["add", "update", "upsert", "delete"])
 @pytest.mark.parametrize("puts", [0, 1, 2, 3])
 @pytest.mark.parametrize("error", [ConnectionError("no API server"), KeyboardInterrupt()], ids=repr)
-def test_what_was_done_before_is_reported(name, puts, error, portal, connection, tmp_path):
+def test_what_was_done_before_is_reported(name, puts, error, portal, in_turn, tmp_path):
     kind = KINDS[name]
     rows = kind.rows(portal, 120)
     given, report = context(store=FailingStore(puts, error)), tmp_path / "report.jsonl"

@@ -65,7 +65,7 @@ def test_after_a_fault_of_the_portal_what_does_no_harm_is_done_again(name, porta
 
 
 @pytest.mark.parametrize("name", ["update", "delete"])
-def test_what_never_gets_an_answer_is_unknown_and_left_to_a_retry(name, portal, connection):
+def test_what_never_gets_an_answer_is_unknown_and_left_to_a_retry(name, portal, in_turn):
     kind, given = KINDS[name], context()
     rows = kind.rows(portal, 60)
     for method in ("batch", kind.method):
@@ -129,7 +129,7 @@ def test_one_lost_answer_among_others_leaves_its_rows_unknown_and_the_task_goes_
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_a_killed_task_stops_and_its_remaining_rows_are_not_done(name, portal, connection, monkeypatch):
+def test_a_killed_task_stops_and_its_remaining_rows_are_not_done(name, portal, in_turn, monkeypatch):
     from airflow_provider_bitrix24.rest.client import Client
 
     kind, given, real = KINDS[name], context(), Client.batch
@@ -243,7 +243,7 @@ def test_a_try_after_that_does_the_rest(name, portal, connection):
 @pytest.mark.parametrize("name", KINDS)
 @pytest.mark.parametrize("error", [Timeout(), Broken("bug")], ids=repr)
 def test_whatever_interrupts_a_request_what_was_written_before_is_reported(
-    name, error, portal, connection, tmp_path, monkeypatch
+    name, error, portal, in_turn, tmp_path, monkeypatch
 ):
     from airflow_provider_bitrix24.rest.client import Client
 
