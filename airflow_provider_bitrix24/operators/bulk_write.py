@@ -53,6 +53,9 @@ class Bitrix24BulkWriteOperator(Bitrix24BaseRowsOperator):
         stops every row, such as a limit, stops the task in any case.
     :param on_empty: what a source without a row that has a value does: ``"warn"`` logs a warning, ``"fail"`` fails the
         task.
+    :param ordered: None sends several steps at once of updates, deletes and replacements that name their object by an
+        id, and keeps the order of rows of everything else. False lets go of that order too, but for rows about one
+        object; True keeps it for all.
     :param dry_run: send nothing, but check every row: the same summary, with ``ready`` rows and three ``examples``.
         Fails where the run would.
     :param report: an ``ObjectStoragePath`` for the outcome of every row, as JSON lines; templated.

@@ -113,6 +113,8 @@ class Bitrix24UpsertItemsOperator(Bitrix24BaseRowsOperator):
         case.
     :param on_empty: what a source without a row that has a value does: ``"warn"`` logs a warning, ``"fail"`` fails the
         task.
+    :param ordered: False sends several steps of rows at once, so that ids of new items do not grow with the rows; rows
+        of one key keep their order.
     :param dry_run: send nothing, but check every row: the same summary, with ``ready`` rows and three ``examples``.
         Fails where the run would.
     :param report: an ``ObjectStoragePath`` for the outcome of every row, as JSON lines; templated.

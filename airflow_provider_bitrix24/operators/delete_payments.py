@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 class Bitrix24DeletePaymentsOperator(Bitrix24BaseWriteOperator):
     """
-    Delete many payments, named by their ids or by their deals or invoices; one request for 50.
+    Delete many payments, named by their ids or by their deals or invoices; one request for 50, several at once.
 
     Returns ``{"rows": 120, "deleted": 117, "missing": 1, "denied": 0, "paid": 2, "failed": 0, "unknown": 0, "not_done":
     0, "outcomes": [{"row": 0, "outcome": "deleted", "id": 1035}, …], "report": None}``; outcomes only as long as they
@@ -44,9 +44,9 @@ class Bitrix24DeletePaymentsOperator(Bitrix24BaseWriteOperator):
     :param payment_filter: which of the payments of ``entity_ids``, in the form of ``crm.item.payment.list``, e.g.
         ``{"=paid": "N"}``; templated.
     :param missing_ok: a payment that is not there is not a failure.
-    :param on_error: ``"fail"`` stops after the step with the first failure and fails the task; ``"continue"`` goes on
-        and returns the counts. What stops every payment (a limit, the network, authorization) fails the task either
-        way.
+    :param on_error: ``"fail"`` sends no further step after the first failure, waits for those under way (1 to
+        ``parallel`` of 50 payments each) and fails the task; ``"continue"`` goes on and returns the counts. What stops
+        every payment (a limit, the network, authorization) fails the task either way.
     :param dry_run: delete nothing: the same summary, with ``ready`` payments.
     :param max_deletions: more than this fails before anything is deleted; templated.
     :param report: an ``ObjectStoragePath`` for the outcome of every payment, as JSON lines; templated. The folder

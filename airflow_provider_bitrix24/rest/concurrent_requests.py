@@ -11,6 +11,8 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from functools import partial
+from threading import Event, Thread, current_thread
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -42,7 +44,7 @@ class Place:
 
     def __init__(
         self,
-        submit: Callable[[Callable[[], Any], int], Future[Any]],
+        submit: Callable[[Callable[[], Any]], Future[Any]],
         commands: Counter[str],
         free_permit: Callable[[], object] | None,
     ) -> None:
@@ -50,11 +52,27 @@ class Place:
         self.commands, self.free_permit = commands, free_permit
         #: None until the request is sent.
         self.future: Future[Any] | None = None
+        self._thread: Thread | None = None
+        self._is_done = Event()
 
     def start(self, send: Callable[[], T]) -> Future[T]:
         """Send the request in a thread."""
-        self.future = future = self._submit(send, self.commands.total())
+        self.future = future = self._submit(partial(self._run, send))
         return future
+
+    def _run(self, send: Callable[[], T]) -> T:
+        self._thread = current_thread()
+        try:
+            return send()
+        finally:
+            self._is_done.set()
+
+    def end(self) -> None:
+        """Wait until the thread is not needed any more, if it has begun."""
+        if self._thread is not None:
+            # An exception in the middle of join() would leave a thread that counts as ended.
+            self._is_done.wait()
+            self._thread.join()
 
 
 class ConcurrentRequests:
@@ -120,7 +138,7 @@ class ConcurrentRequests:
             has_one_without_permit = any(place.free_permit is None for place in self._places)
             if has_one_without_permit and (free_permit := self._permit()) is None:
                 return None
-        place = Place(self._submit, commands, free_permit)
+        place = Place(partial(self._submit, len(methods)), commands, free_permit)
         self._places.append(place)
         return place
 
@@ -133,11 +151,15 @@ class ConcurrentRequests:
         """Send nothing more, and wait for the answers of what is under way."""
         self._is_closed = True
         if self._executor is not None:
-            self._executor.shutdown(wait=True, cancel_futures=True)
+            self._executor.shutdown(wait=False, cancel_futures=True)
+            # The executor does not know of a thread whose start was interrupted by a signal.
+            for place in self._places:
+                place.end()
+            self._executor.shutdown(wait=True)
             self._executor = None
         self._give_back()
 
-    def _submit(self, send: Callable[[], T], commands: int) -> Future[T]:
+    def _submit(self, commands: int, send: Callable[[], T]) -> Future[T]:
         if self._executor is None:
             self._executor = ThreadPoolExecutor(self._concurrency.most, "bitrix24")
         return self._executor.submit(self._measured, send, commands)

@@ -79,8 +79,8 @@ class RowEngine:
         """
         steps = self._steps.of(self.rows)
         while self._go_on(steps):
-            for outcome in self._under_way.next().results or ():
-                yield self._counted(outcome)
+            # All of them are counted: whoever reads on may fail.
+            yield from [self._counted(outcome) for outcome in self._under_way.next().results or ()]
             log.info("%d rows: %s", self.tally.counts.total(), dict(self.tally.counts))
         if self._is_over:
             return
@@ -163,7 +163,7 @@ class RowEngine:
         if self._interruption is not None:
             return True
         if self._is_refused or self._dry_run:
-            # The outcome of every row is told.
+            # Every row has its outcome in the report.
             return False
         ended = self._under_way.ended
         return self.tally.is_over(sum(run.failures for run in ended)) or any(run.stops for run in ended)

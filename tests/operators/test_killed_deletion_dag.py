@@ -81,5 +81,6 @@ def test_a_killed_task_is_retried_by_airflow_and_goes_on_from_its_state_store(tm
             "rows": PAYMENTS, "deleted": PAYMENTS - earlier, "missing": 0, "denied": 0, "paid": 0, "failed": 0,
             "unknown": 0, "not_done": 0, "outcomes": None, "report": None,
         }  # fmt: skip
-        assert earlier <= 50 * KILLS
-        assert 100 <= len(batches) <= 100 + KILLS
+        # 20 steps may be under way at a kill.
+        assert earlier <= 50 * 20 * KILLS
+        assert 100 <= len(batches) <= 100 + 20 * KILLS
