@@ -20,8 +20,8 @@ from airflow_provider_bitrix24.rest.field_descriptions import described
 from airflow_provider_bitrix24.rest.limits.bucket import BucketStore
 from airflow_provider_bitrix24.rest.limits.bucket_store import bucket_store
 from airflow_provider_bitrix24.rest.limits.command_costs import CommandCosts
-from airflow_provider_bitrix24.rest.lists.field_check import check_fields
 from airflow_provider_bitrix24.rest.limits.concurrency import Concurrency
+from airflow_provider_bitrix24.rest.lists.field_check import check_fields
 from airflow_provider_bitrix24.rest.lists.listing import Listing
 from airflow_provider_bitrix24.rest.lists.per_parent import children
 from airflow_provider_bitrix24.rest.lists.row_list import RowList
