@@ -60,6 +60,9 @@ class PaymentDeleter:
     def object_of(self, row: PreparedRow) -> Hashable | None:
         return row.id
 
+    def kept_apart(self, row: PreparedRow) -> Hashable | None:
+        return self.object_of(row)
+
     def send(self, rows: Sequence[PreparedRow]) -> Iterable[Outcome]:
         done = self._client.batch({row.number: (METHOD, row.values) for row in rows})
         doubtful = {row.number for row in rows if row.may_have_run or not self._remembers} & done.errors.keys()

@@ -74,6 +74,9 @@ class ImportWriter:
     def object_of(self, row: PreparedRow) -> Hashable | None:
         return None
 
+    def kept_apart(self, row: PreparedRow) -> Hashable | None:
+        return self.object_of(row)
+
     def send(self, rows: Sequence[PreparedRow]) -> Iterable[Outcome]:
         commands = [rows[start : start + MAX_ITEMS] for start in range(0, len(rows), MAX_ITEMS)]
         done = self._client.batch({place: (METHOD, self._params(chunk)) for place, chunk in enumerate(commands)})

@@ -101,6 +101,9 @@ class CallWriter:
     def object_of(self, row: PreparedRow) -> Hashable | None:
         return None if self._adds or row.id is None else str(row.id)
 
+    def kept_apart(self, row: PreparedRow) -> Hashable | None:
+        return self.object_of(row)
+
     def _object_of(self, params: Mapping[str, Any]) -> int | str | None:
         """What a call is about: its ``id``, or what an update or a replacement has under other names of ids."""
         ids: dict[str, int | str] = {name: value for name, value in params.items() if _can_name(value)}

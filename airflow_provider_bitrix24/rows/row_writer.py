@@ -46,7 +46,11 @@ class RowWriter(Protocol):
         ...
 
     def object_of(self, row: PreparedRow) -> Hashable | None:
-        """What two rows must not be about that are in one step, or under way together; None: nothing in particular."""
+        """What no two rows of one step may be about; None: nothing in particular."""
+        ...
+
+    def kept_apart(self, row: PreparedRow) -> Hashable | None:
+        """What no two steps under way may be about: the object, or all that are too similar to it."""
         ...
 
     def step_size(self) -> int:

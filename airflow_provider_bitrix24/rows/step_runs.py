@@ -30,7 +30,7 @@ class StepRun:
         #: Rows with an error, as far as that is known, and whether one of them stops the task.
         self.failures, self.stops = self._count_failures(), False
         self.is_in_order = any(map(writer.keeps_order, self.pending)) if ordered is None else ordered
-        self.objects: set[Hashable] = {writer.object_of(row) for row in self.pending} - {None}
+        self.objects: set[Hashable] = {writer.kept_apart(row) for row in self.pending} - {None}
         self.size = sum(row.size for row in step.rows)
         #: How many steps in a row had got no answer when it was begun.
         self.losses_before = 0

@@ -112,7 +112,11 @@ class UpsertWriter:
         return True
 
     def object_of(self, row: PreparedRow) -> Hashable | None:
-        """Its key: the later of two rows must find what the earlier one has added, also where they are only similar."""
+        """Its key: the later of two rows must find what the earlier one has added."""
+        return row.values.key if row.values else None
+
+    def kept_apart(self, row: PreparedRow) -> Hashable | None:
+        """A key that is nearly the same is found, and noted."""
         return folded(row.values.key) if row.values else None
 
     def send(self, rows: Sequence[PreparedRow]) -> Iterable[Outcome]:
