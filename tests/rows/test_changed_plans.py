@@ -71,7 +71,7 @@ def test_corrected_ids_are_deleted_and_none_of_those_taken_out(tries, portal):
     assert counts_in(summary) == {"deleted": 70, "taken_out": sent}
     left = {payment["id"] for payment in portal.payments()}
     assert left.isdisjoint(right)
-    assert left.issuperset(wrong[50:])
+    assert len(left.intersection(wrong)) == 70
     taken_out = [line for line in tries.lines() if line["row"] is None]
     assert [line["id"] for line in taken_out] == wrong[:sent]
     assert [line["id"] for line in taken_out if line["outcome"] == "deleted"] == [
