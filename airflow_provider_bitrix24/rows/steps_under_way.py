@@ -49,11 +49,16 @@ class StepsUnderWay:
         under_way = self._open
         if len(self._runs) >= MOST_STEPS or any(run.is_in_order for run in under_way):
             return False
+        if len(under_way) >= self._client.portal.parallel:
+            # Answers that are not remembered yet count too: after a crash, no more steps than that are sent again.
+            return False
         return not under_way or not self._requests.are_most
 
     def place(self, run: StepRun) -> Place | None:
         """Room for a step beside those that are under way; None where it may not be sent now."""
         under_way = self._open
+        if len(under_way) >= self._client.portal.parallel:
+            return None
         if under_way:
             if run.is_in_order or any(other.is_in_order or other.objects & run.objects for other in under_way):
                 return None
