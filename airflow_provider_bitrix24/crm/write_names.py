@@ -105,9 +105,9 @@ class FieldNames:
     def _check_old_field(self, name: str, field: Any, value: Any, params: Mapping[str, Any]) -> None:
         updates = self._method.lower().endswith(".update")
         why = why_unwritable(field, updates=updates)
-        # What the page of the method has may be written, whatever the portal says of it.
-        taken = {name for taken in documented(self._method) if taken.place == "fields" for name in taken.documented}
-        if why and not (is_imported(name, params) and not updates) and (name not in taken or needs_import(name)):
+        # What the page of the method has may be written, whatever the portal says of it; some of it in an import only.
+        is_documented = why != "" and name in documented(self._method) and not needs_import(name)
+        if why and not is_documented and (updates or not is_imported(name, params)):
             raise unwritable("fields names", name, why, self._method)
         if isinstance(field, Mapping) and field.get("isMultiple") in (True, "Y"):
             check_is_list(name, value, self._method)

@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 #: Families of fields that people make, and parts of tasks that only their own pages describe.
 _FAMILY = re.compile(r"UF_\w+|uf[A-Z_]\w*|PARENT_ID_\d+|parentId\d+|PROPERTY_\w+|property\d+|SE_\w+", re.ASCII)
 _PROPERTY = re.compile(r"PROPERTY_\d+")
+_NOTHING: Mapping[str, Any] = {}
 #: Parameters that the server takes for itself, in every method.
 _OF_THE_SERVER = frozenset({"auth", "start", "halt", "id"})
 #: Parameters that hold rows.
@@ -52,8 +53,13 @@ class Taken(NamedTuple):
     documented: tuple[str, ...]
     #: Those of ``documented`` that are lists.
     lists: frozenset[str] = frozenset()
-    #: Names that are described as read-only, beside the portal's own description.
-    read_only: frozenset[str] = frozenset()
+    #: As names are compared: the documented ones, and those described as read-only beside the portal's own description.
+    spelled: frozenset[str] = frozenset()
+    spelled_read_only: frozenset[str] = frozenset()
+
+    def spell(self, name: str) -> str:
+        """A name as this method compares it."""
+        return name if self.names == "exact" else _plain(name)
 
 
 class WrittenFields:
@@ -63,6 +69,8 @@ class WrittenFields:
         self._client, self._method = client, method
         self._taken = _table().get(method.lower(), ())
         self._described: dict[str, Mapping[str, Any]] = {}
+        #: By the identity of a description, which lives as long as this.
+        self._spelled: dict[int, Mapping[str, Any]] = {}
         self._updates = method.lower().endswith((".update", ".updatecatalogproduct"))
 
     def check(self, params: Mapping[str, Any]) -> None:
@@ -91,28 +99,33 @@ class WrittenFields:
                         raise unwritable(_subject(taken), name, why, self._method)
 
     def _why_unwritable(self, name: str, taken: Taken, params: Mapping[str, Any]) -> str:
-        spell = _spelling(taken)
-        if spell(name) in map(spell, taken.read_only):
+        spelled = taken.spell(name)
+        if spelled in taken.spelled_read_only:
             return "is read-only" if _plain(name) != "iblockid" else "can only be set when the object is added"
         # What the page of the method has may be written, whatever the portal says. A row may name the one that it is.
-        if spell(name) in map(spell, taken.documented) or (taken.place in _ROWS and name.lower() == "id"):
+        if spelled in taken.spelled or (taken.place in _ROWS and name.lower() == "id"):
             return ""
-        described = self._description(taken, params)
-        field = next((field for other, field in described.items() if spell(other) == spell(name)), None)
-        return why_unwritable(field, updates=self._updates)
+        return why_unwritable(self._spelled_description(taken, params).get(spelled), updates=self._updates)
 
     def _is_taken(self, name: str, taken: Taken, params: Mapping[str, Any]) -> bool:
-        spell = _spelling(taken)
-        if spell(name) in map(spell, (*taken.documented, *taken.read_only)):
+        spelled = taken.spell(name)
+        if spelled in taken.spelled or spelled in taken.spelled_read_only:
             return True
         if taken.place == "-" and name.lower() in _OF_THE_SERVER:
             return True
         if _FAMILY.fullmatch(name) and not (taken.names == "exact" or _PROPERTY.fullmatch(name)):
             return True
+        described = self._spelled_description(taken, params)
+        return spelled in described if described else _FAMILY.fullmatch(name) is not None
+
+    def _spelled_description(self, taken: Taken, params: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What the portal describes, as names are compared."""
         described = self._description(taken, params)
-        if described:
-            return spell(name) in map(spell, described)
-        return _FAMILY.fullmatch(name) is not None
+        if taken.names == "exact":
+            return described
+        if (spelled := self._spelled.get(id(described))) is None:
+            spelled = self._spelled[id(described)] = {_plain(name): field for name, field in described.items()}
+        return spelled
 
     def _refuse_unknown(self, name: str, taken: Taken, values: Mapping[Any, Any], params: Mapping[str, Any]) -> None:
         described = self._description(taken, params)
@@ -133,7 +146,7 @@ class WrittenFields:
     def _description(self, taken: Taken, params: Mapping[str, Any]) -> Mapping[str, Any]:
         """What the portal describes, by name; empty where it does not tell, or nothing describes it."""
         if taken.source == "-":
-            return {}
+            return _NOTHING
         method, _, key = taken.source.partition(":")
         given = {name: value for name in _ASKED_WITH.get(method, ()) if (value := _at(params, name)) is not None}
         asked = f"{method} {given}"
@@ -168,10 +181,6 @@ def _objects(params: Mapping[str, Any], place: str) -> Iterator[Mapping[Any, Any
     for value in given if isinstance(given, (list, tuple)) else (given,):
         if isinstance(value, Mapping):
             yield value
-
-
-def _spelling(taken: Taken) -> Any:
-    return str if taken.names == "exact" else _plain
 
 
 def _plain(name: str) -> str:
@@ -226,16 +235,19 @@ def _table() -> dict[str, tuple[Taken, ...]]:
     for line in Path(__file__).with_name("written_fields.txt").read_text(encoding="utf-8").splitlines():
         if not line.startswith("#"):
             method, place, source, names, *marked = line.split()
-            taken = Taken(
-                *(place, source, names),
-                tuple(name.removesuffix("[]") for name in marked if not name.endswith("!")),
-                frozenset(name.removesuffix("[]") for name in marked if name.endswith("[]")),
-                frozenset(name.removesuffix("!") for name in marked if name.endswith("!")),
+            documented = tuple(name.removesuffix("[]") for name in marked if not name.endswith("!"))
+            lists = frozenset(name.removesuffix("[]") for name in marked if name.endswith("[]"))
+            taken = Taken(place, source, names, documented, lists)
+            read_only = (taken.spell(name.removesuffix("!")) for name in marked if name.endswith("!"))
+            taken = taken._replace(
+                spelled=frozenset(map(taken.spell, documented)), spelled_read_only=frozenset(read_only)
             )
             table[method.lower()] = (*table.get(method.lower(), ()), taken)
     return table
 
 
-def documented(method: str) -> tuple[Taken, ...]:
-    """What the page of a method has; empty where it has no names."""
-    return _table().get(method.lower(), ())
+def documented(method: str) -> frozenset[str]:
+    """The names in ``fields`` that the page of a method has."""
+    return frozenset(
+        name for taken in _table().get(method.lower(), ()) if taken.place == "fields" for name in taken.documented
+    )
