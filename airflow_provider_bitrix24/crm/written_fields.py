@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow_provider_bitrix24.crm.unwritable import check_is_list, unwritable, why_unwritable
 from airflow_provider_bitrix24.exceptions import ConfigurationError, Forbidden, Invalid, NotFound
-from airflow_provider_bitrix24.rest.message_parts import did_you_mean
+from airflow_provider_bitrix24.rest.encoding import has_reference
+from airflow_provider_bitrix24.rest.message_parts import did_you_mean, preview
 
 if TYPE_CHECKING:
     from airflow_provider_bitrix24.rest.client import Client
@@ -32,6 +33,8 @@ _PROPERTY = re.compile(r"PROPERTY_\d+")
 _NOTHING: Mapping[str, Any] = {}
 #: Parameters that the server takes for itself, in every method.
 _OF_THE_SERVER = frozenset({"auth", "start", "halt", "id"})
+#: Parameters that hold one object.
+_OBJECTS = frozenset({"fields", "field", "arfields"})
 #: Parameters that hold rows.
 _ROWS = frozenset({"rows", "items", "productRows"})
 #: What a description needs to know, of the parameters of the call.
@@ -88,6 +91,13 @@ class WrittenFields:
                     "the params have no fields, and the portal would lose all values",
                     method=self._method,
                     next_step=f'write {{"fields": {{"{taken.documented[0] if taken.documented else "NAME"}": …}}}}',
+                )
+            given = _at(params, taken.place)
+            if taken.place.lower() in _OBJECTS and given and not (isinstance(given, Mapping) or _is_reference(given)):
+                raise ConfigurationError(
+                    f"{taken.place} is not an object, but {preview(given)}, and the portal would lose it",
+                    method=self._method,
+                    next_step=f'write {{"{taken.place}": {{…}}}}',
                 )
             for values in _objects(params, taken.place):
                 for name, value in ((str(name), value) for name, value in values.items()):
@@ -166,6 +176,11 @@ def _fields(answer: Any) -> Iterator[tuple[str, Any]]:
         # Fields of a list are described under their id, or under their type where one is asked for.
         if isinstance(field, Mapping) and isinstance(field.get("FIELD_ID"), str):
             yield field["FIELD_ID"], field
+
+
+def _is_reference(value: Any) -> bool:
+    """What an earlier command of the batch answers."""
+    return isinstance(value, str) and has_reference(value)
 
 
 def _subject(taken: Taken) -> str:

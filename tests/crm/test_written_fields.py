@@ -158,6 +158,16 @@ def test_fields_outside_of_fields_are_refused(method: str, client: Client) -> No
         FieldNames(client, method).check({"id": 1, "NAME": "x"})
 
 
+@pytest.mark.parametrize("given", [[{"TITLE": "x"}], [["TITLE", "x"]], "TITLE=x", 5])
+@pytest.mark.parametrize("method", ["tasks.task.update", "crm.requisite.add", "catalog.product.add", "lists.add"])
+def test_fields_in_another_shape_are_refused(method: str, given: Any, sandbox: Sandbox, client: Client) -> None:
+    with pytest.raises(ConfigurationError, match=r"is not an object, but .* and the portal would lose it"):
+        FieldNames(client, method).check({"id": 1, "fields": given})
+    for taken in ({}, [], "$result[first]"):
+        FieldNames(client, method).check({"id": 1, "fields": taken})
+    assert sandbox.requests == 0
+
+
 WRITES: list[tuple[str, dict[str, Any]]] = [
     ("crm.requisite.add", {"fields": {"ENTITY_TYPE_ID": 4, "ENTITY_ID": 1, "NAME": "x", "RQ_INNN": "1"}}),
     ("tasks.task.update", {"taskId": 1, "fields": {"TITEL": "x"}}),
