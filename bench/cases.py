@@ -12,6 +12,7 @@ from bench.files import WORK
 from bench.portal import Portal, least_seconds
 from bench.runs import Bench, Run
 from bench.sandbox import call_speeds, memory_mib, start_seconds
+from bench.waiting import wait
 
 #: The clients by their modules under ``subjects``.
 SUBJECTS = {"bare": "requests.Session", "b24pysdk": "b24pysdk", "fast_bitrix24": "fast_bitrix24", "ours": "this client"}
@@ -30,6 +31,8 @@ DISTANT_DEALS, DISTANT_PAYMENTS = 20_000, 1_000
 LIMITED_DEALS, LIMITED_CALLS = 10_000, 180
 RATE, BURST = 2.0, 50
 SANDBOX_CALLS = 2_000
+#: Tasks that wait in the triggerer: how often they look, and for how long.
+WAITING_TASKS, WAITING_INTERVAL, WAITING_SECONDS = 1_000, 60.0, 185.0
 #: The sandbox when it was first measured.
 FIRST_TIMES_OF_BARE, FIRST_MANY_DEALS_MIB = 1.6, 296.0
 
@@ -281,6 +284,27 @@ def sandbox(bench: Bench) -> Table:
     )
     table.promise(f"at most {most_mib:.0f} MiB for {MANY_DEALS:,} deals", f"{memory:.0f} MiB", memory <= most_mib)
     table.promise("a start in less than a second", f"{median(starts):.2f} s", median(starts) < 1)
+    return table
+
+
+def waiting(bench: Bench) -> Table:
+    table = Table(f"{WAITING_TASKS:,} deferred payment sensors, one look every minute", ("figure", "measured"))
+    with Portal(deals=1, seed=1) as portal:
+        waited = wait(
+            bench, portal, portal.add_payments(WAITING_TASKS), interval=WAITING_INTERVAL, seconds=WAITING_SECONDS
+        )
+    # The last round is at the deadline.
+    rounds = math.ceil(WAITING_SECONDS / WAITING_INTERVAL)
+    table.lines.append(("share of one core", f"{100 * waited.cpu_share:.1f} %"))
+    table.lines.append(("memory growth, MiB", f"{waited.growth_mib:.0f}"))
+    table.lines.append(("requests a round", f"{waited.requests / rounds:.0f}"))
+    table.lines.append(("latest that the event loop came, s", f"{waited.late_seconds:.3f}"))
+    table.lines.append(("threads", str(waited.threads)))
+    table.promise(
+        "at most 20 requests a round", f"{waited.requests} in {rounds} rounds", waited.requests <= 20 * rounds
+    )
+    table.promise("less than 10 % of one core", f"{100 * waited.cpu_share:.1f} %", waited.cpu_share < 0.1)
+    table.promise("memory grows by less than 60 MiB", f"{waited.growth_mib:.0f} MiB", waited.growth_mib < 60)
     return table
 
 

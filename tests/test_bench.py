@@ -11,6 +11,7 @@ from bench.portal import Portal, least_seconds
 from bench.report import section
 from bench.runs import Bench
 from bench.sandbox import call_speeds, memory_mib, start_seconds
+from bench.waiting import wait
 
 
 @pytest.fixture(scope="module")
@@ -77,3 +78,13 @@ def test_a_table_tells_what_is_not_held() -> None:
         "## Calls", "", "| client | seconds |", "| --- | --- |", "| ours | 1.0 |", "",
         "| this client is held to | measured | held |", "| --- | --- | --- |", "| fast | slow | **no** |",
     ]  # fmt: skip
+
+
+def test_waiting_tasks_are_measured_in_a_process_of_their_own(bench: Bench, portal: Portal) -> None:
+    waited = wait(bench, portal, portal.add_payments(60), interval=1.0, seconds=3.0)
+    # Two requests a round, in at least one round and at the deadline.
+    assert 4 <= waited.requests <= 10
+    assert waited.threads >= 1
+    assert waited.cpu_share > 0
+    with pytest.raises(RuntimeError, match="all waited to the end"):
+        wait(bench, portal, [10**9], interval=1.0, seconds=2.0)
