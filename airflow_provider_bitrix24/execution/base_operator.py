@@ -50,6 +50,11 @@ class Bitrix24BaseOperator(BaseOperator):
 
     def __init__(self, *, bitrix24_conn_id: str = "bitrix24_default", **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        # Airflow 3.3 and later. Here and not in kwargs, so that one of the author's wins, also in default_args.
+        if getattr(self, "retry_policy", self) is None:
+            from airflow_provider_bitrix24.hooks.retry_policy import Bitrix24RetryPolicy
+
+            self.retry_policy = Bitrix24RetryPolicy()
         self.bitrix24_conn_id = bitrix24_conn_id
         self._given: dict[str, Any] = {}
         self._client: Client | None = None
