@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from textwrap import wrap
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow_provider_bitrix24._compat import BaseOperator
 from airflow_provider_bitrix24.exceptions import Bitrix24Error, ConfigurationError
-from airflow_provider_bitrix24.execution.arguments import NOT_GIVEN, required
+from airflow_provider_bitrix24.execution.arguments import NOT_GIVEN, NotGiven, number_from_zero, one_of, required
+from airflow_provider_bitrix24.execution.checkpoint import MEMORY_IN_CONTEXT
+from airflow_provider_bitrix24.execution.limit_waits import (
+    PATIENCE_SECONDS,
+    WAYS,
+    LimitWaits,
+    not_resumed,
+    way_to_wait,
+)
+from airflow_provider_bitrix24.execution.limit_waits import XCOM_KEY as WAIT_KEY
 from airflow_provider_bitrix24.execution.rendered import as_written, check_texts, is_shared
 from airflow_provider_bitrix24.hooks.airflow_outcome import airflow_outcome
 from airflow_provider_bitrix24.rest.message_parts import preview
 from airflow_provider_bitrix24.rest.missing_values import is_missing
+from airflow_provider_bitrix24.rest.retry import StoppableSleep
 
 if TYPE_CHECKING:
     from airflow_provider_bitrix24.hooks.bitrix24 import Bitrix24Hook
@@ -24,6 +36,8 @@ if TYPE_CHECKING:
 _NAMING = ("method", "entity_type_id", "item_id", "entity_id", "payment_id", "row_id", "delivery_id", "key", "rows")
 #: Characters of a log line that Airflow's page shows in a small window.
 _LINE = 80
+#: What the log says of a wait in a list.
+LIST_STARTS_OVER = "The list is then read again from its start: nothing of it is kept."
 
 
 class _StandIn:
@@ -33,14 +47,18 @@ class _StandIn:
 
     def __init__(self, task_id: str) -> None:
         self.task_id, self.run_id = task_id, str(uuid.uuid4())
+        self._pushed: dict[str, Any] = {}
 
     def xcom_push(self, key: str, value: Any) -> None:
-        """There is nowhere to push to."""
+        self._pushed[key] = value
+
+    def xcom_pull(self, *, key: str, **_: Any) -> Any:
+        return self._pushed.get(key)
 
 
-class Bitrix24BaseOperator(BaseOperator):
+class Bitrix24ConnectedOperator(BaseOperator):
     """
-    Base of the operators: a subclass does its work in ``run``.
+    Base of operators and sensors: a subclass does its work in ``run``, with a client.
 
     :param bitrix24_conn_id: the connection's id; templated.
     """
@@ -93,23 +111,21 @@ class Bitrix24BaseOperator(BaseOperator):
 
         return Bitrix24Hook(self.bitrix24_conn_id)
 
-    def execute(self, context: Any) -> Any:
-        return self.connected(context)
-
     def connected(self, context: Any) -> Any:
         """Check the arguments and :meth:`run` with a client; a sensor does so each time it looks."""
-        if "ti" not in context:
-            context = {**context, "ti": _StandIn(self.task_id)}
         with airflow_outcome(), self._log_of_failure():
-            self._check_given()
-            self._client = self.hook.get_conn()
-            if self._killed:
-                self._client.stop()
-            try:
-                return self.run(self._client, context)
-            finally:
-                self._client.close()
-                self._client = None
+            return self._run_once(_with_ti(context, self.task_id))
+
+    def _run_once(self, context: Any) -> Any:
+        self._check_given()
+        self._client = self.hook.get_conn()
+        if self._killed:
+            self._client.stop()
+        try:
+            return self.run(self._client, context)
+        finally:
+            self._client.close()
+            self._client = None
 
     @contextmanager
     def _log_of_failure(self) -> Iterator[None]:
@@ -172,3 +188,107 @@ class Bitrix24BaseOperator(BaseOperator):
         self._killed = True
         if self._client is not None:
             self._client.stop()
+
+
+class Bitrix24BaseOperator(Bitrix24ConnectedOperator):
+    """
+    Base of the operators, which wait for limits of the portal.
+
+    :param wait_for_limits: what to do where the portal asks for a wait of more than 30 seconds: ``"defer"`` waits in
+        the triggerer, without a worker; ``"sleep"`` in the worker, up to ``patience``; ``"fail"`` leaves it to
+        ``retries``. By default ``"defer"`` where Airflow's ``[operators] default_deferrable`` is true, else
+        ``"sleep"``.
+    :param patience: most seconds that the task sleeps for limits without having done anything in between.
+    """
+
+    #: How many rows, or commands, are done: a task that is deferred again and again must get on in between.
+    done = 0
+    #: What the log says of a wait, where nothing of the work is kept over it.
+    after_wait = ""
+
+    def __init__(
+        self, *, wait_for_limits: str | NotGiven = NOT_GIVEN, patience: int = PATIENCE_SECONDS, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        is_given = wait_for_limits is not NOT_GIVEN
+        self.wait_for_limits = self.fixed(one_of, wait_for_limits, "wait_for_limits", WAYS) if is_given else None
+        self.patience = self.fixed(number_from_zero, patience, "patience")
+        self._sleeper = StoppableSleep()
+        self._waits: LimitWaits | None = None
+
+    def execute(self, context: Any) -> Any:
+        with airflow_outcome(), self._log_of_failure():
+            return self._run_over_limits(context, LimitWaits(*self.how_to_wait(), clock=self.now))
+
+    def resume(self, context: Any, event: Any = None, **_: Any) -> Any:
+        """Go on after a deferral; Airflow calls it with what the trigger has brought."""
+        with airflow_outcome(), self._log_of_failure():
+            return self._run_over_limits(context, LimitWaits.from_event(event, *self.how_to_wait(), clock=self.now))
+
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Any) -> Any:
+        # What Airflow calls where a trigger failed, or no triggerer was there in time.
+        note = context["ti"].xcom_pull(**_own_xcom(context)) if next_method == "__fail__" else None
+        if note is None:
+            return super().resume_execution(next_method, next_kwargs, context)
+        with airflow_outcome(), self._log_of_failure():
+            raise not_resumed(note, trace=(next_kwargs or {}).get("traceback"))
+
+    def how_to_wait(self) -> tuple[str, float, float | None]:
+        """The first parameters of :class:`LimitWaits`."""
+        timeout = self.execution_timeout
+        return way_to_wait(self.wait_for_limits), self.patience, None if timeout is None else timeout.total_seconds()
+
+    def _run_over_limits(self, context: Any, waits: LimitWaits) -> Any:
+        """Run until no limit is in the way, or it is not to be waited for."""
+        context = _with_ti(context, self.task_id)
+        self._waits, context[MEMORY_IN_CONTEXT] = waits, waits.memory
+        while True:
+            try:
+                return self._run_once(context)
+            except Bitrix24Error as error:
+                if not self.waits_for(error):
+                    waits.tell_why_not(error, self.done)
+                    raise
+                limit = error
+            until = waits.begin(limit, self.done, self.after_wait)
+            if waits.defers:
+                self._defer(context, waits, until, limit)
+            self.sleep(until - self.now())
+
+    def sleep(self, seconds: float) -> None:
+        """Sleep for this time, or until a moment after the task is killed."""
+        self._sleeper(seconds)
+
+    @staticmethod
+    def now() -> float:
+        """Unix seconds."""
+        return time.time()
+
+    def waits_for(self, error: Bitrix24Error) -> bool:
+        """Whether the task waits for the limit that :meth:`run` is about to fail with, and runs again."""
+        return self._waits is not None and self._waits.may(error, self.done)
+
+    def _defer(self, context: Any, waits: LimitWaits, until: float, error: Bitrix24Error) -> NoReturn:
+        # Airflow imports it with its triggerer.
+        from airflow_provider_bitrix24.triggers.wait import Bitrix24WaitTrigger
+
+        note = {"until": until, "method": error.method, "retryable": error.retryable}
+        context["ti"].xcom_push(key=WAIT_KEY, value=note)
+        self.defer(
+            trigger=Bitrix24WaitTrigger(until, waits.state()),
+            method_name=self.resume.__name__,
+            timeout=timedelta(seconds=waits.timeout_seconds(until)),
+        )
+
+    def on_kill(self) -> None:
+        self._sleeper.stop()
+        super().on_kill()
+
+
+def _with_ti(context: Any, task_id: str) -> Any:
+    return context if "ti" in context else {**context, "ti": _StandIn(task_id)}
+
+
+def _own_xcom(context: Any) -> dict[str, Any]:
+    ti = context["ti"]
+    return {"task_ids": ti.task_id, "key": WAIT_KEY, "map_indexes": ti.map_index}

@@ -2,18 +2,20 @@
 What a task remembers over its tries, so that a crash does no work twice and loses no outcome.
 
 It is kept in Airflow's task state store (3.3 and later), or in files beside a report that the user asked for; without
-either, nothing outlives a try. All tries of one series share it. Clearing a task begins a new series, which remembers
-nothing of the one before.
+either, nothing outlives a try but its own waits for limits. All tries of one series share it. Clearing a task begins a
+new series, which remembers nothing of the one before.
 """
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import hashlib
 import json
 import os
 import re
-from collections.abc import Callable, Sequence
+import zlib
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,12 @@ from airflow_provider_bitrix24.execution.storage import is_local, make_folder
 
 #: Numbers kept in one value: Airflow warns of values above 64 KiB.
 _NUMBERS = 5000
+#: Most characters that a try remembers by itself.
+_MOST_CHARACTERS = 4 * 1024 * 1024
+#: ... and that travel with a deferral: MySQL keeps 64 KiB of a trigger, encrypted.
+_MOST_PACKED_CHARACTERS = 32 * 1024
+#: Where the running try keeps its memory in the task's context.
+MEMORY_IN_CONTEXT = "bitrix24_memory"
 #: Characters of a digest.
 DIGEST_LENGTH = 16
 
@@ -76,6 +84,52 @@ class Checkpoint:
         for page, start in enumerate(starts):
             self.put(f"{key}_{page}", list(numbers[start : start + _NUMBERS]))
         self.put(key, len(starts))
+
+
+class TryMemory(Checkpoint):
+    """
+    What one try remembers by itself, over its waits for limits; the next try finds nothing of it.
+
+    It takes 4 MiB at most: what is more is forgotten, all of it.
+    """
+
+    def __init__(self, values: Mapping[str, Any] | None = None) -> None:
+        self._values = {key: json.dumps(value) for key, value in (values or {}).items()}
+        self._size = sum(map(len, self._values.values()))
+        #: Whether it was too much to remember.
+        self.is_full = False
+
+    def get(self, key: str) -> Any:
+        return json.loads(self._values[key]) if key in self._values else None
+
+    def put(self, key: str, value: Any) -> None:
+        if self.is_full:
+            return
+        text = json.dumps(value)
+        self._size += len(text) - len(self._values.get(key, ""))
+        self._values[key] = text
+        if self._size > _MOST_CHARACTERS:
+            self._values, self.is_full = {}, True
+
+    def packed(self) -> str | None:
+        """A text that travels with a deferral; None if it would be too long."""
+        if self.is_full:
+            return None
+        text = base64.b64encode(zlib.compress(json.dumps(self._values).encode())).decode()
+        return text if len(text) <= _MOST_PACKED_CHARACTERS else None
+
+    @classmethod
+    def unpacked(cls, text: str) -> TryMemory:
+        """
+        The memory of a text.
+
+        :raises ValueError: it is not what :meth:`packed` makes.
+        """
+        try:
+            values = json.loads(zlib.decompress(base64.b64decode(text, validate=True)))
+            return cls({key: json.loads(value) for key, value in values.items()})
+        except (zlib.error, AttributeError, TypeError) as error:
+            raise ValueError("not a packed memory") from error
 
 
 class StateStoreCheckpoint(Checkpoint):
@@ -202,7 +256,8 @@ def checkpoint(context: Any, report: Any = None) -> Checkpoint:
     if store is not None:
         return StateStoreCheckpoint(store, series)
     if report is None:
-        return Checkpoint()
+        own = context.get(MEMORY_IN_CONTEXT) if hasattr(context, "get") else None
+        return own if own is not None else Checkpoint()
     folder = _beside(report)
     if is_local(folder):
         _check_own(folder)

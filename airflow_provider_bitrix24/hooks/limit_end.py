@@ -17,7 +17,7 @@ def seconds_to_limit_end(error: BaseException, now: float) -> float | None:
 
     :param now: Unix seconds.
     """
-    if isinstance(error, BatchError):
+    if isinstance(error, BatchError) and may_be_asked_again(error):
         several = [seconds_to_limit_end(inner, now) for inner in error.errors.values()]
         known = [seconds for seconds in several if seconds is not None]
         return max(known) if known and len(known) == len(several) else None

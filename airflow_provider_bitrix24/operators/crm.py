@@ -32,7 +32,7 @@ from airflow_provider_bitrix24.execution.arguments import (
     some_fields,
 )
 from airflow_provider_bitrix24.execution.at_most_once import after, once
-from airflow_provider_bitrix24.execution.base_operator import Bitrix24BaseOperator
+from airflow_provider_bitrix24.execution.base_operator import LIST_STARTS_OVER, Bitrix24BaseOperator
 from airflow_provider_bitrix24.execution.rendered import without_lost_values
 from airflow_provider_bitrix24.execution.storage import write_json_lines
 from airflow_provider_bitrix24.execution.xcom import small_list
@@ -116,6 +116,7 @@ class Bitrix24ListItemsOperator(Bitrix24BaseOperator):
     Source: Bitrix24 REST docs, ``crm.item.list``.
     """
 
+    after_wait = LIST_STARTS_OVER
     template_fields: Sequence[str] = (
         "entity_type_id",
         "item_filter",

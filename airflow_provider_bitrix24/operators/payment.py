@@ -19,7 +19,7 @@ from airflow_provider_bitrix24.crm.payments import (
 from airflow_provider_bitrix24.exceptions import ConfigurationError, NotFound, RestError
 from airflow_provider_bitrix24.execution.arguments import NOT_GIVEN, NotGiven, conditions, flag, positive_id
 from airflow_provider_bitrix24.execution.at_most_once import after, once
-from airflow_provider_bitrix24.execution.base_operator import Bitrix24BaseOperator
+from airflow_provider_bitrix24.execution.base_operator import LIST_STARTS_OVER, Bitrix24BaseOperator
 from airflow_provider_bitrix24.execution.checkpoint import is_repeated
 from airflow_provider_bitrix24.rest.message_parts import preview
 
@@ -81,6 +81,7 @@ class Bitrix24ListPaymentsOperator(Bitrix24BaseOperator):
     Source: Bitrix24 REST docs, ``crm.item.payment.list``.
     """
 
+    after_wait = LIST_STARTS_OVER
     template_fields: Sequence[str] = ("entity_type_id", "entity_id", "payment_filter", "bitrix24_conn_id")
     template_fields_renderers: ClassVar[dict[str, str]] = {"payment_filter": "json"}
 

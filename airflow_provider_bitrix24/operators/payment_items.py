@@ -10,7 +10,7 @@ from airflow_provider_bitrix24.crm.payments import FIND_PAYMENT_ID, added_id, pa
 from airflow_provider_bitrix24.exceptions import Blocked
 from airflow_provider_bitrix24.execution.arguments import NOT_GIVEN, NotGiven, conditions, flag, positive_id
 from airflow_provider_bitrix24.execution.at_most_once import once
-from airflow_provider_bitrix24.execution.base_operator import Bitrix24BaseOperator
+from airflow_provider_bitrix24.execution.base_operator import LIST_STARTS_OVER, Bitrix24BaseOperator
 
 if TYPE_CHECKING:
     from airflow_provider_bitrix24.rest.client import Client
@@ -98,6 +98,7 @@ class Bitrix24ListPaymentProductsOperator(Bitrix24BaseOperator):
     Source: Bitrix24 REST docs, ``crm.item.payment.product.list``.
     """
 
+    after_wait = LIST_STARTS_OVER
     template_fields: Sequence[str] = ("payment_id", "item_filter", "bitrix24_conn_id")
     template_fields_renderers: ClassVar[dict[str, str]] = {"item_filter": "json"}
     method = "crm.item.payment.product.list"

@@ -17,7 +17,8 @@ from airflow_provider_bitrix24.execution.arguments import (
     required,
 )
 from airflow_provider_bitrix24.execution.at_most_once import once
-from airflow_provider_bitrix24.execution.base_operator import Bitrix24BaseOperator
+from airflow_provider_bitrix24.execution.base_operator import LIST_STARTS_OVER, Bitrix24BaseOperator
+from airflow_provider_bitrix24.execution.batch_progress import BatchProgress
 from airflow_provider_bitrix24.execution.commands import (
     check_is_read,
     command_of,
@@ -26,8 +27,9 @@ from airflow_provider_bitrix24.execution.commands import (
     written_params,
 )
 from airflow_provider_bitrix24.execution.rendered import check_filter, check_lost_values, check_own_params
+from airflow_provider_bitrix24.execution.results import of_user, part_of
 from airflow_provider_bitrix24.execution.storage import write_json_lines
-from airflow_provider_bitrix24.execution.xcom import error_summary, is_small, small_list, small_result
+from airflow_provider_bitrix24.execution.xcom import is_small, small_list, small_result
 from airflow_provider_bitrix24.rest.message_parts import preview
 from airflow_provider_bitrix24.rest.missing_values import from_json
 
@@ -129,11 +131,11 @@ class Bitrix24Operator(Bitrix24BaseOperator):
 
         result = ask() if again else once(context, name, params, ask)
         if self.result_path is not None:
-            result = _part(result, str(self.result_path), name, retryable=False)
-        if self.response_check is not None and not _of_user("response_check", self.response_check, result, name, again):
+            result = part_of(result, str(self.result_path), name, retryable=False)
+        if self.response_check is not None and not of_user("response_check", self.response_check, result, name, again):
             raise Bitrix24Error("response_check refused the result", method=name, ran="yes", retryable=again)
         if self.response_filter is not None:
-            result = _of_user("response_filter", self.response_filter, result, name, again)
+            result = of_user("response_filter", self.response_filter, result, name, again)
         return small_result(result, name, _PART_OF_A_RESULT)
 
     def _check_readers(self) -> None:
@@ -223,23 +225,21 @@ class Bitrix24BatchOperator(Bitrix24BaseOperator):
         if not self.references:
             self._warn_of_references(commands)
         unrepeatable = [name for name, command in commands.items() if _is_unrepeatable(client, *command)]
+        progress = BatchProgress(context, commands, unrepeatable)
 
         def send() -> dict[str, Any]:
-            done = client.batch(commands, halt=self.halt, references=self.references, allow_cut=self.allow_cut)
-            self.log.info(
-                "batch: %d done, %d failed, %d not run", len(done.replies), len(done.errors), len(done.not_run)
-            )
-            outcome = {
-                "results": done.results,
-                "errors": {name: error_summary(error) for name, error in done.errors.items()},
-                "not_run": list(done.not_run),
-            }
+            left = progress.left(commands)
+            done = client.batch(left, halt=self.halt, references=self.references, allow_cut=self.allow_cut)
+            outcome = progress.outcome_with(done)
+            self.done = len(outcome["results"])
+            self.log.info("batch: %d done, %d failed, %d not run", self.done, len(outcome["errors"]), len(done.not_run))
+            progress.wait(done, self.now(), whole=self.references, fails=on_error == "fail", waits_for=self.waits_for)
             stopped = any(isinstance(error, TaskStopped) for error in done.errors.values())
             if stopped or (on_error == "fail" and (done.errors or done.not_run)):
                 # What failed and what was not sent is worth more than the results.
                 pushed = outcome if is_small(outcome) else {**outcome, "results": None}
                 context["ti"].xcom_push(key="bitrix24_batch", value=pushed)
-                raise self._failure(done, [name for name in unrepeatable if name in done.replies])
+                raise self._failure(done, progress.done_for_good(done))
             return outcome
 
         outcome = once(context, "batch", commands, send) if unrepeatable else send()
@@ -301,6 +301,7 @@ class Bitrix24ListOperator(Bitrix24BaseOperator):
     Source: Bitrix24 REST docs, "How to Retrieve Large Volumes of Data".
     """
 
+    after_wait = LIST_STARTS_OVER
     template_fields: Sequence[str] = ("method", "method_params", "limit", "destination", "bitrix24_conn_id")
     template_fields_renderers: ClassVar[dict[str, str]] = {"method_params": "json"}
 
@@ -341,22 +342,6 @@ class Bitrix24ListOperator(Bitrix24BaseOperator):
         return {**written, "report": asdict(rows.report)}
 
 
-def _of_user(argument: str, function: Callable[[Any], Any], result: Any, method: str, again: bool) -> Any:
-    """Call a function of the DAG's author with the result; if it raises, the method is not called again for that."""
-    try:
-        return function(result)
-    except Exception as error:
-        if again:
-            raise
-        raise Bitrix24Error(
-            f"{argument} raised {type(error).__name__}, and the method has been done",
-            method=method,
-            ran="yes",
-            retryable=False,
-            next_step=f"fix {argument}, and do not run this again as it is",
-        ) from error
-
-
 def _is_written_empty(method: str, written: Any) -> bool:
     """Whether the DAG file itself has an empty list where that removes everything."""
     # Only the run needs it.
@@ -370,15 +355,3 @@ def _is_written_empty(method: str, written: Any) -> bool:
 
 def _is_unrepeatable(client: Client, method: str, params: Mapping[str, Any]) -> bool:
     return client.method(method).repeat_for(params) == "never"
-
-
-def _part(result: Any, path: str, method: str, *, retryable: bool) -> Any:
-    """``item.id`` of ``{"item": {"id": 7}}`` is 7; a number takes an element of a list."""
-    for step in path.split("."):
-        try:
-            result = result[int(step)] if isinstance(result, list) else result[step]
-        except (KeyError, IndexError, ValueError, TypeError):
-            raise Bitrix24Error(
-                f"the result has no {step!r} of result_path {path!r}", method=method, ran="yes", retryable=retryable
-            ) from None
-    return result

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from zoneinfo import ZoneInfo
 
-from airflow_provider_bitrix24.exceptions import ConfigurationError
+from airflow_provider_bitrix24.exceptions import Bitrix24Error, ConfigurationError
 from airflow_provider_bitrix24.execution.arguments import (
     NOT_GIVEN,
     NotGiven,
@@ -134,7 +134,9 @@ class Bitrix24BaseWriteOperator(Bitrix24BaseOperator):
             engine.close()
             summary = self._summary(engine, writer, kept, written) | self.more_of_summary(remembers=remembers)
             failure = engine.failure() or self.too_many(summary["rows"]) or self.without_rows(tally)
-            if failure is not None or (report is not None and written is None):
+            self.done = tally.counts.total() - tally.counts[NOT_DONE]
+            waits = isinstance(failure, Bitrix24Error) and self.waits_for(failure)
+            if not waits and (failure is not None or (report is not None and written is None)):
                 context["ti"].xcom_push(key=XCOM_KEY, value=summary)
         if failure is not None:
             raise failure

@@ -19,7 +19,7 @@ from airflow_provider_bitrix24._compat import (
 )
 from airflow_provider_bitrix24.exceptions import Bitrix24Error, TaskStopped
 from airflow_provider_bitrix24.execution.arguments import NOT_GIVEN, NotGiven, flag, number_from_zero
-from airflow_provider_bitrix24.execution.base_operator import Bitrix24BaseOperator
+from airflow_provider_bitrix24.execution.base_operator import Bitrix24ConnectedOperator
 from airflow_provider_bitrix24.execution.rendered import check_texts
 from airflow_provider_bitrix24.hooks.airflow_outcome import airflow_outcome
 
@@ -37,7 +37,7 @@ GRACE_SECONDS = 60.0
 _NO_EVENT = "__fail__"
 
 
-class Bitrix24BaseSensor(BaseSensorOperator, Bitrix24BaseOperator):
+class Bitrix24BaseSensor(BaseSensorOperator, Bitrix24ConnectedOperator):
     """
     Base of the sensors: a subclass says what is asked and when the waiting ends, in ``watch``.
 

@@ -52,6 +52,8 @@ def batch_error(*errors: Bitrix24Error) -> BatchError:
         (batch_error(LIMIT, QueryLimitExceeded("full")), 240),
         (batch_error(LIMIT, NotSent("no connection")), None),
         (batch_error(), None),
+        (batch_error(LIMIT).but(retryable=False), None),
+        (batch_error(LIMIT).but(retryable=False, ran="no"), 240),
         (NotSent("no connection"), None),
         (ValueError(), None),
     ],

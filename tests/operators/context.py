@@ -61,5 +61,6 @@ def context(
     ti = SimpleNamespace(
         try_number=try_number, max_tries=retries, dag_id="d", run_id="r", task_id="t", map_index=map_index,
         pushed=pushed, xcom_push=lambda key, value: pushed.update({key: value}),
+        xcom_pull=lambda *, key, **_: pushed.get(key),
     )  # fmt: skip
     return {"ti": ti, "task": SimpleNamespace(retries=retries), **({"task_state_store": store} if store else {})}
