@@ -24,10 +24,12 @@ if TYPE_CHECKING:
     from airflow.sdk.exceptions import TaskDeferred as TaskDeferred
     from airflow.sdk.log import mask_secret as mask_secret
     from airflow.sdk.serde import serialize as serialize
+    from airflow.triggers.base import BaseEventTrigger as BaseEventTrigger
+    from airflow.triggers.base import TriggerEvent as TriggerEvent
 
 _EXCEPTIONS = ("airflow.sdk.exceptions", "airflow.exceptions")
 
-#: Modules that may hold a name, newest Airflow first.
+#: Modules that may hold a name, newest Airflow first; after a colon, another name that it has there.
 _PLACES: dict[str, tuple[str, ...]] = {
     "BaseHook": ("airflow.sdk", "airflow.hooks.base"),
     "BaseOperator": ("airflow.sdk", "airflow.models.baseoperator"),
@@ -42,6 +44,9 @@ _PLACES: dict[str, tuple[str, ...]] = {
     ),
     "serialize": ("airflow.sdk.serde", "airflow.serialization.serde"),
     "conf": ("airflow.sdk.configuration", "airflow.configuration"),
+    # Airflow 2 has no asset watchers: there such a trigger is a trigger like any other.
+    "BaseEventTrigger": ("airflow.triggers.base", "airflow.triggers.base:BaseTrigger"),
+    "TriggerEvent": ("airflow.triggers.base",),
     "AirflowFailException": _EXCEPTIONS,
     "AirflowNotFoundException": _EXCEPTIONS,
     "AirflowSensorTimeout": _EXCEPTIONS,
@@ -54,8 +59,9 @@ def __getattr__(name: str) -> Any:
     if name not in _PLACES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     for place in _PLACES[name]:
+        module, _, other_name = place.partition(":")
         try:
-            value = getattr(import_module(place), name)
+            value = getattr(import_module(module), other_name or name)
         except (ImportError, AttributeError):
             continue
         globals()[name] = value

@@ -13,7 +13,7 @@ _SENSORS = ("crm", "payment", "rest")
 #: Modules of transfers, each with what it carries rows to.
 _TRANSFERS = {"to_object_storage": "Object storage"}
 #: Modules of triggers.
-_TRIGGERS = ("sensor",)
+_TRIGGERS = ("changes", "events", "sensor")
 _HOOK = f"{_PACKAGE}.hooks.bitrix24.Bitrix24Hook"
 
 #: Which standard fields the connection form shows, under which names (keys as in ``provider_info.schema.json``).

@@ -10,6 +10,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import requests
@@ -28,9 +29,12 @@ class Standalone:
 
     :param connection: the connection ``bitrix24_default``.
     :param conductor_port: a port of the test, which its tasks read from ``BITRIX24_TEST_PORT``.
+    :param settings: of Airflow beside those here, as environment variables.
     """
 
-    def __init__(self, home: Path, connection: str, conductor_port: int = 0) -> None:
+    def __init__(
+        self, home: Path, connection: str, conductor_port: int = 0, settings: Mapping[str, str] | None = None
+    ) -> None:
         self.home = home
         (home / "dags").mkdir(parents=True)
         (home / "tmp").mkdir()
@@ -38,36 +42,39 @@ class Standalone:
         self.url = f"http://127.0.0.1:{port}"
         ours = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
         self.log = (home / "standalone.log").open("wb")
+        self.environment = {
+            **ours,
+            # It starts its parts as ``airflow``.
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "PYTHONPATH": str(ROOT),
+            "TMPDIR": str(home / "tmp"),
+            "BITRIX24_TEST_PORT": str(conductor_port),
+            "AIRFLOW_CONN_BITRIX24_DEFAULT": connection,
+            "AIRFLOW_HOME": str(home),
+            "AIRFLOW__API__HOST": "127.0.0.1",
+            "AIRFLOW__API__PORT": str(port),
+            "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_hex(32),
+            "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
+            "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://localhost:{port}/execution/",
+            "AIRFLOW__CORE__FERNET_KEY": os.environ["AIRFLOW__CORE__FERNET_KEY"],
+            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            "AIRFLOW__CORE__MAX_ACTIVE_TASKS_PER_DAG": str(PARALLEL_TASKS),
+            "AIRFLOW__CORE__PARALLELISM": str(PARALLEL_TASKS),
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
+            "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "2",
+            "AIRFLOW__LOGGING__NAMESPACE_LEVELS": "airflow_provider_bitrix24=DEBUG urllib3=DEBUG",
+            "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
+            **(settings or {}),
+        }
         self.process = subprocess.Popen(
             [sys.executable, "-m", "airflow", "standalone"],
             cwd=home,
-            env={
-                **ours,
-                # It starts its parts as ``airflow``.
-                "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-                "PYTHONPATH": str(ROOT),
-                "TMPDIR": str(home / "tmp"),
-                "BITRIX24_TEST_PORT": str(conductor_port),
-                "AIRFLOW_CONN_BITRIX24_DEFAULT": connection,
-                "AIRFLOW_HOME": str(home),
-                "AIRFLOW__API__HOST": "127.0.0.1",
-                "AIRFLOW__API__PORT": str(port),
-                "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_hex(32),
-                "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
-                "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://localhost:{port}/execution/",
-                "AIRFLOW__CORE__FERNET_KEY": os.environ["AIRFLOW__CORE__FERNET_KEY"],
-                "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-                "AIRFLOW__CORE__MAX_ACTIVE_TASKS_PER_DAG": str(PARALLEL_TASKS),
-                "AIRFLOW__CORE__PARALLELISM": str(PARALLEL_TASKS),
-                "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
-                "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "2",
-                "AIRFLOW__LOGGING__NAMESPACE_LEVELS": "airflow_provider_bitrix24=DEBUG urllib3=DEBUG",
-                "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
-            },
+            env=self.environment,
             stdout=self.log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+        self.triggerers: list[subprocess.Popen[bytes]] = []
 
     def begin(self, dags: str) -> None:
         """Bring the DAGs, which run at once, when all parts are there: a task that starts earlier fails."""
@@ -83,17 +90,39 @@ class Standalone:
             raise AssertionError(self.said())
         (self.home / "dags" / "dags.py").write_text(dags)
 
+    def kill_triggerer(self) -> None:
+        """End the triggerer in the middle of what it does, and start another one."""
+        for process in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                ours = os.getpgid(int(process.name)) in {self.process.pid, *(each.pid for each in self.triggerers)}
+                if ours and b"triggerer" in (process / "cmdline").read_bytes():
+                    os.kill(int(process.name), signal.SIGKILL)
+        for ended in self.triggerers:
+            ended.wait()
+        self.triggerers = [
+            subprocess.Popen(
+                [sys.executable, "-m", "airflow", "triggerer", "--skip-serve-logs"],
+                cwd=self.home,
+                env=self.environment,
+                stdout=self.log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        ]
+
     def said(self) -> str:
         return (self.home / "standalone.log").read_text(errors="replace")[-5000:]
 
     def stop(self) -> None:
         """End it with all its children: a signal for the parent alone leaves them running."""
-        os.killpg(self.process.pid, signal.SIGTERM)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self.process.wait(20)
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
+        for process in (*self.triggerers, self.process):
+            os.killpg(process.pid, signal.SIGTERM)
+        for process in (*self.triggerers, self.process):
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(20)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
         self.log.close()
 
     def states(self, dag_id: str) -> list[str]:

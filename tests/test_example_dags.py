@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet
+import pytest
 
 from tests.rest.clients import client_of
 
@@ -36,11 +37,69 @@ def test_example_bitrix24_delete_payment(portal, connection, run_dag, xcom, task
 
 
 def example_dag(name: str) -> Any:
+    (dag,) = {id(value): value for value in vars(imported(name)).values() if hasattr(value, "task_dict")}.values()
+    return dag
+
+
+def imported(name: str) -> Any:
     spec = importlib.util.spec_from_file_location(name, EXAMPLES / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    (dag,) = {id(value): value for value in vars(module).values() if hasattr(value, "task_dict")}.values()
-    return dag
+    return module
+
+
+@pytest.fixture
+def watched(airflow_db, run_dag):
+    """``watched(name, asset, ids)`` runs the DAG of an example after its watcher has fired; None on Airflow 2."""
+
+    def run(name, asset_name, ids, conf=None):
+        from airflow.models.variable import Variable
+
+        if importlib.util.find_spec("airflow.sdk") is None:
+            module = imported(name)
+            assert module.dag is None
+            return None
+        from airflow.assets.manager import AssetManager
+        from airflow.models.asset import AssetModel
+        from airflow.utils.session import create_session
+
+        dag = example_dag(name)
+        # It brings the asset to the database.
+        assert run_dag(dag, conf).state == "success"
+        with create_session() as session:
+            asset = session.query(AssetModel).filter_by(name=asset_name).one().to_serialized()
+            for number in ids:
+                payload = {"id": f"{number}@x", "object_id": number, "time": "2026-01-31T09:00:00Z"}
+                extra = {"from_trigger": True, "payload": payload}
+                AssetManager.register_asset_change(asset=asset, extra=extra, session=session)
+        # No scheduler says what triggered this run.
+        (task_id,) = (task.task_id for task in dag.tasks if task.inlets)
+        Variable.set(f"bitrix24_new_events__{name}__{task_id}", '{"since": "2026-01-01T00:00:00+00:00", "runs": {}}')
+        return run_dag(dag, conf)
+
+    return run
+
+
+def test_example_bitrix24_payment_paid(portal, connection, watched, xcom):
+    paid, unpaid, gone = (portal.add_payment(2, paid=each, sum=250.5) for each in (True, False, True))
+    portal.remove_payment(gone)
+    run = watched("example_bitrix24_payment_paid", "bitrix24_payments", [paid, unpaid, paid, gone])
+    if run is None:
+        return
+    assert run.state == "success"
+    assert [row["payment"] for row in xcom(run, "paid")] == [paid]
+    assert xcom(run, "ship", 0).startswith(f"payment {paid}: 250.5 ")
+
+
+def test_example_bitrix24_deal_won(portal, connection, watched, xcom, tmp_path):
+    won, lost = (portal.add_deals(1, stageId=stage)[0] for stage in ("WON", "LOSE"))
+    conf = {"folder": f"file://{tmp_path}"}
+    run = watched("example_bitrix24_deal_won", "bitrix24_won_deals", [won, lost], conf)
+    if run is None:
+        return
+    assert run.state == "success"
+    (file,) = tmp_path.glob("*.jsonl")
+    assert [json.loads(line)["id"] for line in file.read_text().splitlines()] == [won]
 
 
 def test_example_bitrix24_deals_to_storage(portal, connection, run_scheduled, xcom, tmp_path):

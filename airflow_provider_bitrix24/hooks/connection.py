@@ -80,7 +80,13 @@ def _read(connection: Any, name: str) -> Portal:
 
 
 def client_for(
-    portal: Portal, name: str, *, renews: bool = True, ask_airflow: AskAirflow | None = None, **options: Any
+    portal: Portal,
+    name: str,
+    *,
+    renews: bool = True,
+    ask_airflow: AskAirflow | None = None,
+    variables: type[TokenStore] = VariableTokenStore,
+    **options: Any,
 ) -> Client:
     """
     Make the client of a portal; of an application, with its token store.
@@ -88,19 +94,26 @@ def client_for(
     :param name: the connection's id, for messages.
     :param renews: False where nothing may be stored, as in a connection test.
     :param ask_airflow: how to call Airflow from the thread that calls the client; None calls it directly.
+    :param variables: how Airflow's variables are reached, where they are the token store.
     :raises ConfigurationError: the extra ``limiter`` or ``token_store`` cannot be used.
     """
     try:
-        return _client(portal, renews, ask_airflow, options)
+        return _client(portal, renews, ask_airflow, variables, options)
     except ConfigurationError as error:
         raise ConfigurationError(f"connection {name!r}: {error.reason}", next_step=error.next_step) from None
 
 
-def _client(portal: Portal, renews: bool, ask_airflow: AskAirflow | None, options: Mapping[str, Any]) -> Client:
+def _client(
+    portal: Portal,
+    renews: bool,
+    ask_airflow: AskAirflow | None,
+    variables: type[TokenStore],
+    options: Mapping[str, Any],
+) -> Client:
     app = portal.credentials
     if not isinstance(app, OAuthApp):
         return Client(portal, **options)
-    store, on_secret = token_store(app.token_store, VariableTokenStore), mask
+    store, on_secret = token_store(app.token_store, variables), mask
     if ask_airflow is not None:
         on_secret = partial(ask_airflow, mask)
         # Any other store may ask Airflow for something, such as a connection.
