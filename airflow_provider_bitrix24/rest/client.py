@@ -63,6 +63,7 @@ class Client:
     :param patience_seconds: most seconds that one call sleeps in all; longer waits are raised.
     :param sleep: how to wait; by default, until :meth:`stop`.
     :param clock: Unix seconds.
+    :param monotonic: seconds, never set back: what answers are timed with.
     :param jitter: a factor for each wait before a repetition.
     """
 
@@ -76,6 +77,7 @@ class Client:
         patience_seconds: float = PATIENCE_SECONDS,
         sleep: Callable[[float], object] | None = None,
         clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
         jitter: Callable[[], float] = lambda: random.uniform(1.0, 1.25),  # noqa: S311 - spreads waits, guards nothing
     ) -> None:
         self._conversation = Conversation(
@@ -86,6 +88,7 @@ class Client:
             patience_seconds=patience_seconds,
             sleep=sleep,
             clock=clock,
+            monotonic=monotonic,
             jitter=jitter,
         )
 

@@ -7,7 +7,6 @@ it too. A request that has none beside it needs no permit, so a task always gets
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -88,6 +87,8 @@ class ConcurrentRequests:
         self._concurrency = concurrency or conversation.concurrency
         self._executor: ThreadPoolExecutor | None = None
         self._places: list[Place] = []
+        #: The methods of requests whose answers have not been taken: nothing has been learned from them.
+        self._untaken: dict[Future[Any], Counter[str]] = {}
         self._is_closed = False
 
     def __enter__(self) -> ConcurrentRequests:
@@ -97,6 +98,11 @@ class ConcurrentRequests:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    @property
+    def are_under_way(self) -> bool:
+        """Whether there is one at least."""
+        return bool(self._places)
 
     @property
     def are_most(self) -> bool:
@@ -117,7 +123,20 @@ class ConcurrentRequests:
         :return: None where it may not; the only request always may.
         """
         place = self.place(methods)
-        return None if place is None else place.start(send)
+        if place is None:
+            return None
+        future = place.start(send)
+        self._untaken[future] = place.commands
+        return future
+
+    def result(self, future: Future[T]) -> T:
+        """
+        Take what a request has brought that was started here.
+
+        :raises Bitrix24Error: it failed.
+        """
+        self._untaken.pop(future, None)
+        return future.result()
 
     def place(self, methods: Sequence[str]) -> Place | None:
         """
@@ -147,6 +166,11 @@ class ConcurrentRequests:
         wait([place.future for place in self._places if place.future], return_when=FIRST_COMPLETED)
         self._give_back()
 
+    def wait_for_all(self) -> None:
+        """Wait until none is under way, so that a request that is sent by itself has none beside it."""
+        wait([place.future for place in self._places if place.future])
+        self._give_back()
+
     def close(self) -> None:
         """Send nothing more, and wait for the answers of what is under way."""
         self._is_closed = True
@@ -162,7 +186,7 @@ class ConcurrentRequests:
     def _submit(self, commands: int, send: Callable[[], T]) -> Future[T]:
         if self._executor is None:
             self._executor = ThreadPoolExecutor(self._concurrency.most, "bitrix24")
-        return self._executor.submit(self._measured, send, commands)
+        return self._executor.submit(self._measured, send, commands, len(self._places) - 1)
 
     def _give_back(self) -> None:
         """Free the permits of requests that have ended, and of those that will not be sent any more."""
@@ -177,23 +201,27 @@ class ConcurrentRequests:
         return self._conversation.bucket.take_permit(portal.parallel - 1)
 
     def _has_time_for(self, commands: Counter[str]) -> bool:
-        """Whether these commands and those under way leave every method enough operating time."""
+        """Whether these commands and those that were sent leave every method enough operating time."""
         costs = self._conversation.command_costs
-        together = sum((place.commands for place in self._places), commands)
+        under_way = [place.commands for place in self._places if place.future not in self._untaken]
+        together = sum([*under_way, *self._untaken.values()], commands)
         return self._conversation.operating.has_time_for(
             {name: number * costs.seconds(name) for name, number in together.items()}
         )
 
-    def _measured(self, send: Callable[[], T], commands: int) -> T:
+    def _measured(self, send: Callable[[], T], commands: int, beside: int) -> T:
         concurrency = self._concurrency
-        ticket, began = concurrency.begin(commands), time.monotonic()
+        ticket, began = concurrency.begin(commands, beside), self._conversation.monotonic()
         try:
             sent = send()
         except Bitrix24Error as error:
             if shows_trouble(error):
                 concurrency.failed(ticket)
             raise
-        concurrency.answered(ticket, time.monotonic() - began)
+        seconds = self._conversation.monotonic() - began
+        # Those that were sent later slowed it too.
+        under_way = sum(place.future is not None and not place.future.done() for place in list(self._places))
+        concurrency.answered(ticket, seconds, under_way - 1)
         return sent
 
     def _sleep(self, seconds: float) -> None:

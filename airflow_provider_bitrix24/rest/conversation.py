@@ -87,13 +87,14 @@ class Conversation:
         patience_seconds: float,
         sleep: Callable[[float], object] | None,
         clock: Callable[[], float],
+        monotonic: Callable[[], float],
         jitter: Callable[[], float],
     ) -> None:
         self.methods, self.tokens = methods, tokens
         self.command_costs = CommandCosts()
         self.operating = OperatingTime(portal.operating_budget_seconds)
         self.concurrency = Concurrency(portal.parallel)
-        self.clock = clock
+        self.clock, self.monotonic = clock, monotonic
         self.bucket, self._patience_seconds, self._jitter = bucket, patience_seconds, jitter
         self._stopping = StoppableSleep()
         self._sleep = sleep or self._stopping

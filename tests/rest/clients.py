@@ -14,6 +14,8 @@ from airflow_provider_bitrix24.rest.portal import Portal, Webhook
 
 #: As good as none: what is tested is not the waiting.
 NO_LIMIT = Bucket(rate=1e9, burst=1e9)
+#: Of the portals of clients, where a test does not say otherwise; see the fixture ``each_parallel``.
+SETTINGS: dict[str, Any] = {"bucket": NO_LIMIT, "timeout_seconds": 10.0}
 
 
 class Address(Protocol):
@@ -86,7 +88,7 @@ def portal_at(portal: Address, user_id: int = 1, code: str = "hostilecode12345",
         port=portal.port,
         credentials=Webhook(str(user_id), code),
         verify=portal.ca_file,
-        **{"bucket": NO_LIMIT, "timeout_seconds": 10.0, **settings},
+        **{**SETTINGS, **settings},
     )
 
 

@@ -10,7 +10,7 @@ import trustme
 
 from airflow_provider_bitrix24.rest.client import Client
 from airflow_provider_bitrix24.sandbox import Sandbox
-from tests.rest.clients import client_of
+from tests.rest.clients import SETTINGS, client_of
 from tests.rest.exchanges import CODE, PROXY_PASSWORD
 from tests.secrecy import assert_untold
 
@@ -27,6 +27,13 @@ def odd_portal(lasting_portal: Sandbox) -> Iterator[Sandbox]:
     lasting_portal.reset_calls()
     yield lasting_portal
     lasting_portal.clear_faults()
+
+
+@pytest.fixture(params=[1, 4, 20])
+def each_parallel(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
+    """The clients of a test have at most 1, 4 and 20 requests under way."""
+    monkeypatch.setitem(SETTINGS, "parallel", request.param)
+    return int(request.param)
 
 
 @pytest.fixture

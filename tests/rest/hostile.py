@@ -7,6 +7,7 @@ A portal that answers what a test makes it answer, over real HTTPS.
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ import pytest
 
 from airflow_provider_bitrix24.exceptions import IncompleteList
 from airflow_provider_bitrix24.rest.client import Client
+from airflow_provider_bitrix24.rest.limits.bucket import BucketStore
 from airflow_provider_bitrix24.rest.limits.local_bucket import LocalBucket
 from airflow_provider_bitrix24.rest.lists.row_list import RowList
 from airflow_provider_bitrix24.sandbox.methods.registry import Page, Refusal
@@ -37,11 +39,28 @@ TIME = {"start": 1790000000.0, "finish": 1790000000.1, "duration": 0.1, "process
 
 
 class Hostile:
-    """Alive inside a ``with`` block; ``asked`` holds every HTTP request, ``commands`` every call and command."""
+    """
+    Alive inside a ``with`` block; ``asked`` holds every HTTP request, ``commands`` every call and command.
 
-    def __init__(self, answer: Answer, *, spoil: Spoil | None = None, time: Time | None = None) -> None:
+    :param seconds: how long an answer is held back, by how many requests are under way with it; they run side by side.
+    :param takes: how many requests it takes at once; above that it answers 503 with a page.
+    """
+
+    def __init__(
+        self,
+        answer: Answer,
+        *,
+        spoil: Spoil | None = None,
+        time: Time | None = None,
+        seconds: Callable[[int], float] | None = None,
+        takes: int | None = None,
+    ) -> None:
         self._answer, self._spoil = answer, spoil
         self._time: Time = time or (lambda: TIME)
+        self._seconds, self._takes = seconds, takes
+        self.under_way = self.refused = 0
+        #: How many requests were under way as each came, itself included.
+        self.together: list[int] = []
         self.asked: list[tuple[str, Any]] = []
         self.commands: list[tuple[str, dict[str, Any]]] = []
 
@@ -79,7 +98,18 @@ class Hostile:
             message = await receive()
             body += message.get("body", b"")
             more = message.get("more_body", False)
-        status, answer = self.answer_to(scope["path"].rpartition("/")[2], json.loads(body or b"{}"))
+        self.under_way += 1
+        self.together.append(self.under_way)
+        try:
+            if self._takes is not None and self.under_way > self._takes:
+                self.refused += 1
+                status, answer = 503, b"<html><title>503 Service Unavailable</title></html>"
+            else:
+                status, answer = self.answer_to(scope["path"].rpartition("/")[2], json.loads(body or b"{}"))
+                if self._seconds is not None:
+                    await asyncio.sleep(self._seconds(self.under_way))
+        finally:
+            self.under_way -= 1
         head = [(b"content-type", b"application/json"), (b"content-length", str(len(answer)).encode())]
         await send({"type": "http.response.start", "status": status, "headers": head})
         await send({"type": "http.response.body", "body": answer})
@@ -116,12 +146,15 @@ class Hostile:
         return {"error": refusal.code, "error_description": refusal.description}
 
 
-def client_of_hostile(portal: Hostile, *, naps: Naps | None = None, **settings: Any) -> Client:
+def client_of_hostile(
+    portal: Hostile, *, naps: Naps | None = None, store: BucketStore | None = None, **settings: Any
+) -> Client:
+    """:param store: where the bucket is kept, and the permits."""
     naps = naps or Naps()
-    own = {name: settings.pop(name) for name in ("methods", "patience_seconds") if name in settings}
+    own = {name: settings.pop(name) for name in ("methods", "patience_seconds", "monotonic") if name in settings}
     return Client(
         portal_at(portal, **settings),
-        bucket=LocalBucket(naps.monotonic),
+        bucket=store or LocalBucket(naps.monotonic),
         sleep=naps,
         clock=naps.now,
         jitter=lambda: 1.0,

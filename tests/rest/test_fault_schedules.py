@@ -11,6 +11,7 @@ import logging
 import random
 import traceback
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ from airflow_provider_bitrix24.sandbox import Sandbox
 from tests.rest.clients import Naps, client_of
 
 SCHEDULES, IN_ONE_TEST = 1000, 50
+PARALLEL = (1, 4, 20)
 DEAL = 2
 ADD, ADD_OLD, UPDATE, GET, LIST = "crm.item.add", "crm.deal.add", "crm.item.update", "crm.item.get", "crm.deal.list"
 PAY_DELETE, DELETE = "crm.item.payment.delete", "crm.item.delete"
@@ -57,7 +59,7 @@ class Listener(logging.Handler):
 
 
 @pytest.fixture(scope="module")
-def world() -> Iterator[tuple[Sandbox, Client, Naps, Listener]]:
+def world() -> Iterator[tuple[Sandbox, list[Client], Naps, Listener]]:
     with Sandbox(deals=120, tasks=0, gaps=0.2, seed=7) as portal:
         naps, listener = Naps(portal), Listener(portal.admin.code)
         loggers = [logging.getLogger(name) for name in ("airflow_provider_bitrix24", "urllib3", "requests")]
@@ -65,8 +67,10 @@ def world() -> Iterator[tuple[Sandbox, Client, Naps, Listener]]:
         for logger in loggers:
             logger.setLevel(logging.DEBUG)
             logger.addHandler(listener)
-        with client_of(portal, naps=naps, patience_seconds=PATIENCE_SECONDS) as client:
-            yield portal, client, naps, listener
+        with ExitStack() as stack:
+            settings = {"naps": naps, "patience_seconds": PATIENCE_SECONDS}
+            clients = [stack.enter_context(client_of(portal, parallel=number, **settings)) for number in PARALLEL]
+            yield portal, clients, naps, listener
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
             logger.removeHandler(listener)
@@ -229,13 +233,14 @@ def run(seed: int, portal: Sandbox, client: Client, naps: Naps) -> None:
 
 @pytest.mark.parametrize("block", range(SCHEDULES // IN_ONE_TEST))
 def test_whatever_breaks_nothing_is_lost_doubled_or_said_wrongly(
-    block: int, world: tuple[Sandbox, Client, Naps, Listener]
+    block: int, world: tuple[Sandbox, list[Client], Naps, Listener]
 ) -> None:
-    portal, client, naps, listener = world
+    """The clients take turns: one has one request under way, one 4 at most, one 20."""
+    portal, clients, naps, listener = world
     for seed in range(block * IN_ONE_TEST, (block + 1) * IN_ONE_TEST):
         before = {deal["id"] for deal in portal.items(DEAL)}
         try:
-            run(seed, portal, client, naps)
+            run(seed, portal, clients[seed % len(clients)], naps)
         except BaseException:
             print(f"seed {seed}")
             raise

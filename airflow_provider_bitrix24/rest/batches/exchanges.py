@@ -104,7 +104,7 @@ class Exchanges(Generic[Key]):
                 requests.wait()
                 for future in [future for future in under_way if future.done()]:
                     under_way.remove(future)
-                    yield future.result()
+                    yield requests.result(future)
 
     def _may_have_more(self, requests: ConcurrentRequests) -> bool:
         # Until an answer has shown what commands take, batches are short, or one is alone.

@@ -42,7 +42,7 @@ def pages_in_ranges(
     first, is_full = number(id_of(page[0], rows)), len(page) == rows.page_rows
     yield page
     page = []
-    if not is_full:
+    if not is_full or not ask.takes_ranges:
         return (yield from pages_after(cursor, ask, listing, report))
     reader = _RangeReader(cursor, ask, listing, first=first)
     ended = yield from reader.begin(_FEW_PAGES if seconds > _SLOW_SECONDS else MAX_COMMANDS)
@@ -62,6 +62,10 @@ class _Range:
 
     ids: IdRange
     sent: Sent | None = None
+
+    @property
+    def is_answered(self) -> bool:
+        return self.sent is not None and self.sent.future.done()
 
 
 class _RangeReader:
@@ -90,10 +94,10 @@ class _RangeReader:
         :return: where the list has ended, whether by an empty page after a full one.
         """
         id_range = IdRange(self._cursor.at, None, min(most, self._most_pages()), 0)
-        began, ticket = time.monotonic(), self._ask.concurrency.begin(id_range.pages)
+        began, ticket = self._ask.monotonic(), self._ask.concurrency.begin(id_range.pages)
         replies = self._ask.pages(self._params(id_range))
         if replies:
-            self._ask.concurrency.answered(ticket, time.monotonic() - began)
+            self._ask.concurrency.answered(ticket, self._ask.monotonic() - began)
         top = self._top(replies)
         came = yield from self._deliver(replies[1:], None)
         if top is None or came is None:
@@ -125,14 +129,16 @@ class _RangeReader:
         """Pages of the next range; return whether the ranges lead on, None where the list has ended."""
         cursor = self._cursor
         self._send_ahead(requests, plan)
+        while requests.are_under_way and not self._ranges[0].is_answered:
+            requests.wait()
+            self._send_ahead(requests, plan)
         ids, sent = self._ranges[0].ids, self._ranges[0].sent
-        if sent is not None:
-            while not sent.future.done():
-                requests.wait()
-                self._send_ahead(requests, plan)
         self._ranges.popleft()
-        replies = (self._ask.read(sent) if sent is not None else []) or self._ask.pages(self._params(ids))
+        replies = self._ask.read(sent) if sent is not None else []
         sent = None
+        if not replies:
+            requests.wait_for_all()
+            replies = self._ask.pages(self._params(ids))
         self._unreported = max(0, len(replies) - 1)
         self._send_ahead(requests, plan)
         self._unreported = 0
@@ -150,6 +156,7 @@ class _RangeReader:
             if rest is not None:
                 self._ranges.appendleft(_Range(rest))
             return True
+        requests.wait_for_all()
         return self._skip_empty(ids, plan)
 
     def _skip_empty(self, ids: IdRange, plan: RangePlan) -> bool:
@@ -197,7 +204,7 @@ class _RangeReader:
                     return
                 waiting = _Range(plan.next(max(1, pages)))
                 self._ranges.append(waiting)
-            ahead = sum(self._ask.size(entry.ids.pages) for entry in self._ranges if entry.sent is not None)
+            ahead = sum(self._ask.size_of(entry.sent) for entry in self._ranges if entry.sent is not None)
             if waiting is not self._ranges[0] and ahead + self._ask.size(waiting.ids.pages) > AHEAD_BYTES:
                 return
             waiting.sent = self._ask.start(requests, self._params(waiting.ids))

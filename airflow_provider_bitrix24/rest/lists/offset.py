@@ -80,6 +80,7 @@ class _PagesAhead:
                 self._send_ahead(offset)
             replies = self._ask.read(self._sent.popleft()[1])
         if not replies:
+            self._requests.wait_for_all()
             params = [self._listing.at(position) for position in self._next_offsets(offset)]
             replies = self._ask.pages(params) or [self._ask.page(self._listing.at(offset))]
         self._unreported = len(replies)
@@ -92,7 +93,7 @@ class _PagesAhead:
             return
         while not self._requests.are_most:
             offsets = self._next_offsets(self._sent[-1][0].stop if self._sent else offset)
-            ahead = sum(self._ask.size(len(pages)) for pages, _ in self._sent)
+            ahead = sum(self._ask.size_of(sent) for _, sent in self._sent)
             if not offsets or (self._sent and ahead + self._ask.size(len(offsets)) > AHEAD_BYTES):
                 return
             sent = self._ask.start(self._requests, [self._listing.at(position) for position in offsets])

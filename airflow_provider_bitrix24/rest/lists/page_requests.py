@@ -40,7 +40,7 @@ log = logging.getLogger(__name__)
 _ROOM_BYTES = 256
 #: Most bytes of the answers that are under way or unread.
 AHEAD_BYTES = 32 * 1024 * 1024
-#: Ranges whose requests have room for no more pages than this are not worth one.
+#: Requests with room or time for no more pages than this are not worth a page of the largest ids in each.
 _FEWEST = 4
 #: A limit of so many rows is two requests away.
 _FEW_ROWS = 5_000
@@ -51,6 +51,7 @@ class Sent(NamedTuple):
 
     pack: list[Command[int]]
     future: Future[UnreadReply]
+    requests: ConcurrentRequests
 
 
 class PageRequests:
@@ -100,12 +101,12 @@ class PageRequests:
         if future is None:
             return None
         self._report.requests += 1
-        return Sent(pack, future)
+        return Sent(pack, future, requests)
 
     def read(self, sent: Sent) -> list[Reply]:
         """The pages of a request that was started, as :meth:`pages` returns them."""
         try:
-            answers, whole = read_batch(self._conversation, sent.pack, sent.future.result())
+            answers, whole = read_batch(self._conversation, sent.pack, sent.requests.result(sent.future))
         except (AnswerLost, ServerFault, NotSent, QueryLimitExceeded, OperationTimeLimit, Unauthorized) as error:
             # Asked for by itself, the next page waits, renews the token or raises.
             self._log_failure(sent.pack, error)
@@ -116,12 +117,22 @@ class PageRequests:
         """How many bytes the answer to a request for so many pages takes, by the answers before."""
         return pages * self._conversation.command_costs.size(self._listing.name)
 
+    def size_of(self, sent: Sent) -> float:
+        """How many bytes the answer to a request takes that was started, measured where it has come."""
+        if sent.future.done() and sent.future.exception() is None:
+            return len(sent.future.result().answer.body)
+        return self.size(len(sent.pack))
+
     def concurrent(self) -> ConcurrentRequests:
         return ConcurrentRequests(self._conversation)
 
     @property
     def concurrency(self) -> Concurrency:
         return self._conversation.concurrency
+
+    def monotonic(self) -> float:
+        """Seconds, never set back."""
+        return self._conversation.monotonic()
 
     def _pack(self, params_of_pages: Sequence[dict[str, Any]]) -> list[Command[int]]:
         """Commands for pages; none where they have no form in a batch."""
@@ -150,11 +161,12 @@ class PageRequests:
 
     @property
     def takes_ranges(self) -> bool:
-        """Whether several ranges of ids may be read at once."""
+        """Whether several ranges of ids may be read at once, as far as is known of what a page takes."""
         is_short = self._limit is not None and self._limit <= _FEW_ROWS
         if is_short or self.is_in_turn or not self._listing.takes_ranges:
             return False
-        return self.most(self._listing.after(1, 1)) > _FEWEST
+        fit = self._conversation.command_costs.fit(self._listing.name)
+        return min(fit, self.most(self._listing.after(1, 1))) > _FEWEST
 
     def wanted(self, ahead: int = 0) -> int:
         """

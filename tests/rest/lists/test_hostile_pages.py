@@ -31,6 +31,8 @@ from tests.rest.hostile import (
     start_of,
 )
 
+pytestmark = pytest.mark.usefixtures("each_parallel")
+
 DEALS, ITEMS, TASKS = "crm.deal.list", "crm.item.list", "tasks.task.list"
 
 

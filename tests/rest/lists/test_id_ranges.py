@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import threading
 import time
 from bisect import bisect_right
 from collections.abc import Callable, Iterable
@@ -50,6 +49,9 @@ ID_SETS = {
     "two clusters, millions apart": [*range(1, 3_000), *range(10_000_000, 10_003_000)],
     "many clusters": [start + number for start in range(0, 50_000_000, 1_000_000) for number in range(1, 140)],
     "denser and denser": sorted({int(12_000**2 / number) for number in range(1, 12_000)}),
+    "beyond 2**31, millions apart": [
+        2**31 + start + number for start in range(0, 40_000_000, 4_000_000) for number in range(1, 300)
+    ],
     "51": range(1, 52),
     "all on full pages": range(1, 5_001),
 }
@@ -79,13 +81,14 @@ def test_gaps_cost_few_requests(name: str) -> None:
     assert len(portal.asked) <= 18
 
 
-@pytest.mark.parametrize(("parallel", "permits"), [(1, 0), (3, 2), (20, 7)])
-def test_several_requests_are_under_way_at_once_and_no_more_than_parallel(parallel: int, permits: int) -> None:
-    """The only request needs no permit. Eight ranges follow the second one."""
+@pytest.mark.parametrize(("parallel", "least", "most"), [(1, 0, 0), (3, 1, 2), (20, 3, 7)])
+def test_several_requests_are_under_way_at_once_and_no_more_than_parallel(parallel: int, least: int, most: int) -> None:
+    """The only request needs no permit. Eight ranges follow the second one, four of them at once at first."""
     bucket = Watched()
     with Sandbox(deals=20_000, latency=0.1) as portal, client_of(portal, parallel=parallel, bucket=bucket) as client:
         assert len(read(client.list(DEALS, {"select": ["ID"]}))) == 20_000
-    assert (bucket.most_permits, bucket.permits) == (permits, 0)
+    assert least <= bucket.most_permits <= most
+    assert bucket.permits == 0
 
 
 def test_a_host_without_free_permits_reads_in_one_request_after_the_other() -> None:
@@ -106,25 +109,6 @@ def test_a_range_that_fails_is_read_when_its_turn_comes(kind: str, after: int) -
         rows = client.list(DEALS, {"select": ["ID"]})
         assert len(set(read(rows))) == 9_000
         assert rows.report.complete
-
-
-def test_a_portal_that_refuses_a_second_request_is_read_one_by_one() -> None:
-    """It answers 503 with a page of its own while another request is under way."""
-    under_way = threading.Semaphore(1)
-
-    def answer(method: str, params: dict[str, Any]) -> Page:
-        return listed(method, params)
-
-    def spoil(body: dict[str, Any], method: str) -> Any:
-        if not under_way.acquire(blocking=False):
-            return b"<html><title>503 Service Unavailable</title></html>"
-        time.sleep(0.01)
-        under_way.release()
-        return None
-
-    listed = honest(range(1, 20_001))
-    with Hostile(answer, spoil=spoil) as portal, client_of_hostile(portal) as client:
-        assert read(client.list(DEALS)) == list(range(1, 20_001))
 
 
 def test_a_portal_that_ignores_the_upper_bound_is_read_in_one_chain() -> None:

@@ -50,6 +50,7 @@ def bound_for(portal: Sandbox, count: int) -> int:
 # Exact, whatever the number.
 
 
+@pytest.mark.usefixtures("each_parallel")
 @pytest.mark.parametrize("count", [0, 1, 49, 50, 51, 99, 100, 101, 2449, 2450, 2499, 2500, 2501])
 @pytest.mark.parametrize(
     ("method", "key", "params"), [(DEALS, "ID", {}), (ITEMS, "id", {"entityTypeId": DEAL})], ids=["old", "universal"]

@@ -1,0 +1,64 @@
+"""Lists that are interrupted with requests under way: those are waited for, and nothing more is sent."""
+
+from __future__ import annotations
+
+import _thread
+import signal
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from airflow_provider_bitrix24.exceptions import TaskStopped
+from airflow_provider_bitrix24.rest.client import Client
+from tests.rest.clients import Watched, request_threads
+from tests.rest.hostile import Hostile, client_of_hostile
+from tests.rest.lists.test_id_ranges import DEALS, honest, read
+
+LISTED = honest(range(1, 60_001))
+
+
+def interrupt(client: Client) -> None:
+    """As Ctrl-C and the timeout of a task do: an exception in the main thread, wherever it is."""
+    _thread.interrupt_main()
+
+
+@pytest.fixture(autouse=True)
+def heeds_interrupts() -> Iterator[None]:
+    """Programs that a shell runs in the background ignore them."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.parametrize(("stop", "error"), [(interrupt, KeyboardInterrupt), (Client.stop, TaskStopped)])
+def test_an_interrupted_list_ends_with_the_answers_that_are_under_way(
+    stop: Callable[[Client], None], error: type[BaseException], each_parallel: int
+) -> None:
+    seen: list[int] = []
+
+    def spoil(body: dict[str, Any], method: str) -> None:
+        if len(portal.asked) == 5:
+            seen.append(len(portal.asked))
+            stop(client)
+
+    with Hostile(LISTED, spoil=spoil, seconds=lambda under_way: 0.2) as portal, client_of_hostile(portal) as client:
+        rows = client.list(DEALS)
+        with pytest.raises(error):
+            read(rows)
+        assert request_threads() == 0
+        assert portal.under_way == 0
+        assert not rows.report.complete
+        # Those that were on their way, and no other.
+        assert len(portal.asked) <= seen[0] + each_parallel
+
+
+def test_a_list_that_is_dropped_gives_its_permits_back() -> None:
+    bucket = Watched()
+    with Hostile(LISTED, seconds=lambda under_way: 0.1) as portal, client_of_hostile(portal, store=bucket) as client:
+        rows = client.list(DEALS)
+        for _ in range(3_000):
+            next(rows)
+        assert bucket.permits > 0
+        del rows
+        assert bucket.permits == 0
