@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -33,10 +33,11 @@ class Load:
     window: Mapping[str, Any]
     file_format: str
 
-    def run(self, client: Client, folder: LoadFolder) -> list[Part]:
+    def run(self, client: Client, folder: LoadFolder, progress: Callable[[int], object]) -> list[Part]:
         """
         Read what no try has read, and put it into parts.
 
+        :param progress: called with how many rows stand in the parts.
         :return: the parts of all tries.
         :raises IncompleteList: the list cannot be proven whole.
         """
@@ -45,7 +46,9 @@ class Load:
         batches = TypedBatches(source.table.fields, takes_unknown=not source.selects)
         files = PartFiles(folder, self.file_format, batches, source.id_of if source.is_resumable else None, before)
         rows = client.list(source.method.name, self._params(before), version=source.method.version)
+        progress(sum(part.rows for part in before))
         for part in files.write(rows):
+            progress(sum(part.rows for part in files.parts))
             log.info("Part %d: %d rows, ids %s to %s", part.number, part.rows, part.first_id, part.last_id)
         log.info("%s", rows.report)
         if batches.found:

@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 
+from airflow_provider_bitrix24.exceptions import Bitrix24Error
 from airflow_provider_bitrix24.exports.formats import FORMATS
 from airflow_provider_bitrix24.exports.load_folder import LoadFolder, Part, part_name
 from airflow_provider_bitrix24.exports.typed_batches import Misfits, TypedBatch, TypedBatches
@@ -42,19 +43,30 @@ class PartFiles:
         self._folder, self._format, self._batches, self._id_of = folder, format_, batches, id_of
 
     def write(self, rows: Iterable[Row]) -> Iterator[Part]:
-        """Write all rows, and yield each part as soon as it is put."""
+        """
+        Write all rows, and yield each part as soon as it is put.
+
+        Where a limit or the network stops the rows, those before are put first: a wait, or the next try, goes on
+        behind them.
+
+        :raises Bitrix24Error: the rows failed.
+        """
         part: _OpenPart | None = None
+        readable = _UntilFailure(rows)
         try:
-            for several, typed in _typed(rows, self._batches):
+            for several, typed in _typed(readable, self._batches):
                 if part is not None and not part.takes(typed):
                     yield self._put(part)
                     part = None
                 if part is None:
                     part = _OpenPart(self._format, typed, self._batches)
                 part.add(several, typed)
-            if part is not None:
+            failure = readable.failure
+            if part is not None and (failure is None or failure.retryable):
                 yield self._put(part)
                 part = None
+            if failure is not None:
+                raise failure
         finally:
             if part is not None:
                 part.discard()
@@ -77,6 +89,20 @@ class PartFiles:
             self._folder.put(file, part)
         self.parts.append(part)
         return part
+
+
+class _UntilFailure:
+    """Rows up to a failure, which is kept."""
+
+    def __init__(self, rows: Iterable[Row]) -> None:
+        self._rows = rows
+        self.failure: Bitrix24Error | None = None
+
+    def __iter__(self) -> Iterator[Row]:
+        try:
+            yield from self._rows
+        except Bitrix24Error as error:
+            self.failure = error
 
 
 class _OpenPart:

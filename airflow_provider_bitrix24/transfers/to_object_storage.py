@@ -20,8 +20,8 @@ from airflow_provider_bitrix24.execution.arguments import (
     one_of,
     required,
 )
-from airflow_provider_bitrix24.execution.base_operator import Bitrix24BaseOperator
-from airflow_provider_bitrix24.execution.checkpoint import digest_of
+from airflow_provider_bitrix24.execution.base_operator import LIST_STARTS_OVER, Bitrix24BaseOperator
+from airflow_provider_bitrix24.execution.checkpoint import checkpoint, digest_of
 from airflow_provider_bitrix24.execution.commands import parameters_of
 from airflow_provider_bitrix24.execution.rendered import check_filter, check_lost_values
 from airflow_provider_bitrix24.execution.storage import folder_path
@@ -42,7 +42,8 @@ class Bitrix24ToObjectStorageOperator(Bitrix24BaseOperator):
 
     Each load is a folder of its own, ``<destination>/load=<run>/``, with part files of up to 50,000 rows and, once all
     rows are there, ``_manifest.json`` and ``_SUCCESS``: a reader that waits for ``_SUCCESS`` never sees half a load. A
-    retry goes on behind the last part under the first try's window; a cleared task begins a load of its own. Memory
+    retry goes on behind the last part under the first try's window, and so does the task after a wait for a limit
+    (``wait_for_limits``), which keeps all that was read before; a cleared task begins a load of its own. Memory
     does not grow with the rows.
 
     Columns have the original names of the fields in lower case (``uf_crm_1700000001``), whichever method the rows come
@@ -142,7 +143,9 @@ class Bitrix24ToObjectStorageOperator(Bitrix24BaseOperator):
         if folder.is_published:
             self.log.info("An earlier try has published %s", folder.path)
         else:
-            parts = load.run(client, folder)
+            if not source.is_resumable:
+                self.after_wait = LIST_STARTS_OVER
+            parts = load.run(client, folder, self._count)
             check_misfits(parts, self.max_bad_share)
             folder.publish(load.manifest(parts, plan))
         if plan["watermark"] is not None:
@@ -150,6 +153,9 @@ class Bitrix24ToObjectStorageOperator(Bitrix24BaseOperator):
         manifest = folder.manifest()
         kept = ("rows", "bytes", "window", "watermark", "bad", "rounded")
         return {"path": str(folder.path), **{name: manifest[name] for name in kept}, "parts": len(manifest["parts"])}
+
+    def _count(self, rows: int) -> None:
+        self.done = rows
 
     def _source(self, client: Client) -> Source:
         # Only the run needs it.
@@ -193,10 +199,15 @@ class Bitrix24ToObjectStorageOperator(Bitrix24BaseOperator):
         """
         The name of this task's load, the same for each try of a series: ``scheduled__2026-01-31T03_00_00_00_00-9f…``.
 
-        Clearing the task begins another one, and so do other arguments. Where a later try cannot go on behind the last
-        part, each has its own.
+        Clearing the task begins another one, and so do other arguments. Where nothing can go on behind the last part,
+        each try has its own, and so has each beginning after a wait.
         """
         ti = context["ti"]
-        series = [int(getattr(ti, "max_tries", None) or 0)] + ([] if source.is_resumable else [ti.try_number])
+        series = [int(getattr(ti, "max_tries", None) or 0)]
+        if not source.is_resumable:
+            memory = checkpoint(context)
+            began = int(memory.get("began") or 0) + 1
+            memory.put("began", began)
+            series += [ti.try_number, began]
         made_of = (ti.dag_id, ti.task_id, ti.map_index, ti.run_id, series, source.key, source.params, self.file_format)
         return f"{re.sub(r'[^A-Za-z0-9_-]', '_', ti.run_id)[:80]}-{digest_of(*made_of)}"

@@ -26,7 +26,7 @@ except ImportError:
     from airflow.exceptions import TaskDeferred
 
 ADD = "crm.item.add"
-#: Rows of the run in Airflow; it was run with 5,000 too.
+#: Rows of the run in Airflow.
 ROWS = 600
 #: As good as none: what is tested is not the request bucket.
 WIDE_OPEN = {"rate": 100_000, "burst": 100_000}

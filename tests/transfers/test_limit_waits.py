@@ -1,0 +1,140 @@
+"""A load whose method is blocked three times goes on behind what it has read: every row once, visible at the end."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow import DAG
+
+from airflow_provider_bitrix24.exceptions import OperationTimeLimit
+from airflow_provider_bitrix24.execution.limit_waits import MOST_IDLE_DEFERRALS
+from airflow_provider_bitrix24.sandbox import Sandbox
+from airflow_provider_bitrix24.transfers.to_object_storage import Bitrix24ToObjectStorageOperator
+from tests.accelerated import accelerate_trigger, accelerated
+from tests.execution.waits import TaskDeferred, deferred, resumed
+from tests.operators.context import StateStore, context
+from tests.rest.clients import Naps
+
+LIST = "crm.item.list"
+#: As good as none: what is tested is not the request bucket.
+WIDE_OPEN = {"rate": 100_000, "burst": 100_000}
+DEALS = 4000
+
+
+@pytest.fixture(scope="module")
+def large():
+    with Sandbox(deals=DEALS) as portal:
+        yield portal
+
+
+@pytest.fixture
+def portal(large):
+    large.clear_faults()
+    large.reset_calls()
+    return large
+
+
+class Blocks(Naps):
+    """
+    A clock on which a blocked method is free after a wait, until it is blocked again.
+
+    :param after: calls of the method before each block.
+    """
+
+    def __init__(self, portal: Sandbox, method: str, *after: int) -> None:
+        super().__init__(portal)
+        self._portal_of_blocks, self._method, self._after = portal, method, list(after)
+        self._fault: Any = None
+        self._block()
+
+    def _block(self) -> None:
+        self._portal_of_blocks.clear_faults()
+        self._fault = None
+        if self._after:
+            after = self._after.pop(0)
+            self._fault = self._portal_of_blocks.fault("operation_time_limit", self._method, after=after, times=None)
+
+    def __call__(self, seconds: float) -> None:
+        super().__call__(seconds)
+        if seconds > 30 and self._fault is not None and self._fault.hits:
+            self._block()
+
+
+def make(naps: Naps, folder: Path, **arguments: Any) -> Any:
+    what = {} if "method" in arguments else {"entity_type_id": "deal", "select": ["id", "title"]}
+    arguments = {**what, "window": "all", "file_format": "jsonl", "wait_for_limits": "defer", **arguments}
+    return accelerated(Bitrix24ToObjectStorageOperator, naps)(task_id="task", destination=str(folder), **arguments)
+
+
+def rows_of(folder: Path) -> list[dict[str, Any]]:
+    (load,) = [file.parent for file in folder.glob("load=*/_SUCCESS")]
+    manifest = json.loads((load / "_manifest.json").read_text())
+    return [json.loads(line) for part in manifest["parts"] for line in (load / part["name"]).read_text().splitlines()]
+
+
+def ids(portal: Sandbox) -> list[int]:
+    return [int(deal["id"]) for deal in portal.items(2)]
+
+
+def test_rows_before_a_limit_are_kept_and_the_rest_is_read_after_it(portal, connect, tmp_path):
+    connect(**WIDE_OPEN)
+    naps, given = Blocks(portal, LIST, 40), context(retries=0)
+    deferral = deferred(make(naps, tmp_path), given)
+    assert not list(tmp_path.glob("load=*/_SUCCESS"))
+    kept = sum(len(file.read_text().splitlines()) for file in tmp_path.glob("load=*/part-*"))
+    assert 0 < kept < DEALS
+    naps(60)
+    portal.reset_calls()
+    assert resumed(make(naps, tmp_path), deferral, given)["rows"] == DEALS
+    assert [row["id"] for row in rows_of(tmp_path)] == ids(portal)
+    first = next(call for call in portal.calls if call.method == LIST)
+    assert int(first.params["filter"][">id"]) == ids(portal)[kept - 1]
+
+
+@pytest.mark.parametrize("has_store", [True, False])
+def test_a_list_that_cannot_be_gone_on_with_starts_over_in_a_load_of_its_own(has_store, portal, connect, tmp_path):
+    connect(**WIDE_OPEN)
+    naps = Blocks(portal, "crm.status.list", 0)
+    given = context(store=StateStore() if has_store else None)
+    made = lambda: make(naps, tmp_path, method="crm.status.list")  # noqa: E731
+    deferral = deferred(made(), given)
+    naps(60)
+    result = resumed(made(), deferral, given)
+    assert result["rows"] == len(rows_of(tmp_path)) > 0
+
+
+def test_asleep_a_load_goes_on_too(portal, connect, tmp_path):
+    connect(**WIDE_OPEN)
+    naps = Blocks(portal, LIST, 30, 30)
+    assert make(naps, tmp_path, wait_for_limits="sleep").execute(context(retries=0))["rows"] == DEALS
+    assert [row["id"] for row in rows_of(tmp_path)] == ids(portal)
+    assert len([seconds for seconds in naps.taken if seconds > 30]) == 2
+
+
+def test_airflow_defers_a_load_three_times(portal, connect, run_dag, xcom, task_instance, monkeypatch, tmp_path):
+    connect(**WIDE_OPEN)
+    naps = Blocks(portal, LIST, DEALS // 200, DEALS // 200, DEALS // 200)
+    triggers = accelerate_trigger(naps, monkeypatch)
+    with DAG("load_deferred", start_date=datetime(2026, 1, 1, tzinfo=timezone.utc), schedule=None):
+        task = make(naps, tmp_path, retries=0)
+    run = run_dag(task.dag)
+    assert (run.state, task_instance(run, "task").try_number) == ("success", 1)
+    assert len(triggers) == 3
+    assert xcom(run, "task")["rows"] == DEALS
+    assert [row["id"] for row in rows_of(tmp_path)] == ids(portal)
+
+
+def test_a_load_that_gets_no_further_is_not_deferred_for_ever(portal, connect, tmp_path):
+    connect(**WIDE_OPEN)
+    naps, given = Blocks(portal, LIST, 0), context(retries=0)
+    deferral = deferred(make(naps, tmp_path), given)
+    for _ in range(MOST_IDLE_DEFERRALS - 1):
+        with pytest.raises(TaskDeferred) as caught:
+            resumed(make(naps, tmp_path), deferral, given)
+        deferral = caught.value
+    with pytest.raises(OperationTimeLimit):
+        resumed(make(naps, tmp_path), deferral, given)
