@@ -77,7 +77,8 @@ def test_each_kind_goes_on_behind_what_it_has_done(kind, memory, portal, naps, t
         arguments["report"] = f"{tmp_path}/report.jsonl"
     given = context(store=StateStore() if memory == "the state store" else None, retries=0)
     summary, deferrals = run_to_end(lambda: accelerated(kind.operator, naps)(task_id="task", **arguments), given)
-    assert deferrals >= 2
+    # Steps of updates and deletes are under way at once, and meet their limits together.
+    assert deferrals >= (1 if kind.repeats and kind.word != "created" else 2)
     assert (summary["rows"], summary[kind.word]) == (120, 120)
     assert (summary["unknown"], summary["not_done"], summary["failed"]) == (0, 0, 0)
     done = kind.done(portal)
