@@ -31,6 +31,9 @@ print(*(set(sys.modules) - before), sep="\\n")
         "airflow_provider_bitrix24.operators.crm_upsert",
         "airflow_provider_bitrix24.sensors.crm",
         "airflow_provider_bitrix24.transfers.to_object_storage",
+        "airflow_provider_bitrix24.triggers.changes",
+        "airflow_provider_bitrix24.triggers.events",
+        "airflow_provider_bitrix24.events",
         "airflow_provider_bitrix24.hooks.bitrix24",
     ],
 )
