@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 
 from airflow_provider_bitrix24._compat import BaseEventTrigger, TriggerEvent
 from airflow_provider_bitrix24.exceptions import ConfigurationError
-from airflow_provider_bitrix24.triggers.change_loop import Change, ChangeLoop, Sleep, Source
+from airflow_provider_bitrix24.triggers.change_loop import Change, ChangeLoop, Source
 from airflow_provider_bitrix24.triggers.progress import StateStore, stores_of
 
 #: How long the first listener of a stream waits for others: what is read before they are there, they would miss.
@@ -81,7 +81,8 @@ class WatcherTrigger(BaseEventTrigger):
         """Whether a change of the stream is for this trigger."""
 
     @abstractmethod
-    def source(self, audience: Audience) -> Source: ...
+    def source(self, audience: Audience) -> Source:
+        """Make the source. Called in a thread: what it imports would hold up the event loop."""
 
     def shared_stream_key(self) -> Hashable:
         """Airflow 3.3: triggers with the same key share a loop."""
@@ -90,20 +91,18 @@ class WatcherTrigger(BaseEventTrigger):
     @classmethod
     def create_shared_stream_producer(cls, kwargs: dict[str, Any]) -> Any:
         """Airflow 3.3: make the loop, which is asked to acknowledge what has been stored."""
-        trigger = cls(**kwargs)
-        audience = trigger._audience()
-        return Producer(trigger.source(audience), audience, trigger.label(), cls.sleep)
+        return Producer(cls(**kwargs))
 
     async def filter_shared_stream(self, shared_stream: AsyncIterator[Any]) -> AsyncIterator[TriggerEvent]:
         """Airflow 3.3: pick this trigger's changes."""
-        with self._audience().joined_by(self):
+        with self.audience().joined_by(self):
             async for payload in shared_stream:
                 if self.wants(payload):
                     yield TriggerEvent(payload)  # type: ignore[no-untyped-call]
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Airflow 3.0 to 3.2: a loop for each trigger."""
-        label, audience = self.label(), self._audience()
+        label, audience = self.label(), self.audience()
         if any(self.overlaps(other) for other in audience.triggers):
             await self.sleep(STORE_SECONDS)
             raise ConfigurationError(
@@ -113,7 +112,7 @@ class WatcherTrigger(BaseEventTrigger):
             )
         alone = Audience()
         with audience.joined_by(self), alone.joined_by(self):
-            source = self.source(alone)
+            source = await asyncio.to_thread(self.source, alone)
             try:
                 async for changes in ChangeLoop(source, alone.interval, label, sleep=self.sleep).batches():
                     for change in changes:
@@ -130,7 +129,8 @@ class WatcherTrigger(BaseEventTrigger):
     def label(self) -> str:
         return f"{type(self).__name__}({', '.join(filter(None, self.stream()))})"
 
-    def _audience(self) -> Audience:
+    def audience(self) -> Audience:
+        """Who listens to the same stream in this process."""
         return self._audiences.setdefault(self.shared_stream_key(), Audience())
 
 
@@ -141,17 +141,17 @@ class Producer:
     It hands over a batch, waits until Airflow has stored what its listeners made of it, and then goes on.
     """
 
-    def __init__(self, source: Source, audience: Audience, label: str, sleep: Sleep) -> None:
-        self._source = source
-        self._audience = audience
-        self._loop = ChangeLoop(source, audience.interval, label, sleep=sleep)
-        self._sleep = sleep
+    def __init__(self, trigger: WatcherTrigger) -> None:
+        self._trigger = trigger
+        self._source: Source | None = None
         self._outstanding = 0
         self._resolved = asyncio.Event()
 
     async def open_stream(self) -> AsyncIterator[tuple[dict[str, Any], Change]]:
-        await self._sleep(min(JOIN_SECONDS, self._audience.interval()))
-        async for changes in self._loop.batches():
+        trigger, audience = self._trigger, self._trigger.audience()
+        source = self._source = await asyncio.to_thread(trigger.source, audience)
+        await trigger.sleep(min(JOIN_SECONDS, audience.interval()))
+        async for changes in ChangeLoop(source, audience.interval, trigger.label(), sleep=trigger.sleep).batches():
             self._outstanding = len(changes)
             self._resolved.clear()
             for change in changes:
@@ -166,11 +166,13 @@ class Producer:
         """Airflow calls this when the fate of changes is known. An exception here would end the stream."""
         stored = [item.broker_payload for item in batch if item.outcome.is_clean]
         lost = [item.broker_payload for item in batch if not item.outcome.is_clean]
-        self._source.put_back(lost)
-        await self._source.acknowledge(stored)
+        if self._source is not None:
+            self._source.put_back(lost)
+            await self._source.acknowledge(stored)
         self._outstanding -= len(batch)
         if self._outstanding <= 0:
             self._resolved.set()
 
     async def aclose(self) -> None:
-        await self._source.forget_client()
+        if self._source is not None:
+            await self._source.forget_client()
