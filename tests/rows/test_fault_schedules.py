@@ -20,6 +20,7 @@ from airflow_provider_bitrix24.exceptions import Bitrix24Error
 from airflow_provider_bitrix24.operators.bulk_write import Bitrix24BulkWriteOperator
 from airflow_provider_bitrix24.rest.client import Client
 from tests.operators.context import StateStore, context
+from tests.rest.clients import client_of
 from tests.rows.operators import KINDS, Kind, any_number_may_fail
 
 #: More for a longer run: ``BITRIX24_SCHEDULES=200`` for each operator.
@@ -38,6 +39,13 @@ def _deals_to_delete(portal: Any, number: int) -> list[Any]:
     return [{"id": deal} for deal in portal.add_items(2, number, title="Old")]
 
 
+def _tasks_to_delete(portal: Any, number: int) -> list[Any]:
+    with client_of(portal) as client:
+        adds = {place: ("tasks.task.add", {"fields": {"TITLE": "x", "RESPONSIBLE_ID": 1}}) for place in range(number)}
+        added = client.batch(adds).all_results()
+    return [{"taskId": int(added[place]["task"]["id"])} for place in range(number)]
+
+
 #: Every operator that writes many rows, in each of its ways.
 WAYS: dict[str, Kind] = {
     **KINDS,
@@ -47,6 +55,14 @@ WAYS: dict[str, Kind] = {
         "crm.deal.update",
         "written",
         _deals_to_rename,
+        lambda portal: [],
+    ),
+    "delete tasks": Kind(
+        Bitrix24BulkWriteOperator,
+        {"method": "tasks.task.delete"},
+        "tasks.task.delete",
+        "written",
+        _tasks_to_delete,
         lambda portal: [],
     ),
     "delete by method": Kind(
@@ -116,6 +132,7 @@ def changed(made: list[Any], chance: random.Random, mark: str) -> list[Any]:
 @pytest.mark.parametrize("name", WAYS)
 def test_what_is_said_of_rows_is_true_whatever_breaks(name, portal, connect, monkeypatch, tmp_path):
     kind = WAYS[name]
+    seeded = {entity: {item["id"] for item in portal.items(entity)} for entity in (2, 4)}
     for number in range(SCHEDULES):
         seed = random.randrange(10**9)
         chance = random.Random(seed)
@@ -147,6 +164,16 @@ def test_what_is_said_of_rows_is_true_whatever_breaks(name, portal, connect, mon
             if chance.random() < 0.2:
                 made = changed(made, chance, f"{try_number}")
                 report.unlink(missing_ok=True)
+        forget(portal, seeded)
+
+
+def forget(portal: Any, seeded: dict[int, set[int]]) -> None:
+    """Leave the portal as it was before a schedule: a long run must not become slower and slower."""
+    for entity, ids in seeded.items():
+        for item in portal.items(entity):
+            if item["id"] not in ids:
+                portal.remove_item(entity, item["id"])
+    portal.reset_calls()
 
 
 def named(made: list[Any], names: list[str]) -> list[Any]:
@@ -168,9 +195,12 @@ def check(kind: Any, portal: Any, made: list[Any], report: Any, place: str, *, w
     there = Counter(item["title"] for item in [*portal.items(4), *portal.items(2)])
     left = {payment["id"] for payment in portal.payments()}
     deals = {item["id"] for item in portal.items(2)}
+    tasks = {task["id"] for task in portal.tasks()}
     for line, row in zip(lines, made, strict=False):
         if isinstance(row, int):
             is_done = row not in left
+        elif "taskId" in row:
+            is_done = row["taskId"] not in tasks
         elif "title" not in row:
             is_done = row["id"] not in deals
         else:
