@@ -17,7 +17,7 @@ from airflow_provider_bitrix24.transfers.to_object_storage import Bitrix24ToObje
 from tests.accelerated import accelerate_trigger, accelerated
 from tests.execution.waits import TaskDeferred, deferred, resumed
 from tests.operators.context import StateStore, context
-from tests.rest.clients import Naps
+from tests.rest.clients import Naps, client_of
 
 LIST = "crm.item.list"
 #: As good as none: what is tested is not the request bucket.
@@ -98,13 +98,19 @@ def test_rows_before_a_limit_are_kept_and_the_rest_is_read_after_it(portal, conn
 @pytest.mark.parametrize("has_store", [True, False])
 def test_a_list_that_cannot_be_gone_on_with_starts_over_in_a_load_of_its_own(has_store, portal, connect, tmp_path):
     connect(**WIDE_OPEN)
-    naps = Blocks(portal, "crm.status.list", 0)
+    fields = {"ENTITY_TYPE_ID": 3, "ENTITY_ID": 1, "PRESET_ID": 1, "NAME": "Firm"}
+    adds = {number: ("crm.requisite.add", {"fields": fields}) for number in range(60)}
+    assert len(client_of(portal).batch(adds).replies) == 60
+    naps = Blocks(portal, "crm.requisite.list", 1)
     given = context(store=StateStore() if has_store else None)
-    made = lambda: make(naps, tmp_path, method="crm.status.list")  # noqa: E731
+    made = lambda: make(naps, tmp_path, method="crm.requisite.list")  # noqa: E731
     deferral = deferred(made(), given)
+    assert list(tmp_path.glob("load=*/part-*"))
     naps(60)
     result = resumed(made(), deferral, given)
-    assert result["rows"] == len(rows_of(tmp_path)) > 0
+    rows = list(client_of(portal).list("crm.requisite.list"))
+    assert result["rows"] == len(rows)
+    assert [row["id"] for row in rows_of(tmp_path)] == [row["ID"] for row in rows]
 
 
 def test_asleep_a_load_goes_on_too(portal, connect, tmp_path):
