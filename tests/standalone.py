@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import requests
 
@@ -64,6 +65,8 @@ class Standalone:
             "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "2",
             "AIRFLOW__LOGGING__NAMESPACE_LEVELS": "airflow_provider_bitrix24=DEBUG urllib3=DEBUG",
             "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
+            # Five seconds are not enough on a computer with much else to do.
+            "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "60",
             **(settings or {}),
         }
         self.process = subprocess.Popen(
@@ -78,6 +81,10 @@ class Standalone:
 
     def begin(self, dags: str) -> None:
         """Bring the DAGs, which run at once, when all parts are there: a task that starts earlier fails."""
+        self.wait_until_healthy()
+        (self.home / "dags" / "dags.py").write_text(dags)
+
+    def wait_until_healthy(self) -> None:
         until = time.monotonic() + PATIENCE_SECONDS
         parts = ("metadatabase", "scheduler", "triggerer", "dag_processor")
         while time.monotonic() < until:
@@ -85,10 +92,8 @@ class Standalone:
             with contextlib.suppress(requests.RequestException, ValueError):
                 health = requests.get(f"{self.url}/api/v2/monitor/health", timeout=5, proxies={"http": ""}).json()
                 if all(health[part]["status"] == "healthy" for part in parts):
-                    break
-        else:
-            raise AssertionError(self.said())
-        (self.home / "dags" / "dags.py").write_text(dags)
+                    return
+        raise AssertionError(self.said())
 
     def kill_triggerer(self) -> None:
         """End the triggerer in the middle of what it does, and start another one."""
@@ -126,12 +131,16 @@ class Standalone:
         self.log.close()
 
     def states(self, dag_id: str) -> list[str]:
+        rows = self.rows("SELECT state FROM task_instance WHERE dag_id = ? ORDER BY map_index", dag_id)
+        return [state for (state,) in rows]
+
+    def rows(self, query: str, *values: str) -> list[tuple[Any, ...]]:
+        """What stands in Airflow's database."""
         with sqlite3.connect(f"file:{self.home}/airflow.db?mode=ro", uri=True, timeout=30) as database:
-            rows = database.execute("SELECT state FROM task_instance WHERE dag_id = ? ORDER BY map_index", (dag_id,))
-            return [state for (state,) in rows]
+            return list(database.execute(query, values))
 
     def wait_for(self, dag_id: str, count: int) -> list[str]:
-        ends, until = {"success", "failed", "upstream_failed"}, time.monotonic() + PATIENCE_SECONDS
+        ends, until = {"success", "failed", "skipped", "upstream_failed"}, time.monotonic() + PATIENCE_SECONDS
         while time.monotonic() < until:
             time.sleep(0.5)
             states = self.states(dag_id)
