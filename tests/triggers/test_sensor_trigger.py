@@ -181,3 +181,14 @@ def test_a_connection_that_is_not_defined_ends_it(portal, ends):
 def test_what_nobody_expected_ends_it_with_an_event(portal, ends):
     event = ends(paid(5), deadline="tomorrow")
     assert (event["status"], event["error"]["reason"]) == ("failed", "the trigger failed: ValueError")
+
+
+def test_a_good_look_forgives_the_failures_before(portal, ends):
+    payment_id = portal.add_payment(1)
+
+    def fail():
+        # One look has four attempts.
+        portal.fault("error", GET, times=4)
+
+    at = {50: fail, 170: fail, 290: fail, 350: lambda: pay(portal, payment_id)}
+    assert ends(paid(payment_id), at, tolerated_failures=1)["status"] == "met"
