@@ -34,7 +34,17 @@ def payment_owner(type_id: Any, entity_id: int) -> dict[str, Any]:
     :param type_id: a word or a number, see :func:`entity_type_id`.
     :raises ConfigurationError: objects of this kind have no payments.
     """
-    return {"entityTypeId": entity_type_id(type_id, only=WITH_PAYMENTS), "entityId": entity_id}
+    return {"entityTypeId": kind_with_payments(type_id, "entity_type_id"), "entityId": entity_id}
+
+
+def kind_with_payments(value: Any, name: str) -> int:
+    """
+    The number of a kind of object that may have payments.
+
+    :param name: the argument, for the message.
+    :raises ConfigurationError: objects of this kind have none.
+    """
+    return entity_type_id(value, name, only=WITH_PAYMENTS)
 
 
 def payment_conditions(conditions: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from textwrap import wrap
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from airflow_provider_bitrix24._compat import BaseOperator
 from airflow_provider_bitrix24.exceptions import Bitrix24Error, ConfigurationError
@@ -22,6 +22,7 @@ from airflow_provider_bitrix24.execution.limit_waits import (
     way_to_wait,
 )
 from airflow_provider_bitrix24.execution.limit_waits import XCOM_KEY as WAIT_KEY
+from airflow_provider_bitrix24.execution.literals import CHECKS, Check, is_literal
 from airflow_provider_bitrix24.execution.rendered import as_written, check_texts, is_shared
 from airflow_provider_bitrix24.hooks.airflow_outcome import airflow_outcome
 from airflow_provider_bitrix24.rest.message_parts import preview
@@ -65,6 +66,8 @@ class Bitrix24ConnectedOperator(BaseOperator):
 
     template_fields: Sequence[str] = ("bitrix24_conn_id",)
     ui_color = "#d6f0fb"
+    #: Checks of :meth:`check_literals` that differ from those of other operators.
+    literal_checks: ClassVar[Mapping[str, Check]] = {}
 
     def __init__(self, *, bitrix24_conn_id: str = "bitrix24_default", **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -75,6 +78,7 @@ class Bitrix24ConnectedOperator(BaseOperator):
             self.retry_policy = Bitrix24RetryPolicy()
         self.bitrix24_conn_id = bitrix24_conn_id
         self._given: dict[str, Any] = {}
+        self._left_out: set[str] = set()
         self._client: Client | None = None
         self._killed = False
 
@@ -89,6 +93,7 @@ class Bitrix24ConnectedOperator(BaseOperator):
         :param name: the argument, and the attribute that holds it.
         """
         if value is NOT_GIVEN:
+            self._left_out.add(name)
             return None
         self._given[name] = value
         return value
@@ -103,6 +108,38 @@ class Bitrix24ConnectedOperator(BaseOperator):
         """
         with airflow_outcome():
             return check(value, name, *more)
+
+    def check_literals(self, **hints: str) -> None:
+        """
+        Check the arguments that may be templates and are none, when the DAG is parsed; the last thing in ``__init__``.
+
+        Of a mapped task, when it begins. What comes out of templates and of other tasks is checked when it is used.
+
+        :param hints: by argument, what to do where the value itself does not show it.
+        :raises AirflowFailException: one is wrong, and no retry would help.
+        """
+        checks = {**CHECKS, **self.literal_checks}
+        with airflow_outcome():
+            for name in self.template_fields:
+                value = getattr(self, name, None)
+                # None is refused by the task, wherever it comes from.
+                optional = name in self._given or name in self._left_out
+                if name not in checks or not is_literal(value) or (value is None and optional):
+                    continue
+                self._check_literal(checks[name], value, name, hints.get(name, ""))
+
+    @staticmethod
+    def _check_literal(check: Check, value: Any, name: str, hint: str) -> None:
+        try:
+            check(value, name)
+            return
+        except ConfigurationError as error:
+            failure = error if error.next_step else error.but(next_step=hint)
+        raise failure
+
+    def is_given(self, name: str) -> bool:
+        """Whether an argument, see :meth:`given`, was not left out."""
+        return name in self._given
 
     @property
     def hook(self) -> Bitrix24Hook:

@@ -59,6 +59,16 @@ def command_of(name: str, given: Any) -> tuple[str, dict[str, Any]]:
     )
 
 
+def commands_of(value: Any, name: str) -> dict[str, tuple[str, dict[str, Any]]]:
+    """
+    The commands of a batch by their names, see :func:`command_of`.
+
+    :param name: the argument, for the message.
+    :raises ConfigurationError: it is not an object, or one of its members is not a command.
+    """
+    return {key: command_of(key, command) for key, command in parameters(value, name).items()}
+
+
 def written_params(command: Any) -> Any:
     """The params of a command in either form, unchecked, as they stand in the DAG file."""
     if isinstance(command, Mapping):

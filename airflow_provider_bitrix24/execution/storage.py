@@ -45,8 +45,39 @@ def storage_path(address: Any, name: str) -> Any:
     # Airflow imports its storage for it.
     from airflow_provider_bitrix24._compat import AirflowNotFoundException, ObjectStoragePath
 
+    if isinstance(address, (PurePath, ObjectStoragePath)):
+        text = check_address(str(address), name)
+    else:
+        text = check_address(address, name)
+    try:
+        path = ObjectStoragePath(text if "://" in text else f"file://{text}")
+        # Airflow 2.11 looks for the storage only when it is used.
+        _ = path.fs
+        return path
+    except AirflowNotFoundException as error:
+        failure = ConfigurationError(
+            f"the connection of {name} cannot be used ({error})",
+            next_step="add it, or write the id of another one",
+            # Airflow says the same where the store of connections is out of reach.
+            retryable=True,
+        )
+    except (ValueError, ImportError) as error:
+        failure = ConfigurationError(
+            f"{name} cannot be used ({type(error).__name__})",
+            next_step="install the Airflow provider of this storage, and write scheme://conn_id@bucket/key",
+        )
+    raise failure
+
+
+def check_address(address: Any, name: str) -> str:
+    """
+    The text of an address, as far as it can be checked without the storage.
+
+    :param name: the argument, for messages.
+    :raises ConfigurationError: it does not name a file.
+    """
     text = str(address).strip() if address is not None else ""
-    if address is not None and not isinstance(address, (str, PurePath, ObjectStoragePath)):
+    if address is not None and not isinstance(address, str):
         raise ConfigurationError(f"{name} is not the address of a file, but {preview(address)}", next_step=_EXAMPLE)
     if "{{" in text or "{%" in text:
         raise ConfigurationError(
@@ -73,24 +104,7 @@ def storage_path(address: Any, name: str) -> Any:
             f"{name} is a relative path, {preview(text)}, and each worker would look below a folder of its own",
             next_step="write an absolute path, such as /data/deals.jsonl, or file:///data/deals.jsonl",
         )
-    try:
-        path = ObjectStoragePath(text if "://" in text else f"file://{text}")
-        # Airflow 2.11 looks for the storage only when it is used.
-        _ = path.fs
-        return path
-    except AirflowNotFoundException as error:
-        failure = ConfigurationError(
-            f"the connection of {name} cannot be used ({error})",
-            next_step="add it, or write the id of another one",
-            # Airflow says the same where the store of connections is out of reach.
-            retryable=True,
-        )
-    except (ValueError, ImportError) as error:
-        failure = ConfigurationError(
-            f"{name} cannot be used ({type(error).__name__})",
-            next_step="install the Airflow provider of this storage, and write scheme://conn_id@bucket/key",
-        )
-    raise failure
+    return text
 
 
 def writable_path(address: Any, name: str) -> Any:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_bitrix24.crm.entity_types import entity_type_id
 from airflow_provider_bitrix24.crm.items import fields_of
 from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.execution.arguments import NOT_GIVEN, NotGiven, flag, one_of, required
 from airflow_provider_bitrix24.execution.commands import check_is_read
+from airflow_provider_bitrix24.execution.literals import Check, is_literal
 from airflow_provider_bitrix24.hooks.airflow_outcome import airflow_outcome
 from airflow_provider_bitrix24.rows.base_operator import Bitrix24BaseRowsOperator, RowArguments
 
 if TYPE_CHECKING:
     from airflow_provider_bitrix24.rest.client import Client
     from airflow_provider_bitrix24.rows.row_writer import RowWriter
+    from airflow_provider_bitrix24.rows.template import RowTemplate
 
 
 class Bitrix24BulkWriteOperator(Bitrix24BaseRowsOperator):
@@ -67,6 +69,8 @@ class Bitrix24BulkWriteOperator(Bitrix24BaseRowsOperator):
 
     template_fields: Sequence[str] = ("method", *Bitrix24BaseRowsOperator.template_fields)
 
+    literal_checks: ClassVar[Mapping[str, Check]] = {"entity_type_id": entity_type_id}
+
     def __init__(
         self,
         *,
@@ -80,31 +84,41 @@ class Bitrix24BulkWriteOperator(Bitrix24BaseRowsOperator):
         self.check_fields = self.fixed(flag, check_fields, "check_fields")
         chosen = "add" if operation is NOT_GIVEN else operation
         self.operation = self.fixed(one_of, chosen, "operation", ("add", "update"))
-        if self.method is not None and operation is not NOT_GIVEN:
-            with airflow_outcome():
-                raise ConfigurationError(
-                    "operation is for entity_type_id, and method says itself what it does",
-                    next_step="give entity_type_id instead of method, or leave operation out",
-                )
-        if self.method is not None and self.entity_type_id is not None:
-            with airflow_outcome():
-                raise ConfigurationError(
-                    "give either method or entity_type_id", next_step="say what to write by one of the two"
-                )
+        self._has_operation = operation is not NOT_GIVEN
+        self.check_literals()
 
-    def row_arguments(self) -> RowArguments:
-        if (self.method is None) == (self.entity_type_id is None):
+    def check_literals(self, **hints: str) -> None:
+        super().check_literals(**hints)
+        with airflow_outcome():
+            self._check_what()
+            if is_literal(self.method) and self.method is not None:
+                check_is_read(self.method)
+
+    def _check_what(self) -> None:
+        """:raises ConfigurationError: the arguments that say what to write do not go together."""
+        if self.is_given("method") == self.is_given("entity_type_id"):
             raise ConfigurationError(
                 "give either method or entity_type_id", next_step="say what to write by one of the two"
             )
+        if self.is_given("method") and self._has_operation:
+            raise ConfigurationError(
+                "operation is for entity_type_id, and method says itself what it does",
+                next_step="give entity_type_id instead of method, or leave operation out",
+            )
+        if self.is_given("method") and self.csv is not None and self.cell_rules().decimal != ".":
+            raise ConfigurationError(
+                "csv has a decimal, and which params of a method are numbers is not known",
+                next_step="give entity_type_id, or write numbers with a point",
+            )
+
+    def row_template(self) -> RowTemplate:
+        return self.template() if self.is_given("method") else self.item_template()
+
+    def row_arguments(self) -> RowArguments:
+        self._check_what()
         if self.method is not None:
             check_is_read(required(self.method, "method"))
             self.template()
-            if self.cell_rules().decimal != ".":
-                raise ConfigurationError(
-                    "csv has a decimal, and which params of a method are numbers is not known",
-                    next_step="give entity_type_id, or write numbers with a point",
-                )
         else:
             entity_type_id(self.entity_type_id)
             self.item_template()

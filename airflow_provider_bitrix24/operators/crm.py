@@ -33,12 +33,20 @@ from airflow_provider_bitrix24.execution.arguments import (
 )
 from airflow_provider_bitrix24.execution.at_most_once import after, once
 from airflow_provider_bitrix24.execution.base_operator import LIST_STARTS_OVER, Bitrix24BaseOperator
+from airflow_provider_bitrix24.execution.literals import Check
 from airflow_provider_bitrix24.execution.rendered import without_lost_values
 from airflow_provider_bitrix24.execution.storage import write_json_lines
 from airflow_provider_bitrix24.execution.xcom import small_list
 
 if TYPE_CHECKING:
     from airflow_provider_bitrix24.rest.client import Client
+
+
+def _conditions(value: Any, name: str) -> None:
+    # Only an operator with a filter needs it.
+    from airflow_provider_bitrix24.rest.conditions import check_conditions
+
+    check_conditions(conditions(value, name), name, drops_empty_lists=True)
 
 
 class Bitrix24GetItemOperator(Bitrix24BaseOperator):
@@ -62,6 +70,7 @@ class Bitrix24GetItemOperator(Bitrix24BaseOperator):
     """
 
     template_fields: Sequence[str] = ("entity_type_id", "item_id", "bitrix24_conn_id")
+    literal_checks: ClassVar[Mapping[str, Check]] = {"entity_type_id": entity_type_id}
 
     def __init__(
         self,
@@ -77,6 +86,7 @@ class Bitrix24GetItemOperator(Bitrix24BaseOperator):
         self.item_id = item_id
         self.missing_ok = self.fixed(flag, missing_ok, "missing_ok")
         self.typed = self.fixed(flag, typed, "typed")
+        self.check_literals(item_id=FIND_ITEM_ID)
 
     def run(self, client: Client, context: Any) -> dict[str, Any] | None:
         params = item_params(self.entity_type_id, positive_id(self.item_id, "item_id", FIND_ITEM_ID))
@@ -126,6 +136,7 @@ class Bitrix24ListItemsOperator(Bitrix24BaseOperator):
         "bitrix24_conn_id",
     )
     template_fields_renderers: ClassVar[dict[str, str]] = {"item_filter": "json", "select": "json"}
+    literal_checks: ClassVar[Mapping[str, Check]] = {"entity_type_id": entity_type_id, "item_filter": _conditions}
 
     def __init__(
         self,
@@ -145,6 +156,7 @@ class Bitrix24ListItemsOperator(Bitrix24BaseOperator):
         self.limit = self.given(limit, "limit")
         self.destination = self.given(destination, "destination")
         self.typed = self.fixed(flag, typed, "typed")
+        self.check_literals()
 
     def run(self, client: Client, context: Any) -> Any:
         type_id = entity_type_id(self.entity_type_id)
@@ -193,6 +205,7 @@ class Bitrix24AddItemOperator(Bitrix24BaseOperator):
 
     template_fields: Sequence[str] = ("entity_type_id", "fields", "bitrix24_conn_id")
     template_fields_renderers: ClassVar[dict[str, str]] = {"fields": "json"}
+    literal_checks: ClassVar[Mapping[str, Check]] = {"entity_type_id": entity_type_id}
 
     def __init__(
         self,
@@ -206,6 +219,7 @@ class Bitrix24AddItemOperator(Bitrix24BaseOperator):
         self.entity_type_id = entity_type_id
         self.fields = self.given(fields, "fields")
         self.read_back = self.fixed(flag, read_back, "read_back")
+        self.check_literals()
 
     def run(self, client: Client, context: Any) -> int:
         type_id = entity_type_id(self.entity_type_id)
@@ -247,6 +261,7 @@ class Bitrix24UpdateItemOperator(Bitrix24BaseOperator):
 
     template_fields: Sequence[str] = ("entity_type_id", "item_id", "fields", "bitrix24_conn_id")
     template_fields_renderers: ClassVar[dict[str, str]] = {"fields": "json"}
+    literal_checks: ClassVar[Mapping[str, Check]] = {"entity_type_id": entity_type_id}
 
     def __init__(
         self,
@@ -262,6 +277,7 @@ class Bitrix24UpdateItemOperator(Bitrix24BaseOperator):
         self.item_id = item_id
         self.fields = self.given(fields, "fields")
         self.read_back = self.fixed(flag, read_back, "read_back")
+        self.check_literals(item_id=FIND_ITEM_ID)
 
     def run(self, client: Client, context: Any) -> bool:
         params = item_params(self.entity_type_id, positive_id(self.item_id, "item_id", FIND_ITEM_ID))
@@ -297,6 +313,7 @@ class Bitrix24DeleteItemOperator(Bitrix24BaseOperator):
     """
 
     template_fields: Sequence[str] = ("entity_type_id", "item_id", "bitrix24_conn_id")
+    literal_checks: ClassVar[Mapping[str, Check]] = {"entity_type_id": entity_type_id}
 
     def __init__(
         self, *, entity_type_id: int | str, item_id: int | str, missing_ok: bool = False, **kwargs: Any
@@ -305,6 +322,7 @@ class Bitrix24DeleteItemOperator(Bitrix24BaseOperator):
         self.entity_type_id = entity_type_id
         self.item_id = item_id
         self.missing_ok = self.fixed(flag, missing_ok, "missing_ok")
+        self.check_literals(item_id=FIND_ITEM_ID)
 
     def run(self, client: Client, context: Any) -> bool:
         params = item_params(self.entity_type_id, positive_id(self.item_id, "item_id", FIND_ITEM_ID))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_bitrix24.crm.entity_types import entity_type_id
 from airflow_provider_bitrix24.crm.items import fields_of
+from airflow_provider_bitrix24.execution.literals import Check
 from airflow_provider_bitrix24.rows.base_operator import Bitrix24BaseRowsOperator, RowArguments
 
 if TYPE_CHECKING:
@@ -57,8 +59,11 @@ class Bitrix24ImportItemsOperator(Bitrix24BaseRowsOperator):
     Source: Bitrix24 REST docs, ``crm.item.batchImport``, ``crm.item.import``.
     """
 
+    literal_checks: ClassVar[Mapping[str, Check]] = {"entity_type_id": entity_type_id}
+
     def __init__(self, *, entity_type_id: int | str, **kwargs: Any) -> None:
         super().__init__(entity_type_id=entity_type_id, **kwargs)
+        self.check_literals()
 
     def row_arguments(self) -> RowArguments:
         entity_type_id(self.entity_type_id)

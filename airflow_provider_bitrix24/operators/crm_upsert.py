@@ -9,6 +9,7 @@ from airflow_provider_bitrix24.crm.entity_types import entity_type_id
 from airflow_provider_bitrix24.crm.items import check_taken, fields_of
 from airflow_provider_bitrix24.execution.arguments import flag, names, some_fields
 from airflow_provider_bitrix24.execution.base_operator import Bitrix24BaseOperator
+from airflow_provider_bitrix24.execution.literals import Check
 from airflow_provider_bitrix24.execution.rendered import without_lost_values
 from airflow_provider_bitrix24.rows.base_operator import Bitrix24BaseRowsOperator, RowArguments
 
@@ -47,6 +48,8 @@ class Bitrix24UpsertItemOperator(Bitrix24BaseOperator):
     template_fields: Sequence[str] = ("entity_type_id", "key", "fields", "bitrix24_conn_id")
     template_fields_renderers: ClassVar[dict[str, str]] = {"fields": "json"}
 
+    literal_checks: ClassVar[Mapping[str, Check]] = {"entity_type_id": entity_type_id}
+
     def __init__(
         self,
         *,
@@ -61,6 +64,7 @@ class Bitrix24UpsertItemOperator(Bitrix24BaseOperator):
         self.key = key
         self.fields = self.given(fields, "fields")
         self.read_back = self.fixed(flag, read_back, "read_back")
+        self.check_literals()
 
     def run(self, client: Client, context: Any) -> dict[str, Any]:
         # Only the run needs them.
@@ -126,9 +130,12 @@ class Bitrix24UpsertItemsOperator(Bitrix24BaseRowsOperator):
 
     template_fields: Sequence[str] = (*Bitrix24BaseRowsOperator.template_fields, "key")
 
+    literal_checks: ClassVar[Mapping[str, Check]] = {"entity_type_id": entity_type_id}
+
     def __init__(self, *, entity_type_id: int | str, key: str | Sequence[str], **kwargs: Any) -> None:
         super().__init__(entity_type_id=entity_type_id, **kwargs)
         self.key = key
+        self.check_literals()
 
     def row_arguments(self) -> RowArguments:
         entity_type_id(self.entity_type_id)

@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_bitrix24.crm.payments import FIND_PAYMENT_ID, id_in, payment_conditions, payment_owner
+from airflow_provider_bitrix24.crm.payments import (
+    FIND_PAYMENT_ID,
+    id_in,
+    kind_with_payments,
+    payment_conditions,
+    payment_owner,
+)
 from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.execution.arguments import (
     NOT_GIVEN,
@@ -16,12 +22,18 @@ from airflow_provider_bitrix24.execution.arguments import (
     one_of,
     positive_id,
 )
+from airflow_provider_bitrix24.execution.literals import Check
+from airflow_provider_bitrix24.hooks.airflow_outcome import airflow_outcome
 from airflow_provider_bitrix24.rows.base_operator import Bitrix24BaseWriteOperator, RowArguments
 
 if TYPE_CHECKING:
     from airflow_provider_bitrix24.execution.checkpoint import Checkpoint
     from airflow_provider_bitrix24.rest.client import Client
     from airflow_provider_bitrix24.rows.row_writer import RowWriter
+
+
+def _payment_filter(value: Any, name: str) -> None:
+    payment_conditions(conditions(value, name))
 
 
 class Bitrix24DeletePaymentsOperator(Bitrix24BaseWriteOperator):
@@ -67,6 +79,11 @@ class Bitrix24DeletePaymentsOperator(Bitrix24BaseWriteOperator):
     )
     template_fields_renderers: ClassVar[dict[str, str]] = {"payment_filter": "json"}
 
+    literal_checks: ClassVar[Mapping[str, Check]] = {
+        "entity_type_id": kind_with_payments,
+        "payment_filter": _payment_filter,
+    }
+
     def __init__(
         self,
         *,
@@ -87,23 +104,33 @@ class Bitrix24DeletePaymentsOperator(Bitrix24BaseWriteOperator):
         self.missing_ok = self.fixed(flag, missing_ok, "missing_ok")
         self.on_error = self.fixed(one_of, on_error, "on_error", ("fail", "continue"))
         self.max_deletions = max_deletions
+        self.check_literals(payment_ids=FIND_PAYMENT_ID)
 
-    def row_arguments(self) -> RowArguments:
-        most = None if one_of(self.on_error, "on_error", ("fail", "continue")) == "continue" else 0
-        positive_id(self.max_deletions, "max_deletions")
-        if (self.payment_ids is None) == (self.entity_ids is None):
+    def check_literals(self, **hints: str) -> None:
+        super().check_literals(**hints)
+        with airflow_outcome():
+            self._check_source()
+
+    def _check_source(self) -> None:
+        """:raises ConfigurationError: the arguments that name what to delete do not go together."""
+        if self.is_given("payment_ids") == self.is_given("entity_ids"):
             raise ConfigurationError(
                 "give either payment_ids or entity_ids", next_step="name what to delete by one of the two"
             )
-        if self.payment_ids is None:
-            self._filter()
-            self._owners()
-            return RowArguments(None, most)
-        if self.payment_filter is not None:
+        if self.is_given("payment_ids") and self.is_given("payment_filter"):
             raise ConfigurationError(
                 "payment_filter does not choose among payment_ids, and all of them would be deleted",
                 next_step="give entity_ids with the filter, or only the payment_ids that are to be deleted",
             )
+
+    def row_arguments(self) -> RowArguments:
+        most = None if one_of(self.on_error, "on_error", ("fail", "continue")) == "continue" else 0
+        positive_id(self.max_deletions, "max_deletions")
+        self._check_source()
+        if self.payment_ids is None:
+            self._filter()
+            self._owners()
+            return RowArguments(None, most)
         return RowArguments(self._within_limit(ids(self.payment_ids, "payment_ids", FIND_PAYMENT_ID)), most)
 
     def source(self, client: Client, memory: Checkpoint) -> Iterable[int]:

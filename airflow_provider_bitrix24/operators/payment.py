@@ -11,6 +11,7 @@ from airflow_provider_bitrix24.crm.payments import (
     FIND_PAYMENT_ID,
     added_id,
     appeared_payment,
+    kind_with_payments,
     payment_conditions,
     payment_ids,
     payment_owner,
@@ -21,12 +22,30 @@ from airflow_provider_bitrix24.execution.arguments import NOT_GIVEN, NotGiven, c
 from airflow_provider_bitrix24.execution.at_most_once import after, once
 from airflow_provider_bitrix24.execution.base_operator import LIST_STARTS_OVER, Bitrix24BaseOperator
 from airflow_provider_bitrix24.execution.checkpoint import is_repeated
+from airflow_provider_bitrix24.execution.literals import Check
+from airflow_provider_bitrix24.hooks.airflow_outcome import airflow_outcome
 from airflow_provider_bitrix24.rest.message_parts import preview
 
 if TYPE_CHECKING:
     from airflow_provider_bitrix24.rest.client import Client
 
 ADD = "crm.item.payment.add"
+
+
+def _payment_filter(value: Any, name: str) -> None:
+    payment_conditions(conditions(value, name))
+
+
+def _nothing_to_update() -> ConfigurationError:
+    return ConfigurationError("nothing to update", next_step="give paid or pay_system_id")
+
+
+def _yes_or_no(paid: Any, name: str = "paid") -> str:
+    word = {True: "Y", False: "N"}.get(paid) if isinstance(paid, bool) else str(paid).strip().upper()
+    word = {"TRUE": "Y", "FALSE": "N"}.get(word or "", word)
+    if word not in ("Y", "N"):
+        raise ConfigurationError(f"{name} is {preview(paid)}", next_step='write True, False, "Y" or "N"')
+    return word
 
 
 class Bitrix24GetPaymentOperator(Bitrix24BaseOperator):
@@ -51,6 +70,7 @@ class Bitrix24GetPaymentOperator(Bitrix24BaseOperator):
         super().__init__(**kwargs)
         self.payment_id = payment_id
         self.missing_ok = self.fixed(flag, missing_ok, "missing_ok")
+        self.check_literals(payment_id=FIND_PAYMENT_ID)
 
     def run(self, client: Client, context: Any) -> dict[str, Any] | None:
         payment_id = positive_id(self.payment_id, "payment_id", FIND_PAYMENT_ID)
@@ -84,6 +104,10 @@ class Bitrix24ListPaymentsOperator(Bitrix24BaseOperator):
     after_wait = LIST_STARTS_OVER
     template_fields: Sequence[str] = ("entity_type_id", "entity_id", "payment_filter", "bitrix24_conn_id")
     template_fields_renderers: ClassVar[dict[str, str]] = {"payment_filter": "json"}
+    literal_checks: ClassVar[Mapping[str, Check]] = {
+        "entity_type_id": kind_with_payments,
+        "payment_filter": _payment_filter,
+    }
 
     def __init__(
         self,
@@ -99,6 +123,7 @@ class Bitrix24ListPaymentsOperator(Bitrix24BaseOperator):
         self.entity_id = entity_id
         self.payment_filter = self.given(payment_filter, "payment_filter")
         self.ids_only = self.fixed(flag, ids_only, "ids_only")
+        self.check_literals()
 
     def run(self, client: Client, context: Any) -> list[Any]:
         params = payment_owner(self.entity_type_id, positive_id(self.entity_id, "entity_id"))
@@ -157,6 +182,7 @@ class Bitrix24AddPaymentOperator(Bitrix24BaseOperator):
     """
 
     template_fields: Sequence[str] = ("entity_type_id", "entity_id", "pay_system_id", "bitrix24_conn_id")
+    literal_checks: ClassVar[Mapping[str, Check]] = {"entity_type_id": kind_with_payments}
 
     def __init__(
         self,
@@ -172,6 +198,7 @@ class Bitrix24AddPaymentOperator(Bitrix24BaseOperator):
         self.entity_id = entity_id
         self.pay_system_id = self.given(pay_system_id, "pay_system_id")
         self.deduplicate = self.fixed(flag, deduplicate, "deduplicate")
+        self.check_literals()
 
     def run(self, client: Client, context: Any) -> int:
         owner = payment_owner(self.entity_type_id, positive_id(self.entity_id, "entity_id"))
@@ -204,6 +231,7 @@ class Bitrix24UpdatePaymentOperator(Bitrix24BaseOperator):
     """
 
     template_fields: Sequence[str] = ("payment_id", "paid", "pay_system_id", "bitrix24_conn_id")
+    literal_checks: ClassVar[Mapping[str, Check]] = {"paid": _yes_or_no}
 
     def __init__(
         self,
@@ -217,6 +245,10 @@ class Bitrix24UpdatePaymentOperator(Bitrix24BaseOperator):
         self.payment_id = payment_id
         self.paid = self.given(paid, "paid")
         self.pay_system_id = self.given(pay_system_id, "pay_system_id")
+        self.check_literals(payment_id=FIND_PAYMENT_ID)
+        if not (self.is_given("paid") or self.is_given("pay_system_id")):
+            with airflow_outcome():
+                raise _nothing_to_update()
 
     def run(self, client: Client, context: Any) -> bool:
         payment_id = positive_id(self.payment_id, "payment_id", FIND_PAYMENT_ID)
@@ -226,7 +258,7 @@ class Bitrix24UpdatePaymentOperator(Bitrix24BaseOperator):
         if self.pay_system_id is not None:
             fields["paySystemId"] = positive_id(self.pay_system_id, "pay_system_id")
         if not fields:
-            raise ConfigurationError("nothing to update", next_step="give paid or pay_system_id")
+            raise _nothing_to_update()
         try:
             client.call("crm.item.payment.update", {"id": payment_id, "fields": fields})
         except NotFound as error:
@@ -256,6 +288,7 @@ class Bitrix24PayPaymentOperator(Bitrix24BaseOperator):
     def __init__(self, *, payment_id: int | str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.payment_id = payment_id
+        self.check_literals(payment_id=FIND_PAYMENT_ID)
 
     def run(self, client: Client, context: Any) -> bool | None:
         payment_id = positive_id(self.payment_id, "payment_id", FIND_PAYMENT_ID)
@@ -310,6 +343,7 @@ class Bitrix24DeletePaymentOperator(Bitrix24BaseOperator):
         super().__init__(**kwargs)
         self.payment_id = payment_id
         self.missing_ok = self.fixed(flag, missing_ok, "missing_ok")
+        self.check_literals(payment_id=FIND_PAYMENT_ID)
 
     def run(self, client: Client, context: Any) -> bool:
         payment_id = positive_id(self.payment_id, "payment_id", FIND_PAYMENT_ID)
@@ -332,11 +366,3 @@ class Bitrix24DeletePaymentOperator(Bitrix24BaseOperator):
             reply.request_id,
         )
         return True
-
-
-def _yes_or_no(paid: Any) -> str:
-    word = {True: "Y", False: "N"}.get(paid) if isinstance(paid, bool) else str(paid).strip().upper()
-    word = {"TRUE": "Y", "FALSE": "N"}.get(word or "", word)
-    if word not in ("Y", "N"):
-        raise ConfigurationError(f"paid is {preview(paid)}", next_step='write True, False, "Y" or "N"')
-    return word

@@ -44,6 +44,9 @@ class Bitrix24AddPaymentProductOperator(Bitrix24BaseOperator):
         self.payment_id = payment_id
         self.row_id = row_id
         self.quantity = quantity
+        self.check_literals(
+            payment_id=FIND_PAYMENT_ID, row_id=FIND_ROW_ID, quantity="the portal takes whole numbers only"
+        )
 
     def run(self, client: Client, context: Any) -> int:
         method = "crm.item.payment.product.add"
@@ -76,6 +79,7 @@ class Bitrix24AddPaymentDeliveryOperator(Bitrix24BaseOperator):
         super().__init__(**kwargs)
         self.payment_id = payment_id
         self.delivery_id = delivery_id
+        self.check_literals(payment_id=FIND_PAYMENT_ID, delivery_id=FIND_DELIVERY_ID)
 
     def run(self, client: Client, context: Any) -> int:
         method = "crm.item.payment.delivery.add"
@@ -109,6 +113,7 @@ class Bitrix24ListPaymentProductsOperator(Bitrix24BaseOperator):
         super().__init__(**kwargs)
         self.payment_id = payment_id
         self.item_filter = self.given(item_filter, "item_filter")
+        self.check_literals(payment_id=FIND_PAYMENT_ID)
 
     def run(self, client: Client, context: Any) -> list[dict[str, Any]]:
         params: dict[str, Any] = {"paymentId": positive_id(self.payment_id, "payment_id", FIND_PAYMENT_ID)}
@@ -150,6 +155,7 @@ class Bitrix24SetPaymentProductQuantityOperator(Bitrix24BaseOperator):
         super().__init__(**kwargs)
         self.item_id = item_id
         self.quantity = quantity
+        self.check_literals(item_id=FIND_ITEM_ID, quantity="the portal takes whole numbers only")
 
     def run(self, client: Client, context: Any) -> bool:
         params = {
@@ -179,6 +185,7 @@ class Bitrix24SetPaymentDeliveryOperator(Bitrix24BaseOperator):
         super().__init__(**kwargs)
         self.item_id = item_id
         self.delivery_id = delivery_id
+        self.check_literals(item_id=FIND_ITEM_ID, delivery_id=FIND_DELIVERY_ID)
 
     def run(self, client: Client, context: Any) -> bool:
         params = {
@@ -205,6 +212,7 @@ class Bitrix24DeletePaymentProductOperator(Bitrix24BaseOperator):
     def __init__(self, *, item_id: int | str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.item_id = item_id
+        self.check_literals(item_id=FIND_ITEM_ID)
 
     def run(self, client: Client, context: Any) -> bool:
         return client.call(self.method, {"id": positive_id(self.item_id, "item_id", FIND_ITEM_ID)}) is True
@@ -245,6 +253,7 @@ class Bitrix24GetPaymentPublicUrlOperator(Bitrix24BaseOperator):
         super().__init__(**kwargs)
         self.payment_id = payment_id
         self.qr = self.fixed(flag, qr, "qr")
+        self.check_literals(payment_id=FIND_PAYMENT_ID)
 
     def run(self, client: Client, context: Any) -> dict[str, Any]:
         method = "salescenter.payment.getPublicUrl"

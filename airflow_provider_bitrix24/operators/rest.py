@@ -12,7 +12,6 @@ from airflow_provider_bitrix24.execution.arguments import (
     NotGiven,
     flag,
     one_of,
-    parameters,
     positive_id,
     required,
 )
@@ -21,15 +20,17 @@ from airflow_provider_bitrix24.execution.base_operator import LIST_STARTS_OVER, 
 from airflow_provider_bitrix24.execution.batch_progress import BatchProgress
 from airflow_provider_bitrix24.execution.commands import (
     check_is_read,
-    command_of,
+    commands_of,
     of_command,
     parameters_of,
     written_params,
 )
+from airflow_provider_bitrix24.execution.literals import Check, is_literal
 from airflow_provider_bitrix24.execution.rendered import check_filter, check_lost_values, check_own_params
 from airflow_provider_bitrix24.execution.results import of_user, part_of
 from airflow_provider_bitrix24.execution.storage import write_json_lines
 from airflow_provider_bitrix24.execution.xcom import is_small, small_list, small_result
+from airflow_provider_bitrix24.hooks.airflow_outcome import airflow_outcome
 from airflow_provider_bitrix24.rest.message_parts import preview
 from airflow_provider_bitrix24.rest.missing_values import from_json
 
@@ -101,6 +102,15 @@ class Bitrix24Operator(Bitrix24BaseOperator):
         self.response_filter = self.given(response_filter, "response_filter")
         self.response_check = self.given(response_check, "response_check")
         self._takes_params = method_params is not NOT_GIVEN or "params" in f"{method} {result_path}"
+        self.check_literals()
+
+    def check_literals(self, **hints: str) -> None:
+        super().check_literals(**hints)
+        with airflow_outcome():
+            if is_literal(self.method):
+                check_is_read(self.method)
+            if is_literal(self.result_path):
+                self._check_readers()
 
     def run(self, client: Client, context: Any) -> Any:
         # Only the run needs them.
@@ -179,6 +189,7 @@ class Bitrix24BatchOperator(Bitrix24BaseOperator):
 
     template_fields: Sequence[str] = ("commands", "bitrix24_conn_id")
     template_fields_renderers: ClassVar[dict[str, str]] = {"commands": "json"}
+    literal_checks: ClassVar[Mapping[str, Check]] = {"commands": commands_of}
 
     def __init__(
         self,
@@ -200,6 +211,7 @@ class Bitrix24BatchOperator(Bitrix24BaseOperator):
         self.clear = self.fixed(flag, clear, "clear")
         self.allow_cut = self.fixed(flag, allow_cut, "allow_cut")
         self.on_error = self.fixed(one_of, on_error, "on_error", ("fail", "continue"))
+        self.check_literals()
 
     def run(self, client: Client, context: Any) -> dict[str, Any]:
         # Only the run needs them.
@@ -208,7 +220,7 @@ class Bitrix24BatchOperator(Bitrix24BaseOperator):
 
         on_error = self.on_error
         written = from_json(self.as_written("commands"))
-        commands = {name: command_of(name, command) for name, command in parameters(self.commands, "commands").items()}
+        commands = commands_of(self.commands, "commands")
         for name, (method, params) in commands.items():
             command = written.get(name) if isinstance(written, Mapping) else None
             described = client.method(method)
@@ -322,6 +334,7 @@ class Bitrix24ListOperator(Bitrix24BaseOperator):
         self.destination = self.given(destination, "destination")
         self._takes_params = method_params is not NOT_GIVEN or "params" in f"{method} {limit} {destination}"
         self.version = self.fixed(one_of, version, "version", (2, 3))
+        self.check_literals()
 
     def run(self, client: Client, context: Any) -> Any:
         path = self.file_to_write(context, "destination")

@@ -19,7 +19,9 @@ from airflow_provider_bitrix24.execution.arguments import (
 )
 from airflow_provider_bitrix24.execution.base_operator import Bitrix24BaseOperator
 from airflow_provider_bitrix24.execution.checkpoint import Checkpoint, checkpoint, claim_report, digest_of, is_repeated
+from airflow_provider_bitrix24.execution.literals import is_json_text, is_literal
 from airflow_provider_bitrix24.execution.storage import storage_path, write_json_lines
+from airflow_provider_bitrix24.hooks.airflow_outcome import airflow_outcome
 from airflow_provider_bitrix24.rest.message_parts import preview
 from airflow_provider_bitrix24.rows.cells import BLANKS, Blank, CellRules
 from airflow_provider_bitrix24.rows.outcomes import (
@@ -218,11 +220,35 @@ class Bitrix24BaseRowsOperator(Bitrix24BaseWriteOperator):
         self.blank = self.fixed(one_of, blank, "blank", BLANKS)
         self.csv = csv
         self.timezone = timezone
-        self.max_failures = max_failures
+        self.max_failures = None if max_failures is None else self.fixed(number_from_zero, max_failures, "max_failures")
         self.on_empty = self.fixed(one_of, on_empty, "on_empty", ("warn", "fail"))
         self.ordered = None if ordered is None else self.fixed(flag, ordered, "ordered")
 
+    def check_literals(self, **hints: str) -> None:
+        super().check_literals(**hints)
+        with airflow_outcome():
+            self._check_source()
+            if self.csv is not None or self.timezone is not None:
+                self.cell_rules()
+            if self.csv is not None and (not self.is_given("rows") or _is_written_out(self.rows)):
+                raise ConfigurationError("csv is given, but rows is not a file", next_step="leave it out")
+            if self.is_given("mapping") and is_literal(self.mapping):
+                self.row_template()
+            if isinstance(self.report, str) and is_literal(self.report) and self.report == self.rows:
+                raise _report_is_source()
+
+    def _check_source(self) -> None:
+        """:raises ConfigurationError: the arguments that name the rows do not go together."""
+        if self.is_given("rows") == self.is_given("sql"):
+            raise ConfigurationError(
+                "give either rows or sql", next_step="name the source of the rows by one of the two"
+            )
+        if self.is_given("sql") != self.is_given("sql_conn_id"):
+            missing, given = ("sql_conn_id", "sql") if self.is_given("sql") else ("sql", "sql_conn_id")
+            raise ConfigurationError(f"{given} is given, and {missing} is missing", next_step="give both or none")
+
     def row_arguments(self) -> RowArguments:
+        self._check_source()
         self.cell_rules()
         most = None if self.max_failures is None else number_from_zero(self.max_failures, "max_failures")
         return RowArguments(self._rows(), most, f"max_failures, {most}")
@@ -253,6 +279,10 @@ class Bitrix24BaseRowsOperator(Bitrix24BaseWriteOperator):
         if not mapping:
             raise ConfigurationError("mapping is empty", next_step="leave it out to write whole rows")
         return RowTemplate(mapping)
+
+    def row_template(self) -> RowTemplate:
+        """The one of :meth:`template` and :meth:`item_template` that the rows are put into."""
+        return self.item_template()
 
     def item_template(self) -> RowTemplate:
         """
@@ -291,7 +321,16 @@ class Bitrix24BaseRowsOperator(Bitrix24BaseWriteOperator):
 
         file = None if self.report is None else file_named_by(self.rows)
         if file is not None and storage_path(file, "rows").path == storage_path(self.report, "report").path:
-            raise ConfigurationError(
-                "report names the file of the rows, which it would overwrite", next_step="give it another name"
-            )
+            raise _report_is_source()
         return rows_of(self.rows, self.sql, self.sql_conn_id, self.csv)
+
+
+def _report_is_source() -> ConfigurationError:
+    return ConfigurationError(
+        "report names the file of the rows, which it would overwrite", next_step="give it another name"
+    )
+
+
+def _is_written_out(rows: Any) -> bool:
+    """Whether the DAG file has the rows themselves, and not the address of a file, a template or a task's result."""
+    return is_literal(rows) and (not isinstance(rows, str) or is_json_text(rows))

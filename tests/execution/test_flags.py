@@ -11,7 +11,7 @@ import pytest
 from airflow import DAG
 
 from airflow_provider_bitrix24._compat import AirflowFailException
-from airflow_provider_bitrix24.execution.base_operator import Bitrix24BaseOperator
+from airflow_provider_bitrix24.execution.base_operator import Bitrix24BaseOperator, Bitrix24ConnectedOperator
 from airflow_provider_bitrix24.get_provider_info import get_provider_info
 from airflow_provider_bitrix24.operators.bulk_write import Bitrix24BulkWriteOperator
 from airflow_provider_bitrix24.operators.delete_payments import Bitrix24DeletePaymentsOperator
@@ -29,7 +29,7 @@ OPERATORS: list[type[Bitrix24BaseOperator]] = [
 
 
 def parameters_of(operator: type[Bitrix24BaseOperator]) -> dict[str, inspect.Parameter]:
-    makers = [base.__init__ for base in reversed(operator.__mro__) if issubclass(base, Bitrix24BaseOperator)]
+    makers = [base.__init__ for base in reversed(operator.__mro__) if issubclass(base, Bitrix24ConnectedOperator)]
     return {name: given for maker in makers for name, given in inspect.signature(maker).parameters.items()}
 
 

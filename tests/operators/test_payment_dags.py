@@ -159,9 +159,9 @@ def test_payments_of_a_deal_are_deleted_by_a_mapped_task_each(of_task, portal, c
         ("denied_add", Bitrix24AddPaymentOperator, {"entity_id": 1}),
         ("denied_item", Bitrix24AddPaymentProductOperator, {"payment_id": "{{ params.payment }}", "row_id": 1}),
         ("denied_in_bulk", Bitrix24DeletePaymentsOperator, {"payment_ids": "[{{ params.payment }}]"}),
-        ("invalid", Bitrix24GetPaymentOperator, {"payment_id": "3653/1"}),
-        ("invalid_kind", Bitrix24AddPaymentOperator, {"entity_id": 1, "entity_type_id": "lead"}),
-        ("invalid_item", Bitrix24SetPaymentProductQuantityOperator, {"item_id": 1, "quantity": "1.5"}),
+        ("invalid", Bitrix24GetPaymentOperator, {"payment_id": "{{ '3653/1' }}"}),
+        ("invalid_kind", Bitrix24AddPaymentOperator, {"entity_id": 1, "entity_type_id": "{{ 'lead' }}"}),
+        ("invalid_item", Bitrix24SetPaymentProductQuantityOperator, {"item_id": 1, "quantity": "{{ '1.5' }}"}),
         ("invalid_in_bulk", Bitrix24DeletePaymentsOperator, {"payment_ids": [1, 2], "max_deletions": 1}),
     ],
 )
