@@ -11,6 +11,8 @@ import pytest
 from airflow_provider_bitrix24.exceptions import Bitrix24Error, ConfigurationError
 from airflow_provider_bitrix24.triggers.change_loop import HELPLESS_SECONDS
 from airflow_provider_bitrix24.triggers.events import Bitrix24EventTrigger
+from airflow_provider_bitrix24.triggers.offline_queue import OfflineQueue
+from airflow_provider_bitrix24.triggers.progress import Progress
 from airflow_provider_bitrix24.triggers.watcher import STORE_SECONDS
 from tests.triggers.triggerers import HAS_STREAMS, Asset
 
@@ -259,6 +261,30 @@ def test_events_of_a_trigger_that_left_wait_for_its_return(portal, app, change, 
             await triggerer.until(lambda: updates.objects == {5} and not rows_of(portal))
 
     asyncio.run(watch())
+
+
+def test_a_change_whose_listener_left_before_it_was_stored_is_not_acknowledged(portal, app, change):
+    """The listeners that stayed had nothing to do with it."""
+    listening, stores = {"ONCRMDEALUPDATE"}, [Asset().store]
+    queue = OfflineQueue("bitrix24_default", "", lambda: listening, Progress("progress", lambda: stores))
+
+    async def look():
+        assert await queue.take() == []
+        await asyncio.to_thread(change, [5])
+        (taken,) = await queue.take()
+        listening.clear()
+        await queue.acknowledge([taken])
+        assert len(rows_of(portal)) == 1
+        assert await queue.take() == []
+        listening.add("ONCRMDEALUPDATE")
+        again = await queue.take()
+        await queue.acknowledge(again)
+        await queue.forget_client()
+        return taken, again
+
+    taken, again = asyncio.run(look())
+    assert again == [taken.again()]
+    assert rows_of(portal) == []
 
 
 def delete(portal, deal):

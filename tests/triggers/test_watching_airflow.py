@@ -21,7 +21,7 @@ from tests.standalone import Standalone
 pytestmark = pytest.mark.skipif("BITRIX24_STANDALONE" not in os.environ, reason="BITRIX24_STANDALONE is not set")
 pytest.importorskip("airflow.triggers.shared_stream", reason="Airflow confirms what it stored from 3.3 on")
 
-CHANGES = int(os.environ.get("BITRIX24_WATCHED_CHANGES", "1000"))
+CHANGES = int(os.environ.get("BITRIX24_WATCHED_CHANGES", "300"))
 RESTARTS = 5
 PATIENCE_SECONDS = 600.0
 SETTINGS = {
