@@ -12,6 +12,7 @@ from airflow_provider_bitrix24.exceptions import (
     ServerFault,
     TransportError,
 )
+from airflow_provider_bitrix24.rest.lists.exactness import rows_in
 from airflow_provider_bitrix24.rest.lists.list_report import ListReport
 from airflow_provider_bitrix24.rest.lists.listing import Listing
 from airflow_provider_bitrix24.rest.lists.page_requests import PageRequests
@@ -43,14 +44,25 @@ def lacks_rows(report: ListReport) -> bool:
 
 
 def counts_more(ask: PageRequests, listing: Listing, report: ListReport) -> bool:
-    """Whether there are more rows than came, by a count of now: rows come and go."""
+    """
+    Whether there are more rows than came, by a count of now: rows come and go.
+
+    :raises IncompleteList: the count contradicts the answer that it comes with.
+    """
     try:
-        total = ask.page(listing.first()).total
+        reply = ask.page(listing.first())
     except (TransportError, ServerFault, OperationTimeLimit, QueryLimitExceeded) as error:
         log.info("%s: the rows could not be counted (%s).", report.method, error.reason)
         return lacks_rows(report)
-    if _is_count(total, listing):
-        report.total = total
+    if _is_count(reply.total, listing):
+        rows = len(rows_in(reply.result, listing.rows))
+        if reply.total < rows:
+            raise IncompleteList(
+                f"the portal counts {reply.total} rows in an answer that has {rows}, so nothing proves the end",
+                retryable=True,
+                next_step="read it again",
+            )
+        report.total = reply.total
     return lacks_rows(report)
 
 

@@ -348,6 +348,18 @@ def test_empty_pages_after_a_full_one_are_counted_before_they_are_believed() -> 
     assert "50 of 753128" in str(failure)
 
 
+def test_a_count_that_contradicts_its_own_answer_proves_no_end() -> None:
+    """Pages of a batch come empty, and 0 rows are counted beside the first ones."""
+
+    def answer(method: str, params: dict[str, Any]) -> Page:
+        first = bound(params) == 0 and start_of(params) <= 0
+        return Page(deals(range(1, 51)) if first else [], 0)
+
+    failure = incomplete(answer)
+    assert (failure.rows, failure.retryable) == (50, True)
+    assert "the portal counts 0 rows in an answer that has 50" in str(failure)
+
+
 def test_a_count_that_comes_unasked_is_held_against_the_rows() -> None:
     def answer(method: str, params: dict[str, Any]) -> Page:
         page = some(90)(method, params)

@@ -17,7 +17,7 @@ from airflow_provider_bitrix24.rest.limits.local_bucket import LocalBucket
 from airflow_provider_bitrix24.rest.lists import id_ranges
 from airflow_provider_bitrix24.sandbox import Sandbox
 from tests.rest.clients import Watched, client_of, request_threads
-from tests.rest.hostile import Hostile, Page, bound, client_of_hostile, deals
+from tests.rest.hostile import Hostile, Page, bound, client_of_hostile, deals, start_of
 
 DEALS = "crm.deal.list"
 LARGE = 2**40
@@ -32,7 +32,7 @@ def honest(ids: Iterable[int]) -> Callable[[str, dict[str, Any]], Page]:
         first, last = bisect_right(known, bound(params)), bisect_right(known, bound(params, "<=ID") or LARGE)
         if (params.get("order") or {}).get("ID") == "DESC":
             return Page(deals(reversed(known[max(first, last - 50) : last])), total=0)
-        return Page(deals(known[first : min(last, first + 50)]), total=0)
+        return Page(deals(known[first : min(last, first + 50)]), total=last - first if start_of(params) >= 0 else 0)
 
     return answer
 
@@ -154,7 +154,7 @@ def test_hidden_rows_make_pages_short_and_lose_nothing(share: float) -> None:
 
     def answer(method: str, params: dict[str, Any]) -> Page:
         page = listed(method, params)
-        return Page([row for row in page.result if int(row["ID"]) not in hidden], total=0)
+        return Page([row for row in page.result if int(row["ID"]) not in hidden], page.total)
 
     seen = [number for number in range(1, 8_001) if number not in hidden]
     with Hostile(answer) as portal, client_of_hostile(portal) as client:
