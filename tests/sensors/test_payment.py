@@ -117,6 +117,13 @@ def test_an_old_server_writes_payments_in_upper_case(monkeypatch):
     assert (end, seen["id"], seen["paid"]) == ("success", payment_id, "Y")
 
 
+def test_an_answer_about_another_payment_is_not_believed(portal, wait):
+    portal.answers[GET] = {"id": 6, "paid": "Y"}
+    end, message = wait(Bitrix24PaymentSensor, payment_id=5)
+    assert end == "failed"
+    assert "the answer is about another object than 5" in message
+
+
 def test_the_time_is_over(portal, wait):
     payment_id = portal.add_payment(1)
     end, message = wait(Bitrix24PaymentSensor, payment_id=payment_id, poke_interval=60, timeout=150)

@@ -97,6 +97,8 @@ def test_it_ends_at_its_deadline_and_looks_once_more_then(portal, ends):
     payment_id = portal.add_payment(1)
     assert ends(paid(payment_id), timeout=150)["status"] == "timeout"
     assert portal.count(GET) == 3
+    # From the first look, after a minute, to the end.
+    assert 85 < portal.calls[-1].at - portal.calls[0].at < 95
 
 
 def test_what_comes_true_at_the_last_moment_is_met(portal, ends):
