@@ -312,16 +312,14 @@ def test_a_report_does_not_overwrite_the_rows(scheme, operator, tmp_path, portal
     [
         ({"rows": "{}/nowhere.jsonl"}, "the file that rows names does not exist"),
         ({"rows": "{}/firms.xlsx"}, "a file of the kind .xlsx"),
-        ({"rows": {"title": "x"}}, "rows is not a list"),
-        ({}, "give either rows or sql"),
-        ({"sql": "SELECT 1"}, "sql_conn_id is missing"),
+        ({"rows": '{"title": "x"'}, "rows is not JSON"),
         ({"sql": "SELECT 1", "sql_conn_id": "bitrix24_default"}, "is not one of a database"),
     ],
 )
 def test_rows_that_are_not_there_are_reported_before_the_portal_is_asked_and_by_every_try(
     operator, source, message, tmp_path, portal, connection
 ):
-    found = {name: value.format(tmp_path) if name == "rows" and isinstance(value, str) else value
+    found = {name: value.replace("{}", str(tmp_path)) if name == "rows" else value
              for name, value in source.items()}  # fmt: skip
     task = operator(
         task_id="task", **{name: value for name, value in OPERATORS[operator][1].items() if name != "rows"}, **found
