@@ -23,14 +23,14 @@ def variables(airflow_db):
 @pytest.fixture
 def app(portal, monkeypatch):
     app = portal.application()
-    monkeypatch.setenv("AIRFLOW_CONN_BITRIX24_DEFAULT", portal.oauth_connection_json(app))
+    monkeypatch.setenv("AIRFLOW_CONN_BITRIX24_DEFAULT", portal.oauth_connection_json(app, rate=100_000, burst=100_000))
     return app
 
 
 @pytest.fixture
 def change(portal, connect):
     """``change([1, 2])`` updates deals through a webhook, as somebody else does."""
-    connect(conn_id="somebody")
+    connect(conn_id="somebody", rate=100_000, burst=100_000)
     client = Bitrix24Hook("somebody").get_conn()
 
     def update(deals, **fields):
