@@ -27,7 +27,7 @@ class RowTemplate:
     values become text. A cell without a value becomes ``BLANK``, and so does a text whose placeholders have none.
 
     :param mapping: None puts each column under its own name.
-    :raises ConfigurationError: a column stands where a name does, which is not filled in.
+    :raises ConfigurationError: a column stands where a name does, which is not filled in, or a ``${`` is not closed.
     """
 
     def __init__(self, mapping: Mapping[str, Any] | None) -> None:
@@ -40,6 +40,13 @@ class RowTemplate:
                     "leave mapping out",
                 )
         self._texts = list(_texts_in(mapping))
+        for text in self._texts:
+            # Sent as it stands, it would be the same text in every row, and as a key one item for all of them.
+            if "${" in _PLACEHOLDER.sub("", text):
+                raise ConfigurationError(
+                    f"mapping has {preview(text)}, in which ${{ is not followed by the name of a column and a }}",
+                    next_step="write ${name}, or $${ where a dollar sign and a brace are meant",
+                )
 
     def fill(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """

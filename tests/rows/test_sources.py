@@ -328,6 +328,40 @@ def test_a_column_in_place_of_a_name_is_refused(mapping, kind, portal, connectio
     assert portal.requests == 0
 
 
+UNCLOSED = ["${id", "K-${id", "$id-${name", "${}", "$$${id"]
+
+
+@pytest.mark.parametrize("text", UNCLOSED)
+@pytest.mark.parametrize("shape", [lambda text: text, lambda text: [{"typeId": "PHONE", "value": text}]])
+def test_a_placeholder_that_is_not_closed_is_refused(text, shape, portal, connection):
+    """It was sent as it is: as a key, the same one in each row, so that all rows became one item."""
+    for arguments in (
+        {"operator": Bitrix24UpsertItemsOperator, "entity_type_id": 4, "key": "originId"},
+        {"method": "crm.timeline.comment.add"},
+        {"entity_type_id": 4, "dry_run": True},
+    ):
+        failure = failure_of(**arguments, rows=[{"id": 1}], mapping={"originId": shape(text), "title": "$id"})
+        assert f"mapping has {text!r}, in which ${{ is not followed by" in failure
+        assert "write ${name}, or $${" in failure
+    assert portal.requests == 0
+
+
+def test_a_placeholder_of_a_template_that_is_not_closed_is_refused_by_the_task(portal, connection):
+    operator = Bitrix24BulkWriteOperator(
+        task_id="task", entity_type_id=4, rows=[{"id": 1}], mapping="{{ params.mapping }}", dry_run=True
+    )
+    operator.mapping = '{"originId": "${id"}'
+    with pytest.raises(AirflowFailException, match=r"mapping has '\$\{id', in which"):
+        operator.execute(context())
+    assert portal.requests == 0
+
+
+def test_a_brace_behind_a_dollar_sign_that_is_written_twice_is_sent(portal, connection):
+    summary = write(entity_type_id=4, rows=[{"id": 1}], mapping={"title": "a $${b and $${id} $id"})
+    assert summary["written"] == 1
+    assert portal.items(4)[-1]["title"] == "a ${b and ${id} 1"
+
+
 @pytest.mark.parametrize("text", ["$nmae", "K-$nmae", "${nmae}", "$name and $nmae", "$5 each"])
 def test_a_column_that_there_is_not_fails_the_row(text, portal, connection):
     failure = failure_of(entity_type_id=4, rows=[{"name": "Oak"}], mapping={"title": text})
