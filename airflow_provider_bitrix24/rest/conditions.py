@@ -16,8 +16,16 @@ from airflow_provider_bitrix24.rest.missing_values import NOTHING, is_missing, i
 from airflow_provider_bitrix24.rest.moments import parse
 from airflow_provider_bitrix24.rest.scalars import native
 
-#: Operators that may stand in front of a field's name ("crm.item.list", "crm.deal.list").
+#: Signs of operators in front of a field's name.
 OPERATORS = re.compile(r"[!=<>@%?~]*")
+#: The operators of the method pages. Of others a portal makes a condition that it drops, or that nothing meets.
+_KNOWN = frozenset(
+    ("", "=", "!=", "!", ">", ">=", "<", "<=", "><", "!><", "@", "!@", "%", "=%", "%=", "!%", "!=%", "!%=", "?")
+)
+#: Operators with one bound.
+_ONE_BOUND = frozenset({">", ">=", "<", "<="})
+#: Operators under which one id belongs.
+_EQUAL = frozenset({"", "=", "!", "!="})
 _BOUNDS = frozenset({">", ">=", "<", "<=", "><", "!><"})
 #: What templates, data frames and scripts make of a missing bound, in lower case.
 _LOST_BOUNDS = frozenset(text.lower() for text in NOTHING) | {"undefined"}
@@ -26,6 +34,7 @@ _OF_MANY = frozenset({"@", "!@", "><", "!><"})
 #: Operators of REST 3.0 by those of the older versions ("rest-v3").
 _OF_VERSION_3 = {"in": "@", "between": "><"}
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?", re.ASCII)
+_NUMBERS_AS_TEXT = re.compile(r"\s*\d+(\s*[,;]\s*\d+)+\s*", re.ASCII)
 _NO_WINDOW = (
     "check both bounds; in Airflow 3 a schedule such as '@daily' has no data interval: use CronDataIntervalTimetable"
 )
@@ -60,15 +69,16 @@ def check_conditions(filter_: Any, place: str, *, method: str = "", drops_empty_
 
     Under bounds (``>``, ``>=``, ``<``, ``<=``, ``><``) a missing value, an empty text and the texts that are made of a
     missing value (``None``, ``nan``) are refused; under ``%`` a missing value and an empty text; elsewhere a missing
-    value, as one of a list too. So is a window that can hold nothing, such as ``>=5`` with ``<5``, and a group without
-    a condition: among alternatives it would hold for everything.
+    value, as one of a list too. So are an operator and a ``logic`` that portals do not know, a list or an object where
+    one value belongs, a text such as ``1,2`` for a list, a window that can hold nothing, such as ``>=5`` with ``<5``,
+    and a group without a condition: among alternatives it would hold for everything.
 
     :param filter_: the filter of a list of any version, an object or a list.
     :param place: the argument or parameter, for messages: ``item_filter``, ``the filter``.
     :param drops_empty_lists: the portal leaves out a condition whose list is empty.
     :raises ConfigurationError: the filter would not mean what it says.
     """
-    group = _group_of(filter_)
+    group = _group_of(filter_, place, method)
     if filter_ and isinstance(filter_, (Mapping, list, tuple)) and not (group.conditions or group.groups):
         raise _no_condition(filter_, place, method)
     _check(group, [], place, method, drops_empty_lists)
@@ -95,18 +105,27 @@ def _check(group: _Group, outer: list[Condition], place: str, method: str, drops
         for condition in group.conditions:
             _check_windows([*outer, condition], place, method)
     for member in group.groups:
-        inner = _group_of(member)
+        inner = _group_of(member, place, method)
         if not (inner.conditions or inner.groups):
             raise _no_condition(member, place, method)
         _check(inner, outer, place, method, drops_empty_lists)
 
 
-def _group_of(filter_: Any) -> _Group:
+def _group_of(filter_: Any, place: str, method: str) -> _Group:
     if isinstance(filter_, Mapping):
+        _check_logic(filter_, place, method)
         if "conditions" in filter_:
             return _Group(*_of_list(filter_["conditions"]), is_window=_is_window(filter_))
         return _Group(*_of_object(filter_), is_window=_is_window(filter_))
     return _Group(*_of_list(filter_))
+
+
+def _check_logic(group: Mapping[Any, Any], place: str, method: str) -> None:
+    for key, value in group.items():
+        if str(key).lower().lstrip(":") == "logic" and str(value).upper() not in ("AND", "OR"):
+            raise ConfigurationError(
+                f"{str(key)!r} in {place} is {preview(value)}", method=method, next_step="write AND or OR"
+            )
 
 
 def _is_window(group: Mapping[Any, Any]) -> bool:
@@ -154,6 +173,13 @@ def _is_condition(member: Any) -> bool:
 
 def _check_value(condition: Condition, place: str, method: str, drops_empty_lists: bool) -> None:
     operator, value = condition.operator, native(condition.value)
+    if operator not in _KNOWN and OPERATORS.fullmatch(operator):
+        known = sorted(_KNOWN - {""}, key=lambda sign: (len(sign), sign))
+        raise ConfigurationError(
+            f"{condition.name!r} in {place} has the operator {operator!r}, which portals do not know",
+            method=method,
+            next_step=f"{_intended(operator)}the operators are {' '.join(known)}",
+        )
     if isinstance(value, Mapping):
         for inner in value:
             if (sign := OPERATORS.match(str(inner))) and sign[0] == inner != "":
@@ -185,6 +211,38 @@ def _check_value(condition: Condition, place: str, method: str, drops_empty_list
             raise ConfigurationError(
                 f"{condition.name!r} in {place} is {preview(member)}", method=method, next_step=nothing_hint(None)
             )
+    _check_shape(condition, value, members, place, method)
+
+
+def _intended(operator: str) -> str:
+    intended = {"=>": ">=", "=<": "<=", "<>": "!=", "==": "=", "!==": "!=", "!>": "<=", "!<": ">=", "@!": "!@"}
+    return f"did you mean {intended[operator]}? " if operator in intended else ""
+
+
+def _check_shape(condition: Condition, value: Any, members: list[Any], place: str, method: str) -> None:
+    """Refuse what portals cast to 0 or 1: a list or an object for one value, and a text for a list."""
+    operator = condition.operator
+    is_object = isinstance(value, Mapping) and not all(str(key).isdecimal() for key in value)
+    is_list = isinstance(value, (Mapping, list, tuple, set))
+    nested = [member for member in members if isinstance(native(member), (Mapping, list, tuple, set))]
+    if is_object or nested or (is_list and operator in _ONE_BOUND):
+        what = f"has {preview(nested[0])} inside, where one value belongs" if nested else f"is {preview(value)}"
+        raise ConfigurationError(
+            f"{condition.name!r} in {place} {what}",
+            method=method,
+            next_step=f"write one value{'' if operator in _ONE_BOUND else ', or a list of values'}",
+        )
+    if not isinstance(value, str):
+        return
+    many = operator in _OF_MANY and "," in value
+    if many or (operator in _EQUAL and condition.field.lower() == "id" and _NUMBERS_AS_TEXT.fullmatch(value)):
+        values = [part.strip() for part in re.split("[,;]", value)]
+        shown = [int(part) if _NUMBER.fullmatch(part) and part.isdecimal() else part for part in values]
+        raise ConfigurationError(
+            f"{condition.name!r} in {place} is the text {preview(value)}, which is one value",
+            method=method,
+            next_step=f"write a list: {preview(shown)}",
+        )
 
 
 def _check_windows(conditions: Iterable[Condition], place: str, method: str) -> None:

@@ -87,6 +87,57 @@ def test_a_condition_without_a_value_is_refused_before_anything_is_sent(
 
 @pytest.mark.parametrize("list_of", [LISTS["old"], LISTS["in a group"], LISTS["version 3"]])
 @pytest.mark.parametrize(
+    ("conditions", "message"),
+    [
+        ({"=>OPPORTUNITY": 10**12}, "has the operator '=>', which portals do not know: did you mean >=?"),
+        ({"=<ID": 5}, "did you mean <=?"),
+        ({"<>ID": 5}, "did you mean !=?"),
+        ({"==ID": 5}, "did you mean =?"),
+        ({"!>ID": 5}, "did you mean <=?"),
+        ({"~ID": 5}, r"which portals do not know: the operators are ! % < = > \? @ "),
+        ({">OPPORTUNITY": [[]]}, r"has \[\] inside, where one value belongs: write one value$"),
+        ({">OPPORTUNITY": [5]}, r"is \[5\]: write one value$"),
+        ({">=ID": {"0": 5}}, r"is \{'0': 5\}: write one value$"),
+        ({">=OPPORTUNITY": {"a": 1}}, r"is \{'a': 1\}: write one value$"),
+        ({"@ID": [[]]}, "inside, where one value belongs: write one value, or a list of values"),
+        ({"@ID": [[1]]}, "inside, where one value belongs"),
+        ({"@ID": [1, {"a": 1}]}, "inside, where one value belongs"),
+        ({"=STAGE_ID": {"id": "WON"}}, "write one value, or a list of values"),
+        ({"ID": [5, (6,)]}, "inside, where one value belongs"),
+        ({"@ID": "1,2"}, r"is the text '1,2', which is one value: write a list: \[1, 2\]"),
+        ({"@STAGE_ID": "NEW, WON"}, r"write a list: \['NEW', 'WON'\]"),
+        ({"><ID": "1,9"}, r"write a list: \[1, 9\]"),
+        ({"ID": "1,2"}, r"write a list: \[1, 2\]"),
+        ({"=ID": "1; 2"}, r"write a list: \[1, 2\]"),
+    ],
+)
+def test_a_condition_that_portals_read_as_another_is_refused_before_anything_is_sent(
+    portal: Sandbox, client: Client, list_of: Any, conditions: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        list(list_of(client, conditions))
+    assert portal.connections == 0
+
+
+@pytest.mark.parametrize("word", ["XOR", "||", "", None, True, 1])
+def test_a_group_is_joined_by_and_or_or(portal: Sandbox, client: Client, word: Any) -> None:
+    for filter_ in (
+        {"0": {"logic": word, "0": {"=id": 1}, "1": {"=id": 2}}},
+        {"=title": "Oak", "0": {"logic": "AND", "0": {"LOGIC": word, "=id": 2}}},
+    ):
+        with pytest.raises(ConfigurationError, match=r"(?i)'logic' in the filter is .*: write AND or OR"):
+            client.list("crm.item.list", {"entityTypeId": 2, "filter": filter_})
+    with pytest.raises(ConfigurationError, match=r"'logic' in the filter is .*: write AND or OR"):
+        client.list("tasks.task.list", {"filter": [{"logic": word, "conditions": [["id", "=", 1]]}]}, version=3)
+    with pytest.raises(ConfigurationError, match=r"'::LOGIC' in the filter is .*: write AND or OR"):
+        client.list("tasks.task.list", {"filter": {"::SUBFILTER-1": {"::LOGIC": word, "ID": 1}}})
+    assert portal.connections == 0
+    for known in ("and", "OR"):
+        check_conditions({"0": {"logic": known, "0": {"=id": 1}, "1": {"=id": 2}}}, "the filter")
+
+
+@pytest.mark.parametrize("list_of", [LISTS["old"], LISTS["in a group"], LISTS["version 3"]])
+@pytest.mark.parametrize(
     "conditions",
     [
         {">=ID": 5, "<ID": 5},
@@ -141,6 +192,12 @@ MOMENT = datetime(2026, 1, 31, tzinfo=timezone.utc)
         {">=ID": 5, "<ID": 6},
         {">=ID": 0},
         {"=OPENED": False},
+        {"=TITLE": "Oak, elm"},
+        {"ORIGIN_ID": "1,2"},
+        {"@ID": {"0": 1, "1": 2}},
+        {"@ID": "5"},
+        {"@ID": (1, 2)},
+        {"ID": [1, 2]},
         {">=DATE_MODIFY": MOMENT, "<DATE_MODIFY": MOMENT + timedelta(days=1)},
         {">=DATE_MODIFY": MOMENT, "<=DATE_MODIFY": MOMENT},
         # Without a zone nobody can say which is later.
