@@ -28,14 +28,15 @@ from airflow_provider_bitrix24.rest.missing_values import (
 from airflow_provider_bitrix24.rest.moments import parse
 from airflow_provider_bitrix24.rest.scalars import native
 
-_TEXTS = frozenset({"string", "text", "url", "crm_status", "crm_currency", "char"})
+#: Types that hold text.
+TEXTS = frozenset({"string", "text", "url", "crm_status", "crm_currency", "char"})
 #: Types that hold the id of an object.
 _IDS = frozenset(
     {"user", "employee", "crm_company", "crm_contact", "crm_lead", "crm_deal", "crm_quote", "crm_category"}
     | {"crm_entity", "iblock_element", "iblock_section"}
 )
 _WHOLE = frozenset({"integer"}) | _IDS
-_SCALARS = _TEXTS | _WHOLE | {"double", "boolean", "date", "datetime", "enumeration"}
+_SCALARS = TEXTS | _WHOLE | {"double", "boolean", "date", "datetime", "enumeration"}
 
 _YES = frozenset({"y", "yes", "true", "1"})
 _NO = frozenset({"n", "no", "false", "0"})
@@ -130,7 +131,7 @@ def _single(field: ItemField, value: Any) -> Any:
         return dates.moment(value, field.name)
     if field.type == "enumeration":
         return _choice(field, value)
-    if field.type in _TEXTS:
+    if field.type in TEXTS:
         return _text(field, value)
     return _number(field, value)
 
@@ -254,7 +255,7 @@ def typed(field: ItemField, value: Any) -> Any:
 
 
 def _typed(field: ItemField, value: Any) -> Any:
-    if value is None or (value == "" and field.type not in _TEXTS):
+    if value is None or (value == "" and field.type not in TEXTS):
         return None
     if field.type == "boolean":
         word = str(value).strip().lower()
@@ -268,7 +269,7 @@ def _typed(field: ItemField, value: Any) -> Any:
         return _typed_moment(field, value)
     if field.type == "money" and (match := _MONEY.fullmatch(str(value))):
         return {"amount": match[1], "currency": match[2].upper()}
-    if field.type in _TEXTS and isinstance(value, (int, float)) and not isinstance(value, bool):
+    if field.type in TEXTS and isinstance(value, (int, float)) and not isinstance(value, bool):
         return str(value)
     return value
 
@@ -304,6 +305,6 @@ def _same_value(field: ItemField, meant: Any, found: Any) -> bool:
     if field.type == "money" and isinstance(found, dict):
         near = abs(float(meant["amount"]) - float(found["amount"])) < _HUNDREDTH
         return near and str(meant["currency"]) == str(found["currency"])
-    if field.type in _TEXTS:
+    if field.type in TEXTS:
         return str(meant).strip() == str(found).strip()
     return bool(meant == found)

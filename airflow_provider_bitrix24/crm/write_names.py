@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from airflow_provider_bitrix24.crm import multifields
 from airflow_provider_bitrix24.crm.entity_types import ENTITY_TYPES
+from airflow_provider_bitrix24.crm.exact_texts import MULTIFIELD, has_float, with_exact_texts
 from airflow_provider_bitrix24.crm.items import fields_of
 from airflow_provider_bitrix24.crm.raw_values import check_fits
 from airflow_provider_bitrix24.crm.unwritable import (
@@ -77,6 +78,37 @@ class FieldNames:
             if isinstance(fields, list) and fields:
                 raise self._not_an_object()
             self._check_item(fields, str(params.get("entityTypeId")))
+
+    def exact(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """
+        Checked params with floats as text where a field of CRM holds text, see :func:`with_exact_texts`.
+
+        :raises ConfigurationError: a float that has lost digits.
+        """
+        if not (self._method.lower().startswith("crm.") and has_float(params)):
+            return dict(params)
+        if not (self._old or self._is_item):
+            return self._others.exact(params)
+        return {
+            name: {
+                field: with_exact_texts(value, self._kind_of(str(field), params), str(field))
+                for field, value in values.items()
+            }
+            if name.lower() in ("fields", "arfields") and isinstance(values, Mapping)
+            else values
+            for name, values in params.items()
+        }
+
+    def _kind_of(self, name: str, params: Mapping[str, Any]) -> str:
+        """The type of a field; empty where the portal does not tell."""
+        if self._old:
+            field = (self._old_fields or {}).get(name)
+            is_own = name in _OLD_MULTIFIELDS and ENTITY_TYPES[self._old[1]] in multifields.OWNERS
+            return MULTIFIELD if is_own else str(field.get("type") or "") if isinstance(field, Mapping) else ""
+        if multifields.is_multifield(name):
+            return MULTIFIELD
+        fields = self._items.get(str(params.get("entityTypeId")))
+        return fields.find(name, "fields").type if fields else ""
 
     def _check_old(self, params: Mapping[str, Any], kind: str) -> None:
         # Old methods read the names of parameters in any case.

@@ -17,6 +17,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from airflow_provider_bitrix24.crm.exact_texts import has_float, with_exact_texts
 from airflow_provider_bitrix24.crm.unwritable import check_is_list, unwritable, why_unwritable
 from airflow_provider_bitrix24.exceptions import ConfigurationError, Forbidden, Invalid, NotFound
 from airflow_provider_bitrix24.rest.encoding import has_reference
@@ -107,6 +108,28 @@ class WrittenFields:
                         check_is_list(name, value, self._method)
                     elif why := self._why_unwritable(name, taken, params):
                         raise unwritable(_subject(taken), name, why, self._method)
+
+    def exact(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Params with floats as text where the portal describes a field of text, see :func:`with_exact_texts`."""
+        made = dict(params)
+        for taken in self._taken:
+            for place, given in made.items():
+                if str(place).lower() == taken.place.lower() and has_float(given):
+                    made[place] = self._exact(given, taken, params)
+        return made
+
+    def _exact(self, given: Any, taken: Taken, params: Mapping[str, Any]) -> Any:
+        if isinstance(given, (list, tuple)):
+            return [self._exact(member, taken, params) for member in given]
+        if not isinstance(given, Mapping):
+            return given
+        described = self._spelled_description(taken, params)
+        values = {}
+        for name, value in given.items():
+            field = described.get(taken.spell(str(name)))
+            kind = str(field.get("type") or field.get("TYPE") or "") if isinstance(field, Mapping) else ""
+            values[name] = with_exact_texts(value, kind.lower(), str(name))
+        return values
 
     def _why_unwritable(self, name: str, taken: Taken, params: Mapping[str, Any]) -> str:
         spelled = taken.spell(name)

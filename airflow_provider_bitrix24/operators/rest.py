@@ -131,7 +131,9 @@ class Bitrix24Operator(Bitrix24BaseOperator):
         check_shapes(name, params, may_empty=self.clear or _is_written_empty(name, written))
         self._check_readers()
         if self.check_fields and version == 2:
-            FieldNames(client, name).check(params)
+            names = FieldNames(client, name)
+            names.check(params)
+            params = names.exact(params)
         again = method.repeat_for(params) != "never"
 
         def ask() -> Any:
@@ -233,7 +235,7 @@ class Bitrix24BatchOperator(Bitrix24BaseOperator):
             may_empty = self.clear or _is_written_empty(method, written_params(command))
             check_shapes(described.name, params, may_empty=may_empty, references=self.references)
         if self.check_fields:
-            self._check_names(client, commands)
+            commands = self._checked(client, commands)
         if not self.references:
             self._warn_of_references(commands)
         unrepeatable = [name for name, command in commands.items() if _is_unrepeatable(client, *command)]
@@ -258,14 +260,21 @@ class Bitrix24BatchOperator(Bitrix24BaseOperator):
         return dict(small_result(outcome, "batch", _LESS_IN_A_BATCH))
 
     @staticmethod
-    def _check_names(client: Client, commands: Mapping[str, tuple[str, Mapping[str, Any]]]) -> None:
+    def _checked(
+        client: Client, commands: Mapping[str, tuple[str, dict[str, Any]]]
+    ) -> dict[str, tuple[str, dict[str, Any]]]:
+        """The commands, with names of fields that the portal takes and floats as text where fields hold text."""
         # Only the run needs it.
         from airflow_provider_bitrix24.crm.write_names import FieldNames
 
         names: dict[str, FieldNames] = {}
+        checked: dict[str, tuple[str, dict[str, Any]]] = {}
         for name, (method, params) in commands.items():
             with of_command(name):
-                names.setdefault(method, FieldNames(client, method)).check(params)
+                of_method = names.setdefault(method, FieldNames(client, method))
+                of_method.check(params)
+                checked[name] = (method, of_method.exact(params))
+        return checked
 
     def _warn_of_references(self, commands: Mapping[str, tuple[str, Mapping[str, Any]]]) -> None:
         """What looks like a reference may be meant as one, or be a user's text that must not become one."""

@@ -26,6 +26,8 @@ _OBJECT = (dict, Mapping)
 _NONE = type(None)
 #: The keys that lead to a value, for messages.
 _Place = tuple[Any, ...]
+#: Below this a float holds every whole number as it is.
+_EXACT = 2**53
 #: Deeper parameters are a mistake, or refer to themselves.
 _DEPTH = 64
 #: Python refuses to write much longer numbers; no portal reads more than 64.
@@ -71,8 +73,9 @@ def plain(value: Any, *, method: str) -> Any:
     """
     ``value`` in JSON's own types: text, numbers, booleans, null, lists, objects.
 
-    A date or a datetime becomes ISO text, a Decimal and a UUID become text. A datetime must have a zone: without one
-    the portal would read it in its server's zone.
+    A float without a fraction becomes a whole number, as long as it is exact. A date or a datetime becomes ISO text, a
+    Decimal and a UUID become text. A datetime must have a zone: without one the portal would read it in its server's
+    zone.
 
     :raises ConfigurationError: a value that JSON cannot express; the message has its place, e.g. ``filter[>id]``.
     """
@@ -98,7 +101,8 @@ def _plain(value: Any, place: _Place, method: str) -> Any:
     if isinstance(value, float):
         if not math.isfinite(value):
             raise _bad(place, method, f"is {value}, which JSON cannot express", "send None for a missing number")
-        return float(value)
+        # As text, in a query string or where the portal keeps text, 12.0 would be another key than 12.
+        return int(value) if value.is_integer() and abs(value) < _EXACT else float(value)
     if len(place) > _DEPTH:
         raise _bad(place, method, "is nested too deeply", "flatten it")
     if isinstance(value, _OBJECT):

@@ -82,6 +82,7 @@ class CallWriter:
         check_structures(self._method, values.values)
         if self._names is not None:
             self._names.check(values.values)
+            values = replace(values, values=self._names.exact(values.values))
         return values
 
     def name(self, row: Mapping[str, Any]) -> RowName:

@@ -1,0 +1,40 @@
+"""Floats where raw writes of CRM hold text: a key that has lost digits, or has an exponent, is another key."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from airflow_provider_bitrix24.crm.values import TEXTS, as_text
+from airflow_provider_bitrix24.rest.scalars import native
+
+#: The type of phones and the like; their entries hold text.
+MULTIFIELD = "crm_multifield"
+_TEXT = TEXTS | {MULTIFIELD}
+
+
+def has_float(value: Any) -> bool:
+    """Whether there is a float in ``value``, at any depth."""
+    value = native(value)
+    if isinstance(value, Mapping):
+        return any(map(has_float, value.values()))
+    return any(map(has_float, value)) if isinstance(value, (list, tuple)) else isinstance(value, float)
+
+
+def with_exact_texts(value: Any, kind: str, place: str) -> Any:
+    """
+    ``value`` with its floats as text, at any depth, where the type of the field is one of text.
+
+    :param place: the field, for the message.
+    :raises ConfigurationError: a float from 2**53 up, which has lost digits.
+    """
+    if kind not in _TEXT:
+        return value
+    value = native(value)
+    if isinstance(value, Mapping):
+        return {name: with_exact_texts(member, kind, f"{place}[{name}]") for name, member in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [with_exact_texts(member, kind, f"{place}[{number}]") for number, member in enumerate(value)]
+    # About NaN and infinity, the encoding says more.
+    return as_text(value, place) if isinstance(value, float) and math.isfinite(value) else value
