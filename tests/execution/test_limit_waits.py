@@ -42,6 +42,12 @@ def portal(shared_portal):
     return shared_portal
 
 
+@pytest.fixture(autouse=True)
+def info(caplog):
+    """A DAG that Airflow 2 ran before has left other levels behind."""
+    caplog.set_level("INFO", logger="airflow_provider_bitrix24")
+
+
 @pytest.fixture
 def naps(portal, connection):
     return Naps(portal)

@@ -282,7 +282,9 @@ def test_a_retry_goes_on_behind_the_last_part_under_the_window_of_the_first_try(
         assert before < {path.name for path in folder.glob("part-*")}
         assert done["watermark"] == plan["watermark"]
         commands = [command for call in portal.calls for command in (call.commands or [call])]
-        bounds = [int(command.params["filter"][">id"]) for command in commands if command.method == LIST]
+        bounds = [command.params["filter"][">id"] for command in commands if command.method == LIST]
+        # The others refer to the page before them.
+        bounds = [int(bound) for bound in bounds if isinstance(bound, (int, str))]
         assert min(bounds) == 500 * len(before)
         # A third try finds it published.
         portal.reset_calls()

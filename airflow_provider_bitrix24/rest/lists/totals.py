@@ -54,8 +54,9 @@ def counts_more(ask: PageRequests, listing: Listing, report: ListReport) -> bool
     except (TransportError, ServerFault, OperationTimeLimit, QueryLimitExceeded) as error:
         log.info("%s: the rows could not be counted (%s).", report.method, error.reason)
         return lacks_rows(report)
-    if _is_count(reply.total, listing):
-        rows = len(rows_in(reply.result, listing.rows))
+    rows = len(rows_in(reply.result, listing.rows))
+    # 0 beside rows is how some methods do not count.
+    if _is_count(reply.total, listing) and (reply.total or not rows):
         if reply.total < rows:
             raise IncompleteList(
                 f"the portal counts {reply.total} rows in an answer that has {rows}, so nothing proves the end",
