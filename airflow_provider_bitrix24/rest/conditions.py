@@ -22,6 +22,8 @@ OPERATORS = re.compile(r"[!=<>@%?~]*")
 _KNOWN = frozenset(
     ("", "=", "!=", "!", ">", ">=", "<", "<=", "><", "!><", "@", "!@", "%", "=%", "%=", "!%", "!=%", "!%=", "?")
 )
+#: Fields whose values in a filter are objects ("crm.activity.list").
+_OF_OBJECTS = frozenset({"BINDINGS"})
 #: Operators with one bound.
 _ONE_BOUND = frozenset({">", ">=", "<", "<="})
 #: Operators under which one id belongs.
@@ -224,7 +226,8 @@ def _check_shape(condition: Condition, value: Any, members: list[Any], place: st
     operator = condition.operator
     is_object = isinstance(value, Mapping) and not all(str(key).isdecimal() for key in value)
     is_list = isinstance(value, (Mapping, list, tuple, set))
-    nested = [member for member in members if isinstance(native(member), (Mapping, list, tuple, set))]
+    shapes = (list, tuple, set) if condition.field in _OF_OBJECTS else (Mapping, list, tuple, set)
+    nested = [member for member in members if isinstance(native(member), shapes)]
     if is_object or nested or (is_list and operator in _ONE_BOUND):
         what = f"has {preview(nested[0])} inside, where one value belongs" if nested else f"is {preview(value)}"
         raise ConfigurationError(

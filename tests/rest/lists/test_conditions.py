@@ -119,6 +119,12 @@ def test_a_condition_that_portals_read_as_another_is_refused_before_anything_is_
     assert portal.connections == 0
 
 
+def test_the_bindings_of_activities_are_objects() -> None:
+    check_conditions({"BINDINGS": [{"OWNER_TYPE_ID": 2, "OWNER_ID": 7}, {"OWNER_TYPE_ID": 3}]}, "the filter")
+    with pytest.raises(ConfigurationError, match="inside, where one value belongs"):
+        check_conditions({"BINDINGS": [[{"OWNER_TYPE_ID": 2}]]}, "the filter")
+
+
 @pytest.mark.parametrize("word", ["XOR", "||", "", None, True, 1])
 def test_a_group_is_joined_by_and_or_or(portal: Sandbox, client: Client, word: Any) -> None:
     for filter_ in (
