@@ -1,8 +1,10 @@
 """
 Values of the old methods of CRM that cannot be what their field holds: the portal silently stores 0, cuts them or drops
-them. Whatever may be right passes: empty values, dates in the portal's own format, codes of stages.
+them. Whatever may be right passes: empty values, codes of stages. Days, moments and flags of ``crm.item.*`` are checked
+too.
 
-Source: the types of ``crm.deal.fields`` and its sisters.
+Source: the types of ``crm.deal.fields`` and its sisters, and the server's source: a day or moment that is not ISO text
+is ignored; in ``crm.item.*``, ``true``, ``"true"``, ``"Y"`` and ``"y"`` mean yes, and anything else no.
 """
 
 from __future__ import annotations
@@ -14,10 +16,19 @@ from typing import Any
 from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.rest.encoding import has_reference
 from airflow_provider_bitrix24.rest.message_parts import preview
+from airflow_provider_bitrix24.rest.moments import parse
+from airflow_provider_bitrix24.rest.scalars import native
 
 _IDS = frozenset({"user", "employee", "crm_company", "crm_contact", "crm_deal", "crm_lead", "crm_quote"})
 _NUMBERS = frozenset({"integer", "double"})
 _NUMBER = re.compile(r"\s*[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?\s*")
+_MOMENTS = frozenset({"date", "datetime"})
+#: What flags take by type, as text; user fields of the old methods take 1 too.
+_FLAGS = {
+    "char": frozenset({"Y", "N"}),
+    "boolean": frozenset({"Y", "y", "N", "n", "true", "false", "0"}),
+    "old boolean": frozenset({"Y", "y", "N", "n", "true", "false", "0", "1"}),
+}
 #: One value, whatever it is.
 _PLAIN = _IDS | _NUMBERS | {"string", "date", "datetime", "crm_status", "crm_currency", "char"}
 
@@ -32,9 +43,29 @@ def check_fits(name: str, description: Any, value: Any, method: str) -> None:
         raise _misfit(name, value, "and the portal takes a list there", f'write {{"{name}": [{value}]}}', method)
     if not several and kind in _PLAIN and isinstance(value, (list, tuple, Mapping)) and value:
         raise _misfit(name, value, f"and the field holds one value of the type {kind}", "give one value", method)
+    check_moments_and_flags(name, "old boolean" if kind == "boolean" else kind, value, method)
     for member in value if several and isinstance(value, (list, tuple)) else (value,):
         if isinstance(member, str) and member.strip() and not has_reference(member):
             _check_text(name, kind, member, description, method)
+
+
+def check_moments_and_flags(name: str, kind: str, value: Any, method: str) -> None:
+    """:raises ConfigurationError: a day, a moment or a flag that the portal would ignore, or take for another."""
+    if kind not in _MOMENTS and kind not in _FLAGS:
+        return
+    for member in value if isinstance(value, (list, tuple)) else (value,):
+        given = native(member)
+        if not given or not isinstance(given, (str, int, float)) or has_reference(given):
+            # Nothing clears, dates and times are written as ISO text.
+            continue
+        text = str(given)
+        if kind in _MOMENTS and text.strip() and (isinstance(given, (int, float)) or parse(text) is None):
+            form = "2026-12-31" if kind == "date" else "2026-12-31T09:30:00+03:00"
+            raise _misfit(
+                name, given, "and the field holds a day or a moment that there is", f"write e.g. {form}", method
+            )
+        if kind in _FLAGS and not isinstance(given, bool) and text not in _FLAGS[kind]:
+            raise _misfit(name, given, "and the field holds yes or no", 'write "Y" or "N"', method)
 
 
 def _check_text(name: str, kind: str, text: str, description: Mapping[str, Any], method: str) -> None:
@@ -42,8 +73,6 @@ def _check_text(name: str, kind: str, text: str, description: Mapping[str, Any],
         raise _misfit(name, text, "and the field holds a number", "write digits, with a point for decimals", method)
     if kind in _IDS and not _NUMBER.fullmatch(text):
         raise _misfit(name, text, "and the field holds an id", "give the id, a whole number", method)
-    if kind in ("date", "datetime") and not re.search(r"\d", text):
-        raise _misfit(name, text, "and the field holds a moment", "write e.g. 2026-12-31", method)
     items = description.get("items")
     if kind == "enumeration" and isinstance(items, list):
         ids = {str(item["ID"]): item.get("VALUE") for item in items if isinstance(item, Mapping) and "ID" in item}

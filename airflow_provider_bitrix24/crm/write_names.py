@@ -17,7 +17,7 @@ from airflow_provider_bitrix24.crm import multifields
 from airflow_provider_bitrix24.crm.entity_types import ENTITY_TYPES
 from airflow_provider_bitrix24.crm.exact_texts import MULTIFIELD, has_float, with_exact_texts
 from airflow_provider_bitrix24.crm.items import fields_of
-from airflow_provider_bitrix24.crm.raw_values import check_fits
+from airflow_provider_bitrix24.crm.raw_values import check_fits, check_moments_and_flags
 from airflow_provider_bitrix24.crm.unwritable import (
     check_is_list,
     is_imported,
@@ -192,6 +192,7 @@ class FieldNames:
                 fields.check_writable(field, "fields", purpose)
                 if field.is_multiple:
                     check_is_list(name, value, self._method)
+                check_moments_and_flags(name, field.type, value, self._method)
 
     def _check_entries(self, name: str, value: Any) -> None:
         members = list(value.values()) if isinstance(value, Mapping) else value

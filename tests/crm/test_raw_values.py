@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date, datetime, timezone
 from typing import Any
 
 import pytest
@@ -42,7 +43,26 @@ REFUSED: list[tuple[tuple[str, dict[str, Any]], str]] = [
     (deal(CONTACT_ID=[1, 2]), "the field holds one value of the type crm_contact"),
     (deal(CONTACT_IDS=5), 'write {"CONTACT_IDS": [5]}'),
     (deal(CONTACT_IDS=["Ann"]), "the field holds an id"),
-    (deal(CLOSEDATE="soon"), "the field holds a moment"),
+    (deal(CLOSEDATE="soon"), "the field holds a day or a moment that there is"),
+    (deal(CLOSEDATE="31.01.2027"), "write e.g. 2026-12-31"),
+    (deal(CLOSEDATE="01/31/2027"), "CLOSEDATE is '01/31/2027'"),
+    (deal(CLOSEDATE="2027-02-31"), "CLOSEDATE is '2027-02-31'"),
+    (deal(CLOSEDATE=20270131), "CLOSEDATE is 20270131"),
+    (deal(BEGINDATE="2027-01-31T25:00:00"), "BEGINDATE is '2027-01-31T25:00:00'"),
+    (deal(UF_CRM_1700000007="31.01.2027 09:30:00"), "write e.g. 2026-12-31T09:30:00+03:00"),
+    (("crm.contact.add", {"fields": {"NAME": "x", "BIRTHDATE": "31.12.1990"}}), "BIRTHDATE is '31.12.1990'"),
+    (("crm.contact.add", {"fields": {"NAME": "x", "BIRTHDATE": "1990-13-01"}}), "BIRTHDATE is '1990-13-01'"),
+    (item({"closedate": "31.01.2027"}), "closedate is '31.01.2027'"),
+    (item({"birthdate": "2027-02-31"}, 3, "add"), "birthdate is '2027-02-31'"),
+    (item({"CLOSEDATE": "tomorrow"}), "CLOSEDATE is 'tomorrow'"),
+    (item({"title": "x", "createdTime": "01.01.2026"}, 4, "import"), "createdTime is '01.01.2026'"),
+    (deal(CLOSED="yes"), "CLOSED is 'yes', and the field holds yes or no"),
+    (deal(OPENED="true"), 'write "Y" or "N"'),
+    (deal(OPENED=1), "OPENED is 1"),
+    (("crm.contact.add", {"fields": {"NAME": "x", "EXPORT": "No"}}), "EXPORT is 'No'"),
+    (deal(UF_CRM_1700000001="yes"), "UF_CRM_1700000001 is 'yes'"),
+    (item({"opened": "yes"}), "opened is 'yes'"),
+    (item({"opened": 1}), "opened is 1"),
     (deal(TITLE=["a", "b"]), "TITLE is ['a', 'b'], and the field holds one value"),
     (deal(TITLE={"a": 1}), "give one value"),
     (deal(**{CHOICE: "No such choice"}), "the field takes the id of a choice: "),
@@ -63,9 +83,19 @@ REFUSED: list[tuple[tuple[str, dict[str, Any]], str]] = [
 ]  # fmt: skip
 
 TAKEN: list[tuple[str, dict[str, Any]]] = [
-    deal(OPPORTUNITY="1000.50", COMPANY_ID="7", CONTACT_IDS=["1", 2], CLOSEDATE="31.12.2026", BEGINDATE="2026-12-31"),
+    deal(
+        OPPORTUNITY="1000.50",
+        COMPANY_ID="7",
+        CONTACT_IDS=["1", 2],
+        CLOSEDATE="2026-12-31T09:30:00+03:00",
+        BEGINDATE="2026-12-31",
+    ),
     deal(OPPORTUNITY=-5, COMPANY_ID=0, CONTACT_IDS=[], CLOSEDATE="", COMMENTS="12,5", OPENED=True, PROBABILITY="1e1"),
     deal(OPPORTUNITY="$result[sum]", COMPANY_ID=None, CONTACT_ID=False, TITLE=5, STAGE_ID="C5:MY_STAGE"),
+    deal(CLOSEDATE=None, BEGINDATE="$result[day]", OPENED="Y", CLOSED=False, UF_CRM_1700000001="1"),
+    deal(CLOSEDATE=date(2026, 12, 31), BEGINDATE="2026-12-31 09:30", UF_CRM_1700000007="2026-12-31T09:30:00Z"),
+    item({"closedate": "2026-12-31", "begindate": "", "opened": True}),
+    item({"closedate": datetime(2026, 12, 31, tzinfo=timezone.utc), "opened": "n", "isManualOpportunity": "0"}),
     deal(**{CHOICE: "46", NUMBER: 1.5, SEVERAL: ["a"]}),
     ("crm.deal.update", {"id": 1, "fields": {}}),
     ("crm.deal.add", {"fields": {"TITLE": "x"}, "params": {"REGISTER_SONET_EVENT": "Y"}}),
@@ -106,7 +136,17 @@ def test_what_may_be_right_passes(call: tuple[str, dict[str, Any]], client: Clie
     check(client, *call)
 
 
-@pytest.mark.parametrize("call", [deal(OPPORTUNITY="12,5"), item({"title": "y", "Title": "z"}), item({"fm": "+1"}, 4)])
+@pytest.mark.parametrize(
+    "call",
+    [
+        deal(OPPORTUNITY="12,5"),
+        deal(CLOSEDATE="31.01.2027"),
+        deal(CLOSED="yes"),
+        item({"closedate": "2027-02-31"}),
+        item({"title": "y", "Title": "z"}),
+        item({"fm": "+1"}, 4),
+    ],
+)
 def test_every_operator_refuses_them(call: tuple[str, dict[str, Any]], portal: Sandbox, connection: None) -> None:
     method, params = call
     says = "silently|the same field"
