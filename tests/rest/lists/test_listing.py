@@ -80,7 +80,7 @@ def test_an_own_bound_is_where_the_list_begins(value: Any, bound: int) -> None:
 
 @pytest.mark.parametrize("value", [True, -1, 1.5, "x", [1], "1000.0", "１", "9" * 5000])
 def test_a_bound_that_is_not_a_number_is_refused(value: Any) -> None:
-    with pytest.raises(ConfigurationError, match="not a whole number"):
+    with pytest.raises(ConfigurationError, match=r"not a whole number|write one value"):
         listing(DEALS, {"filter": {">ID": value}})
 
 
