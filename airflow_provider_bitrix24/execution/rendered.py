@@ -188,18 +188,24 @@ def _is_text_of_data(literal: Mapping[str, Any], name: str, value: Any) -> bool:
     return isinstance(value, str) and bool(value.strip()) and not isinstance(literal.get(name), str)
 
 
-def check_filter(params: Mapping[str, Any], written: Any, place: str, method: Method) -> None:
+def check_filter(
+    params: Mapping[str, Any], written: Any, place: str, method: Method, *, sent_as_it_is: bool = False
+) -> None:
     """
     Check the filter among a method's parameters, see :func:`check_conditions` and :func:`check_texts`.
 
     :param written: the parameters as the DAG file has them.
     :param place: the argument, for messages.
-    :raises ConfigurationError: the filter would not mean what it says.
+    :param sent_as_it_is: no list reads the parameters, which knows a filter in any case and refuses a misspelt one.
+    :raises ConfigurationError: the filter would not mean what it says, or would be ignored under a misspelt name.
     """
     # Only the run needs it.
-    from airflow_provider_bitrix24.rest.conditions import check_conditions
+    from airflow_provider_bitrix24.rest.conditions import check_conditions, check_filter_name
 
     written = from_json(written)
+    if sent_as_it_is and method.rows is not None:
+        exact = method.rows.case_sensitive
+        check_filter_name(params, method.rows.filter, method=method.name, place=place, exact=exact)
     for name, filter_ in params.items():
         if name.lower() != "filter":
             continue

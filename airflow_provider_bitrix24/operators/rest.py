@@ -125,7 +125,7 @@ class Bitrix24Operator(Bitrix24BaseOperator):
         params = parameters_of(name, self.method_params, "method_params")
         check_is_read(name)
         written = from_json(self.as_written("method_params"))
-        check_filter(params, written, "method_params", method)
+        check_filter(params, written, "method_params", method, sent_as_it_is=True)
         check_lost_values(params, written, "method_params", method, clear=self.clear)
         check_structures(method, params)
         check_shapes(name, params, may_empty=self.clear or _is_written_empty(name, written))
@@ -226,7 +226,7 @@ class Bitrix24BatchOperator(Bitrix24BaseOperator):
         for name, (method, params) in commands.items():
             command = written.get(name) if isinstance(written, Mapping) else None
             described = client.method(method)
-            check_filter(params, written_params(command), f"commands[{name}]", described)
+            check_filter(params, written_params(command), f"commands[{name}]", described, sent_as_it_is=True)
             check_lost_values(params, written_params(command), f"commands[{name}]", described, clear=self.clear)
             with of_command(name):
                 if method.lower() != "batch":

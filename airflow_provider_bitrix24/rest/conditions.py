@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import difflib
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
@@ -63,6 +64,30 @@ class _Group:
     conditions: list[Condition]
     groups: list[Any]
     is_window: bool = True
+
+
+def check_filter_name(
+    params: Mapping[str, Any], name: str | None, *, method: str, place: str = "", exact: bool = False
+) -> None:
+    """
+    Refuse a misspelt filter: portals ignore a parameter that they do not know, and return every row.
+
+    :param name: the filter as the method spells it; None if it has none.
+    :param place: the argument that holds ``params``, for messages.
+    :param exact: the method reads no other spelling, see ``Rows.case_sensitive``.
+    :raises ConfigurationError: a parameter is nearly called so.
+    """
+    if name is None or name in params or (not exact and any(given.lower() == name.lower() for given in params)):
+        return
+    for given, value in params.items():
+        is_filter = isinstance(value, (Mapping, list, tuple)) or is_written_structure(value)
+        if is_filter and difflib.get_close_matches(given.lower(), [name.lower()], cutoff=0.8):
+            where = f" in {place}" if place else ""
+            raise ConfigurationError(
+                f"{given!r}{where} is not a parameter of this method: the portal would ignore it and return every row",
+                method=method,
+                next_step=f"did you mean {name}?",
+            )
 
 
 def check_conditions(filter_: Any, place: str, *, method: str = "", drops_empty_lists: bool = False) -> None:

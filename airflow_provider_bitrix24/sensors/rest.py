@@ -94,7 +94,7 @@ class Bitrix24Sensor(Bitrix24BaseSensor):
                 next_step="wait with a method such as crm.item.get, and change things in a task of their own",
             )
         written = self.as_written("method_params")
-        check_filter(params, written, "method_params", method)
+        check_filter(params, written, "method_params", method, sent_as_it_is=True)
         check_lost_values(params, written, "method_params", method)
         check_structures(method, params)
         client.check_list(method.name, params)

@@ -41,6 +41,38 @@ def test_the_result_of_any_method_goes_to_xcom(portal, connection):
     assert portal.calls[-1].params == {"entityTypeId": 2, "id": 1}
 
 
+MISSPELT = {
+    "filters": ("crm.deal.list", {"filters": {"ID": 1}}, "filter"),
+    "a letter lost": ("crm.deal.list", {"fiter": {"ID": 1}}, "filter"),
+    "letters swapped": ("crm.contact.list", {"FITLER": {"ID": 1}, "select": ["ID"]}, "filter"),
+    "as text": ("crm.deal.list", {"filters": '{"ID": 1}'}, "filter"),
+    "an empty one": ("crm.deal.list", {"filters": {}}, "filter"),
+    "capitals in old users": ("user.get", {"FILTERS": {"ID": 1}}, "FILTER"),
+    "capitals for a controller": ("crm.item.list", {"entityTypeId": 2, "FILTER": {"id": 1}}, "filter"),
+    "tasks": ("tasks.task.list", {"Filter": {"ID": 1}}, "filter"),
+}
+
+
+@pytest.mark.parametrize(("method", "params", "meant"), MISSPELT.values(), ids=MISSPELT)
+def test_a_misspelt_filter_does_not_return_everything(method, params, meant, portal, connection):
+    written = next(name for name in params if name.lower().startswith("fi"))
+    message = (
+        f"{method}: '{written}' in %s is not a parameter of this method: the portal would ignore it and return every"
+    )
+    alone = failure_of(Bitrix24Operator, method=method, method_params=params)
+    assert message % "method_params" in alone
+    assert f"did you mean {meant}?" in alone
+    batch = failure_of(Bitrix24BatchOperator, commands={"me": ["profile"], "them": [method, params]})
+    assert message % "commands[them]" in batch
+    assert portal.requests == 0
+
+
+@pytest.mark.parametrize("name", ["filter", "FILTER", "Filter"])
+def test_old_methods_read_a_filter_in_any_case(name, portal, connection):
+    (deal,) = run(Bitrix24Operator, method="crm.deal.list", method_params={name: {"ID": 1}, "select": ["ID"]})
+    assert deal == {"ID": "1"}
+
+
 LARGE = json.dumps({"result": {"item": {"id": 7, "text": "x" * 60_000}}}).encode()
 
 

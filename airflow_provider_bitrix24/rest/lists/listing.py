@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.methods import Method, Rows
-from airflow_provider_bitrix24.rest.conditions import OPERATORS, check_conditions
+from airflow_provider_bitrix24.rest.conditions import OPERATORS, check_conditions, check_filter_name
 from airflow_provider_bitrix24.rest.encoding import as_params, no_two_spellings, plain
 from airflow_provider_bitrix24.rest.message_parts import preview
 from airflow_provider_bitrix24.rest.positional import by_name, in_order
@@ -41,7 +40,7 @@ class Listing:
         check_structures(method, given)
         self.params = self._normalised(plain(given, method=self.name))
         self._check_own_parameters()
-        self._check_misspelt_filter()
+        check_filter_name(self.params, self.rows.filter, method=self.name)
         self._gather_filter()
         self._check_filter()
         self.id_was_added = self._select_id()
@@ -84,17 +83,6 @@ class Listing:
                         f"{name!r} is set by the client to {value!r}: only in order of id can a list be proven whole",
                         "leave it out, and sort the rows afterwards",
                     )
-
-    def _check_misspelt_filter(self) -> None:
-        """Refuse a misspelt filter: portals ignore a parameter that they do not know, and return every row."""
-        if not self.rows.filter or self.rows.filter in self.params:
-            return
-        for name, value in self.params.items():
-            if isinstance(value, (dict, list)) and difflib.get_close_matches(name.lower(), ["filter"], cutoff=0.8):
-                raise self._fail(
-                    f"{name!r} is not a parameter of this method: the portal would ignore it and return every row",
-                    f"did you mean {self.rows.filter}?",
-                )
 
     def _gather_filter(self) -> None:
         """
