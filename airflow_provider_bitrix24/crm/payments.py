@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitrix24.crm.entity_types import WITH_PAYMENTS, entity_type_id
-from airflow_provider_bitrix24.exceptions import Bitrix24Error
+from airflow_provider_bitrix24.exceptions import Bitrix24Error, ConfigurationError
 from airflow_provider_bitrix24.rest.message_parts import preview
+from airflow_provider_bitrix24.rest.scalars import native
 
 if TYPE_CHECKING:
     from airflow_provider_bitrix24.rest.client import Client
@@ -19,6 +20,8 @@ FIND_PAYMENT_ID = (
     "the id is not the number that the portal shows (3653/1): "
     "crm.item.payment.list with entityTypeId and entityId of the deal gives id and accountNumber of its payments"
 )
+
+_IDS_IN_A_FILTER = 500
 
 _WHOLE = {"id", "empPaidId", "paySystemId", "paymentId", "rowId", "deliveryId"}
 _NUMBER = {"sum", "quantity"}
@@ -51,13 +54,66 @@ def payment_conditions(conditions: Mapping[str, Any]) -> dict[str, Any]:
     """
     A filter of payments in which True and False are Y and N, as payments have them: ``false`` would find none.
 
-    :raises ConfigurationError: a condition has no value, or a group no condition: it might choose every payment.
+    :raises ConfigurationError: a condition has no value, or a group no condition: it might choose every payment; a
+        condition on ``paid`` that is neither a boolean nor Y or N.
     """
     # Only the run needs it.
     from airflow_provider_bitrix24.rest.conditions import check_conditions
 
     check_conditions(conditions, "payment_filter", drops_empty_lists=True)
-    return {name: ("Y" if value else "N") if isinstance(value, bool) else value for name, value in conditions.items()}
+    return _with_flags(conditions)
+
+
+def _with_flags(conditions: Mapping[Any, Any]) -> dict[str, Any]:
+    """Conditions, in groups to any depth, whose booleans are Y and N."""
+    # Only the run needs it.
+    from airflow_provider_bitrix24.rest.conditions import OPERATORS
+
+    ready: dict[str, Any] = {}
+    for name, value in ((str(name), native(value)) for name, value in conditions.items()):
+        if name.isdecimal():
+            groups = value if isinstance(value, (list, tuple)) else [value]
+            inner = [_with_flags(group) if isinstance(group, Mapping) else group for group in groups]
+            ready[name] = inner if groups is value else inner[0]
+            continue
+        is_flag = OPERATORS.sub("", name, count=1) == "paid"
+        if isinstance(value, (list, tuple, set)):
+            ready[name] = [_flag(member, name) if is_flag else _plain_flag(member) for member in value]
+        else:
+            ready[name] = _flag(value, name) if is_flag else _plain_flag(value)
+    return ready
+
+
+def _plain_flag(value: Any) -> Any:
+    return ("Y" if value else "N") if isinstance(value, bool) else value
+
+
+def _flag(value: Any, name: str) -> str:
+    value = _plain_flag(native(value))
+    word = value.strip().upper() if isinstance(value, str) else None
+    if word not in ("Y", "N"):
+        raise ConfigurationError(
+            f"{name!r} in payment_filter is {preview(value)}, and would find no payment",
+            next_step="write Y or N, true or false",
+        )
+    return word
+
+
+def not_found(client: Client, type_id: Any, entity_ids: Iterable[int]) -> list[int]:
+    """
+    Ids of the deals or invoices that are not there, or that the connection's user may not see.
+
+    Source: ``crm.item.payment.list`` answers an empty list for them, as for one without payments.
+    """
+    wanted = list(entity_ids)
+    if not wanted:
+        return []
+    named: dict[str, Any] = {"entityTypeId": kind_with_payments(type_id, "entity_type_id"), "select": ["id"]}
+    there: set[int] = set()
+    for start in range(0, len(wanted), _IDS_IN_A_FILTER):
+        conditions = {"@id": wanted[start : start + _IDS_IN_A_FILTER]}
+        there.update(int(row["id"]) for row in client.list("crm.item.list", {**named, "filter": conditions}))
+    return [entity_id for entity_id in wanted if entity_id not in there]
 
 
 def added_id(client: Client, method: str, params: Mapping[str, Any]) -> int:

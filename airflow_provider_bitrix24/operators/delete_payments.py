@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -9,6 +10,7 @@ from airflow_provider_bitrix24.crm.payments import (
     FIND_PAYMENT_ID,
     id_in,
     kind_with_payments,
+    not_found,
     payment_conditions,
     payment_owner,
 )
@@ -24,12 +26,18 @@ from airflow_provider_bitrix24.execution.arguments import (
 )
 from airflow_provider_bitrix24.execution.literals import Check
 from airflow_provider_bitrix24.hooks.airflow_outcome import airflow_outcome
+from airflow_provider_bitrix24.rest.message_parts import preview
 from airflow_provider_bitrix24.rows.base_operator import Bitrix24BaseWriteOperator, RowArguments
 
 if TYPE_CHECKING:
     from airflow_provider_bitrix24.execution.checkpoint import Checkpoint
     from airflow_provider_bitrix24.rest.client import Client
     from airflow_provider_bitrix24.rows.row_writer import RowWriter
+
+log = logging.getLogger(__name__)
+
+#: Most ids that the summary names; it must fit into XCom.
+_MOST_NOT_FOUND = 100
 
 
 def _payment_filter(value: Any, name: str) -> None:
@@ -50,11 +58,14 @@ class Bitrix24DeletePaymentsOperator(Bitrix24BaseWriteOperator):
     find is ``missing_or_deleted_earlier``; with ``entity_ids`` it does not even look for it, and ``deleted_earlier`` is
     null. A portal that answers alike for "not found" and "no right" adds ``denied_or_deleted_earlier``.
 
+    Where some of ``entity_ids`` are not there, or the connection's user may not see them, the summary has
+    ``"entities_not_found": {"count": 1, "first": [999]}`` too, with up to 100 ids, and the log has a warning.
+
     :param payment_ids: ids of payments, a list or its JSON text; templated. Either this or ``entity_ids``.
     :param entity_ids: ids of deals or invoices whose payments are deleted; templated.
     :param entity_type_id: their kind, ``"deal"`` or ``"invoice"``, ``2`` or ``31``; templated.
     :param payment_filter: which of the payments of ``entity_ids``, in the form of ``crm.item.payment.list``, e.g.
-        ``{"=paid": "N"}``; templated.
+        ``{"=paid": "N"}``; ``paid`` takes booleans, Y and N; templated.
     :param missing_ok: a payment that is not there is not a failure.
     :param on_error: ``"fail"`` sends no further step after the first failure, waits for those under way (1 to
         ``parallel`` of 50 payments each) and fails the task; ``"continue"`` goes on and returns the counts. What stops
@@ -78,6 +89,9 @@ class Bitrix24DeletePaymentsOperator(Bitrix24BaseWriteOperator):
         *Bitrix24BaseWriteOperator.template_fields,
     )
     template_fields_renderers: ClassVar[dict[str, str]] = {"payment_filter": "json"}
+
+    #: Those of ``entity_ids`` that are not there.
+    _not_found: Sequence[int] = ()
 
     literal_checks: ClassVar[Mapping[str, Check]] = {
         "entity_type_id": kind_with_payments,
@@ -138,8 +152,20 @@ class Bitrix24DeletePaymentsOperator(Bitrix24BaseWriteOperator):
         key = f"plan_{self.arguments_digest()}"
         plan = memory.numbers(key)
         if plan is None:
-            plan = self._within_limit(self._listed(client, self._filter()))
+            listed = self._listed(client, self._filter())
+            plan = self._within_limit(list(listed))
+            without = self._owners().keys() - listed.values()
+            self._not_found = not_found(client, self.entity_type_id, sorted(without))
+            memory.put_numbers(f"not_found_{key}", self._not_found)
             memory.put_numbers(key, plan)
+        else:
+            self._not_found = memory.numbers(f"not_found_{key}") or ()
+        if self._not_found:
+            log.warning(
+                "%d of entity_ids are not there, or the connection's user may not see them: %s",
+                len(self._not_found),
+                preview(self._not_found),
+            )
         return plan
 
     def writer(self, client: Client, *, remembers: bool) -> RowWriter:
@@ -150,10 +176,14 @@ class Bitrix24DeletePaymentsOperator(Bitrix24BaseWriteOperator):
         return PaymentDeleter(client, missing_ok=self.missing_ok, remembers=remembers, left=left)
 
     def more_of_summary(self, *, remembers: bool) -> dict[str, Any]:
-        if remembers or self.entity_ids is None:
-            return {}
-        self.log.warning("What an earlier try deleted is not counted: nothing remembers it.")
-        return {"deleted_earlier": None}
+        more: dict[str, Any] = {}
+        if self._not_found:
+            first = list(self._not_found[:_MOST_NOT_FOUND])
+            more["entities_not_found"] = {"count": len(self._not_found), "first": first}
+        if not remembers and self.entity_ids is not None:
+            self.log.warning("What an earlier try deleted is not counted: nothing remembers it.")
+            more["deleted_earlier"] = None
+        return more
 
     def _within_limit(self, plan: list[int]) -> list[int]:
         too_many = self.too_many(len(plan))
@@ -178,8 +208,8 @@ class Bitrix24DeletePaymentsOperator(Bitrix24BaseWriteOperator):
         """How a call names each of the objects."""
         return {owner: payment_owner(self.entity_type_id, owner) for owner in ids(self.entity_ids, "entity_ids")}
 
-    def _listed(self, client: Client, wanted: dict[str, Any]) -> list[int]:
-        """Ids of the payments that the objects have now."""
+    def _listed(self, client: Client, wanted: dict[str, Any]) -> dict[int, int]:
+        """Ids of the payments that the objects have now, each with the object's."""
         params = {owner: {**named, **({"filter": wanted} if wanted else {})} for owner, named in self._owners().items()}
         rows = client.children("crm.item.payment.list", list(params), params.__getitem__)
-        return list(dict.fromkeys(id_in(row) for _, row in rows))
+        return {id_in(row): owner for owner, row in rows}

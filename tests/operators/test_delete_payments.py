@@ -101,6 +101,37 @@ def test_the_payments_of_deals_go_as_far_as_the_filter_lets_them(payment_filter,
     assert summary["deleted"] == summary["rows"] == portal.executed(DELETE) > 1
 
 
+@pytest.mark.parametrize("dry_run", [True, False])
+@pytest.mark.parametrize(("type_id", "there"), [("deal", 4), ("invoice", 1)])
+def test_objects_that_are_not_there_are_reported(type_id, there, dry_run, portal, connection, caplog):
+    arguments = {"entity_type_id": type_id, "payment_filter": {"=sum": 987654}, "dry_run": dry_run}
+    summary = delete(entity_ids=[888_888, there, 999_999], **arguments)
+    assert summary["rows"] == 0
+    assert summary["entities_not_found"] == {"count": 2, "first": [888_888, 999_999]}
+    assert "2 of entity_ids are not there, or the connection's user may not see them: [888888, 999999]" in caplog.text
+    assert "entities_not_found" not in delete(entity_ids=[there], **arguments)
+
+
+def test_only_some_of_many_objects_that_are_not_there_are_named(portal, connection):
+    summary = delete(entity_ids=range(900_000, 900_620), entity_type_id="deal")
+    assert summary["entities_not_found"] == {"count": 620, "first": list(range(900_000, 900_100))}
+
+
+def test_objects_with_payments_are_not_looked_for(portal, connection):
+    portal.add_payment(2)
+    assert delete(entity_ids=[2])["deleted"] > 0
+    assert portal.count("crm.item.list") == 0
+
+
+def test_a_retry_still_reports_the_objects_that_were_not_there(portal, connection, monkeypatch):
+    portal.add_payment(2)
+    given = {"entity_ids": [2, 999_999], "given": context(store=StateStore())}
+    killed(portal, monkeypatch, 1, **given)
+    looked = portal.count("crm.item.list")
+    assert delete(**given)["entities_not_found"] == {"count": 1, "first": [999_999]}
+    assert portal.count("crm.item.list") == looked == 1
+
+
 def test_payments_of_invoices_go_too(portal, connection):
     Client(portal_of(portal)).call("crm.item.payment.add", {"entityTypeId": 31, "entityId": 1})
     invoices = [row["id"] for row in portal.payments() if row["entityTypeId"] == 31 and row["entityId"] == 1]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import numpy as np
 import pytest
 
 from airflow_provider_bitrix24._compat import AirflowFailException
@@ -85,6 +86,49 @@ def test_a_filter_takes_true_and_false(paid, portal, connection):
     assert (there[paid] in result, there[not paid] in result) == (True, False)
     arguments = {"entity_ids": [1], "payment_filter": json.dumps({"=paid": paid}), "dry_run": True}
     assert [row["id"] for row in run(Bitrix24DeletePaymentsOperator, **arguments)["outcomes"]] == result
+
+
+@pytest.mark.parametrize(
+    ("condition", "is_paid"),
+    [
+        ({"=paid": "y"}, True),
+        ({"paid": " n "}, False),
+        ({"!paid": True}, False),
+        ({"!=paid": "y"}, False),
+        ({"@paid": [True]}, True),
+        ({"@paid": ["n"]}, False),
+        ({"=paid": np.bool_(False)}, False),
+    ],
+)
+def test_paid_is_a_boolean_or_a_letter_in_any_case(condition, is_paid, portal, connection):
+    there = {True: portal.add_payment(1, paid=True), False: portal.add_payment(1)}
+    result = run(Bitrix24ListPaymentsOperator, entity_id=1, payment_filter=condition, ids_only=True)
+    assert (there[is_paid] in result, there[not is_paid] in result) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("condition", "shown"),
+    [
+        ({"=paid": 0}, "'=paid' in payment_filter is 0"),
+        ({"=paid": 1}, "'=paid' in payment_filter is 1"),
+        ({"=paid": "false"}, "is 'false'"),
+        ({"paid": "maybe"}, "is 'maybe'"),
+        ({"=paid": ""}, "is ''"),
+        ({"!paid": "yes"}, "is 'yes'"),
+        ({"@paid": ["Y", "0"]}, "'@paid' in payment_filter is '0'"),
+        ({"0": {"logic": "OR", "0": {"=paid": 0}, "1": {"=id": 1}}}, "'=paid' in payment_filter is 0"),
+    ],
+)
+def test_another_value_for_paid_would_find_nothing_and_is_refused(condition, shown, portal, connection):
+    for given in (condition, json.dumps(condition)):
+        for operator, arguments in (
+            (Bitrix24ListPaymentsOperator, {"entity_id": 1}),
+            (Bitrix24DeletePaymentsOperator, {"entity_ids": [1]}),
+        ):
+            failure = failure_of(operator, **arguments, payment_filter=given)
+            assert shown in failure
+            assert "and would find no payment: write Y or N, true or false" in failure
+    assert portal.requests == 0
 
 
 @pytest.mark.parametrize("name", ["payed", "PAID"])
