@@ -19,7 +19,7 @@ from airflow_provider_bitrix24.crm import dates
 from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.rest.message_parts import preview
 from airflow_provider_bitrix24.rest.missing_values import (
-    from_json,
+    is_json,
     is_missing,
     is_written_structure,
     nothing_hint,
@@ -141,9 +141,13 @@ def _is_written_list(value: Any) -> bool:
     if not is_written_structure(value):
         return False
     try:
-        return isinstance(ast.literal_eval(value.strip()), (list, tuple)) or isinstance(from_json(value), list)
+        return isinstance(ast.literal_eval(value.strip()), (list, tuple)) or _is_json_list(value)
     except (ValueError, SyntaxError, MemoryError, RecursionError):
-        return isinstance(from_json(value), list)
+        return _is_json_list(value)
+
+
+def _is_json_list(value: str) -> bool:
+    return value.strip().startswith("[") and is_json(value)
 
 
 def _misfit(field: ItemField, value: Any, takes: str, hint: str = "") -> ConfigurationError:

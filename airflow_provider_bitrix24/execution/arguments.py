@@ -96,7 +96,7 @@ def parameters(value: Any, name: str) -> dict[str, Any]:
     """
     if value is None:
         return {}
-    decoded = from_json(value)
+    decoded = from_json(value, name)
     if not isinstance(decoded, Mapping) or not all(isinstance(key, str) for key in decoded):
         # Nothing else is shown: it may hold a secret.
         shown = f", but {preview(value)}" if nothing_hint(value) else ""
@@ -138,7 +138,7 @@ def ids(value: Any, name: str, hint: str = "") -> list[int]:
     :param hint: how to find the ids, for the message.
     :raises ConfigurationError: anything else.
     """
-    decoded = from_json(value)
+    decoded = from_json(value, name)
     if isinstance(decoded, (str, bytes, Mapping)) or not isinstance(decoded, Iterable):
         raise ConfigurationError(
             f"{name} is not a list of ids, but {preview(value)}",
@@ -195,7 +195,7 @@ def names(value: Any, name: str) -> list[str]:
     :param name: the argument, for the message.
     :raises ConfigurationError: anything else.
     """
-    decoded = from_json(value) if isinstance(value, str) and value.lstrip().startswith("[") else value
+    decoded = from_json(value, name) if isinstance(value, str) and value.lstrip().startswith("[") else value
     hint = text_hint(value)
     if isinstance(decoded, str) and not hint and "," not in decoded:
         decoded = [decoded]

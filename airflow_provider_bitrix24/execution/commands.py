@@ -25,7 +25,7 @@ def parameters_of(method: str, value: Any, name: str) -> dict[str, Any]:
     :param name: the argument, for the message.
     :raises ConfigurationError: anything else.
     """
-    decoded = from_json(value)
+    decoded = from_json(value, name)
     if isinstance(decoded, (list, tuple)) and is_positional(method):
         return dict(in_order(decoded, method=method))
     return parameters(value, name)

@@ -98,7 +98,7 @@ def check_texts(written: Any, value: Any, place: str) -> None:
     """
     if written == value:
         return
-    for path, text in _texts(from_json(written), from_json(value), ()):
+    for path, text in _texts(from_json(written, place), from_json(value, place), ()):
         key = "".join(f"[{part}]" for part in path)
         raise ConfigurationError(f"{place}{key} is {preview(text)}", next_step=nothing_hint(text))
 
@@ -111,7 +111,7 @@ def without_lost_values(written: Any, fields: Mapping[str, Any]) -> dict[str, An
 
     :param written: the fields as the DAG file has them.
     """
-    literal = from_json(written)
+    literal = from_json(written, "fields")
     literal = literal if isinstance(literal, Mapping) else {}
     kept = {
         name: value
@@ -136,7 +136,7 @@ def check_lost_values(
     :param clear: the author has said that None and empty values are meant.
     :raises ConfigurationError: one has no value.
     """
-    written = from_json(written)
+    written = from_json(written, place)
     if isinstance(written, (list, tuple)):
         written = {str(number): member for number, member in enumerate(written)}
     updates = method.name.lower().rpartition(".")[2] == "update"
@@ -202,7 +202,7 @@ def check_filter(
     # Only the run needs it.
     from airflow_provider_bitrix24.rest.conditions import check_conditions, check_filter_name
 
-    written = from_json(written)
+    written = from_json(written, place)
     if sent_as_it_is and method.rows is not None:
         exact = method.rows.case_sensitive
         check_filter_name(params, method.rows.filter, method=method.name, place=place, exact=exact)
@@ -213,7 +213,9 @@ def check_filter(
         check_texts(written.get(name) if isinstance(written, Mapping) else None, filter_, where)
         if hint := nothing_hint(filter_):
             raise ConfigurationError(f"{where} is {preview(filter_)}", method=method.name, next_step=hint)
-        if filter_ in ({}, []) and not (isinstance(written, Mapping) and from_json(written.get(name)) == filter_):
+        if filter_ in ({}, []) and not (
+            isinstance(written, Mapping) and from_json(written.get(name), where) == filter_
+        ):
             raise ConfigurationError(
                 f"{where} is empty, and would mean everything",
                 method=method.name,

@@ -124,7 +124,7 @@ class Bitrix24Operator(Bitrix24BaseOperator):
         check_own_params(self, takes=self._takes_params)
         params = parameters_of(name, self.method_params, "method_params")
         check_is_read(name)
-        written = from_json(self.as_written("method_params"))
+        written = from_json(self.as_written("method_params"), "method_params")
         check_filter(params, written, "method_params", method, sent_as_it_is=True)
         check_lost_values(params, written, "method_params", method, clear=self.clear)
         check_structures(method, params)
@@ -221,7 +221,7 @@ class Bitrix24BatchOperator(Bitrix24BaseOperator):
         from airflow_provider_bitrix24.rest.structured_parameters import check_structures
 
         on_error = self.on_error
-        written = from_json(self.as_written("commands"))
+        written = from_json(self.as_written("commands"), "commands")
         commands = commands_of(self.commands, "commands")
         for name, (method, params) in commands.items():
             command = written.get(name) if isinstance(written, Mapping) else None

@@ -11,6 +11,8 @@ import json
 from decimal import Decimal
 from typing import Any
 
+from airflow_provider_bitrix24.exceptions import ConfigurationError
+
 #: Texts that templates and data frames make of a missing value.
 NOTHING = frozenset({"", "None", "null", "nan", "NaN", "NaT", "<NA>"})
 
@@ -49,7 +51,7 @@ def nothing_hint(value: Any) -> str:
 
 def text_hint(value: Any) -> str:
     """Return what to do where an object or a list, or nothing, arrived as text; empty for any other value."""
-    if isinstance(value, str) and value.strip()[:1] in _BRACKETS and from_json(value) is value:
+    if isinstance(value, str) and value.strip()[:1] in _BRACKETS and not is_json(value):
         return "if a template wrote it, add | tojson to it, or set render_template_as_native_obj=True in the DAG"
     return nothing_hint(value)
 
@@ -62,11 +64,39 @@ def is_written_structure(value: Any) -> bool:
     return (text[:1] in _BRACKETS and text[-1] == _BRACKETS[text[0]]) or text.startswith(LAZY)
 
 
-def from_json(value: Any) -> Any:
-    """Return the value of JSON text; anything else, text that is not JSON included, as it is."""
+def from_json(value: Any, name: str = "JSON text") -> Any:
+    """
+    Return the value of JSON text; anything else, text that is not JSON included, as it is.
+
+    :param name: the argument, for the message.
+    :raises ConfigurationError: an object in it has a name twice, of which JSON would keep the last value alone.
+    """
     if not isinstance(value, str):
         return value
+
+    def once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        members: dict[str, Any] = {}
+        for key, member in pairs:
+            if key in members:
+                raise ConfigurationError(
+                    f"{name} has the name {key[:100]!r} twice in one object, and only one of them would count",
+                    next_step="write each name once; several values of one field are a list",
+                )
+            members[key] = member
+        return members
+
     try:
-        return json.loads(value)
+        return json.loads(value, object_pairs_hook=once_each)
+    except ConfigurationError:
+        raise
     except ValueError:
         return value
+
+
+def is_json(text: str) -> bool:
+    """Whether ``text`` is JSON."""
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True

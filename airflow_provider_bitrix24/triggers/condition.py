@@ -55,7 +55,7 @@ class Condition:
             given = {"operator": f"count {match[1]}", "value": int(match[2])}
         elif isinstance(given, str) and " ".join(given.split()) == "any row":
             given = {"operator": "any row"}
-        decoded = from_json(given)
+        decoded = from_json(given, name)
         if not isinstance(decoded, Mapping) or not set(decoded) <= {"result_path", "operator", "value"}:
             raise ConfigurationError(
                 f"{name} is not a condition, but {preview(given)}", next_step=text_hint(given) or _EXAMPLE
@@ -165,7 +165,7 @@ def _operand(operator: str, given: Mapping[str, Any], name: str) -> tuple[str, A
         if given.get("value") is not None:
             raise ConfigurationError(f"{name}: {operator!r} takes no value", next_step="leave the value out")
         return ("count >=", 1) if operator == "any row" else (operator, None)
-    value = from_json(given.get("value")) if operator in _LISTS else given.get("value")
+    value = from_json(given.get("value"), name) if operator in _LISTS else given.get("value")
     if operator in _LISTS:
         if not isinstance(value, (list, tuple)) or not value:
             raise ConfigurationError(

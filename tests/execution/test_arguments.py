@@ -19,6 +19,9 @@ from airflow_provider_bitrix24.operators.crm_upsert import Bitrix24UpsertItemOpe
 from airflow_provider_bitrix24.operators.delete_payments import Bitrix24DeletePaymentsOperator
 from airflow_provider_bitrix24.operators.payment import Bitrix24ListPaymentsOperator
 from airflow_provider_bitrix24.operators.rest import Bitrix24BatchOperator, Bitrix24ListOperator, Bitrix24Operator
+from airflow_provider_bitrix24.sensors.crm import Bitrix24ItemSensor
+from airflow_provider_bitrix24.sensors.rest import Bitrix24Sensor
+from airflow_provider_bitrix24.transfers.to_object_storage import Bitrix24ToObjectStorageOperator
 from tests.operators.context import context
 
 NOTHING = "it has no value: check the template, or what the upstream task returned"
@@ -111,3 +114,47 @@ def test_none_in_place_of_what_was_given_is_not_taken_for_all_there_is(operator,
 def test_names_are_taken_as_text_as_a_list_and_as_its_json(select, portal, connection):
     rows = Bitrix24ListItemsOperator(task_id="task", entity_type_id="deal", select=select).execute(context())
     assert rows[0] == {"id": 1}
+
+
+TWICE: list[tuple[type, dict[str, Any], str, str, str]] = [
+    (Bitrix24DeletePaymentsOperator, {"entity_ids": [1], "max_deletions": 5, "dry_run": True}, "payment_filter",
+     '{"=paid": "N", "=paid": "Y"}', "=paid"),
+    (Bitrix24ListPaymentsOperator, {"entity_id": 1}, "payment_filter", '{"=paid": "N", "=paid": "Y"}', "=paid"),
+    (Bitrix24ListItemsOperator, {"entity_type_id": 2}, "item_filter", '{"id": 1, "id": 2}', "id"),
+    (Bitrix24ListItemsOperator, {"entity_type_id": 2}, "item_filter", '{"0": {"id": 1, "id": 1}, "logic": "OR"}', "id"),
+    (Bitrix24ItemSensor, {"entity_type_id": 2, "timeout": 0}, "item_filter", '{"id": 1, "id": 2}', "id"),
+    (Bitrix24Sensor, {"method": "crm.deal.get", "method_params": {"id": 1}, "timeout": 0}, "condition",
+     '{"result_path": "ID", "operator": "=", "value": 1, "value": 2}', "value"),
+    (Bitrix24ToObjectStorageOperator, {"destination": "/tmp/deals", "entity_type_id": 2}, "item_filter",
+     '{"id": 1, "id": 2}', "id"),
+    (Bitrix24AddItemOperator, {"entity_type_id": 2}, "fields", '{"title": "a", "fm": [{"id": 1, "id": 2}]}', "id"),
+    (Bitrix24BulkWriteOperator, {"entity_type_id": 2, "rows": [{"id": 7}]}, "mapping",
+     '{"originId": "$id", "originId": "1"}', "originId"),
+    (Bitrix24Operator, {"method": "crm.deal.list"}, "method_params", '{"filter": {"ID": 1, "ID": 2}}', "ID"),
+    (Bitrix24ListOperator, {"method": "crm.deal.list"}, "method_params", '{"filter": {}, "filter": {"ID": 2}}',
+     "filter"),
+    (Bitrix24BatchOperator, {}, "commands", '{"a": ["profile"], "a": ["scope"]}', "a"),
+    (Bitrix24BatchOperator, {}, "commands", '{"a": ["crm.deal.get", {"id": 1, "id": 2}]}', "id"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("operator", "others", "argument", "text", "name"), TWICE)
+def test_json_text_with_a_name_twice_is_refused_written_or_rendered(
+    operator, others, argument, text, name, portal, connection
+):
+    """The last of the two counted, and the other condition, field or command was lost."""
+    expected = f"{argument} has the name {name!r} twice in one object, and only one of them would count"
+    assert expected in failure_of(operator, {**others, argument: text})
+    task = operator(task_id="task", **others, **{argument: "{{ params.given }}"})
+    setattr(task, argument, text)
+    with pytest.raises(AirflowFailException) as caught:
+        task.execute(context())
+    assert expected in str(caught.value)
+    assert portal.executed("crm.item.add") + portal.executed("crm.item.list") + portal.executed("batch") == 0
+
+
+def test_text_that_is_a_value_may_be_json_with_a_name_twice(portal, connection):
+    comment = '{"a": 1, "a": 2}'
+    item = Bitrix24AddItemOperator(task_id="task", entity_type_id=2, fields={"title": "x", "comments": comment})
+    item_id = item.execute(context())
+    assert next(deal for deal in portal.items(2) if deal["id"] == item_id)["comments"] == comment
