@@ -1,5 +1,6 @@
 """
-Names in ``filter`` and ``select`` are checked by the portal's own list of fields where it drops what it does not know.
+Names in ``filter`` and ``select``, and values of the filter, are checked by the portal's own list of fields where it
+drops what it does not know.
 
 Source: pages of ``crm.deal.list`` and its sisters; the server source.
 """
@@ -12,6 +13,7 @@ from typing import Any
 from airflow_provider_bitrix24.exceptions import ConfigurationError, IncompleteList
 from airflow_provider_bitrix24.rest.conversation import Conversation
 from airflow_provider_bitrix24.rest.field_descriptions import described, kept
+from airflow_provider_bitrix24.rest.lists.filter_values import check_values
 from airflow_provider_bitrix24.rest.lists.listing import Listing
 from airflow_provider_bitrix24.rest.message_parts import did_you_mean
 
@@ -83,14 +85,14 @@ class Fields:
 
 def check_fields(conversation: Conversation, listing: Listing) -> None:
     """
-    :raises ConfigurationError: the filter or ``select`` names a field that the method does not take; the list was not
-        asked for.
+    :raises ConfigurationError: the filter or ``select`` names a field that the method does not take, or a value of the
+        filter is none of its field's type; the list was not asked for.
     """
     rows = listing.rows
     if not (rows.drops_unknown_filters and rows.fields_method and (listing.filter_names() or _selected(listing))):
         return
     description = kept(conversation.portal, rows.fields_method)
-    if description is None or not Fields(rows.fields_method, description).accept(listing):
+    if description is None or not _accepted(rows.fields_method, description, listing):
         # A field may be new: before a name is refused, the portal is asked again.
         description = described(conversation, rows.fields_method, fresh=True)
         if not description:
@@ -98,6 +100,18 @@ def check_fields(conversation: Conversation, listing: Listing) -> None:
                 f"{rows.fields_method} describes no fields, so names in filter and select cannot be checked"
             )
         Fields(rows.fields_method, description).check(listing)
+        check_values(listing, description)
+
+
+def _accepted(source: str, description: Mapping[str, Any], listing: Listing) -> bool:
+    """Whether the names and values are right by a description, which may be old."""
+    if not Fields(source, description).accept(listing):
+        return False
+    try:
+        check_values(listing, description)
+    except ConfigurationError:
+        return False
+    return True
 
 
 def _selected(listing: Listing) -> list[str]:

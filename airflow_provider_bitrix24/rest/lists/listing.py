@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError
@@ -260,6 +260,13 @@ class Listing:
         """Field names of the caller's filter, without operators; groups are named as they are."""
         user_filter = self.params.get(self.rows.filter or "")
         return [OPERATORS.sub("", name, count=1) for name in user_filter] if isinstance(user_filter, dict) else []
+
+    def filter_conditions(self) -> Iterator[tuple[str, str, Any]]:
+        """Field, operator and value of each condition of the caller's filter; groups are named as they are."""
+        user_filter = self.params.get(self.rows.filter or "")
+        for name, value in user_filter.items() if isinstance(user_filter, dict) else ():
+            field = OPERATORS.sub("", name, count=1)
+            yield field, name.removesuffix(field), value
 
     def select_names(self) -> list[str]:
         """Names of the caller's ``select`` and the id, where that was added."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import datetime, timezone
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -153,6 +155,76 @@ def test_a_misspelt_name_is_refused_before_the_list_is_asked_for(
     assert many.count(DEALS) == 0
 
 
+@pytest.mark.parametrize(
+    ("conditions", "message"),
+    [
+        ({">=DATE_MODIFY": "01.05.2030"}, "'>=DATE_MODIFY' in the filter is '01.05.2030', which is not a date"),
+        ({">=DATE_MODIFY": "yesterday"}, "write e.g. 2026-01-31 or 2026-01-31T10:00:00"),
+        ({">=DATE_MODIFY": "2030-13-01"}, "is not a date"),
+        ({">=DATE_MODIFY": "01.05.2026", "<DATE_MODIFY": "01.04.2026"}, "is not a date"),
+        ({"CLOSEDATE": "05/31/2026"}, "is not a date"),
+        ({"<BEGINDATE": 1767225600}, "is 1767225600, which is not a date"),
+        ({"@BEGINDATE": ["2026-01-31", "31.01.2026"]}, "'31.01.2026', which is not a date"),
+        ({"<=UF_CRM_1700000007": "2026-02-31T10:00:00+03:00"}, "is not a date"),
+        ({">OPPORTUNITY": "12,5"}, "'>OPPORTUNITY' in the filter is '12,5', which is not a number"),
+        ({">OPPORTUNITY": "abc"}, "is not a number"),
+        ({"!OPPORTUNITY": "1 000"}, "is not a number"),
+        ({"<UF_CRM_1700000002": "1_000"}, "is not a number"),
+        ({"ID": "deal 1"}, "is not a number"),
+        ({"@ID": [1, "x"]}, "'@ID' in the filter is 'x', which is not a number"),
+        ({"=ASSIGNED_BY_ID": "1,2"}, "several as a list"),
+        ({"=COMPANY_ID": True}, "is True, which is not a number"),
+        ({"CLOSED": "yes"}, "'CLOSED' in the filter is 'yes', which is not a flag: .*: write Y or N"),
+        ({"!=UF_CRM_1700000001": "true"}, "which is not a flag"),
+    ],
+)
+def test_a_value_that_is_none_of_the_type_is_refused_before_the_list_is_asked_for(
+    many: Sandbox, reader: Client, conditions: dict[str, Any], message: str
+) -> None:
+    asked = many.count(DEALS)
+    with pytest.raises(ConfigurationError, match=message):
+        next(reader.list(DEALS, {"filter": conditions}))
+    with pytest.raises(ConfigurationError, match=message):
+        next(reader.children(DEALS, [1], lambda _: {"filter": conditions}))
+    assert many.count(DEALS) == asked
+
+
+@pytest.mark.parametrize(
+    "conditions",
+    [
+        {">=DATE_MODIFY": "2020-01-31"},
+        {">=DATE_MODIFY": "2020-01-31T10:00"},
+        {">=DATE_MODIFY": "2020-01-31 10:00:00"},
+        {">=DATE_MODIFY": "2020-01-31T10:00:00.123456+03:00"},
+        {">=DATE_MODIFY": "2020-01-31T10:00:00Z"},
+        {">=DATE_MODIFY": datetime(2020, 1, 31, tzinfo=timezone.utc)},
+        {"!CLOSEDATE": ""},
+        {"%DATE_CREATE": "20"},
+        {">=OPPORTUNITY": " 0 "},
+        {">=OPPORTUNITY": "-12.50"},
+        {">=OPPORTUNITY": Decimal("0.0")},
+        {">=OPPORTUNITY": "1e-3"},
+        {"!COMPANY_ID": ""},
+        {"@ID": ["1", 2, 3]},
+        {"@ID": {"0": 1, "1": "2", "2": 3}},
+        {"ASSIGNED_BY_ID": "1"},
+        {"OPENED": "Y"},
+        {"!CLOSED": "Y"},
+        {"!UF_CRM_1700000001": 1},
+        {"!UF_CRM_1700000001": "1"},
+        {"!TITLE": "01.05.2030"},
+        {"!=ORIGIN_ID": "12,5"},
+        {"%TITLE": "a"},
+    ],
+)
+def test_a_value_that_is_of_the_type_is_sent_as_it_is(
+    many: Sandbox, reader: Client, conditions: dict[str, Any]
+) -> None:
+    done = many.executed(DEALS)
+    list(reader.list(DEALS, {"filter": conditions}))
+    assert many.executed(DEALS) > done
+
+
 def test_the_fields_are_asked_for_once_and_again_for_a_new_name(many: Sandbox, reader: Client) -> None:
     for _ in range(3):
         list(reader.list("crm.lead.list", {"filter": {"TITLE": "none"}}))
@@ -177,6 +249,8 @@ def test_every_request_that_the_documentation_prints_passes(many: Sandbox, reade
         given = {name.lower(): value for name, value in request["params"].items()}
         # A slip of the page, whose text says EXPORT: the portal drops it.
         filter_ = {name: value for name, value in given["filter"].items() if name != "IMPORT"}
+        # The page has a command of the shell, or a text to replace, for the date.
+        filter_ |= {name: "2026-01-31" for name in filter_ if name.endswith("DATE_CREATE")}
         list(reader.list(method, {"select": given["select"], "filter": filter_}))
 
 

@@ -1,0 +1,68 @@
+"""
+Values of a filter by the type of their field: an old list reads what is none as 0, or drops the condition.
+
+Source: the server source behind ``crm.deal.list`` and its sisters; "value conventions".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from airflow_provider_bitrix24.exceptions import ConfigurationError
+from airflow_provider_bitrix24.rest.lists.listing import Listing
+from airflow_provider_bitrix24.rest.message_parts import preview
+from airflow_provider_bitrix24.rest.moments import parse
+
+_NUMBERS = frozenset(
+    {"integer", "int", "double", "user", "employee", "iblock_element", "iblock_section"}
+    | {"crm_category", "crm_company", "crm_contact", "crm_deal", "crm_lead", "crm_quote"}
+)
+_MOMENTS = frozenset({"date", "datetime"})
+_FLAGS = frozenset({"char", "boolean"})
+
+_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
+#: Types, and what to write for one: what it is called, and an example.
+_FORMS = {
+    **dict.fromkeys(_NUMBERS, ("a number", "write it with digits and a point, e.g. 12.5; several as a list")),
+    **dict.fromkeys(_MOMENTS, ("a date", "write e.g. 2026-01-31 or 2026-01-31T10:00:00+03:00")),
+    **dict.fromkeys(_FLAGS, ("a flag", "write Y or N")),
+}
+
+
+def check_values(listing: Listing, description: Mapping[str, Any]) -> None:
+    """
+    :param description: the fields by their names, as ``crm.deal.fields`` describes them.
+    :raises ConfigurationError: a condition has a value that is none of its field's type.
+    """
+    for name, operator, value in listing.filter_conditions():
+        field = description.get(name)
+        # Text is searched for in every field.
+        if not isinstance(field, Mapping) or "%" in operator or "?" in operator:
+            continue
+        type_ = str(field.get("type"))
+        members = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else [value]
+        for member in members:
+            if not _is_of_type(type_, member):
+                what, form = _FORMS[type_]
+                raise ConfigurationError(
+                    f"{operator + name!r} in the filter is {preview(member)}, which is not {what}: the portal would "
+                    "read it as 0 or drop it",
+                    method=listing.name,
+                    next_step=form,
+                )
+
+
+def _is_of_type(type_: str, value: Any) -> bool:
+    text = value.strip() if isinstance(value, str) else None
+    if type_ not in _FORMS or text == "":
+        return True
+    if type_ in _NUMBERS:
+        if text is None:
+            return isinstance(value, (int, float)) and not isinstance(value, bool)
+        return _NUMBER.fullmatch(text) is not None
+    if type_ in _MOMENTS:
+        return text is not None and parse(text) is not None
+    # Some flags have a third letter.
+    return isinstance(value, (bool, int)) or (text is not None and len(text) == 1)
