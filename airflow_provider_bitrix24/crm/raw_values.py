@@ -13,6 +13,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from airflow_provider_bitrix24.crm.id_lists import check_ids
 from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.rest.encoding import has_reference
 from airflow_provider_bitrix24.rest.message_parts import preview
@@ -44,6 +45,9 @@ def check_fits(name: str, description: Any, value: Any, method: str) -> None:
     if not several and kind in _PLAIN and isinstance(value, (list, tuple, Mapping)) and value:
         raise _misfit(name, value, f"and the field holds one value of the type {kind}", "give one value", method)
     check_moments_and_flags(name, "old boolean" if kind == "boolean" else kind, value, method)
+    if several and kind in _IDS:
+        # Fields that people have made are cleared by [""] too.
+        check_ids(name, value, method, allowed=("",) if name.upper().startswith("UF_") else ())
     for member in value if several and isinstance(value, (list, tuple)) else (value,):
         if isinstance(member, str) and member.strip() and not has_reference(member):
             _check_text(name, kind, member, description, method)

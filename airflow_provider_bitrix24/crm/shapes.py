@@ -13,10 +13,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from airflow_provider_bitrix24.crm import multifields
+from airflow_provider_bitrix24.crm.id_lists import OLD_NAMES, check_ids, is_id
 from airflow_provider_bitrix24.crm.written_fields import is_slip
 from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.rest.encoding import has_reference
 from airflow_provider_bitrix24.rest.message_parts import preview
+from airflow_provider_bitrix24.rest.missing_values import nothing_hint
 
 #: Methods that replace all of an object's rows or relations, and the parameter that holds the new ones.
 _REPLACING = (
@@ -36,6 +38,7 @@ _ROW_HINTS = {
     "items": "write names such as CONTACT_ID or COMPANY_ID, and IS_PRIMARY",
 }
 _OLD_WITH_MULTIFIELDS = re.compile(r"crm\.(lead|contact|company)\.(add|update)")
+_OLD_WITH_ID_LISTS = re.compile(r"crm\.(lead|deal|contact|company|quote)\.(add|update)")
 _ENTRY = frozenset({"ID", "VALUE", "VALUE_TYPE", "TYPE_ID", "DELETE"})
 _OLD_MULTIFIELDS = frozenset({*multifields.TYPES, "LINK"})
 
@@ -50,10 +53,14 @@ def check_shapes(method: str, params: Mapping[str, Any], *, may_empty: bool = Fa
     """
     if replaced := replaced_in(method):
         _check_replacement(method, replaced, params, may_empty, references)
-    if _OLD_WITH_MULTIFIELDS.fullmatch(method.lower()):
-        for name, value in params.items():
-            if name.lower() in ("fields", "arfields") and isinstance(value, Mapping):
-                _check_multifields(method, value, references)
+    for name, value in params.items():
+        if name.lower() not in ("fields", "arfields") or not isinstance(value, Mapping):
+            continue
+        if _OLD_WITH_MULTIFIELDS.fullmatch(method.lower()):
+            _check_multifields(method, value, references)
+        if _OLD_WITH_ID_LISTS.fullmatch(method.lower()):
+            for field in OLD_NAMES.intersection(value):
+                check_ids(field, value[field], method, references=references)
 
 
 def replaced_in(method: str) -> str | None:
@@ -96,6 +103,32 @@ def _check_replacement(method: str, name: str, params: Mapping[str, Any], may_em
                 method=method,
                 next_step=_ROW_HINTS[name],
             )
+        _check_ids_in(row, f"{spelled[0]}[{number}]", name, method, references)
+
+
+def _check_ids_in(row: Mapping[str, Any], place: str, name: str, method: str, references: bool) -> None:
+    """:raises ConfigurationError: the portal would leave the entry out, or make an empty row of it."""
+
+    def is_reference(value: Any) -> bool:
+        return references and isinstance(value, str) and has_reference(value)
+
+    if name == "items":
+        key = "CONTACT_ID" if ".contact.items." in method.lower() else "COMPANY_ID"
+        value = row.get(key)
+        wrong = not (is_id(value) or is_reference(value))
+    else:
+        key, title = ("productId", "productName") if name == "productRows" else ("PRODUCT_ID", "PRODUCT_NAME")
+        value = row.get(key)
+        # A row of a product that is not in the catalog has a name, and the id 0 or none.
+        is_named = str(row.get(title) or "").strip() != "" or not {key, title} & set(row)
+        wrong = not (is_id(value) or is_reference(value) or (is_named and value in (None, "", 0, "0")))
+    if wrong:
+        raise ConfigurationError(
+            f"{place} has {key + ' ' + preview(value) if key in row else 'no ' + key}, and an id above 0 is needed "
+            "there: the portal would leave the entry out and remove what is there",
+            method=method,
+            next_step=nothing_hint(value) or f"give {key}",
+        )
 
 
 def _check_multifields(method: str, fields: Mapping[str, Any], references: bool) -> None:

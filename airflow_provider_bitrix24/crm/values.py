@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
 from decimal import Decimal, InvalidOperation
@@ -70,6 +70,11 @@ class ItemField:
     is_user_field: bool = False
     choices: Mapping[str, str] = dataclass_field(default_factory=dict)
 
+    @property
+    def holds_ids(self) -> bool:
+        """Whether it is a list of ids of other objects."""
+        return self.is_multiple and self.type in _IDS
+
 
 def is_nothing(value: Any) -> bool:
     """Whether ``value`` is an empty text, list or object, or a missing value, see :func:`is_missing`."""
@@ -96,6 +101,8 @@ def to_write(field: ItemField, value: Any) -> Any:
         if _is_written_list(value):
             raise _misfit(field, value, "a list", "this is its text: give the list itself")
         members = value if isinstance(value, (list, tuple, set)) else [value]
+        if field.holds_ids:
+            _check_ids(field, [] if is_nothing(value) else members)
         return [_single(field, member) for member in members if not is_nothing(member)]
     return "" if is_nothing(value) else _single(field, value)
 
@@ -134,6 +141,14 @@ def _single(field: ItemField, value: Any) -> Any:
     if field.type in TEXTS:
         return _text(field, value)
     return _number(field, value)
+
+
+def _check_ids(field: ItemField, members: Iterable[Any]) -> None:
+    """:raises ConfigurationError: a member is not an id: the portal leaves it out, and removes what it stands for."""
+    for member in members:
+        number = decimal_of(member)
+        if is_nothing(member) or (number is not None and number <= 0):
+            raise _misfit(field, member, "ids above 0", "take it out; write [] in the DAG to remove all")
 
 
 def _is_written_list(value: Any) -> bool:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 from airflow_provider_bitrix24.crm import multifields
 from airflow_provider_bitrix24.crm.entity_types import ENTITY_TYPES
 from airflow_provider_bitrix24.crm.exact_texts import MULTIFIELD, has_float, with_exact_texts
+from airflow_provider_bitrix24.crm.id_lists import check_ids
 from airflow_provider_bitrix24.crm.items import fields_of
 from airflow_provider_bitrix24.crm.raw_values import check_fits, check_moments_and_flags
 from airflow_provider_bitrix24.crm.unwritable import (
@@ -193,6 +194,9 @@ class FieldNames:
                 if field.is_multiple:
                     check_is_list(name, value, self._method)
                 check_moments_and_flags(name, field.type, value, self._method)
+                if field.holds_ids:
+                    # Fields that people have made are cleared by [""] too.
+                    check_ids(name, value, self._method, allowed=("",) if field.is_user_field else ())
 
     def _check_entries(self, name: str, value: Any) -> None:
         members = list(value.values()) if isinstance(value, Mapping) else value

@@ -204,10 +204,17 @@ def test_a_value_that_does_not_fit_is_refused_with_a_hint(kind, given, message):
 
 @pytest.mark.parametrize(
     ("given", "sent"),
-    [([1, "2"], [1, 2]), ((1,), [1]), (7, [7]), ([], []), (None, []), ("", []), ([1, None, ""], [1])],
+    [([1, "2"], [1, 2]), ((1,), [1]), (7, [7]), ([], []), (None, []), ("", [])],
 )
 def test_a_multiple_field_is_sent_a_list(given, sent):
     assert values.to_write(field("user", multiple=True), given) == sent
+
+
+def test_members_of_nothing_are_left_out_of_texts_and_refused_among_ids():
+    assert values.to_write(field("string", multiple=True), ["a", None, ""]) == ["a"]
+    for nothing in (None, "", 0, "0", -1):
+        with pytest.raises(ConfigurationError, match="f takes ids above 0"):
+            values.to_write(field("user", multiple=True), [1, nothing])
 
 
 def test_an_empty_list_clears_in_an_update_and_is_left_out_of_a_new_item():

@@ -11,6 +11,7 @@ from airflow import DAG
 
 from airflow_provider_bitrix24._compat import AirflowFailException
 from airflow_provider_bitrix24.operators.bulk_write import Bitrix24BulkWriteOperator
+from airflow_provider_bitrix24.operators.crm import Bitrix24UpdateItemOperator
 from airflow_provider_bitrix24.operators.rest import Bitrix24BatchOperator, Bitrix24Operator
 from tests.operators.context import context
 
@@ -193,3 +194,130 @@ def test_a_reference_may_stand_for_them(portal, connection):
     }
     Bitrix24BatchOperator(task_id="task", commands=commands, references=True, halt=True).execute(context())
     assert portal.executed("crm.deal.productrows.set") == 1
+
+
+# Ids in what replaces a whole
+
+
+def bound(portal: Any) -> int:
+    return portal.add_deals(1, contactId=3, contactIds=[2, 3])[0]
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"CONTACT_ID": ""}, {"CONTACT_ID": 0}, {"CONTACT_ID": "0"}, {"CONTACT_ID": None}, {"SORT": 10},
+        {"CONTACT_ID": -3}, {"CONTACT_ID": "None"}, {"CONTACT_ID": 2.5}, {"COMPANY_ID": 3}, {"CONTACT_ID": True},
+    ],
+)  # fmt: skip
+def test_an_entry_of_a_relation_without_an_id_is_refused(entry, way, portal, connection):
+    deal = bound(portal)
+    message = failure_of(WAYS[way]("crm.deal.contact.items.set", {"id": deal, "items": [entry]}))
+    assert "CONTACT_ID" in message
+    assert portal.executed("crm.deal.contact.items.set") == 0
+    assert portal.item(2, deal)["contactIds"] == [2, 3]
+
+
+@pytest.mark.parametrize(
+    ("method", "name", "entry", "key"),
+    [
+        ("crm.contact.company.items.set", "items", {"COMPANY_ID": 0}, "COMPANY_ID"),
+        ("crm.company.contact.items.set", "items", {"CONTACT_ID": "0"}, "CONTACT_ID"),
+        ("crm.lead.contact.items.set", "items", {"CONTACT_ID": "x"}, "CONTACT_ID"),
+        ("crm.quote.contact.items.set", "items", {"contact_id": 1}, "CONTACT_ID"),
+        ("crm.deal.productrows.set", "rows", {"PRODUCT_ID": "", "PRICE": 5}, "PRODUCT_ID"),
+        ("crm.deal.productrows.set", "rows", {"PRODUCT_ID": "x", "PRODUCT_NAME": "Door"}, "PRODUCT_ID"),
+        ("crm.lead.productrows.set", "rows", {"PRODUCT_NAME": " "}, "PRODUCT_ID"),
+        ("crm.item.productrow.set", "productRows", {"productId": -1, "productName": "Door"}, "productId"),
+    ],
+)
+@pytest.mark.parametrize("way", WAYS)
+def test_so_is_one_of_any_method_that_replaces_a_whole(way, method, name, entry, key, portal, connection):
+    message = failure_of(WAYS[way](method, {"id": 1, name: [entry]}))
+    assert key in message
+    assert portal.executed(method) == 0
+
+
+@pytest.mark.parametrize("way", ["any method", "a batch"])
+@pytest.mark.parametrize(
+    "row", [{"PRODUCT_NAME": "Door", "PRODUCT_ID": 0}, {"PRODUCT_NAME": "Door", "PRODUCT_ID": ""}, ROW]
+)
+def test_a_product_row_that_is_not_in_the_catalog_is_sent(row, way, portal, connection):
+    WAYS[way]("crm.deal.productrows.set", {"id": 1, "rows": [row]}).execute(context())
+    assert portal.executed("crm.deal.productrows.set") == 1
+
+
+@pytest.mark.parametrize("clear", [False, True])
+def test_an_id_that_a_template_lost_removes_no_relation(clear, portal, connection, run_dag, task_instance):
+    deal = bound(portal)
+    start = datetime(2026, 1, 1, tzinfo=timezone.utc)
+    with DAG("lost_id", start_date=start, schedule=None) as dag:
+        params = {"id": deal, "items": [{"CONTACT_ID": "{{ dag_run.conf.get('x', '') }}"}]}
+        Bitrix24Operator(task_id="task", method="crm.deal.contact.items.set", method_params=params, clear=clear)
+    assert task_instance(run_dag(dag), "task").state == "failed"
+    assert portal.item(2, deal)["contactIds"] == [2, 3]
+
+
+def id_lists(deal: int) -> dict[str, Any]:
+    """Operators that set the contacts of a deal, by name."""
+    return {
+        "old": lambda ids: Bitrix24Operator(
+            task_id="task", method="crm.deal.update", method_params={"id": deal, "fields": {"CONTACT_IDS": ids}}
+        ),
+        "old, unchecked names": lambda ids: Bitrix24Operator(
+            task_id="task",
+            method="crm.deal.update",
+            method_params={"id": deal, "fields": {"CONTACT_IDS": ids}},
+            check_fields=False,
+        ),
+        "raw": lambda ids: Bitrix24Operator(
+            task_id="task",
+            method="crm.item.update",
+            method_params={"entityTypeId": 2, "id": deal, "fields": {"contactIds": ids}},
+        ),
+        "typed": lambda ids: Bitrix24UpdateItemOperator(
+            task_id="task", entity_type_id=2, item_id=deal, fields={"contactIds": ids}
+        ),
+        "rows": lambda ids: Bitrix24BulkWriteOperator(
+            task_id="task", entity_type_id=2, operation="update", rows=[{"id": deal, "contactIds": ids}]
+        ),
+        "rows by method": lambda ids: Bitrix24BulkWriteOperator(
+            task_id="task",
+            method="crm.deal.update",
+            rows=[{"id": deal, "ids": ids}],
+            mapping={"id": "$id", "fields": {"CONTACT_IDS": "$ids"}},
+        ),
+    }
+
+
+@pytest.mark.parametrize("ids", [["0"], [0], [-1], ["x"], [2, 0], ["2", "0"]])
+@pytest.mark.parametrize("way", id_lists(1))
+def test_a_list_of_ids_with_one_that_is_none_is_refused(way, ids, portal, connection):
+    deal = bound(portal)
+    message = failure_of(id_lists(deal)[way](ids))
+    assert "CONTACT_IDS" in message or "contactIds" in message
+    assert portal.item(2, deal)["contactIds"] == [2, 3]
+
+
+@pytest.mark.parametrize("ids", [[""], [None], [2, ""]])
+@pytest.mark.parametrize("way", ["old", "raw", "typed"])
+def test_so_is_one_with_a_member_of_nothing(way, ids, portal, connection):
+    deal = bound(portal)
+    assert "ids above 0" in (message := failure_of(id_lists(deal)[way](ids))) or "not an id above 0" in message
+    assert portal.item(2, deal)["contactIds"] == [2, 3]
+
+
+@pytest.mark.parametrize("ids", [[4], ["4"], [4.0]])
+@pytest.mark.parametrize("way", id_lists(1))
+def test_a_list_of_ids_is_sent(way, ids, portal, connection):
+    deal = bound(portal)
+    id_lists(deal)[way](ids).execute(context())
+    assert portal.item(2, deal)["contactIds"] == [4]
+
+
+@pytest.mark.parametrize("way", ["old", "raw", "typed"])
+def test_an_empty_list_of_ids_that_is_written_removes_all(way, portal, connection):
+    deal = bound(portal)
+    id_lists(deal)[way]([]).execute(context())
+    assert portal.item(2, deal)["contactIds"] == []
