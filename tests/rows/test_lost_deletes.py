@@ -10,7 +10,7 @@ import pytest
 from airflow_provider_bitrix24._compat import AirflowFailException
 from airflow_provider_bitrix24.exceptions import Bitrix24Error
 from airflow_provider_bitrix24.operators.bulk_write import Bitrix24BulkWriteOperator
-from airflow_provider_bitrix24.operators.rest import Bitrix24BatchOperator
+from airflow_provider_bitrix24.operators.rest import Bitrix24BatchOperator, Bitrix24Operator
 from tests.operators.context import context
 from tests.rest.clients import Naps, client_of
 from tests.sleepless import sleepless
@@ -70,3 +70,34 @@ def test_in_a_batch_operator_too(portal, connection):
     results = sleepless(Bitrix24BatchOperator)(task_id="task", commands=commands).execute(context())
     assert results["results"] == {f"t{task}": {"task": True} for task in ids}
     assert left(portal, ids) == []
+
+
+@pytest.mark.parametrize("kind", ["deal", "lead", "contact", "company", "quote"])
+def test_a_second_delete_of_one_object_by_an_old_method_is_surely_not_done(kind, portal, connection):
+    method = f"crm.{kind}.delete"
+    with client_of(portal, naps=Naps(portal)) as client:
+        id_, other = (client.call(f"crm.{kind}.add", {"fields": {"TITLE": "x", "NAME": "x"}}) for _ in range(2))
+    given = context()
+    rows = [{"id": id_}, {"id": str(id_)}, {"id": other}]
+    with pytest.raises(AirflowFailException, match="check the id"):
+        Bitrix24BulkWriteOperator(task_id="task", method=method, rows=rows, max_failures=0).execute(given)
+    lines = given["ti"].pushed["bitrix24_rows"]["outcomes"]
+    assert [line["outcome"] for line in lines][:2] == ["written", "failed"]
+    assert "check the id: nothing has it, or it was deleted before" in lines[1]["message"]
+    commands = {"a": [method, {"id": id_}]}
+    batch = Bitrix24BatchOperator(task_id="task", commands=commands, on_error="continue").execute(context())
+    assert (batch["errors"]["a"]["error"], batch["errors"]["a"]["ran"]) == ("NotFound", "no")
+    with pytest.raises(AirflowFailException, match="check the id"):
+        Bitrix24Operator(task_id="task", method=method, method_params={"id": id_}).execute(context())
+
+
+@pytest.mark.parametrize("lost", LOST)
+def test_a_lost_delete_by_an_old_method_is_done_and_not_failed(lost, portal, connection):
+    ids = portal.add_deals(3)
+    portal.fault(method="batch", times=1, **LOST[lost])
+    rows = [{"id": deal} for deal in ids]
+    summary = sleepless(Bitrix24BulkWriteOperator)(task_id="task", method="crm.deal.delete", rows=rows).execute(
+        context()
+    )
+    assert (summary["written"], summary["failed"], summary["unknown"]) == (3, 0, 0)
+    assert portal.executed("crm.deal.delete") >= 3

@@ -55,6 +55,8 @@ _NO_REST = "the portal's plan does not include REST: it needs a commercial plan 
 _OR_NO_REST = "or the portal's plan does not include REST"
 _NO_RIGHT = "the connection's user does not have the right to do this"
 _ORDER_RIGHT = "the connection's user needs the right to change the payment's order"
+_NO_OBJECT = "check the id: nothing has it, or it was deleted before"
+_MISSING = "(element )?not found|элемент не найден"
 _SUPPORT = "ask Bitrix24 support, or the owner of the portal"
 
 
@@ -225,9 +227,12 @@ TEXTS: tuple[ErrorRule, ...] = (
     ErrorRule("", Forbidden, _NO_RIGHT, f"{_PAYMENTS}; {_SERVER}", text="insufficient permissions"),
     ErrorRule("", Forbidden, _NO_RIGHT, f"{_PAYMENTS}; {_SERVER}", text=r"access denied!?|доступ запрещ[её]н"),
     ErrorRule("", NotFound, "", _SERVER, text="payment has not been found"),
-    ErrorRule("", NotFound, "", "crm.deal.get and other CRM pages", text="(element )?not found|элемент не найден"),
+    ErrorRule("", NotFound, _NO_OBJECT, "crm.deal.delete and other CRM pages", text=_MISSING, ran="no",
+              methods=("crm.*.get", "crm.*.update", "crm.*.delete")),
+    ErrorRule("", NotFound, "", "crm.deal.get and other CRM pages", text=_MISSING),
     *(
-        ErrorRule("", NotFound, "", "method pages", text=f"{kind} is not found", methods=(f"crm.{kind}.*",))
+        ErrorRule("", NotFound, _NO_OBJECT, "method pages", text=f"{kind} is not found", methods=(f"crm.{kind}.*",),
+                  ran="no")
         for kind in ("company", "contact", "quote", "lead", "deal")
     ),
     ErrorRule("", Invalid, "give the id of an object, a whole number above 0", "method pages",

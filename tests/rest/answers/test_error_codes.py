@@ -115,7 +115,11 @@ def test_only_a_code_of_the_portal_proves_that_nothing_ran(code, text, method, k
     ],
 )
 def test_a_missing_object_of_the_old_methods_is_known_by_its_text(method, text, code):
-    assert type(error_of({"error": code, "error_description": text}, status=400, method=method)) is NotFound
+    error = error_of({"error": code, "error_description": text}, status=400, method=method)
+    assert (type(error), error.ran, error.cause_known) == (NotFound, "no", True)
+    assert "check the id" in str(error)
+    added = error_of({"error": code, "error_description": "Not found"}, status=400, method="crm.deal.contact.add")
+    assert (type(added), added.ran) == (NotFound, "unknown")
 
 
 @pytest.mark.parametrize("method", ["crm.deal.update", "crm.contact.delete", "crm.company.get"])
