@@ -14,6 +14,7 @@ from typing import Any
 
 from airflow_provider_bitrix24.crm import multifields
 from airflow_provider_bitrix24.crm.id_lists import OLD_NAMES, check_ids, is_id
+from airflow_provider_bitrix24.crm.values import is_nothing
 from airflow_provider_bitrix24.crm.written_fields import is_slip
 from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.rest.encoding import has_reference
@@ -51,6 +52,8 @@ def check_shapes(method: str, params: Mapping[str, Any], *, may_empty: bool = Fa
     :param references: a text such as ``$result[…]`` stands for what an earlier command of the batch answers.
     :raises ConfigurationError: the portal would lose what was given, or remove what is there.
     """
+    if method.lower().endswith(".add") or method.lower() == "crm.item.import":
+        _check_value(method, params)
     if replaced := replaced_in(method):
         _check_replacement(method, replaced, params, may_empty, references)
     for name, value in params.items():
@@ -61,6 +64,28 @@ def check_shapes(method: str, params: Mapping[str, Any], *, may_empty: bool = Fa
         if _OLD_WITH_ID_LISTS.fullmatch(method.lower()):
             for field in OLD_NAMES.intersection(value):
                 check_ids(field, value[field], method, references=references)
+
+
+def _check_value(method: str, params: Mapping[str, Any]) -> None:
+    """:raises ConfigurationError: nothing in ``fields`` has a value: an empty object would be added."""
+    for name, value in params.items():
+        if name.lower() not in ("fields", "arfields") or not isinstance(value, (Mapping, list, tuple)):
+            continue
+        if not _has_value(value):
+            wrong = "is empty" if not value else "has no value"
+            raise ConfigurationError(
+                f"{name} {wrong}, and an empty object would be added", method=method, next_step="give a field a value"
+            )
+
+
+def _has_value(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        # An entry of a phone, or an amount of money, is nothing without its value, whatever else it has.
+        carriers = [member for name, member in value.items() if str(name).lower() in ("value", "amount")]
+        return any(map(_has_value, carriers or value.values()))
+    if isinstance(value, (list, tuple)):
+        return any(map(_has_value, value))
+    return not (is_nothing(value) or (isinstance(value, str) and not value.strip()))
 
 
 def replaced_in(method: str) -> str | None:

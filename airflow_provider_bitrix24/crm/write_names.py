@@ -62,15 +62,8 @@ class FieldNames:
 
     def check(self, params: Mapping[str, Any]) -> None:
         """
-        :raises ConfigurationError: a name that the portal would drop, or no ``fields``: it would add an empty item.
+        :raises ConfigurationError: a name that the portal would drop, or no ``fields``.
         """
-        fields = _at_fields(params)
-        if (self._old or self._is_item) and fields in ({}, []) and not self._method.lower().endswith(".update"):
-            raise ConfigurationError(
-                "fields is empty, and an empty object would be added",
-                method=self._method,
-                next_step="give a field a value",
-            )
         if self._old:
             self._check_old(params, self._old[1])
         elif not self._is_item:

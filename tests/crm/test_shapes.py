@@ -321,3 +321,53 @@ def test_an_empty_list_of_ids_that_is_written_removes_all(way, portal, connectio
     deal = bound(portal)
     id_lists(deal)[way]([]).execute(context())
     assert portal.item(2, deal)["contactIds"] == []
+
+
+# Adds of nothing
+
+NOTHING = [
+    {"NAME": ""}, {"NAME": None}, {"NAME": "  ", "LAST_NAME": ""}, {"NAME": float("nan")}, {"PHONE": []},
+    {"NAME": "", "PHONE": [{"VALUE": "", "VALUE_TYPE": "WORK"}]}, {"NAME": [""]}, {},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("check_fields", [True, False])
+@pytest.mark.parametrize("fields", NOTHING)
+@pytest.mark.parametrize("way", ["any method", "a batch"])
+def test_an_add_without_any_value_is_refused(way, fields, check_fields, portal, connection):
+    message = failure_of(WAYS[way]("crm.contact.add", {"fields": fields}, check_fields=check_fields))
+    assert "an empty object would be added" in message or "is nan" in message or "is None" in message
+    assert portal.executed("crm.contact.add") == 0
+
+
+@pytest.mark.parametrize(
+    ("method", "params"),
+    [
+        ("crm.item.add", {"entityTypeId": 3, "fields": {"name": "", "lastName": None}}),
+        ("crm.item.import", {"entityTypeId": 3, "fields": {"name": ""}}),
+        ("crm.company.add", {"FIELDS": {"TITLE": ""}}),
+        ("tasks.task.add", {"fields": {"TITLE": "", "DESCRIPTION": ""}}),
+        ("crm.timeline.comment.add", {"fields": {"COMMENT": ""}}),
+    ],
+)
+@pytest.mark.parametrize("way", ["any method", "a batch"])
+def test_so_is_one_by_any_method_that_adds_fields(way, method, params, portal, connection):
+    message = failure_of(WAYS[way](method, params))
+    assert "has no value, and an empty object would be added" in message or "is None" in message
+    assert portal.executed(method) == 0
+
+
+@pytest.mark.parametrize("way", ["any method", "a batch"])
+def test_an_add_of_what_a_template_lost_is_refused(way, portal, connection, run_dag, task_instance):
+    start = datetime(2026, 1, 1, tzinfo=timezone.utc)
+    with DAG("lost_fields", start_date=start, schedule=None) as dag:
+        WAYS[way]("crm.contact.add", {"fields": {"NAME": "{{ dag_run.conf.get('x', '') }}"}})
+    assert task_instance(run_dag(dag), "task").state == "failed"
+    assert portal.executed("crm.contact.add") == 0
+
+
+@pytest.mark.parametrize("fields", [{"NAME": "", "OPENED": False}, {"NAME": "x", "COMMENTS": ""}, {"SORT": 0}])
+def test_an_add_with_one_value_is_sent(fields, portal, connection):
+    operator = WAYS["any method"]("crm.contact.add", {"fields": fields}, check_fields=False)
+    operator.execute(context())
+    assert portal.executed("crm.contact.add") == 1
