@@ -10,6 +10,7 @@ import atexit
 import base64
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -38,6 +39,9 @@ for _name in list(os.environ):
     if _name.startswith("AIRFLOW") or _name.upper() in _NETWORK:
         del os.environ[_name]
 os.environ.update(_OURS)
+
+# A shell starts programs in the background with interrupts ignored, and some tests interrupt themselves.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 tempfile.tempdir = None
 for _name in ("dags", "tmp"):
     (AIRFLOW_HOME / _name).mkdir()

@@ -277,7 +277,7 @@ class CrashingOnce(Bitrix24DeletePaymentsOperator):
 
 @pytest.mark.parametrize("with_report", [True, False])
 def test_a_retry_after_a_crash_goes_on_with_what_airflow_or_the_report_remembers(
-    with_report, portal, connection, run_dag, xcom, task_instance, tmp_path
+    with_report, portal, in_turn, run_dag, xcom, task_instance, tmp_path
 ):
     payments = [portal.add_payment(1 + index % 9) for index in range(200)]
     report = {"report": f"{tmp_path}/r.jsonl"} if with_report else {}
