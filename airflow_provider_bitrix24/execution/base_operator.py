@@ -23,7 +23,7 @@ from airflow_provider_bitrix24.execution.limit_waits import (
 )
 from airflow_provider_bitrix24.execution.limit_waits import XCOM_KEY as WAIT_KEY
 from airflow_provider_bitrix24.execution.literals import CHECKS, Check, is_literal
-from airflow_provider_bitrix24.execution.rendered import as_written, check_texts, is_shared
+from airflow_provider_bitrix24.execution.rendered import as_written, check_parts, check_texts, is_shared
 from airflow_provider_bitrix24.hooks.airflow_outcome import airflow_outcome
 from airflow_provider_bitrix24.rest.message_parts import preview
 from airflow_provider_bitrix24.rest.missing_values import is_missing
@@ -209,6 +209,7 @@ class Bitrix24ConnectedOperator(BaseOperator):
                 f"{name} is also that of another mapped task of this run",
                 next_step="give each its own: put {{ ti.map_index }} into the name",
             )
+        check_parts(self.as_written(name), address, name)
         return writable_path(address, name)
 
     def as_written(self, name: str) -> Any:

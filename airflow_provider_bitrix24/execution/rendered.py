@@ -88,6 +88,32 @@ def check_own_params(operator: Any, *, takes: bool) -> None:
         )
 
 
+def check_parts(written: Any, value: Any, name: str) -> None:
+    """
+    Refuse an address into whose name a template has put nothing: every run would write the same file.
+
+    :param written: the address as the DAG file has it.
+    :param value: the same after rendering.
+    :raises ConfigurationError: the text between what the author wrote is empty, ``None`` or the like.
+    """
+    if not isinstance(written, str) or not isinstance(value, str) or "{%" in written or "{#" in written:
+        return
+    # Templates next to each other cannot be told apart.
+    first, *others = [re.escape(part) for part in re.split(r"(?:\{\{.*?\}\})+", written.strip(), flags=re.DOTALL)]
+    nothing = "|".join(map(re.escape, NOTHING - {""}))
+    any_text = first + "".join(f".*{part}" for part in others)
+    # An address may be cut in several ways: "/data/a" between templates with a slash. One without a gap will do.
+    some_text = first + "".join(
+        f"(?!(?:{nothing}){part}{'$' if number == len(others) else ''}).+{part}"
+        for number, part in enumerate(others, 1)
+    )
+    text = value.strip()
+    if re.fullmatch(any_text, text, re.DOTALL) and not re.fullmatch(some_text, text, re.DOTALL):
+        raise ConfigurationError(
+            f"{name} has a template that came out as nothing, {preview(text)}", next_step=nothing_hint(None)
+        )
+
+
 def check_texts(written: Any, value: Any, place: str) -> None:
     """
     Refuse the texts of nothing (``None``, ``nan``) in a filter where the author did not write them.

@@ -30,7 +30,9 @@ _LOCAL = ("file", "local")
 #: ``s3:/bucket`` and ``/s3:/bucket``: what path libraries make of ``s3://bucket``.
 _LOST_SLASH = re.compile(r"/?[A-Za-z][A-Za-z0-9+.-]+:(/?[^/]|$)")
 #: What a shell, or Python's formats, would have filled in; ``$web`` is a container of Azure.
-_NOT_FILLED_IN = re.compile(r"\{[A-Za-z_]\w*\}|%\([A-Za-z_]\w*\)s|\$\{?[A-Z_][A-Z0-9_]*\b")
+_NOT_FILLED_IN = re.compile(r"\{[A-Za-z_]\w*\}|%\([A-Za-z_]\w*\)s|\$\{?[A-Z_][A-Z0-9_]*\b|%7[Bb].*%7[Dd]|<no value>")
+#: What a file of JSON lines is not.
+_OTHER_FORMATS = (".csv", ".tsv", ".parquet", ".xlsx", ".gz", ".zip")
 _DRIVE = re.compile(r"[A-Za-z]:\\")
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://(?P<store>[^/]*)/?(?P<key>.*)", re.DOTALL)
 
@@ -119,6 +121,11 @@ def writable_path(address: Any, name: str) -> Any:
         # Every run, or every mapped task, would write the same file.
         raise ConfigurationError(
             f"{name} has a part without a value, {lost[0]!r} in {path}", next_step=nothing_hint(None)
+        )
+    if path.name.lower().endswith(_OTHER_FORMATS):
+        raise ConfigurationError(
+            f"{name} is {preview(path.name)}, and the file is one of JSON lines",
+            next_step="end its name in .jsonl; Bitrix24ToObjectStorageOperator writes lists as Parquet and CSV",
         )
     try:
         if is_local(path):

@@ -231,6 +231,61 @@ def test_folders_of_object_storage_are_not_made_since_that_could_make_a_bucket(b
     assert buckets.made == []
 
 
+def render(operator: type, address: str, rendered: str) -> Any:
+    argument, others = OPERATORS[operator]
+    task = operator(task_id="task", **{argument: address}, **others)
+    setattr(task, argument, rendered)
+    return task.execute(context())
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+@pytest.mark.parametrize("gap", ["", "None", "nan", "NaT", "<NA>"])
+@pytest.mark.parametrize(
+    "written", ["deals_{{ x }}.jsonl", "{{ x }}_deals.jsonl", "a{{ x }}/{{ x }}b.jsonl", "x-{{ y.z | d }}-{{ x }}"]
+)
+def test_a_template_that_came_out_as_nothing_within_a_name_is_refused(
+    operator, gap, written, portal, connection, tmp_path
+):
+    """Every run wrote the same file."""
+    rendered = written.replace("{{ x }}", gap).replace("{{ y.z | d }}", "7")
+    with pytest.raises(AirflowFailException, match="has a template that came out as nothing"):
+        render(operator, f"{tmp_path}/{written}", f"{tmp_path}/{rendered}")
+    assert portal.connections == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("written", "rendered"),
+    [
+        ("{{ folder }}/{{ ds }}.jsonl", "{}/2026-01-01.jsonl"),
+        ("{{ folder }}/a/{{ ds }}{{ x }}.jsonl", "{}/a/2026-01-01.jsonl"),
+        ("{{ folder }}/Nonesuch_None.jsonl", "{}/Nonesuch_None.jsonl"),
+        ("{{ folder }}/deals_{{ x }}.jsonl", "{}/deals_Nonesuch.jsonl"),
+    ],
+)
+def test_a_name_may_hold_such_a_text_and_templates_may_stand_together(written, rendered, portal, connection, tmp_path):
+    done = render(Bitrix24ListOperator, written, rendered.replace("{}", str(tmp_path)))
+    assert done["path"].endswith(rendered.replace("{}", ""))
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("o.csv", "is 'o.csv', and the file is one of JSON lines: end its name in .jsonl"),
+        ("o.PARQUET", "is 'o.PARQUET', and the file is one of JSON lines"),
+        ("o.jsonl.gz", "is 'o.jsonl.gz', and the file is one of JSON lines"),
+        ("o_<no value>.jsonl", "has a name that was not filled in"),
+        ("o_%7Bds%7D.jsonl", "has a name that was not filled in"),
+        ("%7b%7b ds %7d%7d.jsonl", "has a name that was not filled in"),
+    ],
+)
+def test_a_name_that_was_not_meant_is_refused(operator, name, hint, portal, connection, tmp_path):
+    assert hint in failure_of(operator, f"{tmp_path}/{name}")
+    assert portal.connections == 0
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_template_in_an_object_storage_path_is_refused(portal, connection):
     path = ObjectStoragePath("file:///tmp/{{ ds }}/x.jsonl")
     assert "has a template that was not rendered" in failure_of(Bitrix24ListOperator, path)
