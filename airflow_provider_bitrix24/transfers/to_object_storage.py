@@ -23,7 +23,7 @@ from airflow_provider_bitrix24.execution.arguments import (
 from airflow_provider_bitrix24.execution.base_operator import LIST_STARTS_OVER, Bitrix24BaseOperator
 from airflow_provider_bitrix24.execution.checkpoint import checkpoint, digest_of
 from airflow_provider_bitrix24.execution.commands import parameters_of
-from airflow_provider_bitrix24.execution.rendered import check_filter, check_lost_values
+from airflow_provider_bitrix24.execution.rendered import check_filter, check_lost_values, check_parts
 from airflow_provider_bitrix24.execution.storage import folder_path
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ class Bitrix24ToObjectStorageOperator(Bitrix24BaseOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.destination = destination
+        self.destination = self.given(destination, "destination")
         self.entity_type_id = self.given(entity_type_id, "entity_type_id")
         self.item_filter = self.given(item_filter, "item_filter")
         self.method = self.given(method, "method")
@@ -131,6 +131,7 @@ class Bitrix24ToObjectStorageOperator(Bitrix24BaseOperator):
         from airflow_provider_bitrix24.exports.load_folder import LoadFolder
         from airflow_provider_bitrix24.exports.watermarks import Watermarks
 
+        check_parts(self.as_written("destination"), self.destination, "destination")
         root = folder_path(self.destination, "destination")
         source = self._source(client)
         marks = Watermarks(root, source.key)

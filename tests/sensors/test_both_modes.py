@@ -119,9 +119,10 @@ def test_waits_grow(portal, wait):
     payment_id = portal.add_payment(1)
     end, _ = wait(Bitrix24PaymentSensor, payment_id=payment_id, exponential_backoff=True, timeout=3600)
     assert end == "timeout"
-    assert 5 <= portal.count(GET) <= 9
+    # Airflow 2 adds up to as much again by chance; without growth there are 60.
+    assert 4 <= portal.count(GET) <= 15
     end, _ = wait(Bitrix24PaymentSensor, payment_id=payment_id, exponential_backoff=True, max_wait=90, timeout=3600)
-    assert 40 <= portal.count(GET) <= 65
+    assert 40 <= portal.count(GET) <= 75
 
 
 def test_a_deal_reaches_a_stage(portal, wait):

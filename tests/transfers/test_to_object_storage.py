@@ -169,6 +169,17 @@ def test_wrong_arguments_are_named_before_any_row_is_read(arguments, message, to
     assert not list(tmp_path.rglob("part-*"))
 
 
+@pytest.mark.parametrize("rendered", ["None", "", "nan"])
+def test_a_template_without_a_value_in_the_destination_is_refused(rendered, to_large, tmp_path):
+    operator = Bitrix24ToObjectStorageOperator(
+        task_id="t", entity_type_id="deal", window="all", destination=f"{tmp_path}/deals_{{{{ day }}}}"
+    )
+    operator.destination = f"{tmp_path}/deals_{rendered}"
+    with pytest.raises(AirflowFailException, match="destination"):
+        operator.execute(context())
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
