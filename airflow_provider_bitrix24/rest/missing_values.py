@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError
+from airflow_provider_bitrix24.rest.scalars import json_number
 
 #: Texts that templates and data frames make of a missing value.
 NOTHING = frozenset({"", "None", "null", "nan", "NaN", "NaT", "<NA>"})
@@ -66,7 +67,8 @@ def is_written_structure(value: Any) -> bool:
 
 def from_json(value: Any, name: str = "JSON text") -> Any:
     """
-    Return the value of JSON text; anything else, text that is not JSON included, as it is.
+    Return the value of JSON text; anything else, text that is not JSON included, as it is. Numbers keep their digits,
+    see :func:`json_number`.
 
     :param name: the argument, for the message.
     :raises ConfigurationError: an object in it has a name twice, of which JSON would keep the last value alone.
@@ -86,7 +88,7 @@ def from_json(value: Any, name: str = "JSON text") -> Any:
         return members
 
     try:
-        return json.loads(value, object_pairs_hook=once_each)
+        return json.loads(value, object_pairs_hook=once_each, parse_float=json_number)
     except ConfigurationError:
         raise
     except ValueError:

@@ -1,7 +1,8 @@
-"""Scalars and arrays of numpy as Python's own."""
+"""Scalars and arrays of numpy as Python's own, and numbers of JSON with all their digits."""
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 
@@ -25,3 +26,15 @@ def native(value: Any) -> Any:
         # The shortest text, 0.1, and not the 0.10000000149011612 that it would be as a float of 64 bits.
         return float(str(value))
     return value.item() if hasattr(value, "item") else value
+
+
+def json_number(text: str) -> float | Decimal:
+    """
+    A number of JSON with a fraction or an exponent: a float where that holds all digits, else a Decimal. What is beyond
+    a float altogether is infinite, or 0.
+    """
+    number = float(text)
+    exact = Decimal(text)
+    if number in (float("inf"), float("-inf"), 0.0) or Decimal(repr(number)) == exact:
+        return number
+    return exact

@@ -6,14 +6,17 @@ import codecs
 import csv
 import io
 import json
+import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.execution.storage import storage_path
 from airflow_provider_bitrix24.rest.message_parts import did_you_mean, preview
+from airflow_provider_bitrix24.rest.scalars import json_number
 from airflow_provider_bitrix24.rows.row_names import TextRow
 
 #: Rows of a Parquet file that are read at once, and bytes of one of its columns: without the second, a whole row group
@@ -101,13 +104,14 @@ def rows_in_file(address: str, csv_format: Mapping[str, str] | None) -> Iterator
 
 def from_json_text(text: str) -> Any:
     """
-    JSON text, in which no object has a name twice: only the last value would be kept.
+    JSON text, in which no object has a name twice: only the last value would be kept. Numbers with more digits than a
+    float holds are a Decimal.
 
-    :raises ConfigurationError: one has.
+    :raises ConfigurationError: one has, or a number is beyond what any field holds.
     :raises ValueError: it is not JSON.
     """
     try:
-        return json.loads(text, object_pairs_hook=_object)
+        return json.loads(text, object_pairs_hook=_object, parse_float=_number)
     except RecursionError:
         raise ConfigurationError("JSON is nested too deep", next_step="write flatter objects") from None
 
@@ -122,6 +126,15 @@ def check_columns(columns: Iterable[str], place: str) -> None:
                 f"{place} has the column {preview(column)} more than once, and only one of them could be written",
                 next_step="give each column a name of its own",
             )
+
+
+def _number(text: str) -> float | Decimal:
+    number = json_number(text)
+    if math.isinf(number) or (number == 0 and text.lower().partition("e")[0].strip("-0.")):
+        raise ConfigurationError(
+            f"the number {preview(text)} is beyond what a field holds", next_step="write it as text"
+        )
+    return number
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 from airflow_provider_bitrix24._compat import AirflowFailException
+from airflow_provider_bitrix24.operators.bulk_write import Bitrix24BulkWriteOperator
 from airflow_provider_bitrix24.operators.crm_upsert import Bitrix24UpsertItemOperator, Bitrix24UpsertItemsOperator
+from airflow_provider_bitrix24.operators.rest import Bitrix24Operator
 from tests.operators.context import context
 from tests.rest.clients import client_of
 
@@ -214,3 +216,43 @@ def test_a_text_with_zeros_is_another_key_in_a_field_of_text_and_that_is_said(ea
 def test_a_row_that_fails_is_reported_under_the_same_key(number, key, portal, connection):
     summary = upsert([{"originId": number, "title": "Oak", "noSuchField": 1}], max_failures=None)
     assert summary["outcomes"][0]["key"] == {"originId": key}
+
+
+@pytest.mark.parametrize(
+    "pair",
+    [
+        ("4503599627370496.1", "4503599627370496.2"),
+        ("123456789.123456789", "123456789.1234567891"),
+        ("0.12345678901234567890", "0.12345678901234567891"),
+        ("-9007199254740993.5", "-9007199254740993.25"),
+    ],
+)
+@pytest.mark.parametrize("source", ["lines", "text"])
+def test_numbers_of_json_keep_their_digits(pair, source, tmp_path, portal, connection):
+    rows = [f'{{"originId": {number}, "title": "Oak", "revenue": 10.25}}' for number in pair]
+    (tmp_path / "firms.jsonl").write_text("\n".join(rows))
+    given = str(tmp_path / "firms.jsonl") if source == "lines" else f"[{', '.join(rows)}]"
+    assert upsert(given)["created"] == 2
+    assert keys(portal) == [number.rstrip("0") if "." in number else number for number in pair]
+    assert upsert(given)["updated"] == 2
+
+
+def test_a_raw_write_sends_all_digits_of_numbers_of_json(tmp_path, portal, connection):
+    fields = '{"TITLE": 4503599627370496.1, "REVENUE": 123456789.25, "PHONE": [{"VALUE": 7916123000123456.25}]}'
+    (tmp_path / "firms.jsonl").write_text(f'{{"fields": {fields}}}')
+    rows = str(tmp_path / "firms.jsonl")
+    Bitrix24BulkWriteOperator(task_id="task", method="crm.company.add", rows=rows).execute(context())
+    Bitrix24Operator(task_id="one", method="crm.company.add", method_params=f'{{"fields": {fields}}}').execute(
+        context()
+    )
+    for item in portal.items(4)[-2:]:
+        assert (item["title"], item["revenue"]) == ("4503599627370496.1", 123456789.25)
+        assert item["fm"][0]["value"] == "7916123000123456.25"
+
+
+@pytest.mark.parametrize("number", ["1e400", "-1e999999999", "1e-400", "0.5e-999"])
+def test_a_number_of_json_that_no_float_holds_is_refused_with_its_line(number, tmp_path, portal, connection):
+    (tmp_path / "firms.jsonl").write_text(f'{{"originId": 1}}\n{{"originId": {number}}}\n')
+    message = failure_of(str(tmp_path / "firms.jsonl"), mapping={"originId": "$originId", "title": "Oak"})
+    assert "line 2 of firms.jsonl" in message
+    assert "is beyond what a field holds: write it as text" in message
