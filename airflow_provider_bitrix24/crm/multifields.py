@@ -6,18 +6,22 @@ Source: ``fm`` in ``crm.item.add`` and ``crm.item.update``; ``PHONE`` and its li
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from airflow_provider_bitrix24.crm.values import as_text
 from airflow_provider_bitrix24.exceptions import ConfigurationError
-from airflow_provider_bitrix24.rest.message_parts import preview
+from airflow_provider_bitrix24.rest.message_parts import did_you_mean, preview
 from airflow_provider_bitrix24.rest.missing_values import is_missing, is_written_structure, nothing_hint, text_hint
 from airflow_provider_bitrix24.rest.scalars import native
 
 #: Kinds of CRM items that have them: lead, contact, company.
 OWNERS = frozenset({1, 3, 4})
 TYPES = ("PHONE", "EMAIL", "WEB", "IM")
+
+#: Names in an entry of the old methods and of an import, and in one of ``fm``.
+OLD_NAMES = ("VALUE", "VALUE_TYPE", "ID", "TYPE_ID", "DELETE", "VALUE_EXTRA")
+FM_NAMES = ("value", "valueType", "typeId", "id")
 
 _KEYS = {"id": "id", "typeid": "typeId", "valuetype": "valueType", "value": "value"}
 _HINT = 'write e.g. {"PHONE": "+15550001"} or {"fm": [{"typeId": "PHONE", "valueType": "WORK", "value": "+15550001"}]}'
@@ -26,6 +30,33 @@ _HINT = 'write e.g. {"PHONE": "+15550001"} or {"fm": [{"typeId": "PHONE", "value
 def is_multifield(name: str) -> bool:
     """Whether a name among an item's fields means multi-fields: ``fm``, ``PHONE``, ``EMAIL``, ``WEB``, ``IM``."""
     return name.strip().upper() in ("FM", *TYPES)
+
+
+def check_names(name: str, entry: Mapping[Any, Any], known: Collection[str], method: str = "") -> None:
+    """
+    :param name: the field, for the message.
+    :param known: the names that an entry takes.
+    :raises ConfigurationError: another name: the portal drops it, and a phone at home becomes one at work.
+    """
+    for key, value in ((str(key), value) for key, value in entry.items()):
+        if key in known:
+            continue
+        plain = {_plain_name(other): other for other in known}
+        short = "typeid" if str(value).upper() in (*TYPES, "LINK") else "valuetype"
+        meant = plain.get(short if _plain_name(key) == "type" else _plain_name(key))
+        raise ConfigurationError(
+            f"an entry of {name} names {key!r}, which the portal would silently drop",
+            method=method,
+            next_step=f"did you mean {meant}?" if meant else _nearest(key, known),
+        )
+
+
+def _nearest(key: str, known: Collection[str]) -> str:
+    return did_you_mean(key.upper() if "VALUE" in known else key, known, f"it takes {', '.join(known)}")
+
+
+def _plain_name(key: str) -> str:
+    return key.replace("_", "").lower()
 
 
 def entries_of(name: str, value: Any) -> list[dict[str, Any]]:
@@ -72,7 +103,8 @@ def _entry(given: Any, name: str, *, kind: str | None = None, id_: str = "") -> 
         return {"typeId": kind, "valueType": "WORK", "value": _plain_text(given, name)}
     if not isinstance(given, Mapping):
         raise ConfigurationError(f"{name} holds {preview(given)}", next_step=_HINT)
-    entry = {_KEYS.get(str(key).replace("_", "").lower(), str(key)): value for key, value in given.items()}
+    entry = {_KEYS.get(_plain_name(str(key)), str(key)): value for key, value in given.items()}
+    check_names(name, entry, FM_NAMES)
     entry.setdefault("valueType", "WORK")
     if kind:
         entry["typeId"] = kind

@@ -15,7 +15,6 @@ from typing import Any
 from airflow_provider_bitrix24.crm import multifields
 from airflow_provider_bitrix24.crm.id_lists import OLD_NAMES, check_ids, is_id
 from airflow_provider_bitrix24.crm.values import is_nothing
-from airflow_provider_bitrix24.crm.written_fields import is_slip
 from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.rest.encoding import has_reference
 from airflow_provider_bitrix24.rest.message_parts import preview
@@ -40,7 +39,6 @@ _ROW_HINTS = {
 }
 _OLD_WITH_MULTIFIELDS = re.compile(r"crm\.(lead|contact|company)\.(add|update)")
 _OLD_WITH_ID_LISTS = re.compile(r"crm\.(lead|deal|contact|company|quote)\.(add|update)")
-_ENTRY = frozenset({"ID", "VALUE", "VALUE_TYPE", "TYPE_ID", "DELETE"})
 _OLD_MULTIFIELDS = frozenset({*multifields.TYPES, "LINK"})
 
 
@@ -169,14 +167,8 @@ def _check_multifields(method: str, fields: Mapping[str, Any], references: bool)
                 method=method,
                 next_step=f'write {{"{name}": [{{"VALUE": "…", "VALUE_TYPE": "WORK"}}]}}',
             )
-        for key in (str(key) for member in members for key in member):
-            for known in ("VALUE", "VALUE_TYPE"):
-                if key not in _ENTRY and is_slip(key.lower(), known.lower()):
-                    raise ConfigurationError(
-                        f"an entry of {name} names {key!r}, which the portal would silently drop",
-                        method=method,
-                        next_step=f"did you mean {known}?",
-                    )
+        for member in members:
+            multifields.check_names(name, member, multifields.OLD_NAMES, method)
 
 
 def _is_entry(member: Any) -> bool:

@@ -202,6 +202,9 @@ class FieldNames:
                 method=self._method,
                 next_step=f'write {{"{name}": [{form}]}}',
             )
+        known = multifields.FM_NAMES if name.lower() == "fm" else multifields.OLD_NAMES
+        for entry in members or () if value else ():
+            multifields.check_names(name, entry, known, self._method)
 
 
 def _at_fields(params: Mapping[str, Any]) -> Any:

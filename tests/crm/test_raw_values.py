@@ -80,6 +80,16 @@ REFUSED: list[tuple[tuple[str, dict[str, Any]], str]] = [
     (item({"title": "x", "PHONE": "+1555"}, 4, "import"), 'write {"PHONE": [{"VALUE"'),
     (phone(VALUE_TIPE="WORK"), "an entry of PHONE names 'VALUE_TIPE', which the portal would silently drop"),
     (phone(VALUETYPE="WORK"), "did you mean VALUE_TYPE?"),
+    (phone(TYPE="HOME"), "'TYPE', which the portal would silently drop: did you mean VALUE_TYPE?"),
+    (phone(TYPE="PHONE"), "did you mean TYPE_ID?"),
+    (phone(value_type="HOME"), "did you mean VALUE_TYPE?"),
+    (phone(valueType="HOME"), "did you mean VALUE_TYPE?"),
+    (phone(VALUE_TYP="HOME"), "did you mean VALUE_TYPE?"),
+    (phone(COMMENT="at home"), "it takes VALUE, VALUE_TYPE, ID"),
+    (("crm.lead.update", {"id": 1, "fields": {"WEB": {"n0": {"VALUE": "a.b", "type": "HOME"}}}}), "an entry of WEB"),
+    (item({"fm": [{"typeId": "PHONE", "value": "+1", "TYPE": "HOME"}]}, 3), "did you mean valueType?"),
+    (item({"fm": {"n0": {"TYPE_ID": "PHONE", "value": "+1"}}}, 4, "add"), "did you mean typeId?"),
+    (item({"title": "x", "PHONE": [{"VALUE": "+1", "TYPE": "HOME"}]}, 4, "import"), "did you mean VALUE_TYPE?"),
 ]  # fmt: skip
 
 TAKEN: list[tuple[str, dict[str, Any]]] = [
@@ -142,6 +152,7 @@ def test_what_may_be_right_passes(call: tuple[str, dict[str, Any]], client: Clie
         deal(OPPORTUNITY="12,5"),
         deal(CLOSEDATE="31.01.2027"),
         deal(CLOSED="yes"),
+        phone(TYPE="HOME"),
         item({"closedate": "2027-02-31"}),
         item({"title": "y", "Title": "z"}),
         item({"fm": "+1"}, 4),
