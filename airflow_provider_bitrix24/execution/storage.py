@@ -11,8 +11,9 @@ import shutil
 import tempfile
 import uuid
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePath
-from typing import Any
+from typing import IO, Any
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.rest.message_parts import preview
@@ -220,11 +221,19 @@ def put_file(file: Path, path: Any) -> None:
         with file.open("rb") as source, path.open("wb") as stream:
             shutil.copyfileobj(source, stream)
         return
+    with file.open("rb") as source, _beside_final(path) as stream:
+        shutil.copyfileobj(source, stream)
+
+
+@contextmanager
+def _beside_final(path: Any) -> Iterator[IO[bytes]]:
+    """A local file beside the final one, which takes its place at the end."""
     final = Path(path.path)
     part = final.with_name(_beside(path))
     try:
-        with file.open("rb") as source, part.open("xb") as stream:
-            shutil.copyfileobj(source, stream)
+        # It must not be there yet: not even as a link to somewhere else.
+        with part.open("xb") as stream:
+            yield stream
         part.replace(final)
     except BaseException:
         part.unlink(missing_ok=True)
@@ -248,16 +257,8 @@ class _Lines:
 
 
 def _write_locally(path: Any, lines: _Lines) -> None:
-    final = Path(path.path)
-    part = final.with_name(_beside(path))
-    try:
-        # It must not be there yet: not even as a link to somewhere else.
-        with part.open("xb") as stream:
-            stream.writelines(lines)
-        part.replace(final)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
+    with _beside_final(path) as stream:
+        stream.writelines(lines)
 
 
 def _put(path: Any, lines: _Lines) -> None:

@@ -68,14 +68,11 @@ class Load:
         return {"rows": total, "requests": total if total is None else 3 + total // _ROWS_OF_A_REQUEST}
 
     def _params(self, before: list[Part]) -> dict[str, Any]:
-        source = self.source
-        conditions = {**source.filter, **self.window}
-        rows = source.method.rows
-        if before and before[-1].last_id is not None:
-            conditions[f">{rows and rows.filter_id}"] = before[-1].last_id
-        if rows is None or rows.filter is None or not conditions:
-            return dict(source.params)
-        return {**source.params, rows.filter: conditions}
+        conditions = dict(self.window)
+        rows = self.source.method.rows
+        if rows is not None and before and before[-1].last_id is not None:
+            conditions[f">{rows.filter_id}"] = before[-1].last_id
+        return self.source.params_with(conditions)
 
     def manifest(self, parts: Iterable[Part], plan: Mapping[str, Any]) -> dict[str, Any]:
         """What ``_manifest.json`` says, beside the plan."""

@@ -80,7 +80,9 @@ class LoadFolder:
         :raises ConfigurationError: two processes wrote them.
         """
         numbers = sorted(int(found[1]) for name in self._names() if (found := _SIDECAR.fullmatch(name)))
-        parts = [_part(self._read(f"_part-{number:05}.json")) for number in numbers]
+        kept = [self._read(f"_part-{number:05}.json") for number in numbers]
+        # What a crash has left unreadable stands for a part that was not put.
+        parts = [_part(value) for value in kept if value is not None]
         last: int | None = None
         for place, part in enumerate(parts, start=1):
             if part.number != place or part.after != last:
@@ -91,11 +93,10 @@ class LoadFolder:
             last = part.last_id
         return parts
 
-    def put(self, file: Path, part: Part) -> Part:
+    def put(self, file: Path, part: Part) -> None:
         """Put a part that is whole in a file of this worker."""
         put_file(file, self.path / part.name)
         self._write(f"_part-{part.number:05}.json", asdict(part))
-        return part
 
     def publish(self, manifest: Mapping[str, Any]) -> None:
         """Make the load visible: nothing is written to it after this."""

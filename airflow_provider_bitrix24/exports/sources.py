@@ -13,6 +13,7 @@ from airflow_provider_bitrix24.crm.values import ItemField
 from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.execution.checkpoint import digest_of
 from airflow_provider_bitrix24.exports.tables import Table, old_names, table_of
+from airflow_provider_bitrix24.rest.conditions import beside, has_logic
 
 if TYPE_CHECKING:
     from airflow_provider_bitrix24.methods import Method
@@ -40,6 +41,32 @@ class Source:
         name = self.method.rows.filter if self.method.rows else None
         given = self.params.get(name) if name else None
         return dict(given) if isinstance(given, Mapping) else {}
+
+    def params_with(self, conditions: Mapping[str, Any]) -> dict[str, Any]:
+        """
+        The parameters with conditions that hold beside all of the author's.
+
+        :raises ConfigurationError: the author's filter has a form that leaves no room for them.
+        """
+        rows = self.method.rows
+        name = rows.filter if rows else None
+        if not conditions or rows is None or name is None:
+            return dict(self.params)
+        own = self.params.get(name) or {}
+        if not isinstance(own, Mapping):
+            raise ConfigurationError(
+                f"{name!r} is not an object", method=self.method.name, next_step='write e.g. {">=ID": 100}'
+            )
+        if rows.fields_method == "crm.item.fields":
+            return {**self.params, name: beside(own, conditions)}
+        if has_logic(own):
+            # Old lists silently drop a group.
+            raise ConfigurationError(
+                "'logic' at the top of the filter cannot be combined with a window or a retry",
+                method=self.method.name,
+                next_step="leave it out",
+            )
+        return {**self.params, name: {**own, **conditions}}
 
     @property
     def key(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import pendulum
 
@@ -14,9 +14,6 @@ from airflow_provider_bitrix24.rest.moments import parse
 if TYPE_CHECKING:
     from airflow_provider_bitrix24.methods import Method
     from airflow_provider_bitrix24.rest.client import Client
-
-WindowKind = Literal["watermark", "interval", "all"]
-WINDOWS: tuple[WindowKind, ...] = ("watermark", "interval", "all")
 
 #: The field that says when a row was changed, as the filter spells it ("Incremental sync").
 _MODIFIED = {

@@ -331,3 +331,19 @@ def _time(value: Any) -> datetime.datetime | None:
     if isinstance(moment, datetime.datetime):
         return moment
     return datetime.datetime.combine(moment, datetime.time()) if isinstance(moment, datetime.date) else None
+
+
+def has_logic(conditions: Mapping[str, Any]) -> bool:
+    """Whether a filter of an object says at its top how its conditions are connected."""
+    return any(str(key).lower().lstrip(":") == "logic" for key in conditions)
+
+
+def beside(conditions: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
+    """
+    A filter of ``crm.item.list`` in which both hold.
+
+    Beside an OR, ``more`` would be one more alternative, and under a key of the author's it would replace his.
+    """
+    if has_logic(conditions) or conditions.keys() & more.keys():
+        return {"0": dict(conditions), **more}
+    return {**conditions, **more}

@@ -17,6 +17,7 @@ import pendulum
 from airflow_provider_bitrix24.exceptions import Bitrix24Error
 from airflow_provider_bitrix24.hooks.async_client import aget_client
 from airflow_provider_bitrix24.rest.client import Client
+from airflow_provider_bitrix24.rest.conditions import beside
 from airflow_provider_bitrix24.rest.message_parts import preview
 from airflow_provider_bitrix24.rest.moments import parse
 from airflow_provider_bitrix24.triggers.change_loop import PATIENCE_SECONDS, WINDOW, Change
@@ -129,7 +130,7 @@ class ChangedItems:
             log.warning("Acknowledged changes of items are remembered later: %s", error)
 
     def _list(self, client: Client, since: int) -> list[Receipt]:
-        filter_ = {**self._filter, f">={TIME_FIELD}": pendulum.from_timestamp(since).isoformat()}
+        filter_ = beside(self._filter, {f">={TIME_FIELD}": pendulum.from_timestamp(since).isoformat()})
         params = {"entityTypeId": self._entity_type_id, "select": ["id", TIME_FIELD], "filter": filter_}
         return [_receipt(row) for row in client.list("crm.item.list", params)]
 

@@ -261,6 +261,24 @@ def test_a_condition_on_the_field_of_the_window_is_refused(portal, connection, t
         )  # fmt: skip
 
 
+def test_a_window_holds_beside_every_alternative_of_the_author(portal, connection, tmp_path):
+    either = {"logic": "OR", "0": {"id": 7}, "1": {"id": 8}}
+    arguments = {"window": "watermark", "item_filter": either}
+    assert [row["id"] for row in rows_of(load(tmp_path, run=run_of(1), **arguments))] == [7, 8]
+    portal.clock.advance(3600)
+    for deal in (8, 9):
+        Bitrix24Hook().call("crm.item.update", {"entityTypeId": 2, "id": deal, "fields": {"title": "Changed"}})
+    assert [row["id"] for row in rows_of(load(tmp_path, run=run_of(2), **arguments))] == [8]
+
+
+@pytest.mark.parametrize("own", [[["ID", "=", 7]], {"LOGIC": "OR", "0": {"ID": 7}, "1": {"ID": 8}}], ids=str)
+def test_a_filter_that_leaves_no_room_for_a_window_is_refused_and_not_replaced(own, to_large, tmp_path):
+    day = interval(datetime(2026, 1, 12, tzinfo=timezone.utc), datetime(2026, 1, 13, tzinfo=timezone.utc))
+    with pytest.raises(AirflowFailException, match=r"is not an object|cannot be combined"):
+        load(tmp_path, method="crm.deal.list", method_params={"filter": own}, window="interval", run=day)
+    assert calls(to_large, "crm.deal.list") == 0
+
+
 def test_a_dry_run_counts_and_writes_nothing(to_large, tmp_path):
     assert load(tmp_path, dry_run=True) == {"rows": DEALS, "requests": 3, "window": {}}
     assert list(tmp_path.rglob("*")) == [tmp_path / "deals"]

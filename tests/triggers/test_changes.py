@@ -9,6 +9,7 @@ import random
 import pytest
 
 from airflow_provider_bitrix24.exceptions import Bitrix24Error, ConfigurationError
+from airflow_provider_bitrix24.hooks.bitrix24 import Bitrix24Hook
 from airflow_provider_bitrix24.triggers.changed_items import OVERLAP_SECONDS, SETTLE_SECONDS, ChangedItems
 from airflow_provider_bitrix24.triggers.changes import Bitrix24ChangesTrigger
 from airflow_provider_bitrix24.triggers.progress import Progress
@@ -102,6 +103,25 @@ def test_a_second_change_within_the_same_second_is_not_taken_for_the_first(porta
 
     asyncio.run(look())
     assert [len(changes) for changes in found] == [0, 1]
+
+
+def test_the_time_holds_beside_every_alternative_of_the_filter(portal, connection):
+    either = {"logic": "OR", "0": {"id": 7}, "1": {"id": 8}}
+    stores, found = [Store()], []
+    source = ChangedItems("bitrix24_default", 2, either, Progress("progress", lambda: stores))
+
+    async def look():
+        assert await source.take() == []
+        for deal in (8, 9):
+            params = {"entityTypeId": 2, "id": deal, "fields": {"title": "Changed"}}
+            await asyncio.to_thread(Bitrix24Hook().call, "crm.item.update", params)
+        portal.clock.advance(SETTLE_SECONDS + 1)
+        found.extend(await source.take())
+        await source.forget_client()
+
+    asyncio.run(look())
+    assert len(found) == 1
+    assert portal.calls[-1].params["filter"]["0"] == either
 
 
 def test_after_a_restart_it_goes_on_where_it_was(portal, connection, change, running, begun):

@@ -8,7 +8,7 @@ from typing import Any
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.methods import Method, Rows
-from airflow_provider_bitrix24.rest.conditions import OPERATORS, check_conditions, check_filter_name
+from airflow_provider_bitrix24.rest.conditions import OPERATORS, check_conditions, check_filter_name, has_logic
 from airflow_provider_bitrix24.rest.encoding import as_params, no_two_spellings, plain
 from airflow_provider_bitrix24.rest.message_parts import preview
 from airflow_provider_bitrix24.rest.positional import by_name, in_order
@@ -157,7 +157,7 @@ class Listing:
             return 0
         if not isinstance(user_filter, dict):
             raise self._fail(f"{rows.filter!r} is not an object", 'write e.g. {">=ID": 100}')
-        if any(name.lower().lstrip(":") == "logic" for name in user_filter):
+        if has_logic(user_filter):
             # Beside an OR our own condition would be one more alternative, and a bound inside it would not bind.
             if rows.fields_method != "crm.item.fields":
                 raise self._fail(
