@@ -80,6 +80,8 @@ $(TOOLS)/.made: ci/constraints-tools.txt
 
 # No pin is newer than this day, which is about the release of the Airflow version, as in the constraints that Airflow
 # publishes. Only the main index is asked: extra indexes and directories of wheels seldom have the day of an upload.
+# The first provider of DuckDB is newer. mysqlclient has no wheel, and a compiler would be needed: the tests use another
+# driver that the provider of MySQL brings.
 NEWEST_2.11 := 2026-03-15
 NEWEST_3.3 := 2026-09-18
 NEWEST_bench := 2026-11-20
@@ -94,5 +96,6 @@ pin-bench pin-sdks pin-tools $(VERSIONS:%=pin-%): pin-%: $(TOOLS)/.made
 	@echo "# Made by \`make constraints\` from ci/requirements-$*.in; change that file, not this one." > ci/constraints-$*.new
 	@UV_INDEX= UV_FIND_LINKS= $(UV) pip compile -q --python-version 3.11 --universal --generate-hashes --no-header --no-annotate \
 		--no-emit-index-url --exclude-newer $(NEWEST_$*) \
-		--exclude-newer-package b24pysdk=$(NEWEST_tools) ci/requirements-$*.in >> ci/constraints-$*.new
+		--exclude-newer-package b24pysdk=$(NEWEST_tools) --exclude-newer-package apache-airflow-providers-duckdb=$(NEWEST_tools) \
+		--no-emit-package mysqlclient ci/requirements-$*.in >> ci/constraints-$*.new
 	@mv ci/constraints-$*.new ci/constraints-$*.txt
