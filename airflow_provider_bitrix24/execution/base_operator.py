@@ -121,7 +121,8 @@ class Bitrix24ConnectedOperator(BaseOperator):
         checks = {**CHECKS, **self.literal_checks}
         with airflow_outcome():
             for name in self.template_fields:
-                value = getattr(self, name, None)
+                # A field may hold another form of what was given, such as the name of a function.
+                value = self._given.get(name, getattr(self, name, None))
                 # None is refused by the task, wherever it comes from.
                 optional = name in self._given or name in self._left_out
                 if name not in checks or not is_literal(value) or (value is None and optional):

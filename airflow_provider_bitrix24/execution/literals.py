@@ -71,12 +71,28 @@ def _fields(value: Any, name: str) -> None:
     some_fields(value)
 
 
+def _item_filter(value: Any, name: str) -> None:
+    # Only an operator with a filter needs it.
+    from airflow_provider_bitrix24.rest.conditions import check_conditions
+
+    check_conditions(conditions(value, name), name, drops_empty_lists=True)
+
+
+def _condition(value: Any, name: str) -> None:
+    # Only a sensor needs it.
+    from airflow_provider_bitrix24.triggers.condition import Condition
+
+    Condition.of(value, name)
+
+
 #: By the name of the argument, which means the same in every operator.
 CHECKS: Mapping[str, Check] = {
     "bitrix24_conn_id": required,
+    "condition": _condition,
     "destination": check_address,
+    "fail_when": _condition,
     "fields": _fields,
-    "item_filter": conditions,
+    "item_filter": _item_filter,
     "key": names,
     "mapping": parameters,
     "method": _method,

@@ -21,7 +21,10 @@ from airflow_provider_bitrix24.rest.missing_values import NOTHING, nothing_hint
 
 log = logging.getLogger(__name__)
 
-_EXAMPLE = "write e.g. s3://conn_id@bucket/deals.jsonl or file:///data/deals.jsonl"
+_EXAMPLES = {
+    "file": "write e.g. s3://conn_id@bucket/deals.jsonl or file:///data/deals.jsonl",
+    "folder": "write e.g. s3://conn_id@bucket/deals or file:///data/deals",
+}
 #: What a retry cannot fix where a file cannot be created; anything else may be the network, or a full disk.
 _FINAL = (FileExistsError, FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError, ValueError)
 _FINAL_NUMBERS = frozenset({errno.ENAMETOOLONG, errno.EROFS, errno.EINVAL, errno.ELOOP})
@@ -38,20 +41,21 @@ _DRIVE = re.compile(r"[A-Za-z]:\\")
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://(?P<store>[^/]*)/?(?P<key>.*)", re.DOTALL)
 
 
-def storage_path(address: Any, name: str) -> Any:
+def storage_path(address: Any, name: str, kind: str = "file") -> Any:
     """
     An Airflow ``ObjectStoragePath``: ``s3://conn_id@bucket/key.jsonl``, ``file:///data/key.jsonl`` or an absolute path.
 
     :param name: the argument, for messages.
-    :raises ConfigurationError: it does not name a file, or one below the folder that a worker happens to run in.
+    :param kind: ``"file"`` or ``"folder"``.
+    :raises ConfigurationError: it does not name one, or one below the folder that a worker happens to run in.
     """
     # Airflow imports its storage for it.
     from airflow_provider_bitrix24._compat import AirflowNotFoundException, ObjectStoragePath
 
     if isinstance(address, (PurePath, ObjectStoragePath)):
-        text = check_address(str(address), name)
+        text = check_address(str(address), name, kind)
     else:
-        text = check_address(address, name)
+        text = check_address(address, name, kind)
     try:
         path = ObjectStoragePath(text if "://" in text else f"file://{text}")
         # Airflow 2.11 looks for the storage only when it is used.
@@ -72,16 +76,23 @@ def storage_path(address: Any, name: str) -> Any:
     raise failure
 
 
-def check_address(address: Any, name: str) -> str:
+def check_folder(address: Any, name: str) -> None:
+    """:func:`check_address` of a folder, which may end in a slash."""
+    check_address(_without_slash(address), name, "folder")
+
+
+def check_address(address: Any, name: str, kind: str = "file") -> str:
     """
     The text of an address, as far as it can be checked without the storage.
 
     :param name: the argument, for messages.
-    :raises ConfigurationError: it does not name a file.
+    :param kind: ``"file"`` or ``"folder"``.
+    :raises ConfigurationError: it does not name one.
     """
+    example = _EXAMPLES[kind]
     text = str(address).strip() if address is not None else ""
     if address is not None and not isinstance(address, str):
-        raise ConfigurationError(f"{name} is not the address of a file, but {preview(address)}", next_step=_EXAMPLE)
+        raise ConfigurationError(f"{name} is not the address of a {kind}, but {preview(address)}", next_step=example)
     if "{{" in text or "{%" in text:
         raise ConfigurationError(
             f"{name} has a template that was not rendered, {preview(text)}",
@@ -90,22 +101,22 @@ def check_address(address: Any, name: str) -> str:
     match = _ADDRESS.fullmatch(text)
     if text in NOTHING or text.endswith("/") or _LOST_SLASH.match(text) or (match and not match["key"]):
         raise ConfigurationError(
-            f"{name} does not name a file{f', but {text!r}' if text else ''}",
-            next_step=nothing_hint(address) or _EXAMPLE,
+            f"{name} does not name a {kind}{f', but {text!r}' if text else ''}",
+            next_step=nothing_hint(address) or example,
         )
     if match and not match["store"].rpartition("@")[2] and text.lower().startswith(tuple(f"{s}:" for s in _BUCKETS)):
-        raise ConfigurationError(f"{name} names no bucket, {text!r}", next_step=_EXAMPLE)
+        raise ConfigurationError(f"{name} names no bucket, {text!r}", next_step=example)
     if _NOT_FILLED_IN.search(text):
         raise ConfigurationError(
             f"{name} has a name that was not filled in, {preview(text)}",
             next_step="write a template such as {{ ds }}, or {{ var.value.folder }}",
         )
     if _DRIVE.match(text) or (match and text.startswith("file:") and match["store"] and "@" not in match["store"]):
-        raise ConfigurationError(f"{name} names no path of this computer, {preview(text)}", next_step=_EXAMPLE)
+        raise ConfigurationError(f"{name} names no path of this computer, {preview(text)}", next_step=example)
     if "://" not in text and not text.startswith("/"):
         raise ConfigurationError(
             f"{name} is a relative path, {preview(text)}, and each worker would look below a folder of its own",
-            next_step="write an absolute path, such as /data/deals.jsonl, or file:///data/deals.jsonl",
+            next_step=f"write a whole address, {example.removeprefix('write ')}",
         )
     return text
 
@@ -152,9 +163,12 @@ def folder_path(address: Any, name: str) -> Any:
 
     :raises ConfigurationError: nothing can be written there.
     """
-    text = address.rstrip("/") if isinstance(address, str) and not address.endswith("://") else address
-    path = storage_path(text, name)
+    path = storage_path(_without_slash(address), name, "folder")
     return writable_path(f"{path}/_bitrix24.json", name).parent
+
+
+def _without_slash(address: Any) -> Any:
+    return address.rstrip("/") if isinstance(address, str) and not address.endswith("://") else address
 
 
 def _check_local(file: Path, path: Any, name: str) -> None:

@@ -42,13 +42,6 @@ if TYPE_CHECKING:
     from airflow_provider_bitrix24.rest.client import Client
 
 
-def _conditions(value: Any, name: str) -> None:
-    # Only an operator with a filter needs it.
-    from airflow_provider_bitrix24.rest.conditions import check_conditions
-
-    check_conditions(conditions(value, name), name, drops_empty_lists=True)
-
-
 class Bitrix24GetItemOperator(Bitrix24BaseOperator):
     """
     Read one CRM item.
@@ -136,7 +129,7 @@ class Bitrix24ListItemsOperator(Bitrix24BaseOperator):
         "bitrix24_conn_id",
     )
     template_fields_renderers: ClassVar[dict[str, str]] = {"item_filter": "json", "select": "json"}
-    literal_checks: ClassVar[Mapping[str, Check]] = {"entity_type_id": entity_type_id, "item_filter": _conditions}
+    literal_checks: ClassVar[Mapping[str, Check]] = {"entity_type_id": entity_type_id}
 
     def __init__(
         self,

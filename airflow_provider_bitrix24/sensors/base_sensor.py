@@ -17,7 +17,7 @@ from airflow_provider_bitrix24._compat import (
     PokeReturnValue,
     conf,
 )
-from airflow_provider_bitrix24.exceptions import Bitrix24Error, TaskStopped
+from airflow_provider_bitrix24.exceptions import Bitrix24Error, ConfigurationError, TaskStopped
 from airflow_provider_bitrix24.execution.arguments import NOT_GIVEN, NotGiven, flag, number_from_zero
 from airflow_provider_bitrix24.execution.base_operator import Bitrix24ConnectedOperator
 from airflow_provider_bitrix24.execution.rendered import check_texts
@@ -62,6 +62,17 @@ class Bitrix24BaseSensor(BaseSensorOperator, Bitrix24ConnectedOperator):
         self._began: tuple[float, float] | None = None
         #: How a worker waits after a look that failed.
         self._sleep: Callable[[float], object] = time.sleep
+
+    def check_literals(self, **hints: str) -> None:
+        for name in ("condition", "fail_when"):
+            # The one function that may be is no longer there, see Bitrix24Sensor.
+            if callable(getattr(self, name, None)):
+                with airflow_outcome():
+                    raise ConfigurationError(
+                        f"{name} is a function, and only condition of Bitrix24Sensor may be one",
+                        next_step='write it as {"result_path": "stageId", "operator": "=", "value": "WON"}',
+                    )
+        super().check_literals(**hints)
 
     @abstractmethod
     def watch(self, client: Client) -> Watch:

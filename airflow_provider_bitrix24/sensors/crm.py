@@ -10,6 +10,8 @@ from airflow_provider_bitrix24.crm.entity_types import entity_type_id
 from airflow_provider_bitrix24.crm.items import FIND_ITEM_ID, GET, LIST, fields_of
 from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.execution.arguments import NOT_GIVEN, NotGiven, conditions, positive_id
+from airflow_provider_bitrix24.execution.literals import Check, is_literal
+from airflow_provider_bitrix24.hooks.airflow_outcome import airflow_outcome
 from airflow_provider_bitrix24.sensors.base_sensor import Bitrix24BaseSensor
 
 if TYPE_CHECKING:
@@ -61,6 +63,8 @@ class Bitrix24ItemSensor(Bitrix24BaseSensor):
         "fail_when": "json",
     }
 
+    literal_checks: ClassVar[Mapping[str, Check]] = {"entity_type_id": entity_type_id}
+
     def __init__(
         self,
         *,
@@ -77,18 +81,49 @@ class Bitrix24ItemSensor(Bitrix24BaseSensor):
         self.item_filter = self.given(item_filter, "item_filter")
         self.condition = self.given(condition, "condition")
         self.fail_when = self.given(fail_when, "fail_when")
+        self.check_literals(item_id=FIND_ITEM_ID)
+
+    def check_literals(self, **hints: str) -> None:
+        super().check_literals(**hints)
+        with airflow_outcome():
+            self._check_what()
+            for name in ("condition", "fail_when"):
+                if self.is_given(name) and is_literal(given := getattr(self, name)) and given is not None:
+                    self._check_kind(self.condition_in(name), name)
+
+    def _check_what(self) -> None:
+        """:raises ConfigurationError: it is not clear what is waited for."""
+        if self.is_given("item_id") == self.is_given("item_filter"):
+            raise ConfigurationError(
+                "one of item_id and item_filter is needed, and not both",
+                next_step="give item_id to wait for one item, or item_filter to wait for items that match",
+            )
+
+    def _check_kind(self, condition: Condition | None, name: str) -> None:
+        """:raises ConfigurationError: a condition on a field where items are counted, or the other way round."""
+        if condition is None:
+            return
+        if self.is_given("item_filter"):
+            if not condition.counts or condition.result_path is not None:
+                raise ConfigurationError(
+                    f"{name} is about a field, but item_filter finds many items",
+                    next_step=f'put the field into item_filter, and write "any row" or "count >= 3" as {name}',
+                )
+        elif condition.counts or not condition.result_path:
+            raise ConfigurationError(
+                f"{name} counts rows, but item_id is one item",
+                next_step='write e.g. {"result_path": "stageId", "operator": "=", "value": "WON"}, or give item_filter',
+            )
 
     def watch(self, client: Client) -> Watch:
         # Only the run needs it.
         from airflow_provider_bitrix24.triggers.watch import Watch
 
         type_id = entity_type_id(self.entity_type_id)
-        if (self.item_id is None) == (self.item_filter is None):
-            raise ConfigurationError(
-                "one of item_id and item_filter is needed, and not both",
-                next_step="give item_id to wait for one item, or item_filter to wait for items that match",
-            )
+        self._check_what()
         wanted = {name: self.condition_in(name) for name in ("condition", "fail_when")}
+        for name, given in wanted.items():
+            self._check_kind(given, name)
         if self.item_filter is not None:
             return self._watch_of_filter(client, type_id, **wanted)
         item_id = positive_id(self.item_id, "item_id", FIND_ITEM_ID)
@@ -112,12 +147,6 @@ class Bitrix24ItemSensor(Bitrix24BaseSensor):
         from airflow_provider_bitrix24.triggers.watch import PAGE_ROWS, Watch
 
         counted = {"condition": condition or Condition.of("any row", "condition"), "fail_when": fail_when}
-        for name, given in counted.items():
-            if given is not None and (not given.counts or given.result_path is not None):
-                raise ConfigurationError(
-                    f"{name} is about a field, but item_filter finds many items",
-                    next_step=f'put the field into item_filter, and write "any row" or "count >= 3" as {name}',
-                )
         params = {
             "entityTypeId": type_id,
             "filter": fields_of(client, type_id).filter(conditions(self.item_filter, "item_filter")),
@@ -142,12 +171,7 @@ def _of_field(fields: ItemFields, condition: Condition, name: str) -> Condition:
 
     :raises ConfigurationError: it names no field, or its value does not fit.
     """
-    if condition.counts or not condition.result_path:
-        raise ConfigurationError(
-            f"{name} counts rows, but item_id is one item",
-            next_step='write e.g. {"result_path": "stageId", "operator": "=", "value": "WON"}, or give item_filter',
-        )
-    field = fields.find(condition.result_path, name)
+    field = fields.find(condition.result_path or "", name)
     value = condition.value
     if isinstance(value, list):
         value = [_of_type(field, member) for member in value]

@@ -45,6 +45,7 @@ class Bitrix24PaymentSensor(Bitrix24BaseSensor):
         super().__init__(**kwargs)
         self.payment_id = payment_id
         self.state = self.fixed(one_of, state, "state", STATES)
+        self.check_literals(payment_id=FIND_PAYMENT_ID)
 
     def watch(self, client: Client) -> Watch:
         # Only the run needs them.

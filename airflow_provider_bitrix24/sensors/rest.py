@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow_provider_bitrix24.exceptions import Bitrix24Error, ConfigurationError
 from airflow_provider_bitrix24.execution.arguments import NOT_GIVEN, NotGiven, required
 from airflow_provider_bitrix24.execution.commands import check_is_read, parameters_of
+from airflow_provider_bitrix24.execution.literals import is_literal
 from airflow_provider_bitrix24.execution.rendered import check_filter, check_lost_values, check_own_params
 from airflow_provider_bitrix24.hooks.airflow_outcome import airflow_outcome
 from airflow_provider_bitrix24.sensors.base_sensor import Bitrix24BaseSensor
@@ -71,11 +72,19 @@ class Bitrix24Sensor(Bitrix24BaseSensor):
         self.method_params = self.given(method_params, "method_params")
         self._function = condition if callable(condition) else None
         # Airflow calls a function that it finds in a templated field.
-        self.condition = self.given(
-            f"{getattr(condition, '__name__', 'function')}()" if callable(condition) else condition, "condition"
-        )
+        self.condition = self.given(condition, "condition")
+        if callable(condition):
+            self.condition = f"{getattr(condition, '__name__', 'function')}()"
         self.fail_when = self.given(fail_when, "fail_when")
         self._takes_params = method_params is not NOT_GIVEN or "params" in f"{method} {self.condition} {fail_when}"
+
+        self.check_literals()
+
+    def check_literals(self, **hints: str) -> None:
+        super().check_literals(**hints)
+        with airflow_outcome():
+            if is_literal(self.method):
+                check_is_read(self.method)
 
     def watch(self, client: Client) -> Watch:
         # Only the run needs them.

@@ -22,9 +22,11 @@ from airflow_provider_bitrix24.execution.arguments import (
 )
 from airflow_provider_bitrix24.execution.base_operator import LIST_STARTS_OVER, Bitrix24BaseOperator
 from airflow_provider_bitrix24.execution.checkpoint import checkpoint, digest_of
-from airflow_provider_bitrix24.execution.commands import parameters_of
+from airflow_provider_bitrix24.execution.commands import check_is_read, parameters_of
+from airflow_provider_bitrix24.execution.literals import Check, is_literal
 from airflow_provider_bitrix24.execution.rendered import check_filter, check_lost_values, check_parts
-from airflow_provider_bitrix24.execution.storage import folder_path
+from airflow_provider_bitrix24.execution.storage import check_folder, folder_path
+from airflow_provider_bitrix24.hooks.airflow_outcome import airflow_outcome
 
 if TYPE_CHECKING:
     from airflow_provider_bitrix24.exports.sources import Source
@@ -91,6 +93,8 @@ class Bitrix24ToObjectStorageOperator(Bitrix24BaseOperator):
         "select": "json",
     }
 
+    literal_checks: ClassVar[Mapping[str, Check]] = {"entity_type_id": entity_type_id, "destination": check_folder}
+
     def __init__(
         self,
         *,
@@ -120,6 +124,25 @@ class Bitrix24ToObjectStorageOperator(Bitrix24BaseOperator):
         self.max_bad_share = self.fixed(number_within, max_bad_share, "max_bad_share", 0, 1)
         # BaseOperator has a method of the name dry_run.
         self.is_dry_run = self.fixed(flag, dry_run, "dry_run")
+        self.check_literals()
+
+    def check_literals(self, **hints: str) -> None:
+        super().check_literals(**hints)
+        with airflow_outcome():
+            self._check_what()
+            if is_literal(self.method) and self.method is not None:
+                check_is_read(self.method)
+
+    def _check_what(self) -> None:
+        """:raises ConfigurationError: the arguments that name the list do not go together."""
+        if self.is_given("entity_type_id") == self.is_given("method"):
+            raise ConfigurationError(
+                "give either entity_type_id or method", next_step="say what to load by one of the two"
+            )
+        if self.is_given("entity_type_id") and self.is_given("method_params"):
+            raise ConfigurationError("method_params belongs to method", next_step="give item_filter instead")
+        if self.is_given("method") and self.is_given("item_filter"):
+            raise ConfigurationError("item_filter belongs to entity_type_id", next_step="give method_params instead")
 
     def run(self, client: Client, context: Any) -> dict[str, Any]:
         if find_spec("pyarrow") is None:
@@ -163,20 +186,16 @@ class Bitrix24ToObjectStorageOperator(Bitrix24BaseOperator):
         from airflow_provider_bitrix24.exports.sources import source_of
 
         select = None if self.select is None else names(self.select, "select")
-        if (self.entity_type_id is None) == (self.method is None):
-            raise ConfigurationError("give either entity_type_id or method")
+        self._check_what()
         if self.method is None:
-            if self.method_params is not None:
-                raise ConfigurationError("method_params belongs to method", next_step="give item_filter instead")
             type_id = entity_type_id(self.entity_type_id)
             item_filter = conditions(self.item_filter, "item_filter")
             params: dict[str, Any] = {"entityTypeId": type_id}
             if item_filter:
                 params["filter"] = fields_of(client, type_id).filter(item_filter)
             return source_of(client, client.method(LIST), params, select)
-        if self.item_filter is not None:
-            raise ConfigurationError("item_filter belongs to entity_type_id", next_step="give method_params instead")
-        method = client.method(required(self.method, "method"))
+        check_is_read(required(self.method, "method"))
+        method = client.method(self.method)
         params = parameters_of(method.name, self.method_params, "method_params")
         check_filter(params, self.as_written("method_params"), "method_params", method)
         check_lost_values(params, self.as_written("method_params"), "method_params", method)

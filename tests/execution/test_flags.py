@@ -11,24 +11,27 @@ import pytest
 from airflow import DAG
 
 from airflow_provider_bitrix24._compat import AirflowFailException
-from airflow_provider_bitrix24.execution.base_operator import Bitrix24BaseOperator, Bitrix24ConnectedOperator
+from airflow_provider_bitrix24.execution.base_operator import Bitrix24ConnectedOperator
 from airflow_provider_bitrix24.get_provider_info import get_provider_info
 from airflow_provider_bitrix24.operators.bulk_write import Bitrix24BulkWriteOperator
 from airflow_provider_bitrix24.operators.delete_payments import Bitrix24DeletePaymentsOperator
 from airflow_provider_bitrix24.operators.payment import Bitrix24DeletePaymentOperator
 from airflow_provider_bitrix24.operators.rest import Bitrix24BatchOperator, Bitrix24ListOperator, Bitrix24Operator
 
-OPERATORS: list[type[Bitrix24BaseOperator]] = [
+INFO = get_provider_info()
+#: Of all of them: operators, sensors, transfers.
+OPERATORS: list[type[Bitrix24ConnectedOperator]] = [
     member
-    for group in get_provider_info()["operators"]
-    for name in group["python-modules"]
-    for module in [import_module(name)]
-    for _, member in inspect.getmembers(module, inspect.isclass)
-    if issubclass(member, Bitrix24BaseOperator) and member.__module__ == name
+    for name in [
+        *(module for kind in ("operators", "sensors") for group in INFO[kind] for module in group["python-modules"]),
+        *(transfer["python-module"] for transfer in INFO["transfers"]),
+    ]
+    for _, member in inspect.getmembers(import_module(name), inspect.isclass)
+    if issubclass(member, Bitrix24ConnectedOperator) and member.__module__ == name
 ]
 
 
-def parameters_of(operator: type[Bitrix24BaseOperator]) -> dict[str, inspect.Parameter]:
+def parameters_of(operator: type[Bitrix24ConnectedOperator]) -> dict[str, inspect.Parameter]:
     makers = [base.__init__ for base in reversed(operator.__mro__) if issubclass(base, Bitrix24ConnectedOperator)]
     return {name: given for maker in makers for name, given in inspect.signature(maker).parameters.items()}
 

@@ -1,4 +1,4 @@
-"""Arguments of every operator that cannot be, and are not templates: they fail when the DAG is parsed."""
+"""Arguments that cannot be, and are not templates, of every operator: they fail when the DAG is parsed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from airflow import DAG
 
 from airflow_provider_bitrix24._compat import AirflowFailException, BaseOperator
-from airflow_provider_bitrix24.execution.base_operator import Bitrix24BaseOperator
+from airflow_provider_bitrix24.execution.base_operator import Bitrix24ConnectedOperator
 from airflow_provider_bitrix24.operators.bulk_write import Bitrix24BulkWriteOperator
 from airflow_provider_bitrix24.operators.crm import Bitrix24ListItemsOperator
 from airflow_provider_bitrix24.operators.crm_import import Bitrix24ImportItemsOperator
@@ -23,6 +23,9 @@ from airflow_provider_bitrix24.operators.payment import (
     Bitrix24UpdatePaymentOperator,
 )
 from airflow_provider_bitrix24.operators.rest import Bitrix24BatchOperator, Bitrix24ListOperator, Bitrix24Operator
+from airflow_provider_bitrix24.sensors.crm import Bitrix24ItemSensor
+from airflow_provider_bitrix24.sensors.rest import Bitrix24Sensor
+from airflow_provider_bitrix24.transfers.to_object_storage import Bitrix24ToObjectStorageOperator
 from tests.execution.test_flags import OPERATORS, parameters_of
 
 #: What each argument may be, and some of what it may not, with a part of the message.
@@ -75,6 +78,34 @@ ARGUMENTS: dict[str, tuple[Any, list[tuple[Any, str]]]] = {
     "response_check": (len, [("len", "response_check is not a function, but 'len'"), (5, "is not a function")]),
     "response_filter": (len, [("len", "response_filter is not a function, but 'len'"), ({}, "is not a function")]),
     "ordered": (None, [("no", "ordered must be True or False"), (1, "ordered must be True or False")]),
+    "condition": (
+        "any row",
+        [
+            ("some row", "condition is not a condition, but 'some row'"),
+            ({"operator": "=", "value": 5}, "condition has no result_path"),
+            ({"result_path": "id", "operator": "==", "value": 5}, "condition has the operator '=='"),
+            ({"result_path": "id", "operator": "=", "value": ""}, "condition compares with ''"),
+            ({"result_path": "id", "operator": ">", "value": "new"}, "needs a number or a time, not 'new'"),
+            ({"path": "id"}, "condition is not a condition"),
+            ("count >= 0", "needs a whole number, 1 or above, not 0"),
+        ],
+    ),
+    "fail_when": (
+        "count >= 3",
+        [
+            ("count", "fail_when is not a condition"),
+            (5, "fail_when is not a condition, but 5"),
+            ([], "fail_when is not a condition"),
+            (len, "fail_when is a function"),
+        ],
+    ),
+    "deferrable": (True, [("yes", "deferrable must be True or False"), (None, "deferrable must be True or False")]),
+    "tolerated_failures": (3, [(-1, "tolerated_failures must be a whole number, 0 or above, not -1"), (1.5, "1.5")]),
+    "state": ("paid", [("Paid", "state is 'Paid'"), ("gone", "state is 'gone'")]),
+    "file_format": ("jsonl", [("json", "file_format is 'json'"), ("CSV", "file_format is 'CSV'")]),
+    "window": ("all", [("daily", "window is 'daily'"), (7, "window is 7")]),
+    "overlap_seconds": (600, [(-1, "overlap_seconds must be a number from 0 to 86400, not -1"), ("600", "not '600'")]),
+    "max_bad_share": (0.5, [(1.5, "max_bad_share must be a number from 0 to 1, not 1.5"), (True, "not True")]),
     "wait_for_limits": ("sleep", [("retry", "wait_for_limits is 'retry'")]),
     "patience": (600, [(-1, "patience must be a whole number, 0 or above, not -1"), ("long", "patience")]),
     "commands": (
@@ -113,6 +144,9 @@ APART = [
     {"payment_ids", "payment_filter"},
     {"csv", "sql"},
     {"method", "operation"},
+    {"item_id", "item_filter"},
+    {"method", "item_filter"},
+    {"entity_type_id", "method_params"},
 ]
 #: What is needed besides what has no default.
 NEEDED: dict[type, tuple[str, ...]] = {
@@ -121,13 +155,15 @@ NEEDED: dict[type, tuple[str, ...]] = {
     Bitrix24UpsertItemsOperator: ("rows",),
     Bitrix24DeletePaymentsOperator: ("payment_ids",),
     Bitrix24UpdatePaymentOperator: ("paid",),
+    Bitrix24ItemSensor: ("item_filter",),
+    Bitrix24ToObjectStorageOperator: ("entity_type_id",),
 }
 FLAGS = {
     name for operator in OPERATORS for name, given in parameters_of(operator).items() if given.annotation == "bool"
 }
 
 
-def arguments_of(operator: type[Bitrix24BaseOperator]) -> list[str]:
+def arguments_of(operator: type[Bitrix24ConnectedOperator]) -> list[str]:
     return [
         name
         for name, given in parameters_of(operator).items()
@@ -135,7 +171,7 @@ def arguments_of(operator: type[Bitrix24BaseOperator]) -> list[str]:
     ]
 
 
-def valid(operator: type[Bitrix24BaseOperator], *more: str) -> dict[str, Any]:
+def valid(operator: type[Bitrix24ConnectedOperator], *more: str) -> dict[str, Any]:
     """Arguments of an operator that can be, those named among them."""
     required = [
         name
@@ -148,6 +184,8 @@ def valid(operator: type[Bitrix24BaseOperator], *more: str) -> dict[str, Any]:
         chosen = [*(name for name in chosen if name != "rows"), "sql", "sql_conn_id"]
     if "payment_filter" in more and operator is Bitrix24DeletePaymentsOperator:
         chosen.append("entity_ids")
+    if operator is Bitrix24ToObjectStorageOperator and "method_params" in more:
+        chosen.append("method")
     made = {name: ARGUMENTS[name][0] for name in (*chosen, *more)}
     if "method" in made and issubclass(operator, Bitrix24BulkWriteOperator):
         made |= {"method": "crm.deal.add"}
@@ -198,6 +236,7 @@ def test_each_argument_of_each_operator_is_tried():
 
 
 ROWS = {"rows": [{"title": "Oak"}]}
+FIELD = {"result_path": "stageId", "operator": "=", "value": "WON"}
 
 
 @pytest.mark.parametrize(
@@ -269,6 +308,69 @@ ROWS = {"rows": [{"title": "Oak"}]}
         ),
         (Bitrix24ListItemsOperator, {"entity_type_id": 2, "item_filter": {">=id": ""}}, "item_filter"),
         (Bitrix24ListItemsOperator, {"entity_type_id": 2, "item_filter": {"@id": []}}, "item_filter"),
+        (Bitrix24ItemSensor, {"entity_type_id": 2}, "one of item_id and item_filter is needed, and not both"),
+        (
+            Bitrix24ItemSensor,
+            {"entity_type_id": 2, "item_id": "{{ i }}", "item_filter": "{{ f }}"},
+            "one of item_id and item_filter is needed, and not both",
+        ),
+        (Bitrix24ItemSensor, {"entity_type_id": 2, "item_filter": {">=id": "nan"}}, "'>=id' in item_filter is 'nan'"),
+        (
+            Bitrix24ItemSensor,
+            {"entity_type_id": 2, "item_filter": "{{ f }}", "condition": FIELD},
+            "condition is about a field, but item_filter finds many items",
+        ),
+        (
+            Bitrix24ItemSensor,
+            {"entity_type_id": 2, "item_filter": {"=id": 7}, "fail_when": FIELD},
+            "fail_when is about a field, but item_filter finds many items",
+        ),
+        (
+            Bitrix24ItemSensor,
+            {"entity_type_id": 2, "item_id": 7, "condition": "count >= 3"},
+            "condition counts rows, but item_id is one item",
+        ),
+        (
+            Bitrix24ItemSensor,
+            {"entity_type_id": 2, "item_id": "{{ i }}", "fail_when": '"any row"'},
+            "fail_when is not a condition",
+        ),
+        (
+            Bitrix24ItemSensor,
+            {"entity_type_id": 2, "item_id": "{{ i }}", "fail_when": "any row"},
+            "fail_when counts rows, but item_id is one item",
+        ),
+        (Bitrix24Sensor, {"method": "batch", "condition": "any row"}, "use Bitrix24BatchOperator"),
+        (Bitrix24Sensor, {"method": "batch", "condition": len}, "use Bitrix24BatchOperator"),
+        (Bitrix24Sensor, {"method": "profile", "condition": len, "deferrable": True}, "condition is a function"),
+        (Bitrix24ToObjectStorageOperator, {"destination": "/x"}, "give either entity_type_id or method"),
+        (
+            Bitrix24ToObjectStorageOperator,
+            {"destination": "/x", "entity_type_id": "{{ e }}", "method": "{{ m }}"},
+            "give either entity_type_id or method",
+        ),
+        (
+            Bitrix24ToObjectStorageOperator,
+            {"destination": "/x", "entity_type_id": 2, "method_params": "{{ p }}"},
+            "method_params belongs to method",
+        ),
+        (
+            Bitrix24ToObjectStorageOperator,
+            {"destination": "/x", "method": "crm.deal.list", "item_filter": {"=id": 5}},
+            "item_filter belongs to entity_type_id",
+        ),
+        (
+            Bitrix24ToObjectStorageOperator,
+            {"destination": "/x", "entity_type_id": 2, "item_filter": {"@id": []}},
+            "item_filter",
+        ),
+        (Bitrix24ToObjectStorageOperator, {"destination": "/x", "method": "batch"}, "use Bitrix24BatchOperator"),
+        (Bitrix24ToObjectStorageOperator, {"destination": "s3://c@b", "entity_type_id": 2}, "does not name a folder"),
+        (
+            Bitrix24ToObjectStorageOperator,
+            {"destination": "crm/", "entity_type_id": 2},
+            "is a relative path, 'crm', and",
+        ),
     ],
 )
 def test_what_does_not_go_together_fails_when_the_dag_is_parsed(operator, arguments, hint):
@@ -293,6 +395,16 @@ def test_what_does_not_go_together_fails_when_the_dag_is_parsed(operator, argume
         (Bitrix24DeletePaymentOperator, {"payment_id": " 1035 "}),
         (Bitrix24DeletePaymentsOperator, {"payment_ids": "[7, 9]"}),
         (Bitrix24DeletePaymentsOperator, {"payment_ids": []}),
+        (Bitrix24ItemSensor, {"entity_type_id": "deals", "item_id": " 7 ", "condition": FIELD, "fail_when": FIELD}),
+        (Bitrix24ItemSensor, {"entity_type_id": 2, "item_filter": {"title": ""}, "condition": "count = 0"}),
+        (
+            Bitrix24ItemSensor,
+            {"entity_type_id": 2, "item_id": 7, "condition": '{"result_path": "id", "operator": "empty"}'},
+        ),
+        (Bitrix24Sensor, {"method": "profile", "condition": len, "fail_when": FIELD}),
+        (Bitrix24Sensor, {"method": "profile", "condition": len, "deferrable": False}),
+        (Bitrix24ToObjectStorageOperator, {"destination": "s3://c@b/crm/", "entity_type_id": "deal"}),
+        (Bitrix24ToObjectStorageOperator, {"destination": "file:///data", "method": "user.get", "method_params": {}}),
     ],
 )
 def test_what_goes_together_passes(operator, arguments):

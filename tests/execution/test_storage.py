@@ -207,7 +207,7 @@ def test_a_relative_path_is_refused_since_it_is_another_file_on_each_host(
     monkeypatch.chdir(tmp_path)
     message = failure_of(operator, address)
     assert f"{OPERATORS[operator][0]} is a relative path, {str(address).strip()!r}, and each worker" in message
-    assert "write an absolute path, such as /data/deals.jsonl, or file:///data/deals.jsonl" in message
+    assert "write a whole address, e.g. s3://conn_id@bucket/deals.jsonl or file:///data/deals.jsonl" in message
     assert portal.connections == 0
     assert list(tmp_path.iterdir()) == []
 

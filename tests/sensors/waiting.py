@@ -79,8 +79,8 @@ class Waiting:
         passing = PassingTime(self.portal, happens, at)
         self.slept = passing.slept
         self._keep_time_by(passing)
-        task = sleepless(sensor)(task_id="waits", **{"timeout": 600, "deferrable": False, **arguments})
-        return _end(lambda: task.execute(context()))
+        arguments = {"timeout": 600, "deferrable": False, **arguments}
+        return _end(lambda: _made(sensor, arguments).execute(context()))
 
     def deferred(
         self, sensor: type, *, at: dict[float, Callable[[], object]] | None = None, **arguments: Any
@@ -89,9 +89,8 @@ class Waiting:
         clock = Accelerated(self.portal, at)
         self._keep_time_by(PassingTime(self.portal))
         arguments = {"timeout": 600, "deferrable": True, **arguments}
-        first = sleepless(sensor)(task_id="waits", **arguments)
         try:
-            return _end(lambda: first.execute(context()))
+            return _end(lambda: _made(sensor, arguments).execute(context()))
         except TaskDeferred as error:
             deferral = error
         # What dag.test() would lose.
@@ -104,6 +103,18 @@ class Waiting:
         clock = SimpleNamespace(sleep=passing.sleep, monotonic=passing.monotonic, time=passing.time)
         for module in (BaseSensorOperator.__module__, "airflow_provider_bitrix24.sensors.base_sensor"):
             self._monkeypatch.setattr(sys.modules[module], "time", clock)
+
+
+def _made(sensor: type, arguments: dict[str, Any]) -> Any:
+    """The sensor; with what fails when the DAG is parsed, as if templates had come out so."""
+    try:
+        return sleepless(sensor)(task_id="waits", **arguments)
+    except AirflowFailException:
+        templated = {name: value for name, value in arguments.items() if name in sensor.template_fields}
+    task = sleepless(sensor)(task_id="waits", **{**arguments, **dict.fromkeys(templated, "{{ x }}")})
+    for name, value in templated.items():
+        setattr(task, name, value)
+    return task
 
 
 def _end(work: Callable[[], Any]) -> tuple[str, Any]:

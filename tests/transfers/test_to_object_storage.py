@@ -155,7 +155,7 @@ def test_a_file_is_its_id_and_no_address_with_a_token_is_written(portal, connect
         ({"method": "crm.deal.add"}, "not known to be a list"),
         ({"method": "crm.status.list", "window": "watermark"}, 'set window="all" to load every row each time'),
         ({"destination": "s3:///deals"}, "destination"),
-        ({"destination": ""}, "destination does not name a file"),
+        ({"destination": ""}, "destination does not name a folder"),
         ({"window": "interval"}, "the data interval of this run is None to None, and can hold no row"),
         ({"window": "interval", "item_filter": {">=updatedTime": "2026-01-01T00:00:00+00:00"}}, "can hold no row"),
     ],
