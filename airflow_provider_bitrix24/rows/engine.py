@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitrix24.exceptions import Bitrix24Error, ConfigurationError
 from airflow_provider_bitrix24.execution.checkpoint import Checkpoint
-from airflow_provider_bitrix24.rows.outcomes import FAILED, NOT_DONE, READY, UNKNOWN, Outcome, RowNumbers, Tally
+from airflow_provider_bitrix24.rows.outcomes import FAILED, NOT_DONE, READY, UNKNOWN, Outcome, Tally
 from airflow_provider_bitrix24.rows.prepared_rows import PreparedRows
+from airflow_provider_bitrix24.rows.refused_adds import RefusedAdds
 from airflow_provider_bitrix24.rows.remembered_steps import RememberedSteps
 from airflow_provider_bitrix24.rows.row_writer import RowWriter
 from airflow_provider_bitrix24.rows.step_runs import StepRun
@@ -59,12 +60,12 @@ class RowEngine:
         self._ordered, self._dry_run = ordered, dry_run
         self._lasting = checkpoint.lasting
         self._memory = RememberedSteps(checkpoint)
-        self._steps = Steps(self._memory, writer.step_size, writer.object_of)
+        self._steps = Steps(self._memory, writer)
         self._under_way = StepsUnderWay(client)
         #: The step that waits until it may be sent.
         self._waiting: StepRun | None = None
         self._has_begun = self._is_at_end = False
-        self._not_done, self._lines_not_done = RowNumbers(), RowNumbers()
+        self._refused = RefusedAdds(writer.method)
         self._lost_in_a_row = 0
         self._lost: Bitrix24Error | None = None
         self._answered = self._memory_failed = False
@@ -91,8 +92,8 @@ class RowEngine:
         for row in self._steps.unsent:
             outcome = row.earlier or Outcome(row.number, NOT_DONE, error=unread)
             yield self._counted(outcome.named(row.name))
-        for remembered in self._steps.taken_out:
-            yield self._counted(remembered.outcome(None) or Outcome(None, UNKNOWN))
+        for outcome in self._steps.taken_out:
+            yield self._counted(outcome)
 
     def close(self) -> None:
         """Wait for the steps under way and count their rows, if :meth:`outcomes` was not read to its end."""
@@ -110,9 +111,8 @@ class RowEngine:
         Where nothing remembers what was done, a retry may begin only if it does no harm.
         """
         counts = dict(self.tally.counts)
-        if self._is_refused:
-            rows, lines = str(self._not_done) or "none", str(self._lines_not_done)
-            return self._refusal().but(advice=f"(not done: {rows}{lines and f' (lines {lines})'}; {counts})")
+        if self._steps.are_refused:
+            return self._refused.failure(self._steps.changed_from, counts)
         failure = self.tally.failure()
         ended_by = self._interruption or (None if self.tally.is_too_many else self._unreadable)
         if isinstance(ended_by, Bitrix24Error):
@@ -132,25 +132,10 @@ class RowEngine:
             return ""
         return "run the other rows by themselves: a task that is cleared writes all of them again"
 
-    @property
-    def _is_refused(self) -> bool:
-        """Whether the rows differ from those of the try before, and which of them replace added rows is unknown."""
-        return self._steps.may_have_run and not self._writer.repeats
-
-    def _refusal(self) -> ConfigurationError:
-        return ConfigurationError(
-            f"the rows from {self._steps.changed_from} on differ from those of the try before, which may have written "
-            "some of them, and nothing was sent",
-            method=self._writer.method,
-            next_step="write the rows that are not done by themselves; a task that is cleared writes all of them again",
-        )
-
     def _counted(self, outcome: Outcome) -> Outcome:
         self.tally.add(outcome)
-        if outcome.outcome == NOT_DONE and outcome.row is not None:
-            self._not_done.add(outcome.row)
-            if outcome.line is not None:
-                self._lines_not_done.add(outcome.line)
+        if self._steps.are_refused:
+            self._refused.add(outcome)
         if outcome.error is not None and self.tally.unwritten <= MOST_LOGGED:
             log.warning("Row %s: %s: %s", outcome.place, outcome.outcome, outcome.error)
         elif outcome.note and self.tally.noted <= MOST_LOGGED:
@@ -162,7 +147,7 @@ class RowEngine:
         """Whether no further step is begun."""
         if self._interruption is not None:
             return True
-        if self._is_refused or self._dry_run:
+        if self._steps.are_refused or self._dry_run:
             # Every row has its outcome in the report.
             return False
         ended = self._under_way.ended
@@ -249,8 +234,8 @@ class RowEngine:
 
     def _reason_to_hold_back(self, run: StepRun) -> ConfigurationError | None:
         """Why the rows of a step that could be sent are not."""
-        if self._is_refused:
-            return self._refusal()
+        if self._steps.are_refused:
+            return self._refused.reason(self._steps.changed_from)
         if self.tally.is_over(run.failures + sum(ended.failures for ended in self._under_way.ended)):
             return ConfigurationError("not sent: more rows have failed than max_failures allows")
         return None

@@ -192,28 +192,6 @@ class Tally:
         return self.most is not None and self.failed > self.most
 
 
-class RowNumbers:
-    """Numbers of rows in ascending order, for a message: ``3, 60 to 119``."""
-
-    _MOST = 10
-
-    def __init__(self) -> None:
-        self._ranges: list[list[int]] = []
-        self._left_out = 0
-
-    def add(self, number: int) -> None:
-        if self._ranges and not self._left_out and self._ranges[-1][1] == number - 1:
-            self._ranges[-1][1] = number
-        elif len(self._ranges) < self._MOST:
-            self._ranges.append([number, number])
-        else:
-            self._left_out += 1
-
-    def __str__(self) -> str:
-        ranges = [str(first) if first == last else f"{first} to {last}" for first, last in self._ranges]
-        return ", ".join(ranges) + (f" and {self._left_out} more" if self._left_out else "")
-
-
 class SmallReport:
     """Outcomes that are kept as long as they fit into XCom; a file is what holds more."""
 

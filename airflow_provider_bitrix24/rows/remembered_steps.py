@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from airflow_provider_bitrix24.execution.checkpoint import DIGEST_LENGTH, Checkpoint
-from airflow_provider_bitrix24.rows.outcomes import FAILED, NOT_DONE, UNKNOWN, Outcome
+from airflow_provider_bitrix24.rows.outcomes import FAILED, NOT_DONE, SKIPPED, UNCHANGED, UNKNOWN, Outcome
 from airflow_provider_bitrix24.rows.prepared_rows import PreparedRow
 
 
@@ -46,7 +47,53 @@ class RememberedRow:
     def may_have_run(self) -> bool:
         """Whether it is not certain that it was not done."""
         outcome = self.outcome(None)
-        return outcome is None or outcome.outcome not in (FAILED, NOT_DONE)
+        return outcome is None or outcome.outcome not in (FAILED, NOT_DONE, SKIPPED, UNCHANGED)
+
+    def of(self, row: PreparedRow) -> PreparedRow:
+        """The row in this try, with what the earlier one did with it."""
+        return replace(row, earlier=self.outcome(row.number), may_have_run=self.is_unclear)
+
+
+class EarlierRows:
+    """Rows of an earlier try, in its order, until they are found among those of this one by their content."""
+
+    def __init__(self) -> None:
+        self._rows: list[RememberedRow] = []
+        self._is_missing = bytearray()
+        self._places: dict[str, deque[int]] = {}
+        #: How many of them may have been done, and have not been found yet.
+        self.may_be_missing = 0
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def add(self, row: RememberedRow) -> None:
+        """A row that a later step has sent again stands in both: the later one tells."""
+        places = self._places.setdefault(row.digest, deque())
+        for place in places:
+            earlier = self._rows[place]
+            if earlier.step < row.step and not earlier.is_settled:
+                self.may_be_missing += row.may_have_run - earlier.may_have_run
+                self._rows[place] = row
+                return
+        places.append(len(self._rows))
+        self._rows.append(row)
+        self._is_missing.append(True)
+        self.may_be_missing += row.may_have_run
+
+    def take(self, row: PreparedRow) -> tuple[int | None, PreparedRow]:
+        """The place of a row among them, and the row with what the earlier try did with it; None for a new row."""
+        places = self._places.get(row.digest)
+        if not places:
+            return None, row
+        place = places.popleft()
+        self._is_missing[place] = False
+        self.may_be_missing -= self._rows[place].may_have_run
+        return place, self._rows[place].of(row)
+
+    def missing(self, start: int, end: int) -> list[tuple[int, RememberedRow]]:
+        """Those of some places that have not been found, with their places."""
+        return [(place, self._rows[place]) for place in range(start, end) if self._is_missing[place]]
 
 
 class RememberedSteps:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import chain, islice
 
+from airflow_provider_bitrix24.rows.changed_adds import ChangedAdds
+from airflow_provider_bitrix24.rows.outcomes import UNKNOWN, Outcome
 from airflow_provider_bitrix24.rows.prepared_rows import PreparedRow, PreparedRows
-from airflow_provider_bitrix24.rows.remembered_steps import RememberedRow, RememberedSteps
+from airflow_provider_bitrix24.rows.remembered_steps import EarlierRows, RememberedRow, RememberedSteps
+from airflow_provider_bitrix24.rows.row_writer import RowWriter
 
 
 @dataclass(frozen=True)
@@ -28,25 +31,18 @@ class Steps:
     """
     The steps of one try.
 
-    :param size: most rows of the next step.
-    :param object_of: what no two rows of a step may be about.
+    :param writer: how many rows a step has, what no two rows of one may be about, and whether rows may be repeated.
     """
 
-    def __init__(
-        self,
-        memory: RememberedSteps,
-        size: Callable[[], int],
-        object_of: Callable[[PreparedRow], Hashable | None],
-    ) -> None:
+    def __init__(self, memory: RememberedSteps, writer: RowWriter) -> None:
         self._memory = memory
-        self._size = size
-        self._object_of = object_of
+        self._writer = writer
         #: The first row that is another one than in the try before, ``3 (line 5)``; empty where none is.
         self.changed_from = ""
-        #: Whether an earlier try may have done rows of the steps that have changed.
-        self.may_have_run = False
-        #: Rows that an earlier try had, and that are not among the rows any more. Known at the end.
-        self.taken_out: list[RememberedRow] = []
+        #: Whether nothing may be sent: the rows have changed, and an earlier try may have done some of them.
+        self.are_refused = False
+        #: What became of rows that an earlier try had, and that are not among the rows any more. Known at the end.
+        self.taken_out: list[Outcome] = []
         #: Rows that were read, but not sent since the source could not be read further.
         self.unsent: list[PreparedRow] = []
 
@@ -61,7 +57,7 @@ class Steps:
                 self.changed_from = _first_difference(step, remembered)
                 yield from self._of_changed_plan(number, chain(step, rows), rows)
                 return
-            step = [_as_remembered(row, earlier) for row, earlier in zip(step, remembered, strict=True)]
+            step = [earlier.of(row) for row, earlier in zip(step, remembered, strict=True)]
             yield Step(number, step, step)
             number += 1
         for step in self._grouped(rows, rows):
@@ -70,29 +66,32 @@ class Steps:
 
     def _of_changed_plan(self, number: int, left: Iterator[PreparedRow], rows: PreparedRows) -> Iterator[Step]:
         """Steps of rows that differ from those of the try before; what that has done is found by the rows' digests."""
-        remembered: dict[str, list[RememberedRow]] = {}
-        while (earlier := self._memory.step(number)) is not None:
-            for row in earlier:
-                self.may_have_run |= row.may_have_run
-                _keep_latest(remembered.setdefault(row.digest, []), row)
+        earlier, may_have_run = EarlierRows(), False
+        while (remembered := self._memory.step(number)) is not None:
+            for row in remembered:
+                may_have_run |= row.may_have_run
+                earlier.add(row)
             number += 1
-
-        def known(row: PreparedRow) -> PreparedRow:
-            same = remembered.get(row.digest)
-            return _as_remembered(row, same.pop(0)) if same else row
-
-        for step in self._grouped(map(known, left), rows):
+        self.are_refused = may_have_run and not self._writer.repeats
+        changed = ChangedAdds(earlier, self._writer.method)
+        known = changed.compared(left) if self.are_refused else (earlier.take(row)[1] for row in left)
+        for step in self._grouped(known, rows):
             new = [row for row in step if not row.is_settled]
             yield Step(number, step, new)
             number += bool(new)
-        if rows.error is None:
-            self.taken_out = list(chain.from_iterable(remembered.values()))
+        if rows.error is not None:
+            return
+        if self.are_refused:
+            self.taken_out = list(changed.taken_out())
+        else:
+            missing = earlier.missing(0, len(earlier))
+            self.taken_out = [row.outcome(None) or Outcome(None, UNKNOWN) for _, row in missing]
 
     def _grouped(self, left: Iterator[PreparedRow], rows: PreparedRows) -> Iterator[list[PreparedRow]]:
         step: list[PreparedRow] = []
         objects: set[Hashable] = set()
         for row in left:
-            about = None if row.content is None else self._object_of(row)
+            about = None if row.content is None else self._writer.object_of(row)
             if about in objects:
                 # What a batch cannot carry, or what is repeated, comes after the others.
                 yield step
@@ -100,7 +99,7 @@ class Steps:
             step.append(row)
             if about is not None:
                 objects.add(about)
-            if len(step) >= self._size():
+            if len(step) >= self._writer.step_size():
                 # Sent before another row is asked for.
                 yield step
                 step, objects = [], set()
@@ -115,16 +114,3 @@ def _first_difference(step: Sequence[PreparedRow], remembered: Sequence[Remember
         if row.digest != earlier.digest:
             return f"{row.number}" if row.name.line is None else f"{row.number} (line {row.name.line})"
     return f"{step[-1].number + 1 if step else 0}"
-
-
-def _as_remembered(row: PreparedRow, earlier: RememberedRow) -> PreparedRow:
-    return replace(row, earlier=earlier.outcome(row.number), may_have_run=earlier.is_unclear)
-
-
-def _keep_latest(rows: list[RememberedRow], row: RememberedRow) -> None:
-    """A row that a later step has sent again stands in both: the later one tells."""
-    for place, earlier in enumerate(rows):
-        if earlier.step < row.step and not earlier.is_settled:
-            rows[place] = row
-            return
-    rows.append(row)

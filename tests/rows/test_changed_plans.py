@@ -192,10 +192,19 @@ def test_adds_of_other_rows_are_refused_and_those_not_done_are_named(name, chang
     assert "a task that is cleared writes all of them again" in message
     assert kind.done(portal) == there
     changed = changed_rows(rows, change)
-    assert tries.outcomes() == [kind.word if row in rows[: len(there)] else "not_done" for row in changed]
-    not_done = [number for number, row in enumerate(changed) if row not in rows[: len(there)]]
-    assert f"not done: {not_done[0]}" in message
-    assert tries.given["ti"].pushed["bitrix24_rows"]["not_done"] == len(not_done)
+    added = rows[: len(there)]
+    # What may be another version of a row that was added is not said to be not done.
+    doubtful = {
+        "a row is corrected": [0],
+        "a late row is corrected": [15],
+        # The rows of the step that the limit stopped are remembered, and are not new.
+        "a row is taken out": range(119 if name == "import" else 99, 119),
+    }.get(change, ())
+    outcomes = [kind.word if row in added else "not_done" for row in changed]
+    assert tries.outcomes() == ["unknown" if n in doubtful else word for n, word in enumerate(outcomes)]
+    not_done = tries.outcomes().count("not_done")
+    assert (f"not done: {tries.outcomes().index('not_done')}" if not_done else "not done: none") in message
+    assert tries.given["ti"].pushed["bitrix24_rows"]["not_done"] == not_done
     # With the rows of the first try, the next one goes on as if nothing had happened.
     assert tries.run(rows)[kind.word] == 120
     assert kind.done(portal) == [f"Firm {index}" for index in range(120)]
