@@ -141,6 +141,8 @@ class ItemKind:
             first = _CATEGORIES.get(self.entity_type_id, 0)
         elif field.key == "currencyId":
             first = "USD"
+        elif field.key == "stageSemanticId":
+            first = "P"
         elif field.kind == "user" and not field.multiple:
             first = 1
         if first is not None:

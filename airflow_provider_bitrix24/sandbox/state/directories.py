@@ -8,7 +8,7 @@ sisters; names of employees and industries as new portals have them.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from dataclasses import dataclass
 
 from airflow_provider_bitrix24.sandbox.fields.item_kinds import (
     DEAL,
@@ -44,7 +44,7 @@ _SMART_STAGES = {
 _INVOICE_STAGES = {"N": "New", "S": "Sent to client", "P": "Paid", "D": "Unpaid"}
 
 #: Directory -> its codes with their names, in order.
-_DIRECTORIES: Mapping[str, Mapping[str, str]] = {
+_CODES: Mapping[str, Mapping[str, str]] = {
     "STATUS": {
         "NEW": "Unprocessed",
         "IN_PROCESS": "In process",
@@ -132,86 +132,11 @@ _FINAL = {
 _FINAL_INVOICE = {"P": "S", "D": "F"}
 
 #: First codes, which an object has while none was written.
-FIRST_CODES: Mapping[str, str] = {name: next(iter(codes)) for name, codes in _DIRECTORIES.items()}
+FIRST_CODES: Mapping[str, str] = {name: next(iter(codes)) for name, codes in _CODES.items()}
 
 #: Words of ``EXTRA`` for the letters of ``SEMANTICS``.
 MEANINGS = {"P": "process", "S": "success", "F": "failure"}
 _COLOR = "#39A8EF"
-
-#: What the directories are called; the stages follow from their kind.
-NAMES = {
-    "STATUS": "Lead stages",
-    "SOURCE": "Sources",
-    "CONTACT_TYPE": "Contact type",
-    "COMPANY_TYPE": "Company type",
-    "EMPLOYEES": "Number of employees",
-    "INDUSTRY": "Industry",
-    "DEAL_TYPE": "Deal type",
-    "DEAL_STAGE": "General deal stages",
-    f"DEAL_STAGE_{DEAL_CATEGORY}": "Wholesale deal stages",
-    "QUOTE_STATUS": "Quote stages",
-    "HONORIFIC": "Inquiries",
-    "CALL_LIST": "Call statuses",
-    f"SMART_INVOICE_STAGE_{INVOICE_CATEGORY}": "Invoice stages",
-    f"DYNAMIC_{SMART_PROCESS}_STAGE_{SMART_PROCESS_CATEGORY}": "Delivery (General)",
-}
-
-#: Directory of stages -> its kind of objects, its funnel, and what stands before its codes.
-STAGE_DIRECTORIES: Mapping[str, tuple[int, int, str]] = {
-    "STATUS": (LEAD, 0, ""),
-    "DEAL_STAGE": (DEAL, 0, ""),
-    f"DEAL_STAGE_{DEAL_CATEGORY}": (DEAL, DEAL_CATEGORY, f"C{DEAL_CATEGORY}"),
-    "QUOTE_STATUS": (QUOTE, 0, ""),
-    f"SMART_INVOICE_STAGE_{INVOICE_CATEGORY}": (INVOICE, INVOICE_CATEGORY, f"DT{INVOICE}_{INVOICE_CATEGORY}"),
-    f"DYNAMIC_{SMART_PROCESS}_STAGE_{SMART_PROCESS_CATEGORY}": (
-        SMART_PROCESS, SMART_PROCESS_CATEGORY, f"DT{SMART_PROCESS}_{SMART_PROCESS_CATEGORY}",
-    ),
-}  # fmt: skip
-
-
-def semantics_of(code: str) -> str:
-    """``S``, ``F`` or ``P`` of a stage's code."""
-    funnel, _, stage = code.rpartition(":")
-    if funnel.startswith(f"DT{INVOICE}_"):
-        return _FINAL_INVOICE.get(stage, "P")
-    return _FINAL.get(stage, "P")
-
-
-def statuses() -> Iterator[Row]:
-    """Rows of ``crm.status.list`` as they are kept, without ids."""
-    for entity_id, codes in _DIRECTORIES.items():
-        for position, (code, name) in enumerate(codes.items()):
-            stage = code.rpartition(":")[2]
-            is_end = entity_id in STAGE_DIRECTORIES and semantics_of(code) != "P" and stage != "APOLOGY"
-            yield status_row(entity_id, code, name, sort=10 * (1 + position), is_system=position == 0 or is_end)
-
-
-def status_row(entity_id: str, code: str, name: str, *, sort: int, is_system: bool = False, **extra: Any) -> Row:
-    is_stage = entity_id in STAGE_DIRECTORIES
-    semantics = semantics_of(code) if is_stage else "P"
-    category_id = STAGE_DIRECTORIES[entity_id][1] if is_stage else 0
-    return {
-        "ENTITY_ID": entity_id,
-        "STATUS_ID": code,
-        "NAME": name,
-        "NAME_INIT": name if is_system else "",
-        "SORT": sort,
-        "SYSTEM": "Y" if is_system else "N",
-        "CATEGORY_ID": category_id or None,
-        "COLOR": _COLOR if is_stage else "",
-        "SEMANTICS": None if semantics == "P" else semantics,
-        **extra,
-    }
-
-
-def first_stage(entity_type_id: int, category_id: int) -> str:
-    """Where a new object begins; in a funnel of the portal's own, as in the general one."""
-    for entity_id, (kind, category, _) in STAGE_DIRECTORIES.items():
-        if (kind, category) == (entity_type_id, category_id):
-            return FIRST_CODES[entity_id]
-    prefix = _prefix(entity_type_id, category_id)
-    first = next(FIRST_CODES[name] for name, (kind, _, _) in STAGE_DIRECTORIES.items() if kind == entity_type_id)
-    return f"{prefix}:{first.rpartition(':')[2]}" if prefix else first
 
 
 def _prefix(entity_type_id: int, category_id: int) -> str:
@@ -221,14 +146,111 @@ def _prefix(entity_type_id: int, category_id: int) -> str:
     return f"DT{entity_type_id}_{category_id}" if entity_type_id in (INVOICE, SMART_PROCESS) else ""
 
 
-def own_stages(entity_type_id: int, category_id: int) -> Iterator[Row]:
-    """The stages of a new funnel: those of the first funnel of its kind, under codes of its own."""
-    name = next(name for name, (kind, _, _) in STAGE_DIRECTORIES.items() if kind == entity_type_id)
-    base = name.rpartition("_")[0] if name[-1].isdigit() else name
-    for row in statuses():
-        if row["ENTITY_ID"] == name:
-            code = f"{_prefix(entity_type_id, category_id)}:{row['STATUS_ID'].rpartition(':')[2]}"
-            yield {**row, "ENTITY_ID": f"{base}_{category_id}", "STATUS_ID": code, "CATEGORY_ID": category_id}
+@dataclass(frozen=True)
+class Directory:
+    """
+    What ``crm.status.entity.types`` says of one directory.
+
+    :param kind: of the objects whose stages it has, in the funnel ``category_id``; ``None`` for any other directory.
+    :param prefix: what stands before its codes.
+    """
+
+    name: str
+    kind: int | None = None
+    category_id: int = 0
+    prefix: str = ""
+
+
+def stages_of(entity_type_id: int, category_id: int) -> str:
+    """``ENTITY_ID`` of the stages of a funnel."""
+    if entity_type_id == DEAL:
+        return f"DEAL_STAGE_{category_id}" if category_id else "DEAL_STAGE"
+    names = {LEAD: "STATUS", QUOTE: "QUOTE_STATUS", INVOICE: f"SMART_INVOICE_STAGE_{category_id}"}
+    return names.get(entity_type_id, f"DYNAMIC_{entity_type_id}_STAGE_{category_id}")
+
+
+def _stages(name: str, entity_type_id: int, category_id: int) -> tuple[str, Directory]:
+    directory = Directory(name, entity_type_id, category_id, _prefix(entity_type_id, category_id))
+    return stages_of(entity_type_id, category_id), directory
+
+
+#: Directories of a new portal by their ``ENTITY_ID``.
+DIRECTORIES: Mapping[str, Directory] = dict(
+    (
+        _stages("Lead stages", LEAD, 0),
+        ("SOURCE", Directory("Sources")),
+        ("CONTACT_TYPE", Directory("Contact type")),
+        ("COMPANY_TYPE", Directory("Company type")),
+        ("EMPLOYEES", Directory("Number of employees")),
+        ("INDUSTRY", Directory("Industry")),
+        ("DEAL_TYPE", Directory("Deal type")),
+        _stages("General deal stages", DEAL, 0),
+        _stages("Wholesale deal stages", DEAL, DEAL_CATEGORY),
+        _stages("Quote stages", QUOTE, 0),
+        ("HONORIFIC", Directory("Inquiries")),
+        ("CALL_LIST", Directory("Call statuses")),
+        _stages("Invoice stages", INVOICE, INVOICE_CATEGORY),
+        _stages("Delivery (General)", SMART_PROCESS, SMART_PROCESS_CATEGORY),
+    )
+)
+
+
+def semantics_of(code: str) -> str:
+    """``S``, ``F`` or ``P`` of the code of a stage that a new portal has."""
+    funnel, _, stage = code.rpartition(":")
+    if funnel.startswith(f"DT{INVOICE}_"):
+        return _FINAL_INVOICE.get(stage, "P")
+    return _FINAL.get(stage, "P")
+
+
+def statuses() -> Iterator[Row]:
+    """Rows of ``crm.status.list`` as they are kept, without ids."""
+    for entity_id, codes in _CODES.items():
+        for position, (code, name) in enumerate(codes.items()):
+            stage = code.rpartition(":")[2]
+            is_end = DIRECTORIES[entity_id].kind is not None and semantics_of(code) != "P" and stage != "APOLOGY"
+            yield status_row(
+                DIRECTORIES[entity_id],
+                entity_id,
+                code,
+                name,
+                sort=10 * (1 + position),
+                is_system=position == 0 or is_end,
+            )
+
+
+def status_row(
+    directory: Directory, entity_id: str, code: str, name: str, *, sort: int, is_system: bool = False
+) -> Row:
+    is_stage = directory.kind is not None
+    semantics = semantics_of(code) if is_stage else "P"
+    return {
+        "ENTITY_ID": entity_id,
+        "STATUS_ID": code,
+        "NAME": name,
+        "NAME_INIT": name if is_system else "",
+        "SORT": sort,
+        "SYSTEM": "Y" if is_system else "N",
+        "CATEGORY_ID": directory.category_id or None,
+        "COLOR": _COLOR if is_stage else "",
+        "SEMANTICS": None if semantics == "P" else semantics,
+    }
+
+
+def own_stages(entity_type_id: int, category_id: int, name: str) -> tuple[str, Directory, list[Row]]:
+    """The directory of a new funnel, and its stages: those of the first funnel of its kind, under codes of its own."""
+    entity_id, directory = _stages(f"{name} stages", entity_type_id, category_id)
+    first = next(entity for entity, other in DIRECTORIES.items() if other.kind == entity_type_id)
+    return entity_id, directory, [
+        {
+            **row,
+            "ENTITY_ID": entity_id,
+            "STATUS_ID": f"{directory.prefix}:{row['STATUS_ID'].rpartition(':')[2]}",
+            "CATEGORY_ID": category_id,
+        }
+        for row in statuses()
+        if row["ENTITY_ID"] == first
+    ]  # fmt: skip
 
 
 def funnels() -> Iterator[Row]:

@@ -17,6 +17,7 @@ from airflow_provider_bitrix24.sandbox.fields.item_kinds import (
     Row,
 )
 from airflow_provider_bitrix24.sandbox.php import SERVER_ZONE
+from airflow_provider_bitrix24.sandbox.state.directories import semantics_of
 from airflow_provider_bitrix24.sandbox.state.store import PAY_SYSTEMS, Store, new_task, set_paid, stage_fields
 from airflow_provider_bitrix24.sandbox.state.users import User
 
@@ -59,7 +60,7 @@ def fill(store: Store, *, deals: int, tasks: int, seed: int) -> None:
         person = {"name": name, "lastName": surname, "companyId": number, "hasPhone": "Y", "hasEmail": "Y"}
         store.items[CONTACT].add({**person, "fm": [phone, mail], **_made(number)})
         store.items[LEAD].add(
-            {"title": f"Lead #{number}", "name": name, **stage_fields(_LEAD_STAGES[number % 5]), **_made(number)}
+            {"title": f"Lead #{number}", "name": name, **_stage(_LEAD_STAGES[number % 5]), **_made(number)}
         )
         store.items[SMART_PROCESS].add({"title": f"Delivery #{number}", **_made(number)})
     add_deals(store, deals, chance)
@@ -88,10 +89,14 @@ def _remember_stages(store: Store, deal_id: int) -> None:
     """The way of a deal to its stage: created as a new one, then moved once."""
     row = store.items[DEAL].rows[deal_id]
     created, stage_id = row["createdTime"], row["stageId"]
-    store.remember_stage(DEAL, deal_id, type_id=1, at=created, category_id=0, stage_id=_DEAL_STAGES[0])
-    if stage_id != _DEAL_STAGES[0]:
-        type_id = 3 if "stageSemanticId" in row else 2
-        store.remember_stage(DEAL, deal_id, type_id=type_id, at=created, category_id=0, stage_id=stage_id)
+    for position, stage in enumerate(dict.fromkeys((_DEAL_STAGES[0], stage_id))):
+        meaning = semantics_of(stage)
+        type_id = 1 if not position else 2 if meaning == "P" else 3
+        store.remember_stage(DEAL, deal_id, type_id=type_id, at=created, category_id=0, stage_id=stage, meaning=meaning)
+
+
+def _stage(code: str) -> Row:
+    return stage_fields(code, semantics_of(code))
 
 
 def add_items(store: Store, entity_type_id: int, count: int, **fields: Any) -> list[int]:
@@ -113,7 +118,7 @@ def add_deals(store: Store, count: int, chance: random.Random, **fields: Any) ->
     for number in range(len(table) + 1, len(table) + count + 1):
         row: Row = {
             "title": f"{_GOODS[chance.randrange(8)]} #{number}",
-            **stage_fields(fields.get("stageId", _DEAL_STAGES[chance.randrange(7)])),
+            **_stage(fields.get("stageId", _DEAL_STAGES[chance.randrange(7)])),
             "opportunity": chance.randrange(100, 1_000_000) / 100,
             "companyId": 1 + number % companies if companies else 0,
             "contactId": 1 + number % contacts if contacts else 0,

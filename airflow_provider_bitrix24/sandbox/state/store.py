@@ -15,7 +15,13 @@ from airflow_provider_bitrix24.sandbox.fields.item_kinds import (
     Row,
 )
 from airflow_provider_bitrix24.sandbox.state import user_fields
-from airflow_provider_bitrix24.sandbox.state.directories import FIRST_CODES, currencies, funnels, semantics_of, statuses
+from airflow_provider_bitrix24.sandbox.state.directories import (
+    DIRECTORIES,
+    FIRST_CODES,
+    currencies,
+    funnels,
+    statuses,
+)
 from airflow_provider_bitrix24.sandbox.state.files import Files
 
 #: Kinds that can have payments (page and server source agree).
@@ -88,6 +94,8 @@ class Store:
             self.user_fields.add(row)
         self._kinds: dict[int, ItemKind] = {}
         self.files = Files()
+        #: Directories by their ``ENTITY_ID``, and their entries.
+        self.directories = dict(DIRECTORIES)
         self.statuses = Table(first_id=101)
         for status in statuses():
             self.statuses.add(status)
@@ -197,7 +205,15 @@ class Store:
         return self.deliveries.add(row)
 
     def remember_stage(
-        self, entity_type_id: int, owner_id: int, *, type_id: int, at: str, category_id: int, stage_id: str
+        self,
+        entity_type_id: int,
+        owner_id: int,
+        *,
+        type_id: int,
+        at: str,
+        category_id: int,
+        stage_id: str,
+        meaning: str,
     ) -> None:
         """An object has come to a stage: a row of ``crm.stagehistory.list``."""
         prefix = "STATUS" if entity_type_id == LEAD else "STAGE"
@@ -209,7 +225,7 @@ class Store:
                 "OWNER_ID": owner_id,
                 "CREATED_TIME": at,
                 "CATEGORY_ID": category_id,
-                f"{prefix}_SEMANTIC_ID": semantics_of(stage_id),
+                f"{prefix}_SEMANTIC_ID": meaning,
                 f"{prefix}_ID": stage_id,
             }
         )
@@ -242,9 +258,8 @@ def set_paid(payment: Row, paid: bool, *, at: str, user_id: int) -> None:
         payment["empPaidId"] = user_id if paid else None
 
 
-def stage_fields(stage_id: str) -> Row:
-    """The stage and what follows from it; fields without a value are left out."""
-    meaning = semantics_of(stage_id)
+def stage_fields(stage_id: str, meaning: str) -> Row:
+    """The stage and what follows from it; what all that is in process has is left out, to save memory."""
     return {"stageId": stage_id} if meaning == "P" else {"stageId": stage_id, "stageSemanticId": meaning, "closed": "Y"}
 
 

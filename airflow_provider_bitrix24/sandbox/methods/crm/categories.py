@@ -11,8 +11,8 @@ from airflow_provider_bitrix24.sandbox.methods.arguments import array, integer
 from airflow_provider_bitrix24.sandbox.methods.crm.items import description, table_of
 from airflow_provider_bitrix24.sandbox.methods.registry import Page, Params, Refusal, method
 from airflow_provider_bitrix24.sandbox.php import as_integer
-from airflow_provider_bitrix24.sandbox.state.directories import own_stages
 from airflow_provider_bitrix24.sandbox.state.portal import PortalState
+from airflow_provider_bitrix24.sandbox.state.stages import add_funnel, remove_funnel
 from airflow_provider_bitrix24.sandbox.state.users import User
 
 _MAX_NAME = 255
@@ -97,9 +97,7 @@ def add(portal: PortalState, user: User, params: Params) -> Any:
         "originatorId": "",
     }
     _write(portal, row, given)
-    portal.store.categories.append(row)
-    for status in own_stages(entity_type_id, new_id):
-        portal.store.statuses.add(status)
+    add_funnel(portal.store, row)
     return {"category": row}
 
 
@@ -136,10 +134,7 @@ def delete(portal: PortalState, user: User, params: Params) -> Any:
         raise Refusal(*(("0", "Default deal category cannot be deleted") if kind == DEAL else _IS_DEFAULT))
     if any(item.get("categoryId", default) == row["id"] for item in portal.store.items[kind]):
         raise Refusal(*(("0", f"Deals related to the funnel {row['name']} found") if kind == DEAL else _IN_USE))
-    portal.store.categories.remove(row)
-    for status in own_stages(kind, row["id"]):
-        for own in [own["id"] for own in portal.store.statuses if own["ENTITY_ID"] == status["ENTITY_ID"]]:
-            portal.store.statuses.remove(own)
+    remove_funnel(portal.store, row)
 
 
 _IS_DEFAULT = ("BX_ERROR", "This funnel is the default funnel")

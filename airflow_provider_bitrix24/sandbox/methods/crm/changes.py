@@ -8,9 +8,9 @@ from airflow_provider_bitrix24.sandbox.fields.item_kinds import DEAL, LEAD, REFE
 from airflow_provider_bitrix24.sandbox.methods.crm import relations, sums
 from airflow_provider_bitrix24.sandbox.methods.crm.values import written_multi_fields
 from airflow_provider_bitrix24.sandbox.methods.selection import Matcher
-from airflow_provider_bitrix24.sandbox.state.directories import first_stage
 from airflow_provider_bitrix24.sandbox.state.event_names import DEAL_MOVED_TO_CATEGORY, PAYMENT_DELETED, of_item
 from airflow_provider_bitrix24.sandbox.state.portal import PortalState
+from airflow_provider_bitrix24.sandbox.state.stages import default_funnel, first_stage, meaning_of
 from airflow_provider_bitrix24.sandbox.state.store import Store, stage_fields
 from airflow_provider_bitrix24.sandbox.state.users import User
 
@@ -42,7 +42,11 @@ def add(portal: PortalState, user: User, entity_type_id: int, row: Row, multi_fi
     if multi_fields and kind.multi_fields:
         portal.store.next_multi_field_id = written_multi_fields(row, multi_fields, portal.store.next_multi_field_id)
     if "stageId" in kind.by_key:
-        row.update(stage_fields(row.get("stageId") or first_stage(entity_type_id, _category_id(portal, kind, row))))
+        funnel = default_funnel(portal.store, entity_type_id)
+        if "categoryId" not in row and funnel != _category_id(portal, kind, row):
+            row["categoryId"] = funnel
+        stage_id = row.get("stageId") or first_stage(portal.store, entity_type_id, _category_id(portal, kind, row))
+        row.update(stage_fields(stage_id, meaning_of(portal.store, entity_type_id, stage_id)))
         _remember_stage(portal, entity_type_id, row, _CREATED)
     _announce(portal, entity_type_id, row, "ADD")
     return row
@@ -76,7 +80,7 @@ def update(
         portal.store.next_multi_field_id = written_multi_fields(row, multi_fields, portal.store.next_multi_field_id)
     changed_funnel = "categoryId" in kind.by_key and _category_id(portal, kind, row) != old_category_id
     if changed_funnel and "stageId" not in new:
-        row["stageId"] = first_stage(entity_type_id, _category_id(portal, kind, row))
+        row["stageId"] = first_stage(portal.store, entity_type_id, _category_id(portal, kind, row))
     if "stageId" in kind.by_key and (changed_funnel or _stage_of(portal, entity_type_id, row) != old_stage):
         _move(portal, user, entity_type_id, row, old_stage, changed_funnel=changed_funnel)
     sums.settle(portal.store, entity_type_id, row)
@@ -96,7 +100,8 @@ def _move(
     portal: PortalState, user: User, entity_type_id: int, row: Row, old_stage: str, *, changed_funnel: bool
 ) -> None:
     row.update(stageSemanticId="P", closed="N", movedTime=row["updatedTime"], movedBy=user.id)
-    row.update(stage_fields(_stage_of(portal, entity_type_id, row)))
+    stage_id = _stage_of(portal, entity_type_id, row)
+    row.update(stage_fields(stage_id, meaning_of(portal.store, entity_type_id, stage_id)))
     if "previousStageId" in portal.store.kind(entity_type_id).by_key:
         row["previousStageId"] = old_stage
     final = row["stageSemanticId"] != "P"
@@ -106,8 +111,9 @@ def _move(
 
 
 def remove(portal: PortalState, entity_type_id: int, row: Row) -> None:
-    """The object goes, and with it its history, its rows of goods, its payments and what others know of it."""
+    """The object goes, and with it its history, rows of goods, payments and activities, and its place in relations."""
     store = portal.store
+    replace_references(store, entity_type_id, row["id"], None)
     store.items[entity_type_id].remove(row["id"])
     for table in (store.stage_history, store.product_rows, store.payments, store.comments):
         owned = [other["id"] for other in table if other.get("owner") == (entity_type_id, row["id"])]
@@ -116,22 +122,31 @@ def remove(portal: PortalState, entity_type_id: int, row: Row) -> None:
             if table is store.payments:
                 announce_payment(portal, PAYMENT_DELETED, other_id)
     store.orders.pop((entity_type_id, row["id"]), None)
+    for table, names in (
+        (store.activities, ("OWNER_TYPE_ID", "OWNER_ID")),
+        (store.requisites, ("ENTITY_TYPE_ID", "ENTITY_ID")),
+    ):
+        for other_id in [o["id"] for o in table if tuple(o[name] for name in names) == (entity_type_id, row["id"])]:
+            table.remove(other_id)
     _announce(portal, entity_type_id, row, "DELETE")
 
 
-def replace_references(store: Store, entity_type_id: int, from_id: int, to_id: int) -> None:
-    """Everything that named one object of a kind names another one."""
+def replace_references(store: Store, entity_type_id: int, from_id: int, to_id: int | None) -> None:
+    """Everything that named one object of a kind names another one, or none."""
+    keys = [key for key, referred in REFERENCES.items() if referred == entity_type_id]
     for kind, table in store.items.items():
         binding = relations.binding_of(kind)
-        for row in table:
-            if REFERENCES.get(binding.primary) == entity_type_id and from_id in binding.ids(row):
-                ids = dict.fromkeys(to_id if number == from_id else number for number in binding.ids(row))
+        known = [key for key in keys if key in store.kind(kind).by_key]
+        is_bound = binding.primary in known
+        for row in table if known else ():
+            if is_bound and from_id in (row.get(binding.primary), *row.get(binding.all, ())):
+                ids = [to_id if number == from_id else number for number in binding.ids(row)]
+                sorts = {number: 10 * (1 + place) for place, number in enumerate(dict.fromkeys(filter(None, ids)))}
                 primary = binding.primary_id(row)
-                binding.set(row, {number: 10 * (1 + place) for place, number in enumerate(ids)},
-                            to_id if primary == from_id else primary)  # fmt: skip
-            for key, referred in REFERENCES.items():
-                if referred == entity_type_id and row.get(key) == from_id:
-                    row[key] = to_id
+                binding.set(row, sorts, to_id if primary == from_id else primary)
+            for key in known:
+                if row.get(key) == from_id:
+                    row[key] = to_id or store.kind(kind).by_key[key].empty_in("new")
 
 
 def _announce(portal: PortalState, entity_type_id: int, row: Row, change: str) -> None:
@@ -155,4 +170,5 @@ def _remember_stage(portal: PortalState, entity_type_id: int, row: Row, type_id:
         at=row["updatedTime"],
         category_id=_category_id(portal, kind, row),
         stage_id=row["stageId"],
+        meaning=row.get("stageSemanticId", "P"),
     )

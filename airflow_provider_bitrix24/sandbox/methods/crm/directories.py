@@ -27,9 +27,9 @@ from airflow_provider_bitrix24.sandbox.methods.crm.old import array_or_none
 from airflow_provider_bitrix24.sandbox.methods.registry import Page, Params, Refusal, method
 from airflow_provider_bitrix24.sandbox.methods.selection import Field, Matcher, read_order, sort_rows
 from airflow_provider_bitrix24.sandbox.php import as_integer
-from airflow_provider_bitrix24.sandbox.state import directories
-from airflow_provider_bitrix24.sandbox.state.directories import MEANINGS, STAGE_DIRECTORIES, status_row
+from airflow_provider_bitrix24.sandbox.state.directories import MEANINGS, Directory, status_row
 from airflow_provider_bitrix24.sandbox.state.portal import PortalState
+from airflow_provider_bitrix24.sandbox.state.store import Store
 from airflow_provider_bitrix24.sandbox.state.users import User
 
 _ON = (
@@ -106,6 +106,9 @@ def owner_types(portal: PortalState, user: User, params: Params) -> Any:
 
 # Directories
 
+#: ``SORT`` of an entry that is added without one.
+_FIRST_SORT = 10
+
 
 _STATUS_SPECS = {field.key: field for field in fields_of("status")}
 _STATUS_FIELDS = {
@@ -113,11 +116,11 @@ _STATUS_FIELDS = {
 }
 
 
-def _status(row: Row) -> Row:
+def _status(store: Store, row: Row) -> Row:
     answer = {"ID": str(row["id"]), **{name: row[name] for name in _STATUS_SPECS if name in row and name != "SORT"}}
     answer["SORT"] = str(row["SORT"])
     answer["CATEGORY_ID"] = None if row["CATEGORY_ID"] is None else str(row["CATEGORY_ID"])
-    if row["ENTITY_ID"] in STAGE_DIRECTORIES:
+    if store.directories[row["ENTITY_ID"]].kind is not None:
         meaning = "apology" if row["STATUS_ID"].endswith("APOLOGY") else MEANINGS[row["SEMANTICS"] or "P"]
         answer["EXTRA"] = {"SEMANTICS": meaning, "COLOR": row["COLOR"]}
     return answer
@@ -133,7 +136,7 @@ def statuses(portal: PortalState, user: User, params: Params) -> Any:
     rows = [row for row in portal.store.statuses if matcher.accepts(row)]
     rows = sort_rows(rows, read_order(order, _STATUS_FIELDS, None))
     # The whole directory in one answer, whatever `start` says.
-    return Page([_status(row) for row in rows], len(rows))
+    return Page([_status(portal.store, row) for row in rows], len(rows))
 
 
 @method("crm.status.fields", scope="crm")
@@ -143,19 +146,22 @@ def status_fields(portal: PortalState, user: User, params: Params) -> Any:
 
 @method("crm.status.entity.types", scope="crm")
 def status_types(portal: PortalState, user: User, params: Params) -> Any:
-    return [_status_type(portal, entity_id, name) for entity_id, name in directories.NAMES.items()]
+    return [_status_type(portal, entity_id, directory) for entity_id, directory in portal.store.directories.items()]
 
 
-def _status_type(portal: PortalState, entity_id: str, name: str) -> Row:
-    if entity_id not in STAGE_DIRECTORIES:
-        return {"ID": entity_id, "NAME": name}
-    kind, category_id, prefix = STAGE_DIRECTORIES[entity_id]
-    codes = {row["STATUS_ID"]: row["SEMANTICS"] for row in portal.store.statuses if row["ENTITY_ID"] == entity_id}
-    ends = {meaning: next(code for code, semantics in codes.items() if semantics == meaning) for meaning in ("S", "F")}
-    answer: Row = {"ID": entity_id, "NAME": name, "ENTITY_TYPE_ID": kind}
+def _status_type(portal: PortalState, entity_id: str, directory: Directory) -> Row:
+    kind, category_id, prefix = directory.kind, directory.category_id, directory.prefix
+    if kind is None:
+        return {"ID": entity_id, "NAME": directory.name}
+    rows = sorted((row for row in portal.store.statuses if row["ENTITY_ID"] == entity_id), key=lambda row: row["SORT"])
+    codes = {row["STATUS_ID"]: row["SEMANTICS"] for row in rows}
+    ends = {
+        meaning: next((code for code, semantics in codes.items() if semantics == meaning), "") for meaning in ("S", "F")
+    }
+    answer: Row = {"ID": entity_id, "NAME": directory.name, "ENTITY_TYPE_ID": kind}
     # Kinds that have funnels of their own say nothing of the meaning of stages (example of the page).
     answer["SEMANTIC_INFO"] = [] if kind in (INVOICE, SMART_PROCESS) else {
-        "START_FIELD": next(iter(codes)),
+        "START_FIELD": next(iter(codes), ""),
         "FINAL_SUCCESS_FIELD": ends["S"],
         "FINAL_UNSUCCESS_FIELD": ends["F"],
         "FINAL_SORT": 0,
@@ -186,7 +192,7 @@ def _existing_status(portal: PortalState, params: Params, wrong: str) -> Row:
 
 @method("crm.status.get", scope="crm", upper=True)
 def get_status(portal: PortalState, user: User, params: Params) -> Any:
-    answer = _status(_existing_status(portal, params, "An incorrect identifier was passed."))
+    answer = _status(portal.store, _existing_status(portal, params, "An incorrect identifier was passed."))
     return {name: value for name, value in answer.items() if name != "EXTRA"}
 
 
@@ -197,19 +203,19 @@ def add_status(portal: PortalState, user: User, params: Params) -> Any:
     if missing:
         raise Refusal("", "\n".join(missing))
     entity_id, code = str(fields["ENTITY_ID"]), str(fields["STATUS_ID"])
-    if entity_id not in directories.NAMES:
+    directory = portal.store.directories.get(entity_id)
+    if directory is None:
         raise Refusal("", "Specified entity type is not supported.")
     if not fields.get("NAME"):
         raise Refusal("", "The field Title is required.")
     if not user.is_admin:
         raise Refusal("", "Access denied.")
-    prefix = STAGE_DIRECTORIES[entity_id][2] if entity_id in STAGE_DIRECTORIES else ""
-    code = f"{prefix}:{code}" if prefix and not code.startswith(f"{prefix}:") else code
-    known = [row for row in portal.store.statuses if row["ENTITY_ID"] == entity_id]
-    if any(row["STATUS_ID"] == code for row in known):
+    prefix = f"{directory.prefix}:" if directory.prefix else ""
+    code = f"{prefix}{code.removeprefix(prefix)}"
+    if any((row["ENTITY_ID"], row["STATUS_ID"]) == (entity_id, code) for row in portal.store.statuses):
         raise Refusal("", f"Status with ID '{code}' already exists.")
-    sort = as_integer(fields.get("SORT")) or 10 + max(row["SORT"] for row in known)
-    row = status_row(entity_id, code, str(fields["NAME"]), sort=sort)
+    sort = as_integer(fields.get("SORT")) or _FIRST_SORT
+    row = status_row(directory, entity_id, code, str(fields["NAME"]), sort=sort)
     _write_status(row, fields)
     if fields.get("SEMANTICS") in ("S", "F"):
         row["SEMANTICS"] = fields["SEMANTICS"]

@@ -67,7 +67,7 @@ class OldKind:
     @cached_property
     def filter_fields(self) -> Mapping[str, Field]:
         return {
-            name: Field("id" if name == "ID" else name, spec.kind, self.defaults.get(name))
+            name: Field("id" if name == "ID" else name, spec.kind, self.defaults.get(name, spec.empty_in("old")))
             for name, spec in self.single.items()
         }
 

@@ -27,6 +27,7 @@ from airflow_provider_bitrix24.sandbox.methods.values import (
 )
 from airflow_provider_bitrix24.sandbox.php import BadValue, as_server_day
 from airflow_provider_bitrix24.sandbox.state.portal import PortalState
+from airflow_provider_bitrix24.sandbox.state.stages import is_stage
 from airflow_provider_bitrix24.sandbox.state.store import Store
 
 #: Times that are those of the creation until something happens.
@@ -241,7 +242,7 @@ def _check_stage(store: Store, entity_type_id: int, field: FieldSpec, code: Any)
     """:raises BadValue: smart invoices and processes have stages of their own, and this is none of them."""
     if field.key != "stageId" or entity_type_id not in _OWN_STAGES or not code:
         return
-    if all((row["ENTITY_ID"], row["STATUS_ID"]) != (field.status_type, code) for row in store.statuses):
+    if not is_stage(store, entity_type_id, str(code)):
         raise BadValue
 
 
