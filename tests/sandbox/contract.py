@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from airflow_provider_bitrix24.sandbox import Sandbox
-from airflow_provider_bitrix24.sandbox.methods.tasks.tasks_v3 import TASK_FIELDS
+from airflow_provider_bitrix24.sandbox.methods.tasks.task_fields_v3 import TASK_FIELDS
 
 CONTRACT = Path(__file__).parent.parent / "contract"
 

@@ -40,7 +40,7 @@ class Records:
     @cached_property
     def filter_fields(self) -> Mapping[str, Field]:
         return {
-            name: Field("id" if name == self.id_name else name, spec.kind, spec.empty_in("new"))
+            name: Field("id" if name == self.id_name else name, spec.kind, spec.empty_in(self.generation))
             for name, spec in self.specs.items()
             if not spec.multiple
         }

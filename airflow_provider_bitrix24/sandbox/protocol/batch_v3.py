@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 
 from airflow_provider_bitrix24.sandbox.forms import as_map
 from airflow_provider_bitrix24.sandbox.methods.registry import Method, Params
-from airflow_provider_bitrix24.sandbox.methods.tasks.tasks_v3 import invalid
+from airflow_provider_bitrix24.sandbox.methods.tasks.task_fields_v3 import invalid
 
 #: Runs one call of a batch and returns its ``result``.
 RunCall: TypeAlias = Callable[[Method, Params], Any]

@@ -13,7 +13,7 @@ from typing import Any
 from airflow_provider_bitrix24.sandbox.forms import as_map
 from airflow_provider_bitrix24.sandbox.methods import Refusal
 from airflow_provider_bitrix24.sandbox.methods.registry import Method, Params, WholeBody
-from airflow_provider_bitrix24.sandbox.methods.tasks.tasks_v3 import PREFIX
+from airflow_provider_bitrix24.sandbox.methods.tasks.task_fields_v3 import PREFIX
 from airflow_provider_bitrix24.sandbox.protocol import dispatch
 from airflow_provider_bitrix24.sandbox.protocol.answers import Answer, json_answer
 from airflow_provider_bitrix24.sandbox.protocol.batch_v3 import run_batch

@@ -20,13 +20,6 @@ from airflow_provider_bitrix24.sandbox.state.seed import FIRST_MOMENT
 from airflow_provider_bitrix24.sandbox.state.store import PAY_SYSTEMS, set_paid
 from airflow_provider_bitrix24.sandbox.state.users import User
 
-_FIELDS = {
-    **{name: Field(name, "integer") for name in ("id", "orderId", "paySystemId", "empPaidId")},
-    "sum": Field("sum", "double"),
-    "datePaid": Field("datePaid", "datetime"),
-    **{name: Field(name) for name in ("accountNumber", "paid", "currency", "comments", "xmlId")},
-}
-
 #: What nothing here ever sets.
 _UNSET = {
     **dict.fromkeys(("dateMarked", "datePayBefore", "empMarkedId", "empReturnId", "payReturnDate", "payVoucherDate")),
@@ -75,6 +68,30 @@ def _found(portal: PortalState, user: User, params: Params, right: str) -> Row:
     return payment
 
 
+#: Fields of an answer: their types, where they are not text; which are read only; which an ``add`` needs.
+_INTEGERS = (
+    *("id", "orderId", "paySystemId", "empPaidId"),
+    *("companyId", "empMarkedId", "empResponsibleId", "empReturnId", "responsibleId"),
+)
+_FLAGS = ("externalPayment", "isReturn", "marked", "paid", "paySystemIsCash", "psStatus", "updated1c")
+_DATES = ("dateBill", "dateMarked", "datePaid", "datePayBefore", "dateResponsibleId", "payReturnDate", "payVoucherDate")
+_TYPES = {
+    **dict.fromkeys(_INTEGERS, "integer"),
+    **dict.fromkeys(_FLAGS, "char"),
+    **dict.fromkeys((*_DATES, "psResponseDate"), "datetime"),
+    **dict.fromkeys(("sum", "priceCod", "psSum"), "double"),
+}
+_NEEDED: Row = {"paySystemId": 6, "orderId": 0}
+_NAMES = sorted(_answer_row({**dict.fromkeys(FIELDS), **_NEEDED}))
+
+
+def _list_field(name: str) -> Field:
+    return Field(name, _TYPES.get(name, "string"), derive=lambda payment: _answer_row(payment)[name])
+
+
+_FIELDS = {name: _list_field(name) for name in _NAMES}
+
+
 @method("sale.payment.list", scope="sale")
 def list_(portal: PortalState, user: User, params: Params) -> Any:
     _check_right(user, "read")
@@ -93,17 +110,6 @@ def get(portal: PortalState, user: User, params: Params) -> Any:
     return {"payment": _answer_row(_found(portal, user, params, "read"))}
 
 
-#: Of the fields of ``_answer_row``: their types, where they are not text; which are read only; which an ``add`` needs.
-_INTEGERS = ("companyId", "empMarkedId", "empResponsibleId", "empReturnId", "responsibleId")
-_FLAGS = ("externalPayment", "isReturn", "marked", "paid", "paySystemIsCash", "psStatus", "updated1c")
-_DATES = ("dateBill", "dateMarked", "datePayBefore", "dateResponsibleId", "payReturnDate", "payVoucherDate")
-_TYPES = {
-    **{name: field.kind for name, field in _FIELDS.items()},
-    **dict.fromkeys(_INTEGERS, "integer"),
-    **dict.fromkeys(_FLAGS, "char"),
-    **dict.fromkeys((*_DATES, "psResponseDate"), "datetime"),
-    **dict.fromkeys(("priceCod", "psSum"), "double"),
-}
 _READ_ONLY = frozenset(
     (
         "accountNumber",
@@ -127,17 +133,15 @@ _KEPT = (
 @method("sale.payment.getFields", scope="sale")
 def fields(portal: PortalState, user: User, params: Params) -> Any:
     _check_right(user, "read")
-    empty = {"paySystemId": 6, "orderId": 0}
-    names = sorted(_answer_row({**dict.fromkeys(FIELDS), **empty}))
     return {
         "payment": {
             name: {
                 "isImmutable": name == "orderId",
                 "isReadOnly": name in _READ_ONLY,
-                "isRequired": name in empty,
+                "isRequired": name in _NEEDED,
                 "type": _TYPES.get(name, "string"),
             }
-            for name in names
+            for name in _NAMES
         }
     }
 

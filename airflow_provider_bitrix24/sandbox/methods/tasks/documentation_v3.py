@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from airflow_provider_bitrix24.sandbox.methods.registry import METHODS_V3, Method, Params, WholeBody, method_v3
-from airflow_provider_bitrix24.sandbox.methods.tasks.tasks_v3 import TASK_FIELDS
+from airflow_provider_bitrix24.sandbox.methods.tasks.task_fields_v3 import TASK_FIELDS
 from airflow_provider_bitrix24.sandbox.state.portal import PortalState
 from airflow_provider_bitrix24.sandbox.state.users import User
 

@@ -34,7 +34,7 @@ _SPECS = {spec.old: spec for spec in fields_of("task") if spec.old and spec.new}
 _LISTS = frozenset({"ACCOMPLICES", "AUDITORS", "UF_CRM_TASK", "UF_TASK_WEBDAV_FILES"})
 _NUMBERS = frozenset(
     {"STATUS", "PRIORITY", *(name for name, spec in _SPECS.items() if spec.type_in("old") == "integer")}
-)
+) - {name for name, spec in _SPECS.items() if "Y" in (spec.values or ())}
 #: What the portal alone sets.
 _SET_BY_PORTAL = frozenset(
     {

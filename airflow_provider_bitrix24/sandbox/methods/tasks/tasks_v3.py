@@ -7,52 +7,37 @@ empty page ends a list. Source: ``rest-v3`` and the pages of the methods.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 from airflow_provider_bitrix24.sandbox.fields.item_kinds import Row
 from airflow_provider_bitrix24.sandbox.forms import as_map
 from airflow_provider_bitrix24.sandbox.methods.listing import PAGE_ROWS
 from airflow_provider_bitrix24.sandbox.methods.registry import Params, Refusal, method_v3
-from airflow_provider_bitrix24.sandbox.methods.tasks.task_defaults import RIGHTS_V3, UNSET_V3
-from airflow_provider_bitrix24.sandbox.methods.tasks.tasks import announce_task
-from airflow_provider_bitrix24.sandbox.php import BadValue, as_integer, as_server_time
+from airflow_provider_bitrix24.sandbox.methods.tasks.task_fields_v3 import (
+    BASIC,
+    PREFIX,
+    invalid,
+    shown_task,
+    unknown,
+    written,
+)
+from airflow_provider_bitrix24.sandbox.methods.tasks.tasks import announce_task, sees_task
+from airflow_provider_bitrix24.sandbox.php import as_integer
 from airflow_provider_bitrix24.sandbox.state.portal import PortalState
 from airflow_provider_bitrix24.sandbox.state.store import new_task
 from airflow_provider_bitrix24.sandbox.state.users import User
 
-PREFIX = "BITRIX_REST_V3_EXCEPTION_"
-
-_STATUSES = {2: "pending", 3: "in_progress", 4: "supposedly_completed", 5: "completed", 6: "deferred"}
-_PRIORITIES = {0: "low", 1: "average", 2: "high"}
 _OPERATORS = ("=", "!=", ">", ">=", "<", "<=", "in", "between")
-
-
-def _shown(task: Row) -> Row:
-    return {
-        **UNSET_V3,
-        "id": task["id"],
-        "title": task["title"],
-        "description": task["description"],
-        "deadline": task["deadline"],
-        "creatorId": task["createdBy"],
-        "created": task["createdDate"],
-        "changed": task["changedDate"],
-        "responsibleId": task["responsibleId"],
-        "status": _STATUSES[task["status"]],
-        "priority": _PRIORITIES[task["priority"]],
-        "groupId": task["groupId"],
-        "crmItemIds": task["ufCrmTask"],
-        "activity": task["changedDate"],
-        "chatId": task["id"],
-        "guid": f"{{00000000-0000-4000-8000-{task['id']:012}}}",
-        "link": f"/company/personal/user/{task['responsibleId']}/tasks/task/view/{task['id']}/",
-        "archiveLink": f"/bitrix/tools/disk/uf.php?entityId={task['id']}&entity=TASKS_TASK",
-        "rights": RIGHTS_V3,
+#: Fields that a list is sorted by.
+_SORTABLE = frozenset(
+    {
+        *("id", "title", "creatorId", "created", "responsibleId", "deadline", "startPlan", "endPlan", "groupId"),
+        *("priority", "status", "started", "estimatedTime", "changed", "closed", "activity", "mark"),
+        *("allowsChangeDeadline", "allowsTimeTracking"),
     }
-
-
-#: Fields of a task with the values of an empty one.
-TASK_FIELDS = _shown({"id": 0, **new_task("", at="", responsible_id=0, created_by=0)})
+)
 
 #: Fields of a person that a task's ``select`` reaches, as ``responsible.name``.
 _PERSON = {
@@ -64,49 +49,47 @@ _PERSON = {
 _PEOPLE = {"responsible": "responsibleId", "creator": "createdBy"}
 
 
-def _selected(portal: PortalState, task: Row, params: Params) -> Row:
+def _selected(portal: PortalState, task: Row, names: Iterable[str]) -> Row:
     items = [row["id"] for row in portal.store.checklist_items if row["TASK_ID"] == task["id"]]
-    shown = {**_shown(task), "checklist": items, "containsChecklist": bool(items)}
-    select = [str(name) for name in as_map(params.get("select")).values()]
-    if not select:
-        return shown
+    whole = {**shown_task(task), "checklist": items, "containsChecklist": bool(items)}
     selected: Row = {}
-    for name in select:
+    for name in names:
         relation, _, field = name.partition(".")
-        if name in shown:
-            selected[name] = shown[name]
+        if name in whole:
+            selected[name] = whole[name]
         elif field and relation in _PEOPLE:
             if field not in _PERSON:
-                raise _unknown(field, "UserDto")
+                raise unknown(field, "UserDto")
             person = portal.users.get(task[_PEOPLE[relation]])
             selected.setdefault(relation, {})[field] = _PERSON[field](person) if person else None
         else:
-            raise _unknown(name, "TaskDto")
+            raise unknown(name, "TaskDto")
     return selected
 
 
-def _unknown(name: str, entity: str) -> Refusal:
-    return Refusal(f"{PREFIX}UNKNOWNDTOPROPERTYEXCEPTION", f"Unknown field `{name}` for entity `{entity}`")
-
-
-def invalid(field: str, message: str) -> Refusal:
-    validation = [{"message": message, "field": field}]
-    code = f"{PREFIX}VALIDATION_REQUESTVALIDATIONEXCEPTION"
-    return Refusal(code, "Error during request object validation", extra={"validation": validation})
+def _select(params: Params) -> list[str]:
+    return [str(name) for name in as_map(params.get("select")).values()]
 
 
 @method_v3("tasks.task.list", scope="tasks")
 def list_(portal: PortalState, user: User, params: Params) -> Any:
     tests = [_condition(condition) for condition in as_map(params.get("filter")).values()]
-    tasks = [task for task in portal.store.tasks if all(test(task["id"]) for test in tests)]
+    tasks = [task for task in portal.store.tasks if sees_task(user, task) and all(test(task["id"]) for test in tests)]
     for name, direction in as_map(params.get("order")).items():
-        if name not in TASK_FIELDS or str(direction).upper() not in ("ASC", "DESC"):
+        if name not in _SORTABLE or str(direction).upper() not in ("ASC", "DESC"):
             raise Refusal(f"{PREFIX}INVALIDORDEREXCEPTION", f"Unable to recognize sorting parameter `{name}`")
-        tasks.sort(key=lambda task: str(_shown(task)[name]) if name != "id" else f"{task['id']:020}")
-        if str(direction).upper() == "DESC":
-            tasks.reverse()
+        tasks.sort(key=partial(_rank, name), reverse=str(direction).upper() == "DESC")
     offset, limit = _pagination(params)
-    return {"items": [_selected(portal, task, params) for task in tasks[offset : offset + limit]]}
+    # The page: without `select` only the id.
+    names = _select(params) or ["id"]
+    return {"items": [_selected(portal, task, names) for task in tasks[offset : offset + limit]]}
+
+
+def _rank(name: str, task: Row) -> tuple[bool, float, str]:
+    """Nothing comes first; numbers are sorted as such, words in the order of their codes."""
+    value = task[name] if name in ("status", "priority") else shown_task(task)[name]
+    is_number = isinstance(value, (int, float))
+    return value is not None, float(value) if is_number else 0.0, "" if is_number else str(value)
 
 
 def _condition(condition: Any) -> Any:
@@ -162,9 +145,9 @@ def get(portal: PortalState, user: User, params: Params) -> Any:
     if not isinstance(task_id, int) or isinstance(task_id, bool):
         raise invalid("id", "Field `id` requires data type `int` for this request")
     task = portal.store.tasks.get(task_id)
-    if task is None:
+    if task is None or not sees_task(user, task):
         raise Refusal(f"{PREFIX}ENTITYNOTFOUNDEXCEPTION", f"Record with ID = `{task_id}` not found")
-    return {"item": _selected(portal, task, params)}
+    return {"item": _selected(portal, task, _select(params) or BASIC)}
 
 
 @method_v3("tasks.task.add", scope="tasks")
@@ -177,19 +160,14 @@ def add(portal: PortalState, user: User, params: Params) -> Any:
             raise invalid(name, f"Required field `{name}` is missing")
     if as_integer(fields["responsibleId"]) not in portal.users:
         raise invalid("responsibleId", 'User specified in the "Executor" field not found')
+    row = written(fields)
     task = new_task(
         str(fields["title"]),
         at=portal.clock.iso(),
         responsible_id=int(fields["responsibleId"]),
         created_by=as_integer(fields["creatorId"]) or user.id,
     )
-    task["description"] = str(fields.get("description") or "")
-    task["ufCrmTask"] = [str(value) for value in as_map(fields.get("crmItemIds")).values()]
-    if fields.get("deadline") is not None:
-        try:
-            task["deadline"] = as_server_time(fields["deadline"])
-        except BadValue:
-            raise invalid("deadline", "Field `deadline` requires data type `DateTime` for this request") from None
+    task.update(row, description=row.get("description") or "")
     portal.store.tasks.add(task)
     announce_task(portal, task)
-    return {"item": _shown(task)}
+    return {"item": _selected(portal, task, BASIC)}
