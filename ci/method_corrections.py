@@ -302,6 +302,8 @@ OTHERS = [
     Call("im.notify im.notify.personal.add im.notify.system.add", "never", "im"),
     Call("im.notify.answer im.notify.confirm", "never", "im"),
     Call("im.message.add", "never", "im"),
+    Call("im.message.update", "harmless", "im"),
+    Call("task.commentitem.update", "harmless", "task"),
     Call("user.update", "harmless", "user"),
     Call("user.add", "never", "user"),
     Call("event.unbind event.offline.clear event.offline.error", "harmless"),

@@ -108,6 +108,7 @@ STAND_INS: dict[str, dict[str, str]] = {
     "crm.type.getByEntityTypeId": {"entityTypeId": "kind"},
     "event.offline.error": {"message_id.0": "queued"},
     "im.message.add": {"DIALOG_ID": "chat", "REPLY_ID": "message"},
+    "im.message.update": {"MESSAGE_ID": "message"},
     "im.notify": {"USER_ID": "user"},
     "im.notify.answer": {"NOTIFY_ID": "notification"},
     "im.notify.confirm": {"NOTIFY_ID": "notification"},

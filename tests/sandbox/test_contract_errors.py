@@ -177,6 +177,7 @@ ASKED = {
     "event.unbind": {"event": "ONCRMLEADADD", "event_type": "offline"},
     "feature.get": {},
     "im.message.add": {"DIALOG_ID": "chat1"},
+    "im.message.update": {},
     "im.notify": {"MESSAGE": "Text"},
     "im.notify.answer": {"NOTIFY_ID": 1},
     "im.notify.confirm": {"NOTIFY_ID": 1},

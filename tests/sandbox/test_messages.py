@@ -55,3 +55,23 @@ def test_a_long_text_is_cut(portal, ask, method):
     ask(portal, method, {"USER_ID": 7, "DIALOG_ID": 7, "MESSAGE": "x" * 20_001})
     (sent,) = [*portal.notifications(), *portal.messages()]
     assert sent["MESSAGE"] == "x" * 20_000 + " (...)"
+
+
+def test_a_message_is_edited_by_its_author(portal, ask):
+    message_id = ask(portal, "im.message.add", {"DIALOG_ID": "chat1", "MESSAGE": "One"}).json()["result"]
+    assert ask(portal, "im.message.update", {"MESSAGE_ID": message_id, "MESSAGE": " Two "}).json()["result"] is True
+    assert [row["MESSAGE"] for row in portal.messages()] == ["Two"]
+    refused = ask(portal, "im.message.update", {"MESSAGE_ID": message_id, "MESSAGE": "x"}, user=portal.clerk)
+    assert error_of(refused) == (403, "CANT_EDIT_MESSAGE")
+    assert error_of(ask(portal, "im.message.update", {"MESSAGE": "x"})) == (400, "MESSAGE_ID_ERROR")
+    assert [row["MESSAGE"] for row in portal.messages()] == ["Two"]
+
+
+def test_an_empty_text_deletes_a_message_and_none_leaves_it(portal, ask):
+    message_id = ask(
+        portal, "im.message.add", {"DIALOG_ID": "chat1", "MESSAGE": "x", "ATTACH": [{"MESSAGE": "a"}]}
+    ).json()["result"]
+    ask(portal, "im.message.update", {"MESSAGE_ID": message_id, "ATTACH": "N"})
+    assert [(row["MESSAGE"], row["ATTACH"]) for row in portal.messages()] == [("x", None)]
+    ask(portal, "im.message.update", {"MESSAGE_ID": message_id, "MESSAGE": ""})
+    assert portal.messages() == []

@@ -1,4 +1,4 @@
-"""``im.message.add``, and the rules of text that all messages share. Source: pages under ``chats``."""
+"""``im.message.*``, and the rules of text that all messages share. Source: pages under ``chats``."""
 
 from __future__ import annotations
 
@@ -28,15 +28,25 @@ def message_text(params: Params, *, attachment_suffices: bool) -> str:
     :param attachment_suffices: the text may be empty if there is an attachment.
     :raises Refusal: no text, or an attachment that is none or too long.
     """
+    attachment = _attachment(params)
+    text = _cut(params)
+    if not text and not (attachment and attachment_suffices):
+        raise Refusal("MESSAGE_EMPTY", "Message can't be empty")
+    return text
+
+
+def _attachment(params: Params) -> Any:
     attachment = _from_json(params, "ATTACH")
     if attachment is not None:
         if not isinstance(attachment, (dict, list)):
             raise Refusal("ATTACH_ERROR", "Incorrect attach params")
         if len(json.dumps(attachment, ensure_ascii=False)) > ATTACH_MAX_CHARACTERS:
             raise Refusal("ATTACH_OVERSIZE", "You have exceeded the maximum allowable size of attach")
+    return attachment
+
+
+def _cut(params: Params) -> str:
     text = str(params.get("MESSAGE") or "").strip()
-    if not text and not (attachment and attachment_suffices):
-        raise Refusal("MESSAGE_EMPTY", "Message can't be empty")
     return text if len(text) <= MESSAGE_MAX_CHARACTERS else text[:MESSAGE_MAX_CHARACTERS] + _CUT
 
 
@@ -55,13 +65,43 @@ def _from_json(params: Params, name: str) -> Any:
 def add(portal: PortalState, user: User, params: Params) -> Any:
     dialog_id = dialog_id_of(portal, user, params)
     text = message_text(params, attachment_suffices=True)
-    for name in ("KEYBOARD", "MENU"):
-        if not isinstance(_from_json(params, name) or {}, (dict, list)):
-            raise Refusal(f"{name}_ERROR", f"Incorrect {name.lower()} params")
+    _check_buttons(params)
     _check_reply(portal, dialog_id, as_integer(params.get("REPLY_ID")))
     own = {name: _from_json(params, name) for name in ("ATTACH", "KEYBOARD", "MENU")}
     flags = {name: "Y" if params.get(name, default) == "Y" else "N" for name, default in _FLAGS.items()}
     return store_message(portal, user, dialog_id, text, **flags, **own)
+
+
+@method("im.message.update", scope="im", upper=True)
+def update(portal: PortalState, user: User, params: Params) -> Any:
+    row = portal.store.messages.get(as_integer(params.get("MESSAGE_ID")) or 0)
+    if not as_integer(params.get("MESSAGE_ID")):
+        raise Refusal("MESSAGE_ID_ERROR", "Message ID can't be empty")
+    if row is None or row["FROM"] != user.id:
+        raise Refusal("CANT_EDIT_MESSAGE", "Time has expired for modification or you don't have access", 403)
+    # The page: N or an empty value takes the part away.
+    parts = {name: params[name] for name in ("ATTACH", "KEYBOARD", "MENU") if name in params}
+    kept = {name: value for name, value in parts.items() if value not in ("N", "", None)}
+    changed: dict[str, Any] = dict.fromkeys(parts)
+    if "ATTACH" in kept:
+        changed["ATTACH"] = _attachment(kept)
+    _check_buttons(kept)
+    changed.update({name: _from_json(kept, name) for name in ("KEYBOARD", "MENU") if name in kept})
+    if "MESSAGE" in params:
+        if not (text := _cut(params)):
+            portal.store.messages.remove(row["id"])
+            return True
+        changed["MESSAGE"] = text
+    if "URL_PREVIEW" in params:
+        changed["URL_PREVIEW"] = "Y" if params["URL_PREVIEW"] == "Y" else "N"
+    row.update(changed, IS_EDITED="Y" if params.get("IS_EDITED", "Y") == "Y" else "N")
+    return True
+
+
+def _check_buttons(params: Params) -> None:
+    for name in ("KEYBOARD", "MENU"):
+        if not isinstance(_from_json(params, name) or {}, (dict, list)):
+            raise Refusal(f"{name}_ERROR", f"Incorrect {name.lower()} params")
 
 
 #: Yes or no, with what they are if nothing is said.
