@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from airflow.sdk import BaseHook as BaseHook
+    from airflow.sdk import BaseNotifier as BaseNotifier
     from airflow.sdk import BaseOperator as BaseOperator
     from airflow.sdk import BaseSensorOperator as BaseSensorOperator
     from airflow.sdk import ObjectStoragePath as ObjectStoragePath
     from airflow.sdk import PokeReturnValue as PokeReturnValue
     from airflow.sdk import Variable as Variable
+    from airflow.sdk._shared.secrets_masker import redact as redact
     from airflow.sdk.configuration import conf as conf
     from airflow.sdk.exceptions import AirflowFailException as AirflowFailException
     from airflow.sdk.exceptions import AirflowNotFoundException as AirflowNotFoundException
@@ -32,12 +34,18 @@ _EXCEPTIONS = ("airflow.sdk.exceptions", "airflow.exceptions")
 #: Modules that may hold a name, newest Airflow first; after a colon, another name that it has there.
 _PLACES: dict[str, tuple[str, ...]] = {
     "BaseHook": ("airflow.sdk", "airflow.hooks.base"),
+    "BaseNotifier": ("airflow.sdk", "airflow.sdk.bases.notifier", "airflow.notifications.basenotifier"),
     "BaseOperator": ("airflow.sdk", "airflow.models.baseoperator"),
     "BaseSensorOperator": ("airflow.sdk", "airflow.sensors.base"),
     "ObjectStoragePath": ("airflow.sdk", "airflow.io.path"),
     "PokeReturnValue": ("airflow.sdk", "airflow.sensors.base"),
     "Variable": ("airflow.sdk", "airflow.models.variable"),
     "mask_secret": (
+        "airflow.sdk.log",
+        "airflow.sdk.execution_time.secrets_masker",
+        "airflow.utils.log.secrets_masker",
+    ),
+    "redact": (
         "airflow.sdk.log",
         "airflow.sdk.execution_time.secrets_masker",
         "airflow.utils.log.secrets_masker",

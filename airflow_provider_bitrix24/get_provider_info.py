@@ -7,7 +7,10 @@ from typing import Any
 _PACKAGE = "airflow_provider_bitrix24"
 _NAME = "Bitrix24"
 #: Modules of operators.
-_OPERATORS = ("bulk_write", "crm", "crm_import", "crm_upsert", "delete_payments", "payment", "payment_items", "rest")
+_OPERATORS = (
+    *("bulk_write", "crm", "crm_import", "crm_upsert", "delete_payments", "messages", "payment", "payment_items"),
+    "rest",
+)
 #: Modules of sensors.
 _SENSORS = ("crm", "payment", "rest")
 #: Modules of transfers, each with what it carries rows to.
@@ -181,6 +184,7 @@ def get_provider_info() -> dict[str, Any]:
         "triggers": [
             {"integration-name": _NAME, "python-modules": [f"{_PACKAGE}.triggers.{name}" for name in _TRIGGERS]}
         ],
+        "notifications": [f"{_PACKAGE}.notifications.bitrix24.Bitrix24Notifier"],
         "connection-types": [
             {
                 "connection-type": "bitrix24",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from airflow_provider_bitrix24.operators.rest import Bitrix24Operator
+from airflow_provider_bitrix24.operators.messages import Bitrix24SendMessageOperator
 
 try:
     from airflow.sdk import DAG, task
@@ -29,13 +29,10 @@ with DAG(
         """Whatever the pipeline does."""
         return "42 rows"
 
-    notify = Bitrix24Operator(
+    notify = Bitrix24SendMessageOperator(
         task_id="notify",
-        method="im.notify.system.add",
-        method_params={
-            "USER_ID": "{{ params.user_id }}",
-            "MESSAGE": "{{ dag.dag_id }}: {{ ti.xcom_pull(task_ids='work') or 'failed, see the log' }}",
-        },
+        user_id="{{ params.user_id }}",
+        message="{{ dag.dag_id }}: {{ ti.xcom_pull(task_ids='work') or 'failed, see the log' }}",
         # After a failure too. A message that may have been sent is not sent again: the task fails instead.
         trigger_rule="all_done",
     )

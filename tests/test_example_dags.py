@@ -169,6 +169,20 @@ def test_example_bitrix24_upsert_companies(portal, connection, run_dag, xcom, tm
     assert (berg["originId"], berg["title"]) == ("2", "Berg & Co")
 
 
+def test_example_bitrix24_payment_announced(portal, connection, run_dag, task_instance):
+    paid, unpaid = (portal.add_payment(2, paid=each, sum=250.5) for each in (True, False))
+    run = run_dag(example_dag("example_bitrix24_payment_announced"), {"payment_id": paid, "deal_id": 2})
+    assert run.state == "success"
+    comment, message = (call.params for call in portal.calls if call.method.endswith(".add"))
+    assert comment["fields"]["COMMENT"] == message["MESSAGE"] == f"Payment {paid} is paid: [b]250.5[/b]"
+    portal.remove_payment(unpaid)
+    run = run_dag(example_dag("example_bitrix24_payment_announced"), {"payment_id": unpaid, "deal_id": 2})
+    assert (run.state, task_instance(run, "notify").state) == ("failed", "upstream_failed")
+    last = portal.notifications()[-1]["MESSAGE"].splitlines()
+    assert last[0] == "Task paid of DAG example_bitrix24_payment_announced failed"
+    assert "Error: crm.item.payment.get" in last[3]
+
+
 def test_example_bitrix24_notify_after(portal, connection, run_dag):
     run = run_dag(example_dag("example_bitrix24_notify_after"), {"user_id": portal.clerk.id})
     assert run.state == "success"

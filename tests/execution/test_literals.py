@@ -16,6 +16,7 @@ from airflow_provider_bitrix24.operators.crm import Bitrix24ListItemsOperator
 from airflow_provider_bitrix24.operators.crm_import import Bitrix24ImportItemsOperator
 from airflow_provider_bitrix24.operators.crm_upsert import Bitrix24UpsertItemsOperator
 from airflow_provider_bitrix24.operators.delete_payments import Bitrix24DeletePaymentsOperator
+from airflow_provider_bitrix24.operators.messages import Bitrix24AddCommentOperator, Bitrix24SendMessageOperator
 from airflow_provider_bitrix24.operators.payment import (
     Bitrix24AddPaymentOperator,
     Bitrix24DeletePaymentOperator,
@@ -113,6 +114,10 @@ ARGUMENTS: dict[str, tuple[Any, list[tuple[Any, str]]]] = {
         [([], "commands is not an object"), ({"a": 5}, "the command 'a' is not a method")],
     ),
     "version": (2, [("2", "version is '2'"), (4, "version is 4")]),
+    **dict.fromkeys(("message", "comment", "title"), ("Paid", [("", "is ''"), ("None", "is 'None'")])),
+    "description": ("More", [("", "description is ''"), ("None", "description is 'None'")]),
+    "deadline": ("2027-01-31T18:00:00+03:00", [("soon", "deadline is 'soon'"), ("2027-01-31 18:00", "no time zone")]),
+    "dialog_id": ("chat1", [("general", "which does not name a chat"), (0, "dialog_id is 0"), ("", "dialog_id is ''")]),
     "on_error": ("fail", [("stop", "on_error is 'stop'"), (None, "on_error is None")]),
     "paid": (True, [("perhaps", "paid is 'perhaps'"), (2, "paid is 2")]),
     "payment_ids": ([7], [("seven", "payment_ids is not a list of ids"), ([0], "not 0"), (7, "payment_ids is not")]),
@@ -121,7 +126,10 @@ ARGUMENTS: dict[str, tuple[Any, list[tuple[Any, str]]]] = {
         [([7, "x"], "an id in entity_ids must be"), (7, "entity_ids is")],
     ),
     **dict.fromkeys(
-        ("item_id", "payment_id", "entity_id", "row_id", "delivery_id", "pay_system_id", "quantity"),
+        (
+            *("item_id", "payment_id", "entity_id", "row_id", "delivery_id", "pay_system_id", "quantity"),
+            *("user_id", "portal_task_id", "responsible_id"),
+        ),
         (
             7,
             [
@@ -147,6 +155,9 @@ APART = [
     {"item_id", "item_filter"},
     {"method", "item_filter"},
     {"entity_type_id", "method_params"},
+    {"user_id", "dialog_id"},
+    {"portal_task_id", "item_id"},
+    {"portal_task_id", "entity_type_id"},
 ]
 #: What is needed besides what has no default.
 NEEDED: dict[type, tuple[str, ...]] = {
@@ -157,6 +168,8 @@ NEEDED: dict[type, tuple[str, ...]] = {
     Bitrix24UpdatePaymentOperator: ("paid",),
     Bitrix24ItemSensor: ("item_filter",),
     Bitrix24ToObjectStorageOperator: ("entity_type_id",),
+    Bitrix24SendMessageOperator: ("user_id",),
+    Bitrix24AddCommentOperator: ("entity_type_id", "item_id"),
 }
 FLAGS = {
     name for operator in OPERATORS for name, given in parameters_of(operator).items() if given.annotation == "bool"

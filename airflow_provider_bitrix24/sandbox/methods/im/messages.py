@@ -80,7 +80,7 @@ def update(portal: PortalState, user: User, params: Params) -> Any:
     if row is None or row["FROM"] != user.id:
         raise Refusal("CANT_EDIT_MESSAGE", "Time has expired for modification or you don't have access", 403)
     # The page: N or an empty value takes the part away.
-    parts = {name: params[name] for name in ("ATTACH", "KEYBOARD", "MENU") if name in params}
+    parts: dict[str, Any] = {name: params[name] for name in ("ATTACH", "KEYBOARD", "MENU") if name in params}
     kept = {name: value for name, value in parts.items() if value not in ("N", "", None)}
     changed: dict[str, Any] = dict.fromkeys(parts)
     if "ATTACH" in kept:
