@@ -7,6 +7,8 @@ it too. A request that has none beside it needs no permit, so a task always gets
 
 from __future__ import annotations
 
+import math
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -31,6 +33,11 @@ T = TypeVar("T")
 
 #: How long a sleep may outlast :meth:`ConcurrentRequests.close`.
 _NAP_SECONDS = 0.5
+#: A request has so long to be answered before others are sent beside it: a portal that answers at once is asked one by
+#: one, over one connection.
+AT_ONCE_SECONDS = 0.03
+#: How long to wait at least before the bucket is asked again.
+_LEAST_WAIT_SECONDS = 0.005
 
 
 class Place:
@@ -89,6 +96,12 @@ class ConcurrentRequests:
         self._places: list[Place] = []
         #: The methods of requests whose answers have not been taken: nothing has been learned from them.
         self._untaken: dict[Future[Any], Counter[str]] = {}
+        #: Since when there are any.
+        self._since = -math.inf
+        #: How long until one more may be sent, where the last place was refused for a time that is known.
+        self._seconds_to_place: float | None = None
+        #: Whether it is the bucket that keeps the number of requests low.
+        self.is_held_back = False
         self._is_closed = False
 
     def __enter__(self) -> ConcurrentRequests:
@@ -136,6 +149,11 @@ class ConcurrentRequests:
         :raises Bitrix24Error: it failed.
         """
         self._untaken.pop(future, None)
+        failure = future.exception()
+        if isinstance(failure, Bitrix24Error):
+            # Raised by the future itself, it would hold the frames of all callers, and the future in one of them: a
+            # circle with the rows of an answer in it.
+            raise failure.but()
         return future.result()
 
     def place(self, methods: Sequence[str]) -> Place | None:
@@ -146,24 +164,39 @@ class ConcurrentRequests:
         """
         commands = Counter(methods)
         free_permit: Callable[[], object] | None = None
+        self._seconds_to_place = None
         self._give_back()
-        if self._places:
-            conversation = self._conversation
+        is_beside = bool(self._places)
+        if not is_beside:
+            self._since = time.monotonic()
+        else:
             if self.are_most or not self._has_time_for(commands):
                 return None
-            # With a patience below 0 nothing is taken: a request that would have to wait is not sent beside others.
-            if conversation.bucket.reserve(conversation.portal.bucket, -1.0) > 0:
+            if (seconds := self._since + AT_ONCE_SECONDS - time.monotonic()) > 0:
+                self._seconds_to_place = seconds
                 return None
             has_one_without_permit = any(place.free_permit is None for place in self._places)
             if has_one_without_permit and (free_permit := self._permit()) is None:
                 return None
-        place = Place(partial(self._submit, len(methods)), commands, free_permit)
+        # Taken here and not by the thread, so that the next one does not count on the same slot.
+        seconds = self._conversation.slots.take_free(self._conversation.portal.bucket)
+        self.is_held_back |= seconds > 0
+        if is_beside and seconds > 0:
+            self._seconds_to_place = seconds
+            if free_permit is not None:
+                free_permit()
+            return None
+        place = Place(partial(self._submit, len(methods), seconds <= 0), commands, free_permit)
         self._places.append(place)
+        if self.are_most:
+            self.is_held_back = False
         return place
 
     def wait(self) -> None:
-        """Wait until one of the requests under way has its answer, or has failed."""
-        wait([place.future for place in self._places if place.future], return_when=FIRST_COMPLETED)
+        """Wait until one of the requests under way has its answer or has failed, or until one more may be sent."""
+        seconds = None if self._seconds_to_place is None else max(_LEAST_WAIT_SECONDS, self._seconds_to_place)
+        under_way = [place.future for place in self._places if place.future]
+        wait(under_way, timeout=seconds, return_when=FIRST_COMPLETED)
         self._give_back()
 
     def wait_for_all(self) -> None:
@@ -183,9 +216,11 @@ class ConcurrentRequests:
             self._executor = None
         self._give_back()
 
-    def _submit(self, commands: int, send: Callable[[], T]) -> Future[T]:
+    def _submit(self, commands: int, has_slot: bool, send: Callable[[], T]) -> Future[T]:
         if self._executor is None:
             self._executor = ThreadPoolExecutor(self._concurrency.most, "bitrix24")
+        if has_slot:
+            send = partial(self._conversation.slots.given_to, send)
         return self._executor.submit(self._measured, send, commands, len(self._places) - 1)
 
     def _give_back(self) -> None:

@@ -40,6 +40,7 @@ from airflow_provider_bitrix24.rest.limits.bucket import BucketStore
 from airflow_provider_bitrix24.rest.limits.command_costs import CommandCosts
 from airflow_provider_bitrix24.rest.limits.concurrency import Concurrency
 from airflow_provider_bitrix24.rest.limits.operating import OperatingTime
+from airflow_provider_bitrix24.rest.limits.request_slots import RequestSlots
 from airflow_provider_bitrix24.rest.method_names import method_named
 from airflow_provider_bitrix24.rest.oauth import authorization
 from airflow_provider_bitrix24.rest.oauth.call_token import CallToken, check_no_token
@@ -95,7 +96,8 @@ class Conversation:
         self.operating = OperatingTime(portal.operating_budget_seconds)
         self.concurrency = Concurrency(portal.parallel)
         self.clock, self.monotonic = clock, monotonic
-        self.bucket, self._patience_seconds, self._jitter = bucket, patience_seconds, jitter
+        self.bucket, self.slots = bucket, RequestSlots(bucket)
+        self._patience_seconds, self._jitter = patience_seconds, jitter
         self._stopping = StoppableSleep()
         self._sleep = sleep or self._stopping
         self._secrets = set(portal.secrets())
@@ -260,13 +262,13 @@ class Conversation:
                 return error.but(reset_at=reset_at, advice=f"(in {max(reset_at - now, 0):.0f} s)")
         return error
 
-    def send_once(self, method: Method, params: Params) -> UnreadReply:
+    def send_once(self, method: Method, params: Params, patience: Patience) -> UnreadReply:
         """
-        Make one attempt at once, and leave its answer unread.
+        Make one attempt, as soon as the limits allow it, and leave its answer unread.
 
-        :raises Bitrix24Error: it failed, or a limit does not allow it now.
+        :raises Bitrix24Error: it failed, or a limit does not allow it with this patience.
         """
-        return self._send(method, params, Patience(0.0, self.clock, self._sleep), CallToken(self.tokens))
+        return self._send(method, params, patience, CallToken(self.tokens))
 
     def _send(
         self,
@@ -286,7 +288,7 @@ class Conversation:
         delay = self.operating.delay(method.name, now=self.clock())
         if delay > 0:
             patience.wait_or_raise(delay, OperationTimeLimit, method.name, reset_at=self.clock() + delay)
-        wait = self.bucket.reserve(self.portal.bucket, patience.seconds_left)
+        wait = self.slots.reserve(self.portal.bucket, patience.seconds_left)
         if wait > 0:
             patience.wait_or_raise(wait, QueryLimitExceeded, method.name)
         if self._stopping.is_stopped:

@@ -65,17 +65,17 @@ def exchange(
         raise
 
 
-def send_once(conversation: Conversation, pack: Sequence[Command[Any]]) -> UnreadReply:
+def send_once(conversation: Conversation, pack: Sequence[Command[Any]], patience: Patience) -> UnreadReply:
     """
-    Send one batch at once, in one attempt, and leave its answer unread.
+    Send one batch in one attempt, and leave its answer unread.
 
-    :raises Bitrix24Error: it failed, or a limit does not allow it now.
+    :raises Bitrix24Error: it failed, or a limit does not allow it: operating time is not waited for.
     """
     names = [command.method.name for command in pack]
     delay = conversation.operating.delay_of_batch(names, now=conversation.clock())
     if delay > 0:
         raise OperationTimeLimit("not sent: the method has no operating time left", method=names[0])
-    unread = conversation.send_once(Method("batch", repeat="read"), batch_params(pack, halt=False))
+    unread = conversation.send_once(Method("batch", repeat="read"), batch_params(pack, halt=False), patience)
     if unread.answer.status != HTTPStatus.OK:
         # Said at once: more that is under way may be too much for the portal.
         conversation.read(unread)

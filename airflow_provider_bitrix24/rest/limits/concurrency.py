@@ -17,6 +17,8 @@ MOST_UNDER_WAY = 20
 FIRST_UNDER_WAY = 4
 #: An answer that takes so many times what it takes alone, and so many seconds more, shows that the portal is busy.
 _SLOW_TIMES, _SLOW_SECONDS = 2.0, 0.2
+#: What a request takes alone is known from one that was, unless it has so many times its commands.
+_TIMES_LARGER = 2
 #: So many times more than before, one answer that was alone may show that each takes.
 _SLOWER_AT_ONCE = 1.5
 #: What is left of the number after an answer that failed, and after a slow one.
@@ -57,7 +59,10 @@ class Concurrency:
         self._good = self._changes = 0
         #: What a request takes at least, and each of its commands.
         self._shortest = self._per_command = math.inf
-        self._is_known_alone = False
+        #: How many commands the largest request had that was answered alone.
+        self._alone_commands = 0
+        #: Whether several answers at once have shown how the portal takes that.
+        self.is_found = most == 1
 
     @property
     def number(self) -> int:
@@ -87,14 +92,19 @@ class Concurrency:
         self._shortest = min(self._shortest, seconds)
         self._per_command = min(self._per_command, seconds / ticket.commands)
         alone = max(self._shortest, self._per_command * ticket.commands)
+        is_known = ticket.commands <= _TIMES_LARGER * self._alone_commands
         if not beside:
-            self._is_known_alone = True
+            self._alone_commands = max(self._alone_commands, ticket.commands)
             # The portal may have become slower, and not for what is under way. One answer may be late by chance.
             slower = min(seconds / alone, _SLOWER_AT_ONCE) if alone else 1.0
             self._shortest, self._per_command = self._shortest * slower, self._per_command * slower
+        # The latter: one after the other, they would have taken no longer.
         elif seconds > min(_SLOW_TIMES * alone + _SLOW_SECONDS, (1 + beside) * alone):
-            # The latter: one after the other, they would have taken no longer.
-            self._reduce(ticket, _AFTER_SLOW if self._is_known_alone else 0.0)
+            self._reduce(ticket, _AFTER_SLOW if is_known else 0.0)
+            return
+        elif self._changes and not is_known:
+            # Where there was trouble, it is not guessed from smaller ones that this one took no longer than alone.
+            self._reduce(ticket, 0.0)
             return
         if ticket.change == self._changes:
             self._good += 1
@@ -106,7 +116,7 @@ class Concurrency:
         if self._good < self.number:
             return self._number
         # All that were under way together: the first of them may have been answered before the others came.
-        self._good = 0
+        self._good, self.is_found = 0, True
         return self.most if self._untroubled is None else min(2 * self._number, self._untroubled)
 
     def failed(self, ticket: Ticket) -> None:
@@ -118,7 +128,7 @@ class Concurrency:
         if ticket.change != self._changes:
             return
         self._changes += 1
-        self._good = 0
+        self._good, self.is_found = 0, True
         before, self._number = self._number, max(1.0, float(int(self._number * share)))
         # Until it is known what a request takes alone, one is sent alone, and then as many as half of those again.
         self._untroubled = self._number if share else before / 2

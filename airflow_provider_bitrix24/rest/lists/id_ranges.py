@@ -22,10 +22,11 @@ from airflow_provider_bitrix24.rest.lists.list_report import ListReport
 from airflow_provider_bitrix24.rest.lists.listing import Listing
 from airflow_provider_bitrix24.rest.lists.page_requests import AHEAD_BYTES, PageRequests, Sent
 from airflow_provider_bitrix24.rest.lists.range_plan import IdRange, RangePlan
+from airflow_provider_bitrix24.rest.lists.request_sizes import FEW_PAGES, RequestSizes
 from airflow_provider_bitrix24.types import Row
 
 #: A portal whose first page took longer is asked for few pages next: they show where the list ends.
-_SLOW_SECONDS, _FEW_PAGES = 0.05, 8
+_SLOW_SECONDS = 0.05
 
 
 def pages_in_ranges(
@@ -44,8 +45,8 @@ def pages_in_ranges(
     page = []
     if not is_full or not ask.takes_ranges:
         return (yield from pages_after(cursor, ask, listing, report))
-    reader = _RangeReader(cursor, ask, listing, first=first)
-    ended = yield from reader.begin(_FEW_PAGES if seconds > _SLOW_SECONDS else MAX_COMMANDS)
+    reader = _RangeReader(cursor, ask, listing, first=first, is_slow=seconds > _SLOW_SECONDS)
+    ended = yield from reader.begin()
     if ended is None and reader.plan is not None:
         ended = yield from reader.read(reader.plan)
     if ended is not None:
@@ -74,10 +75,12 @@ class _RangeReader:
 
     :param cursor: at the last row of that page; moves on with the rows.
     :param first: the smallest id.
+    :param is_slow: whether the portal took its time for it.
     """
 
-    def __init__(self, cursor: Cursor, ask: PageRequests, listing: Listing, *, first: int) -> None:
+    def __init__(self, cursor: Cursor, ask: PageRequests, listing: Listing, *, first: int, is_slow: bool) -> None:
         self._cursor, self._ask, self._listing, self._first = cursor, ask, listing, first
+        self._is_slow = is_slow
         self._ranges: deque[_Range] = deque()
         #: How many pages a request has room for, beside the page of the largest ids.
         self._room = min(ask.most(listing.after(1, 1)), MAX_COMMANDS) - 1
@@ -85,15 +88,16 @@ class _RangeReader:
         self._unreported = 0
         #: None where it is not known where the list ends.
         self.plan: RangePlan | None = None
+        self._sizes: RequestSizes
 
-    def begin(self, most: int) -> Generator[list[Row], None, bool | None]:
+    def begin(self) -> Generator[list[Row], None, bool | None]:
         """
         Pages of the first range, which show where the list ends.
 
-        :param most: how many pages to ask for.
         :return: where the list has ended, whether by an empty page after a full one.
         """
-        id_range = IdRange(self._cursor.at, None, min(most, self._most_pages()), 0)
+        most = self._most_pages()
+        id_range = IdRange(self._cursor.at, None, min(FEW_PAGES, most) if self._is_slow else most, 0)
         began, ticket = self._ask.monotonic(), self._ask.concurrency.begin(id_range.pages)
         replies = self._ask.pages(self._params(id_range))
         if replies:
@@ -110,6 +114,8 @@ class _RangeReader:
         self.plan = RangePlan(
             rows.page_rows, first=self._first, read=rows.page_rows + came, after=self._cursor.at, top=top
         )
+        pages = min(self.plan.pages_left, self._ask.pages_to_limit())
+        self._sizes = RequestSizes(self._ask.concurrency, pages, most, sent=self._ask.sent, is_slow=self._is_slow)
         return None
 
     def read(self, plan: RangePlan) -> Generator[list[Row], None, bool | None]:
@@ -198,14 +204,17 @@ class _RangeReader:
         while not requests.are_most:
             waiting = next((entry for entry in self._ranges if entry.sent is None), None)
             if waiting is None:
-                pages = self._most_pages(self._unreported + sum(entry.ids.pages for entry in self._ranges))
+                ahead = self._unreported + sum(entry.ids.pages for entry in self._ranges)
+                pages = self._most_pages(ahead)
                 may_be_ahead = pages > 0 and plan.may_be_ahead(len(self._ranges), pages)
                 if plan.is_done or (self._ranges and not may_be_ahead):
                     return
-                waiting = _Range(plan.next(max(1, pages)))
+                left = min(plan.pages_left, self._ask.pages_to_limit(ahead))
+                splits = plan.is_even and not requests.is_held_back
+                waiting = _Range(plan.next(self._sizes.next(left, max(1, pages), splits=splits)))
                 self._ranges.append(waiting)
-            ahead = sum(self._ask.size_of(entry.sent) for entry in self._ranges if entry.sent is not None)
-            if waiting is not self._ranges[0] and ahead + self._ask.size(waiting.ids.pages) > AHEAD_BYTES:
+            unread = sum(self._ask.size_of(entry.sent) for entry in self._ranges if entry.sent is not None)
+            if waiting is not self._ranges[0] and unread + self._ask.size(waiting.ids.pages) > AHEAD_BYTES:
                 return
             waiting.sent = self._ask.start(requests, self._params(waiting.ids))
             if waiting.sent is None:

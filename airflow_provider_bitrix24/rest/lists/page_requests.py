@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Sequence
 from concurrent.futures import Future
 from functools import partial
@@ -97,7 +98,8 @@ class PageRequests:
         """Send one request for several pages beside others; None where it may not be sent now."""
         pack = self._pack(params_of_pages)
         names = [self._listing.name] * len(pack)
-        future = requests.start(partial(send_once, self._conversation, pack), names) if pack else None
+        send = partial(send_once, self._conversation, pack, requests.patience())
+        future = requests.start(send, names) if pack else None
         if future is None:
             return None
         self._report.requests += 1
@@ -120,11 +122,16 @@ class PageRequests:
     def size_of(self, sent: Sent) -> float:
         """How many bytes the answer to a request takes that was started, measured where it has come."""
         if sent.future.done() and sent.future.exception() is None:
-            return len(sent.future.result().answer.body)
+            return sent.future.result().answer.size
         return self.size(len(sent.pack))
 
     def concurrent(self) -> ConcurrentRequests:
         return ConcurrentRequests(self._conversation)
+
+    @property
+    def sent(self) -> int:
+        """How many requests were sent so far."""
+        return self._report.requests
 
     @property
     def concurrency(self) -> Concurrency:
@@ -175,9 +182,13 @@ class PageRequests:
         :param ahead: how many are under way.
         """
         fit = self._conversation.command_costs.fit(self._listing.name)
+        return int(min(fit, self.pages_to_limit(ahead)))
+
+    def pages_to_limit(self, ahead: int = 0) -> float:
+        """How many pages more the caller wants, beside those that are under way."""
         if self._limit is None:
-            return fit
-        return min(fit, -(-(self._limit - self._report.rows) // self._listing.rows.page_rows) - ahead)
+            return math.inf
+        return -(-(self._limit - self._report.rows) // self._listing.rows.page_rows) - ahead
 
     def most(self, params: dict[str, Any]) -> int:
         """How many pages such as this one a request has room for; 0 where it has no form in a batch."""

@@ -58,6 +58,16 @@ class RangePlan:
         """Whether all ids have been given out."""
         return self.after >= self._last
 
+    @property
+    def is_even(self) -> bool:
+        """Whether the list has filled its ids evenly so far, so that it can be said how many pages are left."""
+        return not self._is_uneven and not self._poor
+
+    @property
+    def pages_left(self) -> float:
+        """How many pages the ids seem to fill that have not been given out."""
+        return self._rows_left() / self._page_rows
+
     def may_be_ahead(self, ranges: int, pages: int) -> bool:
         """
         Whether the ranges so far were good enough for one more beside so many.

@@ -24,6 +24,7 @@ from urllib3.exceptions import HTTPError
 from airflow_provider_bitrix24 import __version__
 from airflow_provider_bitrix24.exceptions import AnswerLost, TransportError
 from airflow_provider_bitrix24.rest.portal import Portal
+from airflow_provider_bitrix24.rest.wire.body import Body
 from airflow_provider_bitrix24.rest.wire.connect_errors import causes_of, connect_error
 from airflow_provider_bitrix24.rest.wire.inflating import NotAskedFor, inflated
 
@@ -42,7 +43,17 @@ class Answer:
 
     status: int
     headers: Mapping[str, str]
-    body: bytes
+    _body: Body
+
+    @property
+    def body(self) -> bytes:
+        """A copy, made each time."""
+        return self._body.to_bytes()
+
+    @property
+    def size(self) -> int:
+        """Bytes of the body."""
+        return self._body.size
 
     @property
     def content_type(self) -> str:
@@ -172,15 +183,14 @@ class Transport:
         # Raised outside the handlers, so that no chain leads to an error of a library that holds more than it should.
         raise failure.but(method=what, request_id=request_id)
 
-    def _read(self, response: requests.Response) -> bytes:
+    def _read(self, response: requests.Response) -> Body:
         limit = self.portal.max_response_mib * 1024 * 1024
-        # Not a list of pieces: joined, each of the answers under way would be in memory twice.
-        body = io.BytesIO()
+        body = Body()
         for chunk in inflated(_arriving(response), response.headers.get("content-encoding", "")):
-            body.write(chunk)
-            if body.tell() > limit:
+            body.add(chunk)
+            if body.size > limit:
                 raise _TooLarge
-        return body.getvalue()
+        return body
 
     def _failure(self, error: Exception, *, answering: bool) -> TransportError:
         causes = list(causes_of(error))
