@@ -118,6 +118,11 @@ class ConcurrentRequests:
         return bool(self._places)
 
     @property
+    def are_answered(self) -> bool:
+        """Whether one was answered well so far."""
+        return self._concurrency.is_known
+
+    @property
     def are_most(self) -> bool:
         """Whether as many are under way as the portal is known to take."""
         self._give_back()

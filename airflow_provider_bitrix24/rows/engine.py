@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator
+from operator import length_hint
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitrix24.exceptions import Bitrix24Error, ConfigurationError
@@ -31,6 +32,9 @@ log = logging.getLogger(__name__)
 MOST_LOGGED = 20
 #: So many steps in a row that got no answer stop the task: that is the portal or the network, not the rows.
 LOST_IN_A_ROW = 2
+#: Rows of a step before the portal has shown how it takes several at once, where there are so many rows that a few requests
+#: more are not half as many again.
+FIRST_ROWS, MANY_ROWS = 10, 400
 
 
 class RowEngine:
@@ -60,8 +64,10 @@ class RowEngine:
         self._ordered, self._dry_run = ordered, dry_run
         self._lasting = checkpoint.lasting
         self._memory = RememberedSteps(checkpoint)
-        self._steps = Steps(self._memory, writer)
+        self._steps = Steps(self._memory, writer, self._step_size)
         self._under_way = StepsUnderWay(client)
+        # How many rows a file or a query has is not known.
+        self._begins_short = client.portal.parallel > 1 and not ordered and length_hint(source) >= MANY_ROWS
         #: The step that waits until it may be sent.
         self._waiting: StepRun | None = None
         self._has_begun = self._is_at_end = False
@@ -131,6 +137,10 @@ class RowEngine:
         if self._writer.repeats or self._dry_run or not any(word not in words for word in self.tally.counts):
             return ""
         return "run the other rows by themselves: a task that is cleared writes all of them again"
+
+    def _step_size(self) -> int:
+        size = self._writer.step_size()
+        return min(FIRST_ROWS, size) if self._begins_short and not self._under_way.has_answers else size
 
     def _counted(self, outcome: Outcome) -> Outcome:
         self.tally.add(outcome)

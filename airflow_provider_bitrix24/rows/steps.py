@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 
@@ -31,12 +31,13 @@ class Steps:
     """
     The steps of one try.
 
-    :param writer: how many rows a step has, what no two rows of one may be about, and whether rows may be repeated.
+    :param writer: what no two rows of a step may be about, and whether rows may be repeated.
+    :param size: most rows of the next step.
     """
 
-    def __init__(self, memory: RememberedSteps, writer: RowWriter) -> None:
+    def __init__(self, memory: RememberedSteps, writer: RowWriter, size: Callable[[], int]) -> None:
         self._memory = memory
-        self._writer = writer
+        self._writer, self._size = writer, size
         #: The first row that is another one than in the try before, ``3 (line 5)``; empty where none is.
         self.changed_from = ""
         #: Whether nothing may be sent: the rows have changed, and an earlier try may have done some of them.
@@ -99,7 +100,7 @@ class Steps:
             step.append(row)
             if about is not None:
                 objects.add(about)
-            if len(step) >= self._writer.step_size():
+            if len(step) >= self._size():
                 # Sent before another row is asked for.
                 yield step
                 step, objects = [], set()

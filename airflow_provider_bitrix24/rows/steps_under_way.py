@@ -31,6 +31,11 @@ class StepsUnderWay:
         return bool(self._runs)
 
     @property
+    def has_answers(self) -> bool:
+        """Whether a step has been answered well."""
+        return self._requests.are_answered
+
+    @property
     def ended(self) -> list[StepRun]:
         return [run for run in self._runs if run.is_ended]
 

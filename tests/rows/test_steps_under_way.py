@@ -13,11 +13,15 @@ from typing import Any
 import pytest
 
 from airflow_provider_bitrix24._compat import AirflowFailException
+from airflow_provider_bitrix24.execution.checkpoint import Checkpoint
 from airflow_provider_bitrix24.operators.bulk_write import Bitrix24BulkWriteOperator
 from airflow_provider_bitrix24.rest.client import Client
 from airflow_provider_bitrix24.rows import steps_under_way
+from airflow_provider_bitrix24.rows.deletions import METHOD, PaymentDeleter
+from airflow_provider_bitrix24.rows.engine import RowEngine
+from airflow_provider_bitrix24.rows.outcomes import Tally
 from tests.operators.context import StateStore, context
-from tests.rest.clients import request_threads
+from tests.rest.clients import client_of, request_threads
 from tests.rows.operators import ADDS, KINDS, Kind, any_number_may_fail
 from tests.rows.test_fault_schedules import WAYS
 
@@ -365,3 +369,27 @@ def test_answers_that_are_lost_together_are_one_sign_of_trouble(name, portal, co
     summary = kind.run(kind.rows(portal, 400), max_failures=None, ordered=False)
     assert (summary["unknown"], summary["written"]) == (200, 200)
     assert len(kind.done(portal)) == 400
+
+
+@pytest.mark.parametrize(
+    ("number", "ordered", "parallel", "sizes"),
+    [
+        (400, None, 20, [10] * 4 + [50] * 7 + [10]),
+        (399, None, 20, [50] * 7 + [49]),
+        (400, True, 20, [50] * 8),
+        (400, None, 1, [50] * 8),
+    ],
+)
+def test_the_first_steps_of_many_deletes_are_short(number, ordered, parallel, sizes, portal, monkeypatch):
+    """Where it is known how many there are, and several may be under way."""
+    watch = Watch(monkeypatch, METHOD)
+    if sizes[0] < 50:
+        # None of them is answered before all are under way.
+        watch.hold = together(FIRST)
+    ids = [portal.add_payment(1) for _ in range(number)]
+    with client_of(portal, parallel=parallel) as client:
+        deleter = PaymentDeleter(client, missing_ok=False, remembers=True, left=None)
+        engine = RowEngine(client, deleter, ids, Checkpoint(), Tally(0), ordered=ordered)
+        assert [outcome.outcome for outcome in engine.outcomes()] == ["deleted"] * number
+        engine.close()
+    assert sorted(len(call.commands) for call in portal.calls) == sorted(sizes)
