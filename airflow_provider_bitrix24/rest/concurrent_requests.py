@@ -184,14 +184,14 @@ class ConcurrentRequests:
             if has_one_without_permit and (free_permit := self._permit()) is None:
                 return None
         # Taken here and not by the thread, so that the next one does not count on the same slot.
-        seconds = self._conversation.slots.take_free(self._conversation.portal.bucket)
-        self.is_held_back |= seconds > 0
-        if is_beside and seconds > 0:
+        slot, seconds = self._conversation.slots.take_free()
+        self.is_held_back |= slot is None
+        if is_beside and slot is None:
             self._seconds_to_place = seconds
             if free_permit is not None:
                 free_permit()
             return None
-        place = Place(partial(self._submit, len(methods), seconds <= 0), commands, free_permit)
+        place = Place(partial(self._submit, len(methods), slot), commands, free_permit)
         self._places.append(place)
         if self.are_most:
             self.is_held_back = False
@@ -221,11 +221,11 @@ class ConcurrentRequests:
             self._executor = None
         self._give_back()
 
-    def _submit(self, commands: int, has_slot: bool, send: Callable[[], T]) -> Future[T]:
+    def _submit(self, commands: int, slot: float | None, send: Callable[[], T]) -> Future[T]:
         if self._executor is None:
             self._executor = ThreadPoolExecutor(self._concurrency.most, "bitrix24")
-        if has_slot:
-            send = partial(self._conversation.slots.given_to, send)
+        if slot is not None:
+            send = partial(self._conversation.slots.given_to, send, slot)
         return self._executor.submit(self._measured, send, commands, len(self._places) - 1)
 
     def _give_back(self) -> None:

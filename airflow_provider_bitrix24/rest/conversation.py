@@ -96,13 +96,13 @@ class Conversation:
         self.operating = OperatingTime(portal.operating_budget_seconds)
         self.concurrency = Concurrency(portal.parallel)
         self.clock, self.monotonic = clock, monotonic
-        self.bucket, self.slots = bucket, RequestSlots(bucket)
+        self.bucket, self.slots = bucket, RequestSlots(bucket, portal.bucket)
         self._patience_seconds, self._jitter = patience_seconds, jitter
         self._stopping = StoppableSleep()
         self._sleep = sleep or self._stopping
         self._secrets = set(portal.secrets())
         self._scrub = portal.scrubber()
-        self._home, self._transport = portal, RedirectedTransport(portal)
+        self._home, self._transport = portal, RedirectedTransport(portal, self.slots.sending)
 
     @property
     def portal(self) -> Portal:
@@ -288,7 +288,7 @@ class Conversation:
         delay = self.operating.delay(method.name, now=self.clock())
         if delay > 0:
             patience.wait_or_raise(delay, OperationTimeLimit, method.name, reset_at=self.clock() + delay)
-        wait = self.slots.reserve(self.portal.bucket, patience.seconds_left)
+        wait = self.slots.reserve(patience.seconds_left)
         if wait > 0:
             patience.wait_or_raise(wait, QueryLimitExceeded, method.name)
         if self._stopping.is_stopped:

@@ -32,8 +32,8 @@ log = logging.getLogger(__name__)
 MOST_LOGGED = 20
 #: So many steps in a row that got no answer stop the task: that is the portal or the network, not the rows.
 LOST_IN_A_ROW = 2
-#: Rows of a step before the portal has shown how it takes several at once, where there are so many rows that a few requests
-#: more are not half as many again.
+#: Rows of a step before the portal has shown how it takes several at once, where there are so many rows that a few
+#: requests more are not half as many again.
 FIRST_ROWS, MANY_ROWS = 10, 400
 
 

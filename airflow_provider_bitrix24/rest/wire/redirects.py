@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from airflow_provider_bitrix24.exceptions import PortalMoved
 from airflow_provider_bitrix24.rest.portal import Portal
@@ -20,10 +20,12 @@ class RedirectedTransport:
     A :class:`Transport` that moves with its portal. May be shared by threads.
 
     :param portal: where it is at first.
+    :param sending: as of :class:`Transport`.
     """
 
-    def __init__(self, portal: Portal) -> None:
-        self._transport = Transport(portal)
+    def __init__(self, portal: Portal, sending: Callable[[], object]) -> None:
+        self._sending = sending
+        self._transport = Transport(portal, sending=sending)
 
     @property
     def portal(self) -> Portal:
@@ -33,7 +35,7 @@ class RedirectedTransport:
     def move(self, portal: Portal) -> None:
         """Send to another address from now on."""
         self._transport.close()
-        self._transport = Transport(portal)
+        self._transport = Transport(portal, sending=self._sending)
 
     def close(self) -> None:
         self._transport.close()

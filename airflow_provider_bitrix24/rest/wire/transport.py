@@ -12,7 +12,7 @@ import io
 import os
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,6 +73,7 @@ class Transport:
 
     :param secret_path: the secret part of each request's path; the portal's own by default.
     :param address_in: where the user has written the address, for messages; None where nobody did.
+    :param sending: called by the thread of a request when its first byte is about to go.
     """
 
     def __init__(
@@ -81,8 +82,9 @@ class Transport:
         secret_path: str | None = None,
         *,
         address_in: str | None = "the connection's Portal (host) and Port",
+        sending: Callable[[], object] = lambda: None,
     ) -> None:
-        self.portal = portal
+        self.portal, self._sending = portal, sending
         self._wire = threading.local()
         self._scrub, self._address_in = portal.scrubber(), address_in
         self._secret_path = portal.credentials.path if secret_path is None else secret_path
@@ -94,7 +96,7 @@ class Transport:
 
     def _new_session(self) -> requests.Session:
         session = _Session()
-        adapter = _Adapter(self._wire, self._secret_path, self.portal.parallel)
+        adapter = _Adapter(self._wire, self._secret_path, self._sending, self.portal.parallel)
         session.mount("https://", adapter)
         session.mount("http://", adapter)
         return session
@@ -260,8 +262,10 @@ class _Session(requests.Session):
 class _Adapter(HTTPAdapter):
     """Opens connections that add the webhook's path and note whether the request went out."""
 
-    def __init__(self, wire: threading.local, secret_path: str, connections: int) -> None:
-        self._wire, self._secret_path = wire, secret_path
+    def __init__(
+        self, wire: threading.local, secret_path: str, sending: Callable[[], object], connections: int
+    ) -> None:
+        self._signature = {"wire": wire, "secret_path": secret_path, "sending": staticmethod(sending)}
         # Each request under way keeps a connection of its own.
         super().__init__(pool_maxsize=connections)
 
@@ -277,7 +281,7 @@ class _Adapter(HTTPAdapter):
         return manager
 
     def _sign(self, manager: Any) -> None:
-        response = type("HTTPResponse", (_FinalResponse,), {"wire": self._wire})
+        response = type("HTTPResponse", (_FinalResponse,), {"wire": self._signature["wire"]})
         # Whatever classes the manager uses stay beneath: those of a SOCKS proxy differ.
         manager.pool_classes_by_scheme = {
             scheme: type(
@@ -287,7 +291,7 @@ class _Adapter(HTTPAdapter):
                     "ConnectionCls": type(
                         pool.ConnectionCls.__name__,
                         (_Signed, pool.ConnectionCls),
-                        {"wire": self._wire, "secret_path": self._secret_path, "response_class": response},
+                        {**self._signature, "response_class": response},
                     )
                 },
             )
@@ -341,6 +345,7 @@ class _Signed:
 
     wire: threading.local
     secret_path: str
+    sending: Callable[[], object]
     _in_request = False
 
     def putrequest(self, verb: str, url: str, *args: Any, **kwargs: Any) -> None:
@@ -358,5 +363,7 @@ class _Signed:
         if self._in_request:
             if getattr(self, "sock", None) is None:
                 self.connect()
+            if not self.wire.sent:
+                self.sending()
             self.wire.sent = True
         super().send(data)  # type: ignore[misc]
