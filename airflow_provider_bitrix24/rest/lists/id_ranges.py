@@ -22,11 +22,8 @@ from airflow_provider_bitrix24.rest.lists.list_report import ListReport
 from airflow_provider_bitrix24.rest.lists.listing import Listing
 from airflow_provider_bitrix24.rest.lists.page_requests import AHEAD_BYTES, PageRequests, Sent
 from airflow_provider_bitrix24.rest.lists.range_plan import IdRange, RangePlan
-from airflow_provider_bitrix24.rest.lists.request_sizes import FEW_PAGES, RequestSizes
+from airflow_provider_bitrix24.rest.lists.request_sizes import FEW_PAGES, SLOW_SECONDS, RequestSizes
 from airflow_provider_bitrix24.types import Row
-
-#: A portal whose first page took longer is asked for few pages next: they show where the list ends.
-_SLOW_SECONDS = 0.05
 
 
 def pages_in_ranges(
@@ -45,7 +42,7 @@ def pages_in_ranges(
     page = []
     if not is_full or not ask.takes_ranges:
         return (yield from pages_after(cursor, ask, listing, report))
-    reader = _RangeReader(cursor, ask, listing, first=first, is_slow=seconds > _SLOW_SECONDS)
+    reader = _RangeReader(cursor, ask, listing, first=first, is_slow=seconds > SLOW_SECONDS)
     ended = yield from reader.begin()
     if ended is None and reader.plan is not None:
         ended = yield from reader.read(reader.plan)
@@ -97,6 +94,7 @@ class _RangeReader:
         :return: where the list has ended, whether by an empty page after a full one.
         """
         most = self._most_pages()
+        # Of a slow portal few: they show where the list ends.
         id_range = IdRange(self._cursor.at, None, min(FEW_PAGES, most) if self._is_slow else most, 0)
         began, ticket = self._ask.monotonic(), self._ask.concurrency.begin(id_range.pages)
         replies = self._ask.pages(self._params(id_range))

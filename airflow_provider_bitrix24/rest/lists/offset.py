@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 
@@ -12,6 +13,7 @@ from airflow_provider_bitrix24.rest.lists.exactness import Cursor, Seen, SeenPag
 from airflow_provider_bitrix24.rest.lists.list_report import ListReport
 from airflow_provider_bitrix24.rest.lists.listing import Listing
 from airflow_provider_bitrix24.rest.lists.page_requests import AHEAD_BYTES, PageRequests, Sent
+from airflow_provider_bitrix24.rest.lists.request_sizes import SLOW_SECONDS, RequestSizes
 from airflow_provider_bitrix24.rest.lists.totals import counts_more, incomplete, lacks_rows, take_total
 from airflow_provider_bitrix24.types import Row
 
@@ -63,8 +65,12 @@ class _PagesAhead:
         self._ask, self._listing, self._report, self._requests = ask, listing, report, requests
         #: Offsets of the pages of each request.
         self._sent: deque[tuple[range, Sent]] = deque()
+        #: The pages of the next request, where it could not be sent yet.
+        self._next = range(0)
         #: Pages that were read and are not yet among the rows of the report.
         self._unreported = 0
+        self._is_slow = False
+        self._sizes: RequestSizes | None = None
 
     def at(self, offset: int) -> list[Reply]:
         """The page at an offset, and the next ones that one request brings."""
@@ -81,8 +87,10 @@ class _PagesAhead:
             replies = self._ask.read(self._sent.popleft()[1])
         if not replies:
             self._requests.wait_for_all()
+            began = time.monotonic()
             params = [self._listing.at(position) for position in self._next_offsets(offset)]
             replies = self._ask.pages(params) or [self._ask.page(self._listing.at(offset))]
+            self._is_slow = self._is_slow or (not offset and time.monotonic() - began > SLOW_SECONDS)
         self._unreported = len(replies)
         self._send_ahead(offset + len(replies) * self._listing.rows.page_rows)
         return replies
@@ -92,7 +100,10 @@ class _PagesAhead:
         if self._ask.is_in_turn:
             return
         while not self._requests.are_most:
-            offsets = self._next_offsets(self._sent[-1][0].stop if self._sent else offset)
+            start = self._sent[-1][0].stop if self._sent else offset
+            if not self._next or self._next.start != start:
+                self._next = self._next_offsets(start, shares=not self._requests.is_held_back)
+            offsets = self._next
             ahead = sum(self._ask.size_of(sent) for _, sent in self._sent)
             if not offsets or (self._sent and ahead + self._ask.size(len(offsets)) > AHEAD_BYTES):
                 return
@@ -100,15 +111,27 @@ class _PagesAhead:
             if sent is None:
                 return
             self._sent.append((offsets, sent))
+            self._next = range(0)
 
-    def _next_offsets(self, offset: int) -> range:
-        """Offsets of the pages that one request brings; none where one page is asked for by itself."""
+    def _next_offsets(self, offset: int, *, shares: bool = False) -> range:
+        """
+        Offsets of the pages that one request brings; none where one page is asked for by itself.
+
+        :param shares: whether what is left may be shared out among several requests.
+        """
         size = self._listing.rows.page_rows
         if self._report.total is None or not offset:
             return range(0)
         left = -(-(self._report.total - offset) // size)
         ahead = self._unreported + sum(len(pages) for pages, _ in self._sent)
         number = min(left, self._ask.wanted(ahead), self._ask.most(self._listing.at(offset)))
+        if shares and number > 1:
+            wanted = min(left, self._ask.pages_to_limit(ahead))
+            if self._sizes is None:
+                self._sizes = RequestSizes(
+                    self._ask.concurrency, wanted, number, sent=self._ask.sent, is_slow=self._is_slow
+                )
+            number = min(number, self._sizes.next(wanted, number, splits=True))
         return range(offset, offset + number * size, size) if number > 1 else range(0)
 
 

@@ -6,6 +6,8 @@ import math
 
 from airflow_provider_bitrix24.rest.limits.concurrency import Concurrency
 
+#: A portal takes its time whose first page took longer.
+SLOW_SECONDS = 0.05
 #: Fewer pages than this are not worth a request, and before a slow portal has answered several requests at once, they
 #: are for no more.
 FEW_PAGES = 4

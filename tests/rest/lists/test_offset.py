@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_bitrix24.methods import METHODS, Method, Rows
+from airflow_provider_bitrix24.rest.lists.request_sizes import FEW_PAGES
 from tests.rest.hostile import Hostile, Page, client_of_hostile, drain, incomplete, reading, start_of
 
 UNKNOWN = "acme.thing.list"
@@ -273,6 +274,19 @@ def test_a_request_ahead_that_fails_is_sent_when_its_turn_comes(first: int) -> N
 
     with reading(by_start(20_000), UNKNOWN, spoil=spoil) as (rows, portal):
         assert [int(row["id"]) for row in rows] == list(range(1, 20_001))
+
+
+def test_what_a_slow_portal_counts_is_shared_out_among_the_requests_that_may_be_under_way() -> None:
+    """Short ones first, then all of the others at once."""
+    with (
+        Hostile(by_start(20_000), seconds=lambda under_way: 0.15) as portal,
+        client_of_hostile(portal) as client,
+    ):
+        assert [int(row["id"]) for row in client.list(UNKNOWN)] == list(range(1, 20_001))
+    pages = [len(body["cmd"]) for method, body in portal.asked if method == "batch"]
+    assert len(portal.asked) <= 1.5 * 8 + 3
+    assert max(pages[:4]) <= FEW_PAGES < min(pages[4:-1])
+    assert max(portal.together) >= 7
 
 
 def test_a_limit_asks_for_no_more_pages_than_it_needs() -> None:
