@@ -38,7 +38,7 @@ DISTANT_DEALS, DISTANT_PAYMENTS = 20_000, 1_000
 LIMITED_DEALS, LIMITED_CALLS = 10_000, 180
 RATE, BURST = 2.0, 50
 #: By how much the memory of two lists may differ in which more or fewer answers waited to be read.
-WAITING_MIB = 16
+WAITING_MIB = 32
 SANDBOX_CALLS = 2_000
 #: Tasks that wait in the triggerer: how often they look, and for how long.
 WAITING_TASKS, WAITING_INTERVAL, WAITING_SECONDS = 1_000, 60.0, 185.0

@@ -200,6 +200,7 @@ class ConcurrentRequests:
     def wait(self) -> None:
         """Wait until one of the requests under way has its answer or has failed, or until one more may be sent."""
         seconds = None if self._seconds_to_place is None else max(_LEAST_WAIT_SECONDS, self._seconds_to_place)
+        self._seconds_to_place = None
         under_way = [place.future for place in self._places if place.future]
         wait(under_way, timeout=seconds, return_when=FIRST_COMPLETED)
         self._give_back()
