@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -37,7 +38,7 @@ class Watch:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, method: str) -> None:
         self.under_way: list[dict[Any, Any]] = []
-        self.most = self.number = 0
+        self.most = self.number = self.ended = 0
         self.hold: Callable[[int], object] = lambda number: None
         lock, real = threading.Lock(), Client.batch
 
@@ -55,6 +56,7 @@ class Watch:
             finally:
                 with lock:
                     self.under_way.remove(commands)
+                    self.ended += 1
 
         monkeypatch.setattr(Client, "batch", batch)
 
@@ -254,8 +256,11 @@ def test_what_is_remembered_of_several_steps_under_way_is_true(name, portal, con
         def hold(number: int) -> None:
             if number < FIRST:
                 barrier.wait()
-            else:
-                raise KeyboardInterrupt
+                return
+            # What has not been sent by then would not be sent any more.
+            while watch.ended < FIRST:
+                time.sleep(0.01)
+            raise KeyboardInterrupt
 
         watch.hold = hold
         with pytest.raises(KeyboardInterrupt):
