@@ -189,7 +189,8 @@ class Conversation:
                     reply = self.read(self._send(method, params, patience, token, headers))
                     return reply if lost is None else replace(reply, repeated=True)
                 except Bitrix24Error as error:
-                    failure = error
+                    # A copy: with its traceback it would hold this frame and those of all callers, and they it.
+                    failure = error.but()
             if token.is_signed and self._is_expired(failure, method.version):
                 if token.may_renew:
                     failure = token.renew()
@@ -244,7 +245,7 @@ class Conversation:
         if lost is not None and isinstance(failure, NotFound) and not failure.referred and deletes(method):
             return done_earlier(method, lost)
         # The last attempt did not run, but an earlier one may have.
-        raise failure.but(ran="unknown") if lost is not None and failure.ran == "no" else failure
+        raise failure.but(ran="unknown") if lost is not None and failure.ran == "no" else failure.but()
 
     def refused(self, error: Bitrix24Error, method: str, *, batched: bool) -> Bitrix24Error:
         """

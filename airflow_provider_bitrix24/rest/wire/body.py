@@ -6,6 +6,8 @@ import mmap
 
 #: A larger body is mapped, first with this much room: pages that nothing is written to take no memory.
 _MAPPED_FROM, _ROOM = 128 * 1024, 4 * 1024 * 1024
+#: So many maps are kept for the next answers: a new one is filled with zeros before anything is written to it.
+_MOST_SPARE = 2
 
 
 class Body:
@@ -14,9 +16,12 @@ class Body:
 
     The C library has a heap for each of several threads, and what they free stays with the process: twenty threads that
     take answers of megabytes would hold several times as much as is in use.
+
+    :param spare: maps of bodies that are gone, for the next ones.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, spare: list[mmap.mmap]) -> None:
+        self._spare = spare
         self._small = bytearray()
         self._mapped: mmap.mmap | None = None
         self.size = 0
@@ -40,7 +45,17 @@ class Body:
         room = _ROOM
         while room < size:
             room *= 4
-        self._mapped = mmap.mmap(-1, room, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        self._mapped = self._spare_map(room) or mmap.mmap(-1, room, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         self._mapped[: self.size] = self._small if mapped is None else mapped[: self.size]
         self._small = bytearray()
         return self._mapped
+
+    def _spare_map(self, room: int) -> mmap.mmap | None:
+        try:
+            return self._spare.pop() if room == _ROOM else None
+        except IndexError:
+            return None
+
+    def __del__(self) -> None:
+        if self._mapped is not None and len(self._mapped) == _ROOM and len(self._spare) < _MOST_SPARE:
+            self._spare.append(self._mapped)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import http.client
 import io
+import mmap
 import os
 import threading
 import time
@@ -86,6 +87,8 @@ class Transport:
     ) -> None:
         self.portal, self._sending = portal, sending
         self._wire = threading.local()
+        #: For the bodies of answers.
+        self._spare: list[mmap.mmap] = []
         self._scrub, self._address_in = portal.scrubber(), address_in
         self._secret_path = portal.credentials.path if secret_path is None else secret_path
         self._options = _options(portal)
@@ -187,7 +190,7 @@ class Transport:
 
     def _read(self, response: requests.Response) -> Body:
         limit = self.portal.max_response_mib * 1024 * 1024
-        body = Body()
+        body = Body(self._spare)
         for chunk in inflated(_arriving(response), response.headers.get("content-encoding", "")):
             body.add(chunk)
             if body.size > limit:

@@ -229,8 +229,8 @@ def test_a_list_goes_on_with_smaller_batches_after_one_without_an_answer(method:
         assert drain(rows) == list(range(1, 2601))
         assert rows.report.complete
     sizes = [len(params["cmd"]) for name, params in portal.asked if name == "batch"]
-    # A portal that was slow at that moment is asked for eight pages and the largest ids first.
-    assert sizes[0] in (9, 50)
+    # A portal that was slow at that moment is asked for a few pages and the largest ids first, or for a share of all.
+    assert sizes[0] in (4, 5, 15, 50)
     assert sum(size > 15 for size in sizes) <= 5
 
 
