@@ -10,11 +10,38 @@ from airflow_provider_bitrix24.execution.base_operator import Bitrix24BaseOperat
 from airflow_provider_bitrix24.hooks.bitrix24 import Bitrix24Hook
 from airflow_provider_bitrix24.rest.client import Client
 from airflow_provider_bitrix24.rest.limits.local_bucket import LocalBucket
+from airflow_provider_bitrix24.sandbox import Sandbox
 from airflow_provider_bitrix24.triggers.wait import Bitrix24WaitTrigger
 from tests.rest.clients import Naps
 
 #: As it is outside of tests.
 _HOW_TO_WAIT = Bitrix24BaseOperator.how_to_wait
+
+
+class Blocks(Naps):
+    """
+    A clock on which a blocked method is free after a wait, until it is blocked again.
+
+    :param after: calls of the method before each block.
+    """
+
+    def __init__(self, portal: Sandbox, method: str, *after: int) -> None:
+        super().__init__(portal)
+        self._portal_of_blocks, self._method, self._after = portal, method, list(after)
+        self._fault: Any = None
+        self._block()
+
+    def _block(self) -> None:
+        self._portal_of_blocks.clear_faults()
+        self._fault = None
+        if self._after:
+            after = self._after.pop(0)
+            self._fault = self._portal_of_blocks.fault("operation_time_limit", self._method, after=after, times=None)
+
+    def __call__(self, seconds: float) -> None:
+        super().__call__(seconds)
+        if seconds > 30 and self._fault is not None and self._fault.hits:
+            self._block()
 
 
 def accelerated(operator: type, naps: Naps) -> type:

@@ -213,6 +213,26 @@ class Bitrix24ConnectedOperator(BaseOperator):
         check_parts(self.as_written(name), address, name)
         return writable_path(address, name)
 
+    def folder_to_write(self, name: str) -> Any:
+        """
+        The folder that an argument names, see :func:`folder_path`.
+
+        :raises ConfigurationError: nothing can be written there.
+        """
+        # Airflow imports its storage for it.
+        from airflow_provider_bitrix24.execution.storage import folder_path
+
+        check_parts(self.as_written(name), getattr(self, name), name)
+        return folder_path(getattr(self, name), name)
+
+    def names_folder(self, name: str) -> bool:
+        """Whether an argument ends in a slash: the author's, not one behind which a template came out as nothing."""
+        # Airflow imports its storage for it.
+        from airflow_provider_bitrix24.execution.storage import is_folder
+
+        written = self.as_written(name)
+        return is_folder(getattr(self, name)) and (is_folder(written) or not isinstance(written, str))
+
     def as_written(self, name: str) -> Any:
         """An argument that :meth:`given` was called with, as the DAG file has it."""
         return as_written(self, name, self._given.get(name))
@@ -293,6 +313,10 @@ class Bitrix24BaseOperator(Bitrix24ConnectedOperator):
             if waits.defers:
                 self._defer(context, waits, until, limit)
             self.sleep(until - self.now())
+
+    def count(self, done: int) -> None:
+        """Note how many rows, or commands, are done."""
+        self.done = done
 
     def sleep(self, seconds: float) -> None:
         """Sleep for this time, or until a moment after the task is killed."""

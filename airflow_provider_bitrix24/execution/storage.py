@@ -157,6 +157,16 @@ def writable_path(address: Any, name: str) -> Any:
     raise failure
 
 
+def is_folder(address: Any) -> bool:
+    """Whether an address ends as that of a folder."""
+    return isinstance(address, str) and address.strip().endswith("/")
+
+
+def check_file_or_folder(address: Any, name: str) -> None:
+    """:func:`check_address`; what ends in a slash is a folder."""
+    check_address(_without_slash(address), name, "folder" if is_folder(address) else "file")
+
+
 def folder_path(address: Any, name: str) -> Any:
     """
     A folder that files are to be written into, see :func:`writable_path`; it may end in a slash.
@@ -168,7 +178,7 @@ def folder_path(address: Any, name: str) -> Any:
 
 
 def _without_slash(address: Any) -> Any:
-    return address.rstrip("/") if isinstance(address, str) and not address.endswith("://") else address
+    return address.rstrip(" /") if is_folder(address) and not address.strip().endswith("://") else address
 
 
 def _check_local(file: Path, path: Any, name: str) -> None:
@@ -254,6 +264,11 @@ def _beside_final(path: Any) -> Iterator[IO[bytes]]:
         raise
 
 
+def json_line(row: Any) -> bytes:
+    """A JSON document on a line of its own."""
+    return json.dumps(row, ensure_ascii=False).encode() + b"\n"
+
+
 class _Lines:
     """Rows as lines of JSON, counted on their way."""
 
@@ -263,7 +278,7 @@ class _Lines:
 
     def __iter__(self) -> Iterator[bytes]:
         for row in self._rows:
-            line = json.dumps(row, ensure_ascii=False).encode() + b"\n"
+            line = json_line(row)
             self.digest.update(line)
             self.count += 1
             self.size += len(line)

@@ -1,25 +1,47 @@
-"""The formats of files: Parquet, JSON lines and CSV, written batch by batch."""
+"""The formats of typed files: Parquet, JSON lines and CSV, written batch by batch."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
-from typing import IO, Any, Protocol
+from typing import IO, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv, parquet
 
 from airflow_provider_bitrix24.exports.columns import Column
-from airflow_provider_bitrix24.exports.typed_batches import BAD
+from airflow_provider_bitrix24.exports.misfits import BAD
+from airflow_provider_bitrix24.exports.part_files import BatchWriter
+from airflow_provider_bitrix24.exports.typed_batches import TypedBatch, TypedBatches
+from airflow_provider_bitrix24.types import Row
+
+log = logging.getLogger(__name__)
 
 
-class BatchWriter(Protocol):
-    """Writes the batches of one file."""
+class TypedFiles:
+    """
+    Rows as typed columns, in files of one format.
 
-    def write(self, batch: Any) -> None: ...
-    def close(self) -> None: ...
+    :param format_: a key of ``FORMATS``.
+    """
+
+    def __init__(self, format_: str, batches: TypedBatches) -> None:
+        self.ending = format_
+        self._batches = batches
+
+    def batch(self, rows: Sequence[Row]) -> TypedBatch:
+        known = len(self._batches.found)
+        batch = self._batches.batch(rows)
+        if found := self._batches.found[known:]:
+            log.warning("Columns for names that the fields do not have: %s", ", ".join(found))
+        return batch
+
+    def writer(self, stream: IO[bytes], batch: TypedBatch) -> BatchWriter[TypedBatch]:
+        columns = {column.name: column for column in self._batches.columns}
+        return FORMATS[self.ending](stream, batch.batch.schema, columns)
 
 
 class _Parquet:
@@ -28,8 +50,8 @@ class _Parquet:
     def __init__(self, stream: IO[bytes], schema: Any, columns: Mapping[str, Column]) -> None:
         self._writer = parquet.ParquetWriter(stream, schema, compression="zstd")
 
-    def write(self, batch: Any) -> None:
-        self._writer.write_batch(batch)
+    def write(self, batch: TypedBatch) -> None:
+        self._writer.write_batch(batch.batch)
 
     def close(self) -> None:
         self._writer.close()
@@ -44,8 +66,8 @@ class _JsonLines:
         self._stream = stream
         self._json = {name for name, column in columns.items() if column.kind == "json"} | {BAD}
 
-    def write(self, batch: Any) -> None:
-        for row in batch.to_pylist():
+    def write(self, batch: TypedBatch) -> None:
+        for row in batch.batch.to_pylist():
             for name in self._json:
                 if row[name] is not None:
                     row[name] = json.loads(row[name])
@@ -68,9 +90,9 @@ class _Csv:
     def __init__(self, stream: IO[bytes], schema: Any, columns: Mapping[str, Column]) -> None:
         self._writer = csv.CSVWriter(stream, pa.schema([(field.name, _csv_type(field.type)) for field in schema]))
 
-    def write(self, batch: Any) -> None:
-        arrays = [_csv_cells(array) for array in batch.columns]
-        self._writer.write(pa.RecordBatch.from_arrays(arrays, names=batch.schema.names))
+    def write(self, batch: TypedBatch) -> None:
+        arrays = [_csv_cells(array) for array in batch.batch.columns]
+        self._writer.write(pa.RecordBatch.from_arrays(arrays, names=batch.batch.schema.names))
 
     def close(self) -> None:
         self._writer.close()
@@ -87,7 +109,7 @@ def _csv_cells(array: Any) -> Any:
 
 
 #: By the ending of the file's name.
-FORMATS: dict[str, Callable[[IO[bytes], Any, Mapping[str, Column]], BatchWriter]] = {
+FORMATS: dict[str, Callable[[IO[bytes], Any, Mapping[str, Column]], BatchWriter[TypedBatch]]] = {
     "parquet": _Parquet,
     "jsonl": _JsonLines,
     "csv": _Csv,

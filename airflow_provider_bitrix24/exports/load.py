@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitrix24.exceptions import Bitrix24Error, ConfigurationError
+from airflow_provider_bitrix24.execution.checkpoint import checkpoint, digest_of
 from airflow_provider_bitrix24.exports.load_folder import LoadFolder, Part
-from airflow_provider_bitrix24.exports.part_files import PartFiles
+from airflow_provider_bitrix24.exports.misfits import BAD, Misfits
+from airflow_provider_bitrix24.exports.part_files import FilesOf, PartFiles
 from airflow_provider_bitrix24.exports.sources import Source
-from airflow_provider_bitrix24.exports.typed_batches import BAD, Misfits, TypedBatches
 
 if TYPE_CHECKING:
     from airflow_provider_bitrix24.rest.client import Client
@@ -26,35 +28,60 @@ _ROWS_OF_A_REQUEST = 2500
 class Load:
     """
     :param window: conditions of the window, beside the author's.
-    :param file_format: a key of ``FORMATS``.
+    :param files: what its parts are.
+    :param limit: the most rows to load.
     """
 
     source: Source
     window: Mapping[str, Any]
-    file_format: str
+    files: FilesOf[Any]
+    limit: int | None = None
 
-    def run(self, client: Client, folder: LoadFolder, progress: Callable[[int], object]) -> list[Part]:
+    def complete(
+        self,
+        client: Client,
+        folder: LoadFolder,
+        plan: Mapping[str, Any],
+        progress: Callable[[int], object],
+        max_bad_share: float = 1.0,
+    ) -> dict[str, Any]:
         """
-        Read what no try has read, and put it into parts.
+        Load what no try has loaded, and publish it; nothing where a try has published it already.
 
+        :param plan: of the first try.
         :param progress: called with how many rows stand in the parts.
-        :return: the parts of all tries.
+        :param max_bad_share: share of a column's values that may not fit it.
+        :return: path, rows, bytes and number of parts.
         :raises IncompleteList: the list cannot be proven whole.
+        :raises ConfigurationError: more values do not fit; nothing is published.
         """
+        if folder.is_published:
+            log.info("An earlier try has published %s", folder.path)
+        else:
+            parts = self._run(client, folder, progress)
+            check_misfits(parts, max_bad_share)
+            folder.publish(self.manifest(parts, plan))
+        manifest = folder.manifest()
+        counts = {name: manifest[name] for name in ("rows", "bytes")}
+        return {"path": str(folder.path), **counts, "parts": len(manifest["parts"])}
+
+    def _run(self, client: Client, folder: LoadFolder, progress: Callable[[int], object]) -> list[Part]:
+        """The parts of all tries."""
         source = self.source
         before = folder.parts()
-        batches = TypedBatches(source.table.fields, takes_unknown=not source.selects)
-        files = PartFiles(folder, self.file_format, batches, source.id_of if source.is_resumable else None, before)
-        rows = client.list(source.method.name, self._params(before), version=source.method.version)
-        progress(sum(part.rows for part in before))
+        loaded = sum(part.rows for part in before)
+        progress(loaded)
+        left = None if self.limit is None else self.limit - loaded
+        if left == 0:
+            return before
+        files = PartFiles(folder, self.files, source.id_of if source.is_resumable else None, before)
+        rows = client.list(source.method.name, self._params(before), limit=left, version=source.method.version)
         for part in files.write(rows):
             progress(sum(part.rows for part in files.parts))
             log.info("Part %d: %d rows, ids %s to %s", part.number, part.rows, part.first_id, part.last_id)
         log.info("%s", rows.report)
-        if batches.found:
-            log.warning("Columns for names that the fields do not have: %s", ", ".join(batches.found))
         read = sum(part.rows for part in files.parts[len(before) :])
-        if not rows.report.complete or read != rows.report.rows:
+        if not (rows.report.complete or read == left) or read != rows.report.rows:
             raise Bitrix24Error(
                 f"{read} rows stand in the parts, and the list had {rows.report.rows}", method=source.method.name
             )
@@ -90,6 +117,47 @@ class Load:
             **plan,
             "parts": [{name: value for name, value in asdict(part).items() if name in shown} for part in several],
         }
+
+
+def load_rows(
+    client: Client,
+    context: Any,
+    root: Any,
+    source: Source,
+    files: FilesOf[Any],
+    limit: int | None,
+    progress: Callable[[int], object],
+    *made_of: Any,
+) -> dict[str, Any]:
+    """
+    Load all rows of a source into a folder of their own below ``root``, see :meth:`Load.complete`.
+
+    :param made_of: see :func:`load_name`.
+    """
+    folder = LoadFolder(root / f"load={load_name(context, source, files.ending, limit, *made_of)}")
+    plan = folder.begin({"window": {}, "watermark": None})
+    return Load(source, {}, files, limit).complete(client, folder, plan, progress)
+
+
+def load_name(context: Any, source: Source, *made_of: Any) -> str:
+    """
+    The name of a task's load, the same for each try of a series: ``scheduled__2026-01-31T03_00_00_00_00-9f…``.
+
+    Clearing the task begins another one, and so do other arguments. Where nothing can go on behind the last part, each
+    try has its own, and so has each beginning after a wait.
+
+    :param made_of: arguments of the task, beside the source.
+    """
+    ti = context["ti"]
+    series = [int(getattr(ti, "max_tries", None) or 0)]
+    if not source.is_resumable:
+        memory = checkpoint(context)
+        began = int(memory.get("began") or 0) + 1
+        memory.put("began", began)
+        series += [ti.try_number, began]
+    task = (ti.dag_id, ti.task_id, ti.map_index, ti.run_id)
+    digest = digest_of(*task, series, source.key, source.params, *made_of)
+    return f"{re.sub(r'[^A-Za-z0-9_-]', '_', ti.run_id)[:80]}-{digest}"
 
 
 def misfits_of(parts: Iterable[Part]) -> Misfits:

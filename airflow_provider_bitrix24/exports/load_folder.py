@@ -21,7 +21,7 @@ from typing import Any
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.execution.storage import make_folder, put_file
-from airflow_provider_bitrix24.exports.typed_batches import Misfits
+from airflow_provider_bitrix24.exports.misfits import Misfits
 
 _SIDECAR = re.compile(r"_part-(\d{5})\.json")
 SUCCESS, MANIFEST, PLAN = "_SUCCESS", "_manifest.json", "_load.json"

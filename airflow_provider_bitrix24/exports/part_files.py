@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
+from typing import IO, Any, Generic, Protocol, TypeVar
 
 from airflow_provider_bitrix24.exceptions import Bitrix24Error
-from airflow_provider_bitrix24.exports.formats import FORMATS
 from airflow_provider_bitrix24.exports.load_folder import LoadFolder, Part, part_name
-from airflow_provider_bitrix24.exports.typed_batches import Misfits, TypedBatch, TypedBatches
+from airflow_provider_bitrix24.exports.misfits import Misfits
 from airflow_provider_bitrix24.types import Row
 
 #: Rows of one part at most. A part is what a retry does not read again.
@@ -21,12 +21,50 @@ ROWS_OF_A_PART = 50_000
 _ROWS_OF_A_BATCH, _BYTES_OF_A_BATCH, _ROWS_OF_THE_FIRST = 5000, 8 * 2**20, 500
 
 
-class PartFiles:
+class Batch(Protocol):
+    """Several rows, ready to be written."""
+
+    @property
+    def types(self) -> Mapping[str, str]:
+        """The types of their columns; nothing where rows have none."""
+
+    @property
+    def misfits(self) -> Misfits: ...
+
+    @property
+    def nbytes(self) -> int:
+        """About how much memory they take."""
+
+
+AnyBatch = TypeVar("AnyBatch", bound=Batch)
+Batch_contra = TypeVar("Batch_contra", bound=Batch, contravariant=True)
+
+
+class BatchWriter(Protocol[Batch_contra]):
+    """Writes the batches of one file."""
+
+    def write(self, batch: Batch_contra, /) -> None: ...
+    def close(self) -> None: ...
+
+
+class FilesOf(Protocol[AnyBatch]):
+    """What the part files of a load are."""
+
+    @property
+    def ending(self) -> str:
+        """The end of their names, ``jsonl``."""
+
+    def batch(self, rows: Sequence[Row], /) -> AnyBatch: ...
+    def writer(self, stream: IO[bytes], batch: AnyBatch, /) -> BatchWriter[AnyBatch]:
+        """A file that begins with this batch, which is not yet written."""
+
+
+class PartFiles(Generic[AnyBatch]):
     """
     Writes parts one after the other. A part ends where it is full, and where a column is new.
 
     :param folder: where they go.
-    :param format_: a key of ``FORMATS``.
+    :param files: what they are.
     :param id_of: the id of a row; None where rows have none.
     :param before: the parts of earlier tries.
     """
@@ -34,13 +72,12 @@ class PartFiles:
     def __init__(
         self,
         folder: LoadFolder,
-        format_: str,
-        batches: TypedBatches,
+        files: FilesOf[AnyBatch],
         id_of: Callable[[Row], int] | None,
         before: Iterable[Part] = (),
     ) -> None:
         self.parts = list(before)
-        self._folder, self._format, self._batches, self._id_of = folder, format_, batches, id_of
+        self._folder, self._files, self._id_of = folder, files, id_of
 
     def write(self, rows: Iterable[Row]) -> Iterator[Part]:
         """
@@ -51,16 +88,16 @@ class PartFiles:
 
         :raises Bitrix24Error: the rows failed.
         """
-        part: _OpenPart | None = None
+        part: _OpenPart[AnyBatch] | None = None
         readable = _UntilFailure(rows)
         try:
-            for several, typed in _typed(readable, self._batches):
-                if part is not None and not part.takes(typed):
+            for rows_of_batch, batch in _in_batches(readable, self._files):
+                if part is not None and not part.takes(rows_of_batch, batch):
                     yield self._put(part)
                     part = None
                 if part is None:
-                    part = _OpenPart(self._format, typed, self._batches)
-                part.add(several, typed)
+                    part = _OpenPart(self._files, batch)
+                part.add(rows_of_batch, batch)
             failure = readable.failure
             if part is not None and (failure is None or failure.retryable):
                 yield self._put(part)
@@ -71,12 +108,12 @@ class PartFiles:
             if part is not None:
                 part.discard()
 
-    def _put(self, done: _OpenPart) -> Part:
+    def _put(self, done: _OpenPart[AnyBatch]) -> Part:
         first, last = (None, None) if self._id_of is None else map(self._id_of, (done.first, done.last))
         with done.whole() as file:
             part = Part(
                 number=len(self.parts) + 1,
-                name=part_name(len(self.parts) + 1, self._format),
+                name=part_name(len(self.parts) + 1, self._files.ending),
                 rows=done.rows,
                 bytes=file.stat().st_size,
                 sha256=_sha256(file),
@@ -105,26 +142,25 @@ class _UntilFailure:
             self.failure = error
 
 
-class _OpenPart:
+class _OpenPart(Generic[AnyBatch]):
     """A part that is being written, in a private file of this worker."""
 
-    def __init__(self, format_: str, typed: TypedBatch, batches: TypedBatches) -> None:
-        self._spool = tempfile.NamedTemporaryFile(prefix="bitrix24-part-")  # noqa: SIM115 - closed by whole or discard
-        self._schema = typed.batch.schema
-        self.columns = {field.name: str(field.type) for field in self._schema}
-        self._writer = FORMATS[format_](self._spool, self._schema, {column.name: column for column in batches.columns})
+    def __init__(self, files: FilesOf[AnyBatch], batch: AnyBatch) -> None:
+        self._spool: Any = tempfile.NamedTemporaryFile(prefix="bitrix24-part-")  # noqa: SIM115 - closed by whole or discard
+        self.columns = dict(batch.types)
+        self._writer = files.writer(self._spool, batch)
         self.rows = 0
         self.misfits = Misfits()
         self.first: Row = {}
         self.last: Row = {}
 
-    def takes(self, typed: TypedBatch) -> bool:
+    def takes(self, rows: list[Row], batch: AnyBatch) -> bool:
         """Whether a batch may stand in this part."""
-        return bool(typed.batch.schema == self._schema and self.rows + typed.batch.num_rows <= ROWS_OF_A_PART)
+        return list(batch.types.items()) == list(self.columns.items()) and self.rows + len(rows) <= ROWS_OF_A_PART
 
-    def add(self, rows: list[Row], typed: TypedBatch) -> None:
-        self._writer.write(typed.batch)
-        self.misfits.add(typed.misfits)
+    def add(self, rows: list[Row], batch: AnyBatch) -> None:
+        self._writer.write(batch)
+        self.misfits.add(batch.misfits)
         self.first = self.first or rows[0]
         self.last = rows[-1]
         self.rows += len(rows)
@@ -142,14 +178,14 @@ class _OpenPart:
             self._writer.close()
 
 
-def _typed(rows: Iterable[Row], batches: TypedBatches) -> Iterator[tuple[list[Row], TypedBatch]]:
+def _in_batches(rows: Iterable[Row], files: FilesOf[AnyBatch]) -> Iterator[tuple[list[Row], AnyBatch]]:
     """Rows in batches of about the same size in memory."""
     left = iter(rows)
     size = _ROWS_OF_THE_FIRST
     while several := list(islice(left, size)):
-        typed = batches.batch(several)
-        yield several, typed
-        width = typed.batch.nbytes / len(several)
+        batch = files.batch(several)
+        yield several, batch
+        width = batch.nbytes / len(several)
         size = max(1, min(_ROWS_OF_A_BATCH, ROWS_OF_A_PART, int(_BYTES_OF_A_BATCH / max(width, 1))))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitrix24.crm import multifields
@@ -12,11 +12,12 @@ from airflow_provider_bitrix24.crm.items import LIST
 from airflow_provider_bitrix24.crm.values import ItemField
 from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.execution.checkpoint import digest_of
-from airflow_provider_bitrix24.exports.tables import Table, old_names, table_of
+from airflow_provider_bitrix24.exports.tables import Table, old_names, table_name, table_of
 from airflow_provider_bitrix24.rest.conditions import beside, has_logic
+from airflow_provider_bitrix24.rest.encoding import no_two_spellings
 
 if TYPE_CHECKING:
-    from airflow_provider_bitrix24.methods import Method
+    from airflow_provider_bitrix24.methods import Method, Rows
     from airflow_provider_bitrix24.rest.client import Client
 
 #: Without a select these methods leave out fields that users made, and phones.
@@ -66,7 +67,10 @@ class Source:
                 method=self.method.name,
                 next_step="leave it out",
             )
-        return {**self.params, name: {**own, **conditions}}
+        # In another case it would be the same condition twice.
+        added = {key.lower() for key in conditions}
+        kept = {key: value for key, value in own.items() if key.lower() not in added}
+        return {**self.params, name: {**kept, **conditions}}
 
     @property
     def key(self) -> str:
@@ -98,15 +102,40 @@ def source_of(client: Client, method: Method, params: Mapping[str, Any], select:
         raise ConfigurationError(
             f"the parameters have {given[0]!r}", method=method.name, next_step="give the argument select instead"
         )
+    params = _own_spelling(method, method.rows, params)
     table = table_of(client, method, params)
     if select is not None:
         table = table.selecting(select)
-    params = dict(params)
     if method.rows.select:
         names = _selected(method, table, all_=select is None)
         if names:
             params[method.rows.select] = names
     return Source(method, params, table, select is not None)
+
+
+def raw_source_of(method: Method, params: Mapping[str, Any]) -> Source:
+    """
+    The same with rows that stay as the portal sends them; where the list is read in order of id, with their id.
+
+    :param params: of the method, with the author's own select.
+    :raises ConfigurationError: not a list.
+    """
+    if method.rows is None:
+        raise ConfigurationError("not known to be a list", method=method.name, next_step="name a list method")
+    params = _own_spelling(method, method.rows, params)
+    source = Source(method, params, Table(table_name(method, params), method.name, ()), selects=True)
+    name, own_id = method.rows.select, method.rows.filter_id
+    select = params.get(name) if name else None
+    if name and source.is_resumable and isinstance(select, list) and select and not {"*", own_id} & set(select):
+        return replace(source, params={**params, name: [*select, own_id]})
+    return source
+
+
+def _own_spelling(method: Method, rows: Rows, params: Mapping[str, Any]) -> dict[str, Any]:
+    """Old methods take ``FILTER`` for ``filter``; what is added later must not stand beside it under the other name."""
+    no_two_spellings(params, method=method.name)
+    spelling = {name.lower(): name for name in (rows.filter, rows.select) if name}
+    return {spelling.get(name.lower(), name): value for name, value in params.items()}
 
 
 def _selected(method: Method, table: Table, *, all_: bool) -> list[str]:

@@ -75,19 +75,34 @@ def table_of(client: Client, method: Method, params: Mapping[str, Any]) -> Table
     :raises NotFound: there is no such kind of item.
     """
     name = method.name.lower()
-    old = _OLD_LIST.fullmatch(name)
-    if old or name == LIST:
-        type_id = ENTITY_TYPES[old[1]] if old else int(params["entityTypeId"])
+    type_id = _type_id(name, params)
+    if type_id is not None:
         fields = [field for field in fields_of(client, type_id).fields.values() if field.name != "fm"]
         if type_id in multifields.OWNERS:
             fields.append(_MULTIFIELDS)
-        words = {number: word for word, number in ENTITY_TYPES.items()}
-        return Table(f"crm.{words.get(type_id, f'item.{type_id}')}", method.name, tuple(fields))
-    short = method.name.rpartition(".")[0]
+        return Table(table_name(method, params), method.name, tuple(fields))
+    short = table_name(method, params)
     if method.rows is not None and (described_by := method.rows.fields_method):
         described = client.described(described_by, fresh=True)
         return Table(short, method.name, tuple(item_field(str(key), value) for key, value in described.items()))
     return Table(short, method.name, _documented().get(name, ()))
+
+
+def table_name(method: Method, params: Mapping[str, Any]) -> str:
+    """``crm.deal``, ``crm.item.1038``, ``tasks.task``: what the rows of a list are."""
+    type_id = _type_id(method.name.lower(), params)
+    if type_id is None:
+        return method.name.rpartition(".")[0]
+    words = {number: word for word, number in ENTITY_TYPES.items()}
+    return f"crm.{words.get(type_id, f'item.{type_id}')}"
+
+
+def _type_id(name: str, params: Mapping[str, Any]) -> int | None:
+    """The kind of the items of a list, by its method in lower case; None where its rows are not CRM items."""
+    old = _OLD_LIST.fullmatch(name)
+    if old:
+        return ENTITY_TYPES[old[1]]
+    return int(params["entityTypeId"]) if name == LIST else None
 
 
 def old_names(field: ItemField) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
@@ -12,36 +12,9 @@ import pyarrow as pa
 from airflow_provider_bitrix24.crm.values import ItemField
 from airflow_provider_bitrix24.exports.casts import cast
 from airflow_provider_bitrix24.exports.columns import Column, columns_of
+from airflow_provider_bitrix24.exports.misfits import BAD, Misfits
 from airflow_provider_bitrix24.exports.tables import field_of_values, old_names, unknown_names
 from airflow_provider_bitrix24.types import Row
-
-#: The column of values that do not fit.
-BAD = "_bad"
-
-
-@dataclass
-class Misfits:
-    """
-    What did not fit its column, of one batch or of several.
-
-    :param values: how many values there were, by column.
-    :param bad: how many of them did not fit; they are null, and stand in the column ``_bad``.
-    :param rounded: how many amounts had more decimals than their column.
-    """
-
-    values: dict[str, int] = field(default_factory=dict)
-    bad: dict[str, int] = field(default_factory=dict)
-    rounded: dict[str, int] = field(default_factory=dict)
-
-    def add(self, others: Misfits) -> None:
-        for counts, more in ((self.values, others.values), (self.bad, others.bad), (self.rounded, others.rounded)):
-            for name, count in more.items():
-                counts[name] = counts.get(name, 0) + count
-
-    def worst(self) -> tuple[str, float]:
-        """The column with the largest share of values that do not fit, and that share; 0 where all fit."""
-        share, name = max(((bad / self.values[name], name) for name, bad in self.bad.items()), default=(0.0, ""))
-        return name, share
 
 
 @dataclass(frozen=True)
@@ -55,6 +28,16 @@ class TypedBatch:
 
     batch: Any
     misfits: Misfits
+
+    @property
+    def nbytes(self) -> int:
+        """About how much memory it takes."""
+        return int(self.batch.nbytes)
+
+    @property
+    def types(self) -> dict[str, str]:
+        """The types of its columns, by their names and in their order."""
+        return {field.name: str(field.type) for field in self.batch.schema}
 
 
 class TypedBatches:

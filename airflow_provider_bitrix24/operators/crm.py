@@ -35,7 +35,7 @@ from airflow_provider_bitrix24.execution.at_most_once import after, once
 from airflow_provider_bitrix24.execution.base_operator import LIST_STARTS_OVER, Bitrix24BaseOperator
 from airflow_provider_bitrix24.execution.literals import Check
 from airflow_provider_bitrix24.execution.rendered import without_lost_values
-from airflow_provider_bitrix24.execution.storage import write_json_lines
+from airflow_provider_bitrix24.execution.storage import check_file_or_folder, write_json_lines
 from airflow_provider_bitrix24.execution.xcom import small_list
 
 if TYPE_CHECKING:
@@ -101,7 +101,8 @@ class Bitrix24ListItemsOperator(Bitrix24BaseOperator):
     List the CRM items of one kind: all that the connection's user may see, once, in order of id, or the task fails.
 
     Without ``destination`` it returns the items, up to 48 KiB. With it, they stream to a file of JSON lines, and it
-    returns ``{"path": "s3://…", "rows": 50000, "bytes": 9000000, "sha256": "…", "report": {…}}``.
+    returns ``{"path": "s3://…", "rows": 50000, "bytes": 9000000, "sha256": "…", "report": {…}}``; or, if it ends in
+    ``/``, to part files that a retry goes on with, see :class:`Bitrix24ListOperator`.
 
     :param entity_type_id: ``"deal"``, ``"lead"``, ``"contact"``, ``"company"``, ``"quote"``, ``"invoice"``, or a
         number, e.g. of a smart process; templated.
@@ -111,7 +112,8 @@ class Bitrix24ListItemsOperator(Bitrix24BaseOperator):
     :param select: names of the fields to return, in any spelling; all of them by default, and with ``["*"]``. Phones
         and e-mails (``fm``) come only with all. Templated.
     :param limit: the most items to read; templated.
-    :param destination: an ``ObjectStoragePath``, ``s3://conn_id@bucket/{{ ds }}.jsonl``; overwritten; templated.
+    :param destination: an ``ObjectStoragePath``, ``s3://conn_id@bucket/{{ ds }}.jsonl``; overwritten. Or a folder,
+        ``s3://conn_id@bucket/deals/``, in which each run has one of its own. Templated.
     :param typed: each value in the JSON type of its field, see :class:`Bitrix24GetItemOperator`.
     :raises AirflowFailException: the arguments, a right, a list that cannot be proven whole, or too large for XCom.
     :raises Bitrix24Error: a limit, the network, a fault of the portal: the task's ``retries`` apply.
@@ -129,7 +131,10 @@ class Bitrix24ListItemsOperator(Bitrix24BaseOperator):
         "bitrix24_conn_id",
     )
     template_fields_renderers: ClassVar[dict[str, str]] = {"item_filter": "json", "select": "json"}
-    literal_checks: ClassVar[Mapping[str, Check]] = {"entity_type_id": entity_type_id}
+    literal_checks: ClassVar[Mapping[str, Check]] = {
+        "entity_type_id": entity_type_id,
+        "destination": check_file_or_folder,
+    }
 
     def __init__(
         self,
@@ -156,11 +161,21 @@ class Bitrix24ListItemsOperator(Bitrix24BaseOperator):
         item_filter = conditions(self.item_filter, "item_filter")
         select = [] if self.select is None else names(self.select, "select")
         limit = None if self.limit is None else positive_id(self.limit, "limit")
-        path = self.file_to_write(context, "destination")
+        folder = self.folder_to_write("destination") if self.names_folder("destination") else None
+        path = self.file_to_write(context, "destination") if folder is None else None
         fields = fields_of(client, type_id)
         params: dict[str, Any] = {"entityTypeId": type_id, "select": fields.select(select) or ["*"]}
         if item_filter:
             params["filter"] = fields.filter(item_filter)
+        if folder is not None:
+            # Only this run needs them.
+            from airflow_provider_bitrix24.exports.load import load_rows
+            from airflow_provider_bitrix24.exports.raw_lines import RawLines
+            from airflow_provider_bitrix24.exports.sources import raw_source_of
+
+            self.after_wait = ""
+            source, files = raw_source_of(client.method(LIST), params), RawLines(fields.typed if self.typed else None)
+            return load_rows(client, context, folder, source, files, limit, self.count, self.typed)
         rows = client.list(LIST, params, limit=limit)
         items = map(fields.typed, rows) if self.typed else rows
         if path is None:

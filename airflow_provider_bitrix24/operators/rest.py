@@ -28,7 +28,7 @@ from airflow_provider_bitrix24.execution.commands import (
 from airflow_provider_bitrix24.execution.literals import Check, is_literal
 from airflow_provider_bitrix24.execution.rendered import check_filter, check_lost_values, check_own_params
 from airflow_provider_bitrix24.execution.results import of_user, part_of
-from airflow_provider_bitrix24.execution.storage import write_json_lines
+from airflow_provider_bitrix24.execution.storage import check_file_or_folder, write_json_lines
 from airflow_provider_bitrix24.execution.xcom import is_small, small_list, small_result
 from airflow_provider_bitrix24.hooks.airflow_outcome import airflow_outcome
 from airflow_provider_bitrix24.rest.message_parts import preview
@@ -309,12 +309,17 @@ class Bitrix24ListOperator(Bitrix24BaseOperator):
 
     Without ``destination`` it returns the rows, as the portal sends them, up to 48 KiB. With it, rows stream to a file
     of JSON lines, and it returns ``{"path": "s3://…", "rows": 50000, "bytes": 9000000, "sha256": "…", "report":
-    {"method": "crm.deal.list", "complete": True, "first_id": "1", …}}``.
+    {"method": "crm.deal.list", "complete": True, "first_id": "1", …}}``. With a ``destination`` that ends in ``/`` they
+    become part files of JSON lines in a folder of their own below it, as :class:`Bitrix24ToObjectStorageOperator` has
+    them, with ``_manifest.json`` and ``_SUCCESS``: ``{"path": "s3://…/load=…", "rows": 50000, "bytes": 9000000,
+    "parts": 1}``. There a retry, and the task after a wait for a limit, goes on behind the last part; a list to XCom or
+    to one file begins again from its start.
 
     :param method: a list method, e.g. ``"crm.item.list"``; templated.
     :param method_params: the method's own, without order and start; templated.
     :param limit: the most rows to read; templated.
-    :param destination: an ``ObjectStoragePath``, ``s3://conn_id@bucket/{{ ds }}.jsonl``; overwritten; templated.
+    :param destination: an ``ObjectStoragePath``, ``s3://conn_id@bucket/{{ ds }}.jsonl``; overwritten. Or a folder,
+        ``s3://conn_id@bucket/deals/``, in which each run has one of its own. Templated.
     :param version: 3 for a method of REST 3.0.
     :raises AirflowFailException: the arguments, a right, a list that cannot be proven whole, or too large for XCom.
     :raises Bitrix24Error: a limit, the network, a fault of the portal: the task's ``retries`` apply.
@@ -325,6 +330,7 @@ class Bitrix24ListOperator(Bitrix24BaseOperator):
     after_wait = LIST_STARTS_OVER
     template_fields: Sequence[str] = ("method", "method_params", "limit", "destination", "bitrix24_conn_id")
     template_fields_renderers: ClassVar[dict[str, str]] = {"method_params": "json"}
+    literal_checks: ClassVar[Mapping[str, Check]] = {"destination": check_file_or_folder}
 
     def __init__(
         self,
@@ -346,7 +352,8 @@ class Bitrix24ListOperator(Bitrix24BaseOperator):
         self.check_literals()
 
     def run(self, client: Client, context: Any) -> Any:
-        path = self.file_to_write(context, "destination")
+        folder = self.folder_to_write("destination") if self.names_folder("destination") else None
+        path = self.file_to_write(context, "destination") if folder is None else None
         version = self.version
         method = client.method(required(self.method, "method"), version)
         check_own_params(self, takes=self._takes_params)
@@ -354,6 +361,15 @@ class Bitrix24ListOperator(Bitrix24BaseOperator):
         check_filter(params, self.as_written("method_params"), "method_params", method)
         check_lost_values(params, self.as_written("method_params"), "method_params", method)
         limit = None if self.limit is None else positive_id(self.limit, "limit")
+        if folder is not None:
+            # Only this run needs them.
+            from airflow_provider_bitrix24.exports.load import load_rows
+            from airflow_provider_bitrix24.exports.raw_lines import RawLines
+            from airflow_provider_bitrix24.exports.sources import raw_source_of
+
+            source = raw_source_of(method, params)
+            self.after_wait = "" if source.is_resumable else LIST_STARTS_OVER
+            return load_rows(client, context, folder, source, RawLines(), limit, self.count)
         rows = client.list(method.name, params, limit=limit, version=version)
         if path is None:
             kept = small_list(rows, self.method)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -21,11 +20,10 @@ from airflow_provider_bitrix24.execution.arguments import (
     required,
 )
 from airflow_provider_bitrix24.execution.base_operator import LIST_STARTS_OVER, Bitrix24BaseOperator
-from airflow_provider_bitrix24.execution.checkpoint import checkpoint, digest_of
 from airflow_provider_bitrix24.execution.commands import check_is_read, parameters_of
 from airflow_provider_bitrix24.execution.literals import Check, is_literal
-from airflow_provider_bitrix24.execution.rendered import check_filter, check_lost_values, check_parts
-from airflow_provider_bitrix24.execution.storage import check_folder, folder_path
+from airflow_provider_bitrix24.execution.rendered import check_filter, check_lost_values
+from airflow_provider_bitrix24.execution.storage import check_folder
 from airflow_provider_bitrix24.hooks.airflow_outcome import airflow_outcome
 
 if TYPE_CHECKING:
@@ -150,36 +148,28 @@ class Bitrix24ToObjectStorageOperator(Bitrix24BaseOperator):
                 "files need the package pyarrow", next_step="pip install 'airflow-provider-bitrix24[parquet]'"
             )
         # Only the run needs them: pyarrow takes a second.
-        from airflow_provider_bitrix24.exports.load import Load, check_misfits
+        from airflow_provider_bitrix24.exports.formats import TypedFiles
+        from airflow_provider_bitrix24.exports.load import Load, load_name
         from airflow_provider_bitrix24.exports.load_folder import LoadFolder
+        from airflow_provider_bitrix24.exports.typed_batches import TypedBatches
         from airflow_provider_bitrix24.exports.watermarks import Watermarks
 
-        check_parts(self.as_written("destination"), self.destination, "destination")
-        root = folder_path(self.destination, "destination")
+        root = self.folder_to_write("destination")
         source = self._source(client)
         marks = Watermarks(root, source.key)
         plan = self._plan(client, context, source, marks.get())
+        files = TypedFiles(self.file_format, TypedBatches(source.table.fields, takes_unknown=not source.selects))
         if self.is_dry_run:
-            return {**Load(source, plan["window"], self.file_format).estimate(client), "window": plan["window"]}
-        folder = LoadFolder(root / f"load={self._name(context, source)}")
+            return {**Load(source, plan["window"], files).estimate(client), "window": plan["window"]}
+        if not source.is_resumable:
+            self.after_wait = LIST_STARTS_OVER
+        folder = LoadFolder(root / f"load={load_name(context, source, self.file_format)}")
         plan = folder.begin(plan)
-        load = Load(source, plan["window"], self.file_format)
-        if folder.is_published:
-            self.log.info("An earlier try has published %s", folder.path)
-        else:
-            if not source.is_resumable:
-                self.after_wait = LIST_STARTS_OVER
-            parts = load.run(client, folder, self._count)
-            check_misfits(parts, self.max_bad_share)
-            folder.publish(load.manifest(parts, plan))
+        loaded = Load(source, plan["window"], files).complete(client, folder, plan, self.count, self.max_bad_share)
         if plan["watermark"] is not None:
             marks.move(plan["watermark"], folder.path.name)
         manifest = folder.manifest()
-        kept = ("rows", "bytes", "window", "watermark", "bad", "rounded")
-        return {"path": str(folder.path), **{name: manifest[name] for name in kept}, "parts": len(manifest["parts"])}
-
-    def _count(self, rows: int) -> None:
-        self.done = rows
+        return {**loaded, **{name: manifest[name] for name in ("window", "watermark", "bad", "rounded")}}
 
     def _source(self, client: Client) -> Source:
         # Only the run needs it.
@@ -214,20 +204,3 @@ class Bitrix24ToObjectStorageOperator(Bitrix24BaseOperator):
             return {"window": bounded(source.filter, field, {">=": start, "<": end}), "watermark": None}
         bounds = {} if watermark is None else {">=": since(watermark, self.overlap_seconds)}
         return {"window": bounded(source.filter, field, bounds), "watermark": portal_time(client)}
-
-    def _name(self, context: Any, source: Source) -> str:
-        """
-        The name of this task's load, the same for each try of a series: ``scheduled__2026-01-31T03_00_00_00_00-9f…``.
-
-        Clearing the task begins another one, and so do other arguments. Where nothing can go on behind the last part,
-        each try has its own, and so has each beginning after a wait.
-        """
-        ti = context["ti"]
-        series = [int(getattr(ti, "max_tries", None) or 0)]
-        if not source.is_resumable:
-            memory = checkpoint(context)
-            began = int(memory.get("began") or 0) + 1
-            memory.put("began", began)
-            series += [ti.try_number, began]
-        made_of = (ti.dag_id, ti.task_id, ti.map_index, ti.run_id, series, source.key, source.params, self.file_format)
-        return f"{re.sub(r'[^A-Za-z0-9_-]', '_', ti.run_id)[:80]}-{digest_of(*made_of)}"

@@ -172,7 +172,7 @@ def test_a_list_that_is_too_large_for_xcom_goes_to_a_file(connection, tmp_path, 
         ({"select": ["titel"]}, "select names 'titel'"),
         ({"select": [7]}, "select has a member that is not a name"),
         ({"limit": 0}, "limit must be a whole number above 0"),
-        ({"destination": "s3://bucket/"}, "destination does not name a file"),
+        ({"destination": "s3://bucket/"}, "destination does not name a folder"),
     ],
 )
 def test_what_a_list_cannot_mean_is_reported_before_it_is_asked_for(arguments, message, portal, connection):

@@ -347,7 +347,7 @@ def test_a_list_that_breaks_off_leaves_no_file_and_a_retry_writes_it_whole(tmp_p
     assert [file.name for file in tmp_path.iterdir()] == ["deals.jsonl"]
 
 
-@pytest.mark.parametrize("destination", ["", "file:///data/", "nosuchscheme://x/y.jsonl"])
+@pytest.mark.parametrize("destination", ["", "file:///", "nosuchscheme://x/y.jsonl"])
 def test_a_destination_that_is_not_a_file_is_refused_before_anything_is_sent(destination, portal, connection):
     assert "destination" in failure_of(Bitrix24ListOperator, method="crm.deal.list", destination=destination)
     assert portal.requests == 0

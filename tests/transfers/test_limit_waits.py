@@ -14,7 +14,7 @@ from airflow_provider_bitrix24.exceptions import OperationTimeLimit
 from airflow_provider_bitrix24.execution.limit_waits import MOST_IDLE_DEFERRALS
 from airflow_provider_bitrix24.sandbox import Sandbox
 from airflow_provider_bitrix24.transfers.to_object_storage import Bitrix24ToObjectStorageOperator
-from tests.accelerated import accelerate_trigger, accelerated
+from tests.accelerated import Blocks, accelerate_trigger, accelerated
 from tests.execution.waits import TaskDeferred, deferred, resumed
 from tests.operators.context import StateStore, context
 from tests.rest.clients import Naps, client_of
@@ -36,32 +36,6 @@ def portal(large):
     large.clear_faults()
     large.reset_calls()
     return large
-
-
-class Blocks(Naps):
-    """
-    A clock on which a blocked method is free after a wait, until it is blocked again.
-
-    :param after: calls of the method before each block.
-    """
-
-    def __init__(self, portal: Sandbox, method: str, *after: int) -> None:
-        super().__init__(portal)
-        self._portal_of_blocks, self._method, self._after = portal, method, list(after)
-        self._fault: Any = None
-        self._block()
-
-    def _block(self) -> None:
-        self._portal_of_blocks.clear_faults()
-        self._fault = None
-        if self._after:
-            after = self._after.pop(0)
-            self._fault = self._portal_of_blocks.fault("operation_time_limit", self._method, after=after, times=None)
-
-    def __call__(self, seconds: float) -> None:
-        super().__call__(seconds)
-        if seconds > 30 and self._fault is not None and self._fault.hits:
-            self._block()
 
 
 def make(naps: Naps, folder: Path, **arguments: Any) -> Any:
