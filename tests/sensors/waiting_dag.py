@@ -21,7 +21,7 @@ with DAG("waiting", schedule="@once", start_date=datetime(2026, 1, 1), catchup=F
     for name in PAYMENTS:
         Bitrix24PaymentSensor(
             task_id=name,
-            payment_id=IDS.get(name),
+            payment_id=IDS.get(name, 1),
             bitrix24_conn_id=CONNECTIONS.get(name, "bitrix24_default"),
             deferrable=True,
             poke_interval=2,
@@ -32,7 +32,7 @@ with DAG("waiting", schedule="@once", start_date=datetime(2026, 1, 1), catchup=F
     Bitrix24ItemSensor(
         task_id="won",
         entity_type_id="deal",
-        item_id=IDS.get("won"),
+        item_id=IDS.get("won", 1),
         condition={"result_path": "STAGE_ID", "operator": "=", "value": "WON"},
         deferrable=True,
         poke_interval=2,
