@@ -334,7 +334,8 @@ def waiting(bench: Bench) -> Table:
 
 
 CASES: dict[str, Callable[[Bench], Table]] = {
-    case.__name__: case for case in (calls, rows, limited, delete, distant, bulk_write, files, imports, sandbox)
+    case.__name__: case
+    for case in (calls, rows, limited, delete, distant, bulk_write, files, waiting, imports, sandbox)
 }
 
 

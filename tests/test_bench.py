@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from bench import cases
 from bench.cases import Table
 from bench.portal import Portal, least_seconds
 from bench.report import section
@@ -24,6 +25,13 @@ def bench() -> Iterator[Bench]:
 def portal() -> Iterator[Portal]:
     with Portal(deals=120, seed=1) as running:
         yield running
+
+
+def test_every_case_is_part_of_a_whole_bench() -> None:
+    made = {
+        name for name, value in vars(cases).items() if getattr(value, "__annotations__", {}).get("return") == "Table"
+    }
+    assert made == set(cases.CASES)
 
 
 @pytest.mark.parametrize("subject", ["bare", "ours"])
