@@ -304,11 +304,14 @@ class Bitrix24BaseOperator(Bitrix24ConnectedOperator):
         while True:
             try:
                 return self._run_once(context)
-            except Bitrix24Error as error:
-                if not self.waits_for(error):
-                    waits.tell_why_not(error, self.done)
+            except Exception as error:
+                failure = waits.failure(error)
+                if not isinstance(failure, Bitrix24Error):
                     raise
-                limit = error
+                if not self.waits_for(failure):
+                    waits.tell_why_not(failure, self.done)
+                    raise failure from (None if isinstance(error, Bitrix24Error) else error)
+                limit = failure
             until = waits.begin(limit, self.done, self.after_wait)
             if waits.defers:
                 self._defer(context, waits, until, limit)

@@ -28,6 +28,9 @@ PATIENCE_SECONDS = 600
 MOST_IDLE_DEFERRALS = 12
 #: How late the triggerer may be: a deferral that it does not end in time fails.
 GRACE_SECONDS = 600.0
+#: A task is deferred only if its ``execution_timeout`` leaves so much after the wait. Half of it is for Airflow to run
+#: it once more, so that it says that no triggerer was there: Airflow 2 ends one that comes too late without a message.
+_LEFT_AFTER_SECONDS = 60.0
 #: Tasks that wait for one limit go on one after another within this many seconds.
 _SPREAD_SECONDS = 5.0
 #: Where a deferred task leaves in XCom what it waits for: of a deferral that fails nothing else is left.
@@ -54,15 +57,17 @@ class WaitsSoFar:
     :param slept: seconds asleep since something was done.
     :param idle: deferrals since something was done.
     :param done: how many rows, or commands, were done at the last of them.
+    :param may_retry: whether another try does no harm, or knows what was done before them.
     """
 
     began: float
     slept: float = 0.0
     idle: int = 0
     done: int = 0
+    may_retry: bool = True
 
 
-_KINDS = {"began": float, "slept": float, "idle": int, "done": int}
+_KINDS = {"began": float, "slept": float, "idle": int, "done": int, "may_retry": bool}
 
 
 class LimitWaits:
@@ -115,6 +120,26 @@ class LimitWaits:
     def defers(self) -> bool:
         return self._way == "defer"
 
+    def failure(self, error: Exception) -> Exception:
+        """
+        What a failure means after the waits before it: their work is known to this try, and maybe to no other.
+
+        The work begins again after a wait, and may fail before it has come to what it remembers.
+        """
+        so_far = self.so_far
+        if so_far.may_retry and not so_far.done:
+            return error
+        before = f"{so_far.done} rows, or commands, were done before the task waited for a limit"
+        if so_far.may_retry:
+            return error.but(advice=before) if isinstance(error, Bitrix24Error) and error.retryable else error
+        forgotten = (
+            f"{before if so_far.done else 'something was done before the task waited for a limit'}, and another "
+        )
+        forgotten += "try would do it twice: look at the portal, and run what is left by itself"
+        if isinstance(error, Bitrix24Error):
+            return error.but(retryable=False, advice=forgotten) if error.retryable else error
+        return Bitrix24Error(f"{type(error).__name__}: {error}", retryable=False, next_step=forgotten)
+
     def may(self, error: Bitrix24Error, done: int) -> bool:
         """
         Whether the task waits for what has refused it, and goes on.
@@ -135,6 +160,11 @@ class LimitWaits:
         if left is not None and seconds >= left:
             return f"the limit lasts {seconds:.0f} s, and execution_timeout leaves {max(left, 0):.0f} s"
         if self.defers:
+            if left is not None and seconds + _SPREAD_SECONDS + _LEFT_AFTER_SECONDS > left:
+                return (
+                    f"the limit lasts {seconds:.0f} s, and a task that is deferred needs a minute more than the "
+                    f"{left:.0f} s that execution_timeout leaves"
+                )
             if self.so_far.idle >= MOST_IDLE_DEFERRALS and done <= self.so_far.done:
                 return f"it was deferred {self.so_far.idle} times in a row, and nothing could be done in between"
             # Work that does no harm when it is done again starts over.
@@ -165,6 +195,7 @@ class LimitWaits:
         seconds = seconds_to_limit_end(error, now) or 0.0
         until = now + seconds + random.uniform(0.0, _SPREAD_SECONDS)  # noqa: S311 - spreads waits, guards nothing
         is_idle = done <= self.so_far.done
+        self.so_far = replace(self.so_far, may_retry=self.so_far.may_retry and error.retryable)
         if self.defers:
             self.so_far = replace(self.so_far, idle=self.so_far.idle + 1 if is_idle else 1, done=done)
             how = "deferred, without a worker"
@@ -186,9 +217,8 @@ class LimitWaits:
 
     def timeout_seconds(self, until: float) -> float:
         """How long a deferral may take in all, before Airflow fails it."""
-        left = self._seconds_left()
-        seconds = max(until - self._clock(), 0.0) + GRACE_SECONDS
-        return seconds if left is None else max(min(seconds, left), 1.0)
+        left, seconds = self._seconds_left(), max(until - self._clock(), 0.0)
+        return seconds + (GRACE_SECONDS if left is None else min(GRACE_SECONDS, max((left - seconds) / 2, 0.0)))
 
 
 def not_resumed(note: Any, *, trace: Any = None) -> Bitrix24Error:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import time
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -60,6 +61,8 @@ class Bitrix24BaseSensor(BaseSensorOperator, Bitrix24ConnectedOperator):
         self._watch: Watch | None = None
         #: When this run of the task began to wait, on the clock of this process and in Unix seconds.
         self._began: tuple[float, float] | None = None
+        #: Looks in a row that failed before the sensor was deferred.
+        self._failures = 0
         #: How a worker waits after a look that failed.
         self._sleep: Callable[[float], object] = time.sleep
 
@@ -108,7 +111,7 @@ class Bitrix24BaseSensor(BaseSensorOperator, Bitrix24ConnectedOperator):
         return seen
 
     def run(self, client: Client, context: Any) -> PokeReturnValue:
-        failures = 0
+        failures = self._failures
         while True:
             try:
                 verdict = self._look(client)
@@ -118,7 +121,8 @@ class Bitrix24BaseSensor(BaseSensorOperator, Bitrix24ConnectedOperator):
                 if passes and self.deferrable and self._watch is not None:
                     log.warning("The first look failed: %s", error)
                     self._defer(self._watch)
-                if not passes or failures > self.tolerated_failures:
+                endless = self.deferrable and self.silent_fail
+                if not passes or (failures > self.tolerated_failures and not endless):
                     raise
                 self._wait_after(error, failures)
                 if self._is_late():
@@ -126,8 +130,8 @@ class Bitrix24BaseSensor(BaseSensorOperator, Bitrix24ConnectedOperator):
                 continue
             if verdict.met:
                 log.info("What was waited for has come true.")
-            elif self.deferrable and self._watch is not None:
-                self._defer(self._watch)
+            elif self.deferrable:
+                self._defer(self._watch) if self._watch is not None else self._defer_look(self.poke_interval, failures)
             return PokeReturnValue(verdict.met, verdict.seen if verdict.met else None)
 
     def _look(self, client: Client) -> Verdict:
@@ -159,6 +163,8 @@ class Bitrix24BaseSensor(BaseSensorOperator, Bitrix24ConnectedOperator):
             seconds,
             error,
         )
+        if self.deferrable:
+            self._defer_look(seconds, failures)
         self._sleep(seconds)
 
     def _is_late(self) -> bool:
@@ -181,9 +187,37 @@ class Bitrix24BaseSensor(BaseSensorOperator, Bitrix24ConnectedOperator):
             max_wait=None if self.max_wait is None else self.max_wait.total_seconds(),
             tolerated_failures=None if self.silent_fail else self.tolerated_failures,
         )
-        left = max(began + self.timeout - now, 0.0)
-        self.defer(trigger=trigger, method_name="resume", timeout=timedelta(seconds=left + GRACE_SECONDS))
+        self.defer(trigger=trigger, method_name="resume", timeout=self._deferral_timeout(began, now))
         raise AssertionError("a task goes on after it was deferred")
+
+    def _deferral_timeout(self, began: float, now: float) -> timedelta:
+        return timedelta(seconds=max(began + self.timeout - now, 0.0) + GRACE_SECONDS)
+
+    def _defer_look(self, seconds: float, failures: int) -> NoReturn:
+        """Look for the first time after some seconds: what the triggerer would ask is not known yet."""
+        # Airflow imports it with its triggerer.
+        from airflow_provider_bitrix24.triggers.wait import Bitrix24WaitTrigger
+
+        now = time.time()
+        began = now if self._began is None else self._began[1]
+        state = {"began": began, "failures": failures}
+        timeout = self._deferral_timeout(began, now)
+        self.defer(trigger=Bitrix24WaitTrigger(now + seconds, state), method_name="look_again", timeout=timeout)
+        raise AssertionError("a task goes on after it was deferred")
+
+    def look_again(self, context: Any, event: Any = None, **_: Any) -> Any:
+        """Look, after a deferral before the first look; what was seen goes to XCom."""
+        now = time.time()
+        try:
+            began, self._failures = float(event["state"]["began"]), int(event["state"]["failures"])
+        except (KeyError, TypeError, ValueError):
+            return self.resume(context, event)
+        self._began = time.monotonic() - (now - began), began
+        if self._is_late():
+            return self.resume(context, {"status": "timeout", "seen": None})
+        with self._ends_as_in_a_worker():
+            # It has come true, or the task is deferred again.
+            return self.poke(context).xcom_value
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Any) -> Any:
         """Turn Airflow's own timeout of a deferral into the end of the waiting, as in a worker."""
@@ -199,10 +233,15 @@ class Bitrix24BaseSensor(BaseSensorOperator, Bitrix24ConnectedOperator):
 
         :param event: see :mod:`airflow_provider_bitrix24.triggers.outcome`.
         """
+        with self._ends_as_in_a_worker(), airflow_outcome(), self._log_of_failure():
+            self._check_given()
+            return self._end(event)
+
+    @contextmanager
+    def _ends_as_in_a_worker(self) -> Iterator[None]:
+        """Skip where the author asked for it, as :class:`BaseSensorOperator` does with what a look raises."""
         try:
-            with airflow_outcome(), self._log_of_failure():
-                self._check_given()
-                return self._end(event)
+            yield
         except AirflowSensorTimeout as error:
             if self.soft_fail:
                 raise AirflowSkipException(str(error)) from error

@@ -107,6 +107,44 @@ def test_a_limit_lasts_five_minutes(portal, wait):
     assert (end, seen["paid"]) == ("success", "Y")
 
 
+@pytest.mark.parametrize("fault", ["operation_time_limit", "error"])
+def test_nothing_can_be_asked_before_a_limit_or_an_outage_ends(fault, portal, wait, monkeypatch):
+    (deal,) = portal.add_deals(1, stageId="WON")
+    # What the sensor asks for depends on the fields of the kind.
+    portal.fault(fault, "crm.item.fields", times=None)
+    at = {250: portal.clear_faults}
+    end, seen = wait(Bitrix24ItemSensor, entity_type_id="deal", item_id=deal, condition=WON, at=at)
+    assert (end, seen["stageId"]) == ("success", "WON")
+    waiting = getattr(wait, "__self__", wait)
+    if waiting is not wait:
+        # No worker slept.
+        assert set(waiting.deferrals) == {"look_again"}
+        assert waiting.slept == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ({"timeout": 250}, "timeout"),
+        ({"timeout": 250, "soft_fail": True}, "skipped"),
+        ({"silent_fail": True}, "timeout"),
+        ({"tolerated_failures": 2}, "retried"),
+        ({"tolerated_failures": 2, "never_fail": True}, "skipped"),
+    ],
+)
+def test_nothing_can_ever_be_asked(arguments, expected, portal, wait):
+    portal.fault("error", "crm.item.fields", times=None)
+    arguments = {"entity_type_id": "deal", "item_id": 1, "condition": WON, "timeout": 400, **arguments}
+    assert wait(Bitrix24ItemSensor, **arguments)[0] == expected
+
+
+@pytest.mark.parametrize("event", [None, {}, {"state": {}}, {"state": {"began": "x", "failures": 0}}])
+def test_a_look_again_with_another_event_is_not_believed(event):
+    task = Bitrix24ItemSensor(task_id="waits", entity_type_id=2, item_id=7, deferrable=True)
+    with pytest.raises(Bitrix24Error, match="the trigger's event"):
+        task.resume_execution("look_again", {"event": event}, context())
+
+
 def test_a_right_is_lost(portal, connect, wait):
     connect(portal.clerk)
     lost = {100: lambda: portal.clerk.rights.discard("read")}

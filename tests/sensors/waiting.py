@@ -66,6 +66,8 @@ class Waiting:
     def __init__(self, portal: Any, monkeypatch: Any) -> None:
         self.portal, self._monkeypatch = portal, monkeypatch
         self.slept: list[float] = []
+        #: What each deferral went on with.
+        self.deferrals: list[str] = []
 
     def __call__(
         self,
@@ -89,15 +91,20 @@ class Waiting:
         clock = Accelerated(self.portal, at)
         self._keep_time_by(PassingTime(self.portal))
         arguments = {"timeout": 600, "deferrable": True, **arguments}
-        try:
-            return _end(lambda: _made(sensor, arguments).execute(context()))
-        except TaskDeferred as error:
-            deferral = error
-        # What dag.test() would lose.
-        assert deferral.kwargs is None
-        (event,) = run(clock, self._monkeypatch, deferral.trigger)
-        resumed = sensor(task_id="waits", **arguments)
-        return _end(lambda: resumed.resume_execution(deferral.method_name, {"event": event}, context()))
+        work = lambda: _made(sensor, arguments).execute(context())  # noqa: E731
+        while True:
+            try:
+                return _end(work)
+            except TaskDeferred as error:
+                deferral = error
+            # What dag.test() would lose.
+            assert deferral.kwargs is None
+            self.deferrals.append(deferral.method_name)
+            (event,) = run(clock, self._monkeypatch, deferral.trigger)
+            resumed = _made(sensor, arguments)
+            work = lambda resumed=resumed, name=deferral.method_name, event=event: resumed.resume_execution(  # noqa: E731
+                name, {"event": event}, context()
+            )
 
     def _keep_time_by(self, passing: PassingTime) -> None:
         clock = SimpleNamespace(sleep=passing.sleep, monotonic=passing.monotonic, time=passing.time)

@@ -10,6 +10,7 @@ from typing import Any
 from airflow_provider_bitrix24.triggers import poller
 from airflow_provider_bitrix24.triggers.poller import Clock
 from airflow_provider_bitrix24.triggers.sensor import Bitrix24SensorTrigger
+from airflow_provider_bitrix24.triggers.wait import Bitrix24WaitTrigger
 from tests.rest.clients import Naps
 
 
@@ -41,23 +42,26 @@ class Accelerated(Clock):
         await asyncio.sleep(0)
 
 
-def travelled(trigger: Bitrix24SensorTrigger) -> Bitrix24SensorTrigger:
+def travelled(trigger: Any) -> Any:
     """The trigger as the triggerer makes it of what was stored."""
     path, arguments = trigger.serialize()
-    assert path == f"{Bitrix24SensorTrigger.__module__}.{Bitrix24SensorTrigger.__qualname__}"
-    return Bitrix24SensorTrigger(**json.loads(json.dumps(arguments)))
+    (kind,) = [kind for kind in (Bitrix24SensorTrigger, Bitrix24WaitTrigger) if path.endswith(f".{kind.__qualname__}")]
+    assert path == f"{kind.__module__}.{kind.__qualname__}"
+    return kind(**json.loads(json.dumps(arguments)))
 
 
-async def first_event(trigger: Bitrix24SensorTrigger) -> Any:
+async def first_event(trigger: Any) -> Any:
     """The payload of its event, as it comes back to the task."""
     events = [event async for event in trigger.run()]
     assert len(events) == 1
     return json.loads(json.dumps(events[0].payload))
 
 
-def run(clock: Clock, monkeypatch: Any, *triggers: Bitrix24SensorTrigger) -> list[Any]:
+def run(clock: Clock, monkeypatch: Any, *triggers: Any) -> list[Any]:
     """The events of triggers that run together; what they leave behind is an error."""
     monkeypatch.setattr(poller, "CLOCK", clock)
+    for name in ("now", "sleep"):
+        monkeypatch.setattr(Bitrix24WaitTrigger, name, staticmethod(getattr(clock, name)))
 
     async def main() -> list[Any]:
         before = asyncio.all_tasks()
