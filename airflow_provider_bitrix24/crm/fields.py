@@ -66,13 +66,14 @@ class FieldValues:
         return FieldValues(self.fields, multifields.missing_in(item, self.entries))
 
     @property
-    def clears_lists(self) -> bool:
+    def cleared(self) -> FieldValues:
         """
-        Whether a multiple field is sent an empty list, which some portals answer with success and ignore.
+        What is sent empty: a portal may answer with success, and keep the value or put another in its place.
 
-        Source: an issue of the documentation, bitrix-tools/b24-rest-docs#269, on lists (enumerations).
+        Sources: an issue of the documentation, bitrix-tools/b24-rest-docs#269, on lists (enumerations); an item is
+        never without a stage, nor without somebody who is responsible for it.
         """
-        return any(value == [] for value in self.fields.values())
+        return FieldValues({name: value for name, value in self.fields.items() if value in ("", [])}, [])
 
     @property
     def adds_entries(self) -> bool:

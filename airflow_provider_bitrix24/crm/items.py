@@ -95,22 +95,42 @@ def check_taken(client: Client, fields: ItemFields, item_id: int, sent: FieldVal
     :raises Bitrix24Error: the portal dropped fields; not retryable, since it would drop them again.
     """
     item = item_in(client.call(GET, item_params(fields.entity_type_id, item_id)), GET)
-    check_item(fields, item, sent, item_id)
-
-
-def check_item(fields: ItemFields, item: dict[str, Any], sent: FieldValues, item_id: int | str | None) -> None:
-    """
-    The same of an item that was read back already.
-
-    :raises Bitrix24Error: see :func:`check_taken`.
-    """
+    check_cleared(fields, item, sent.cleared, item_id)
     if missing := fields.not_taken(sent, item):
-        hint = "check the values: an enumeration's, a stage's or a currency's value must exist in the portal"
-        if all(sent.fields.get(name) == [] for name in missing):
-            hint = "some portals do not clear a multiple field by crm.item.update: use e.g. crm.deal.update for it"
         raise Bitrix24Error(
             f"{fields.kind} {item_id} was written, but the portal silently dropped {', '.join(missing)}",
             method=GET,
             ran="yes",
-            next_step=hint,
+            next_step="check the values: an enumeration's, a stage's or a currency's value must exist in the portal",
         )
+
+
+def check_cleared(fields: ItemFields, item: dict[str, Any], cleared: FieldValues, item_id: int | str | None) -> None:
+    """
+    Whether an item that was read back is without what was to be cleared.
+
+    :raises Bitrix24Error: it is not; not retryable, since the portal would answer the same.
+    """
+    if not (kept := fields.not_taken(cleared, item)):
+        return
+    error = not_cleared(f"{fields.kind} {item_id}", kept)
+    if lists := [name for name in kept if cleared.fields[name] == []]:
+        hint = "some portals do not clear a multiple field by crm.item.update: use e.g. crm.deal.update for it"
+        error = error.but(next_step=hint) if lists == kept else error.but(advice=hint)
+    raise error
+
+
+def not_cleared(what: str, kept: list[str], method: str = GET) -> Bitrix24Error:
+    """
+    The error of an update that has cleared less than was said.
+
+    :param kept: names of the fields that have a value.
+    :param method: what has read them.
+    """
+    return Bitrix24Error(
+        f"{what} was written, but not cleared: {', '.join(kept)}",
+        method=method,
+        ran="yes",
+        next_step="a portal keeps what every object has, such as who is responsible, or puts its default there: write "
+        "a value, or leave the field out",
+    )

@@ -257,9 +257,9 @@ class Bitrix24UpdateItemOperator(Bitrix24BaseOperator):
     :param entity_type_id: ``"deal"``, ``"lead"``, ``"contact"``, ``"company"``, ``"quote"``, ``"invoice"``, or a
         number, e.g. of a smart process; templated.
     :param item_id: the item's id; templated.
-    :param fields: see :class:`Bitrix24AddItemOperator`; None, ``""`` and ``[]`` clear a field; templated. Some portals
-        do not clear a multiple field, at least one of type list (enumeration): where one is to be cleared, the item is
-        read back, and the task fails if the values are still there.
+    :param fields: see :class:`Bitrix24AddItemOperator`; None, ``""`` and ``[]`` clear a field; templated. A portal
+        keeps some fields, such as who is responsible: where one is to be cleared, the item is read back, and the task
+        fails if it still has a value.
     :param read_back: see :class:`Bitrix24AddItemOperator`.
     :raises AirflowFailException: no right, no such item, or fields that the portal would refuse or drop.
     :raises Bitrix24Error: a limit, the network, a fault of the portal: the task's ``retries`` apply.
@@ -299,8 +299,8 @@ class Bitrix24UpdateItemOperator(Bitrix24BaseOperator):
         except NotFound as error:
             raise error.but(advice=FIND_ITEM_ID) from None
         self.log.info("%s: %s %d changed", UPDATE, fields.kind, params["id"])
-        if self.read_back or sent.clears_lists:
-            check_taken(client, fields, params["id"], sent)
+        if self.read_back or sent.cleared.fields:
+            check_taken(client, fields, params["id"], sent if self.read_back else sent.cleared)
         return True
 
 

@@ -35,8 +35,8 @@ class Bitrix24UpsertItemOperator(Bitrix24BaseOperator):
         or several, ``["originatorId", "originId"]``. Its text is compared exactly, although the portal takes ``a1`` and
         ``A1`` for the same. Templated.
     :param fields: see :class:`Bitrix24AddItemOperator`, the key among them; templated. An update leaves out what can
-        only be set when an item is added, and phones and e-mails that are there already. Where an update is to clear a
-        multiple field, the item is read back, as by :class:`Bitrix24UpdateItemOperator`.
+        only be set when an item is added, and phones and e-mails that are there already. Where an update is to clear
+        a field, the item is read back, as by :class:`Bitrix24UpdateItemOperator`.
     :param read_back: read the item afterwards, and fail without retry, naming them, if fields were not taken.
     :raises AirflowFailException: no right, fields that the portal would refuse or drop, more than one item with this
         key, or a lost answer.
@@ -82,8 +82,8 @@ class Bitrix24UpsertItemOperator(Bitrix24BaseOperator):
         item_id, created = int(outcome.id or 0), outcome.outcome == "created"
         self.log.info("%s %d %s", fields.kind, item_id, outcome.outcome)
         sent = writer.for_add(values) if created else writer.for_update(values)
-        if self.read_back or (not created and sent.clears_lists):
-            check_taken(client, fields, item_id, sent)
+        if self.read_back or (not created and sent.cleared.fields):
+            check_taken(client, fields, item_id, sent if self.read_back else sent.cleared)
         return {"id": item_id, "created": created}
 
 

@@ -15,7 +15,7 @@ from airflow_provider_bitrix24.execution.arguments import positive_id
 from airflow_provider_bitrix24.rest.encoding import plain
 from airflow_provider_bitrix24.rest.message_parts import preview
 from airflow_provider_bitrix24.rest.structured_parameters import check_structures
-from airflow_provider_bitrix24.rows import cleared_lists
+from airflow_provider_bitrix24.rows import cleared_fields
 from airflow_provider_bitrix24.rows.cells import CellRules, is_blank
 from airflow_provider_bitrix24.rows.outcomes import UNCHANGED, Outcome
 from airflow_provider_bitrix24.rows.prepared_rows import PreparedRow, RowContent
@@ -149,6 +149,14 @@ class CallWriter:
         return [outcomes[row.number] for row in rows]
 
     def _written(self, rows: Sequence[PreparedRow]) -> Iterable[Outcome]:
+        called = zip(rows, self._called(rows), strict=True)
+        return self._checked({row.number: outcome for row, outcome in called}, rows).values()
+
+    def _checked(self, outcomes: Mapping[int, Outcome], rows: Sequence[PreparedRow]) -> Mapping[int, Outcome]:
+        """Outcomes in view of what was to be cleared."""
+        return cleared_fields.checked_calls(self._client, self.method, outcomes, rows)
+
+    def _called(self, rows: Sequence[PreparedRow]) -> Iterable[Outcome]:
         done = self._client.batch({row.number: (self.method, row.values) for row in rows})
         for row in rows:
             if (error := done.errors.get(row.number)) is not None:
@@ -193,10 +201,9 @@ class ItemWriter(CallWriter):
     def name(self, row: Mapping[str, Any]) -> RowName:
         return RowName(id=as_named(row.get("id")) if self._updates and not is_blank(row.get("id")) else None)
 
-    def _written(self, rows: Sequence[PreparedRow]) -> Iterable[Outcome]:
-        outcomes = {row.number: outcome for row, outcome in zip(rows, super()._written(rows), strict=True)}
+    def _checked(self, outcomes: Mapping[int, Outcome], rows: Sequence[PreparedRow]) -> Mapping[int, Outcome]:
         sent = {row.number: row.values["fields"] for row in rows} if self._updates else {}
-        return cleared_lists.checked(self._client, self._fields, outcomes, sent).values()
+        return cleared_fields.checked(self._client, self._fields, outcomes, sent)
 
     def _values(self, row: Mapping[str, Any]) -> RowValues:
         params: dict[str, Any] = {"entityTypeId": self._fields.entity_type_id}

@@ -10,7 +10,7 @@ from airflow_provider_bitrix24.crm.fields import FieldValues, ItemFields
 from airflow_provider_bitrix24.crm.items import ADD, LIST, UPDATE, added_id
 from airflow_provider_bitrix24.exceptions import Bitrix24Error
 from airflow_provider_bitrix24.rest.encoding import plain
-from airflow_provider_bitrix24.rows import cleared_lists
+from airflow_provider_bitrix24.rows import cleared_fields
 from airflow_provider_bitrix24.rows.cells import CellRules
 from airflow_provider_bitrix24.rows.keys import ItemKey, Key, folded, number_as_text, other_spelling
 from airflow_provider_bitrix24.rows.outcomes import UNCHANGED, Outcome
@@ -123,7 +123,7 @@ class UpsertWriter:
         outcomes = {row.number: outcome for row, outcome in zip(rows, self.upserted(rows), strict=True)}
         updated = [row for row in rows if outcomes[row.number].outcome == "updated"]
         sent = {row.number: self.for_update(row.values.values).fields for row in updated}
-        return cleared_lists.checked(self._client, self._fields, outcomes, sent).values()
+        return cleared_fields.checked(self._client, self._fields, outcomes, sent).values()
 
     def upserted(self, rows: Sequence[PreparedRow]) -> Iterable[Outcome]:
         """The same as :meth:`send`, without a look at what was cleared."""

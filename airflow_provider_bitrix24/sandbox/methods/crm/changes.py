@@ -79,7 +79,7 @@ def update(
     if multi_fields and kind.multi_fields:
         portal.store.next_multi_field_id = written_multi_fields(row, multi_fields, portal.store.next_multi_field_id)
     changed_funnel = "categoryId" in kind.by_key and _category_id(portal, kind, row) != old_category_id
-    if changed_funnel and "stageId" not in new:
+    if (changed_funnel and "stageId" not in new) or ("stageId" in new and not new["stageId"]):
         row["stageId"] = first_stage(portal.store, entity_type_id, _category_id(portal, kind, row))
     if "stageId" in kind.by_key and (changed_funnel or _stage_of(portal, entity_type_id, row) != old_stage):
         _move(portal, user, entity_type_id, row, old_stage, changed_funnel=changed_funnel)
