@@ -242,6 +242,17 @@ def is_repeated(context: Any) -> bool:
     return bool(ti.try_number > most - retries + 1)
 
 
+def quiet_seconds(operator: Any) -> float:
+    """
+    How long before a try of a task the one before it has ended, at least.
+
+    With a retry policy (Airflow 3.3), a failure may be tried again at once.
+    """
+    if getattr(operator, "retry_policy", None) is not None:
+        return 0.0
+    return float(operator.retry_delay.total_seconds())
+
+
 def checkpoint(context: Any, report: Any = None) -> Checkpoint:
     """
     The checkpoint of a running task.

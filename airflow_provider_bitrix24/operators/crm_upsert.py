@@ -9,6 +9,7 @@ from airflow_provider_bitrix24.crm.entity_types import entity_type_id
 from airflow_provider_bitrix24.crm.items import check_taken, fields_of
 from airflow_provider_bitrix24.execution.arguments import flag, names, some_fields
 from airflow_provider_bitrix24.execution.base_operator import Bitrix24BaseOperator
+from airflow_provider_bitrix24.execution.checkpoint import is_repeated, quiet_seconds
 from airflow_provider_bitrix24.execution.literals import Check
 from airflow_provider_bitrix24.execution.rendered import without_lost_values
 from airflow_provider_bitrix24.rows.base_operator import Bitrix24BaseRowsOperator, RowArguments
@@ -25,9 +26,10 @@ class Bitrix24UpsertItemOperator(Bitrix24BaseOperator):
     Returns ``{"id": 17, "created": true}``.
 
     The item is looked for first, so that a retry adds nothing twice; after a lost answer of the add it is looked for
-    again. Between looking and adding nobody holds a lock, since the portal has none: two tasks that upsert one key at
-    the same moment may both add it, and the next upsert fails and names both. Give such tasks a pool of one slot. An
-    item that the connection's user may not see is not found, and is added again.
+    again, by the next try too, which adds it only when the lost request has surely ended. Between looking and adding
+    nobody holds a lock, since the portal has none: two tasks that upsert one key at the same moment may both add it,
+    and the next upsert fails and names both. Give such tasks a pool of one slot. An item that the connection's user may
+    not see is not found, and is added again.
 
     :param entity_type_id: ``"deal"``, ``"lead"``, ``"contact"``, ``"company"``, ``"quote"``, ``"invoice"``, or a
         number, e.g. of a smart process; templated.
@@ -39,7 +41,7 @@ class Bitrix24UpsertItemOperator(Bitrix24BaseOperator):
         a field, the item is read back, as by :class:`Bitrix24UpdateItemOperator`.
     :param read_back: read the item afterwards, and fail without retry, naming them, if fields were not taken.
     :raises AirflowFailException: no right, fields that the portal would refuse or drop, more than one item with this
-        key, or a lost answer.
+        key.
     :raises Bitrix24Error: a limit, the network, a fault of the portal: the task's ``retries`` apply.
 
     Source: Bitrix24 REST docs, ``crm.item.list``, ``crm.item.add``, ``crm.item.update``.
@@ -74,7 +76,8 @@ class Bitrix24UpsertItemOperator(Bitrix24BaseOperator):
         type_id, key = entity_type_id(self.entity_type_id), names(self.key, "key")
         given = without_lost_values(self.as_written("fields"), some_fields(self.fields))
         fields = fields_of(client, type_id)
-        writer = UpsertWriter(client, fields, key)
+        remembers, quiet = not is_repeated(context), quiet_seconds(self)
+        writer = UpsertWriter(client, fields, key, remembers=remembers, quiet_seconds=quiet)
         values = writer.single(given)
         (outcome,) = writer.upserted([PreparedRow(0, "", writer.content(values))])
         if outcome.error is not None:
@@ -148,4 +151,6 @@ class Bitrix24UpsertItemsOperator(Bitrix24BaseRowsOperator):
         from airflow_provider_bitrix24.rows.upserts import UpsertWriter
 
         fields = fields_of(client, entity_type_id(self.entity_type_id))
-        return UpsertWriter(client, fields, names(self.key, "key"), self.item_template(), self.cell_rules())
+        key, template, rules = names(self.key, "key"), self.item_template(), self.cell_rules()
+        quiet = quiet_seconds(self)
+        return UpsertWriter(client, fields, key, template, rules, remembers=remembers, quiet_seconds=quiet)

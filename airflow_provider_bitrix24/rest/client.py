@@ -128,6 +128,10 @@ class Client:
         """Take the secrets out of a text of the portal."""
         return self._conversation.scrub(text)
 
+    def sleep(self, seconds: float) -> None:
+        """Sleep for this time, or until a moment after :meth:`stop`."""
+        self._conversation.sleep(seconds)
+
     def stop(self) -> None:
         """Send nothing from now on: every call raises. For a task that is being killed."""
         self._conversation.stop()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -22,8 +24,13 @@ from airflow_provider_bitrix24.rows.values import item_values
 if TYPE_CHECKING:
     from airflow_provider_bitrix24.rest.client import Client
 
+log = logging.getLogger(__name__)
+
 #: Rows looked up by one request and written by the next.
 STEP = 50
+#: So long after it was sent a request does nothing more: the cloud ends it after 60 s (REST docs, "Limits"). Where the
+#: connection's ``timeout`` is longer, since a portal takes longer, that counts.
+OVER_SECONDS = 75.0
 
 
 @dataclass(frozen=True)
@@ -45,6 +52,8 @@ class UpsertWriter:
     :param key: names of the fields that tell items apart.
     :param template: gives the item's fields.
     :param rules: what the author says of cells.
+    :param remembers: False where an earlier try may have sent adds and nothing remembers which.
+    :param quiet_seconds: so long before this try, at least, an earlier one has ended.
     :raises ConfigurationError: the key is not a field, or one that cannot tell items apart.
     """
 
@@ -61,11 +70,16 @@ class UpsertWriter:
         key: Sequence[str],
         template: RowTemplate | None = None,
         rules: CellRules | None = None,
+        *,
+        remembers: bool = True,
+        quiet_seconds: float = 0.0,
     ) -> None:
         self._client, self._fields = client, fields
         self._template = template or RowTemplate(None)
         self._rules = rules or CellRules()
         self._key = ItemKey(fields, key)
+        self._remembers = remembers
+        self._began, self._quiet_seconds = time.monotonic(), quiet_seconds
 
     def prepare(self, row: Mapping[str, Any]) -> RowContent:
         filled = {**self._template.fill(row), **self._key_values(row)}
@@ -127,7 +141,7 @@ class UpsertWriter:
 
     def upserted(self, rows: Sequence[PreparedRow]) -> Iterable[Outcome]:
         """The same as :meth:`send`, without a look at what was cleared."""
-        found = self._look_up([row.values for row in rows])
+        found = self._found(rows)
         kind = {"entityTypeId": self._fields.entity_type_id}
         outcomes: dict[int, Outcome] = {}
         updates: dict[int, tuple[str, dict[str, Any]]] = {}
@@ -206,6 +220,26 @@ class UpsertWriter:
         fixed = {name for name, field in self._fields.fields.items() if field.is_immutable} | set(self._key.names)
         return _only(values, lambda name, value: name not in fixed)
 
+    def _found(self, rows: Sequence[PreparedRow]) -> dict[Key, list[dict[str, Any]]]:
+        """
+        The items with the keys of some rows.
+
+        An item that an earlier try may have added, and that is not there, may still come: it counts as missing only
+        when it is not there after the request has ended.
+        """
+        found = self._look_up([row.values for row in rows])
+        missing = [row for row in rows if not found.get(row.values.key)]
+        if doubtful := [row for row in missing if row.may_have_run or not self._remembers]:
+            # What this try remembers may have been sent a moment ago: a try that waits for a limit begins again.
+            quiet_seconds = 0.0 if any(row.may_have_run for row in doubtful) else self._quiet_seconds
+            over_seconds = max(OVER_SECONDS, self._client.portal.timeout_seconds)
+            left = self._began - quiet_seconds + over_seconds - time.monotonic()
+            if left > 0:
+                log.info("%d items may still be on their way: looking for them again in %.0f s.", len(doubtful), left)
+                self._client.sleep(left)
+                found |= self._look_up([row.values for row in doubtful])
+        return found
+
     def _look_up(self, rows: Sequence[UpsertValues]) -> dict[Key, list[dict[str, Any]]]:
         """The items with the keys of some rows, by key."""
         keys = {row.key for row in rows}
@@ -235,8 +269,10 @@ class UpsertWriter:
         try:
             found = self._look_up([rows[number] for number in lost])
         except Bitrix24Error as unread:
+            unread_too = f"({unread.reason}); {_NEXT_TRY}"
             return {
-                number: Outcome.of(number, error.but(advice=f"({unread.reason})")) for number, error in lost.items()
+                number: Outcome.of(number, error.but(retryable=True, advice=unread_too))
+                for number, error in lost.items()
             }
         outcomes = {}
         for number, error in lost.items():
@@ -244,10 +280,14 @@ class UpsertWriter:
             if len(items) == 1:
                 outcomes[number] = Outcome(number, "created", items[0]["id"])
             else:
-                # Not retryable, although a retry looks first: the portal may still be at it.
-                unclear = error.but(retryable=False, advice=f"({len(items)} items have its key now)")
-                outcomes[number] = Outcome.of(number, unclear)
+                # The portal may still be at it. Which of several is the new one, no retry tells.
+                unclear = error.but(retryable=not items, advice=f"({len(items)} items have its key now)")
+                outcomes[number] = Outcome.of(number, unclear if items else unclear.but(advice=_NEXT_TRY))
         return outcomes
+
+
+#: What becomes of an add whose answer was lost, and of which nothing is to be seen yet.
+_NEXT_TRY = "the next try looks again, and adds it if it is still missing when the lost request has surely ended"
 
 
 def _only(values: FieldValues, wanted: Callable[[str, Any], bool]) -> FieldValues:
