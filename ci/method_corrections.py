@@ -257,7 +257,7 @@ CRM = [
         "crm",
     ),
     Call("crm.deal.contact.delete", "harmless", "crm"),
-    Call("crm.deal.contact.items.set crm.deal.contact.items.delete", "harmless", "crm"),
+    Call("crm.deal.contact.items.set", "harmless", "crm"),
     Call("crm.deal.recurring.update", "harmless", "crm"),
     Call("crm.deal.recurring.delete", "harmless", "crm", "crm.deal.recurring.get", "true"),
     Call("crm.deal.userfield.delete", "harmless", "crm", "crm.deal.userfield.get", "true"),
@@ -291,6 +291,77 @@ FAILURES = [
     Call("humanresources.node.member.remove", "never", "humanresources", also="fails-if:failed", version=3),
 ]
 
+#: Deletes whose object another method reads by the same parameters. Sources: both pages, with what the reading one
+#: answers where there is no such object; what it answers there is in ``error_codes.py``, or an empty list.
+#:
+#: Not here, since no such method is documented, or not what it answers where there is no object:
+#:
+#: - it takes other parameters, or answers the children of something: ``crm.activity.binding.delete``,
+#:   ``crm.address.delete``, ``crm.automation.trigger.delete``, ``crm.currency.localizations.delete``,
+#:   ``crm.requisite.preset.field.delete`` (an object names the preset), ``im.chat.user.delete``,
+#:   ``lists.section.delete``, ``task.stages.delete``, ``tasks.task.result.delete`` (3), ``user.userfield.delete``,
+#:   ``telephony.externalLine.delete``, ``crm.item.payment.product.delete`` and ``.delivery.delete``;
+#: - there is none: ``crm.tracking.trace.delete``, ``im.message.delete``, ``im.notify.delete``,
+#:   ``task.dependence.delete``, ``crm.*.contact.delete``, ``crm.contact.company.delete``;
+#: - it answers the same for what is missing and what must not be seen, as an error: ``task.checklistitem.delete``,
+#:   ``task.commentitem.delete``;
+#: - nothing says what it answers: ``calendar.event.delete``, ``catalog.product.delete`` (a generic code whose text the
+#:   portal may translate), ``crm.dealcategory.delete``, ``crm.invoice.delete``, ``crm.product.delete``,
+#:   ``lists.field.delete``, ``task.elapseditem.delete``, ``userfieldconfig.delete``.
+LOOKED_UP = [
+    Call(readers, "read", scope)
+    for readers, scope in {
+        "biconnector.connector.get biconnector.dataset.get biconnector.source.get": "biconnector",
+        "catalog.price.get catalog.section.get": "catalog",
+        "crm.category.get crm.currency.get crm.status.get crm.requisite.get crm.requisite.bankdetail.get": "crm",
+        "crm.requisite.preset.get crm.requisite.userfield.get crm.timeline.logmessage.get crm.timeline.note.get": "crm",
+        "crm.documentgenerator.document.get crm.documentgenerator.numerator.get": "crm",
+        "crm.documentgenerator.template.get": "crm",
+        " ".join(f"crm.{kind}.userfield.get" for kind in ("company", "contact", "lead", "quote")): "crm",
+        "disk.file.get": "disk",
+        "sale.basketitem.get": "sale",
+        "task.item.userfield.get": "task",
+    }.items()
+]
+LOOKED_UP += [
+    Call(f"{family}.delete", "harmless", scope, f"{family}.get", done)
+    for families, scope, done in (
+        ("biconnector.connector biconnector.dataset biconnector.source", "biconnector", "true"),
+        ("catalog.price catalog.section", "catalog", "true"),
+        ("crm.currency crm.status crm.requisite crm.requisite.bankdetail crm.requisite.preset", "crm", "true"),
+        ("crm.requisite.userfield crm.timeline.logmessage crm.timeline.note", "crm", "true"),
+        (" ".join(f"crm.{kind}.userfield" for kind in ("company", "contact", "lead", "quote")), "crm", "true"),
+        ("crm.category crm.documentgenerator.document crm.documentgenerator.numerator", "crm", "null"),
+        ("crm.documentgenerator.template", "crm", "null"),
+        ("crm.type", "crm", "[]"),
+        ("disk.file", "disk", "true"),
+        ("sale.basketitem", "sale", "true"),
+        ("task.item.userfield", "task", "true"),
+    )
+    for family in families.split()
+]
+#: The same where the reading method answers an empty list: also to a user who must not see the object.
+LOOKED_UP += [
+    Call(f"{family}.delete", "harmless", scope, f"{family}.get", "true", "empty-lookup")
+    for family, scope in {
+        **{f"crm.{kind}.contact.items": "crm" for kind in ("company", "deal", "lead", "quote")},
+        "crm.contact.company.items": "crm",
+        "department": "department",
+        "lists": "lists",
+        "lists.element": "lists",
+        "log.blogpost": "log",
+        "sonet_group": "sonet_group",
+    }.items()
+]
+#: They answer ``false`` where it was so already.
+LOOKED_UP.append(
+    Call(
+        "crm.company.contact.delete crm.contact.company.delete crm.lead.contact.delete crm.quote.contact.delete",
+        "harmless",
+        "crm",
+    )
+)
+
 OTHERS = [
     # tasks.task.get: "an empty array if the task does not exist or the user does not have access to it".
     Call("tasks.task.delete", "harmless", "task", "tasks.task.get", done='{"task":true}', also="empty-lookup"),
@@ -310,4 +381,4 @@ OTHERS = [
     Call("event.bind", "never"),
 ]
 
-CALLS = [*READERS, *TRAPS, *PAYMENTS, *CRM, *FAILURES, *OTHERS]
+CALLS = [*READERS, *TRAPS, *PAYMENTS, *CRM, *FAILURES, *LOOKED_UP, *OTHERS]

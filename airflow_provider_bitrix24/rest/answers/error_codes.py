@@ -37,6 +37,7 @@ _SYSTEM = "_includes/system-errors.md"
 _SERVER = "server"
 _METHODS = "method pages"
 _PAYMENTS = "api-reference/crm/universal/payment/"
+_BI = "api-reference/biconnector/"
 
 _WEBHOOK_GONE = (
     "the webhook is not accepted: Webhook user id or Webhook code is wrong, it was deleted or its code changed, it has "
@@ -171,6 +172,18 @@ CODES: tuple[ErrorRule, ...] = (
     ErrorRule("ERROR_MANIFEST_IS_NOT_AVAILABLE", NotFound, "", _SYSTEM),
     ErrorRule(f"{_V3}ENTITYNOTFOUNDEXCEPTION", NotFound, "", "api-reference/rest-v3.md"),
     ErrorRule("BITRIX_REST_V3_REALISATION_EXCEPTION_FIELDNOTFOUNDEXCEPTION", NotFound, "", _METHODS),
+    ErrorRule("CONNECTOR_NOT_FOUND", NotFound, _NO_OBJECT, _BI),
+    ErrorRule("DATASET_NOT_FOUND", NotFound, _NO_OBJECT, _BI),
+    ErrorRule("SOURCE_NOT_FOUND", NotFound, _NO_OBJECT, _BI, methods=("biconnector.source.*",)),
+    ErrorRule("200700300030", NotFound, _NO_OBJECT, "catalog.section.get", methods=("catalog.section.*",)),
+    ErrorRule("ERROR_ELEMENT_NOT_FOUND", NotFound, _NO_OBJECT, "lists.element.delete", methods=("lists.element.*",)),
+    ErrorRule("ERROR_IBLOCK_NOT_FOUND", NotFound, _NO_OBJECT, "lists.delete",
+              methods=("lists.delete", "lists.get", "lists.update")),
+    ErrorRule("ERROR_IBLOCK_NOT_FOUND", NotFound, "see lists.get for the lists", "lists.element.delete",
+              methods=("lists.*",), referred=True),
+    ErrorRule("STATUS IS NOT FOUND.", NotFound, _NO_OBJECT, "crm.status.get", methods=("crm.status.*",)),
+    ErrorRule("100", NotFound, _NO_OBJECT, "crm.documentgenerator.numerator.get",
+              text=r"could not construct parameter \{numerator\}", methods=("crm.documentgenerator.numerator.*",)),
     # The method or the way of calling it.
     ErrorRule("ERROR_METHOD_NOT_FOUND", Invalid, "check the method's name; a REST 3.0 method needs version 3, and a "
               "self-hosted portal may lack the module", f"api-reference/rest-v3.md; {_SERVER}"),
@@ -234,6 +247,20 @@ TEXTS: tuple[ErrorRule, ...] = (
         ErrorRule("", NotFound, _NO_OBJECT, "method pages", text=f"{kind} is not found", methods=(f"crm.{kind}.*",),
                   ran="no")
         for kind in ("company", "contact", "quote", "lead", "deal")
+    ),
+    *(
+        ErrorRule("", NotFound, _NO_OBJECT, f"{family}.get", text=text, ran="no",
+                  methods=(f"{family}.get", f"{family}.update", f"{family}.delete"))
+        for family, text in {
+            "catalog.price": "price does not exist",
+            "crm.documentgenerator.document": "document not found",
+            "crm.documentgenerator.template": "template not found",
+            "crm.requisite": "the requisite with id '.*' is not found",
+            "crm.requisite.bankdetail": "the requisitebankdetail with id '.*' is not found",
+            "crm.requisite.preset": "the preset with id '.*' is not found",
+            "crm.status": "status is not found|directory item not found",
+            "crm.type": "(spa|smart process) not found",
+        }.items()
     ),
     ErrorRule("", Invalid, "give the id of an object, a whole number above 0", "method pages",
               text="id is not defined or invalid", ran="no"),
