@@ -139,7 +139,14 @@ class Bitrix24BulkWriteOperator(Bitrix24BaseRowsOperator):
                     method=self.method,
                     next_step="use Bitrix24ListOperator, or Bitrix24BatchOperator for its results",
                 )
-            return CallWriter(client, self.method, self.template(), self.cell_rules(), check_fields=self.check_fields)
+            return CallWriter(
+                client,
+                self.method,
+                self.template(),
+                self.cell_rules(),
+                check_fields=self.check_fields,
+                remembers=remembers,
+            )
         operation = self.operation
         fields = fields_of(client, entity_type_id(self.entity_type_id))
         return ItemWriter(client, fields, operation, self.item_template(), self.cell_rules())

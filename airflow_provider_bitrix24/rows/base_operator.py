@@ -83,6 +83,10 @@ class Bitrix24BaseWriteOperator(Bitrix24BaseOperator):
         :param remembers: False where an earlier try may have sent rows, and nothing remembers which.
         """
 
+    def names_its_source(self) -> bool:
+        """Whether the arguments name where the rows are, and not the rows: those may be others in each try."""
+        return False
+
     def source(self, client: Client, memory: Checkpoint) -> Iterable[Any]:
         """The rows, where the portal has them."""
         raise TypeError(f"{type(self).__name__} has no source()")
@@ -115,7 +119,7 @@ class Bitrix24BaseWriteOperator(Bitrix24BaseOperator):
         memory = Checkpoint() if self.is_dry_run else checkpoint(context, report)
         digest = self.arguments_digest()
         done = memory.get("done")
-        if done is not None and done["arguments"] == digest:
+        if done is not None and done["arguments"] == digest and not self.names_its_source():
             self.log.info("An earlier try of this task has done it all.")
             return dict(done["summary"])
         remembers = self.is_dry_run or memory.lasting or not is_repeated(context)
@@ -270,6 +274,12 @@ class Bitrix24BaseRowsOperator(Bitrix24BaseWriteOperator):
                     next_step="write e.g. Europe/Berlin",
                 ) from None
         return CellRules(one_of(self.blank, "blank", BLANKS), CsvFormat.of(self.csv).decimal, zone)
+
+    def names_its_source(self) -> bool:
+        # Only the run needs it.
+        from airflow_provider_bitrix24.rows.sources import file_named_by
+
+        return self.sql is not None or file_named_by(self.rows) is not None
 
     def template(self) -> RowTemplate:
         """What a row is put into."""

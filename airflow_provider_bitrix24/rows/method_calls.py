@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from airflow_provider_bitrix24.crm.present_entries import PresentEntries
 from airflow_provider_bitrix24.crm.shapes import check_shapes
 from airflow_provider_bitrix24.crm.write_names import FieldNames
-from airflow_provider_bitrix24.exceptions import Bitrix24Error, ConfigurationError
+from airflow_provider_bitrix24.exceptions import Bitrix24Error, ConfigurationError, NotFound
 from airflow_provider_bitrix24.execution.arguments import positive_id
 from airflow_provider_bitrix24.rest.encoding import plain
 from airflow_provider_bitrix24.rest.message_parts import preview
@@ -45,12 +45,20 @@ class CallWriter:
     :param template: gives the params of the method.
     :param rules: what the author says of cells.
     :param check_fields: names of fields that the portal would drop fail the row.
+    :param remembers: False where an earlier try may have sent rows and nothing remembers which.
     """
 
     rows_per_command = 1
 
     def __init__(
-        self, client: Client, method: str, template: RowTemplate, rules: CellRules, *, check_fields: bool = True
+        self,
+        client: Client,
+        method: str,
+        template: RowTemplate,
+        rules: CellRules,
+        *,
+        check_fields: bool = True,
+        remembers: bool = True,
     ) -> None:
         self._method = client.method(method)
         self.method = self._method.name
@@ -61,7 +69,8 @@ class CallWriter:
         self._names = FieldNames(client, self.method) if check_fields else None
         self._present = PresentEntries(self.method)
         verb = self.method.lower().rpartition(".")[2]
-        self._adds, self._updates = verb == "add", verb == "update"
+        self._adds, self._updates, self._deletes = verb == "add", verb == "update", verb == "delete"
+        self._remembers = remembers
         # Of others, such as messages to one dialog, the order is that of the batch.
         self._names_by_any_id = verb in ("update", "set", "delete")
         self.words: tuple[str, ...] = ("written", UNCHANGED) if self._updates else ("written",)
@@ -160,7 +169,7 @@ class CallWriter:
         done = self._client.batch({row.number: (self.method, row.values) for row in rows})
         for row in rows:
             if (error := done.errors.get(row.number)) is not None:
-                yield Outcome.of(row.number, error, row.id)
+                yield self._refused(row, error)
             else:
                 result = done.replies[row.number].result
                 id_ = _id_in(result) if row.id is None else row.id
@@ -168,6 +177,16 @@ class CallWriter:
                     yield Outcome.of(row.number, self._without_id(result))
                     continue
                 yield Outcome(row.number, "written", id_, cleared=row.cleared)
+
+    def _refused(self, row: PreparedRow, error: Bitrix24Error) -> Outcome:
+        """A delete of what is not there is done if an earlier try may have sent it."""
+        is_gone = self._deletes and isinstance(error, NotFound) and not error.referred
+        if is_gone and row.may_have_run:
+            return Outcome(row.number, "written", row.id)
+        if is_gone and not self._remembers:
+            note = "not there: an earlier try has deleted it, or nothing had this id"
+            return Outcome(row.number, "written", row.id, note=note)
+        return Outcome.of(row.number, error, row.id)
 
     def _without_id(self, result: Any) -> Bitrix24Error:
         return Bitrix24Error(

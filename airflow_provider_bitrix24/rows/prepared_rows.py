@@ -153,5 +153,6 @@ class PreparedRows:
         if len(self.examples) < 3 and not content.unsent:
             self.examples.append(content.example)
         name = RowName(line, content.id, content.key)
-        text = text_of(self._method, content.example)
+        # The same fields under another key are another upsert.
+        text = text_of(self._method, content.example, *([content.key] if content.key else []))
         return PreparedRow(number, digest_of_text(text), content, name=name, size=len(text))

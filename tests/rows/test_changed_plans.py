@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from typing import Any
 
 import pytest
@@ -163,6 +164,18 @@ def test_equal_rows_are_counted_each_for_itself(name, tries, portal):
     assert sorted(set(kind.done(portal))) == sorted(f"Firm {index}" for index in range(8))
 
 
+def test_another_key_is_another_plan(tries, portal):
+    """What was looked for by one key is not done by another."""
+    tries = tries("upsert")
+    rows = [{**row, "originatorId": row["originId"]} for row in KINDS["upsert"].rows(portal, 120)]
+    tries.stopped(rows, after=50)
+    # Another item has what the second key looks for.
+    (other,) = portal.add_items(4, 1, originatorId="7", title="Other")
+    summary = KINDS["upsert"].run(rows, key="originatorId", max_failures=1, **tries._next())
+    assert (summary["rows"], summary["failed"]) == (120, 1)
+    assert portal.item(4, other)["title"] == "Other"
+
+
 # Adds
 
 
@@ -265,3 +278,45 @@ def test_a_plan_that_has_changed_after_all_was_done_is_noticed(name, tries, port
     portal.reset_calls()
     assert tries.run(rows) == summary
     assert portal.requests == 0
+
+
+@pytest.mark.parametrize("name", [name for name in KINDS if name != "delete"])
+@pytest.mark.parametrize("source", ["file", "query"])
+def test_a_source_that_has_changed_after_all_was_done_is_read_again(source, name, tries, portal, tmp_path, monkeypatch):
+    """The same: the arguments name the file or the query, and not what is in it."""
+    tries = tries(name)
+    kind = KINDS[name]
+    rows = kind.rows(portal, 61)
+    monkeypatch.setenv("AIRFLOW_CONN_FIRMS", json.dumps({"conn_type": "sqlite", "host": str(tmp_path / "firms.db")}))
+
+    def named(rows: list[Any]) -> dict[str, Any]:
+        if source == "file":
+            (tmp_path / "rows.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+            return {"rows": str(tmp_path / "rows.jsonl")}
+        with sqlite3.connect(tmp_path / "firms.db") as database:
+            database.execute("DROP TABLE IF EXISTS firms")
+            database.execute(f"CREATE TABLE firms (nr INTEGER PRIMARY KEY, {', '.join(rows[0])})")
+            for row in rows:
+                columns, signs = ", ".join(row), ", ".join("?" * len(row))
+                database.execute(f"INSERT INTO firms ({columns}) VALUES ({signs})", list(row.values()))
+        columns = ", ".join(rows[0])
+        return {"rows": NOT_GIVEN, "sql": f"SELECT {columns} FROM firms ORDER BY nr", "sql_conn_id": "firms"}
+
+    def run(rows: list[Any]) -> Any:
+        given = named(rows)
+        return kind.run(given.pop("rows"), **given, **tries._next())
+
+    summary = run(rows[:60])
+    portal.reset_calls()
+    again = run(rows[:60])
+    assert {**again, "report": None} == {**summary, "report": None}
+    assert portal.executed(kind.method) == 0
+    changed = [{**rows[0], "title": "Firm corrected"}, *rows[1:60]]
+    if name in ADDS:
+        given = named(changed)
+        message = kind.failure(given.pop("rows"), **given, **tries._next())
+        assert "look first at the rows that are unknown (0" in message
+        assert "Firm corrected" not in kind.done(portal)
+    else:
+        assert run(changed)["rows"] == 60
+        assert "Firm corrected" in kind.done(portal)

@@ -11,7 +11,7 @@ from airflow_provider_bitrix24._compat import AirflowFailException
 from airflow_provider_bitrix24.exceptions import Bitrix24Error
 from airflow_provider_bitrix24.operators.bulk_write import Bitrix24BulkWriteOperator
 from airflow_provider_bitrix24.operators.rest import Bitrix24BatchOperator, Bitrix24Operator
-from tests.operators.context import context
+from tests.operators.context import StateStore, context
 from tests.rest.clients import Naps, client_of
 from tests.sleepless import sleepless
 
@@ -101,3 +101,42 @@ def test_a_lost_delete_by_an_old_method_is_done_and_not_failed(lost, portal, con
     )
     assert (summary["written"], summary["failed"], summary["unknown"]) == (3, 0, 0)
     assert portal.executed("crm.deal.delete") >= 3
+
+
+@pytest.mark.parametrize("kind", ["deal", "lead", "contact", "company", "quote"])
+def test_what_an_earlier_try_deleted_that_nothing_remembers_has_not_failed(kind, portal, connection):
+    """As in Airflow before 3.3, without a report."""
+    method = f"crm.{kind}.delete"
+    with client_of(portal, naps=Naps(portal)) as client:
+        ids = [client.call(f"crm.{kind}.add", {"fields": {"TITLE": "x", "NAME": "x"}}) for _ in range(120)]
+    rows = [{"id": id_} for id_ in ids]
+    portal.fault("operation_time_limit", method, after=50, times=None)
+    task = sleepless(Bitrix24BulkWriteOperator)(task_id="task", method=method, rows=rows)
+    with pytest.raises(Bitrix24Error) as caught:
+        task.execute(context())
+    assert caught.value.retryable
+    portal.clear_faults()
+    summary = task.execute(context(try_number=2))
+    assert (summary["written"], summary["failed"], summary["unknown"]) == (120, 0, 0)
+    noted = [line for line in summary["outcomes"] if "message" in line]
+    assert summary["noted"] == len(noted) >= 50
+    assert noted[0]["message"] == "not there: an earlier try has deleted it, or nothing had this id"
+    # In a first try nothing can have been deleted before.
+    given = context()
+    with pytest.raises(AirflowFailException, match="check the id"):
+        sleepless(Bitrix24BulkWriteOperator)(task_id="task", method=method, rows=rows[:1]).execute(given)
+
+
+def test_what_was_deleted_by_a_try_that_was_killed_meanwhile_is_done(portal, connection, monkeypatch):
+    store, ids = StateStore(), portal.add_deals(60)
+    rows = [{"id": deal} for deal in ids]
+    task = sleepless(Bitrix24BulkWriteOperator)(task_id="task", method="crm.deal.delete", rows=rows)
+    task.execute(context(store=store))
+    # As after SIGKILL: nothing is remembered behind the moment before they were sent.
+    steps = {name: json.loads(text) for name, text in store.values.items() if not name.endswith("done")}
+    store.values = {
+        name: json.dumps({**step, "outcomes": [None] * len(step["outcomes"])}) for name, step in steps.items()
+    }
+    summary = task.execute(context(try_number=2, store=store))
+    assert (summary["written"], summary["failed"], summary["unknown"]) == (60, 0, 0)
+    assert "noted" not in summary
