@@ -65,6 +65,8 @@ class Checkpoint:
 
     #: Whether the next try finds what this one puts.
     lasting = False
+    #: Whether it is found by the name of the report alone.
+    is_beside_report = False
 
     def get(self, key: str) -> Any:
         """What was put under a key, in this try or an earlier one of the series; None if nothing."""
@@ -164,6 +166,7 @@ class ObjectCheckpoint(Checkpoint):
     """
 
     lasting = True
+    is_beside_report = True
 
     def __init__(self, folder: Any, series: str) -> None:
         self._folder = folder

@@ -21,6 +21,13 @@ _NOT_THERE = object()
 #: What a template names that may differ from one mapped task to the next.
 _OF_ONE_TASK = re.compile(r"\b(?:ti|task_instance\w*|task|map_index|macros|random)\b")
 
+_TEMPLATE = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
+#: Values of a template that are others in each try.
+_OF_ONE_TRY = re.compile(
+    r"\b(ti|task_instance)\.(try_number|start_date|queued_dttm|hostname|job_id|pid|id)\b|\btry_number\b"
+    r"|\b(now|utcnow|today|time|monotonic|uuid[1-8]|random|randint|choice)\s*\("
+)
+
 
 def as_written(operator: Any, name: str, given: Any) -> Any:
     """
@@ -40,6 +47,18 @@ def as_written(operator: Any, name: str, given: Any) -> Any:
     if not isinstance(source, Mapping):
         members = [kwargs.get(name) for kwargs in members if isinstance(kwargs, Mapping)]
     return given if given in members else None
+
+
+def value_of_one_try(written: Any) -> str:
+    """
+    What an argument takes from a value that is another one in each try of a task, ``ti.try_number``; empty where it
+    is none of those that are known to be.
+
+    :param written: the argument, see :func:`as_written`.
+    """
+    templates = " ".join(_TEMPLATE.findall(written)) if isinstance(written, str) else ""
+    found = _OF_ONE_TRY.search(templates)
+    return found[0].rstrip("( ") if found else ""
 
 
 def is_shared(operator: Any, name: str, given: Any) -> bool:

@@ -20,6 +20,7 @@ from airflow_provider_bitrix24.execution.arguments import (
 from airflow_provider_bitrix24.execution.base_operator import Bitrix24BaseOperator
 from airflow_provider_bitrix24.execution.checkpoint import Checkpoint, checkpoint, claim_report, digest_of, is_repeated
 from airflow_provider_bitrix24.execution.literals import is_json_text, is_literal
+from airflow_provider_bitrix24.execution.rendered import value_of_one_try
 from airflow_provider_bitrix24.execution.storage import storage_path, write_json_lines
 from airflow_provider_bitrix24.hooks.airflow_outcome import airflow_outcome
 from airflow_provider_bitrix24.rest.message_parts import preview
@@ -117,6 +118,12 @@ class Bitrix24BaseWriteOperator(Bitrix24BaseOperator):
 
         arguments, report = self.row_arguments(), self._report_path(context)
         memory = Checkpoint() if self.is_dry_run else checkpoint(context, report)
+        if memory.is_beside_report and (value := value_of_one_try(self.as_written("report"))):
+            raise ConfigurationError(
+                f"report has {value} in its name, which is another one in each try, so that a retry would forget what "
+                "was done before",
+                next_step="leave it out of the name; Airflow 3.3 remembers apart from the report",
+            )
         digest = self.arguments_digest()
         done = memory.get("done")
         if done is not None and done["arguments"] == digest and not self.names_its_source():

@@ -8,11 +8,13 @@ import pytest
 from airflow import DAG
 from fsspec.implementations.memory import MemoryFileSystem
 
+from airflow_provider_bitrix24._compat import AirflowFailException
 from airflow_provider_bitrix24.operators.bulk_write import Bitrix24BulkWriteOperator
 from airflow_provider_bitrix24.operators.crm import Bitrix24ListItemsOperator
 from airflow_provider_bitrix24.operators.crm_upsert import Bitrix24UpsertItemsOperator
 from airflow_provider_bitrix24.operators.delete_payments import Bitrix24DeletePaymentsOperator
 from airflow_provider_bitrix24.operators.rest import Bitrix24ListOperator
+from tests.operators.context import StateStore, context
 
 try:
     from airflow.sdk import task
@@ -143,3 +145,56 @@ def test_a_report_that_is_mapped_is_taken(tmp_path, portal, connection, run_dag,
             [{"rows": [{"title": f"S{place}"}], "report": str(tmp_path / f"{place}.jsonl")} for place in range(2)]
         )
     assert states(run_dag(dag), task_instance) == ["success", "success"]
+
+
+# A report of its own for each try
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "r-{{ ti.try_number }}.jsonl",
+        "r-{{ task_instance.try_number }}.jsonl",
+        "{{ macros.datetime.now().isoformat() }}.jsonl",
+        "r-{{ ti.start_date | ts_nodash }}.jsonl",
+        "{% if true %}{{ macros.uuid.uuid4() }}{% endif %}.jsonl",
+        "r-{{macros.time.time()}}.jsonl",
+    ],
+)
+@pytest.mark.parametrize(
+    ("operator", "arguments"),
+    [
+        (Bitrix24BulkWriteOperator, {"entity_type_id": 4, "rows": ROWS[0]}),
+        (Bitrix24UpsertItemsOperator, {"entity_type_id": 4, "key": "originId", "rows": ROWS[0]}),
+        (Bitrix24DeletePaymentsOperator, {"payment_ids": [1001]}),
+    ],
+)
+def test_a_report_that_the_next_try_would_not_find_is_refused(operator, arguments, name, tmp_path, portal, connection):
+    written = f"{tmp_path}/{name}"
+    operator = operator(task_id="task", report=written, **arguments)
+    # As Airflow renders it in this try.
+    operator.report = f"{tmp_path}/r-1.jsonl"
+    with pytest.raises(AirflowFailException, match="in its name, which is another one in each try"):
+        operator.execute(context())
+    assert portal.count("batch") == 0
+    # With the store, the report is nothing but a report.
+    operator.execute(context(store=StateStore()))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "r-{{ ds }}.jsonl",
+        "r-{{ ts_nodash }}-{{ run_id }}.jsonl",
+        "r-{{ ti.map_index }}.jsonl",
+        "r-{{ dag_run.start_date }}-{{ dag.start_date }}.jsonl",
+        "try_number-now().jsonl",
+        "{{ params.known }}-{{ data_interval_start.timestamp() }}.jsonl",
+    ],
+)
+def test_a_report_of_a_run_is_taken(name, tmp_path, portal, connection):
+    operator = Bitrix24BulkWriteOperator(
+        task_id="task", report=f"{tmp_path}/{name}", entity_type_id=4, rows=ROWS[0], params={"known": 1}
+    )
+    operator.report = f"{tmp_path}/r-1.jsonl"
+    assert operator.execute(context())["written"] == 1
