@@ -36,8 +36,12 @@ class ChangedAdds:
         self._method = method
         #: Numbers of the rows that stand where an earlier row stood, by the place of that.
         self._in_place_of: dict[int, int] = {}
-        #: What an earlier try has added, or may have, and what is not among the rows as it was, nor in its place.
-        self._astray: list[RememberedRow] = []
+        #: What an earlier try has added, or may have, and what is not among the rows as it was.
+        self._gone: list[RememberedRow] = []
+        #: Whether some of that has no row in its place.
+        self._is_astray = False
+        #: Numbers of new rows where no row stood that may have been added: one that was may have moved there.
+        self._in_doubt: set[int] = set()
 
     def compared(self, rows: Iterator[PreparedRow]) -> Iterator[PreparedRow]:
         """The rows: those of an earlier try with their outcome there, and new ones that may be another version."""
@@ -69,18 +73,23 @@ class ChangedAdds:
         ends = [(-1, -1), *_in_both_orders(pairs), (len(rows), len(self._earlier))]
         for (index, place), (next_index, next_place) in pairwise(ends):
             gone = self._earlier.missing(place + 1, next_place)
-            if not any(row.may_have_run for _, row in gone):
-                continue
             new = [row for row, at in zip(rows[index + 1 : next_index], places[index + 1 : next_index], strict=True)
                    if at is None and not row.unsent]  # fmt: skip
+            added = [row for _, row in gone if row.may_have_run]
+            self._gone += added
+            # The try before may have had more rows behind those that it remembers.
             is_last = next_place == len(self._earlier)
-            if len(new) == len(gone) or (is_last and len(new) > len(gone)):
-                for row, (at, earlier) in zip(new, gone, strict=False):
-                    self._in_place_of[at] = row.number
-                    if earlier.may_have_run:
-                        versions[row.number] = earlier
             if len(new) != len(gone):
-                self._astray += [row for _, row in gone if row.may_have_run]
+                self._is_astray |= bool(added)
+                self._in_doubt.update(() if is_last else (row.number for row in new))
+                if not (is_last and len(new) > len(gone)):
+                    continue
+            for row, (at, earlier) in zip(new, gone, strict=False):
+                self._in_place_of[at] = row.number
+                if earlier.may_have_run:
+                    versions[row.number] = earlier
+                elif added:
+                    self._in_doubt.add(row.number)
         return versions
 
     def _new(self, row: PreparedRow, versions: Mapping[int, RememberedRow]) -> PreparedRow:
@@ -90,7 +99,8 @@ class ChangedAdds:
             earlier = version.outcome(None)
             id_ = None if earlier is None else earlier.id
             return self._unclear(row, self._of_place(id_, may=version.is_unclear), id_)
-        return self._unclear(row, self._of_any()) if self._astray else row
+        is_doubtful = self._is_astray or (self._gone and row.number in self._in_doubt)
+        return self._unclear(row, self._of_any()) if is_doubtful else row
 
     def _unclear(self, row: PreparedRow, error: Bitrix24Error, id_: int | str | None = None) -> PreparedRow:
         return replace(row, earlier=Outcome(row.number, UNKNOWN, id_, error), error=None)
@@ -106,7 +116,7 @@ class ChangedAdds:
         )
 
     def _of_any(self) -> Bitrix24Error:
-        outcomes = [row.outcome(None) for row in self._astray]
+        outcomes = [row.outcome(None) for row in self._gone]
         ids = [str(outcome.id) for outcome in outcomes if outcome is not None and outcome.id is not None]
         rest = len(outcomes) - len(ids[:_MOST_IDS])
         named = ", ".join(

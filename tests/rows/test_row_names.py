@@ -273,7 +273,9 @@ def test_a_changed_file_of_added_rows_is_refused_with_the_lines_that_are_not_don
         **ADD,
     )
     assert "the rows from 1 (line 3) on differ" in message
-    assert re.search(r"\(not done: 1, 50 to 59 \(lines 3, 53 to 62\); ", message)
+    assert re.search(
+        r"look first at the rows that are unknown \(1 \(lines 3\); .*\(not done: 50 to 59 \(lines 53 to 62\); ", message
+    )
 
 
 def test_a_line_that_is_not_an_object_is_refused_with_its_line(tmp_path, portal, connection):
