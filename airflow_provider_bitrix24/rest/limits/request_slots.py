@@ -48,7 +48,8 @@ class RequestSlots:
         """As of :class:`BucketStore`, for a request that this thread is about to send."""
         slot, self._thread.slot = getattr(self._thread, "slot", None), None
         seconds = self._store.reserve(self._bucket, patience_seconds) if slot is None else 0.0
-        self._thread.due = time.monotonic() + seconds if slot is None else slot
+        # A bucket that makes requests wait is not empty soon.
+        self._thread.due = math.inf if seconds > 0 else time.monotonic() if slot is None else slot
         return seconds
 
     def sending(self) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import ssl
 import time
 from typing import Any
 
+import pytest
 import trustme
 
 from airflow_provider_bitrix24.rest.client import Client
+from airflow_provider_bitrix24.rest.limits import request_slots
 from airflow_provider_bitrix24.rest.limits.bucket import Bucket
 from airflow_provider_bitrix24.rest.limits.local_bucket import LocalBucket
 from airflow_provider_bitrix24.sandbox import Sandbox
@@ -42,6 +45,20 @@ def test_a_request_whose_connection_took_long_is_counted_when_it_goes_out(author
         with Client(portal, bucket=bucket) as client:
             assert client.call("server.time") is True
     assert bucket.taken == 2
+
+
+def test_a_request_that_waited_for_its_slot_is_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However late it goes out: nothing has leaked out of the bucket that others could miss."""
+    monkeypatch.setattr(request_slots, "LATE_SECONDS", -math.inf)
+    bucket = Counting()
+    with Sandbox(deals=1) as portal:
+        full = Bucket(rate=20.0, burst=0.0)
+        with client_of(portal, bucket=bucket, portal_bucket=full) as client:
+            client.call("server.time")
+        assert (bucket.taken, portal.requests) == (1, 1)
+        with client_of(portal, bucket=bucket, portal_bucket=BUCKET) as client:
+            client.call("server.time")
+        assert (bucket.taken, portal.requests) == (3, 2)
 
 
 class _Address:
