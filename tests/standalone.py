@@ -95,15 +95,22 @@ class Standalone:
                     return
         raise AssertionError(self.said())
 
-    def kill_triggerer(self) -> None:
-        """End the triggerer in the middle of what it does, and start another one."""
+    def end_triggerer(self) -> None:
+        """End the triggerer in the middle of what it does."""
         for process in Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):
                 ours = os.getpgid(int(process.name)) in {self.process.pid, *(each.pid for each in self.triggerers)}
                 if ours and b"triggerer" in (process / "cmdline").read_bytes():
                     os.kill(int(process.name), signal.SIGKILL)
         for ended in self.triggerers:
+            # One that has just begun has no name yet.
+            ended.kill()
             ended.wait()
+        self.triggerers = []
+
+    def kill_triggerer(self) -> None:
+        """End the triggerer, and start another one."""
+        self.end_triggerer()
         self.triggerers = [
             subprocess.Popen(
                 [sys.executable, "-m", "airflow", "triggerer", "--skip-serve-logs"],
@@ -139,8 +146,8 @@ class Standalone:
         with sqlite3.connect(f"file:{self.home}/airflow.db?mode=ro", uri=True, timeout=30) as database:
             return list(database.execute(query, values))
 
-    def wait_for(self, dag_id: str, count: int) -> list[str]:
-        ends, until = {"success", "failed", "skipped", "upstream_failed"}, time.monotonic() + PATIENCE_SECONDS
+    def wait_for(self, dag_id: str, count: int, patience_seconds: float = PATIENCE_SECONDS) -> list[str]:
+        ends, until = {"success", "failed", "skipped", "upstream_failed"}, time.monotonic() + patience_seconds
         while time.monotonic() < until:
             time.sleep(0.5)
             states = self.states(dag_id)

@@ -12,7 +12,7 @@ import pytest
 
 from airflow_provider_bitrix24.sandbox import Sandbox
 from tests.notifications.notifying_dag import TASKS, deadline
-from tests.sensors.whole_airflow import IS_2, WholeAirflow
+from tests.whole_airflow import IS_2, WholeAirflow
 
 pytestmark = pytest.mark.skipif("BITRIX24_STANDALONE" not in os.environ, reason="BITRIX24_STANDALONE is not set")
 

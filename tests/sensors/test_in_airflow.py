@@ -14,7 +14,7 @@ import pytest
 from airflow_provider_bitrix24.sandbox import Sandbox
 from tests.rest.clients import client_of
 from tests.sensors.waiting_dag import PAYMENTS
-from tests.sensors.whole_airflow import WholeAirflow
+from tests.whole_airflow import WholeAirflow
 
 pytestmark = pytest.mark.skipif("BITRIX24_STANDALONE" not in os.environ, reason="BITRIX24_STANDALONE is not set")
 
