@@ -303,8 +303,8 @@ def sandbox(bench: Bench) -> Table:
     times = ours.cpu_ms / bare.cpu_ms
     most_times, most_mib = 1.1 * FIRST_TIMES_OF_BARE, 1.1 * FIRST_MANY_DEALS_MIB
     table.promise(
-        f"a call takes at most {most_times:.1f} times the CPU of the constant answer",
-        f"{times:.1f} times",
+        f"a call takes at most {most_times:.2f} times the CPU of the constant answer",
+        f"{times:.2f} times",
         times <= most_times,
     )
     table.promise(f"at most {most_mib:.0f} MiB for {MANY_DEALS:,} deals", f"{memory:.0f} MiB", memory <= most_mib)

@@ -93,6 +93,23 @@ def test_many_clients_at_once_delete_each_payment_once(portal, ask):
     assert portal.requests == 80
 
 
+def test_a_client_that_goes_away_in_the_middle_of_its_request_leaves_no_trace(ask, caplog):
+    with Sandbox() as portal:
+        trust = ssl.create_default_context(cafile=portal.ca_file)
+        path = portal.webhook()[len(portal.url) :] + "crm.deal.add"
+        head = f"POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 99\r\n\r\n"
+        with (
+            socket.create_connection((portal.host, portal.port)) as plain,
+            trust.wrap_socket(plain, server_hostname=portal.host) as half,
+        ):
+            half.sendall(head.encode() + b'{"fields": {')
+            # It has begun to read the request when it has answered another one.
+            ask(portal, "profile")
+        ask(portal, "profile")
+    assert [call.method for call in portal.calls] == ["profile", "profile"]
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
+
+
 @pytest.mark.parametrize(
     ("setting", "words"),
     [

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -58,6 +58,23 @@ class FieldSpec:
     values: Mapping[str, str] | Sequence[str] | None = None
     #: ``{"ID": …, "VALUE": …}`` of each choice of an enumeration.
     items: tuple[Mapping[str, Any], ...] = ()
+    #: How its values are kept: by the type of the generation that says more, the new one.
+    kind: str = field(init=False)
+    #: One of the portal's own.
+    is_user_field: bool = field(init=False)
+    #: What the answers of the new and of the old methods show while nothing was written.
+    empty_new: Any = field(init=False)
+    empty_old: Any = field(init=False)
+
+    def __post_init__(self) -> None:
+        # Lists ask for these of every value.
+        for name, value in (
+            ("kind", self.type_in("new")),
+            ("is_user_field", self.key.startswith("ufCrm")),
+            ("empty_new", self.empty_in("new")),
+            ("empty_old", self.empty_in("old")),
+        ):
+            object.__setattr__(self, name, value)
 
     @property
     def new(self) -> str | None:
@@ -72,18 +89,8 @@ class FieldSpec:
         """``upperName`` of ``crm.item.fields``: ``createdTime`` is ``CREATED_TIME``."""
         return self.names["old"] if self.is_user_field else upper_name(self.new or self.key)
 
-    @property
-    def is_user_field(self) -> bool:
-        """One of the portal's own."""
-        return self.key.startswith("ufCrm")
-
     def type_in(self, generation: Generation) -> str:
         return self.types.get(generation) or next(iter(self.types.values()), "string")
-
-    @property
-    def kind(self) -> str:
-        """How its values are kept: by the type of the generation that says more, the new one."""
-        return self.type_in("new")
 
     def empty_in(self, generation: Generation) -> Any:
         """What answers show while nothing was written."""
@@ -111,7 +118,7 @@ def _records() -> Mapping[str, Any]:
 @cache
 def fields_of(kind: str) -> tuple[FieldSpec, ...]:
     """The fields of an object by its documented word: ``deal``, ``task``, ``requisite`` …"""
-    return tuple(field for record in _records()[kind] for field in _fields(record))
+    return tuple(spec for record in _records()[kind] for spec in _fields(record))
 
 
 def _fields(record: Mapping[str, Any]) -> list[FieldSpec]:

@@ -94,6 +94,8 @@ def _several(field: FieldSpec, values: Iterable[Any], files: Files, *, strict: b
 
 def _single(field: FieldSpec, value: Any, files: Files, *, strict: bool) -> Any:
     kind = field.kind
+    if kind == "string":
+        return str(value)
     if kind in _OBJECTS:
         return value
     if kind in _FILES:
@@ -172,11 +174,11 @@ def _new_file(file_id: int, url: str) -> Row:
 def old_value(field: FieldSpec, value: Any) -> Any:
     """A stored value as the old methods answer it: text, money with two decimals."""
     if value is None:
-        return field.empty_in("old") if field.kind in ("date", "datetime") else None
+        return field.empty_old if field.kind in ("date", "datetime") else None
     if field.multiple:
         return [old_single(field, item) for item in value]
     # Nothing has a form of its own: 0 means no company, and is null.
-    return field.empty_in("old") if value == field.empty_in("new") else old_single(field, value)
+    return field.empty_old if value == field.empty_new else old_single(field, value)
 
 
 def old_single(field: FieldSpec, value: Any) -> Any:

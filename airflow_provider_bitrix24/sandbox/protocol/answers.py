@@ -11,6 +11,8 @@ from typing import Any
 from airflow_provider_bitrix24.sandbox.methods.registry import Refusal
 
 JSON_TYPE = "application/json; charset=utf-8"
+#: Made once: `json.dumps` makes one for each answer.
+_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 HTML_TYPE = "text/html; charset=utf-8"
 
 
@@ -25,8 +27,7 @@ class Answer:
 
 
 def json_answer(body: Any, status: int = 200, headers: dict[str, str] | None = None) -> Answer:
-    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
-    return Answer(status, text.encode(), headers=headers or {})
+    return Answer(status, _JSON.encode(body).encode(), headers=headers or {})
 
 
 def html_answer(status: int, title: str | None = None) -> Answer:

@@ -70,7 +70,7 @@ def read_json(body: bytes) -> Any:
     text = body.decode("utf-8")
     if text.count("[") + text.count("{") > _MAX_DEPTH and _depth(text) > _MAX_DEPTH:
         raise ValueError("too deep")
-    value = json.loads(text, parse_constant=_not_json)
+    value = _JSON.decode(text)
     if "\\ud" in text or "\\uD" in text:
         json.dumps(value, ensure_ascii=False).encode("utf-8")
     return value
@@ -88,3 +88,7 @@ def _depth(text: str) -> int:
 
 def _not_json(constant: str) -> None:
     raise ValueError(constant)
+
+
+#: Made once: `json.loads` makes one for each text.
+_JSON = json.JSONDecoder(parse_constant=_not_json)

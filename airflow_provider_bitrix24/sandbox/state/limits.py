@@ -96,7 +96,9 @@ class OperatingTime:
         return 0.0
 
     def used(self, method: str, credential: str) -> float:
-        minutes = self._minutes.get((method, credential), {})
+        minutes = self._minutes.get((method, credential))
+        if not minutes:
+            return 0
         oldest = int(self.clock.now() // 60) - WINDOW_MINUTES + 1
         for minute in [minute for minute in minutes if minute < oldest]:
             del minutes[minute]
@@ -113,8 +115,8 @@ class OperatingTime:
     def reset_at(self, method: str, credential: str) -> int:
         """Unix seconds when the oldest used minute drops out of the sum; ten minutes from now if none was used."""
         self.used(method, credential)
-        minutes = self._minutes.get((method, credential)) or {int(self.clock.now() // 60): 0.0}
-        return (min(minutes) + WINDOW_MINUTES) * 60
+        minutes = self._minutes.get((method, credential))
+        return ((min(minutes) if minutes else int(self.clock.now() // 60)) + WINDOW_MINUTES) * 60
 
 
 class Bill:

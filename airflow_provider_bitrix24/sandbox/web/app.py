@@ -28,7 +28,9 @@ def application(portal: PortalState, *, needs_https: bool) -> ASGIApp:
         raise SandboxNotInstalled(missing) from None
 
     async def serve(protocol: Protocol | AuthorizationServer, scope: Scope, receive: Receive, send: Send) -> None:
-        body = await Request(scope, receive).body()
+        body = await _body(receive)
+        if body is None:
+            return
         request = HttpRequest(
             verb=scope["method"],
             path=scope["raw_path"].decode("latin-1"),
@@ -53,4 +55,22 @@ def application(portal: PortalState, *, needs_https: bool) -> ASGIApp:
 
     rest = partial(serve, Protocol(portal, needs_https=needs_https))
     oauth = partial(serve, AuthorizationServer(portal))
-    return Starlette(routes=[Route("/", index), Mount("/rest", app=rest), Mount("/oauth", app=oauth)])
+    others = Starlette(routes=[Route("/", index), Mount("/rest", app=rest), Mount("/oauth", app=oauth)])
+
+    async def route(scope: Scope, receive: Receive, send: Send) -> None:
+        # Nearly all requests are calls: they pass by layers that they have no use for.
+        await (rest if scope["path"].startswith("/rest/") else others)(scope, receive, send)
+
+    return route
+
+
+async def _body(receive: Receive) -> bytes | None:
+    """The whole body; ``None`` if the client has gone away before its end."""
+    parts = []
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        parts.append(message.get("body", b""))
+        if not message.get("more_body"):
+            return b"".join(parts)

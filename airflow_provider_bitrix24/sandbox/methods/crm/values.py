@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import date, timedelta
+from functools import lru_cache
 from typing import Any
 
 from airflow_provider_bitrix24.sandbox.fields.catalogue import FieldSpec
@@ -74,7 +75,13 @@ def completed(store: Store, entity_type_id: int, row: Row, wanted: Collection[st
 
 
 def _days_after(created_time: str, days: int) -> str:
-    return as_server_day((datetime.fromisoformat(created_time) + timedelta(days)).date() if days else created_time)
+    """The day so many days after a moment in the server's zone."""
+    return _later_day(created_time[:10], days)
+
+
+@lru_cache(maxsize=4096)
+def _later_day(day: str, days: int) -> str:
+    return as_server_day(date.fromisoformat(day) + timedelta(days))
 
 
 def whole_item(portal: PortalState, entity_type_id: int, row: Row, original_uf_names: bool) -> Row:
