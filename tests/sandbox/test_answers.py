@@ -10,6 +10,7 @@ from airflow_provider_bitrix24.sandbox import Page, Sandbox
 from airflow_provider_bitrix24.sandbox.methods import METHODS, METHODS_V3
 from airflow_provider_bitrix24.sandbox.methods.documented import documented
 from tests.sandbox import contract
+from tests.sandbox.contract_objects import new_objects
 from tests.sandbox.snapshot import Snapshot
 
 NOT_OFFERED, NOT_MODELLED = "NOT_OFFERED_BY_SANDBOX", "NOT_MODELLED_BY_SANDBOX"
@@ -75,7 +76,7 @@ class TestStrangeValues:
 
     @pytest.fixture(scope="class")
     def objects(self, portal, post):
-        return contract.new_objects(portal, lambda method, params: post(method, params)[1]["result"])
+        return new_objects(portal, lambda method, params: post(method, params)[1]["result"])
 
     @pytest.fixture(scope="class")
     def snapshot(self, portal, objects):

@@ -10,6 +10,7 @@ import requests
 from airflow_provider_bitrix24.sandbox import Sandbox
 from airflow_provider_bitrix24.sandbox.methods import METHODS, METHODS_V3
 from tests.sandbox import contract
+from tests.sandbox.contract_objects import new_objects
 from tests.sandbox.deviations import deviations
 from tests.sandbox.snapshot import Snapshot
 
@@ -128,7 +129,7 @@ def objects(portal, http, listener):
     def result(method, params):
         return http.post(portal.webhook() + method, json=params, timeout=10).json()["result"]
 
-    return contract.new_objects(portal, result)
+    return new_objects(portal, result)
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ import inspect
 import re
 import subprocess
 import sys
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,8 @@ import pytest
 from airflow_provider_bitrix24.sandbox import Sandbox
 from airflow_provider_bitrix24.sandbox.__main__ import main
 from airflow_provider_bitrix24.sandbox.face.scenarios import SCENARIOS
+from airflow_provider_bitrix24.sandbox.methods import METHODS
+from airflow_provider_bitrix24.sandbox.methods.documented import documented
 from airflow_provider_bitrix24.sandbox.state.faults import KINDS
 
 _ROOT = Path(__file__).parents[2]
@@ -51,6 +54,25 @@ def test_every_option_scenario_and_fault_is_in_a_table(capsys):
     assert result == options
     assert set(first_column("scenario")) == set(SCENARIOS)
     assert set(first_column("kind")) == set(KINDS)
+
+
+#: Families of methods that pipelines use.
+FAMILIES = (
+    *("crm.activity.", "crm.address.", "crm.category.", "crm.currency.", "crm.dealcategory.", "crm.documentgenerator."),
+    *("crm.product.", "crm.requisite.", "crm.status.", "crm.timeline.comment.", "disk.file.", "disk.folder."),
+    *("im.chat.", "lists.", "task.checklistitem.", "task.commentitem.", "task.elapseditem.", "userfieldconfig."),
+)
+
+
+def test_what_is_not_offered_of_the_families_of_pipelines_is_in_a_table():
+    patterns = [pattern.lower() for pattern in first_column("not offered")]
+    names = [name.lower() for name in documented(version=2).values()]
+    for pattern in patterns:
+        matching = [name for name in names if fnmatch(name, pattern)]
+        assert matching, pattern
+        assert not METHODS.keys() & set(matching), pattern
+    left_out = [name for name in names if name.startswith(FAMILIES) and name not in METHODS]
+    assert [name for name in left_out if not any(fnmatch(name, pattern) for pattern in patterns)] == []
 
 
 def test_every_name_of_the_portal_that_is_printed_exists():

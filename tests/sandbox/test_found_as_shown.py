@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from airflow_provider_bitrix24.sandbox import Sandbox
-from tests.sandbox import contract
+from tests.sandbox.contract_objects import new_objects
 
 _DEAL = {"entityTypeId": 2, "entityId": "deal"}
 
@@ -41,7 +41,7 @@ def call(open_line):
             assert status == 200, (method, params, body)
             return body["result"]
 
-        objects = contract.new_objects(portal, result)
+        objects = new_objects(portal, result)
         yield lambda method, params: result(
             method, {name: objects[value] if value == "deal" else value for name, value in params.items()}
         )

@@ -15,6 +15,7 @@ from airflow_provider_bitrix24.sandbox import Sandbox
 from airflow_provider_bitrix24.sandbox.methods import METHODS
 from airflow_provider_bitrix24.sandbox.methods.not_modelled import PLACES
 from tests.sandbox import contract
+from tests.sandbox.contract_objects import new_objects
 from tests.sandbox.parameters import Probe, bases, documented, multiply, with_value
 
 PAGES = {page: content for page, content in contract.pages().items() if page.lower() in METHODS}
@@ -99,7 +100,7 @@ def _objects(portal, call):
     def result(method, params):
         return call(method, params)["result"]
 
-    objects = contract.new_objects(portal, result)
+    objects = new_objects(portal, result)
     objects["invoice"] = portal.items(31)[0]["id"]
     person = {"ENTITY_TYPE_ID": 4, "ENTITY_ID": 1, "PRESET_ID": 1, "NAME": "Second"}
     result("crm.requisite.add", {"fields": person})

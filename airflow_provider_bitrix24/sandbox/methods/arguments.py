@@ -25,6 +25,15 @@ def optional_array(params: Params, name: str) -> dict[str, Any]:
     return {} if params.get(name) is None else array(params, name)
 
 
+def array_or_nothing(value: Any, name: str) -> dict[str, Any]:
+    """
+    An array that may be left out, by string keys.
+
+    :raises Refusal: it is another value: what ignores that asks for everything.
+    """
+    return {} if value in (None, "") else array({name: value}, name)
+
+
 def select_of(params: Params) -> list[str] | None:
     """Names of ``select``; ``None`` for all, which ``*`` asks for too."""
     names = [str(name) for name in optional_array(params, "select").values()]

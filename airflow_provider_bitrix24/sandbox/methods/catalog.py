@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from airflow_provider_bitrix24.sandbox.fields.item_kinds import Row
-from airflow_provider_bitrix24.sandbox.forms import as_map
+from airflow_provider_bitrix24.sandbox.methods.arguments import array_or_nothing
 from airflow_provider_bitrix24.sandbox.methods.crm.items import invalid_list
 from airflow_provider_bitrix24.sandbox.methods.records import Records
 from airflow_provider_bitrix24.sandbox.methods.registry import Page, Params, Refusal, method
@@ -28,10 +28,10 @@ def _products(portal: PortalState) -> Iterator[Row]:
 def products(portal: PortalState, user: User, params: Params) -> Any:
     if not user.may("read"):
         raise Refusal("200040300010", "Access denied")
-    select = {str(name) for name in as_map(params.get("select")).values()}
+    select = {str(name) for name in array_or_nothing(params.get("select"), "select").values()}
     if not {"id", "iblockId"} <= select:
         raise Refusal("0", "Fields id, iblockId are not specified in the selection fields")
-    filter_ = as_map(params.get("filter"))
+    filter_ = array_or_nothing(params.get("filter"), "filter")
     if "iblockId" not in {key.lstrip("=@") for key in filter_}:
         raise Refusal("0", "Field iblockId is not specified in the filter")
     # Own properties of goods are not among them: an unknown name of `select` is passed over.

@@ -12,6 +12,7 @@ from typing import Any
 
 from airflow_provider_bitrix24.sandbox.fields.item_kinds import Row
 from airflow_provider_bitrix24.sandbox.forms import as_map
+from airflow_provider_bitrix24.sandbox.methods.arguments import array_or_nothing
 from airflow_provider_bitrix24.sandbox.methods.listing import page_of
 from airflow_provider_bitrix24.sandbox.methods.registry import Handler, Page, Params, Refusal, method
 from airflow_provider_bitrix24.sandbox.methods.selection import Field, Matcher, read_order
@@ -158,7 +159,7 @@ def _listed(portal: PortalState, rows: list[Row], params: Params) -> Page:
 
 def patterns(filter_: Any) -> Row:
     """A name with ``%`` in it is a pattern (examples of the pages)."""
-    given = as_map(filter_)
+    given = array_or_nothing(filter_, "filter")
     is_pattern = isinstance(given.get("NAME"), str) and "%" in given["NAME"]
     return {("=%NAME" if name == "NAME" and is_pattern else name): value for name, value in given.items()}
 
@@ -184,7 +185,8 @@ def storages(portal: PortalState, user: User, params: Params) -> Any:
     storage = _storage(portal)
     fields = {name: Field("id" if name == "ID" else name) for name in storage}
     row = {**storage, "id": DRIVE}
-    # There is one: no order, and no second page.
+    # There is one: an order has to be right and changes nothing, and there is no second page.
+    read_order(params.get("ORDER"), fields, None)
     rows = [storage] if Matcher(fields, refuse=None).read(patterns(params.get("FILTER"))).accepts(row) else []
     return Page(rows, len(rows))
 

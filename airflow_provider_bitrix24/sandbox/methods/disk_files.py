@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from airflow_provider_bitrix24.sandbox.fields.item_kinds import Row
-from airflow_provider_bitrix24.sandbox.forms import as_map
+from airflow_provider_bitrix24.sandbox.methods.arguments import array_or_nothing
 from airflow_provider_bitrix24.sandbox.methods.disk import (
     NEW,
     argument,
@@ -116,7 +116,7 @@ def search(portal: PortalState, user: User, params: Params) -> Any:
     kind = str(params.get("TYPE") or "file")
     if kind not in ("file", "folder", "all"):
         raise Refusal("INVALID_TYPE", "Search result type is invalid. (INVALID_TYPE).")
-    scope = as_map(params.get("FILTER"))
+    scope = array_or_nothing(params.get("FILTER"), "FILTER")
     if scope.keys() - {"STORAGE_ID", "FOLDER_ID"}:
         raise Refusal("INVALID_FILTER", "Search filter contains an unknown field. (INVALID_FILTER).")
     folder_id = as_integer(scope.get("FOLDER_ID"))

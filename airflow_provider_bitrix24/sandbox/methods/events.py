@@ -12,6 +12,7 @@ from typing import Any
 
 from airflow_provider_bitrix24.sandbox.fields.item_kinds import Row
 from airflow_provider_bitrix24.sandbox.forms import as_map
+from airflow_provider_bitrix24.sandbox.methods.arguments import array_or_nothing
 from airflow_provider_bitrix24.sandbox.methods.listing import PAGE_ROWS
 from airflow_provider_bitrix24.sandbox.methods.registry import Page, Params, Refusal, method
 from airflow_provider_bitrix24.sandbox.methods.selection import Field, Matcher, read_order, sort_rows
@@ -219,7 +220,7 @@ def _selected(
     *,
     scalars_only: bool,
 ) -> list[Row]:
-    filter_ = as_map(params.get("FILTER"))
+    filter_ = array_or_nothing(params.get("FILTER"), "FILTER")
     for key, value in filter_.items():
         match = _FILTER_KEY.fullmatch(key)
         if match is None or match.group(1) not in fields:
@@ -228,7 +229,7 @@ def _selected(
             raise _wrong_argument("filter", f"Value must be scalar: {key}")
     matcher = Matcher(fields, refuse=_refused).read(filter_)
     rows = portal.events.queue_of(application, _connector(portal, params))
-    order = read_order(as_map(params.get("ORDER")) or default_order, fields, _refused)
+    order = read_order(array_or_nothing(params.get("ORDER"), "ORDER") or default_order, fields, _refused)
     return sort_rows([row for row in rows if matcher.accepts(row)], order)
 
 

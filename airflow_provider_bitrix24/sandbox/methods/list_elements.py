@@ -6,12 +6,14 @@ from typing import Any
 
 from airflow_provider_bitrix24.sandbox.fields.item_kinds import Row
 from airflow_provider_bitrix24.sandbox.forms import as_map
+from airflow_provider_bitrix24.sandbox.methods.arguments import array_or_nothing
 from airflow_provider_bitrix24.sandbox.methods.list_sections import parent_of
 from airflow_provider_bitrix24.sandbox.methods.listing import page_of
 from airflow_provider_bitrix24.sandbox.methods.lists import (
     check_right,
     list_of,
     name_pattern,
+    named_in,
     required_value,
     site_time,
     table_of_rows,
@@ -35,13 +37,7 @@ _ELEMENT_FIELDS = {
 
 
 def _element(portal: PortalState, row: Row, params: Params) -> Row:
-    if not params.get("ELEMENT_CODE"):
-        required_value(params, "ELEMENT_ID")
-    number, code = as_integer(params.get("ELEMENT_ID")), params.get("ELEMENT_CODE")
-    for element in portal.store.list_elements:
-        if element["list"] == row["id"] and (element["id"] == number or (code and element["CODE"] == code)):
-            return element
-    raise Refusal("ERROR_ELEMENT_NOT_FOUND", "Element not found")
+    return named_in(row, portal.store.list_elements, params, "ELEMENT")
 
 
 def _write_element(portal: PortalState, row: Row, element: Row, given: Row) -> None:
@@ -104,7 +100,7 @@ def elements(portal: PortalState, user: User, params: Params) -> Any:
     page = page_of(
         table_of_rows(found), Matcher(known, refuse=None).read(filter_), order, params.get("start"), old=True
     )
-    select = {str(name) for name in as_map(params.get("SELECT")).values()}
+    select = {str(name) for name in array_or_nothing(params.get("SELECT"), "SELECT").values()}
     rows = [_element_answer(row, portal.store.list_elements.rows[element["id"]], select) for element in page.result]
     return Page(rows, page.total, page.next)
 

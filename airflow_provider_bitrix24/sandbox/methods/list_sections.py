@@ -7,11 +7,13 @@ from typing import Any
 
 from airflow_provider_bitrix24.sandbox.fields.item_kinds import Row
 from airflow_provider_bitrix24.sandbox.forms import as_map
+from airflow_provider_bitrix24.sandbox.methods.arguments import array_or_nothing
 from airflow_provider_bitrix24.sandbox.methods.listing import page_of
 from airflow_provider_bitrix24.sandbox.methods.lists import (
     check_right,
     list_of,
     name_pattern,
+    named_in,
     required_value,
     site_time,
     table_of_rows,
@@ -35,13 +37,7 @@ _FILTERED = {
 
 
 def _section(portal: PortalState, row: Row, params: Params) -> Row:
-    if not params.get("SECTION_CODE"):
-        required_value(params, "SECTION_ID")
-    number, code = as_integer(params.get("SECTION_ID")), params.get("SECTION_CODE")
-    for section in portal.store.list_sections:
-        if section["list"] == row["id"] and (section["id"] == number or (code and section["CODE"] == code)):
-            return section
-    raise Refusal("ERROR_SECTION_NOT_FOUND", "Section not found")
+    return named_in(row, portal.store.list_sections, params, "SECTION")
 
 
 def parent_of(portal: PortalState, row: Row, params: Params, refusal: Refusal) -> int | None:
@@ -62,7 +58,7 @@ def sections(portal: PortalState, user: User, params: Params) -> Any:
     found = table_of_rows({**of_list, **section} for section in _tree(portal, row))
     matcher = Matcher(_FILTERED, refuse=None).read(name_pattern(params.get("FILTER")))
     page = page_of(found, matcher, [], params.get("start"), old=True)
-    select = {str(name) for name in as_map(params.get("SELECT")).values()}
+    select = {str(name) for name in array_or_nothing(params.get("SELECT"), "SELECT").values()}
     return Page([_answer(section, select) for section in page.result], page.total, page.next)
 
 

@@ -6,11 +6,13 @@ Source: pages under ``lists``. Values of own fields are ``{id of the value: valu
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
 from airflow_provider_bitrix24.sandbox.fields.item_kinds import Row
 from airflow_provider_bitrix24.sandbox.forms import as_map
+from airflow_provider_bitrix24.sandbox.methods.arguments import array_or_nothing
 from airflow_provider_bitrix24.sandbox.methods.listing import page_of
 from airflow_provider_bitrix24.sandbox.methods.registry import Page, Params, Refusal, method
 from airflow_provider_bitrix24.sandbox.methods.selection import Field, Matcher, read_order
@@ -150,9 +152,20 @@ def lists(portal: PortalState, user: User, params: Params) -> Any:
     table = table_of_rows(
         row for row in portal.store.lists if all(row[name] == value for name, value in checks.items())
     )
-    order = read_order(as_map(params.get("IBLOCK_ORDER")) or {"ID": "desc"}, _LISTED, None)
+    order = read_order(array_or_nothing(params.get("IBLOCK_ORDER"), "IBLOCK_ORDER") or {"ID": "desc"}, _LISTED, None)
     page = page_of(table, Matcher(_LISTED, refuse=None).read(None), order, params.get("start"), old=True)
     return Page([_list_answer(row) for row in page.result], page.total, page.next)
+
+
+def named_in(row: Row, parts: Iterable[Row], params: Params, word: str) -> Row:
+    """What ``ELEMENT_ID`` or ``ELEMENT_CODE`` names in a list. :raises Refusal: neither is given, or nothing has it."""
+    number, code = as_integer(params.get(f"{word}_ID")), params.get(f"{word}_CODE")
+    if not code:
+        required_value(params, f"{word}_ID")
+    for part in parts:
+        if part["list"] == row["id"] and (part["id"] == number or (code and part["CODE"] == code)):
+            return part
+    raise Refusal(f"ERROR_{word}_NOT_FOUND", f"{word.capitalize()} not found")
 
 
 def table_of_rows(rows: Any) -> Table:
@@ -164,7 +177,7 @@ def table_of_rows(rows: Any) -> Table:
 
 def name_pattern(filter_: Any) -> Row:
     """A filter in which a name with ``%`` in it is a pattern (examples of the pages)."""
-    given = as_map(filter_)
+    given = array_or_nothing(filter_, "FILTER")
     is_pattern = "%" in str(given.get("NAME"))
     return {("=%NAME" if name == "NAME" and is_pattern else name): value for name, value in given.items()}
 

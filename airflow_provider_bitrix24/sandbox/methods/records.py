@@ -10,6 +10,7 @@ from typing import Any
 from airflow_provider_bitrix24.sandbox.fields.catalogue import FieldSpec, Generation, fields_of
 from airflow_provider_bitrix24.sandbox.fields.item_kinds import Row
 from airflow_provider_bitrix24.sandbox.forms import as_map
+from airflow_provider_bitrix24.sandbox.methods.arguments import array_or_nothing
 from airflow_provider_bitrix24.sandbox.methods.listing import page_of
 from airflow_provider_bitrix24.sandbox.methods.registry import Page
 from airflow_provider_bitrix24.sandbox.methods.selection import Field, Matcher, Refuse, read_order
@@ -80,5 +81,5 @@ class Records:
         matcher = Matcher(self.filter_fields, refuse=refuse, ranges=ranges).read(filter)
         pairs = read_order(order, self.filter_fields, refuse)
         page = page_of(table, matcher, pairs, start, old=refuse is None)
-        names = [str(name) for name in as_map(select).values()]
+        names = [str(name) for name in array_or_nothing(select, "select").values()]
         return Page([self.answer(row, names) for row in page.result], page.total, page.next)

@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 from airflow_provider_bitrix24.sandbox.fields.catalogue import NUMBERS
 from airflow_provider_bitrix24.sandbox.fields.item_kinds import Row
 from airflow_provider_bitrix24.sandbox.forms import as_map
+from airflow_provider_bitrix24.sandbox.methods.arguments import array_or_nothing
 from airflow_provider_bitrix24.sandbox.methods.registry import not_modelled
 from airflow_provider_bitrix24.sandbox.php import BadValue, as_number, as_server_day, as_server_time, leading_number
 
@@ -73,7 +74,7 @@ class Matcher:
 
     def read(self, filter_: Any) -> Matcher:
         self.checks = []
-        for key, value in as_map(filter_).items():
+        for key, value in array_or_nothing(filter_, "filter").items():
             check = self._check_of(key, value, may_bound=True)
             if check is not None:
                 self.checks.append(check)
@@ -237,7 +238,7 @@ def _number(value: Any) -> float:
 def read_order(order: Any, fields: Mapping[str, Field], refuse: Refuse | None) -> list[tuple[Field, bool]]:
     """The order as (field, descending) pairs."""
     pairs: list[tuple[Field, bool]] = []
-    for name, direction in as_map(order).items():
+    for name, direction in array_or_nothing(order, "order").items():
         word = str(direction).upper()
         if name not in fields:
             if refuse is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow_provider_bitrix24.sandbox.forms import as_map
+from airflow_provider_bitrix24.sandbox.methods.arguments import array_or_nothing
 from airflow_provider_bitrix24.sandbox.methods.records import Records
 from airflow_provider_bitrix24.sandbox.methods.registry import Params, Refusal, method
 from airflow_provider_bitrix24.sandbox.state.portal import PortalState
@@ -25,7 +25,8 @@ def calls(portal: PortalState, user: User, params: Params) -> Any:
         order = None
     # "?" is a search inside the text, which is what "%" does.
     filter_ = {
-        f"%{key[1:]}" if key.startswith("?") else key: value for key, value in as_map(params.get("FILTER")).items()
+        f"%{key[1:]}" if key.startswith("?") else key: value
+        for key, value in array_or_nothing(params.get("FILTER"), "FILTER").items()
     }
     page = _CALLS.page(portal.store.calls, filter=filter_, order=order, start=params.get("start"), ranges=True)
     for row in page.result:

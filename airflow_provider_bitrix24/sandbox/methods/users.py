@@ -12,6 +12,7 @@ from typing import Any
 from airflow_provider_bitrix24.sandbox.fields.catalogue import fields_of
 from airflow_provider_bitrix24.sandbox.fields.item_kinds import Row
 from airflow_provider_bitrix24.sandbox.forms import as_map
+from airflow_provider_bitrix24.sandbox.methods.arguments import array_or_nothing
 from airflow_provider_bitrix24.sandbox.methods.listing import page_of
 from airflow_provider_bitrix24.sandbox.methods.registry import Page, Params, Refusal, method, not_modelled
 from airflow_provider_bitrix24.sandbox.methods.selection import Field, Matcher, read_order
@@ -92,14 +93,14 @@ def get(portal: PortalState, user: User, params: Params) -> Any:
         problem = "The sandbox keeps no photos of users: it does not model the parameter IMAGE_RESIZE"
         raise not_modelled(problem)
     # The filter stands in FILTER or, as the page also shows, beside SORT and ORDER.
-    filter_ = {**params, **as_map(params.get("FILTER"))}
+    filter_ = {**params, **array_or_nothing(params.get("FILTER"), "FILTER")}
     # ADMIN_MODE shows an administrator users whom others do not see; here everybody sees all.
     searched = [str(filter_.pop(name)) for name in ("NAME_SEARCH", "FIND") if name in filter_]
     table = Table()
     table.rows = {person.id: _for_filter(person) for person in portal.users.values()}
     table.ids = sorted(number for number, row in table.rows.items() if all(_mentions(row, text) for text in searched))
     page = _page(table, _USER_FIELDS, params, filter_)
-    select = {str(name) for name in as_map(params.get("SELECT")).values()}
+    select = {str(name) for name in array_or_nothing(params.get("SELECT"), "SELECT").values()}
     people = [portal.users[row["id"]] for row in page.result]
     return Page([_selected(_listed(person), select) for person in people], page.total, page.next)
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from airflow_provider_bitrix24.sandbox.fields.item_kinds import Row
 from airflow_provider_bitrix24.sandbox.forms import as_map
+from airflow_provider_bitrix24.sandbox.methods.arguments import array_or_nothing
 from airflow_provider_bitrix24.sandbox.methods.crm.items import description
 from airflow_provider_bitrix24.sandbox.methods.crm.old import denied
 from airflow_provider_bitrix24.sandbox.methods.records import Records
@@ -70,7 +71,7 @@ def localization_fields(portal: PortalState, user: User, params: Params) -> Any:
 def list_(portal: PortalState, user: User, params: Params) -> Any:
     _check(user, "read")
     # Names of the order in any case (example of the page).
-    order = {name.upper(): direction for name, direction in as_map(params.get("ORDER")).items()}
+    order = {name.upper(): direction for name, direction in array_or_nothing(params.get("ORDER"), "ORDER").items()}
     pairs = read_order(order or {"SORT": "ASC"}, _CURRENCIES.filter_fields, None)
     rows = sort_rows(list(portal.store.currencies), pairs)
     # The whole directory in one answer, of which the page prints no total.

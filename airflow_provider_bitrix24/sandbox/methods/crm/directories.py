@@ -21,7 +21,7 @@ from airflow_provider_bitrix24.sandbox.fields.item_kinds import (
     Row,
 )
 from airflow_provider_bitrix24.sandbox.forms import as_map
-from airflow_provider_bitrix24.sandbox.methods.arguments import integer
+from airflow_provider_bitrix24.sandbox.methods.arguments import array_or_nothing, integer
 from airflow_provider_bitrix24.sandbox.methods.crm.items import description, invalid_list
 from airflow_provider_bitrix24.sandbox.methods.crm.old import array_or_none
 from airflow_provider_bitrix24.sandbox.methods.registry import Page, Params, Refusal, method
@@ -78,7 +78,7 @@ _TYPE_FIELDS = {name: Field(name, "integer" if isinstance(value, int) else "stri
 def types(portal: PortalState, user: User, params: Params) -> Any:
     if not user.is_admin:
         raise Refusal("ACCESS_DENIED", portal.text("access_denied"))
-    for name in as_map(params.get("order")):
+    for name in array_or_nothing(params.get("order"), "order"):
         if name not in _TYPE_FIELDS:
             # Names go to the database layer as camelCase turned to UPPER_CASE: ID becomes I_D.
             column = re.sub("([A-Z])", r"_\1", name).lstrip("_").upper()

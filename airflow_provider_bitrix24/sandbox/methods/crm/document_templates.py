@@ -90,7 +90,7 @@ def _numerator_answer(row: Row) -> Row:
 
 
 def _write_numerator(row: Row, fields: Row) -> None:
-    row.update({name: str(fields[name]) for name in ("name", "template") if fields.get(name)})
+    row.update({name: str(fields[name]) for name in ("name", "template") if fields.get(name) not in (None, "")})
     if set(re.findall(r"\{[^}]*\}", row["template"])) - {"{NUMBER}"}:
         raise not_modelled(f"The sandbox counts and does no more: {row['template']!r} has more than {{NUMBER}}")
     given = as_map(as_map(fields.get("settings")).get(_GENERATOR))

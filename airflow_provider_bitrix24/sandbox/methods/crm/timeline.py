@@ -7,7 +7,7 @@ from typing import Any
 from airflow_provider_bitrix24.sandbox.fields.catalogue import fields_of
 from airflow_provider_bitrix24.sandbox.fields.item_kinds import COMPANY, CONTACT, DEAL, LEAD, Row
 from airflow_provider_bitrix24.sandbox.forms import as_map
-from airflow_provider_bitrix24.sandbox.methods.arguments import array, integer
+from airflow_provider_bitrix24.sandbox.methods.arguments import array, array_or_nothing, integer
 from airflow_provider_bitrix24.sandbox.methods.crm.items import description, invalid_list
 from airflow_provider_bitrix24.sandbox.methods.crm.old import array_or_none
 from airflow_provider_bitrix24.sandbox.methods.listing import page_of
@@ -180,7 +180,7 @@ def stage_history(portal: PortalState, user: User, params: Params) -> Any:
     matcher.checks.append(lambda row: row["entityTypeId"] == entity_type_id)
     order = read_order(params.get("order"), fields, invalid_list)
     page = page_of(portal.store.stage_history, matcher, order, params.get("start"), old=False)
-    select = [str(name) for name in as_map(params.get("select")).values()]
+    select = [str(name) for name in array_or_nothing(params.get("select"), "select").values()]
     names = [name for name in fields if not select or "*" in select or name in select]
     return Page(
         {"items": [{name: row[fields[name].key] for name in names} for row in page.result]}, page.total, page.next

@@ -6,6 +6,7 @@ from typing import Any
 
 from airflow_provider_bitrix24.sandbox.fields.item_kinds import NAMES, Row
 from airflow_provider_bitrix24.sandbox.forms import as_map
+from airflow_provider_bitrix24.sandbox.methods.arguments import array_or_nothing
 from airflow_provider_bitrix24.sandbox.methods.crm.user_fields import (
     TYPES,
     WrongField,
@@ -99,7 +100,7 @@ def config_list(portal: PortalState, user: User, params: Params) -> Any:
     matcher = Matcher(_CONFIG_FIELDS, refuse=None).read(params.get("filter"))
     order = read_order(params.get("order"), _CONFIG_FIELDS, None)
     page = page_of(portal.store.user_fields, matcher, order, params.get("start"), old=True)
-    select = as_map(params.get("select"))
+    select = array_or_nothing(params.get("select"), "select")
     language = select.pop("language", None)
     names = [str(name) for name in select.values()]
     answers = [_config(row, language, whole=False) for row in page.result]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow_provider_bitrix24.sandbox.forms import as_map
+from airflow_provider_bitrix24.sandbox.methods.arguments import array_or_nothing
 from airflow_provider_bitrix24.sandbox.methods.crm.items import invalid_list
 from airflow_provider_bitrix24.sandbox.methods.listing import page_of
 from airflow_provider_bitrix24.sandbox.methods.registry import Page, Params, Refusal, method
@@ -27,7 +27,7 @@ def list_(portal: PortalState, user: User, params: Params) -> Any:
     matcher = Matcher(_FIELDS, refuse=invalid_list).read(params.get("filter"))
     order = read_order(params.get("order") or {"ownerId": "asc"}, _FIELDS, invalid_list)
     page = page_of(table, matcher, order, params.get("start"), old=False)
-    select = [str(name) for name in as_map(params.get("select")).values()]
+    select = [str(name) for name in array_or_nothing(params.get("select"), "select").values()]
     names = [name for name in _FIELDS if not select or "*" in select or name in select]
     rows = [{name: row[_FIELDS[name].key] for name in names} for row in page.result]
     return Page({"orderEntity": rows}, page.total, page.next)

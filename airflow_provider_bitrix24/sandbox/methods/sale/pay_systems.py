@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from airflow_provider_bitrix24.sandbox.fields.item_kinds import Row
-from airflow_provider_bitrix24.sandbox.forms import as_map
+from airflow_provider_bitrix24.sandbox.methods.arguments import array_or_nothing
 from airflow_provider_bitrix24.sandbox.methods.crm.changes import announce_payment
 from airflow_provider_bitrix24.sandbox.methods.registry import Params, Refusal, method
 from airflow_provider_bitrix24.sandbox.methods.selection import Field, Matcher, read_order, sort_rows
@@ -60,7 +60,9 @@ def list_(portal: PortalState, user: User, params: Params) -> Any:
     rows = sort_rows([row for row in _ROWS if matcher.accepts(row)], read_order(params.get("ORDER"), _FIELDS, _refused))
     # The page selects the tariff under one name and shows it under another.
     select = [
-        str(name).replace("TARIF", "TARIFF") for name in as_map(params.get("SELECT")).values() if name != "TARIFF"
+        str(name).replace("TARIF", "TARIFF")
+        for name in array_or_nothing(params.get("SELECT"), "SELECT").values()
+        if name != "TARIFF"
     ]
     return [{name: row[name] for name in _FIELDS if not select or name in select} for row in rows]
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from airflow_provider_bitrix24.sandbox.fields.item_kinds import Row
-from airflow_provider_bitrix24.sandbox.forms import as_map
-from airflow_provider_bitrix24.sandbox.methods.arguments import array, integer, required
+from airflow_provider_bitrix24.sandbox.methods.arguments import array, array_or_nothing, integer, required
 from airflow_provider_bitrix24.sandbox.methods.crm.changes import announce_payment
 from airflow_provider_bitrix24.sandbox.methods.crm.items import invalid_list
 from airflow_provider_bitrix24.sandbox.methods.listing import page_of
@@ -98,7 +97,7 @@ def list_(portal: PortalState, user: User, params: Params) -> Any:
     matcher = Matcher(_FIELDS, refuse=invalid_list).read(params.get("filter"))
     order = read_order(params.get("order"), _FIELDS, invalid_list)
     page = page_of(portal.store.payments, matcher, order, params.get("start"), old=False)
-    select = [str(name) for name in as_map(params.get("select")).values()]
+    select = [str(name) for name in array_or_nothing(params.get("select"), "select").values()]
     rows = [_answer_row(row) for row in page.result]
     if select and "*" not in select:
         rows = [{name: row[name] for name in select if name in row} for row in rows]

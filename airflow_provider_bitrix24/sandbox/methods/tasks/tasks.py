@@ -13,7 +13,7 @@ from typing import Any
 from airflow_provider_bitrix24.sandbox.fields.catalogue import fields_of
 from airflow_provider_bitrix24.sandbox.fields.item_kinds import Row
 from airflow_provider_bitrix24.sandbox.forms import as_map
-from airflow_provider_bitrix24.sandbox.methods.arguments import array
+from airflow_provider_bitrix24.sandbox.methods.arguments import array, array_or_nothing
 from airflow_provider_bitrix24.sandbox.methods.listing import page_of
 from airflow_provider_bitrix24.sandbox.methods.registry import Handler, Page, Params, Refusal, method
 from airflow_provider_bitrix24.sandbox.methods.selection import Field, Matcher, read_order
@@ -109,7 +109,7 @@ def _select(params: Params) -> list[str]:
 @method("tasks.task.list", scope="task")
 def list_(portal: PortalState, user: User, params: Params) -> Any:
     select = _select(params)
-    for name in as_map(params.get("order")):
+    for name in array_or_nothing(params.get("order"), "order"):
         if name not in _FIELDS or name in _UNSORTABLE:
             raise Refusal("0", "Invalid sorting key (internal error)")
     matcher = Matcher(_FILTER_FIELDS, refuse=None).read(params.get("filter"))

@@ -68,6 +68,8 @@ def _selected(portal: PortalState, task: Row, names: Iterable[str]) -> Row:
 
 
 def _select(params: Params) -> list[str]:
+    if not isinstance(params.get("select") or [], (dict, list)):
+        raise Refusal(f"{PREFIX}INVALIDSELECTEXCEPTION", "Unable to recognize the selection parameter `select`")
     return [str(name) for name in as_map(params.get("select")).values()]
 
 
