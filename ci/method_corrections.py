@@ -35,6 +35,22 @@ CORRECTIONS = [
         )
         for kind in OLD_CRM
     ),
+    *(
+        Correction(
+            f"crm.{kind}.list",
+            {"fields": f"crm.{kind}.fields", "also": also},
+            "an old list, whose filter keys that are not fields in UPPER_CASE are dropped (server source)",
+        )
+        for kind, also in {
+            "address": "any-case,drops-filters,no-total",
+            "product": "drops-filters",
+            "productsection": "drops-filters",
+            "requisite": "any-case,drops-filters",
+            "requisite.bankdetail": "any-case,drops-filters",
+            "status": "drops-filters",
+            "timeline.comment": "drops-filters",
+        }.items()
+    ),
     Correction(
         "crm.item.list",
         {"filter": "filter:id", "paging": "keyset", "fields": "crm.item.fields"},
@@ -52,13 +68,26 @@ CORRECTIONS = [
     ),
     Correction(
         "tasks.task.list",
-        {"filter": "filter:ID", "order": "order:ID", "paging": "keyset", "also": "drops-filters"},
+        {
+            "filter": "filter:ID",
+            "order": "order:ID",
+            "paging": "keyset",
+            "fields": "tasks.task.getFields",
+            "also": "drops-filters",
+        },
         "takes ID and answers id; with another spelling of the key the filter is dropped and page 1 repeats. Its "
-        "filter knows more keys than tasks.task.getFields (MEMBER, ::SUBFILTER-…): names cannot be checked",
+        "filter knows more keys than tasks.task.getFields (TAG, ::SUBFILTER-…): rest/lists/field_check.py has them",
     ),
     Correction(
         "user.get",
-        {"filter": "FILTER:ID", "order": "order:ID", "sort": "sort", "paging": "keyset", "also": "any-case"},
+        {
+            "filter": "FILTER:ID",
+            "order": "order:ID",
+            "sort": "sort",
+            "paging": "keyset",
+            "fields": "user.fields",
+            "also": "any-case,drops-filters",
+        },
         "start=-1 is documented; sort takes the field and order only the direction",
     ),
     Correction(

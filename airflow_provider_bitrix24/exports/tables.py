@@ -82,10 +82,12 @@ def table_of(client: Client, method: Method, params: Mapping[str, Any]) -> Table
             fields.append(_MULTIFIELDS)
         return Table(table_name(method, params), method.name, tuple(fields))
     short = table_name(method, params)
-    if method.rows is not None and (described_by := method.rows.fields_method):
+    # Of users, tasks and directories the documentation says more than the portal.
+    documented = _documented().get(name, ())
+    if method.rows is not None and (described_by := method.rows.fields_method) and not documented:
         described = client.described(described_by, fresh=True)
         return Table(short, method.name, tuple(item_field(str(key), value) for key, value in described.items()))
-    return Table(short, method.name, _documented().get(name, ()))
+    return Table(short, method.name, documented)
 
 
 def table_name(method: Method, params: Mapping[str, Any]) -> str:

@@ -57,7 +57,8 @@ class Bitrix24Operator(Bitrix24BaseOperator):
         position (``task.checklistitem.add``), a list too. Values are sent as they are; ``Bitrix24AddItemOperator`` and
         its like convert and check them too.
     :param check_fields: check the names of fields in methods that add and update, which the portal would silently drop
-        where they are wrong; it is asked for those that are not on the page of the method.
+        where they are wrong; it is asked for those that are not on the page of the method. And names and values of the
+        filter, names of ``select`` and of the order, in lists such as ``crm.deal.list`` and ``user.get``.
     :param clear: take an empty list, an empty text or None from a template or another task as meant, where it removes
         or clears something, e.g. ``rows`` of ``crm.deal.productrows.set``, or ``fields`` of an update. What is empty in
         the DAG file itself is always taken so.
@@ -134,6 +135,7 @@ class Bitrix24Operator(Bitrix24BaseOperator):
             names = FieldNames(client, name)
             names.check(params)
             params = names.exact(params)
+            client.check_filter(name, params)
         again = method.repeat_for(params) != "never"
 
         def ask() -> Any:
@@ -243,7 +245,13 @@ class Bitrix24BatchOperator(Bitrix24BaseOperator):
 
         def send() -> dict[str, Any]:
             left = progress.left(commands)
-            done = client.batch(left, halt=self.halt, references=self.references, allow_cut=self.allow_cut)
+            done = client.batch(
+                left,
+                halt=self.halt,
+                references=self.references,
+                allow_cut=self.allow_cut,
+                check_fields=self.check_fields,
+            )
             outcome = progress.outcome_with(done)
             self.done = len(outcome["results"])
             self.log.info("batch: %d done, %d failed, %d not run", self.done, len(outcome["errors"]), len(done.not_run))

@@ -9,7 +9,7 @@ from functools import wraps
 from types import TracebackType
 from typing import Any, ParamSpec, TypeVar
 
-from airflow_provider_bitrix24.exceptions import Bitrix24Error
+from airflow_provider_bitrix24.exceptions import Bitrix24Error, ConfigurationError
 from airflow_provider_bitrix24.methods import METHODS, Method, Methods
 from airflow_provider_bitrix24.rest.answers.reply import Reply
 from airflow_provider_bitrix24.rest.batches.batch_call import BatchCall
@@ -21,7 +21,7 @@ from airflow_provider_bitrix24.rest.limits.bucket import BucketStore
 from airflow_provider_bitrix24.rest.limits.bucket_store import bucket_store
 from airflow_provider_bitrix24.rest.limits.command_costs import CommandCosts
 from airflow_provider_bitrix24.rest.limits.concurrency import Concurrency
-from airflow_provider_bitrix24.rest.lists.field_check import check_fields
+from airflow_provider_bitrix24.rest.lists.field_check import check_call, names_are_known
 from airflow_provider_bitrix24.rest.lists.listing import Listing
 from airflow_provider_bitrix24.rest.lists.per_parent import children
 from airflow_provider_bitrix24.rest.lists.row_list import RowList
@@ -190,6 +190,7 @@ class Client:
         references: bool = False,
         ordered: bool = True,
         allow_cut: bool = False,
+        check_fields: bool = True,
     ) -> BatchResult[Key]:
         """
         Call any number of methods, 50 to a request.
@@ -210,13 +211,26 @@ class Client:
             commands may run in any order: for objects that do not depend on each other. ``halt`` and ``references``
             keep the order in any case.
         :param allow_cut: as of :meth:`call`.
+        :param check_fields: check filters of lists as :meth:`check_list` does; the portal may be asked for the fields.
         :return: how each command ended; nothing is raised for a command that failed.
         :raises ConfigurationError: a command cannot be sent; nothing was sent.
         """
+        if check_fields:
+            self._check_lists(commands)
         call = BatchCall[Key](
             self._conversation, halt=halt, references=references, ordered=ordered, allow_cut=allow_cut
         )
         return call.run(commands)
+
+    def _check_lists(self, commands: Mapping[Key, tuple[str, Params | None]]) -> None:
+        for key, command in commands.items():
+            # What is not a command is named where commands are made.
+            if not isinstance(command, (tuple, list)) or len(command) != 2 or not isinstance(command[0], str):
+                continue
+            try:
+                self.check_filter(command[0], command[1])
+            except ConfigurationError as error:
+                raise error.but(reason=f"the command {key!r}: {error.reason}") from None
 
     def concurrent(self) -> ConcurrentRequests:
         """
@@ -246,6 +260,16 @@ class Client:
         return RowList(self._conversation, Listing(self.method(method, version), params), limit)
 
     @_edge
+    def check_filter(self, method: str, params: Params | None = None) -> None:
+        """
+        The same as :meth:`check_list`, but only of lists that drop unknown names, such as ``crm.deal.list``.
+
+        :raises ConfigurationError: the portal would drop a name, or take the filter for none.
+        """
+        if names_are_known(known := self.method(method)):
+            check_call(self._conversation, known, params)
+
+    @_edge
     def check_list(self, method: str, params: Params | None = None) -> None:
         """
         Check the filter and ``select`` of a list method as :meth:`list` does, for a caller that reads its first page.
@@ -254,12 +278,8 @@ class Client:
 
         :raises ConfigurationError: the portal would drop a name, or take the filter for none.
         """
-        known = self.method(method)
-        if known.rows is not None:
-            # How the pages are asked for is the caller's own.
-            paging = {str(name).lower() for name in ("start", "order", known.rows.limit, known.rows.cursor)}
-            own = {name: value for name, value in (params or {}).items() if name.lower() not in paging}
-            check_fields(self._conversation, Listing(known, own))
+        if (known := self.method(method)).rows is not None:
+            check_call(self._conversation, known, params)
 
     def children(
         self, method: str, parents: Iterable[Key], params_of: Callable[[Key], Params]

@@ -183,7 +183,11 @@ def _ask_all(client: Client, questions: Sequence[Question]) -> dict[Question, Ou
         except Bitrix24Error as error:
             return {question: error}
     try:
-        done = client.batch({question: (question.method, question.params) for question in questions})
+        done = client.batch(
+            {question: (question.method, question.params) for question in questions},
+            # They were checked before they began to wait.
+            check_fields=False,
+        )
     except ConfigurationError:
         # One of them cannot be sent, and none was: the others must not suffer.
         middle = len(questions) // 2

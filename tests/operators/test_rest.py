@@ -19,6 +19,7 @@ from airflow_provider_bitrix24.operators.rest import (
     Bitrix24ListOperator,
     Bitrix24Operator,
 )
+from airflow_provider_bitrix24.sensors.rest import Bitrix24Sensor
 from tests.operators.context import context
 
 
@@ -65,6 +66,31 @@ def test_a_misspelt_filter_does_not_return_everything(method, params, meant, por
     batch = failure_of(Bitrix24BatchOperator, commands={"me": ["profile"], "them": [method, params]})
     assert message % "commands[them]" in batch
     assert portal.requests == 0
+
+
+@pytest.mark.parametrize(
+    ("method", "params", "meant"),
+    [
+        ("crm.deal.list", {"filter": {"TITEL": "x"}}, "did you mean TITLE"),
+        ("crm.contact.list", {"select": ["ID", "NAMME"]}, "did you mean NAME"),
+        ("crm.lead.list", {"order": {"CREATED": "ASC"}}, "order names 'CREATED', which is not a field here"),
+        ("crm.company.list", {"filter": {">=DATE_MODIFY": "yesterday"}}, "is 'yesterday', which is not a date"),
+        ("user.get", {"EMIAL": "ann@example.com"}, "did you mean EMAIL"),
+        ("tasks.task.list", {"filter": {"RESPONSIBLE": 1}}, "did you mean RESPONSIBLE_ID"),
+    ],
+)
+def test_a_list_that_is_called_by_itself_or_in_a_batch_refuses_names_that_the_portal_drops(
+    method, params, meant, portal, connection
+):
+    commands = {"mine": [method, params]}
+    assert meant in failure_of(Bitrix24Operator, method=method, method_params=params)
+    assert meant in failure_of(Bitrix24BatchOperator, commands=commands)
+    assert "the command 'mine'" in failure_of(Bitrix24BatchOperator, commands=commands)
+    assert meant in failure_of(Bitrix24Sensor, method=method, method_params=params, condition="any row")
+    assert portal.count(method) == 0
+    run(Bitrix24Operator, method=method, method_params=params, check_fields=False)
+    run(Bitrix24BatchOperator, commands=commands, check_fields=False)
+    assert portal.count(method) == 2
 
 
 @pytest.mark.parametrize("name", ["filter", "FILTER", "Filter"])

@@ -11,11 +11,16 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError, IncompleteList
+from airflow_provider_bitrix24.methods import Method
+from airflow_provider_bitrix24.rest.conditions import OPERATORS
 from airflow_provider_bitrix24.rest.conversation import Conversation
+from airflow_provider_bitrix24.rest.encoding import as_params, has_reference
 from airflow_provider_bitrix24.rest.field_descriptions import described, kept
 from airflow_provider_bitrix24.rest.lists.filter_values import check_values
-from airflow_provider_bitrix24.rest.lists.listing import Listing
+from airflow_provider_bitrix24.rest.lists.listing import ANY_CASE, Listing
 from airflow_provider_bitrix24.rest.message_parts import did_you_mean
+from airflow_provider_bitrix24.rest.positional import by_name
+from airflow_provider_bitrix24.types import Params
 
 #: "All fields" and "all user fields"; multi-fields have no mask.
 _MASKS = frozenset({"*", "UF_*"})
@@ -32,9 +37,25 @@ _NOT_SELECTED = {
 _NOT_DESCRIBED = {"crm.activity.fields": frozenset({"STORAGE_ELEMENT_IDS"})}
 
 
+#: Filtered by, though not described ("tasks.task.list"; MEMBER by the server's source; "user.get").
+_ALSO_FILTERED = {
+    "tasks.task.getFields": frozenset(
+        {"TAG", "REAL_STATUS", "ACCOMPLICE", "AUDITOR", "DEPENDS_ON", "ONLY_ROOT_TASKS", "MEMBER", "DOER"}
+    ),
+    "user.fields": frozenset({"NAME_SEARCH", "IS_ONLINE", "USER_TYPE", "UF_PHONE_INNER"}),
+}
+#: Sorted by, though not described ("tasks.task.list").
+_ALSO_SORTED = {"tasks.task.getFields": frozenset({"REAL_STATUS", "STATUS_COMPLETE", "CREATED_BY_LAST_NAME",
+                                                   "RESPONSIBLE_LAST_NAME"})}  # fmt: skip
+#: Names of their answers may be selected too, which are spelt and called in other ways.
+_SELECTS_ANYTHING = frozenset({"tasks.task.getFields"})
+#: Filtered with groups of conditions too ("tasks.task.list").
+_WITH_GROUPS = frozenset({"tasks.task.getFields"})
+
+
 class Fields:
     """
-    What a method filters by and selects.
+    What a method filters by, selects and sorts by.
 
     :param source: the method that describes the fields, e.g. ``crm.deal.fields``.
     :param description: its result.
@@ -45,29 +66,47 @@ class Fields:
         multifields = _MULTIFIELDS if "PHONE" in description else frozenset()
         self._not_described: frozenset[str] = _MASKS | multifields | _NOT_DESCRIBED.get(source, frozenset())
         self._not_filtered, self._not_selected = _NOT_FILTERED.get(source, {}), _NOT_SELECTED.get(source, {})
+        self._also_filtered = _ALSO_FILTERED.get(source, frozenset())
 
-    def accept(self, listing: Listing) -> bool:
-        """Whether the method takes every name of the filter and of ``select``."""
-        return not (self._unknown_in_filter(listing) or self._unknown_in_select(listing))
+    def accept(self, listing: Listing, order: Iterable[str] = ()) -> bool:
+        """Whether the method takes every name of the filter, of ``select`` and of an order."""
+        names = self._unknown_in_filter(listing), self._unknown_in_select(listing), self._unknown_in_order(order)
+        return not any(names)
 
-    def check(self, listing: Listing) -> None:
+    def check(self, listing: Listing, order: Iterable[str] = ()) -> None:
         """
-        :raises ConfigurationError: the method does not take a name: a condition or a column would be lost.
+        :param order: names that a caller sorts by.
+        :raises ConfigurationError: the method does not take a name: a condition, a column or the order would be lost.
         """
         for name in self._unknown_in_filter(listing):
-            known: Iterable[str] = set(self._description).difference(self._not_filtered)
+            known: Iterable[str] = self._also_filtered.union(self._description).difference(self._not_filtered)
             raise self._refusal(listing, "the filter", name, known, "return every row")
         for name in self._unknown_in_select(listing):
             known = self._not_described.union(self._description).difference(self._not_selected)
             raise self._refusal(listing, str(listing.rows.select), name, known, "return rows without it")
+        for name in self._unknown_in_order(order):
+            known = _ALSO_SORTED.get(self._source, frozenset()).union(self._description)
+            raise self._refusal(listing, str(listing.rows.order), name, known, "sort by something else")
 
     def _unknown_in_filter(self, listing: Listing) -> list[str]:
-        return [name for name in listing.filter_names() if name not in self._description or name in self._not_filtered]
+        return [name for name in listing.filter_names() if not self._is_filtered(name)]
+
+    def _is_filtered(self, name: str) -> bool:
+        if name.startswith("::") and self._source in _WITH_GROUPS:
+            return True
+        spelled = name.upper() if self._source in ANY_CASE else name
+        return (spelled in self._description or spelled in self._also_filtered) and spelled not in self._not_filtered
+
+    def _unknown_in_order(self, names: Iterable[str]) -> list[str]:
+        also = _ALSO_SORTED.get(self._source, frozenset())
+        return [name for name in names if name.upper() not in self._description and name.upper() not in also]
 
     def _unknown_in_select(self, listing: Listing) -> list[str]:
         return [name for name in _selected(listing) if not self._is_selected(name)]
 
     def _is_selected(self, name: str) -> bool:
+        if self._source in _SELECTS_ANYTHING:
+            return True
         if (name in self._description or name in self._not_described) and name not in self._not_selected:
             return True
         # The server reads the names of system fields with one value in any case.
@@ -83,29 +122,72 @@ class Fields:
         )
 
 
-def check_fields(conversation: Conversation, listing: Listing) -> None:
+def check_fields(conversation: Conversation, listing: Listing, order: Iterable[str] = ()) -> None:
     """
-    :raises ConfigurationError: the filter or ``select`` names a field that the method does not take, or a value of the
-        filter is none of its field's type; the list was not asked for.
+    :param order: names that a caller sorts by.
+    :raises ConfigurationError: the filter, ``select`` or the order names a field that the method does not take, or a
+        value of the filter is none of its field's type; the list was not asked for.
     """
     rows = listing.rows
-    if not (rows.drops_unknown_filters and rows.fields_method and (listing.filter_names() or _selected(listing))):
+    names = (*listing.filter_names(), *_selected(listing), *order)
+    if not (names_are_known(listing.method) and rows.fields_method and names):
         return
-    description = kept(conversation.portal, rows.fields_method)
-    if description is None or not _accepted(rows.fields_method, description, listing):
+    description = _fields_in(kept(conversation.portal, rows.fields_method))
+    if description is None or not _accepted(rows.fields_method, description, listing, order):
         # A field may be new: before a name is refused, the portal is asked again.
-        description = described(conversation, rows.fields_method, fresh=True)
+        description = _fields_in(described(conversation, rows.fields_method, fresh=True))
         if not description:
             raise IncompleteList(
                 f"{rows.fields_method} describes no fields, so names in filter and select cannot be checked"
             )
-        Fields(rows.fields_method, description).check(listing)
+        Fields(rows.fields_method, description).check(listing, order)
         check_values(listing, description)
 
 
-def _accepted(source: str, description: Mapping[str, Any], listing: Listing) -> bool:
+def names_are_known(method: Method) -> bool:
+    """Whether it is a list that drops names which it does not know, and the portal describes those that it knows."""
+    return method.rows is not None and method.rows.drops_unknown_filters and method.rows.fields_method is not None
+
+
+def check_call(conversation: Conversation, method: Method, params: Params | None) -> None:
+    """
+    The same of a call of a list by itself, or in a batch: how its pages are asked for is the caller's own.
+
+    :raises ConfigurationError: see :func:`check_fields`; or a parameter is wrong, see :class:`Listing`.
+    """
+    rows = method.rows
+    if rows is None:
+        return
+    given = by_name(as_params(params, method=method.name), method=method.name)
+    paging = {str(name).lower() for name in ("start", "order", rows.sort, rows.limit, rows.cursor, "auth")}
+    own = {
+        name: _without_references(value) if name.lower() == str(rows.filter).lower() else value
+        for name, value in given.items()
+        if name.lower() not in paging and not has_reference(name)
+    }
+    order = next((value for name, value in given.items() if name.lower() == str(rows.order).lower()), None)
+    sort = next((value for name, value in given.items() if rows.sort and name.lower() == rows.sort.lower()), None)
+    names = list(map(str, order)) if isinstance(order, Mapping) else [sort] if isinstance(sort, str) and sort else []
+    check_fields(conversation, Listing(method, own), [name for name in names if not has_reference(name)])
+
+
+def _without_references(conditions: Any) -> Any:
+    """A filter with empty texts in place of what earlier commands answer, which is not known yet."""
+    if not isinstance(conditions, Mapping):
+        return conditions
+    known = {name: value for name, value in conditions.items() if not has_reference(value)}
+    return known | {f"={OPERATORS.sub('', str(name), count=1)}": "" for name in conditions if name not in known}
+
+
+def _fields_in(described: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    """The fields by their names, which ``tasks.task.getFields`` has one key further in."""
+    inner = described.get("fields") if described is not None and len(described) == 1 else None
+    return inner if isinstance(inner, Mapping) else described
+
+
+def _accepted(source: str, description: Mapping[str, Any], listing: Listing, order: Iterable[str]) -> bool:
     """Whether the names and values are right by a description, which may be old."""
-    if not Fields(source, description).accept(listing):
+    if not Fields(source, description).accept(listing, order):
         return False
     try:
         check_values(listing, description)

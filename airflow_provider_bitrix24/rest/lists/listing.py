@@ -15,6 +15,8 @@ from airflow_provider_bitrix24.rest.positional import by_name, in_order
 from airflow_provider_bitrix24.rest.structured_parameters import check_structures
 from airflow_provider_bitrix24.types import Params, Row
 
+#: Methods that describe fields whose names are read in any case ("user.get" has both in its examples).
+ANY_CASE = frozenset({"user.fields"})
 #: Ids have 19 digits at most, and Python reads no text of many thousand as a number.
 _WHOLE_NUMBER = re.compile(r"\s*[0-9]{1,40}\s*")
 
@@ -188,7 +190,7 @@ class Listing:
         a spelling is refused as an unknown name instead.
         """
         own = f">{self.rows.filter_id}"
-        if self.rows.fields_method:
+        if self.rows.fields_method and self.rows.fields_method not in ANY_CASE:
             return {own: user_filter[own]} if own in user_filter else {}
         return {name: value for name, value in user_filter.items() if name.lower() == own.lower()}
 

@@ -262,3 +262,81 @@ def test_every_request_for_activities_that_the_documentation_prints_passes() -> 
         for request in printed:
             params = {name: request["params"][name] for name in ("select", "filter")}
             assert list(client.list(ACTIVITIES, params)) == []
+
+
+# Calls and batches.
+
+TASKS, USERS, STATUSES = "tasks.task.list", "user.get", "crm.status.list"
+#: A method, its params, and what is said of them.
+REFUSED = [
+    (DEALS, {"filter": {"TITEL": 1}}, "did you mean TITLE"),
+    (DEALS, {"filter": {">OPPORTUNITY": "12,5"}, "start": 50}, "is '12,5', which is not a number"),
+    (DEALS, {"SELECT": ["ID", "TITEL"]}, "return rows without it"),
+    (DEALS, {"order": {"DATE_CREATED": "ASC"}}, "order names 'DATE_CREATED', which is not a field here"),
+    (CONTACTS, {"FILTER": {"=name": "Ann"}}, "did you mean NAME"),
+    (CONTACTS, {"filter": {"ID": "Ann"}}, "'ID' in the filter is 'Ann', which is not a number"),
+    (ACTIVITIES, {"filter": {"OWNER": 1}}, "did you mean OWNER_ID"),
+    (TASKS, {"filter": {"RESPONSIBLE": 1}}, "did you mean RESPONSIBLE_ID"),
+    (TASKS, {"filter": {"NOPE": 1}}, "see tasks.task.getFields for the names"),
+    (TASKS, {"filter": {">=DEADLINE": "soon"}}, "is 'soon', which is not a date"),
+    (TASKS, {"filter": {"GROUP_ID": "sales"}}, "is 'sales', which is not a number"),
+    (TASKS, {"order": {"TITEL": "asc"}}, "did you mean TITLE"),
+    (USERS, {"FILTER": {"NAMME": "Ann"}}, "did you mean NAME"),
+    (USERS, {"EMIAL": "ann@example.com"}, "did you mean EMAIL"),
+    (USERS, {"sort": "SURNAME", "order": "ASC"}, "'SURNAME', which is not a field here"),
+    (USERS, {"select": ["ID", "SURNAME"]}, "return rows without it"),
+    (STATUSES, {"filter": {"ENTITY": "SOURCE"}}, "did you mean ENTITY_ID"),
+    ("crm.requisite.list", {"filter": {"RQ_INNN": "7701"}}, "did you mean RQ_INN"),
+    ("crm.timeline.comment.list", {"filter": {"ENTITY_ID": 1, "TYPE": "deal"}}, "see crm.timeline.comment.fields"),
+]
+#: What such methods take.
+ACCEPTED = [
+    (DEALS, {"filter": {">OPPORTUNITY": "12.5"}, "order": {"date_create": "ASC"}, "start": 0}),
+    (TASKS, {"filter": {"!STATUS": 6, "::SUBFILTER-PARAMS": {"FAVORITE": "Y"}, "MEMBER": 1, "TAG": "x"}}),
+    (TASKS, {"select": ["ID", "subStatus", "TAGS", "COUNTERS"], "order": {"DEADLINE": "asc", "REAL_STATUS": "desc"}}),
+    (USERS, {"UF_DEPARTMENT": 1, "SORT": "ID", "ORDER": "asc", "start": 10}),
+    (USERS, {"filter": {"!%LAST_NAME": "an", "@PERSONAL_CITY": ["Riga"], "ACTIVE": True}, "ADMIN_MODE": True}),
+    (USERS, {"ID": 1, "IS_ONLINE": "Y", "NAME_SEARCH": "ann", "USER_TYPE": "employee"}),
+    (STATUSES, {"filter": {"ENTITY_ID": "SOURCE"}, "order": {"SORT": "ASC"}}),
+    ("crm.item.list", {"entityTypeId": 2, "filter": {"=title": "x"}}),
+    ("acme.report.list", {"filter": {"TITEL": "x"}}),
+]
+
+
+@pytest.mark.parametrize(("method", "params", "message"), REFUSED)
+def test_a_batch_refuses_what_a_list_refuses_and_names_the_command(
+    many: Sandbox, reader: Client, method: str, params: dict[str, Any], message: str
+) -> None:
+    many.reset_calls()
+    with pytest.raises(ConfigurationError, match=message) as refused:
+        reader.batch({"mine": (method, params)})
+    assert "the command 'mine': " in str(refused.value)
+    assert many.count(method) == 0
+    with pytest.raises(ConfigurationError, match=message):
+        reader.check_list(method, params)
+
+
+@pytest.mark.parametrize(("method", "params"), ACCEPTED)
+def test_what_the_list_of_a_batch_takes_passes(
+    many: Sandbox, reader: Client, method: str, params: dict[str, Any]
+) -> None:
+    many.answers["acme.report.list"] = [[]]
+    many.reset_calls()
+    reader.batch({"mine": (method, params)})
+    assert many.count(method) == 1
+
+
+def test_without_the_check_a_batch_sends_what_it_is_given(many: Sandbox, reader: Client) -> None:
+    many.reset_calls()
+    assert reader.batch({"mine": (DEALS, {"filter": {"TITEL": 1}})}, check_fields=False).all_results()
+    assert many.count(DEALS) == many.requests == 1
+
+
+def test_values_of_earlier_commands_are_not_checked_and_their_names_are(many: Sandbox, reader: Client) -> None:
+    first = (DEALS, {"order": {"ID": "ASC"}, "select": ["ID"]})
+    later = (DEALS, {"filter": {">ID": "$result[first][0][ID]"}})
+    done = reader.batch({"first": first, "later": later}, references=True)
+    assert [len(rows) for rows in done.all_results().values()] == [3, 2]
+    misspelt = (DEALS, {"filter": {"ASSIGNED_BY": "$result[first][0][ID]"}})
+    with pytest.raises(ConfigurationError, match="did you mean ASSIGNED_BY_ID"):
+        reader.batch({"first": first, "later": misspelt}, references=True)
