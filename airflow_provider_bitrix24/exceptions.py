@@ -93,7 +93,7 @@ class Bitrix24Error(Exception):
         """
         Return a copy with other fields, without traceback and chain; an error that somebody else holds never changes.
 
-        :param advice: a clause that is added to the hint; in parentheses, a remark.
+        :param advice: a clause that is added to the hint; in parentheses, a remark, which needs no hint before it.
         :param fields: new values of fields, e.g. ``retryable=False``.
         """
         error = copy.copy(self)
@@ -101,7 +101,9 @@ class Bitrix24Error(Exception):
             if not hasattr(error, name):
                 raise AttributeError(f"{type(self).__name__} has no field {name!r}")
             setattr(error, name, value)
-        if advice:
+        if advice.startswith("(") and not error.next_step:
+            error.reason = f"{error.reason} {advice}"
+        elif advice:
             before = error.next_step.rstrip(" .;")
             joint = " " if advice.startswith("(") else "; "
             error.next_step = f"{before}{joint if before else ''}{advice}"

@@ -98,12 +98,17 @@ def test_a_field_that_the_error_does_not_have_is_refused():
         ("", "check the host", "check the host"),
         ("check the host.", "or the port", "check the host; or the port"),
         ("check the host", "(in 5 s)", "check the host (in 5 s)"),
-        ("", "(in 5 s)", "(in 5 s)"),
         ("check the host", "", "check the host"),
     ],
 )
 def test_advice_is_added_to_the_hint(hint, advice, together):
     assert NotSent("no connection", next_step=hint).but(advice=advice).next_step == together
+
+
+def test_a_remark_without_a_hint_before_it_stands_behind_the_reason():
+    error = NotSent("no connection", method="profile").but(advice="(in 5 s)")
+    assert (str(error), error.next_step) == ("profile: no connection (in 5 s)", "")
+    assert str(error.but(advice="check the host")) == "profile: no connection (in 5 s): check the host"
 
 
 def test_a_copy_has_no_traceback_and_no_chain():

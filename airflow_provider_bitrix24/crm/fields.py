@@ -179,7 +179,9 @@ class ItemFields:
         if field.is_read_only and not (field.name in _WRITABLE or (purpose == "import" and field.name in _IMPORTED)):
             raise ConfigurationError(
                 f"{place} has {field.name}, which is read-only: the portal would silently drop it",
-                next_step="leave it out",
+                next_step="leave it out; to change items that are there, update them"
+                if field.name == "id" and purpose in ("add", "import")
+                else "leave it out",
             )
         if field.is_immutable and purpose == "update":
             raise ConfigurationError(

@@ -128,8 +128,11 @@ def _single(field: ItemField, value: Any) -> Any:
     if field.type not in _SCALARS:
         # Files, addresses and what a portal's applications add have shapes of their own.
         return value
-    if isinstance(value, (list, tuple, set, Mapping, bytes)):
-        raise _misfit(field, value, "one value")
+    if isinstance(value, bytes):
+        raise _misfit(field, value, "one value", "decode bytes into text where the row is made")
+    if isinstance(value, (list, tuple, set, Mapping)):
+        kind = "number" if field.type in _WHOLE or field.type == "double" else "text"
+        raise _misfit(field, value, "one value", f"write one {kind}, not a list or an object")
     if field.type == "boolean":
         return "Y" if _yes(field, value) else "N"
     if field.type == "date":
@@ -178,7 +181,7 @@ def _yes(field: ItemField, value: Any) -> bool:
 
 def _text(field: ItemField, value: Any) -> Any:
     if isinstance(value, bool):
-        raise _misfit(field, value, "text")
+        raise _misfit(field, value, "text", "write the text that is meant")
     return as_text(value, field.name)
 
 
@@ -208,13 +211,20 @@ def as_text(value: Any, place: str) -> Any:
 def _number(field: ItemField, value: Any) -> Any:
     number = decimal_of(value)
     if number is None:
-        hint = "write it without separators, with a point: 1234.5" if field.type == "double" else ""
-        raise _misfit(field, value, "a number", hint)
+        raise _misfit(field, value, "a number", _number_form(field, value))
     if field.type in _WHOLE:
         if number != number.to_integral_value():
-            raise _misfit(field, value, "a whole number")
+            raise _misfit(field, value, "a whole number", _number_form(field, value))
         return int(number)
     return value if isinstance(value, (int, float)) else format(number, "f")
+
+
+def _number_form(field: ItemField, value: Any) -> str:
+    if field.type == "double":
+        return "write it without separators, with a point: 1234.5"
+    if field.is_multiple and "," in str(value):
+        return "write a list of ids, e.g. [17, 18]"
+    return "write digits alone, e.g. 17" if field.type == "integer" else "write an id, e.g. 17"
 
 
 def decimal_of(value: Any) -> Decimal | None:

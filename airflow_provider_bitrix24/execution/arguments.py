@@ -87,6 +87,17 @@ def required(value: Any, name: str) -> Any:
     return value
 
 
+def query(value: Any, name: str) -> str:
+    """
+    ``value`` as the text of a query.
+
+    :raises ConfigurationError: it is none, or a text such as ``None`` that a template makes of nothing.
+    """
+    if not isinstance(required(value, name), str):
+        raise ConfigurationError(f"{name} is {preview(value)}, which is not a query", next_step="write one as text")
+    return str(value)
+
+
 def parameters(value: Any, name: str) -> dict[str, Any]:
     """
     ``value`` as the parameters of a method: an object, or its JSON text, which templates make of objects.
@@ -97,10 +108,16 @@ def parameters(value: Any, name: str) -> dict[str, Any]:
     if value is None:
         return {}
     decoded = from_json(value, name)
-    if not isinstance(decoded, Mapping) or not all(isinstance(key, str) for key in decoded):
+    if isinstance(decoded, Mapping):
+        for key in decoded:
+            if not isinstance(key, str):
+                raise ConfigurationError(
+                    f"{name} has the name {preview(key)}, which is not text", next_step="put it in quotes"
+                )
+    else:
         # Nothing else is shown: it may hold a secret.
         shown = f", but {preview(value)}" if nothing_hint(value) else ""
-        hint = text_hint(value) or 'write e.g. {"id": 7}, or the same as JSON text'
+        hint = text_hint(value) or f"write e.g. {_EXAMPLES.get(name, _OBJECT)}, or the same as JSON text"
         raise ConfigurationError(f"{name} is not an object{shown}", next_step=hint)
     return dict(decoded)
 
@@ -188,6 +205,11 @@ def flag(value: Any, name: str) -> bool:
     return value
 
 
+#: How an argument is written, where that of most others would not do.
+_EXAMPLES = {"key": '["originId"]', "mapping": '{"title": "$name"}'}
+_OBJECT, _NAMES = '{"id": 7}', '["id", "title"]'
+
+
 def names(value: Any, name: str) -> list[str]:
     """
     ``value`` as a list of names: a list of texts, its JSON text, or one name.
@@ -196,17 +218,17 @@ def names(value: Any, name: str) -> list[str]:
     :raises ConfigurationError: anything else.
     """
     decoded = from_json(value, name) if isinstance(value, str) and value.lstrip().startswith("[") else value
-    hint = text_hint(value)
+    hint, example = text_hint(value), f"write e.g. {_EXAMPLES.get(name, _NAMES)}"
     if isinstance(decoded, str) and not hint and "," not in decoded:
         decoded = [decoded]
     if isinstance(decoded, (str, bytes, Mapping)) or not isinstance(decoded, Iterable):
         shown = f", but {preview(value)}" if isinstance(value, str) else ""
-        raise ConfigurationError(
-            f"{name} is not a list of names{shown}", next_step=hint or 'write e.g. ["id", "title"]'
-        )
+        raise ConfigurationError(f"{name} is not a list of names{shown}", next_step=hint or example)
     members = list(decoded)
     if not members:
-        raise ConfigurationError(f"{name} is empty", next_step='write e.g. ["id", "title"], or leave it out')
+        raise ConfigurationError(
+            f"{name} is empty", next_step=example if name in _EXAMPLES else f"{example}, or leave it out"
+        )
     if not all(isinstance(member, str) and member.strip() for member in members):
-        raise ConfigurationError(f"{name} has a member that is not a name", next_step='write e.g. ["id", "title"]')
+        raise ConfigurationError(f"{name} has a member that is not a name", next_step=example)
     return [member.strip() for member in members]

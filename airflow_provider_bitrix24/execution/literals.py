@@ -14,6 +14,7 @@ from airflow_provider_bitrix24.execution.arguments import (
     names,
     parameters,
     positive_id,
+    query,
     required,
     some_fields,
 )
@@ -62,11 +63,6 @@ def _rows(value: Any, name: str) -> None:
         check_address(value, name)
 
 
-def _sql(value: Any, name: str) -> None:
-    if not isinstance(value, str) or not value.strip():
-        raise ConfigurationError(f"{name} is {preview(value)}, which is not a query", next_step="write one as text")
-
-
 def _fields(value: Any, name: str) -> None:
     some_fields(value)
 
@@ -101,7 +97,7 @@ CHECKS: Mapping[str, Check] = {
     "report": check_address,
     "rows": _rows,
     "select": names,
-    "sql": _sql,
+    "sql": query,
     "sql_conn_id": required,
     **dict.fromkeys(("entity_ids", "payment_ids"), ids),
     **dict.fromkeys(

@@ -114,6 +114,16 @@ class Bitrix24BulkWriteOperator(Bitrix24BaseRowsOperator):
     def row_template(self) -> RowTemplate:
         return self.template() if self.is_given("method") else self.item_template()
 
+    def item_template(self) -> RowTemplate:
+        template = super().item_template()
+        for name in (template.mapping or {}) if self.operation == "update" else ():
+            if name.strip().lower() == "id":
+                raise ConfigurationError(
+                    f"mapping has {name!r}, and an update takes the id of its item from the row's own column 'id'",
+                    next_step="leave it out, and name the column 'id' in the source",
+                )
+        return template
+
     def row_arguments(self) -> RowArguments:
         self._check_what()
         if self.method is not None:

@@ -26,6 +26,8 @@ _GROUP, _BUFFER = 100, 256 * 1024
 _CHUNK = 64 * 1024
 _DECIMALS = (".", ",")
 _LINE_BLANKS = " \t\x1a"
+#: Columns that a message names.
+_MOST_NAMES = 5
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,7 @@ def rows_in_file(address: str, csv_format: Mapping[str, str] | None) -> Iterator
     kind = path.suffix.lower()
     if kind != ".csv" and kind not in readers:
         raise ConfigurationError(
-            f"rows names a file of the kind {path.suffix or 'without an ending'}",
+            f"rows names a file {f'that ends in {path.suffix}' if path.suffix else 'without an ending'}",
             next_step=f"give one of: {', '.join(sorted([*readers, '.csv']))}",
         )
     if csv_format is not None and kind != ".csv":
@@ -196,10 +198,9 @@ def _csv(path: Any, settings: CsvFormat) -> Iterator[dict[str, Any]]:
         raise _no_header(path.name, "is empty")
     delimiter = _separator(first, settings, path.name)
     skipped = 0 if delimiter is None else 1
-    reader = csv.reader(
-        lines if skipped else _and(first, lines), delimiter=delimiter or settings.delimiter, strict=True
-    )
-    yield from _read_csv(reader, path.name, skipped)
+    delimiter = delimiter or settings.delimiter
+    reader = csv.reader(lines if skipped else _and(first, lines), delimiter=delimiter, strict=True)
+    yield from _read_csv(reader, path.name, skipped, delimiter)
 
 
 def _and(first: str, rest: Iterator[str]) -> Iterator[str]:
@@ -220,7 +221,7 @@ def _separator(line: str, settings: CsvFormat, name: str) -> str | None:
     return text[4]
 
 
-def _read_csv(reader: Any, name: str, skipped: int) -> Iterator[dict[str, Any]]:
+def _read_csv(reader: Any, name: str, skipped: int, delimiter: str) -> Iterator[dict[str, Any]]:
     """
     :param skipped: lines of the file before those of the reader.
     """
@@ -238,10 +239,7 @@ def _read_csv(reader: Any, name: str, skipped: int) -> Iterator[dict[str, Any]]:
                 read = reader.line_num
                 continue
             if len(values) != len(header):
-                raise ConfigurationError(
-                    f"line {read + skipped + 1} of {name} has {len(values)} values, and its header {len(header)}",
-                    next_step='put values with commas or line breaks in quotes: "Acme, Ltd"',
-                )
+                raise _uneven(f"line {read + skipped + 1} of {name}", header, values, delimiter)
             row = TextRow(dict(zip(header, values, strict=True)), read + skipped + 1)
             if "" in row:
                 # Of several columns without a name, one with a value is what a reader must hear of.
@@ -258,6 +256,24 @@ def _read_csv(reader: Any, name: str, skipped: int) -> Iterator[dict[str, Any]]:
     else:
         return
     raise failure
+
+
+def _uneven(line: str, header: list[str], values: list[str], delimiter: str) -> ConfigurationError:
+    """A line with more or fewer values than there are columns."""
+    if len(values) > len(header):
+        return ConfigurationError(
+            f"{line} has {len(values)} values, and its header {len(header)}, "
+            f"so that {preview(values[len(header)])} has no column",
+            next_step=f'put values with a {delimiter!r} or line breaks in quotes: "Acme{delimiter} Ltd"',
+        )
+    lost = [preview(column) for column in header[len(values) :]]
+    if len(lost) > _MOST_NAMES + 1:
+        lost[_MOST_NAMES:] = [f"{len(lost) - _MOST_NAMES} more"]
+    several = f"those of {', '.join(lost[:-1])} and {lost[-1]} are" if len(lost) > 1 else f"that of {lost[0]} is"
+    return ConfigurationError(
+        f"{line} has {len(values)} of {len(header)} values: {several} missing",
+        next_step=f"end it with a {delimiter!r} for each value that is empty, and put line breaks in quotes",
+    )
 
 
 def _no_header(name: str, what: str) -> ConfigurationError:

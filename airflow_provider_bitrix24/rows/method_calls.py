@@ -186,6 +186,8 @@ class CallWriter:
         if is_gone and not self._remembers:
             note = "not there: an earlier try has deleted it, or nothing had this id"
             return Outcome(row.number, "written", row.id, note=note)
+        if isinstance(error, NotFound) and not error.next_step:
+            error = error.but(next_step="check the id: nothing has it, or it was deleted before")
         return Outcome.of(row.number, error, row.id)
 
     def _without_id(self, result: Any) -> Bitrix24Error:
@@ -218,7 +220,8 @@ class ItemWriter(CallWriter):
         self._operation: Literal["add", "update"] = operation
 
     def name(self, row: Mapping[str, Any]) -> RowName:
-        return RowName(id=as_named(row.get("id")) if self._updates and not is_blank(row.get("id")) else None)
+        named = [value for column, value in row.items() if _is_id(column) and not is_blank(value)]
+        return RowName(id=as_named(named[0]) if self._updates and named else None)
 
     def _checked(self, outcomes: Mapping[int, Outcome], rows: Sequence[PreparedRow]) -> Mapping[int, Outcome]:
         sent = {row.number: row.values["fields"] for row in rows} if self._updates else {}
@@ -228,19 +231,41 @@ class ItemWriter(CallWriter):
         params: dict[str, Any] = {"entityTypeId": self._fields.entity_type_id}
         filled = self._template.fill(row)
         if self._updates:
-            if "id" not in row:
-                raise ConfigurationError(
-                    "the row has no column 'id'", next_step=f"it has: {', '.join(sorted(row)) or 'none'}"
-                )
-            item_id = row["id"]
-            # Parquet files and data frames keep a column of whole numbers as fractions where one is missing.
-            whole = isinstance(item_id, float) and item_id.is_integer()
-            params["id"] = positive_id(int(item_id) if whole else item_id, "the column id")
+            column = _column_of_ids(row)
+            params["id"] = _item_id(row[column], column.strip())
             if self._template.mapping is None:
-                del filled["id"]
+                del filled[column]
         values = item_values(filled, self._rules, self._fields, adds=self._adds)
         prepared = self._fields.prepare(values.values, self._operation, place="the row")
         return RowValues({**params, "fields": prepared.params(self._operation)}, values.cleared)
+
+
+def _column_of_ids(row: Mapping[str, Any]) -> str:
+    """:raises ConfigurationError: no column of a row is called ``id``, in any case, or several are."""
+    columns = [column for column in row if _is_id(column)]
+    if not columns:
+        raise ConfigurationError(
+            "the row has no column 'id'",
+            next_step=f"name the column of the items' ids 'id'; it has: {', '.join(sorted(row)) or 'none'}",
+        )
+    if len(columns) > 1:
+        raise ConfigurationError(
+            f"the row has {columns[0]!r} and {columns[1]!r}, which both name the item", next_step="keep one"
+        )
+    return columns[0]
+
+
+def _item_id(value: Any, column: str) -> int:
+    hint = "write the id of the item, a whole number such as 17"
+    if is_blank(value):
+        raise ConfigurationError(f"the row has no value in the column {column}", next_step=hint)
+    # Parquet files and data frames keep a column of whole numbers as fractions where one is missing.
+    whole = isinstance(value, float) and value.is_integer()
+    try:
+        return positive_id(int(value) if whole else value, f"the column {column}")
+    except ConfigurationError as error:
+        # A hint for arguments would speak of mapped tasks.
+        raise error.but(next_step=hint) from None
 
 
 def _can_name(value: Any) -> bool:
@@ -252,7 +277,7 @@ def _fields_of(params: Mapping[str, Any]) -> Any:
 
 
 def _is_id(name: str) -> bool:
-    return str(name).lower() == "id"
+    return str(name).strip().lower() == "id"
 
 
 def _id_in(result: Any) -> int | str | None:

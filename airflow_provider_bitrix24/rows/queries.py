@@ -17,6 +17,7 @@ from typing import IO, Any
 
 from airflow_provider_bitrix24._compat import BaseHook
 from airflow_provider_bitrix24.exceptions import ConfigurationError
+from airflow_provider_bitrix24.execution.arguments import required
 from airflow_provider_bitrix24.rows.files import check_columns
 
 #: Statements that a server-side cursor of PostgreSQL takes: one by itself, which changes nothing.
@@ -30,17 +31,18 @@ _FETCH = 500
 MAX_SPOOL_BYTES = 8 * 1024**3
 
 
-def rows_of_query(sql: str, sql_conn_id: str | None) -> Iterator[dict[str, Any]]:
+def rows_of_query(sql: str, sql_conn_id: Any) -> Iterator[dict[str, Any]]:
     """
     The rows of a query; whether there is such a connection is seen at once.
 
     :raises ConfigurationError: no connection, one that is not of a database, or a result that cannot be kept.
     """
-    if not sql_conn_id:
-        raise ConfigurationError("sql_conn_id is missing", next_step="name the connection of the database")
-    hook = BaseHook.get_hook(sql_conn_id)
+    hook = BaseHook.get_hook(required(sql_conn_id, "sql_conn_id"))
     if not hasattr(hook, "get_records"):
-        raise ConfigurationError(f"the connection {sql_conn_id!r} is not one of a database that takes SQL")
+        raise ConfigurationError(
+            f"the connection {sql_conn_id!r} is not one of a database that takes SQL",
+            next_step="give the id of another one as sql_conn_id",
+        )
     return _spooled(hook, sql)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError
+from airflow_provider_bitrix24.execution.arguments import query
 from airflow_provider_bitrix24.rest.message_parts import preview
 from airflow_provider_bitrix24.rest.missing_values import text_hint
 from airflow_provider_bitrix24.rows.files import from_json_text, rows_in_file
@@ -32,8 +33,7 @@ def rows_of(
     if csv_format is not None and file_named_by(rows) is None:
         raise ConfigurationError("csv is given, but rows is not a file", next_step="leave it out")
     if sql is not None:
-        if not isinstance(sql, str) or not sql.strip():
-            raise ConfigurationError(f"sql is {preview(sql)}, which is not a query", next_step="write one as text")
+        query(sql, "sql")
         return _by_column(rows_of_query(sql, sql_conn_id))
     address = file_named_by(rows)
     return _by_column(_of_list(rows)) if address is None else rows_in_file(address, csv_format)
@@ -50,7 +50,9 @@ def file_named_by(rows: Any) -> str | None:
 def _by_column(rows: Iterable[Any]) -> Iterator[dict[str, Any]]:
     for number, row in enumerate(rows):
         if not isinstance(row, Mapping):
-            raise ConfigurationError(f"row {number} is not an object", next_step='rows look like {"name": "Acme"}')
+            raise ConfigurationError(
+                f"row {number} is {preview(row)}, which is not an object", next_step='rows look like {"name": "Acme"}'
+            )
         yield {str(column): value for column, value in row.items()}
 
 
@@ -58,8 +60,8 @@ def _of_list(rows: Any) -> Iterable[Any]:
     if isinstance(rows, str):
         try:
             parsed = from_json_text(rows.strip(_BLANKS))
-        except ConfigurationError:
-            raise
+        except ConfigurationError as error:
+            raise error.but(reason=f"rows: {error.reason}") from None
         except ValueError:
             raise ConfigurationError("rows is not JSON", next_step=text_hint(rows)) from None
         return parsed if isinstance(parsed, list) else [parsed]

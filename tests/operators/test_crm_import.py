@@ -297,12 +297,12 @@ def test_rows_that_end_in_the_middle_fail_the_task_and_what_was_imported_is_repo
     given, report = context(), tmp_path / "r.jsonl"
     arguments = {"max_failures": max_failures, "report": str(report)}
     failure = failure_of(given=given, rows=iter([*firms(25), "not a row"]), **arguments)
-    assert "row 25 is not an object" in failure
+    assert "row 25 is 'not a row', which is not an object" in failure
     rows = [json.loads(line) for line in report.read_text().splitlines()]
     assert [row["row"] for row in rows if row["outcome"] == "imported"] == list(range(len(imported(portal))))
     assert len(imported(portal)) >= 20
     assert [row["outcome"] for row in rows[20:]] == ["not_done"] * 5
-    with pytest.raises(AirflowFailException, match="row 25 is not an object"):
+    with pytest.raises(AirflowFailException, match="row 25 is 'not a row', which is not an object"):
         import_items(rows=iter([*firms(25), "not a row"]), dry_run=True)
 
 

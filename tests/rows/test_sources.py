@@ -80,7 +80,7 @@ def test_rows_come_from_json_lines_csv_and_parquet_alike(tmp_path):
             b"a\n" + b"x" * 140_000 + b"\n",
             "cannot be read as CSV: the row that begins in line 2 (field larger",
         ),
-        ("r.csv", "a,b\n1\n", "line 2 of r.csv has 1 values, and its header 2: put values with commas"),
+        ("r.csv", "a,b\n1\n", "line 2 of r.csv has 1 of 2 values: that of 'b' is missing"),
         ("r.csv", 'a,b\n"x\ny",2\n1,2,3\n', "line 4 of r.csv has 3 values, and its header 2"),
         ("r.csv", "a,b\r1,2\r", "end its lines with LF or CRLF"),
         ("r.csv", "a\n" + "x" * 140_000 + "\n", "longer values are read from JSON lines"),

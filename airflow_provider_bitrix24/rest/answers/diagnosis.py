@@ -12,6 +12,7 @@ from airflow_provider_bitrix24.exceptions import (
     AnswerLost,
     Bitrix24Error,
     Forbidden,
+    Invalid,
     NotFound,
     RestError,
     ServerFault,
@@ -25,6 +26,9 @@ log = logging.getLogger(__name__)
 
 #: The portal's list may hold anything; what is not the name of a scope, or far too much, is left out.
 _SCOPE, _MOST_SCOPES = re.compile(r"[A-Za-z0-9_.-]{1,40}"), 200
+
+#: What controllers say of a parameter ("payments: success or failure").
+_MISSING_PARAMETER = re.compile(r"Could not find value for parameter \{(\w{1,60})\}", re.ASCII)
 
 #: Asks the portal once, without repeating.
 Ask = Callable[[str, Params], Any]
@@ -56,6 +60,8 @@ def diagnose(
         return failure.but(advice=f"the {_object_name(method)} may already be deleted") if deletes(method) else failure
     if isinstance(failure, Forbidden) and (failure.code or "").upper().endswith(("_SCOPE", "SCOPEEXCEPTION")):
         return failure.but(advice=scrub(_scope_hint(method, ask)))
+    if isinstance(failure, Invalid) and (missing := _MISSING_PARAMETER.search(failure.description)):
+        return failure.but(next_step=_parameter_hint(missing[1], params))
     if method.lookup is not None and isinstance(failure, RestError) and not failure.cause_known:
         return _looked_up(failure, method, method.lookup, params, ask, lost, was_there)
     return failure
@@ -159,6 +165,20 @@ def _not_found(failure: RestError, hint: str) -> NotFound:
         request_id=failure.request_id,
         next_step=hint,
     )
+
+
+def _parameter_hint(name: str, params: Params) -> str:
+    """
+    :param name: of a parameter that the portal misses.
+    """
+
+    def plain(text: object) -> str:
+        return str(text).replace("_", "").strip().lower()
+
+    spelled = next((str(given) for given in params if plain(given) == plain(name)), None)
+    if spelled is None:
+        return f"give the parameter {name}"
+    return f"write {name} and not {spelled}: this method reads the names of its parameters letter by letter"
 
 
 def _scope_hint(method: Method, ask: Ask) -> str:

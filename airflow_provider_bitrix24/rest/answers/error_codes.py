@@ -213,6 +213,8 @@ CODES: tuple[ErrorRule, ...] = (
     ErrorRule("MAIN_CONTROLLER_22001", Invalid, "", _SERVER),
     ErrorRule("100", Invalid, "check the names in filter, order and select; write them as in the method's answer, e.g. "
               "paid", _SERVER, text=r"unknown field definition .*"),
+    ErrorRule("100", Invalid, "give the parameter taskId, letter by letter", _METHODS,
+              text="CTaskItem All parameters.*", methods=("tasks.task.*",)),
     ErrorRule("100", Invalid, "a required parameter is missing or has the wrong type", _METHODS),
     ErrorRule("ENTITY_TYPE_NOT_SUPPORTED", Invalid, "", _METHODS),
     ErrorRule("INVALID_ARG_VALUE", Invalid, "", _METHODS),
