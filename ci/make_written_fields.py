@@ -29,7 +29,8 @@ HEAD = """\
 # Parameter "-": the parameters themselves. exact = the portal drops every name that it does not describe; any-case = so
 # without regard to case and underscores; near = not all that is taken is described, so only what is a slip of the pen
 # of a name counts as unknown. A name with [] is a list, never a text; one with ! is described as read-only, or as set
-# when the object is added.
+# when the object is added. :whole, :number, :flag and :moment are types of values: whole numbers and ids, numbers, yes
+# or no, days and moments.
 """
 
 #: Names in tables and examples; families such as ``UF_CRM_*`` and ``propertyN`` are not names.
@@ -44,6 +45,19 @@ _WRITES = re.compile(
 )
 #: Types that are lists; multi-fields (phones) have a check of their own.
 _LIST = re.compile(r"array|(?!crm_multifield)[a-z_.]+\[\]")
+#: Types of the documentation by what the table calls them. Statuses of orders have letters for ids.
+_TYPES = {
+    "whole": re.compile(
+        r"integer|user|user\.id|crm_(company|contact|category)|(?!sale_status)(catalog|sale|crm)_\w+\.id"
+    ),
+    "number": re.compile(r"double"),
+    "flag": re.compile(r"boolean|char"),
+    "moment": re.compile(r"date|datetime|datetime\|date"),
+}
+#: Texts by ``user.add``, and days by ``user.get``.
+_DAYS = ("PERSONAL_BIRTHDAY", "UF_EMPLOYMENT_DATE")
+#: Documented with a type that their own examples and meaning contradict.
+_UNTYPED = re.compile(r"FORKED_BY_TEMPLATE_ID|MULTIPLE|MANDATORY", re.IGNORECASE)
 #: The parameter that holds the fields, in the order of preference.
 _PLACES = ("fields", "field", "arfields", "data", "params", "rows", "productrows", "items")
 
@@ -76,8 +90,8 @@ _SOURCES = {
     "crm.type.update": Source("crm.type.fields", "fields", "near"),
     "crm.invoice.add": Source("crm.invoice.fields", "", "near"),
     "crm.invoice.update": Source("crm.invoice.fields", "", "near"),
-    "tasks.task.add": Source("tasks.task.getFields", "fields", "near"),
-    "tasks.task.update": Source("tasks.task.getFields", "fields", "near"),
+    "tasks.task.add": Source("tasks.task.getFields", "fields", "any-case"),
+    "tasks.task.update": Source("tasks.task.getFields", "fields", "any-case"),
     "lists.element.add": Source("lists.field.get", "", "near"),
     "lists.element.update": Source("lists.field.get", "", "near"),
     "user.add": Source("user.fields", "", "any-case"),
@@ -125,14 +139,18 @@ class Pages:
             source = self._source(method)
             place = _place(page, source)
             names = dict.fromkeys(_names(page, place))
-            taken = {name.rstrip("[]") for name in names}
-            names |= dict.fromkeys(name for name in self._object_names(method) if name.rstrip("[]!") not in taken)
+            taken = set(map(_bare, names))
+            # Examples have no types.
+            names |= dict.fromkeys(
+                name for name in self._object_names(method) if _bare(name) not in taken or ":" in name
+            )
             # Examples have the names of tables once more.
-            names = {name: None for name in names if f"{name}[]" not in names}
+            marked = {_bare(name) for name in names if name != _bare(name)}
+            names = {name: None for name in names if name != _bare(name) or name not in marked}
             if source is not None or len(names) > 1:
                 described = "-" if source is None else f"{source.method}:{source.key}".rstrip(":")
                 yield " ".join((method, place, described, source.names if source else "near", *names))
-            own = [row["name"] for row in _own(page) if _NAME.fullmatch(row["name"])]
+            own = [row["name"] + _typed(row) for row in _own(page) if _NAME.fullmatch(row["name"])]
             if place != "-" and len(own) > 1:
                 yield " ".join((method, "-", "-", "near", *own))
 
@@ -193,7 +211,7 @@ def _names(page: Mapping[str, Any], place: str) -> Iterator[str]:
         if place == "-" if number == 0 else (place.lower() in words or of_rows):
             for row in table["rows"]:
                 if _is_name(row["name"]):
-                    yield row["name"] + ("[]" if _LIST.fullmatch((row.get("type") or "").strip()) else "")
+                    yield row["name"] + ("[]" if _LIST.fullmatch((row.get("type") or "").strip()) else _typed(row))
     for request in page.get("requests") or []:
         given = request.get("params")
         if request.get("method") == page["method"] and isinstance(given, dict) and place != "-":
@@ -205,7 +223,23 @@ def _names(page: Mapping[str, Any], place: str) -> Iterator[str]:
 def _mark(field: Mapping[str, Any], side: str, *, read_only: bool) -> str:
     kind = field.get("type")
     kind = kind.get(side) if isinstance(kind, dict) else kind
-    return "!" if read_only else "[]" if kind == "array" else ""
+    values = field.get("values")
+    if side == "old" and isinstance(values, dict) and set(values) == {"Y", "N"}:
+        kind = "boolean"
+    return "!" if read_only else "[]" if kind == "array" else _typed({"name": field["field"], "type": kind})
+
+
+def _typed(row: Mapping[str, Any]) -> str:
+    """``:whole`` and the like, for a name whose type is known."""
+    if row["name"] in _DAYS:
+        return ":moment"
+    kind = str(row.get("type") or "").strip()
+    found = [name for name, types in _TYPES.items() if types.fullmatch(kind) and not _UNTYPED.fullmatch(row["name"])]
+    return f":{found[0]}" if found else ""
+
+
+def _bare(name: str) -> str:
+    return name.partition(":")[0].rstrip("[]!")
 
 
 def _is_name(name: str) -> bool:

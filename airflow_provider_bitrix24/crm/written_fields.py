@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow_provider_bitrix24.crm.exact_texts import has_float, with_exact_texts
+from airflow_provider_bitrix24.crm.typed_values import check_type, described_type
 from airflow_provider_bitrix24.crm.unwritable import check_is_list, unwritable, why_unwritable
 from airflow_provider_bitrix24.exceptions import ConfigurationError, Forbidden, Invalid, NotFound
 from airflow_provider_bitrix24.rest.encoding import has_reference
@@ -60,6 +61,8 @@ class Taken(NamedTuple):
     #: As names are compared: the documented ones, and those described as read-only beside the portal's own description.
     spelled: frozenset[str] = frozenset()
     spelled_read_only: frozenset[str] = frozenset()
+    #: What the table calls the types of values, by names as they are compared.
+    types: Mapping[str, str] = {}
 
     def spell(self, name: str) -> str:
         """A name as this method compares it."""
@@ -108,6 +111,8 @@ class WrittenFields:
                         check_is_list(name, value, self._method)
                     elif why := self._why_unwritable(name, taken, params):
                         raise unwritable(_subject(taken), name, why, self._method)
+                    else:
+                        check_type(name, self._type(name, taken, params), value, self._method)
 
     def exact(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """Params with floats as text where the portal describes a field of text, see :func:`with_exact_texts`."""
@@ -139,6 +144,13 @@ class WrittenFields:
         if spelled in taken.spelled or (taken.place in _ROWS and name.lower() == "id"):
             return ""
         return why_unwritable(self._spelled_description(taken, params).get(spelled), updates=self._updates)
+
+    def _type(self, name: str, taken: Taken, params: Mapping[str, Any]) -> str:
+        """What the table calls the type of a value: by the page of the method, or else by the portal."""
+        spelled = taken.spell(name)
+        if spelled in taken.types or spelled in taken.spelled or taken.source == "-":
+            return taken.types.get(spelled, "")
+        return described_type(self._spelled_description(taken, params).get(spelled))
 
     def _is_taken(self, name: str, taken: Taken, params: Mapping[str, Any]) -> bool:
         spelled = taken.spell(name)
@@ -273,9 +285,12 @@ def _table() -> dict[str, tuple[Taken, ...]]:
     for line in Path(__file__).with_name("written_fields.txt").read_text(encoding="utf-8").splitlines():
         if not line.startswith("#"):
             method, place, source, names, *marked = line.split()
+            types = dict(name.split(":") for name in marked if ":" in name)
+            marked = [name.partition(":")[0] for name in marked]
             documented = tuple(name.removesuffix("[]") for name in marked if not name.endswith("!"))
             lists = frozenset(name.removesuffix("[]") for name in marked if name.endswith("[]"))
             taken = Taken(place, source, names, documented, lists)
+            taken = taken._replace(types={taken.spell(name): kind for name, kind in types.items()})
             read_only = (taken.spell(name.removesuffix("!")) for name in marked if name.endswith("!"))
             taken = taken._replace(
                 spelled=frozenset(map(taken.spell, documented)), spelled_read_only=frozenset(read_only)

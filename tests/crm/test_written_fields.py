@@ -41,6 +41,10 @@ UNKNOWN: list[tuple[str, dict[str, Any], str, str]] = [
     ("crm.requisite.bankdetail.add", {"fields": {"RQ_BANK_NAMES": "x"}}, "RQ_BANK_NAMES", "mean RQ_BANK_NAME?"),
     ("tasks.task.update", {"taskId": 1, "fields": {"TITEL": "x"}}, "TITEL", "did you mean TITLE?"),
     ("tasks.task.add", {"fields": {"RESPONSABLE_ID": 1}}, "RESPONSABLE_ID", "did you mean RESPONSIBLE_ID?"),
+    ("tasks.task.update", {"taskId": 1, "fields": {"OPPORTUNITY": 5}}, "OPPORTUNITY", "did you mean PRIORITY?"),
+    ("tasks.task.add", {"fields": {"TITLE": "x", "NOPE": 1}}, "NOPE", "tasks.task.getFields gives the names"),
+    ("tasks.task.add", {"fields": {"TITLE": "x", "assignee": 1}}, "assignee", "tasks.task.getFields gives the names"),
+    ("tasks.task.update", {"taskId": 1, "fields": {"REPLICATE_PARAMS": {}}}, "REPLICATE_PARAMS", "mean REPLICATE?"),
     ("crm.item.productrow.add", {"fields": {"ownerId": 1, "produktName": "x"}}, "produktName", "mean productName?"),
     ("crm.item.productrow.set", {"productRows": [{"price": 1}, {"cost": 1}]}, "cost", "crm.item.productrow.fields"),
     ("crm.deal.productrows.set", {"id": 1, "rows": [{"PRISE": 1}]}, "PRISE", "did you mean PRICE?"),
@@ -73,7 +77,7 @@ UNKNOWN: list[tuple[str, dict[str, Any], str, str]] = [
 TAKEN: list[tuple[str, dict[str, Any]]] = [
     ("crm.requisite.add", {"fields": {"RQ_INN": "7701", "RQ_OKVED": "1", "PRESET_ID": 1}}),
     ("tasks.task.add", {"fields": {"TITLE": "x", "TAGS": ["a"], "SE_PARAMETER": [], "UF_AUTO_12345": "x"}}),
-    ("tasks.task.update", {"taskId": 1, "fields": {"title": "x", "REPLICATE_PARAMS": {}, "DEPENDS_ON": [2]}}),
+    ("tasks.task.update", {"taskId": 1, "fields": {"title": "x", "SE_PARAMETER": [], "DEPENDS_ON": [2]}}),
     ("crm.item.productrow.add", {"fields": {"ownerId": 1, "ownerType": "D", "PRODUCT_NAME": "x", "sort": 1}}),
     ("crm.activity.add", {"fields": {"SUBJECT": "x", "SETTINGS": {}, "PROVIDER_PARAMS": {}, "COMMUNICATIONS": []}}),
     ("crm.timeline.comment.add", {"fields": {"ENTITY_ID": 1, "ENTITY_TYPE": "deal", "COMMENT": "x", "AUTHOR_ID": 1}}),
@@ -88,6 +92,38 @@ TAKEN: list[tuple[str, dict[str, Any]]] = [
     ("task.checklistitem.add", {"TASKID": 1, "FIELDS": {"TITLE": "x", "IS_IMPORTANT": "Y", "ATTACHMENTS": {}}}),
     ("acme.report.build", {"fields": {"TITEL": "x"}}),
     ("crm.deal.list", {"filter": {"TITEL": "x"}}),
+]  # fmt: skip
+
+
+#: Method, params, and what is said of the value that cannot be.
+MISTYPED: list[tuple[str, dict[str, Any], str]] = [
+    ("user.update", {"ID": 1, "PERSONAL_BIRTHDAY": "soon"}, "PERSONAL_BIRTHDAY is 'soon', which is not a day or a mom"),
+    ("user.update", {"ID": 1, "ACTIVE": "perhaps"}, "ACTIVE is 'perhaps', which is not yes or no"),
+    ("user.update", {"ID": "Ann", "NAME": "x"}, "ID is 'Ann', which is not a whole number"),
+    ("user.update", {"ID": 1, "personal_birthday": True}, "personal_birthday is True, which is not a day"),
+    ("tasks.task.update", {"taskId": "x", "fields": {"TITLE": "x"}}, "taskId is 'x', which is not a whole number"),
+    ("tasks.task.add", {"fields": {"TITLE": "x", "DEADLINE": "tomorrow"}}, "DEADLINE is 'tomorrow', which is not a"),
+    ("tasks.task.add", {"fields": {"TITLE": "x", "RESPONSIBLE_ID": "Ann"}}, "RESPONSIBLE_ID is 'Ann', which is"),
+    ("tasks.task.add", {"fields": {"TITLE": "x", "GROUP_ID": 1.5}}, "GROUP_ID is 1.5, which is not a whole number"),
+    ("tasks.task.add", {"fields": {"TITLE": "x", "TASK_CONTROL": "maybe"}}, "TASK_CONTROL is 'maybe', which is"),
+    ("tasks.task.add", {"fields": {"title": "x", "deadline": "None"}}, "deadline is 'None', which is not a day"),
+    ("sale.order.update", {"id": "first", "fields": {"statusId": "N"}}, "id is 'first', which is not a whole number"),
+    ("catalog.product.update", {"id": 1, "fields": {"weight": "heavy"}}, "weight is 'heavy', which is not a number"),
+    ("calendar.event.add", {"type": "user", "ownerId": "me", "name": "x"}, "ownerId is 'me', which is not a whole"),
+    ("crm.activity.add", {"fields": {"SUBJECT": "x", "RESPONSIBLE_ID": "Ann"}}, "RESPONSIBLE_ID is 'Ann'"),
+    ("crm.requisite.add", {"fields": {"NAME": "x", "ACTIVE": "perhaps"}}, "ACTIVE is 'perhaps', which is not yes"),
+    ("crm.deal.update", {"id": "x", "fields": {"TITLE": "x"}}, "id is 'x', which is not a whole number"),
+]  # fmt: skip
+#: Values that look odd, and that a portal may well take.
+TYPED: list[tuple[str, dict[str, Any]]] = [
+    ("user.update", {"ID": "1", "PERSONAL_BIRTHDAY": "31.12.1990", "ACTIVE": True}),
+    ("user.update", {"ID": 1.0, "PERSONAL_BIRTHDAY": "", "ACTIVE": "y"}),
+    ("user.update", {"ID": "$result[me][ID]", "PERSONAL_BIRTHDAY": "12/31/1990"}),
+    ("tasks.task.add", {"fields": {"TITLE": "x", "DEADLINE": "2026-12-31T19:00:00+03:00", "PRIORITY": "2"}}),
+    ("tasks.task.add", {"fields": {"TITLE": "x", "DEADLINE": "31.12.2026 19:00:00", "CREATED_BY": "$result[me][ID]"}}),
+    ("tasks.task.update", {"taskId": " 1 ", "fields": {"GROUP_ID": None, "DEADLINE": "", "TASK_CONTROL": 1}}),
+    ("catalog.product.update", {"id": 1, "fields": {"weight": "1.5", "active": "Y", "dateActiveFrom": "2026-01-31"}}),
+    ("calendar.event.add", {"type": "user", "ownerId": 1, "name": "x", "from": "2026-01-31", "to": 1780000000}),
 ]  # fmt: skip
 
 
@@ -125,6 +161,29 @@ def test_a_name_that_is_surely_unknown_is_refused(
 def test_a_name_that_may_be_known_passes(method: str, params: dict[str, Any], sandbox: Sandbox, client: Client) -> None:
     FieldNames(client, method).check(params)
     assert sandbox.requests <= 1
+
+
+@pytest.mark.parametrize(("method", "params", "message"), MISTYPED)
+def test_a_value_that_cannot_be_of_its_documented_type_is_refused(
+    method: str, params: dict[str, Any], message: str, sandbox: Sandbox, client: Client
+) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        FieldNames(client, method).check(params)
+    assert f"{method}: {message}" in str(caught.value)
+    assert "the portal would ignore it or store another value: write " in str(caught.value)
+
+
+@pytest.mark.parametrize(("method", "params"), TYPED)
+def test_a_value_that_may_be_of_its_type_passes(
+    method: str, params: dict[str, Any], sandbox: Sandbox, client: Client
+) -> None:
+    FieldNames(client, method).check(params)
+
+
+def test_most_methods_that_write_have_types_of_values() -> None:
+    lines = Path(written_fields.__file__).with_name("written_fields.txt").read_text("utf-8").splitlines()
+    typed = {line.split()[0] for line in lines if not line.startswith("#") and ":" in "".join(line.split()[4:])}
+    assert len(typed) >= 160
 
 
 def test_what_the_page_of_a_method_has_needs_no_question(sandbox: Sandbox, client: Client) -> None:
@@ -224,6 +283,8 @@ def test_what_the_documentation_sends_passes(client: Client) -> None:
     own = ("'UF_CRM_17", "'ufCrm_17", "'PROPERTY_", "'IS_RECCURING'", "'isReccurring'")
     # Days such as 11.11.2001, which a portal reads by its own language.
     own += ("the field holds a day or a moment",)
+    # What the reader of the page has to fill in.
+    own += ("is '<$(date ", "is '**put_")
     assert [error for error in refused if not any(name in error for name in own)] == []
 
 
