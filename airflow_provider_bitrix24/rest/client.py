@@ -223,7 +223,7 @@ class Client:
         return call.run(commands)
 
     def _check_lists(self, commands: Mapping[Key, tuple[str, Params | None]]) -> None:
-        for key, command in commands.items():
+        for key, command in commands.items() if isinstance(commands, Mapping) else ():
             # What is not a command is named where commands are made.
             if not isinstance(command, (tuple, list)) or len(command) != 2 or not isinstance(command[0], str):
                 continue

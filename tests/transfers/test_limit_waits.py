@@ -84,7 +84,7 @@ def test_a_list_that_cannot_be_gone_on_with_starts_over_in_a_load_of_its_own(has
     result = resumed(made(), deferral, given)
     rows = list(client_of(portal).list("crm.requisite.list"))
     assert result["rows"] == len(rows)
-    assert [row["id"] for row in rows_of(tmp_path)] == [row["ID"] for row in rows]
+    assert [row["id"] for row in rows_of(tmp_path)] == [int(row["ID"]) for row in rows]
 
 
 def test_asleep_a_load_goes_on_too(portal, connect, tmp_path):
