@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from airflow_provider_bitrix24.crm.values import TEXTS, as_text
-from airflow_provider_bitrix24.rest.scalars import native
+from airflow_provider_bitrix24.rest.scalars import has_lost_digits, native
 
 #: The type of phones and the like; their entries hold text.
 MULTIFIELD = "crm_multifield"
@@ -19,7 +19,7 @@ def has_float(value: Any) -> bool:
     value = native(value)
     if isinstance(value, Mapping):
         return any(map(has_float, value.values()))
-    return any(map(has_float, value)) if isinstance(value, (list, tuple)) else isinstance(value, float)
+    return any(map(has_float, value)) if isinstance(value, (list, tuple)) else _is_float(value)
 
 
 def with_exact_texts(value: Any, kind: str, place: str) -> Any:
@@ -37,4 +37,8 @@ def with_exact_texts(value: Any, kind: str, place: str) -> Any:
     if isinstance(value, (list, tuple)):
         return [with_exact_texts(member, kind, f"{place}[{number}]") for number, member in enumerate(value)]
     # About NaN and infinity, the encoding says more.
-    return as_text(value, place) if isinstance(value, float) and math.isfinite(value) else value
+    return as_text(value, place) if _is_float(value) and math.isfinite(value) else value
+
+
+def _is_float(value: Any) -> bool:
+    return isinstance(value, float) or has_lost_digits(value)

@@ -26,7 +26,7 @@ from airflow_provider_bitrix24.rest.missing_values import (
     text_hint,
 )
 from airflow_provider_bitrix24.rest.moments import parse
-from airflow_provider_bitrix24.rest.scalars import native
+from airflow_provider_bitrix24.rest.scalars import has_lost_digits, native, widened
 
 #: Types that hold text.
 TEXTS = frozenset({"string", "text", "url", "crm_status", "crm_currency", "char"})
@@ -196,8 +196,8 @@ def as_text(value: Any, place: str) -> Any:
     :raises ConfigurationError: a float that has lost digits, or is not finite.
     """
     value = native(value)
-    if isinstance(value, float):
-        if not math.isfinite(value) or abs(value) >= _EXACT:
+    if isinstance(value, float) or has_lost_digits(value):
+        if has_lost_digits(value) or not math.isfinite(value) or abs(value) >= _EXACT:
             raise ConfigurationError(
                 f"{place} is {value!r}, a float that cannot keep all digits of such a number",
                 next_step="keep the column as text where it is made, e.g. dtype=str",
@@ -230,6 +230,9 @@ def _number_form(field: ItemField, value: Any) -> str:
 def decimal_of(value: Any) -> Decimal | None:
     """A number, or its text, exactly; None for anything else."""
     value = native(value)
+    if has_lost_digits(value):
+        # A number of a field of numbers may well be rounded.
+        value = widened(value)
     if isinstance(value, bool) or not isinstance(value, (int, float, str, Decimal)):
         return None
     if isinstance(value, str) and not _NUMBER.fullmatch(value.strip()):

@@ -17,7 +17,7 @@ from urllib.parse import quote
 from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.rest.missing_values import is_missing
 from airflow_provider_bitrix24.rest.positional import in_order
-from airflow_provider_bitrix24.rest.scalars import native
+from airflow_provider_bitrix24.rest.scalars import has_lost_digits, native, widened
 
 #: PHP turns blanks and dots of the outermost names into underscores, and trims blanks in front.
 _OUTERMOST_NAME = re.compile(r"[A-Za-z0-9_-]+")
@@ -133,6 +133,8 @@ def _plain(value: Any, place: _Place, method: str) -> Any:
         return format(value, "f")
     if isinstance(value, uuid.UUID):
         return str(value)
+    if has_lost_digits(value):
+        return widened(value)
     if (scalar := native(value)) is not value:
         return _plain(scalar, place, method)
     if isinstance(value, numbers.Integral):

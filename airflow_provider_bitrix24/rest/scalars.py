@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from decimal import Decimal
 from typing import Any
+
+#: Narrow floats, and from where on they do not hold every whole number.
+_NARROW = {"float16": 2.0**11, "float32": 2.0**24}
 
 
 def native(value: Any) -> Any:
@@ -19,13 +23,27 @@ def native(value: Any) -> Any:
         return value
     if kind.__name__ == "ndarray":
         return [native(member) for member in value] if value.ndim else native(value[()])
+    if kind.__name__ == "datetime64" and str(value.dtype) == "datetime64[D]":
+        return value.item()
     if kind.__name__ == "datetime64":
         # Of nanoseconds, item() makes a number.
         return value.astype("datetime64[us]").item()
-    if kind.__name__ in ("float16", "float32"):
-        # The shortest text, 0.1, and not the 0.10000000149011612 that it would be as a float of 64 bits.
-        return float(str(value))
+    if kind.__name__ in _NARROW:
+        return value if has_lost_digits(value) else widened(value)
     return value.item() if hasattr(value, "item") else value
+
+
+def has_lost_digits(value: Any) -> bool:
+    """Whether a narrow float of numpy is too large to hold every whole number: it stays one, see :func:`native`."""
+    kind = type(value)
+    if kind.__module__ != "numpy" or kind.__name__ not in _NARROW:
+        return False
+    return _NARROW[kind.__name__] <= abs(float(value)) < math.inf
+
+
+def widened(value: Any) -> float:
+    """A narrow float by its shortest text, 0.1, and not as the 0.10000000149011612 that a float of 64 bits would be."""
+    return float(str(value))
 
 
 def json_number(text: str) -> float | Decimal:

@@ -9,6 +9,7 @@ from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.execution.arguments import query
 from airflow_provider_bitrix24.rest.message_parts import preview
 from airflow_provider_bitrix24.rest.missing_values import text_hint
+from airflow_provider_bitrix24.rest.scalars import native
 from airflow_provider_bitrix24.rows.files import from_json_text, rows_in_file
 from airflow_provider_bitrix24.rows.queries import rows_of_query
 
@@ -53,7 +54,10 @@ def _by_column(rows: Iterable[Any]) -> Iterator[dict[str, Any]]:
             raise ConfigurationError(
                 f"row {number} is {preview(row)}, which is not an object", next_step='rows look like {"name": "Acme"}'
             )
-        yield {str(column): value for column, value in row.items()}
+        # An array of a data frame is a list, whose members may be blank.
+        yield {
+            str(column): native(value) if type(value).__name__ == "ndarray" else value for column, value in row.items()
+        }
 
 
 def _of_list(rows: Any) -> Iterable[Any]:

@@ -12,7 +12,7 @@ from typing import Any
 from airflow_provider_bitrix24.crm.values import as_text
 from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.rest.message_parts import preview
-from airflow_provider_bitrix24.rest.scalars import native
+from airflow_provider_bitrix24.rest.scalars import has_lost_digits, native
 from airflow_provider_bitrix24.rows.cells import BLANK, is_blank
 
 #: ``$$`` a dollar sign, ``$name`` and ``${any name}`` the value of a column; a dollar sign before anything else is one.
@@ -137,7 +137,7 @@ def _as_text(match: re.Match[str], row: Mapping[str, Any]) -> str:
     value = native(row[name])
     if is_blank(value):
         return ""
-    if isinstance(value, (float, Decimal)):
+    if isinstance(value, (float, Decimal)) or has_lost_digits(value):
         return str(as_text(value, f"the column {name!r}"))
     if isinstance(value, (datetime.date, datetime.time)):
         return value.isoformat()

@@ -123,6 +123,28 @@ def test_a_key_is_the_same_in_every_type_of_a_whole_number(key, portal, connecti
     assert [item["title"] for item in portal.items(4) if item.get("originId") == "12"] == ["Acme"]
 
 
+@pytest.mark.parametrize("value", [np.float32(79161230001), np.float32(2**24), np.float16(2048), [np.float32(2**25)]])
+@pytest.mark.parametrize("field", ["title", "PHONE", "originId"])
+def test_a_narrow_float_that_has_lost_digits_is_refused_where_text_belongs(field, value, portal, connection):
+    single = value[0] if isinstance(value, list) and field != "PHONE" else value
+    for operator, arguments in (
+        (Bitrix24AddItemOperator, {"entity_type_id": "company", "fields": {"title": "Oak", field: single}}),
+        (Bitrix24BulkWriteOperator, {"entity_type_id": "company", "rows": [{"comments": "x", field: single}]}),
+        (Bitrix24BulkWriteOperator, {"entity_type_id": "company", "rows": [{"a": single}], "mapping": {field: "K-$a"}}),
+    ):
+        if isinstance(single, list) and "mapping" in arguments:
+            continue
+        assert LOST_DIGITS in failure_of(operator, **arguments)
+    assert portal.executed("crm.item.add") == 0
+
+
+def test_a_narrow_float_is_a_number_as_it_is_rounded(portal, connection):
+    fields = {"title": np.float32(1234567), "opportunity": np.float32(79161230001)}
+    run(Bitrix24AddItemOperator, entity_type_id="deal", fields=fields)
+    sent = portal.calls[-1].params["fields"]
+    assert (sent["title"], float(sent["opportunity"])) == ("1234567", 79161230000.0)
+
+
 @pytest.mark.parametrize("text", ["1_000", "1 000", "٣", "0x10", "1e", "--1", "1.2.3", "infinity", "NaN"])
 @pytest.mark.parametrize("field", ["opportunity", "assignedById"])
 def test_what_only_python_reads_as_a_number_is_none(field, text, portal, connection):

@@ -8,6 +8,7 @@ import unicodedata
 from collections.abc import Mapping
 from datetime import date, datetime, timezone
 from decimal import Decimal
+from string import whitespace
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -23,10 +24,24 @@ TYPES = {
     "ufCrm_DAY": "day",
     "ufCrm_MOMENT": "moment",
     "ufCrm_TEXTS": "texts",
+    "ufCrm_CHOICE": "choice",
+    "ufCrm_MONEY": "money",
+    "PHONE": "phones",
 }
-USER_FIELDS = {"WHOLE": "integer", "FLAG": "boolean", "DAY": "date", "MOMENT": "datetime", "TEXTS": "string"}
+USER_FIELDS = {
+    "WHOLE": "integer",
+    "FLAG": "boolean",
+    "DAY": "date",
+    "MOMENT": "datetime",
+    "TEXTS": "string",
+    "CHOICE": "enumeration",
+    "MONEY": "money",
+}
+#: Texts of the choices by their id, see :func:`make_fields`.
+CHOICES: dict[int, str] = {}
 ZONE = "Europe/Berlin"
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_MONEY = re.compile(r"\s*([+-]?\d+(?:\.\d+)?)\s*\|\s*([A-Za-z]{3})\s*", re.ASCII)
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?(\.\d+)?( ?[+-]\d\d:?\d\d|Z)?")
 
 
@@ -41,10 +56,13 @@ class Refused(Exception):
 def make_fields(client: Any) -> None:
     for name, kind in USER_FIELDS.items():
         multiple = "Y" if name == "TEXTS" else "N"
+        choices = {"LIST": [{"VALUE": text} for text in ("Red", "Green", "Bottle green")]} if name == "CHOICE" else {}
         client.call(
             "crm.company.userfield.add",
-            {"fields": {"FIELD_NAME": name, "USER_TYPE_ID": kind, "MULTIPLE": multiple}},
+            {"fields": {"FIELD_NAME": name, "USER_TYPE_ID": kind, "MULTIPLE": multiple, **choices}},
         )
+    described = client.call("crm.item.fields", {"entityTypeId": 4})["fields"]["ufCrm_CHOICE"]["items"]
+    CHOICES.update({int(choice["ID"]): choice["VALUE"] for choice in described})
 
 
 def meaning(kind: str, value: Any, *, zone: bool) -> Any:
@@ -57,28 +75,45 @@ def meaning(kind: str, value: Any, *, zone: bool) -> Any:
     """
     if is_nothing(value):
         raise Blank
-    value = value.item() if isinstance(value, np.generic) else value
-    if kind == "texts":
+    if isinstance(value, np.float32) and kind not in ("text", "texts", "phones"):
+        value = float(str(value))
+    elif not isinstance(value, np.float32):
+        value = value.item() if isinstance(value, np.generic) else value
+    value = value.tolist() if isinstance(value, np.ndarray) else value
+    if kind in ("texts", "phones"):
         members = value if isinstance(value, list) else [value]
-        return [text(member) for member in members if not is_nothing(member)]
+        read = text if kind == "texts" else phone
+        return [read(member) for member in members if not is_nothing(member)]
     if isinstance(value, list):
         raise Refused
-    return {"text": text, "number": number, "whole": whole, "flag": flag, "day": day}.get(
-        kind, lambda value: moment(value, zone)
-    )(value)
+    readers = {
+        "text": text,
+        "number": number,
+        "whole": whole,
+        "flag": flag,
+        "day": day,
+        "choice": choice,
+        "money": money,
+    }
+    return readers.get(kind, lambda value: moment(value, zone))(value)
 
 
 def is_nothing(value: Any) -> bool:
     if isinstance(value, str):
         return not value.strip()
-    if isinstance(value, list):
+    if isinstance(value, (list, np.ndarray)):
         return all(map(is_nothing, value))
     return value is None or type(value).__name__ in ("NAType", "NaTType") or bool(value != value)
 
 
 def text(value: Any) -> str:
+    if isinstance(value, np.float32):
+        if not abs(value) < 2**24:
+            # Digits are lost.
+            raise Refused
+        value = float(str(value))
     value = value.item() if isinstance(value, np.generic) else value
-    if isinstance(value, bool):
+    if isinstance(value, (bool, list)):
         raise Refused
     if isinstance(value, float):
         if not math.isfinite(value) or abs(value) >= 2**53:
@@ -87,6 +122,38 @@ def text(value: Any) -> str:
     if isinstance(value, Decimal):
         return f"{value:f}"
     return value.isoformat() if isinstance(value, date) else str(value)
+
+
+def phone(value: Any) -> str:
+    if isinstance(value, date):
+        raise Refused
+    read = text(value).strip()
+    if (read[0], read[-1]) in (("[", "]"), ("{", "}")):
+        # The text of a list.
+        raise Refused
+    return read
+
+
+def choice(value: Any) -> int:
+    """The id of a choice, for its id or its text in any case."""
+    try:
+        word = str(whole(value))
+    except Refused:
+        word = str(value).strip()
+    found = [id_ for id_, label in CHOICES.items() if word == str(id_)]
+    found = found or [id_ for id_, label in CHOICES.items() if label.lower() == word.lower()]
+    if len(found) != 1 or isinstance(value, bool):
+        raise Refused
+    return found[0]
+
+
+def money(value: Any) -> tuple[float, str]:
+    if isinstance(value, Mapping) and set(value) == {"amount", "currency"}:
+        value = f"{value['amount']}|{value['currency']}"
+    match = _MONEY.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        raise Refused
+    return float(match[1]), match[2].upper()
 
 
 def number(value: Any) -> float:
@@ -161,11 +228,15 @@ def held(kind: str, value: Any) -> Any:
     """What the portal's answer says; None for nothing."""
     if kind == "texts":
         return value or None
+    if kind == "phones":
+        return sorted(entry["value"] for entry in value or () if entry["typeId"] == "PHONE") or None
+    if kind == "money":
+        return money(value) if value else None
     if value in (None, "", False):
         return None
     if kind == "number":
         return float(value) or None
-    if kind == "whole":
+    if kind in ("whole", "choice"):
         return int(value) or None
     if kind == "flag":
         return value == "Y" or None
@@ -175,12 +246,15 @@ def held(kind: str, value: Any) -> Any:
 
 
 def same_as_nothing(kind: str, value: Any) -> Any:
-    """A number 0 and a "no" are held like nothing."""
+    """A number 0 and a "no" are held like nothing; each phone is held once, in any order."""
+    if kind == "phones":
+        return sorted(set(value))
     return (value or None) if kind in ("number", "whole", "flag") else value
 
 
 def key_of(value: Any) -> str:
-    return unicodedata.normalize("NFC", text(value)).strip()
+    value = value.normalize() if isinstance(value, Decimal) else value
+    return unicodedata.normalize("NFC", text(value)).strip(f"{whitespace}\u00a0\u2003\ufeff")
 
 
 def expected(row: Mapping[str, Any], *, zone: bool) -> dict[str, Any]:

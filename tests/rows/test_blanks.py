@@ -8,6 +8,7 @@ import sqlite3
 from decimal import Decimal
 from typing import Any
 
+import numpy as np
 import pytest
 
 from airflow_provider_bitrix24._compat import AirflowFailException
@@ -16,6 +17,7 @@ from airflow_provider_bitrix24.operators.crm import Bitrix24AddItemOperator, Bit
 from airflow_provider_bitrix24.operators.crm_import import Bitrix24ImportItemsOperator
 from airflow_provider_bitrix24.operators.crm_upsert import Bitrix24UpsertItemOperator, Bitrix24UpsertItemsOperator
 from tests.operators.context import context
+from tests.rest.clients import client_of
 
 ADD, UPDATE = "crm.item.add", "crm.item.update"
 
@@ -104,6 +106,34 @@ def test_no_form_of_nothing_is_sent_in_an_add(nothing, portal, connection):
     assert run(Bitrix24ImportItemsOperator, entity_type_id=4, rows=[row])["imported"] == 1
     assert upsert({**row, "originId": "new"})["created"] == 1
     assert sent(portal, ADD) == [{"title": "Oak"}, {"title": "Oak", "originId": "new"}]
+
+
+@pytest.mark.parametrize("nothing", [np.array([None, " "], dtype=object), np.array([np.nan]), np.array([])])
+def test_an_array_without_a_value_is_a_blank_cell(nothing, portal, connection):
+    outcome = run(Bitrix24BulkWriteOperator, entity_type_id="company", rows=[{"title": "Oak", "comments": nothing}])[
+        "outcomes"
+    ][0]
+    assert not client_of(portal).call("crm.item.get", {"entityTypeId": 4, "id": outcome["id"]})["item"]["comments"]
+
+
+def test_members_of_an_array_without_a_value_are_left_out(portal, connection):
+    client_of(portal).call(
+        "crm.company.userfield.add", {"fields": {"FIELD_NAME": "TAGS", "USER_TYPE_ID": "string", "MULTIPLE": "Y"}}
+    )
+    tags = np.array(["a", None, " ", np.nan], dtype=object)
+    outcome = run(Bitrix24BulkWriteOperator, entity_type_id="company", rows=[{"title": "Oak", "UF_CRM_TAGS": tags}])[
+        "outcomes"
+    ][0]
+    item = client_of(portal).call("crm.item.get", {"entityTypeId": 4, "id": outcome["id"]})["item"]
+    assert item["ufCrm_TAGS"] == ["a"]
+
+
+def test_a_day_of_numpy_is_a_day_in_a_text_too(portal, connection):
+    outcome = run(Bitrix24BulkWriteOperator, entity_type_id="company", rows=[{"title": np.datetime64("2026-01-31")}])[
+        "outcomes"
+    ][0]
+    item = client_of(portal).call("crm.item.get", {"entityTypeId": 4, "id": outcome["id"]})["item"]
+    assert item["title"] == "2026-01-31"
 
 
 def test_a_null_of_a_database_keeps_too(firm, portal, connection, tmp_path, monkeypatch):
