@@ -210,7 +210,15 @@ class ItemFields:
             match = _FILTER_KEY.fullmatch(key)
             operator, name = (match[1] or "", match[2]) if match else ("", key)
             field = self.find(name, place)
-            conditions[f"{operator}{field.name}"] = _condition(field, operator, value, place)
+            try:
+                conditions[f"{operator}{field.name}"] = _condition(field, operator, value, place)
+            except ConfigurationError as error:
+                if place in error.reason:
+                    raise
+                failure = error.but(reason=f"{key!r} in {place}: {error.reason}")
+            else:
+                continue
+            raise failure
         return conditions
 
     def _group(self, value: Any, place: str) -> Any:

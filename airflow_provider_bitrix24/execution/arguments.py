@@ -34,7 +34,8 @@ def positive_id(value: Any, name: str, hint: str = "") -> int:
     number = _whole(value)
     if number is None or not 0 < number < 10**18:
         raise ConfigurationError(
-            f"{name} must be a whole number above 0, not {preview(value)}", next_step=_number_hint(value) or hint
+            f"{name} must be a whole number above 0, not {preview(value)}",
+            next_step=_number_hint(value) or hint or "write e.g. 17",
         )
     return number
 
@@ -49,7 +50,8 @@ def number_from_zero(value: Any, name: str) -> int:
     number = _whole(value)
     if number is None or not 0 <= number < 10**18:
         raise ConfigurationError(
-            f"{name} must be a whole number, 0 or above, not {preview(value)}", next_step=_number_hint(value)
+            f"{name} must be a whole number, 0 or above, not {preview(value)}",
+            next_step=_number_hint(value) or "write e.g. 0",
         )
     return number
 
@@ -206,7 +208,14 @@ def flag(value: Any, name: str) -> bool:
 
 
 #: How an argument is written, where that of most others would not do.
-_EXAMPLES = {"key": '["originId"]', "mapping": '{"title": "$name"}'}
+_EXAMPLES = {
+    "commands": '{"deal": ["crm.deal.get", {"ID": 7}]}',
+    "fields": '{"title": "Oak door"}',
+    "item_filter": '{">=id": 7}',
+    "key": '["originId"]',
+    "mapping": '{"title": "$name"}',
+    "payment_filter": '{"=paid": "N"}',
+}
 _OBJECT, _NAMES = '{"id": 7}', '["id", "title"]'
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from airflow_provider_bitrix24._compat import AirflowFailException
 from airflow_provider_bitrix24.operators.bulk_write import Bitrix24BulkWriteOperator
+from airflow_provider_bitrix24.operators.crm import Bitrix24AddItemOperator, Bitrix24ListItemsOperator
 from airflow_provider_bitrix24.operators.crm_import import Bitrix24ImportItemsOperator
 from airflow_provider_bitrix24.operators.crm_upsert import Bitrix24UpsertItemsOperator
 from tests.operators.context import context
@@ -202,3 +203,35 @@ def test_the_connection_of_a_query_is_named_where_it_is_not_there(portal, connec
 )
 def test_the_example_of_a_hint_is_one_of_its_argument(arguments, message, portal, connection):
     assert message in failure_of([{"a": 1}], entity_type_id="company", **arguments)
+
+
+@pytest.mark.parametrize(
+    ("operator", "arguments", "message"),
+    [
+        (
+            Bitrix24AddItemOperator,
+            {"fields": []},
+            'fields is not an object: write e.g. {"title": "Oak door"}, or the same',
+        ),
+        (
+            Bitrix24ListItemsOperator,
+            {"item_filter": []},
+            'item_filter is not an object: write e.g. {">=id": 7}, or the',
+        ),
+        (Bitrix24ListItemsOperator, {"limit": -5}, "limit must be a whole number above 0, not -5: write e.g. 17"),
+        (
+            Bitrix24ListItemsOperator,
+            {"item_filter": {">id": "x"}},
+            "'>id' in item_filter: id takes a number, not 'x': write digits alone, e.g. 17",
+        ),
+        (
+            Bitrix24ListItemsOperator,
+            {"item_filter": {"0": {"logic": "OR", "0": {"=closedate": "soon"}, "1": {"id": 1}}}},
+            "'=closedate' in item_filter: closedate is 'soon', which is not a date: write e.g. 2026-01-31",
+        ),
+    ],
+)
+def test_an_argument_that_is_refused_is_named_with_its_fix(operator, arguments, message, portal, connection):
+    with pytest.raises(AirflowFailException) as caught:
+        operator(task_id="task", entity_type_id="deal", **arguments).execute(context())
+    assert str(caught.value).startswith(message)
