@@ -110,8 +110,19 @@ def new_objects(portal: Sandbox, result: Any) -> dict[str, Any]:
     address = {"TYPE_ID": 1, "ENTITY_TYPE_ID": 8, "ENTITY_ID": requisite_id, "CITY": "Springfield"}
     address |= dict.fromkeys(("ADDRESS_1", "ADDRESS_2", "POSTAL_CODE", "REGION", "PROVINCE", "COUNTRY"), "Own")
     result("crm.address.add", {"fields": address})
+    bank_detail = {"ENTITY_ID": requisite_id, "COUNTRY_ID": 1, "NAME": "Own", "XML_ID": "own"}
+    bank_detail |= dict.fromkeys(("RQ_BANK_NAME", "RQ_BANK_ADDR", "RQ_BIK", "RQ_ACC_NUM", "RQ_ACC_CURRENCY"), "Own")
+    field_of_requisite = {"FIELD_NAME": f"OWN_{deal}", "USER_TYPE_ID": "string", "EDIT_FORM_LABEL": "Own"}
+    flag_of_requisite = {**field_of_requisite, "FIELD_NAME": f"FLAG_{deal}", "USER_TYPE_ID": "boolean"}
+    result("crm.requisite.userfield.add", {"fields": flag_of_requisite})
     return {
         "deal": deal,
+        "bank detail": result("crm.requisite.bankdetail.add", {"fields": {**bank_detail, "RQ_COR_ACC_NUM": "Own"}}),
+        "choices of requisite": result(
+            "crm.requisite.userfield.add",
+            {"fields": {"FIELD_NAME": f"LIST_{deal}", "USER_TYPE_ID": "enumeration", "LIST": [{"VALUE": "One"}]}},
+        ),
+        "own field of requisite": result("crm.requisite.userfield.add", {"fields": field_of_requisite}),
         "own list": own_list["IBLOCK_ID"],
         "list field": list_field,
         "list element": result("lists.element.add", element),

@@ -18,7 +18,7 @@ from tests.sandbox.snapshot import Snapshot
 _PLACES = {
     r"(method )?parameters|additional parameters|get .*|set .*": "",
     r"(?:parameter (\w+)|(\w+) parameter)": "*",
-    r"((list of )?available fields for filtering|filterable fields|description of address fields)": "filter",
+    r"(list of )?available fields for filtering|filterable fields|description of .* fields?.*": "filter",
 }
 
 #: Tables that describe a thing which stands in a list.

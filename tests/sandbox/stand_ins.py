@@ -18,6 +18,13 @@ STAND_INS: dict[str, dict[str, str]] = {
     **{f"crm.activity.{action}": {"id": "todo"} for action in ("get", "update", "delete")},
     **{f"crm.requisite.{action}": {"id": "requisite"} for action in ("get", "update", "delete")},
     **{
+        f"crm.requisite.bankdetail.{action}": {"id": "bank detail", "fields.ENTITY_ID": "requisite"}
+        for action in ("add", "get", "update", "delete")
+    },
+    **{f"crm.requisite.userfield.{action}": {"id": "own field of requisite"} for action in ("get", "delete")},
+    "crm.requisite.userfield.update": {"id": "choices of requisite"},
+    "crm.requisite.userfield.add": {"fields.FIELD_NAME": "new name"},
+    **{
         f"crm.{kind}.{action}": {"id": f"own {kind}", "ID": f"own {kind}"}
         for kind in ("company", "contact", "lead", "quote")
         for action in (

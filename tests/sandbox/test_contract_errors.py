@@ -166,6 +166,12 @@ ASKED = {
     "crm.requisite.get": {"id": 27},
     **{f"crm.requisite.{action}": {"id": 57, "fields": {}} for action in ("update", "delete")},
     "crm.requisite.list": {},
+    "crm.requisite.bankdetail.add": {"fields": {}},
+    **{f"crm.requisite.bankdetail.{action}": {"id": 357, "fields": {}} for action in ("delete", "get", "update")},
+    "crm.requisite.bankdetail.list": {},
+    **{f"crm.requisite.userfield.{action}": {"id": 235, "fields": {}} for action in ("delete", "get", "update")},
+    "crm.requisite.userfield.list": {},
+    "crm.status.entity.items": {},
     "crm.status.list": {"filter": "text"},
     "crm.timeline.comment.get": {"id": GONE},
     **{f"crm.timeline.comment.{action}": {"id": GONE, "fields": {}} for action in ("delete", "update")},
@@ -240,6 +246,8 @@ WITHOUT_RIGHTS = {
     *(
         "crm.company.list",
         "crm.requisite.list",
+        "crm.requisite.bankdetail.list",
+        "crm.requisite.userfield.list",
         "crm.contact.list",
         "crm.lead.list",
         "crm.orderentity.list",
@@ -273,6 +281,7 @@ IMPOSSIBLE = {
         f"task.commentitem.{action}": "prints the code `ERROR_CODE`, or a full stop behind the text: its table does not"
         for action in ("add", "delete", "get", "isactionallowed", "update")
     },
+    "crm.requisite.userfield.add": "needs a field of the same name: see `test_requisites.py`",
     "im.chat.user.delete": "a missing chat is refused first, as on the sister pages",
     "crm.address.list": "prints `error`, without saying when",
     "crm.currency.base.get": "prints an answer that its own server did not expect",

@@ -100,6 +100,7 @@ def lists(portal, open_line):
         payment = portal.payments()[0]["id"]
         for method, params in (
             ("crm.requisite.add", {"fields": {"ENTITY_TYPE_ID": 4, "ENTITY_ID": 1, "PRESET_ID": 1}}),
+            ("crm.requisite.bankdetail.add", {"fields": {"ENTITY_ID": 1, "NAME": "x"}}),
             ("crm.activity.todo.add", {"ownerTypeId": 2, "ownerId": 1, "deadline": "2026-05-05T12:00:00"}),
             ("crm.timeline.comment.add", {"fields": {"ENTITY_TYPE": "deal", "ENTITY_ID": 1, "COMMENT": "x"}}),
             ("lists.element.add", {**own_list, "ELEMENT_CODE": f"e{number}", "FIELDS": {"NAME": "Element"}}),
@@ -116,7 +117,7 @@ def lists(portal, open_line):
             ("crm.item.payment.delivery.add", {"paymentId": payment, "deliveryId": delivery}),
             *(
                 (f"crm.{kind}.userfield.add", {"fields": {"FIELD_NAME": f"F{number}", "USER_TYPE_ID": "string"}})
-                for kind in ("company", "contact", "deal", "lead", "quote")
+                for kind in ("company", "contact", "deal", "lead", "quote", "requisite")
             ),
         ):
             assert "error" not in line.post(method, params)[1]

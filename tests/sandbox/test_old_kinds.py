@@ -11,11 +11,17 @@ WRITTEN = {
         "COMMUNICATIONS": [{"VALUE": "+1", "ENTITY_ID": 1, "ENTITY_TYPE_ID": 3}],
     },
     "requisite": {"ENTITY_TYPE_ID": 4, "ENTITY_ID": 1, "PRESET_ID": 1, "NAME": "Firm", "RQ_INN": "1717586110"},
+    "requisite.bankdetail": {"ENTITY_ID": 1, "NAME": "Bank", "RQ_IBAN": "DE89", "SORT": 7},
 }  # fmt: skip
-CHANGED = {"activity": {"SUBJECT": "Mail", "COMPLETED": "Y"}, "requisite": {"NAME": "Other", "RQ_INN": "2"}}
+CHANGED = {
+    "activity": {"SUBJECT": "Mail", "COMPLETED": "Y"},
+    "requisite": {"NAME": "Other", "RQ_INN": "2"},
+    "requisite.bankdetail": {"NAME": "Other", "COMMENTS": "Closed"},
+}
 FILTERED = {
     "activity": {">START_TIME": "2026-05-05T09:00:00+03:00", "ORIGIN_ID": "erp-1"},
     "requisite": {"RQ_INN": "1717586110"},
+    "requisite.bankdetail": {"RQ_IBAN": "DE89", "ENTITY_ID": 1},
 }
 
 
@@ -24,6 +30,8 @@ def test_an_object_is_added_read_changed_and_deleted(portal, ask, kind):
     def call(action, **params):
         return ask(portal, f"crm.{kind}.{action}", params).json()
 
+    if kind == "requisite.bankdetail":
+        ask(portal, "crm.requisite.add", {"fields": WRITTEN["requisite"]})
     new_id = call("add", fields={**WRITTEN[kind], "NONSENSE": 1})["result"]
     row = call("get", id=new_id)["result"]
     single = {name: str(value) for name, value in WRITTEN[kind].items() if not isinstance(value, list)}

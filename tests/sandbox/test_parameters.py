@@ -59,6 +59,11 @@ WITHOUT_EFFECT = {
     "tasks.task.list:params": "holds the parameters that are refused",
     "user.get:ADMIN_MODE": "shows an administrator users whom others do not see; here everybody sees all",
     "user.search:ADMIN_MODE": "as in `user.get`",
+    "crm.requisite.userfield.list:filter.*_LABEL": "no field of the filter, says the description of `filter`",
+    "crm.requisite.userfield.list:filter.*_MESSAGE": "no field of the filter, says the description of `filter`",
+    "crm.requisite.userfield.list:filter.LIST": "no field of the filter, says the description of `filter`",
+    "crm.requisite.userfield.list:filter.SETTINGS": "no field of the filter, says the description of `filter`",
+    "crm.requisite.userfield.update:fields.MULTIPLE": "immutable, say the sister pages",
     "userfieldconfig.update:field.userTypeId": "immutable: a field keeps its type",
     "userfieldconfig.list:Select.*": "names for the array `select`, which is tried as such",
 }

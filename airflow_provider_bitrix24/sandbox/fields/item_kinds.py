@@ -12,6 +12,9 @@ from airflow_provider_bitrix24.sandbox.fields.catalogue import FieldSpec, fields
 
 LEAD, DEAL, CONTACT, COMPANY, QUOTE, INVOICE = 1, 2, 3, 4, 7, 31
 
+#: ``ENTITY_TYPE_ID`` of requisites, which belong to a company or a contact.
+REQUISITE = 8
+
 #: ``entityTypeId`` of the one smart process that every sandbox has.
 SMART_PROCESS = 128
 
@@ -58,6 +61,9 @@ NAMES: Mapping[int, KindName] = {
     INVOICE: KindName("smart_invoice", "SMART_INVOICE", "SI", "Invoice"),
     SMART_PROCESS: KindName("smart_process", f"DYNAMIC_{SMART_PROCESS}", "T80", "Item", f"CRM_{SMART_PROCESS_TYPE_ID}"),
 }
+
+#: What has fields of the portal's own: these kinds, and requisites, which have methods of their own.
+WITH_USER_FIELDS: Mapping[int, KindName] = {**NAMES, REQUISITE: KindName("requisite", "REQUISITE", "RQ", "Requisite")}
 
 #: Kinds with methods of their own beside ``crm.item.*``: ``crm.deal.*`` and its sisters.
 OLD_KINDS = {"deal": DEAL, "lead": LEAD, "contact": CONTACT, "company": COMPANY, "quote": QUOTE}

@@ -6,6 +6,7 @@ import random
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 
+from airflow_provider_bitrix24.sandbox.fields.catalogue import FieldSpec
 from airflow_provider_bitrix24.sandbox.fields.item_kinds import (
     DEAL,
     INVOICE,
@@ -136,6 +137,7 @@ class Store:
         self.comments = Table()
         self.activities = Table()
         self.requisites = Table()
+        self.bank_details = Table()
         self.numerators = Table(first_id=45)
         self.document_templates = Table(first_id=39)
         self.documents = Table(first_id=61)
@@ -150,9 +152,12 @@ class Store:
     def kind(self, entity_type_id: int) -> ItemKind:
         """The fields of a kind as they are now. :raises KeyError: there is no such kind."""
         if entity_type_id not in self._kinds:
-            own = [user_fields.as_field(row) for row in self.user_fields if row["entityTypeId"] == entity_type_id]
-            self._kinds[entity_type_id] = ItemKind(entity_type_id, own, FIRST_CODES)
+            self._kinds[entity_type_id] = ItemKind(entity_type_id, self.own_fields(entity_type_id), FIRST_CODES)
         return self._kinds[entity_type_id]
+
+    def own_fields(self, entity_type_id: int) -> list[FieldSpec]:
+        """The fields of the portal's own that a kind of objects has."""
+        return [user_fields.as_field(row) for row in self.user_fields if row["entityTypeId"] == entity_type_id]
 
     def forget_kind(self, entity_type_id: int) -> None:
         """The portal's own fields of a kind have changed."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from airflow_provider_bitrix24.sandbox.fields.catalogue import FieldSpec
-from airflow_provider_bitrix24.sandbox.fields.item_kinds import DEAL, NAMES, Row, user_field
+from airflow_provider_bitrix24.sandbox.fields.item_kinds import DEAL, WITH_USER_FIELDS, Row, user_field
 
 #: Texts of a field for people; each is a map by language.
 LABELS = ("EDIT_FORM_LABEL", "LIST_COLUMN_LABEL", "LIST_FILTER_LABEL", "ERROR_MESSAGE", "HELP_MESSAGE")
@@ -16,7 +16,7 @@ _SETTINGS: dict[str, Row] = {
     "string": {"SIZE": 20, "ROWS": 1, "REGEXP": "", "MIN_LENGTH": 0, "MAX_LENGTH": 0, "DEFAULT_VALUE": ""},
     "enumeration": {"DISPLAY": "LIST", "LIST_HEIGHT": 1, "CAPTION_NO_VALUE": "", "SHOW_NO_VALUE": "Y"},
     "double": {"PRECISION": 2, "DEFAULT_VALUE": ""},
-    "boolean": {"DEFAULT_VALUE": 0, "DISPLAY": "CHECKBOX"},
+    "boolean": {"DEFAULT_VALUE": 0, "DISPLAY": "CHECKBOX", "LABEL": ["", ""], "LABEL_CHECKBOX": ""},
 }
 
 #: What deals have from the start: suffix, type, multiple.
@@ -40,7 +40,7 @@ def new_row(entity_type_id: int, name: str, type_id: str, **settings: Any) -> Ro
     """
     row: Row = {
         "entityTypeId": entity_type_id,
-        "ENTITY_ID": NAMES[entity_type_id].user_field_entity,
+        "ENTITY_ID": WITH_USER_FIELDS[entity_type_id].user_field_entity,
         "FIELD_NAME": name,
         "USER_TYPE_ID": type_id,
         "XML_ID": None,

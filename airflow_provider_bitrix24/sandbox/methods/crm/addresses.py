@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow_provider_bitrix24.sandbox.fields.item_kinds import LEAD, Row
+from airflow_provider_bitrix24.sandbox.fields.item_kinds import LEAD, REQUISITE, Row
 from airflow_provider_bitrix24.sandbox.forms import as_map
 from airflow_provider_bitrix24.sandbox.methods.crm.items import description
 from airflow_provider_bitrix24.sandbox.methods.crm.old import array_or_none, denied
@@ -20,8 +20,6 @@ from airflow_provider_bitrix24.sandbox.state.users import User
 
 _ADDRESSES = Records("address", "old", "")
 _KEY = ("TYPE_ID", "ENTITY_TYPE_ID", "ENTITY_ID")
-#: ``ENTITY_TYPE_ID`` of a requisite.
-REQUISITE = 8
 
 
 @method("crm.address.fields", scope="crm")

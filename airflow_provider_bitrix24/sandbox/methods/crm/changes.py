@@ -10,6 +10,7 @@ from airflow_provider_bitrix24.sandbox.methods.crm.values import written_multi_f
 from airflow_provider_bitrix24.sandbox.methods.selection import Matcher
 from airflow_provider_bitrix24.sandbox.state.event_names import DEAL_MOVED_TO_CATEGORY, PAYMENT_DELETED, of_item
 from airflow_provider_bitrix24.sandbox.state.portal import PortalState
+from airflow_provider_bitrix24.sandbox.state.requisites import remove_requisite
 from airflow_provider_bitrix24.sandbox.state.stages import default_funnel, first_stage, meaning_of
 from airflow_provider_bitrix24.sandbox.state.store import Store, stage_fields
 from airflow_provider_bitrix24.sandbox.state.users import User
@@ -122,12 +123,11 @@ def remove(portal: PortalState, entity_type_id: int, row: Row) -> None:
             if table is store.payments:
                 announce_payment(portal, PAYMENT_DELETED, other_id)
     store.orders.pop((entity_type_id, row["id"]), None)
-    for table, names in (
-        (store.activities, ("OWNER_TYPE_ID", "OWNER_ID")),
-        (store.requisites, ("ENTITY_TYPE_ID", "ENTITY_ID")),
-    ):
-        for other_id in [o["id"] for o in table if tuple(o[name] for name in names) == (entity_type_id, row["id"])]:
-            table.remove(other_id)
+    key = (entity_type_id, row["id"])
+    for activity in [own for own in store.activities if (own["OWNER_TYPE_ID"], own["OWNER_ID"]) == key]:
+        store.activities.remove(activity["id"])
+    for requisite in [own for own in store.requisites if (own["ENTITY_TYPE_ID"], own["ENTITY_ID"]) == key]:
+        remove_requisite(store, requisite)
     _announce(portal, entity_type_id, row, "DELETE")
 
 

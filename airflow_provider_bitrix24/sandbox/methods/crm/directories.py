@@ -149,6 +149,19 @@ def status_types(portal: PortalState, user: User, params: Params) -> Any:
     return [_status_type(portal, entity_id, directory) for entity_id, directory in portal.store.directories.items()]
 
 
+@method("crm.status.entity.items", scope="crm", upper=True)
+def status_items(portal: PortalState, user: User, params: Params) -> Any:
+    """One directory, in the order in which people see it."""
+    entity_id = params.get("ENTITYID")
+    if not isinstance(entity_id, str) or entity_id not in portal.store.directories:
+        raise Refusal(
+            "The parameter entityId is not defined or invalid.", "The directory ID is not specified or is incorrect."
+        )
+    rows = [row for row in portal.store.statuses if row["ENTITY_ID"] == entity_id]
+    rows.sort(key=lambda row: row["SORT"])
+    return [{name: row[name] for name in ("NAME", "SORT", "STATUS_ID")} for row in rows]
+
+
 def _status_type(portal: PortalState, entity_id: str, directory: Directory) -> Row:
     kind, category_id, prefix = directory.kind, directory.category_id, directory.prefix
     if kind is None:

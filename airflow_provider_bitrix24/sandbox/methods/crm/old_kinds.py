@@ -2,13 +2,12 @@
 Objects whose methods are all of the old form: ``fields``, ``list``, ``get``, ``add``, ``update``, ``delete``.
 
 The fields come from the documentation; what is special about a kind stands in its :class:`OldKind`.
-Source: pages of ``crm.activity.*`` and ``crm.requisite.*``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -20,7 +19,7 @@ from airflow_provider_bitrix24.sandbox.methods.crm.old import array_or_none, den
 from airflow_provider_bitrix24.sandbox.methods.listing import page_of
 from airflow_provider_bitrix24.sandbox.methods.registry import Handler, Page, Params, Refusal, method
 from airflow_provider_bitrix24.sandbox.methods.selection import Field, Matcher, read_order
-from airflow_provider_bitrix24.sandbox.methods.values import kept_values, old_value
+from airflow_provider_bitrix24.sandbox.methods.values import kept_values, list_field, old_value
 from airflow_provider_bitrix24.sandbox.php import as_integer
 from airflow_provider_bitrix24.sandbox.state.portal import PortalState
 from airflow_provider_bitrix24.sandbox.state.store import Store, Table
@@ -35,7 +34,8 @@ class OldKind:
     """
     One kind of objects.
 
-    :param word: ``activity`` of ``crm.activity.*``, which is its name in the catalogue too.
+    :param word: ``activity`` of ``crm.activity.*``.
+    :param catalogue: its name in the catalogue.
     :param table: where its rows are.
     :param prepare: completes and checks a new row.
     :param created: keys of the moment and the author of a new row.
@@ -45,6 +45,7 @@ class OldKind:
     """
 
     word: str
+    catalogue: str
     table: Callable[[Store], Table]
     prepare: Prepare
     created: tuple[str, str]
@@ -54,27 +55,37 @@ class OldKind:
     #: Code of a list's refusal of those who may not read.
     list_denied: str = ""
     defaults: Mapping[str, Any] = field(default_factory=dict)
+    #: Whether a new row has been changed when it was made.
+    changed_when_made: bool = False
+    #: Removes a row together with what belongs to it; without one the row goes alone.
+    remove: Callable[[Store, Row], None] | None = None
+    #: Fields of the catalogue that its own pages do not have.
+    without: frozenset[str] = frozenset()
+    #: ``entityTypeId`` under which the portal may have fields of its own for it.
+    own_fields: int | None = None
 
     @cached_property
-    def fields(self) -> Mapping[str, FieldSpec]:
-        return {spec.key: spec for spec in fields_of(self.word)}
+    def documented(self) -> Mapping[str, FieldSpec]:
+        return {spec.key: spec for spec in fields_of(self.catalogue) if spec.key not in self.without}
 
-    @cached_property
-    def single(self) -> Mapping[str, FieldSpec]:
-        """Lists of a row are answered only where they are named."""
-        return {name: spec for name, spec in self.fields.items() if not spec.multiple}
+    def fields(self, store: Store) -> Mapping[str, FieldSpec]:
+        own = store.own_fields(self.own_fields) if self.own_fields is not None else []
+        return {**self.documented, **{spec.names["old"]: spec for spec in own}} if own else self.documented
 
-    @cached_property
-    def filter_fields(self) -> Mapping[str, Field]:
-        return {
-            name: Field("id" if name == "ID" else name, spec.kind, self.defaults.get(name, spec.empty_in("old")))
-            for name, spec in self.single.items()
+    def filter_fields(self, store: Store) -> Mapping[str, Field]:
+        documented = {
+            name: Field("id" if name == "ID" else name, spec.kind, self.defaults.get(name, spec.empty_old))
+            for name, spec in self.documented.items()
+            if not spec.multiple
         }
+        own = {name: spec for name, spec in self.fields(store).items() if spec.is_user_field}
+        return {**documented, **{name: replace(list_field(spec), key=name) for name, spec in own.items()}}
 
-    def answer(self, row: Row, names: frozenset[str] | None) -> Row:
+    def answer(self, store: Store, row: Row, names: frozenset[str] | None) -> Row:
         full = {"ID": str(row["id"])}
-        for name, spec in self.fields.items():
-            if name == "ID" or (spec.multiple and (names is None or name not in names)):
+        for name, spec in self.fields(store).items():
+            # Lists of a row are answered only where they are named.
+            if name == "ID" or (spec.multiple and not spec.is_user_field and (names is None or name not in names)):
                 continue
             value = row.get(name, self.defaults.get(name))
             full[name] = spec.empty_in("old") if value is None and not spec.multiple else old_value(spec, value)
@@ -82,14 +93,14 @@ class OldKind:
 
     def written(self, store: Store, fields: Mapping[str, Any]) -> Row:
         """What is stored of ``fields``; unknown and read-only names are ignored, and values that do not fit."""
-        return kept_values(self.fields, fields, store.files)
+        return kept_values(self.fields(store), fields, store.files)
 
 
 def _fields(kind: OldKind) -> Handler:
     def fields(portal: PortalState, user: User, params: Params) -> Any:
         if not user.may("read"):
             raise denied()
-        return {name: description(spec, "old") for name, spec in kind.fields.items()}
+        return {name: description(spec, "old") for name, spec in kind.fields(portal.store).items()}
 
     return fields
 
@@ -98,14 +109,15 @@ def _list(kind: OldKind) -> Handler:
     def list_(portal: PortalState, user: User, params: Params) -> Any:
         if not user.may("read"):
             raise Refusal(kind.list_denied, "Access denied.")
-        matcher = Matcher(kind.filter_fields, refuse=None).read(array_or_none(params, "FILTER"))
-        order = read_order(array_or_none(params, "ORDER"), kind.filter_fields, None)
+        fields = kind.filter_fields(portal.store)
+        matcher = Matcher(fields, refuse=None).read(array_or_none(params, "FILTER"))
+        order = read_order(array_or_none(params, "ORDER"), fields, None)
         names = {str(name) for name in as_map(array_or_none(params, "SELECT")).values()}
         if "*" in names:
-            names |= set(kind.single)
+            names |= set(fields)
         page = page_of(kind.table(portal.store), matcher, order, params.get("start"), old=True)
         chosen = frozenset(names) if names else None
-        return Page([kind.answer(row, chosen) for row in page.result], page.total, page.next)
+        return Page([kind.answer(portal.store, row, chosen) for row in page.result], page.total, page.next)
 
     return list_
 
@@ -125,7 +137,7 @@ def _existing(kind: OldKind, portal: PortalState, user: User, params: Params, ri
 def _get(kind: OldKind) -> Handler:
     def get(portal: PortalState, user: User, params: Params) -> Any:
         row = _existing(kind, portal, user, params, "read")
-        return kind.answer(row, None)
+        return kind.answer(portal.store, row, None)
 
     return get
 
@@ -144,8 +156,7 @@ def _add(kind: OldKind) -> Handler:
         row = kind.written(portal.store, fields)
         kind.prepare(portal, user, row)
         row |= {kind.created[0]: portal.clock.iso(), kind.created[1]: user.id}
-        if kind.event:
-            # An activity has been changed when it was made, a requisite never.
+        if kind.changed_when_made:
             row |= {kind.changed[0]: portal.clock.iso(), kind.changed[1]: user.id}
         kind.table(portal.store).add(row)
         _announce(kind, portal, row, "ADD")
@@ -157,7 +168,7 @@ def _add(kind: OldKind) -> Handler:
 def _update(kind: OldKind) -> Handler:
     def update(portal: PortalState, user: User, params: Params) -> Any:
         row, fields = _existing(kind, portal, user, params, "change"), _given(params)
-        immutable = {name for name, spec in kind.fields.items() if spec.immutable}
+        immutable = {name for name, spec in kind.documented.items() if spec.immutable}
         new = kind.written(portal.store, fields)
         row.update({name: value for name, value in new.items() if name not in immutable})
         row |= {kind.changed[0]: portal.clock.iso(), kind.changed[1]: user.id}
@@ -170,7 +181,10 @@ def _update(kind: OldKind) -> Handler:
 def _delete(kind: OldKind) -> Handler:
     def delete(portal: PortalState, user: User, params: Params) -> Any:
         row = _existing(kind, portal, user, params, "change")
-        kind.table(portal.store).remove(row["id"])
+        if kind.remove is None:
+            kind.table(portal.store).remove(row["id"])
+        else:
+            kind.remove(portal.store, row)
         _announce(kind, portal, row, "DELETE")
         return True
 
@@ -182,62 +196,6 @@ def _announce(kind: OldKind, portal: PortalState, row: Row, change: str) -> None
         portal.events.announce(f"ONCRM{kind.event}{change}", {"FIELDS": {"ID": row["id"]}})
 
 
-def _prepare_activity(portal: PortalState, user: User, row: Row) -> None:
-    if not row.get("SUBJECT"):
-        raise Refusal("", "The field SUBJECT is not defined or empty.")
-    for name in ("RESPONSIBLE_ID", "TYPE_ID", "COMMUNICATIONS"):
-        if not row.get(name):
-            raise Refusal("", f"The field {name} is not defined or invalid.")
-    table = portal.store.items.get(row.get("OWNER_TYPE_ID") or 0)
-    if table is None or table.get(row.get("OWNER_ID") or 0) is None:
-        raise Refusal(
-            "", "Could not build binding. Please ensure that owner info and communications are defined correctly."
-        )
-
-
-def _prepare_requisite(portal: PortalState, user: User, row: Row) -> None:
-    for name in ("ENTITY_TYPE_ID", "ENTITY_ID", "PRESET_ID"):
-        if not row.get(name):
-            raise Refusal("", f"{name} is not defined or invalid.")
-    table = portal.store.items.get(row["ENTITY_TYPE_ID"])
-    if table is None or table.get(row["ENTITY_ID"]) is None:
-        raise Refusal("", "The entity for which the requisite is being created was not found.")
-
-
-_ACTIVITY_DEFAULTS = {
-    **dict.fromkeys(("ASSOCIATED_ENTITY_ID", "RESULT_STATUS", "RESULT_STREAM", "RESULT_MARK", "AUTOCOMPLETE_RULE"), 0),
-    **dict.fromkeys(("NOTIFY_TYPE", "NOTIFY_VALUE", "DIRECTION"), 0),
-    **dict.fromkeys(("DESCRIPTION", "LOCATION"), ""),
-    **dict.fromkeys(("AUTHOR_ID", "EDITOR_ID", "STATUS", "DESCRIPTION_TYPE"), 1),
-    **{name: [] for name in ("SETTINGS", "PROVIDER_PARAMS")},
-    "COMPLETED": "N",
-    "PRIORITY": 2,
-    "IS_INCOMING_CHANNEL": "N",
-}
-
-KINDS = (
-    OldKind(
-        "activity",
-        lambda store: store.activities,
-        _prepare_activity,
-        created=("CREATED", "AUTHOR_ID"),
-        changed=("LAST_UPDATED", "EDITOR_ID"),
-        missing="Activity is not found.",
-        event="ACTIVITY",
-        defaults=_ACTIVITY_DEFAULTS,
-    ),
-    OldKind(
-        "requisite",
-        lambda store: store.requisites,
-        _prepare_requisite,
-        created=("DATE_CREATE", "CREATED_BY_ID"),
-        changed=("DATE_MODIFY", "MODIFY_BY_ID"),
-        missing="The Requisite with ID '{id}' is not found",
-        list_denied="0",
-        defaults={"ACTIVE": "Y", "ADDRESS_ONLY": "N", "SORT": 500},
-    ),
-)
-
 _METHODS: Mapping[str, Callable[[OldKind], Handler]] = {
     "fields": _fields,
     "list": _list,
@@ -246,6 +204,9 @@ _METHODS: Mapping[str, Callable[[OldKind], Handler]] = {
     "update": _update,
     "delete": _delete,
 }
-for _kind in KINDS:
-    for _action, _make in _METHODS.items():
-        method(f"crm.{_kind.word}.{_action}", scope="crm", upper=True)(_make(_kind))
+
+
+def offer(kind: OldKind) -> None:
+    """Its six methods, as methods of the portal."""
+    for action, make in _METHODS.items():
+        method(f"crm.{kind.word}.{action}", scope="crm", upper=True)(make(kind))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from airflow_provider_bitrix24.sandbox.fields.item_kinds import OLD_KINDS, Row
+from airflow_provider_bitrix24.sandbox.fields.item_kinds import OLD_KINDS, REQUISITE, WITH_USER_FIELDS, Row
 from airflow_provider_bitrix24.sandbox.forms import as_map
 from airflow_provider_bitrix24.sandbox.methods.crm.old import array_or_none, denied
 from airflow_provider_bitrix24.sandbox.methods.crm.user_fields import (
@@ -17,7 +17,7 @@ from airflow_provider_bitrix24.sandbox.methods.crm.user_fields import (
     remove_field,
     update_field,
 )
-from airflow_provider_bitrix24.sandbox.methods.registry import Handler, Page, Params, Refusal, method
+from airflow_provider_bitrix24.sandbox.methods.registry import Handler, Page, Params, Refusal, method, not_modelled
 from airflow_provider_bitrix24.sandbox.methods.selection import Field, Matcher, read_order, sort_rows
 from airflow_provider_bitrix24.sandbox.php import as_integer
 from airflow_provider_bitrix24.sandbox.state.portal import PortalState
@@ -68,12 +68,14 @@ def _get(entity_type_id: int) -> Handler:
     return get
 
 
-def _existing(portal: PortalState, entity_type_id: int, params: Params) -> Row:
+def _existing(portal: PortalState, entity_type_id: int, params: Params, *, to_change: bool = False) -> Row:
     field_id = as_integer(params.get("ID")) or 0
     if field_id <= 0:
         raise Refusal("", "ID is not defined or invalid.")
     row = portal.store.user_fields.get(field_id)
     if row is None:
+        if entity_type_id == REQUISITE:
+            raise Refusal("" if to_change else "ERROR_NOT_FOUND", f"The entity with ID '{field_id}' is not found.")
         raise Refusal("ERROR_NOT_FOUND", f"The entity with ID '{field_id}' is not found")
     if row["entityTypeId"] != entity_type_id:
         raise denied()
@@ -91,6 +93,9 @@ def _old_add(entity_type_id: int) -> Handler:
         fields = _old_fields(params)
         if not user.is_admin:
             raise denied()
+        own = WITH_USER_FIELDS[entity_type_id].user_field_entity
+        if entity_type_id == REQUISITE and fields.get("ENTITY_ID", own) != own:
+            raise not_modelled(f"The page has no other ENTITY_ID than {own}")
         try:
             return add_field(portal, entity_type_id, fields)["id"]
         except WrongField as problem:
@@ -105,7 +110,7 @@ def _old_update(entity_type_id: int) -> Handler:
         if not user.is_admin:
             raise denied()
         try:
-            update_field(portal, _existing(portal, entity_type_id, params), fields)
+            update_field(portal, _existing(portal, entity_type_id, params, to_change=True), fields)
         except WrongField as problem:
             raise Refusal(*problem.args) from None
         return True
@@ -117,7 +122,7 @@ def _old_delete(entity_type_id: int) -> Handler:
     def delete(portal: PortalState, user: User, params: Params) -> Any:
         if not user.is_admin:
             raise denied()
-        remove_field(portal, _existing(portal, entity_type_id, params))
+        remove_field(portal, _existing(portal, entity_type_id, params, to_change=True))
         return True
 
     return delete
@@ -130,7 +135,7 @@ _METHODS: Mapping[str, Callable[[int], Handler]] = {
     "update": _old_update,
     "delete": _old_delete,
 }
-for _word, _entity_type_id in OLD_KINDS.items():
+for _word, _entity_type_id in {**OLD_KINDS, "requisite": REQUISITE}.items():
     for _action, _make in _METHODS.items():
         method(f"crm.{_word}.userfield.{_action}", scope="crm", upper=True)(_make(_entity_type_id))
 

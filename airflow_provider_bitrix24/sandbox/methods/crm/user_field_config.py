@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow_provider_bitrix24.sandbox.fields.item_kinds import NAMES, Row
+from airflow_provider_bitrix24.sandbox.fields.item_kinds import WITH_USER_FIELDS, Row
 from airflow_provider_bitrix24.sandbox.forms import as_map
 from airflow_provider_bitrix24.sandbox.methods.arguments import array_or_nothing
 from airflow_provider_bitrix24.sandbox.methods.crm.user_fields import (
@@ -120,7 +120,7 @@ def config_add(portal: PortalState, user: User, params: Params) -> Any:
     _check_module(params)
     fields = _in_old_names(params.get("field"))
     entity_id = str(fields.get("ENTITY_ID", ""))
-    kinds = {name.user_field_entity: entity_type_id for entity_type_id, name in NAMES.items()}
+    kinds = {name.user_field_entity: entity_type_id for entity_type_id, name in WITH_USER_FIELDS.items()}
     if not user.is_admin or entity_id not in kinds:
         raise Refusal("", "You cannot create custom fields" if user.is_admin else "Access denied")
     try:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from airflow_provider_bitrix24.sandbox.fields.item_kinds import NAMES, Row
+from airflow_provider_bitrix24.sandbox.fields.item_kinds import REQUISITE, WITH_USER_FIELDS, Row
 from airflow_provider_bitrix24.sandbox.forms import as_map
 from airflow_provider_bitrix24.sandbox.php import as_integer
 from airflow_provider_bitrix24.sandbox.state.portal import PortalState
@@ -56,7 +56,7 @@ def add_field(portal: PortalState, entity_type_id: int, fields: Mapping[str, Any
         if not fields.get(name):
             raise WrongField("", f"The '{name}' field is not found.")
     name = str(fields["FIELD_NAME"]).upper()
-    prefix = NAMES[entity_type_id].user_field_prefix
+    prefix = WITH_USER_FIELDS[entity_type_id].user_field_prefix
     name = name if name.startswith(prefix) else f"{prefix}{name}"
     if len(name) > _MOST_CHARACTERS:
         raise WrongField("ERROR_CORE", f"Field name is too long (more than {_MOST_CHARACTERS} characters).")
@@ -67,7 +67,9 @@ def add_field(portal: PortalState, entity_type_id: int, fields: Mapping[str, Any
     if str(fields["USER_TYPE_ID"]) not in TYPES:
         raise WrongField("ERROR_CORE", "Incorrect custom type specified.")
     if any(row["entityTypeId"] == entity_type_id and row["FIELD_NAME"] == name for row in portal.store.user_fields):
-        entity_id = NAMES[entity_type_id].user_field_entity
+        entity_id = WITH_USER_FIELDS[entity_type_id].user_field_entity
+        if entity_type_id == REQUISITE:
+            raise WrongField("ERROR_CORE", f"The field {name} for the {entity_id} object already exists.")
         raise WrongField("ERROR_CORE", f"Field {name} for object {entity_id} already exists.")
     row = new_row(entity_type_id, name, str(fields["USER_TYPE_ID"]))
     if fields.get("LABEL"):
@@ -75,6 +77,7 @@ def add_field(portal: PortalState, entity_type_id: int, fields: Mapping[str, Any
     _write(portal, row, fields)
     if row["USER_TYPE_ID"] == "boolean":
         row["MULTIPLE"] = "N"
+        row["SETTINGS"]["LABEL_CHECKBOX"] = row["SETTINGS"]["LABEL_CHECKBOX"] or row["EDIT_FORM_LABEL"].get("en", "")
     portal.store.user_fields.add(row)
     portal.store.forget_kind(entity_type_id)
     _announce(portal, row, "ADD")
@@ -91,8 +94,9 @@ def remove_field(portal: PortalState, row: Row) -> None:
     portal.store.user_fields.remove(row["id"])
     portal.store.forget_kind(row["entityTypeId"])
     key = as_field(row).key
-    for item in portal.store.items[row["entityTypeId"]]:
-        item.pop(key, None)
+    for owner in portal.store.items.get(row["entityTypeId"], portal.store.requisites):
+        # Requisites keep their values under the names of the old methods.
+        owner.pop(key if row["entityTypeId"] in portal.store.items else row["FIELD_NAME"], None)
     _announce(portal, row, "DELETE")
 
 
@@ -151,6 +155,6 @@ def _by_language(label: Any) -> dict[str, str]:
 
 
 def _announce(portal: PortalState, row: Row, change: str) -> None:
-    word = NAMES[row["entityTypeId"]].code
+    word = WITH_USER_FIELDS[row["entityTypeId"]].code
     fields = {"ID": row["id"], "ENTITY_ID": row["ENTITY_ID"], "FIELD_NAME": row["FIELD_NAME"]}
     portal.events.announce(f"ONCRM{word}USERFIELD{change}", {"FIELDS": fields})
