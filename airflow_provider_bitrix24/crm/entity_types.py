@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 from typing import Any
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.rest.message_parts import did_you_mean, preview
 from airflow_provider_bitrix24.rest.missing_values import nothing_hint
+from airflow_provider_bitrix24.rest.scalars import native
 from airflow_provider_bitrix24.types import EntityTypeId
 
 #: Kinds of CRM items that every portal has ("CRM object types"). A smart process has a number, 128 and up.
@@ -29,13 +31,16 @@ WITH_PAYMENTS = ("deal", "invoice")
 
 def entity_type_id(value: Any, name: str = "entity_type_id", *, only: tuple[str, ...] = ()) -> EntityTypeId:
     """
-    The number of a kind of CRM item: ``"deal"``, ``"Deals"``, ``2`` and ``"2"`` are 2.
+    The number of a kind of CRM item: ``"deal"``, ``"Deals"``, ``2``, ``"2"`` and a database's ``Decimal(2)`` are 2.
 
     :param name: the argument, for the message.
     :param only: words of the kinds that are allowed; all by default, smart processes included.
     :raises ConfigurationError: there is no such kind, or it is not allowed here.
     """
-    number = value if isinstance(value, int) and not isinstance(value, bool) else None
+    given = native(value)
+    if isinstance(given, Decimal) and given.is_finite() and given == given.to_integral_value():
+        given = int(given)
+    number = given if isinstance(given, int) and not isinstance(given, bool) else None
     if isinstance(value, str):
         word = re.sub(r"[\s_-]+", "", value).lower()
         if word.isascii() and word.isdecimal():

@@ -18,7 +18,7 @@ from airflow_provider_bitrix24.crm.values import is_nothing
 from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.rest.encoding import has_reference
 from airflow_provider_bitrix24.rest.message_parts import preview
-from airflow_provider_bitrix24.rest.missing_values import nothing_hint
+from airflow_provider_bitrix24.rest.missing_values import CARRIERS, nothing_hint
 
 #: Methods that replace all of an object's rows or relations, and the parameter that holds the new ones.
 _REPLACING = (
@@ -79,7 +79,7 @@ def _check_value(method: str, params: Mapping[str, Any]) -> None:
 def _has_value(value: Any) -> bool:
     if isinstance(value, Mapping):
         # An entry of a phone, or an amount of money, is nothing without its value, whatever else it has.
-        carriers = [member for name, member in value.items() if str(name).lower() in ("value", "amount")]
+        carriers = [member for name, member in value.items() if str(name).lower() in CARRIERS]
         return any(map(_has_value, carriers or value.values()))
     if isinstance(value, (list, tuple)):
         return any(map(_has_value, value))

@@ -10,6 +10,7 @@ from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.execution.arguments import parameters
 from airflow_provider_bitrix24.rest.missing_values import from_json
 from airflow_provider_bitrix24.rest.positional import in_order, is_positional
+from airflow_provider_bitrix24.rest.scalars import without_arrays
 
 #: Methods whose answer has an outcome for each of its parts, and the operators that read them.
 _WITH_PARTS = {
@@ -27,8 +28,8 @@ def parameters_of(method: str, value: Any, name: str) -> dict[str, Any]:
     """
     decoded = from_json(value, name)
     if isinstance(decoded, (list, tuple)) and is_positional(method):
-        return dict(in_order(decoded, method=method))
-    return parameters(value, name)
+        return dict(without_arrays(in_order(decoded, method=method)))
+    return dict(without_arrays(parameters(value, name)))
 
 
 def check_is_read(method: str) -> None:

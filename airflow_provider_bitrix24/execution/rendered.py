@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.rest.message_parts import preview
-from airflow_provider_bitrix24.rest.missing_values import NOTHING, from_json, is_missing, nothing_hint
+from airflow_provider_bitrix24.rest.missing_values import CARRIERS, NOTHING, from_json, is_missing, nothing_hint
+from airflow_provider_bitrix24.rest.scalars import native, without_arrays
 
 if TYPE_CHECKING:
     from airflow_provider_bitrix24.methods import Method
@@ -18,6 +19,8 @@ log = logging.getLogger(__name__)
 
 #: In place of what the DAG file does not have.
 _NOT_THERE = object()
+#: In place of what a template, or another task, left without a value.
+_LOST = object()
 #: What a template names that may differ from one mapped task to the next.
 _OF_ONE_TASK = re.compile(r"\b(?:ti|task_instance\w*|task|map_index|macros|random)\b")
 
@@ -152,20 +155,99 @@ def without_lost_values(written: Any, fields: Mapping[str, Any]) -> dict[str, An
     """
     Fields of an item without those that a template, or another task, left without a value: they must not be cleared.
 
-    Only a value that the author wrote as nothing, None or ``""``, clears.
+    Only a value that the author wrote as nothing, None or ``""``, clears. The same holds for members of lists and of
+    objects; an entry of a phone goes with its value, since an entry without one is removed.
 
     :param written: the fields as the DAG file has them.
     """
     literal = from_json(written, "fields")
     literal = literal if isinstance(literal, Mapping) else {}
-    kept = {
-        name: value
-        for name, value in fields.items()
-        if not _is_nothing(value) or _is_written(literal, name, value) or _is_text_of_data(literal, name, value)
-    }
-    if lost := [name for name in fields if name not in kept]:
+    lost: list[str] = []
+    found = {name: _kept(literal.get(name, _NOT_THERE), value, str(name), lost) for name, value in fields.items()}
+    if lost:
         log.warning("fields has no value for %s, which is left as it is.", ", ".join(lost))
-    return kept
+    return {name: value for name, value in found.items() if value is not _LOST}
+
+
+def _kept(literal: Any, value: Any, place: str, lost: list[str]) -> Any:
+    """``value`` without what was lost in it, whose places are added to ``lost``; ``_LOST`` where nothing is left."""
+    array = native(value)
+    value = array if isinstance(array, list) else value
+    if isinstance(value, Mapping) and value:
+        inner = literal if isinstance(literal, Mapping) else {}
+        found = {
+            name: _kept(inner.get(name, _NOT_THERE), member, f"{place}[{name}]", lost) for name, member in value.items()
+        }
+        kept = {name: member for name, member in found.items() if member is not _LOST}
+        carriers = [name for name in found if str(name).lower() in CARRIERS]
+        return kept if kept and all(name in kept for name in carriers) else _LOST
+    if isinstance(value, (list, tuple, set)) and value:
+        found_members = [
+            _kept(_written_member(literal, number, member), member, f"{place}[{number}]", lost)
+            for number, member in enumerate(value)
+        ]
+        if all(member is _LOST for member in found_members):
+            return _LOST
+        # An empty text is left out of texts, and refused among ids: without it the others would replace what is there.
+        return [
+            "" if member is _LOST else member
+            for member, whole in zip(found_members, value, strict=True)
+            if member is not _LOST or not isinstance(whole, Mapping)
+        ]
+    if not _is_nothing(value) or _is_written(literal, value) or _is_text_of_data(literal, value):
+        return value
+    lost.append(place)
+    return _LOST
+
+
+def _written_member(literal: Any, place: int, member: Any) -> Any:
+    """What the author wrote in the place of a member of a list."""
+    if isinstance(literal, set):
+        return member if member in literal else _NOT_THERE
+    return literal[place] if isinstance(literal, (list, tuple)) and place < len(literal) else _NOT_THERE
+
+
+def check_mapping(mapping: Mapping[str, Any], written: Any, *, clear: bool) -> None:
+    """
+    Refuse what a template, or another task, left without a value in a mapping: it would stand in every row.
+
+    :param written: the mapping as the DAG file has it.
+    :param clear: the author has said that empty values clear.
+    :raises ConfigurationError: one has no value.
+    """
+    for path, value, literal in _changed(from_json(written, "mapping"), mapping, ()):
+        text = value.strip() if isinstance(value, str) else None
+        is_lost_text = text in NOTHING - {""} and isinstance(literal, str)
+        is_empty = text == "" or (text is None and _is_nothing(value))
+        if is_lost_text or (is_empty and not clear):
+            key = "".join(f"[{part}]" for part in path)
+            raise ConfigurationError(f"mapping{key} is {preview(value)}", next_step=nothing_hint(None))
+
+
+def with_lost_as_blank(written: Any, rows: Any) -> Any:
+    """
+    Rows that stand in the DAG file, with None in place of the texts that templates make of nothing.
+
+    :param written: the rows as the DAG file has them.
+    :param rows: the same after rendering.
+    """
+    literal = from_json(written, "rows")
+    if not isinstance(literal, list) or written == rows:
+        return rows
+    return _blanked(literal, from_json(rows, "rows"))
+
+
+def _blanked(literal: Any, value: Any) -> Any:
+    if isinstance(value, Mapping):
+        inner = literal if isinstance(literal, Mapping) else {}
+        return {name: _blanked(inner.get(name), member) for name, member in value.items()}
+    if isinstance(value, list):
+        members = literal if isinstance(literal, list) else []
+        return [
+            _blanked(members[place] if place < len(members) else None, member) for place, member in enumerate(value)
+        ]
+    is_lost = isinstance(value, str) and isinstance(literal, str) and value != literal
+    return None if is_lost and value.strip() in NOTHING - {""} else value
 
 
 def check_lost_values(
@@ -181,7 +263,7 @@ def check_lost_values(
     :param clear: the author has said that None and empty values are meant.
     :raises ConfigurationError: one has no value.
     """
-    written = from_json(written, place)
+    written = without_arrays(from_json(written, place))
     if isinstance(written, (list, tuple)):
         written = {str(number): member for number, member in enumerate(written)}
     updates = method.name.lower().rpartition(".")[2] == "update"
@@ -217,20 +299,20 @@ def _changed(written: Any, value: Any, path: tuple[Any, ...]) -> Iterator[tuple[
 def _is_nothing(value: Any) -> bool:
     if isinstance(value, str):
         return value.strip() in NOTHING
-    return is_missing(value) or (isinstance(value, (list, tuple, Mapping)) and not value)
+    return is_missing(value) or (isinstance(value, (list, tuple, set, Mapping)) and not value)
 
 
-def _is_written(literal: Mapping[str, Any], name: str, value: Any) -> bool:
+def _is_written(literal: Any, value: Any) -> bool:
     """Whether the author wrote None or something empty; what data frames have for a missing value does not count."""
     # pandas' NA can be compared with nothing.
-    if value is not None and not isinstance(value, (str, list, tuple, Mapping)):
+    if value is not None and not isinstance(value, (str, list, tuple, set, Mapping)):
         return False
-    return name in literal and type(literal[name]) is type(value) and bool(literal[name] == value)
+    return type(literal) is type(value) and bool(literal == value)
 
 
-def _is_text_of_data(literal: Mapping[str, Any], name: str, value: Any) -> bool:
+def _is_text_of_data(literal: Any, value: Any) -> bool:
     """A text such as ``None`` that no template has written, but another task: a person may be called so."""
-    return isinstance(value, str) and bool(value.strip()) and not isinstance(literal.get(name), str)
+    return isinstance(value, str) and bool(value.strip()) and not isinstance(literal, str)
 
 
 def check_filter(
@@ -247,7 +329,7 @@ def check_filter(
     # Only the run needs it.
     from airflow_provider_bitrix24.rest.conditions import check_conditions, check_filter_name
 
-    written = from_json(written, place)
+    written = without_arrays(from_json(written, place))
     if sent_as_it_is and method.rows is not None:
         exact = method.rows.case_sensitive
         check_filter_name(params, method.rows.filter, method=method.name, place=place, exact=exact)

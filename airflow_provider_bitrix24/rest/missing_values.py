@@ -17,6 +17,9 @@ from airflow_provider_bitrix24.rest.scalars import json_number
 #: Texts that templates and data frames make of a missing value.
 NOTHING = frozenset({"", "None", "null", "nan", "NaN", "NaT", "<NA>"})
 
+#: Without one of these a phone, an amount of money and the like is nothing, whatever else the object has.
+CARRIERS = frozenset({"value", "amount"})
+
 _BRACKETS = {"[": "]", "{": "}", "(": ")"}
 #: What Airflow makes of the results of a mapped task as text.
 LAZY = ("LazySelectSequence", "LazyXComSequence")

@@ -20,7 +20,7 @@ from airflow_provider_bitrix24.execution.arguments import (
 from airflow_provider_bitrix24.execution.base_operator import Bitrix24BaseOperator
 from airflow_provider_bitrix24.execution.checkpoint import Checkpoint, checkpoint, claim_report, digest_of, is_repeated
 from airflow_provider_bitrix24.execution.literals import is_json_text, is_literal
-from airflow_provider_bitrix24.execution.rendered import value_of_one_try
+from airflow_provider_bitrix24.execution.rendered import check_mapping, value_of_one_try, with_lost_as_blank
 from airflow_provider_bitrix24.execution.storage import storage_path, write_json_lines
 from airflow_provider_bitrix24.hooks.airflow_outcome import airflow_outcome
 from airflow_provider_bitrix24.rest.message_parts import preview
@@ -295,6 +295,7 @@ class Bitrix24BaseRowsOperator(Bitrix24BaseWriteOperator):
         mapping = parameters(self.mapping, "mapping")
         if not mapping:
             raise ConfigurationError("mapping is empty", next_step="leave it out to write whole rows")
+        check_mapping(mapping, self.as_written("mapping"), clear=self.blank == "clear")
         return RowTemplate(mapping)
 
     def row_template(self) -> RowTemplate:
@@ -339,7 +340,8 @@ class Bitrix24BaseRowsOperator(Bitrix24BaseWriteOperator):
         file = None if self.report is None else file_named_by(self.rows)
         if file is not None and storage_path(file, "rows").path == storage_path(self.report, "report").path:
             raise _report_is_source()
-        return rows_of(self.rows, self.sql, self.sql_conn_id, self.csv)
+        rows = with_lost_as_blank(self.as_written("rows"), self.rows)
+        return rows_of(rows, self.sql, self.sql_conn_id, self.csv)
 
 
 def _report_is_source() -> ConfigurationError:

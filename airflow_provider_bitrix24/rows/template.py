@@ -104,7 +104,7 @@ def _columns_of(text: str, row: Mapping[str, Any]) -> list[str]:
 def _cell(value: Any) -> Any:
     if isinstance(value, Mapping) and value:
         return {name: _cell(member) for name, member in value.items()}
-    return BLANK if is_blank(value) else value
+    return BLANK if is_blank(value) else native(value)
 
 
 def _filled(shape: Any, row: Mapping[str, Any]) -> Any:

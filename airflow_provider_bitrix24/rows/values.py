@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitrix24.crm.multifields import is_multifield
 from airflow_provider_bitrix24.exceptions import ConfigurationError
+from airflow_provider_bitrix24.rest.missing_values import CARRIERS
 from airflow_provider_bitrix24.rows.cells import BLANK, CellRules, is_blank
 
 if TYPE_CHECKING:
     from airflow_provider_bitrix24.crm.fields import ItemFields
 
-#: Without one of these a phone, an amount of money and the like is nothing, whatever else the object has.
-_CARRIERS = frozenset({"value", "amount"})
 #: Params that name an object: none at all could mean every object.
 _NAMES_AN_OBJECT = re.compile(r"(^|[^a-z])id$|Id$", re.IGNORECASE)
 
@@ -131,7 +130,7 @@ def _kept_fields(values: Mapping[str, Any]) -> dict[str, Any]:
 def _kept(value: Any) -> Any:
     """``value`` without what is missing; ``BLANK`` where nothing is left of it."""
     if isinstance(value, Mapping):
-        if any(member is BLANK and str(name).lower() in _CARRIERS for name, member in value.items()):
+        if any(member is BLANK and str(name).lower() in CARRIERS for name, member in value.items()):
             return BLANK
         kept = {name: _kept(member) for name, member in value.items()}
         left = {name: member for name, member in kept.items() if member is not BLANK}

@@ -15,6 +15,7 @@ from airflow_provider_bitrix24._compat import AirflowFailException
 from airflow_provider_bitrix24.operators.bulk_write import Bitrix24BulkWriteOperator
 from airflow_provider_bitrix24.operators.crm import (
     Bitrix24AddItemOperator,
+    Bitrix24GetItemOperator,
     Bitrix24ListItemsOperator,
     Bitrix24UpdateItemOperator,
 )
@@ -239,3 +240,48 @@ def test_raw_parameters_take_scalars_too(portal, connection):
         fields = {"id": 7, "fields": {"COMMENTS": missing}}
         message = failure_of(Bitrix24Operator, method="crm.deal.update", method_params=fields)
         assert "the parameter fields[COMMENTS] " in message
+
+
+@pytest.mark.parametrize("kind", [np.int64(2), np.uint8(2), Decimal(2), Decimal("2.0"), np.str_("deal"), " Deals "])
+def test_a_kind_may_be_a_number_of_a_database_or_a_data_frame(kind, portal, connection):
+    assert run(Bitrix24GetItemOperator, entity_type_id=kind, item_id=1)["id"] == 1
+    portal.reset_calls()
+    for other in (Decimal("2.5"), np.float64(2), np.bool_(True), Decimal("NaN"), pd.NA, math.nan):
+        failure_of(Bitrix24GetItemOperator, entity_type_id=other, item_id=1)
+    assert portal.requests == 0
+
+
+COLUMNS = [np.array([7, 0]), pd.Series([7, 0]), pd.Index([7, 0]), pd.array([7, 0], "Int64")]
+
+
+@pytest.mark.parametrize("column", COLUMNS, ids=lambda column: type(column).__name__)
+def test_an_array_is_checked_as_the_list_that_it_stands_for(column, portal, connection):
+    """They passed the checks of lists, and a column of pandas failed with an exception of its own."""
+    for operator, arguments in (
+        (Bitrix24UpdateItemOperator, {"entity_type_id": 2, "item_id": 1, "fields": {"title": column}}),
+        (Bitrix24UpdateItemOperator, {"entity_type_id": 2, "item_id": 1, "fields": {"observers": column}}),
+        (Bitrix24Operator, {"method": "crm.deal.update", "method_params": {"id": 1, "fields": {"TITLE": column}}}),
+        (
+            Bitrix24Operator,
+            {"method": "crm.deal.update", "method_params": {"id": 1, "fields": {"CONTACT_IDS": column}}},
+        ),
+        (Bitrix24BulkWriteOperator, {"entity_type_id": 2, "operation": "update", "rows": [{"id": 1, "title": column}]}),
+        (
+            Bitrix24BulkWriteOperator,
+            {"method": "crm.deal.update", "rows": [{"id": 1, "fields": {"CONTACT_IDS": column}}]},
+        ),
+    ):
+        failure_of(operator, **arguments)
+    assert portal.executed("crm.item.update") == portal.executed("crm.deal.update") == 0
+
+
+@pytest.mark.parametrize("column", COLUMNS, ids=lambda column: type(column).__name__)
+def test_an_array_is_sent_as_a_list(column, portal, connection):
+    field = "UF_CRM_1700000003"
+    fields = {field: column}
+    run(Bitrix24UpdateItemOperator, entity_type_id=2, item_id=1, fields=fields)
+    run(Bitrix24Operator, method="crm.deal.update", method_params={"id": 2, "fields": fields})
+    run(Bitrix24BulkWriteOperator, entity_type_id=2, operation="update", rows=[{"id": 3, **fields}])
+    run(Bitrix24BulkWriteOperator, method="crm.deal.update", rows=[{"id": 4, "fields": fields}])
+    stored = [portal.item(2, deal)["ufCrm_1700000003"] for deal in (1, 2, 3, 4)]
+    assert [[str(member) for member in members] for members in stored] == [["7", "0"]] * 4
