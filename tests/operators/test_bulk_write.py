@@ -155,6 +155,15 @@ def test_a_whole_row_updates_the_item_of_its_id_as_parquet_keeps_it(portal, conn
     ("arguments", "message"),
     [
         ({"rows": []}, "give either method or entity_type_id"),
+        *(
+            ({"entity_type_id": 4, "rows": [{"title": "x"}], "mapping": mapping}, message)
+            for mapping, message in (
+                ("{}", "mapping is empty"),
+                ("", "it has no value"),
+                ("None", "it has no value"),
+                ("[]", "not an object"),
+            )
+        ),
         ({"rows": [], "method": "m", "entity_type_id": 2}, "give either method or entity_type_id"),
         ({"method": "crm.deal.add"}, "give either rows or sql"),
         ({"method": "crm.deal.add", "rows": {}}, "rows is not a list"),

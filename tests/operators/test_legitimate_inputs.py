@@ -21,9 +21,15 @@ from airflow_provider_bitrix24.operators.crm import (
     Bitrix24ListItemsOperator,
     Bitrix24UpdateItemOperator,
 )
-from airflow_provider_bitrix24.operators.crm_upsert import Bitrix24UpsertItemOperator
+from airflow_provider_bitrix24.operators.crm_import import Bitrix24ImportItemsOperator
+from airflow_provider_bitrix24.operators.crm_upsert import Bitrix24UpsertItemOperator, Bitrix24UpsertItemsOperator
 from airflow_provider_bitrix24.operators.delete_payments import Bitrix24DeletePaymentsOperator
+from airflow_provider_bitrix24.operators.payment import Bitrix24UpdatePaymentOperator
 from airflow_provider_bitrix24.operators.rest import Bitrix24BatchOperator, Bitrix24ListOperator, Bitrix24Operator
+from airflow_provider_bitrix24.sensors.crm import Bitrix24ItemSensor
+from airflow_provider_bitrix24.sensors.payment import Bitrix24PaymentSensor
+from airflow_provider_bitrix24.sensors.rest import Bitrix24Sensor
+from airflow_provider_bitrix24.transfers.to_object_storage import Bitrix24ToObjectStorageOperator
 
 DEAL = 2
 SET = "crm.deal.productrows.set"
@@ -205,3 +211,169 @@ def test_calls_that_mean_what_they_say(ran, portal):
     assert [portal.payment(payment) for payment in payments] == [None, None]
     sets = [command for call in portal.calls for command in (call.commands or [call]) if command.method == SET]
     assert sorted(int(command.params["id"]) for command in sets if command.executed) == [1, 2, 3]
+
+
+#: Calls as people write them, none of which a check may refuse.
+CALLS: dict[str, tuple[str, Any]] = {
+    "every field": ("crm.deal.list", {"select": ["*", "UF_*"], "filter": {"CATEGORY_ID": 0}}),
+    "an order and a start": ("crm.deal.list", {"order": {"ID": "DESC"}, "filter": {">OPPORTUNITY": 0}, "start": 0}),
+    "values that are listed": ("crm.deal.list", {"filter": {"ASSIGNED_BY_ID": [1, 7], "!STAGE_ID": "WON"}}),
+    "a field without a value": ("crm.deal.list", {"filter": {"COMPANY_ID": "", "CONTACT_ID": 0}}),
+    "a day as a bound": ("crm.deal.list", {"filter": {">=DATE_CREATE": "{{ ds }}"}}),
+    "the interval of the run": ("crm.deal.list", {"filter": {">=DATE_MODIFY": "{{ data_interval_start }}"}}),
+    "days from to": ("crm.deal.list", {"filter": {">=BEGINDATE": "2026-01-01", "<=BEGINDATE": "2026-12-31"}}),
+    "a phone": ("crm.contact.list", {"filter": {"PHONE": "+7 (916) 123-45-67", "HAS_EMAIL": "Y"}}),
+    "a name with signs": ("crm.contact.list", {"filter": {"%LAST_NAME": "{{ dag_run.conf['name'] }}"}}),
+    "users": ("user.get", {"ACTIVE": True}),
+    "users by a filter": ("user.get", {"FILTER": {"ACTIVE": "Y"}}),
+    "no params": ("profile", {}),
+    "tasks that are not done": ("tasks.task.list", {"filter": {"RESPONSIBLE_ID": 1, "!STATUS": 5}, "select": ["ID"]}),
+    "tasks of a deal": ("tasks.task.list", {"filter": {"UF_CRM_TASK": "D_1"}}),
+    "stages": ("crm.status.list", {"filter": {"ENTITY_ID": "DEAL_STAGE"}}),
+    "a deal": ("crm.deal.add", {
+        "fields": {"TITLE": "{{ dag_run.conf['name'] }}", "STAGE_ID": "NEW", "OPPORTUNITY": "1000.50", "COMMENTS": ""},
+        "params": {"REGISTER_SONET_EVENT": "Y"},
+    }),
+    "a deal of Python's values": ("crm.deal.add", {"fields": {
+        "TITLE": "x", "OPPORTUNITY": 1000.5, "OPENED": True, "BEGINDATE": "{{ ds }}", "CONTACT_IDS": [1, 2],
+        "ASSIGNED_BY_ID": "1", "UTM_SOURCE": "google", "SOURCE_DESCRIPTION": "", "PROBABILITY": 0,
+    }}),
+    "a contact": ("crm.contact.add", {"fields": {
+        "NAME": "Ада", "PHONE": [{"VALUE": "8 800 555-35-35"}],
+        "EMAIL": [{"VALUE": "a@b.example", "VALUE_TYPE": "HOME"}], "BIRTHDATE": "1990-02-03", "COMPANY_ID": 1,
+    }}),
+    "a lead with markup": ("crm.lead.add", {"fields": {
+        "TITLE": "web form", "NAME": "None", "COMMENTS": "line 1\nline 2\t<b>bold</b> [b]x[/b]",
+    }}),
+    "names in capitals": ("crm.deal.update", {"ID": 2, "FIELDS": {"TITLE": "y"}}),
+    "a stage": ("crm.deal.update", {"id": "{{ dag_run.conf['deal'] }}", "fields": {"STAGE_ID": "WON"}}),
+    "a relation that is removed": ("crm.deal.update", {"id": 3, "fields": {"COMPANY_ID": "", "CONTACT_ID": 0}}),
+    "a day that is cleared": ("crm.deal.update", {"id": 3, "fields": {"CLOSEDATE": ""}}),
+    "several values that are cleared": ("crm.deal.update", {"id": 3, "fields": {"UF_CRM_1700000003": [""]}}),
+    "own fields": ("crm.deal.update", {"id": 3, "fields": {
+        "UF_CRM_1700000001": 0, "UF_CRM_1700000004": 45, "UF_CRM_1700000006": "100|USD",
+    }}),
+    "a task": ("tasks.task.add", {"fields": {
+        "TITLE": "Call {{ dag_run.conf['name'] }}", "RESPONSIBLE_ID": 1, "DEADLINE": "{{ data_interval_end }}",
+        "UF_CRM_TASK": ["D_1"], "DESCRIPTION": "", "PRIORITY": "2", "GROUP_ID": 0,
+    }}),
+    "a notification": ("im.notify.system.add", {
+        "USER_ID": 1, "MESSAGE": "None of {{ dag_run.conf['deal'] }} rows failed: [URL=https://x.example]report[/URL]",
+    }),
+    "rows of products": ("crm.deal.productrows.set", {"id": 4, "rows": [
+        {"PRODUCT_NAME": "Door", "PRICE": 10.5, "QUANTITY": 2, "DISCOUNT_SUM": 0, "TAX_INCLUDED": "Y"},
+    ]}),
+    "a requisite": ("crm.requisite.add", {"fields": {
+        "ENTITY_TYPE_ID": 4, "ENTITY_ID": 1, "PRESET_ID": 1, "NAME": "x", "RQ_INN": "7707083893",
+    }}),
+}  # fmt: skip
+
+
+def test_calls_that_people_write_pass(ran):
+    conf = {"name": 'O\'Brien & Söhne "GmbH" 100%', "deal": 36}
+    outcomes = ran(
+        {
+            name: (Bitrix24Operator, {"method": method, "method_params": params, "response_filter": bool})
+            for name, (method, params) in CALLS.items()
+        },
+        conf,
+    )
+    assert [name for name, outcome in outcomes.items() if outcome in ("failed", "upstream_failed")] == []
+
+
+COMPANY: dict[str, Any] = {"entity_type_id": "company"}
+UPDATE: dict[str, Any] = {**COMPANY, "operation": "update"}
+UPSERT: dict[str, Any] = {**COMPANY, "key": "originId"}
+#: Tables as people have them: the rows, or a file by its name and content, and how they are written.
+TABLES: dict[str, tuple[Any, type, dict[str, Any]]] = {
+    "a plain file": (("a.csv", "title,comments\nOak,x\n"), Bitrix24BulkWriteOperator, COMPANY),
+    "of Windows": (("b.csv", 'title,comments\r\n"Oak, Ltd","a ""b"" c"\r\n'), Bitrix24BulkWriteOperator, COMPANY),
+    "with names of their own": (("c.csv", "Company name,Notes\nOak,x\n"), Bitrix24BulkWriteOperator, {
+        **COMPANY, "mapping": {"title": "${Company name}", "comments": "$Notes"}}),
+    "of one column without a last line break": (("d.csv", "title\nOak"), Bitrix24BulkWriteOperator, COMPANY),
+    "signs of a spreadsheet": (("e.csv", "title\n=SUM(A1)\n#1\n-x\n@y\n"), Bitrix24BulkWriteOperator, COMPANY),
+    "leading zeros": (("f.csv", "title,originId\nOak,00012\n"), Bitrix24BulkWriteOperator, COMPANY),
+    "phones in some rows": (("g.csv", "title,PHONE,EMAIL\nOak,+7 (916) 0,a@b.example\nElm,,\n"),
+                            Bitrix24BulkWriteOperator, COMPANY),
+    "names in capitals": (("h.csv", "TITLE,ASSIGNED_BY_ID\nOak,1\n"), Bitrix24BulkWriteOperator, COMPANY),
+    "days and flags": (("i.csv", "title,begindate,opened\nOak,2026-01-31,Y\nElm,,false\n"),
+                       Bitrix24BulkWriteOperator, {"entity_type_id": "deal"}),
+    "texts that look like nothing": (("j.csv", "title,comments\nNULL,N/A\nNone,-\n"),
+                                     Bitrix24BulkWriteOperator, COMPANY),
+    "many letters": (("k.csv", "title\n日本 🎉 ÄÖÜ\n"), Bitrix24BulkWriteOperator, COMPANY),
+    "lines of JSON": (("l.jsonl", '{"title": "Oak", "revenue": 1e3}\r\n\r\n{"title": "Elm", "PHONE": ["+1", "+2"]}\n'),
+                      Bitrix24BulkWriteOperator, COMPANY),
+    "constants": ([{"t": "Oak"}], Bitrix24BulkWriteOperator, {
+        **COMPANY, "mapping": {"title": "$t", "opened": "Y", "assignedById": 1, "comments": "loaded {{ ds }}"}}),
+    "a price": ([{"t": "Oak", "p": 5}], Bitrix24BulkWriteOperator, {**COMPANY, "mapping": {"title": "$t: $p $$, 9$"}}),
+    "a template in a cell": ([{"title": "Firm {{ dag_run.conf['low'] }}"}], Bitrix24BulkWriteOperator, COMPANY),
+    "another task's rows": ("{{ dag_run.conf['rows'] | tojson }}", Bitrix24BulkWriteOperator, COMPANY),
+    "ids of a database": ([{"id": Decimal(1), "title": "x"}, {"id": "2", "title": "y"}],
+                          Bitrix24BulkWriteOperator, UPDATE),
+    "rows as old methods list them": ([{"ID": "3", "TITLE": "x"}], Bitrix24BulkWriteOperator, UPDATE),
+    "zeros and False": ([{"id": 1, "revenue": 0, "opened": False}], Bitrix24BulkWriteOperator, UPDATE),
+    "keys": ([{"originId": "A-1", "title": "x"}, {"originId": 7, "title": "y"}], Bitrix24UpsertItemsOperator, UPSERT),
+    "odd keys": ([{"originId": key, "title": key} for key in ("0", "NA", "100%_x", "a+b@x.example")],
+                 Bitrix24UpsertItemsOperator, UPSERT),
+    "two parts of a key": ([{"originatorId": "erp", "originId": "1", "title": "x"}],
+                           Bitrix24UpsertItemsOperator, {**UPSERT, "key": ["ORIGINATOR_ID", "originId"]}),
+    "old items": ([{"title": "x", "createdTime": "2020-07-01 09:30:00"}],
+                  Bitrix24ImportItemsOperator, {**COMPANY, "timezone": "Europe/Berlin"}),
+    "a method": ([{"d": 1, "t": "[]"}], Bitrix24BulkWriteOperator, {
+        "method": "crm.timeline.comment.add",
+        "mapping": {"fields": {"ENTITY_TYPE": "deal", "ENTITY_ID": "$d", "COMMENT": "$t"}}}),
+    "a method that deletes": ([{"id": 30}], Bitrix24BulkWriteOperator, {"method": "crm.deal.delete"}),
+}  # fmt: skip
+
+
+def test_tables_that_people_have_are_written(ran, tmp_path):
+    tasks = {}
+    for name, (rows, operator, arguments) in TABLES.items():
+        given = rows
+        if isinstance(rows, tuple):
+            (tmp_path / rows[0]).write_bytes(rows[1].encode())
+            given = str(tmp_path / rows[0])
+        tasks[name] = (operator, {**arguments, "rows": given})
+    outcomes = ran(tasks, {"low": 5, "rows": [{"title": "None"}]})
+    assert [name for name, outcome in outcomes.items() if not isinstance(outcome, dict)] == []
+    kept = ("failed", "unknown", "not_done", "skipped", "unchanged")
+    assert [name for name, outcome in outcomes.items() if sum(outcome.get(word, 0) for word in kept)] == []
+
+
+def waits(**arguments: Any) -> dict[str, Any]:
+    return {"poke_interval": 1, "timeout": 5, **arguments}
+
+
+def test_what_people_wait_for_and_load_passes(ran, tmp_path):
+    title = {"result_path": "title", "operator": "=", "value": "Nanna"}
+    outcomes = ran({
+        "a deal of that name": (Bitrix24ItemSensor, waits(entity_type_id="deal", item_id=33, condition=title)),
+        "a value in a list": (Bitrix24ItemSensor, waits(
+            entity_type_id=2, item_id=33,
+            condition={"result_path": "title", "operator": "in", "value": ["x", "Nanna"]})),
+        "any with a name": (Bitrix24ItemSensor, waits(
+            entity_type_id=2, item_filter={"=title": "nan", "!=comments": ""})),
+        "rows": (Bitrix24Sensor, waits(
+            method="crm.deal.list", method_params={"filter": {"CATEGORY_ID": 0}}, condition="count >= 3")),
+        "zero": (Bitrix24Sensor, waits(
+            method="crm.deal.get", method_params={"id": 31},
+            condition={"result_path": "CATEGORY_ID", "operator": "=", "value": 0})),
+        "an unpaid payment": (Bitrix24PaymentSensor, waits(payment_id="{{ dag_run.conf['pay'] }}", state="unpaid")),
+        "paid by a template": (
+            Bitrix24UpdatePaymentOperator, {"payment_id": 1002, "paid": "{{ dag_run.conf['pay'] > 3 }}"}),
+        **{
+            f"a load of {form}": (Bitrix24ToObjectStorageOperator, {
+                "destination": f"file://{tmp_path}/{form}", "entity_type_id": "deal", "file_format": form,
+                "select": ["ID", "title", "UF_CRM_1700000001"], "item_filter": {"=title": ["None", "nan"]}})
+            for form in ("parquet", "jsonl", "csv")
+        },
+        "a load of tasks": (Bitrix24ToObjectStorageOperator, {
+            "destination": f"file://{tmp_path}/tasks", "method": "tasks.task.list", "window": "all",
+            "method_params": {"filter": {"!STATUS": 5}}}),
+        "a file of the day": (Bitrix24ListOperator, {
+            "method": "crm.deal.list", "destination": f"{tmp_path}/Сделки 100%/deals_{{{{ ds_nodash }}}}.jsonl"}),
+        "a name with such a word": (Bitrix24ListItemsOperator, {
+            "entity_type_id": "deal", "destination": f"file://{tmp_path}/Nonesuch/nan-2026.ndjson"}),
+    }, {"pay": 1001})  # fmt: skip
+    assert [name for name, outcome in outcomes.items() if outcome in ("failed", "upstream_failed")] == []
+    assert {outcomes[f"a load of {form}"]["rows"] for form in ("parquet", "jsonl", "csv")} == {2}

@@ -21,7 +21,7 @@ from airflow_provider_bitrix24.operators.payment import Bitrix24UpdatePaymentOpe
 from airflow_provider_bitrix24.operators.rest import Bitrix24BatchOperator, Bitrix24ListOperator, Bitrix24Operator
 
 FILTER = {"=paid": "N"}
-DELETE: dict[str, Any] = {"task_id": "task", "entity_ids": [1, 2], "retries": 1}
+DELETE: dict[str, Any] = {"task_id": "task", "entity_ids": [1, 2], "max_deletions": 50, "retries": 1}
 
 
 def empty_dag(name: str, **arguments: Any) -> Any:
