@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError
@@ -91,19 +91,24 @@ def _is_list(value: Any) -> bool:
     return isinstance(value, (list, tuple))
 
 
-def own_params(operator: Any) -> list[str]:
-    """Names of Airflow's ``params`` that the task itself has, and not its DAG."""
+def own_params(operator: Any, made_with: Collection[str]) -> list[str]:
+    """
+    Names of Airflow's ``params`` that the task itself has, and not its DAG.
+
+    :param made_with: those that it had when it was made: Airflow 2 puts the ``conf`` of a run among them.
+    """
     dag = operator.dag if operator.has_dag() else None
     of_dag = {*dag.params, *((dag.default_args or {}).get("params") or ())} if dag is not None else set()
-    return [name for name in operator.params if name not in of_dag]
+    return [name for name in operator.params if name in made_with and name not in of_dag]
 
 
-def check_own_params(operator: Any, *, takes: bool) -> None:
+def check_own_params(operator: Any, *, takes: bool, made_with: Collection[str]) -> None:
     """
     :param takes: whether an argument has a template in which params may stand.
+    :param made_with: see :func:`own_params`.
     :raises ConfigurationError: params was meant for the method, which would be called without any, as for a whole list.
     """
-    if not takes and (names := own_params(operator)):
+    if not takes and (names := own_params(operator, made_with)):
         raise ConfigurationError(
             f"params ({', '.join(names)}) is Airflow's, and the method would be called without them",
             next_step="give the method's parameters as method_params",

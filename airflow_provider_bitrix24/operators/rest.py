@@ -102,6 +102,7 @@ class Bitrix24Operator(Bitrix24BaseOperator):
         self.result_path = self.given(result_path, "result_path")
         self.response_filter = self.given(response_filter, "response_filter")
         self.response_check = self.given(response_check, "response_check")
+        self._made_with = frozenset(self.params)
         self._takes_params = method_params is not NOT_GIVEN or "params" in f"{method} {result_path}"
         self.check_literals()
 
@@ -122,7 +123,7 @@ class Bitrix24Operator(Bitrix24BaseOperator):
         version = self.version
         method = client.method(required(self.method, "method"), version)
         name = method.name
-        check_own_params(self, takes=self._takes_params)
+        check_own_params(self, takes=self._takes_params, made_with=self._made_with)
         params = parameters_of(name, self.method_params, "method_params")
         check_is_read(name)
         written = from_json(self.as_written("method_params"), "method_params")
@@ -355,6 +356,7 @@ class Bitrix24ListOperator(Bitrix24BaseOperator):
         self.method_params = self.given(method_params, "method_params")
         self.limit = self.given(limit, "limit")
         self.destination = self.given(destination, "destination")
+        self._made_with = frozenset(self.params)
         self._takes_params = method_params is not NOT_GIVEN or "params" in f"{method} {limit} {destination}"
         self.version = self.fixed(one_of, version, "version", (2, 3))
         self.check_literals()
@@ -364,7 +366,7 @@ class Bitrix24ListOperator(Bitrix24BaseOperator):
         path = self.file_to_write(context, "destination") if folder is None else None
         version = self.version
         method = client.method(required(self.method, "method"), version)
-        check_own_params(self, takes=self._takes_params)
+        check_own_params(self, takes=self._takes_params, made_with=self._made_with)
         params = parameters_of(method.name, self.method_params, "method_params")
         check_filter(params, self.as_written("method_params"), "method_params", method)
         check_lost_values(params, self.as_written("method_params"), "method_params", method)

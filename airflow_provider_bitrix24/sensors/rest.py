@@ -76,6 +76,7 @@ class Bitrix24Sensor(Bitrix24BaseSensor):
         if callable(condition):
             self.condition = f"{getattr(condition, '__name__', 'function')}()"
         self.fail_when = self.given(fail_when, "fail_when")
+        self._made_with = frozenset(self.params)
         self._takes_params = method_params is not NOT_GIVEN or "params" in f"{method} {self.condition} {fail_when}"
 
         self.check_literals()
@@ -93,7 +94,7 @@ class Bitrix24Sensor(Bitrix24BaseSensor):
         from airflow_provider_bitrix24.triggers.watch import Watch
 
         method = client.method(required(self.method, "method"))
-        check_own_params(self, takes=self._takes_params)
+        check_own_params(self, takes=self._takes_params, made_with=self._made_with)
         params = parameters_of(method.name, self.method_params, "method_params")
         check_is_read(method.name)
         if method.repeat_for(params) != "read":

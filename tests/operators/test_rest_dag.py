@@ -127,3 +127,12 @@ def test_params_of_the_dag_and_those_that_a_template_takes_are_airflows(portal, 
     assert {name: task_instance(run, name).state for name in ("all", "some", "one")} == {
         "all": "success", "some": "success", "one": "success",
     }  # fmt: skip
+
+
+def test_the_conf_of_a_run_is_not_taken_for_params_of_the_task(portal, connection, run_dag, task_instance):
+    """Airflow 2 puts it among the params of each task."""
+    with DAG("with_conf", schedule=None) as dag:
+        Bitrix24ListOperator(task_id="all", method="department.get")
+        Bitrix24ListOperator(task_id="own", method="crm.deal.list", params={"filter": {"ID": 7}})
+    run = run_dag(dag, {"day": "2026-01-31", "filter": {"ID": 7}})
+    assert {name: task_instance(run, name).state for name in ("all", "own")} == {"all": "success", "own": "failed"}
