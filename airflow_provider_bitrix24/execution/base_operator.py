@@ -115,7 +115,7 @@ class Bitrix24ConnectedOperator(BaseOperator):
 
         Of a mapped task, when it begins. What comes out of templates and of other tasks is checked when it is used.
 
-        :param hints: by argument, what to do where the value itself does not show it.
+        :param hints: by argument whose check takes one, what to do where the value itself does not show it.
         :raises AirflowFailException: one is wrong, and no retry would help.
         """
         checks = {**CHECKS, **self.literal_checks}
@@ -127,16 +127,7 @@ class Bitrix24ConnectedOperator(BaseOperator):
                 optional = name in self._given or name in self._left_out
                 if name not in checks or not is_literal(value) or (value is None and optional):
                     continue
-                self._check_literal(checks[name], value, name, hints.get(name, ""))
-
-    @staticmethod
-    def _check_literal(check: Check, value: Any, name: str, hint: str) -> None:
-        try:
-            check(value, name)
-            return
-        except ConfigurationError as error:
-            failure = error if error.next_step else error.but(next_step=hint)
-        raise failure
+                checks[name](value, name, *([hints[name]] if name in hints else []))
 
     def is_given(self, name: str) -> bool:
         """Whether an argument, see :meth:`given`, was not left out."""

@@ -21,8 +21,8 @@ from airflow_provider_bitrix24.execution.arguments import (
 from airflow_provider_bitrix24.execution.storage import check_address
 from airflow_provider_bitrix24.rest.message_parts import preview
 
-#: Takes a value and the name of its argument, and raises a ConfigurationError.
-Check = Callable[[Any, str], Any]
+#: Takes a value and the name of its argument, that of an id a hint too, and raises a ConfigurationError.
+Check = Callable[..., Any]
 
 _TEMPLATE = re.compile(r"\{[{%#]")
 

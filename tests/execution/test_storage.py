@@ -366,7 +366,7 @@ def test_a_report_does_not_overwrite_the_rows(scheme, operator, tmp_path, portal
     ("source", "message"),
     [
         ({"rows": "{}/nowhere.jsonl"}, "the file that rows names does not exist"),
-        ({"rows": "{}/firms.xlsx"}, "a file of the kind .xlsx"),
+        ({"rows": "{}/firms.xlsx"}, "a file that ends in .xlsx"),
         ({"rows": '{"title": "x"'}, "rows is not JSON"),
         ({"sql": "SELECT 1", "sql_conn_id": "bitrix24_default"}, "is not one of a database"),
     ],

@@ -150,7 +150,7 @@ def test_a_line_with_too_few_or_too_many_values_names_them(text, csv, message, t
         (["x"], "row 0 is 'x', which is not an object: rows look like"),
         ([{"title": "a"}, None], "row 1 is None, which is not an object: rows look like"),
         ("[1]", "row 0 is 1, which is not an object: rows look like"),
-        ('[{"a": 1, "a": 2}]', "rows: an object has the column 'a' more than once"),
+        ('[{"a": 1, "a": 2}]', "rows has the name 'a' twice in one object"),
         ("/data/firms", "rows names a file without an ending: give one of: .csv, .jsonl"),
         ("/data/firms.xlsx", "rows names a file that ends in .xlsx: give one of: .csv, .jsonl"),
     ],
