@@ -115,9 +115,35 @@ def new_objects(portal: Sandbox, result: Any) -> dict[str, Any]:
     field_of_requisite = {"FIELD_NAME": f"OWN_{deal}", "USER_TYPE_ID": "string", "EDIT_FORM_LABEL": "Own"}
     flag_of_requisite = {**field_of_requisite, "FIELD_NAME": f"FLAG_{deal}", "USER_TYPE_ID": "boolean"}
     result("crm.requisite.userfield.add", {"fields": flag_of_requisite})
+    bank_detail_id = result("crm.requisite.bankdetail.add", {"fields": {**bank_detail, "RQ_COR_ACC_NUM": "Own"}})
+    own_company = result("crm.company.add", {"fields": {"TITLE": "Own", "IS_MY_COMPANY": "Y"}})
+    own_requisite = {"ENTITY_TYPE_ID": 4, "ENTITY_ID": own_company, "PRESET_ID": 1, "NAME": "Own"}
+    own_requisite_id = result("crm.requisite.add", {"fields": own_requisite})
+    own_bank_detail = {"ENTITY_ID": own_requisite_id, "NAME": "Own"}
+    quotes = [result("crm.quote.add", {"fields": {"TITLE": "Linked", "COMPANY_ID": 1}}) for _ in range(2)]
+    link = {"REQUISITE_ID": requisite_id, "BANK_DETAIL_ID": bank_detail_id, "MC_REQUISITE_ID": own_requisite_id}
+    link["MC_BANK_DETAIL_ID"] = result("crm.requisite.bankdetail.add", {"fields": own_bank_detail})
+    result("crm.requisite.link.register", {"fields": {**link, "ENTITY_TYPE_ID": 7, "ENTITY_ID": quotes[0]}})
+    preset = {"ENTITY_TYPE_ID": 8, "COUNTRY_ID": 1, "NAME": "Own", "XML_ID": "OWN"}
+    preset_id = result("crm.requisite.preset.add", {"fields": preset})
+    preset_field = {"preset": {"ID": preset_id}, "fields": {"FIELD_NAME": "RQ_INN", "FIELD_TITLE": "Own"}}
+    preset_field_id = result("crm.requisite.preset.field.add", preset_field)
+    activity = result("crm.activity.todo.add", todo)["id"]
+    others = portal.add_deals(2)
+    result("crm.activity.binding.add", {"activityId": activity, "entityTypeId": 2, "entityId": others[0]})
     return {
+        "quotes": 7,
+        "linked quote": quotes[0],
+        "other quote": quotes[1],
+        "own requisite": own_requisite_id,
+        "own bank detail": link["MC_BANK_DETAIL_ID"],
+        "preset": preset_id,
+        "preset field": preset_field_id,
+        "activity": activity,
+        "bound deal": others[0],
+        "other deal": others[1],
         "deal": deal,
-        "bank detail": result("crm.requisite.bankdetail.add", {"fields": {**bank_detail, "RQ_COR_ACC_NUM": "Own"}}),
+        "bank detail": bank_detail_id,
         "choices of requisite": result(
             "crm.requisite.userfield.add",
             {"fields": {"FIELD_NAME": f"LIST_{deal}", "USER_TYPE_ID": "enumeration", "LIST": [{"VALUE": "One"}]}},

@@ -67,7 +67,7 @@ _BY_NAME: Mapping[str, list[Any]] = {
     "sort": ["NAME", "CALL_DURATION", "LAST_NAME", "ID", 7, 20],
     "order": ["DESC", {"ID": "desc"}, {"id": "desc"}, {"orderId": "desc"}, {"NAME": "desc"}, {"SECONDS": "desc"}],
     **{name: [{"ID": "desc"}, {"ID": "asc"}] for name in ("element_order", "iblock_order")},
-    "filter": [{"ID": 999_999}, {"id": 999_999}, {"ownerId": 999_999}, {"CITY": "x"}],
+    "filter": [{"ID": 999_999}, {"id": 999_999}, {"ownerId": 999_999}, {"CITY": "x"}, {"ENTITY_ID": 999_999}],
     "fm": [[{"typeId": "PHONE", "valueType": "WORK", "value": "+1"}]],
     "semantics": ["S"],
     "params": [{"FORCED": "Y"}],

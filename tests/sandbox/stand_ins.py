@@ -22,6 +22,32 @@ STAND_INS: dict[str, dict[str, str]] = {
         for action in ("add", "get", "update", "delete")
     },
     **{f"crm.requisite.userfield.{action}": {"id": "own field of requisite"} for action in ("get", "delete")},
+    **{f"crm.requisite.preset.{action}": {"id": "preset"} for action in ("get", "update", "delete")},
+    **{
+        f"crm.requisite.preset.field.{action}": {"ID": "preset field", "preset.ID": "preset"}
+        for action in ("add", "availabletoadd", "delete", "get", "list", "update")
+    },
+    **{
+        f"crm.requisite.link.{action}": {"entityTypeId": "quotes", "entityId": "linked quote"}
+        for action in ("get", "unregister")
+    },
+    "crm.requisite.link.register": {
+        "fields.ENTITY_TYPE_ID": "quotes",
+        "fields.ENTITY_ID": "other quote",
+        "fields.REQUISITE_ID": "requisite",
+        "fields.BANK_DETAIL_ID": "bank detail",
+        "fields.MC_REQUISITE_ID": "own requisite",
+        "fields.MC_BANK_DETAIL_ID": "own bank detail",
+    },
+    **{
+        f"crm.activity.binding.{action}": {
+            "activityId": "activity",
+            "entityId": "other deal" if action == "add" else "bound deal",
+            "sourceEntityId": "bound deal",
+            "targetEntityId": "other deal",
+        }
+        for action in ("add", "delete", "list", "move")
+    },
     "crm.requisite.userfield.update": {"id": "choices of requisite"},
     "crm.requisite.userfield.add": {"fields.FIELD_NAME": "new name"},
     **{

@@ -172,6 +172,31 @@ ASKED = {
     **{f"crm.requisite.userfield.{action}": {"id": 235, "fields": {}} for action in ("delete", "get", "update")},
     "crm.requisite.userfield.list": {},
     "crm.status.entity.items": {},
+    "crm.requisite.preset.add": {"fields": {}},
+    **{f"crm.requisite.preset.{action}": {"id": 347, "fields": {}} for action in ("delete", "get", "update")},
+    "crm.requisite.preset.list": {},
+    "crm.requisite.preset.field.add": {"preset": {"ID": 3}, "fields": {"FIELD_NAME": "RQ_NAME"}},
+    "crm.requisite.preset.field.availabletoadd": {"preset": {"ID": GONE}},
+    "crm.requisite.preset.field.delete": {"id": 27, "preset": {"ID": 1}},
+    "crm.requisite.preset.field.list": {"preset": {"ID": 27}},
+    "crm.requisite.preset.field.update": {"id": 27, "preset": {"ID": 1}, "fields": {}},
+    "crm.requisite.link.get": {"entityTypeId": 2, "entityId": 1},
+    "crm.requisite.link.list": {},
+    "crm.requisite.link.register": {
+        "fields": {
+            "ENTITY_TYPE_ID": 2,
+            "ENTITY_ID": GONE,
+            "REQUISITE_ID": 0,
+            "BANK_DETAIL_ID": 0,
+            **dict.fromkeys(("MC_REQUISITE_ID", "MC_BANK_DETAIL_ID"), 0),
+        }
+    },
+    "crm.requisite.link.unregister": {"entityTypeId": 2},
+    **{
+        f"crm.activity.binding.{action}": {"activityId": GONE, "entityTypeId": 2, "entityId": 1}
+        for action in ("add", "delete", "list", "move")
+    },
+    "crm.activity.communication.fields": {},
     "crm.status.list": {"filter": "text"},
     "crm.timeline.comment.get": {"id": GONE},
     **{f"crm.timeline.comment.{action}": {"id": GONE, "fields": {}} for action in ("delete", "update")},
@@ -247,6 +272,9 @@ WITHOUT_RIGHTS = {
         "crm.company.list",
         "crm.requisite.list",
         "crm.requisite.bankdetail.list",
+        "crm.requisite.preset.list",
+        "crm.requisite.link.list",
+        "crm.activity.communication.fields",
         "crm.requisite.userfield.list",
         "crm.contact.list",
         "crm.lead.list",
@@ -281,6 +309,7 @@ IMPOSSIBLE = {
         f"task.commentitem.{action}": "prints the code `ERROR_CODE`, or a full stop behind the text: its table does not"
         for action in ("add", "delete", "get", "isactionallowed", "update")
     },
+    "crm.requisite.preset.field.get": "needs a template without fields: see `test_requisite_presets.py`",
     "crm.requisite.userfield.add": "needs a field of the same name: see `test_requisites.py`",
     "im.chat.user.delete": "a missing chat is refused first, as on the sister pages",
     "crm.address.list": "prints `error`, without saying when",

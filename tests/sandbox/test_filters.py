@@ -46,6 +46,7 @@ def id_name(page):
 WITHOUT_ID = {
     **dict.fromkeys(("event.offline.get", "event.offline.list"), "for applications only: see `test_events.py`"),
     "disk.file.search": "its page has no filter by id",
+    "crm.requisite.link.list": "a link has no id: see `test_requisite_links.py`",
     "crm.address.list": "an address has no id: see `test_records.py`",
     "task.elapseditem.getlist": "reads its filter by position: see `test_task_items.py`",
     "userfieldconfig.list": "its page has no prefixes, and no filter by id",

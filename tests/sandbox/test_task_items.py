@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from tests.sandbox import contract
+
 
 @pytest.fixture
 def call(portal, ask):
@@ -148,3 +150,9 @@ def test_answers_of_a_task_show_its_people_and_check_lists(portal, ask):
     assert (deepest["fields"]["parentId"], deepest["fields"]["displaySortIndex"]) == (items[1], "2.1")
     bare = call("tasks.task.start", {"taskId": portal.tasks()[1]["id"]})["task"]
     assert (bare["checklist"], bare["auditorsData"], bare["checkListTree"]["descendants"]) == ([], [], [])
+
+
+@pytest.mark.parametrize("kind", ["checklistitem", "commentitem", "elapseditem"])
+def test_a_manifest_is_the_printed_one(portal, ask, kind):
+    printed = contract.pages()[f"task.{kind}.getmanifest"]["responses"][0]["body"]["result"]
+    assert ask(portal, f"task.{kind}.getmanifest").json()["result"] == printed

@@ -24,6 +24,7 @@ from airflow_provider_bitrix24.sandbox.state.directories import (
     statuses,
 )
 from airflow_provider_bitrix24.sandbox.state.files import Files
+from airflow_provider_bitrix24.sandbox.state.presets import first_presets
 
 #: Kinds that can have payments (page and server source agree).
 PAYABLE = (DEAL, INVOICE)
@@ -138,6 +139,10 @@ class Store:
         self.activities = Table()
         self.requisites = Table()
         self.bank_details = Table()
+        self.presets = Table()
+        for preset in first_presets():
+            self.presets.add(preset)
+        self.requisite_links = Table()
         self.numerators = Table(first_id=45)
         self.document_templates = Table(first_id=39)
         self.documents = Table(first_id=61)

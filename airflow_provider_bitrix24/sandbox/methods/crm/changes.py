@@ -8,9 +8,10 @@ from airflow_provider_bitrix24.sandbox.fields.item_kinds import DEAL, LEAD, REFE
 from airflow_provider_bitrix24.sandbox.methods.crm import relations, sums
 from airflow_provider_bitrix24.sandbox.methods.crm.values import written_multi_fields
 from airflow_provider_bitrix24.sandbox.methods.selection import Matcher
+from airflow_provider_bitrix24.sandbox.state.activity_bindings import unbind_all
 from airflow_provider_bitrix24.sandbox.state.event_names import DEAL_MOVED_TO_CATEGORY, PAYMENT_DELETED, of_item
 from airflow_provider_bitrix24.sandbox.state.portal import PortalState
-from airflow_provider_bitrix24.sandbox.state.requisites import remove_requisite
+from airflow_provider_bitrix24.sandbox.state.requisites import remove_all_of
 from airflow_provider_bitrix24.sandbox.state.stages import default_funnel, first_stage, meaning_of
 from airflow_provider_bitrix24.sandbox.state.store import Store, stage_fields
 from airflow_provider_bitrix24.sandbox.state.users import User
@@ -124,10 +125,8 @@ def remove(portal: PortalState, entity_type_id: int, row: Row) -> None:
                 announce_payment(portal, PAYMENT_DELETED, other_id)
     store.orders.pop((entity_type_id, row["id"]), None)
     key = (entity_type_id, row["id"])
-    for activity in [own for own in store.activities if (own["OWNER_TYPE_ID"], own["OWNER_ID"]) == key]:
-        store.activities.remove(activity["id"])
-    for requisite in [own for own in store.requisites if (own["ENTITY_TYPE_ID"], own["ENTITY_ID"]) == key]:
-        remove_requisite(store, requisite)
+    unbind_all(store, key)
+    remove_all_of(store, key)
     _announce(portal, entity_type_id, row, "DELETE")
 
 

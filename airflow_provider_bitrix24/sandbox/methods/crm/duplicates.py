@@ -14,6 +14,7 @@ from airflow_provider_bitrix24.sandbox.forms import as_map
 from airflow_provider_bitrix24.sandbox.methods.crm import changes
 from airflow_provider_bitrix24.sandbox.methods.registry import Params, Refusal, method
 from airflow_provider_bitrix24.sandbox.php import as_integer
+from airflow_provider_bitrix24.sandbox.state.activity_bindings import rebind_all
 from airflow_provider_bitrix24.sandbox.state.portal import PortalState
 from airflow_provider_bitrix24.sandbox.state.users import User
 
@@ -137,6 +138,4 @@ def _hand_over(portal: PortalState, entity_type_id: int, from_id: int, to_id: in
         for row in owned:
             if row.get("owner") == (entity_type_id, from_id):
                 row["owner"] = (entity_type_id, to_id)
-    for activity in portal.store.activities:
-        if (activity["OWNER_TYPE_ID"], activity["OWNER_ID"]) == (entity_type_id, from_id):
-            activity["OWNER_ID"] = to_id
+    rebind_all(portal.store, (entity_type_id, from_id), (entity_type_id, to_id))

@@ -10,13 +10,13 @@ from airflow_provider_bitrix24.sandbox.fields.item_kinds import REQUISITE, Row
 from airflow_provider_bitrix24.sandbox.methods.crm.old_kinds import OldKind, offer
 from airflow_provider_bitrix24.sandbox.methods.registry import Refusal
 from airflow_provider_bitrix24.sandbox.state.portal import PortalState
-from airflow_provider_bitrix24.sandbox.state.requisites import remove_requisite
+from airflow_provider_bitrix24.sandbox.state.requisites import remove_bank_detail, remove_requisite
 from airflow_provider_bitrix24.sandbox.state.users import User
 
 
 def _prepare_requisite(portal: PortalState, user: User, row: Row) -> None:
     for name in ("ENTITY_TYPE_ID", "ENTITY_ID", "PRESET_ID"):
-        if not row.get(name):
+        if not row.get(name) or (name == "PRESET_ID" and portal.store.presets.get(row[name]) is None):
             raise Refusal("", f"{name} is not defined or invalid.")
     table = portal.store.items.get(row["ENTITY_TYPE_ID"])
     if table is None or table.get(row["ENTITY_ID"]) is None:
@@ -24,9 +24,13 @@ def _prepare_requisite(portal: PortalState, user: User, row: Row) -> None:
 
 
 def _prepare_bank_detail(portal: PortalState, user: User, row: Row) -> None:
-    if portal.store.requisites.get(row.get("ENTITY_ID") or 0) is None:
+    requisite = portal.store.requisites.get(row.get("ENTITY_ID") or 0)
+    if requisite is None:
         raise Refusal("", "ENTITY_ID is not defined or invalid.")
     row["ENTITY_TYPE_ID"] = REQUISITE
+    preset = portal.store.presets.get(requisite["PRESET_ID"])
+    if not row.get("COUNTRY_ID") and preset is not None:
+        row["COUNTRY_ID"] = preset["COUNTRY_ID"]
 
 
 offer(
@@ -56,6 +60,7 @@ offer(
         missing="The RequisiteBankDetail with ID '{id}' is not found",
         event="BANKDETAIL",
         defaults={"ACTIVE": "Y", "SORT": 500},
+        remove=remove_bank_detail,
         without=frozenset({"ENTITY_TYPE_ID"}),
     )
 )

@@ -8,6 +8,7 @@ from airflow_provider_bitrix24.sandbox.fields.item_kinds import Row
 from airflow_provider_bitrix24.sandbox.methods.arguments import integer, required
 from airflow_provider_bitrix24.sandbox.methods.registry import Params, Refusal, method
 from airflow_provider_bitrix24.sandbox.php import BadValue, as_integer, as_server_time
+from airflow_provider_bitrix24.sandbox.state.activity_bindings import bindings_of
 from airflow_provider_bitrix24.sandbox.state.portal import PortalState
 from airflow_provider_bitrix24.sandbox.state.users import User
 
@@ -30,7 +31,7 @@ def _check_owner(portal: PortalState, user: User, params: Params) -> tuple[int, 
 def _found(portal: PortalState, user: User, params: Params) -> Row:
     activity_id, owner = integer(params, "id"), _check_owner(portal, user, params)
     row = portal.store.activities.get(activity_id)
-    if row is None or row["PROVIDER_ID"] != _PROVIDER or (row["OWNER_TYPE_ID"], row["OWNER_ID"]) != owner:
+    if row is None or row["PROVIDER_ID"] != _PROVIDER or owner not in bindings_of(row):
         raise Refusal("NOT_FOUND", "Not found.")
     return row
 
