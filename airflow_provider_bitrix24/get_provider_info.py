@@ -14,7 +14,7 @@ _OPERATORS = (
 #: Modules of sensors.
 _SENSORS = ("crm", "payment", "rest")
 #: Modules of transfers, each with what it carries rows to.
-_TRANSFERS = {"to_object_storage": "Object storage"}
+_TRANSFERS = {"to_object_storage": "Object storage", "to_sql": "SQL"}
 #: Modules of triggers.
 _TRIGGERS = ("changes", "events", "sensor")
 _HOOK = f"{_PACKAGE}.hooks.bitrix24.Bitrix24Hook"

@@ -7,6 +7,7 @@ import json
 import sqlite3
 import threading
 import time
+from contextlib import ExitStack, nullcontext
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -128,6 +129,28 @@ def test_example_bitrix24_deals_to_storage(portal, connection, run_scheduled, xc
     sent = portal.calls[-1]
     assert (sent.method, sent.params["USER_ID"]) == ("im.notify.system.add", str(portal.clerk.id))
     assert sent.params["MESSAGE"].startswith(f"{result['rows']} deals changed on ")
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+def test_example_bitrix24_nightly_tables(kind, portal, connection, run_scheduled, xcom, tmp_path, monkeypatch):
+    """The first night takes everything, the second one what has changed since."""
+    from bench.postgres import PostgresServer
+    from tests.transfers.databases import VARIABLE, postgres_target, sqlite_target
+
+    dag, kinds = example_dag("example_bitrix24_nightly_tables"), ("deals", "contacts", "tasks")
+    with PostgresServer() if kind == "postgres" else nullcontext() as server, ExitStack() as stack:
+        target = postgres_target(server) if server else stack.enter_context(sqlite_target(tmp_path))
+        monkeypatch.setenv(VARIABLE, target.connection_json)
+        run = run_scheduled(dag, datetime(2026, 1, 12, tzinfo=timezone.utc), {"sql_conn_id": "target"})
+        assert run.state == "success"
+        assert [len(target.rows("deals")), xcom(run, "deals")["window"]] == [len(portal.items(2)), {}]
+        portal.clock.advance(24 * 3600)
+        (added,) = portal.add_deals(1, updatedTime=f"{datetime.fromtimestamp(portal.clock.now(), timezone.utc):%FT%TZ}")
+        run = run_scheduled(dag, datetime(2026, 1, 13, tzinfo=timezone.utc), {"sql_conn_id": "target"})
+        assert run.state == "success"
+        assert {name: xcom(run, name)["rows"] for name in kinds} == {"deals": 1, "contacts": 0, "tasks": 0}
+        assert [row[0] for row in target.rows("deals", "id")] == sorted(deal["id"] for deal in portal.items(2))
+        assert added in [row[0] for row in target.rows("deals", "id")]
 
 
 def test_example_bitrix24_nightly_files(portal, connection, run_scheduled, xcom, tmp_path):

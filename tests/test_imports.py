@@ -31,6 +31,7 @@ print(*(set(sys.modules) - before), sep="\\n")
         "airflow_provider_bitrix24.operators.crm_upsert",
         "airflow_provider_bitrix24.sensors.crm",
         "airflow_provider_bitrix24.transfers.to_object_storage",
+        "airflow_provider_bitrix24.transfers.to_sql",
         "airflow_provider_bitrix24.triggers.changes",
         "airflow_provider_bitrix24.triggers.events",
         "airflow_provider_bitrix24.events",
@@ -49,6 +50,7 @@ def test_importing_what_a_dag_file_imports_adds_no_http_library(module):
         *("operators.crm", "operators.payment", "operators.payment_items", "operators.rest"),
         *("sensors.crm", "sensors.payment", "sensors.rest"),
         "transfers.to_object_storage",
+        "transfers.to_sql",
     ],
 )
 def test_importing_an_operator_adds_nothing_that_only_its_work_needs(name):

@@ -70,6 +70,18 @@ def cast(column: Column, values: Sequence[Any]) -> CastColumn:
     return _one_by_one(column, values)
 
 
+def without_nul(done: CastColumn) -> CastColumn:
+    """The same, and texts with the character U+0000 count as values that do not fit."""
+    if not pa.types.is_string(done.array.type):
+        return done
+    has_one = pc.fill_null(pc.match_substring(done.array, "\x00"), False)
+    if not pc.any(has_one).as_py():
+        return done
+    positions = pc.indices_nonzero(has_one).to_pylist()
+    array = pc.if_else(has_one, pa.scalar(None, pa.string()), done.array)
+    return CastColumn(array, sorted({*done.misfits, *positions}), done.rounded)
+
+
 def _one_by_one(column: Column, values: Sequence[Any]) -> CastColumn:
     single = _SINGLE[column.kind]
     kept: list[Any] = []

@@ -1,4 +1,4 @@
-"""The formats of typed files: Parquet, JSON lines and CSV, written batch by batch."""
+"""The formats of typed files: Parquet, JSON lines, CSV and Arrow, written batch by batch."""
 
 from __future__ import annotations
 
@@ -108,9 +108,23 @@ def _csv_cells(array: Any) -> Any:
     return array.cast(pa.string()) if pa.types.is_decimal(array.type) else array
 
 
+class _Arrow:
+    """Arrow's own file, which is read again without being parsed: what a database is given."""
+
+    def __init__(self, stream: IO[bytes], schema: Any, columns: Mapping[str, Column]) -> None:
+        self._writer = pa.ipc.new_file(stream, schema)
+
+    def write(self, batch: TypedBatch) -> None:
+        self._writer.write_batch(batch.batch)
+
+    def close(self) -> None:
+        self._writer.close()
+
+
 #: By the ending of the file's name.
 FORMATS: dict[str, Callable[[IO[bytes], Any, Mapping[str, Column]], BatchWriter[TypedBatch]]] = {
     "parquet": _Parquet,
     "jsonl": _JsonLines,
     "csv": _Csv,
+    "arrow": _Arrow,
 }

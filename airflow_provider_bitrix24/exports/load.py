@@ -1,18 +1,17 @@
-"""One load of a list into a folder of part files."""
+"""One load of a list into parts."""
 
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitrix24.exceptions import Bitrix24Error, ConfigurationError
-from airflow_provider_bitrix24.execution.checkpoint import checkpoint, digest_of
-from airflow_provider_bitrix24.exports.load_folder import LoadFolder, Part
+from airflow_provider_bitrix24.execution.checkpoint import checkpoint
 from airflow_provider_bitrix24.exports.misfits import BAD, Misfits
 from airflow_provider_bitrix24.exports.part_files import FilesOf, PartFiles
+from airflow_provider_bitrix24.exports.parts import Part, PartStore
 from airflow_provider_bitrix24.exports.sources import Source
 
 if TYPE_CHECKING:
@@ -37,44 +36,22 @@ class Load:
     files: FilesOf[Any]
     limit: int | None = None
 
-    def complete(
-        self,
-        client: Client,
-        folder: LoadFolder,
-        plan: Mapping[str, Any],
-        progress: Callable[[int], object],
-        max_bad_share: float = 1.0,
-    ) -> dict[str, Any]:
+    def run(self, client: Client, store: PartStore, progress: Callable[[int], object]) -> list[Part]:
         """
-        Load what no try has loaded, and publish it; nothing where a try has published it already.
+        Read what no try has read, and put it into parts.
 
-        :param plan: of the first try.
         :param progress: called with how many rows stand in the parts.
-        :param max_bad_share: share of a column's values that may not fit it.
-        :return: path, rows, bytes and number of parts.
+        :return: the parts of all tries.
         :raises IncompleteList: the list cannot be proven whole.
-        :raises ConfigurationError: more values do not fit; nothing is published.
         """
-        if folder.is_published:
-            log.info("An earlier try has published %s", folder.path)
-        else:
-            parts = self._run(client, folder, progress)
-            check_misfits(parts, max_bad_share)
-            folder.publish(self.manifest(parts, plan))
-        manifest = folder.manifest()
-        counts = {name: manifest[name] for name in ("rows", "bytes")}
-        return {"path": str(folder.path), **counts, "parts": len(manifest["parts"])}
-
-    def _run(self, client: Client, folder: LoadFolder, progress: Callable[[int], object]) -> list[Part]:
-        """The parts of all tries."""
         source = self.source
-        before = folder.parts()
+        before = store.parts()
         loaded = sum(part.rows for part in before)
         progress(loaded)
         left = None if self.limit is None else self.limit - loaded
         if left == 0:
             return before
-        files = PartFiles(folder, self.files, source.id_of if source.is_resumable else None, before)
+        files = PartFiles(store, self.files, source.id_of if source.is_resumable else None, before)
         rows = client.list(source.method.name, self._params(before), limit=left, version=source.method.version)
         for part in files.write(rows):
             progress(sum(part.rows for part in files.parts))
@@ -101,52 +78,12 @@ class Load:
             conditions[f">{rows.filter_id}"] = before[-1].last_id
         return self.source.params_with(conditions)
 
-    def manifest(self, parts: Iterable[Part], plan: Mapping[str, Any]) -> dict[str, Any]:
-        """What ``_manifest.json`` says, beside the plan."""
-        several = list(parts)
-        misfits = misfits_of(several)
-        shown = ("name", "rows", "bytes", "sha256", "first_id", "last_id")
-        return {
-            "table": self.source.table.name,
-            "method": self.source.method.name,
-            "rows": sum(part.rows for part in several),
-            "bytes": sum(part.bytes for part in several),
-            "columns": {name: kind for part in several for name, kind in part.columns.items()},
-            "bad": dict(misfits.bad),
-            "rounded": dict(misfits.rounded),
-            **plan,
-            "parts": [{name: value for name, value in asdict(part).items() if name in shown} for part in several],
-        }
 
-
-def load_rows(
-    client: Client,
-    context: Any,
-    root: Any,
-    source: Source,
-    files: FilesOf[Any],
-    limit: int | None,
-    progress: Callable[[int], object],
-    *made_of: Any,
-) -> dict[str, Any]:
+def series_of(context: Any, source: Source) -> list[int]:
     """
-    Load all rows of a source into a folder of their own below ``root``, see :meth:`Load.complete`.
+    The same for each try that goes on behind the last part of the one before: clearing the task begins another one.
 
-    :param made_of: see :func:`load_name`.
-    """
-    folder = LoadFolder(root / f"load={load_name(context, source, files.ending, limit, *made_of)}")
-    plan = folder.begin({"window": {}, "watermark": None})
-    return Load(source, {}, files, limit).complete(client, folder, plan, progress)
-
-
-def load_name(context: Any, source: Source, *made_of: Any) -> str:
-    """
-    The name of a task's load, the same for each try of a series: ``scheduled__2026-01-31T03_00_00_00_00-9f…``.
-
-    Clearing the task begins another one, and so do other arguments. Where nothing can go on behind the last part, each
-    try has its own, and so has each beginning after a wait.
-
-    :param made_of: arguments of the task, beside the source.
+    Where nothing can go on behind the last part, each try has its own, and so has each beginning after a wait.
     """
     ti = context["ti"]
     series = [int(getattr(ti, "max_tries", None) or 0)]
@@ -155,9 +92,7 @@ def load_name(context: Any, source: Source, *made_of: Any) -> str:
         began = int(memory.get("began") or 0) + 1
         memory.put("began", began)
         series += [ti.try_number, began]
-    task = (ti.dag_id, ti.task_id, ti.map_index, ti.run_id)
-    digest = digest_of(*task, series, source.key, source.params, *made_of)
-    return f"{re.sub(r'[^A-Za-z0-9_-]', '_', ti.run_id)[:80]}-{digest}"
+    return series
 
 
 def misfits_of(parts: Iterable[Part]) -> Misfits:
@@ -168,9 +103,10 @@ def misfits_of(parts: Iterable[Part]) -> Misfits:
     return every
 
 
-def check_misfits(parts: Iterable[Part], max_bad_share: float) -> None:
+def check_misfits(parts: Iterable[Part], max_bad_share: float, where: str) -> None:
     """
     :param max_bad_share: share of a column's values that may not fit it.
+    :param where: what has been read, for the hint.
     :raises ConfigurationError: more of them do not fit.
     """
     misfits = misfits_of(parts)
@@ -179,5 +115,5 @@ def check_misfits(parts: Iterable[Part], max_bad_share: float) -> None:
         raise ConfigurationError(
             f"{misfits.bad[name]} of {misfits.values[name]} values of {name} do not fit its type, and the load is not "
             f"published: max_bad_share is {max_bad_share:g}",
-            next_step=f"look at {BAD} in the parts; leave {name} out with select, or raise max_bad_share",
+            next_step=f"look at {BAD} in {where}; leave {name} out with select, or raise max_bad_share",
         )

@@ -12,41 +12,17 @@ from __future__ import annotations
 import json
 import re
 import tempfile
-import uuid
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.execution.storage import make_folder, put_file
-from airflow_provider_bitrix24.exports.misfits import Misfits
+from airflow_provider_bitrix24.exports.parts import Part, parts_in_order
 
 _SIDECAR = re.compile(r"_part-(\d{5})\.json")
 SUCCESS, MANIFEST, PLAN = "_SUCCESS", "_manifest.json", "_load.json"
-
-
-@dataclass(frozen=True)
-class Part:
-    """
-    One part file.
-
-    :param after: the id that the part before ends with; None in the first one, and where rows have no ids.
-    :param columns: the types of its columns.
-    :param misfits: values, and those that did not fit or were rounded, by column.
-    """
-
-    number: int
-    name: str
-    rows: int
-    bytes: int
-    sha256: str
-    after: int | None
-    first_id: int | None
-    last_id: int | None
-    columns: Mapping[str, str]
-    misfits: Misfits
 
 
 class LoadFolder:
@@ -82,16 +58,7 @@ class LoadFolder:
         numbers = sorted(int(found[1]) for name in self._names() if (found := _SIDECAR.fullmatch(name)))
         kept = [self._read(f"_part-{number:05}.json") for number in numbers]
         # What a crash has left unreadable stands for a part that was not put.
-        parts = [_part(value) for value in kept if value is not None]
-        last: int | None = None
-        for place, part in enumerate(parts, start=1):
-            if part.number != place or part.after != last:
-                raise ConfigurationError(
-                    f"another process of this task writes the same load, {self.path}",
-                    next_step="end one of them, and clear the task: it begins a load of its own",
-                )
-            last = part.last_id
-        return parts
+        return parts_in_order((value for value in kept if value is not None), self.path)
 
     def put(self, file: Path, part: Part) -> None:
         """Put a part that is whole in a file of this worker."""
@@ -118,18 +85,9 @@ class LoadFolder:
         write_json(self.path / name, value)
 
 
-def _part(kept: Any) -> Part:
-    return Part(**{**kept, "misfits": Misfits(**kept["misfits"])})
-
-
 def write_json(path: Any, value: Any) -> None:
     """Put a small JSON document."""
     with tempfile.NamedTemporaryFile(prefix="bitrix24-") as spool:
         spool.write(json.dumps(value, ensure_ascii=False).encode())
         spool.flush()
         put_file(Path(spool.name), path)
-
-
-def part_name(number: int, ending: str) -> str:
-    """A name that no other try has: a part is never replaced."""
-    return f"part-{number:05}-{uuid.uuid4().hex[:12]}.{ending}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
+import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from itertools import islice
@@ -11,8 +12,8 @@ from pathlib import Path
 from typing import IO, Any, Generic, Protocol, TypeVar
 
 from airflow_provider_bitrix24.exceptions import Bitrix24Error
-from airflow_provider_bitrix24.exports.load_folder import LoadFolder, Part, part_name
 from airflow_provider_bitrix24.exports.misfits import Misfits
+from airflow_provider_bitrix24.exports.parts import Part, PartStore
 from airflow_provider_bitrix24.types import Row
 
 #: Rows of one part at most. A part is what a retry does not read again.
@@ -63,7 +64,7 @@ class PartFiles(Generic[AnyBatch]):
     """
     Writes parts one after the other. A part ends where it is full, and where a column is new.
 
-    :param folder: where they go.
+    :param store: where they go.
     :param files: what they are.
     :param id_of: the id of a row; None where rows have none.
     :param before: the parts of earlier tries.
@@ -71,13 +72,13 @@ class PartFiles(Generic[AnyBatch]):
 
     def __init__(
         self,
-        folder: LoadFolder,
+        store: PartStore,
         files: FilesOf[AnyBatch],
         id_of: Callable[[Row], int] | None,
         before: Iterable[Part] = (),
     ) -> None:
         self.parts = list(before)
-        self._folder, self._files, self._id_of = folder, files, id_of
+        self._store, self._files, self._id_of = store, files, id_of
 
     def write(self, rows: Iterable[Row]) -> Iterator[Part]:
         """
@@ -113,7 +114,7 @@ class PartFiles(Generic[AnyBatch]):
         with done.whole() as file:
             part = Part(
                 number=len(self.parts) + 1,
-                name=part_name(len(self.parts) + 1, self._files.ending),
+                name=_part_name(len(self.parts) + 1, self._files.ending),
                 rows=done.rows,
                 bytes=file.stat().st_size,
                 sha256=_sha256(file),
@@ -123,7 +124,7 @@ class PartFiles(Generic[AnyBatch]):
                 columns=done.columns,
                 misfits=done.misfits,
             )
-            self._folder.put(file, part)
+            self._store.put(file, part)
         self.parts.append(part)
         return part
 
@@ -174,8 +175,10 @@ class _OpenPart(Generic[AnyBatch]):
             yield Path(self._spool.name)
 
     def discard(self) -> None:
-        with self._spool, suppress(Exception):
+        """Let go of the file, wherever the part has failed."""
+        with suppress(Exception):
             self._writer.close()
+        self._spool.close()
 
 
 def _in_batches(rows: Iterable[Row], files: FilesOf[AnyBatch]) -> Iterator[tuple[list[Row], AnyBatch]]:
@@ -195,3 +198,8 @@ def _sha256(file: Path) -> str:
         while block := stream.read(2**20):
             digest.update(block)
         return digest.hexdigest()
+
+
+def _part_name(number: int, ending: str) -> str:
+    """A name that no other try has: a part is never replaced."""
+    return f"part-{number:05}-{uuid.uuid4().hex[:12]}.{ending}"

@@ -107,6 +107,15 @@ def _type_id(name: str, params: Mapping[str, Any]) -> int | None:
     return int(params["entityTypeId"]) if name == LIST else None
 
 
+def column_of(table: Table, spelling: str) -> str | None:
+    """The column of a field, in any spelling of its name; None where the table has none."""
+    for column in table.columns:
+        field = column.field
+        if spelling.lower() in {each.lower() for each in (field.name, field.upper_name, *old_names(field))}:
+            return column.name
+    return None
+
+
 def old_names(field: ItemField) -> list[str]:
     """What old methods call a field that ``crm.item.*`` has under another name."""
     return [old for old, new in OLD_NAMES.items() if new == field.name]

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from airflow_provider_bitrix24.crm.values import ItemField
-from airflow_provider_bitrix24.exports.casts import cast
+from airflow_provider_bitrix24.exports.casts import cast, without_nul
 from airflow_provider_bitrix24.exports.columns import Column, columns_of
 from airflow_provider_bitrix24.exports.misfits import BAD, Misfits
 from airflow_provider_bitrix24.exports.tables import field_of_values, old_names, unknown_names
@@ -48,14 +48,15 @@ class TypedBatches:
 
     :param fields: what is known before the first row.
     :param takes_unknown: whether names that no field has are taken; they are left out where the author chose columns.
+    :param takes_nul: whether a text with the character U+0000 fits.
     """
 
-    def __init__(self, fields: Sequence[ItemField], *, takes_unknown: bool = True) -> None:
+    def __init__(self, fields: Sequence[ItemField], *, takes_unknown: bool = True, takes_nul: bool = True) -> None:
         self.fields = tuple(fields)
         self.columns = columns_of(fields)
         #: Columns of names that no field has.
         self.found: list[str] = []
-        self._takes_unknown = takes_unknown
+        self._takes_unknown, self._takes_nul = takes_unknown, takes_nul
 
     def batch(self, rows: Sequence[Row]) -> TypedBatch:
         """One batch."""
@@ -67,6 +68,8 @@ class TypedBatches:
         for column in self.columns:
             values = _values(column, rows)
             done = cast(column, values)
+            if not self._takes_nul:
+                done = without_nul(done)
             arrays[column.name] = done.array
             misfits.values[column.name] = len(values) - done.array.null_count + len(done.misfits)
             if done.rounded:

@@ -31,13 +31,18 @@ _MODIFIED = {
 }
 
 
+def known_modified_field(method: Method) -> str | None:
+    """The field that says when a row of a list was changed; None where none is known."""
+    return _MODIFIED.get(method.name.lower())
+
+
 def modified_field(method: Method) -> str:
     """
     The field that says when a row of a list was changed.
 
     :raises ConfigurationError: none is known.
     """
-    field = _MODIFIED.get(method.name.lower())
+    field = known_modified_field(method)
     if field is None:
         raise ConfigurationError(
             "which field says when a row was changed is not known",

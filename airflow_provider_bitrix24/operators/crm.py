@@ -169,7 +169,7 @@ class Bitrix24ListItemsOperator(Bitrix24BaseOperator):
             params["filter"] = fields.filter(item_filter)
         if folder is not None:
             # Only this run needs them.
-            from airflow_provider_bitrix24.exports.load import load_rows
+            from airflow_provider_bitrix24.exports.folder_loads import load_rows
             from airflow_provider_bitrix24.exports.raw_lines import RawLines
             from airflow_provider_bitrix24.exports.sources import raw_source_of
 

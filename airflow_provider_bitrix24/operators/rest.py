@@ -373,7 +373,7 @@ class Bitrix24ListOperator(Bitrix24BaseOperator):
         limit = None if self.limit is None else positive_id(self.limit, "limit")
         if folder is not None:
             # Only this run needs them.
-            from airflow_provider_bitrix24.exports.load import load_rows
+            from airflow_provider_bitrix24.exports.folder_loads import load_rows
             from airflow_provider_bitrix24.exports.raw_lines import RawLines
             from airflow_provider_bitrix24.exports.sources import raw_source_of
 

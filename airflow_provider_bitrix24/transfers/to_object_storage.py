@@ -3,40 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_bitrix24.crm.entity_types import entity_type_id
-from airflow_provider_bitrix24.crm.items import LIST, fields_of
-from airflow_provider_bitrix24.exceptions import ConfigurationError
-from airflow_provider_bitrix24.execution.arguments import (
-    NOT_GIVEN,
-    NotGiven,
-    conditions,
-    flag,
-    names,
-    number_within,
-    one_of,
-    required,
-)
-from airflow_provider_bitrix24.execution.base_operator import LIST_STARTS_OVER, Bitrix24BaseOperator
-from airflow_provider_bitrix24.execution.commands import check_is_read, parameters_of
-from airflow_provider_bitrix24.execution.literals import Check, is_literal
-from airflow_provider_bitrix24.execution.rendered import check_filter, check_lost_values
+from airflow_provider_bitrix24.execution.arguments import one_of
+from airflow_provider_bitrix24.execution.literals import Check
 from airflow_provider_bitrix24.execution.storage import check_folder
-from airflow_provider_bitrix24.hooks.airflow_outcome import airflow_outcome
+from airflow_provider_bitrix24.transfers.base_load import Bitrix24BaseLoadOperator
 
 if TYPE_CHECKING:
-    from airflow_provider_bitrix24.exports.sources import Source
     from airflow_provider_bitrix24.rest.client import Client
 
-#: Rows become visible some time after the moment that is their time of change.
-_OVERLAP_SECONDS = 600.0
-_WINDOWS = ("watermark", "interval", "all")
 _FORMATS = ("parquet", "jsonl", "csv")
 
 
-class Bitrix24ToObjectStorageOperator(Bitrix24BaseOperator):
+class Bitrix24ToObjectStorageOperator(Bitrix24BaseLoadOperator):
     """
     Load the rows of a list into typed files: Parquet, JSON lines or CSV.
 
@@ -76,131 +56,40 @@ class Bitrix24ToObjectStorageOperator(Bitrix24BaseOperator):
     Source: Bitrix24 REST docs, "How to Retrieve Large Volumes of Data", "Data types".
     """
 
-    template_fields: Sequence[str] = (
-        "destination",
-        "entity_type_id",
-        "item_filter",
-        "method",
-        "method_params",
-        "select",
-        "bitrix24_conn_id",
-    )
-    template_fields_renderers: ClassVar[dict[str, str]] = {
-        "item_filter": "json",
-        "method_params": "json",
-        "select": "json",
+    template_fields: Sequence[str] = ("destination", *Bitrix24BaseLoadOperator.template_fields)
+    literal_checks: ClassVar[Mapping[str, Check]] = {
+        **Bitrix24BaseLoadOperator.literal_checks,
+        "destination": check_folder,
     }
+    needs_arrow = ("files", "parquet")
 
-    literal_checks: ClassVar[Mapping[str, Check]] = {"entity_type_id": entity_type_id, "destination": check_folder}
-
-    def __init__(
-        self,
-        *,
-        destination: str,
-        entity_type_id: int | str | NotGiven = NOT_GIVEN,
-        item_filter: Mapping[str, Any] | str | NotGiven = NOT_GIVEN,
-        method: str | NotGiven = NOT_GIVEN,
-        method_params: Mapping[str, Any] | str | NotGiven = NOT_GIVEN,
-        select: Sequence[str] | str | NotGiven = NOT_GIVEN,
-        file_format: str = "parquet",
-        window: str = "watermark",
-        overlap_seconds: float = _OVERLAP_SECONDS,
-        max_bad_share: float = 0.01,
-        dry_run: bool = False,
-        **kwargs: Any,
-    ) -> None:
+    def __init__(self, *, destination: str, file_format: str = "parquet", **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.destination = self.given(destination, "destination")
-        self.entity_type_id = self.given(entity_type_id, "entity_type_id")
-        self.item_filter = self.given(item_filter, "item_filter")
-        self.method = self.given(method, "method")
-        self.method_params = self.given(method_params, "method_params")
-        self.select = self.given(select, "select")
         self.file_format = self.fixed(one_of, file_format, "file_format", _FORMATS)
-        self.window = self.fixed(one_of, window, "window", _WINDOWS)
-        self.overlap_seconds = self.fixed(number_within, overlap_seconds, "overlap_seconds", 0, 86_400)
-        self.max_bad_share = self.fixed(number_within, max_bad_share, "max_bad_share", 0, 1)
-        # BaseOperator has a method of the name dry_run.
-        self.is_dry_run = self.fixed(flag, dry_run, "dry_run")
         self.check_literals()
 
-    def check_literals(self, **hints: str) -> None:
-        super().check_literals(**hints)
-        with airflow_outcome():
-            self._check_what()
-            if is_literal(self.method) and self.method is not None:
-                check_is_read(self.method)
-
-    def _check_what(self) -> None:
-        """:raises ConfigurationError: the arguments that name the list do not go together."""
-        if self.is_given("entity_type_id") == self.is_given("method"):
-            raise ConfigurationError(
-                "give either entity_type_id or method", next_step="say what to load by one of the two"
-            )
-        if self.is_given("entity_type_id") and self.is_given("method_params"):
-            raise ConfigurationError("method_params belongs to method", next_step="give item_filter instead")
-        if self.is_given("method") and self.is_given("item_filter"):
-            raise ConfigurationError("item_filter belongs to entity_type_id", next_step="give method_params instead")
-
-    def run(self, client: Client, context: Any) -> dict[str, Any]:
-        if find_spec("pyarrow") is None:
-            raise ConfigurationError(
-                "files need the package pyarrow", next_step="pip install 'airflow-provider-bitrix24[parquet]'"
-            )
+    def load(self, client: Client, context: Any) -> dict[str, Any]:
         # Only the run needs them: pyarrow takes a second.
+        from airflow_provider_bitrix24.exports.folder_loads import load_into, load_name
         from airflow_provider_bitrix24.exports.formats import TypedFiles
-        from airflow_provider_bitrix24.exports.load import Load, load_name
+        from airflow_provider_bitrix24.exports.load import Load
         from airflow_provider_bitrix24.exports.load_folder import LoadFolder
         from airflow_provider_bitrix24.exports.typed_batches import TypedBatches
         from airflow_provider_bitrix24.exports.watermarks import Watermarks
 
         root = self.folder_to_write("destination")
-        source = self._source(client)
+        source = self.source(client)
         marks = Watermarks(root, source.key)
-        plan = self._plan(client, context, source, marks.get())
+        plan = self.plan(client, context, source, marks.get())
         files = TypedFiles(self.file_format, TypedBatches(source.table.fields, takes_unknown=not source.selects))
         if self.is_dry_run:
             return {**Load(source, plan["window"], files).estimate(client), "window": plan["window"]}
-        if not source.is_resumable:
-            self.after_wait = LIST_STARTS_OVER
         folder = LoadFolder(root / f"load={load_name(context, source, self.file_format)}")
         plan = folder.begin(plan)
-        loaded = Load(source, plan["window"], files).complete(client, folder, plan, self.count, self.max_bad_share)
+        load = Load(source, plan["window"], files)
+        loaded = load_into(folder, load, client, plan, self.count, self.max_bad_share)
         if plan["watermark"] is not None:
             marks.move(plan["watermark"], folder.path.name)
         manifest = folder.manifest()
         return {**loaded, **{name: manifest[name] for name in ("window", "watermark", "bad", "rounded")}}
-
-    def _source(self, client: Client) -> Source:
-        # Only the run needs it.
-        from airflow_provider_bitrix24.exports.sources import source_of
-
-        select = None if self.select is None else names(self.select, "select")
-        self._check_what()
-        if self.method is None:
-            type_id = entity_type_id(self.entity_type_id)
-            item_filter = conditions(self.item_filter, "item_filter")
-            params: dict[str, Any] = {"entityTypeId": type_id}
-            if item_filter:
-                params["filter"] = fields_of(client, type_id).filter(item_filter)
-            return source_of(client, client.method(LIST), params, select)
-        check_is_read(required(self.method, "method"))
-        method = client.method(self.method)
-        params = parameters_of(method.name, self.method_params, "method_params")
-        check_filter(params, self.as_written("method_params"), "method_params", method)
-        check_lost_values(params, self.as_written("method_params"), "method_params", method)
-        return source_of(client, method, params, select)
-
-    def _plan(self, client: Client, context: Any, source: Source, watermark: str | None) -> dict[str, Any]:
-        """The conditions of the window, and the watermark that the load leaves."""
-        # Only the run needs them.
-        from airflow_provider_bitrix24.exports.windows import bounded, interval_of, modified_field, portal_time, since
-
-        if self.window == "all":
-            return {"window": {}, "watermark": None}
-        field = modified_field(source.method)
-        if self.window == "interval":
-            start, end = interval_of(context.get("data_interval_start"), context.get("data_interval_end"))
-            return {"window": bounded(source.filter, field, {">=": start, "<": end}), "watermark": None}
-        bounds = {} if watermark is None else {">=": since(watermark, self.overlap_seconds)}
-        return {"window": bounded(source.filter, field, bounds), "watermark": portal_time(client)}

@@ -27,6 +27,7 @@ from airflow_provider_bitrix24.operators.rest import Bitrix24BatchOperator, Bitr
 from airflow_provider_bitrix24.sensors.crm import Bitrix24ItemSensor
 from airflow_provider_bitrix24.sensors.rest import Bitrix24Sensor
 from airflow_provider_bitrix24.transfers.to_object_storage import Bitrix24ToObjectStorageOperator
+from airflow_provider_bitrix24.transfers.to_sql import Bitrix24ToSqlOperator
 from tests.execution.test_flags import OPERATORS, parameters_of
 
 #: What each argument may be, and some of what it may not, with a part of the message.
@@ -104,6 +105,13 @@ ARGUMENTS: dict[str, tuple[Any, list[tuple[Any, str]]]] = {
     "tolerated_failures": (3, [(-1, "tolerated_failures must be a whole number, 0 or above, not -1"), (1.5, "1.5")]),
     "state": ("paid", [("Paid", "state is 'Paid'"), ("gone", "state is 'gone'")]),
     "file_format": ("jsonl", [("json", "file_format is 'json'"), ("CSV", "file_format is 'CSV'")]),
+    "table": (
+        "crm.deals",
+        [("", "table is ''"), ("None", "table is 'None'"), (7, "table is 7"), ("a.b.c", "table is 'a.b.c'")],
+    ),
+    "write": ("append", [("insert", "write is 'insert'"), ("Upsert", "write is 'Upsert'")]),
+    "on_new_field": ("ignore", [("drop", "on_new_field is 'drop'"), (True, "on_new_field is True")]),
+    "on_type_change": ("text", [("cast", "on_type_change is 'cast'"), (None, "on_type_change is None")]),
     "window": ("all", [("daily", "window is 'daily'"), (7, "window is 7")]),
     "overlap_seconds": (600, [(-1, "overlap_seconds must be a number from 0 to 86400, not -1"), ("600", "not '600'")]),
     "max_bad_share": (0.5, [(1.5, "max_bad_share must be a number from 0 to 1, not 1.5"), (True, "not True")]),
@@ -167,7 +175,7 @@ NEEDED: dict[type, tuple[str, ...]] = {
     Bitrix24DeletePaymentsOperator: ("payment_ids",),
     Bitrix24UpdatePaymentOperator: ("paid",),
     Bitrix24ItemSensor: ("item_filter",),
-    Bitrix24ToObjectStorageOperator: ("entity_type_id",),
+    **dict.fromkeys((Bitrix24ToObjectStorageOperator, Bitrix24ToSqlOperator), ("entity_type_id",)),
     Bitrix24SendMessageOperator: ("user_id",),
     Bitrix24AddCommentOperator: ("entity_type_id", "item_id"),
 }
@@ -193,11 +201,11 @@ def valid(operator: type[Bitrix24ConnectedOperator], *more: str) -> dict[str, An
     ]
     rivals = {other for name in more for pair in APART if name in pair for other in pair - {name}}
     chosen = [name for name in (*required, *NEEDED.get(operator, ())) if name not in rivals]
-    if "sql" in more or "sql_conn_id" in more:
+    if "sql" in parameters_of(operator) and ("sql" in more or "sql_conn_id" in more):
         chosen = [*(name for name in chosen if name != "rows"), "sql", "sql_conn_id"]
     if "payment_filter" in more and operator is Bitrix24DeletePaymentsOperator:
         chosen.append("entity_ids")
-    if operator is Bitrix24ToObjectStorageOperator and "method_params" in more:
+    if operator in (Bitrix24ToObjectStorageOperator, Bitrix24ToSqlOperator) and "method_params" in more:
         chosen.append("method")
     made = {name: ARGUMENTS[name][0] for name in (*chosen, *more)}
     if "method" in made and issubclass(operator, Bitrix24BulkWriteOperator):

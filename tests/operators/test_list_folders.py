@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from collections.abc import Iterator
 from datetime import datetime, timezone
@@ -234,3 +235,18 @@ def test_waiting_asleep_keeps_the_parts_too(portal, tmp_path):
     )
     # Each of the two waits has a patience of its own, since parts were written in between.
     assert task.execute(context())["parts"] == 3
+
+
+def test_a_part_that_cannot_be_put_says_why(portal, tmp_path):
+    deals = [deal for deal in portal.items(2) if deal["id"] > 3]
+
+    def lose_the_folder(params: dict[str, Any]) -> dict[str, Any]:
+        shutil.rmtree(tmp_path / "rows")
+        return {"items": deals[:1]}
+
+    portal.answers[LIST] = lose_the_folder
+    try:
+        with pytest.raises(FileNotFoundError, match="part-00001"):
+            run(OPERATORS["items"], f"{tmp_path}/rows/", limit=1)
+    finally:
+        del portal.answers[LIST]

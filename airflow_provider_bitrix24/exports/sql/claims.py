@@ -1,0 +1,54 @@
+"""Which loads of one table may be under way at once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from airflow_provider_bitrix24.exceptions import ConfigurationError
+from airflow_provider_bitrix24.exports.windows import moment_of
+
+#: A load that has put no part for so long is over: longer than a wait for a limit and the reading of a part.
+_HOLDS_SECONDS = 3600
+_STAGING = "staging"
+
+
+def claim(plan: Mapping[str, Any], task: str, write: str) -> dict[str, Any]:
+    """What the ledger keeps of a load that begins."""
+    return {"state": _STAGING, "task": task, "write": write, "plan": dict(plan), "seen": time.time(), "report": None}
+
+
+def check_claims(own: Mapping[str, Any], loads: Mapping[str, Any], table: object) -> list[str]:
+    """
+    The loads that are over without having been published: of the same task, before it was cleared, or long silent.
+
+    :param own: the load that begins.
+    :param loads: what the ledger keeps of all others.
+    :raises ConfigurationError: another one is under way that this one must not meet.
+    """
+    over = []
+    for name, other in loads.items():
+        if other["state"] != _STAGING:
+            continue
+        silent = time.time() - float(other["seen"])
+        if other["task"] == own["task"] or silent > _HOLDS_SECONDS:
+            over.append(name)
+        elif _meet(own, other):
+            raise ConfigurationError(
+                f"another load into {table} is under way, of {other['task']}, and takes some of the same rows",
+                next_step="wait until it ends, or clear its task; if it was killed, it holds the table for an hour",
+                retryable=True,
+            )
+    return over
+
+
+def _meet(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two loads may have a row in common, or one empties the table."""
+    if "replace" in (one["write"], other["write"]):
+        return True
+    spans = [load["plan"]["span"] for load in (one, other)]
+    if None in spans:
+        return True
+    (start, end), (other_start, other_end) = [[moment_of(text) for text in span] for span in spans]
+    return bool(start < other_end and other_start < end)

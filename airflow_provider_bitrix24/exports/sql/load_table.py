@@ -1,0 +1,302 @@
+"""
+One load on its way into a table: its parts in a staging table, and one publish.
+
+The staging table, ``_bitrix24_stage_<load>``, stands beside the target. A part is put in one transaction with its row
+in the ledger; the publish changes the target, the watermark and the ledger in one more.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from airflow_provider_bitrix24.exceptions import Bitrix24Error, ConfigurationError
+from airflow_provider_bitrix24.exports.drift import DriftRules, Placement
+from airflow_provider_bitrix24.exports.parts import Part, parts_in_order
+from airflow_provider_bitrix24.exports.sql.claims import check_claims, claim
+from airflow_provider_bitrix24.exports.sql.database import Database
+from airflow_provider_bitrix24.exports.sql.kinds import Merge
+from airflow_provider_bitrix24.exports.sql.ledger import LOAD, PART, WATERMARK, Ledger
+from airflow_provider_bitrix24.exports.sql.table_names import TableName
+from airflow_provider_bitrix24.exports.windows import moment_of
+
+log = logging.getLogger(__name__)
+
+#: The column that tells rows apart.
+KEY = "id"
+#: Which load has brought a row, where each load adds its own.
+LOAD_COLUMN = "_load"
+_STAGE = "_bitrix24_stage_"
+STAGING, PUBLISHED, DONE = "staging", "published", "done"
+
+
+@dataclass(frozen=True)
+class Aim:
+    """
+    What a load is to become.
+
+    :param write: ``"upsert"``, ``"replace"`` or ``"append"``.
+    :param columns: those that are known before the first row, with their Arrow types.
+    :param newer: the column of the time of change; None where there is none.
+    """
+
+    target: TableName
+    write: str
+    columns: Mapping[str, str]
+    newer: str | None
+    drift: DriftRules
+
+
+class LoadTable:
+    """
+    :param name: of the load, the same for each try of a series.
+    :param task: whose load it is, the same for each series.
+    """
+
+    def __init__(self, database: Database, aim: Aim, name: str, task: str) -> None:
+        self.ledger = Ledger(database, aim.target)
+        self.stage = aim.target.beside(f"{_STAGE}{name}")
+        self._database, self._aim, self._name, self._task = database, aim, name, task
+        self._writer = uuid.uuid4().hex
+        self._stage_columns: dict[str, str] = {}
+        self._present: dict[str, str] = {}
+        self.placed = Placement()
+
+    def watermark(self, key: str) -> str | None:
+        """The portal's time at which the last load of a source began; None before the first one."""
+        kept = self.ledger.get(WATERMARK, key) if self.ledger.is_there else None
+        return None if kept is None else str(kept["watermark"])
+
+    def begin(self, plan: Mapping[str, Any]) -> dict[str, Any]:
+        """
+        Claim the table and keep the plan of the first try, or return it: a later try goes on under the same window.
+
+        :raises ConfigurationError: another load is under way that this one must not meet, or the table does not fit.
+        """
+        self._look_at_target()
+        with self._database.transaction():
+            self.ledger.lock()
+            loads = {name: value for (name, _), value in self.ledger.all(LOAD).items()}
+            own = loads.get(self._name)
+            if own is None or (own["state"] != STAGING and own["report"] is None):
+                own = claim(plan, self._task, self._aim.write)
+                for name in check_claims(own, loads, self._aim.target):
+                    self.ledger.forget(PART, name)
+                    self.ledger.put(LOAD, name, {**loads[name], "state": PUBLISHED, "report": None})
+            if own["state"] == STAGING:
+                own = {**own, "writer": self._writer, "seen": time.time()}
+                self.ledger.put(LOAD, self._name, own)
+        self._tidy()
+        if own["state"] == STAGING:
+            self._prepare_stage()
+        return dict(own["plan"])
+
+    def report(self) -> dict[str, Any] | None:
+        """What the load has come to; None before it is published."""
+        kept = self.ledger.get(LOAD, self._name)
+        return None if kept is None else kept["report"]
+
+    def parts(self) -> list[Part]:
+        """
+        The parts that earlier tries have put, in their order.
+
+        :raises ConfigurationError: two processes wrote them.
+        """
+        return parts_in_order(self.ledger.all(PART, self._name).values(), self.stage)
+
+    def put(self, file: Path, part: Part) -> None:
+        """
+        Put a part that is whole in an Arrow file of this worker.
+
+        :raises ConfigurationError: another process has gone on with the load.
+        """
+        with pa.memory_map(str(file)) as mapped, pa.ipc.open_file(mapped) as reader:
+            placed = self._place({field.name: str(field.type) for field in reader.schema})
+            with self._database.transaction():
+                self._still_own()
+                for number in range(reader.num_record_batches):
+                    batch = reader.get_batch(number)
+                    arrays = [_as(batch.column(name), arrow) for name, (_, arrow) in placed.targets.items()]
+                    names = [name for name, _ in placed.targets.values()]
+                    self._database.stage(self.stage, names, pa.RecordBatch.from_arrays(arrays, names=names))
+                self.ledger.add(PART, self._name, asdict(part), part.number)
+
+    def publish(self, report: Mapping[str, Any], source_key: str) -> dict[str, Any]:
+        """
+        Make the load visible: the rows, the watermark and the ledger in one transaction.
+
+        :param report: of the load, which a later try returns.
+        :param source_key: whose watermark it is.
+        """
+        kind = self._database.kind
+        staged = self._database.columns(self.stage)
+        if not kind.changes_tables_in_transactions:
+            self._shape(staged)
+        with self._database.transaction():
+            self.ledger.lock()
+            own = self._still_own()
+            if kind.changes_tables_in_transactions:
+                self._shape(staged)
+            self._check_rows(int(report["rows"]))
+            for sql in self._statements(list(staged)):
+                self._database.execute(sql)
+            done = {**report, "new_columns": self.placed.new, "changed_columns": self.placed.changed}
+            if self.placed.ignored:
+                done["ignored_columns"] = self.placed.ignored
+            self._move_watermark(own["plan"]["watermark"], source_key)
+            self.ledger.put(LOAD, self._name, {**own, "state": PUBLISHED, "report": done})
+        self._tidy()
+        return done
+
+    def release(self) -> None:
+        """Let go of the table: this load fails for good."""
+        with self._database.transaction():
+            own = self.ledger.locked(LOAD, self._name)
+            if own is not None and own["state"] == STAGING and own.get("writer") == self._writer:
+                self.ledger.put(LOAD, self._name, {**own, "seen": 0})
+
+    def _look_at_target(self) -> None:
+        """:raises ConfigurationError: the table does not fit, which is seen before any row is read."""
+        self._present = self._folded(self._database.columns(self._aim.target))
+        self._place(self._aim.columns)
+        self.ledger.prepare()
+        finds_key = self._database.kind.finds_key
+        if self._aim.write != "upsert" or not self._present or finds_key is None:
+            return
+        names = {"table": self._database.kind.table(self._aim.target), "key": self._database.kind.quoted(KEY)}
+        try:
+            self._database.execute(finds_key.format(**names))
+        except Bitrix24Error as error:
+            raise ConfigurationError(
+                f"{self._aim.target} has no unique index on {KEY}, by which rows replace each other ({error.reason})",
+                next_step='make one, or set write="replace" or "append"; a load that finds no table makes it with one',
+            ) from None
+
+    def _prepare_stage(self) -> None:
+        if not self.parts():
+            # What a killed try has left of it has no part.
+            self._database.drop(self.stage)
+            placed = self._place(self._aim.columns)
+            types = {name: self._database.kind.type_of(arrow) for name, arrow in placed.targets.values()}
+            self._database.create(self.stage, types)
+        self._stage_columns = self._folded(self._database.columns(self.stage))
+        self._place(self._aim.columns)
+
+    def _place(self, columns: Mapping[str, str]) -> Placement:
+        """Where columns go, and see that the staging table has them."""
+        kind = self._database.kind
+
+        def holds(present: str, arrow: str) -> bool:
+            return kind.holds(present, kind.type_of(arrow))
+
+        placed = self._aim.drift.place(columns, self._present, holds, self._aim.target)
+        for name, arrow in placed.targets.values():
+            if not self._stage_columns:
+                break
+            if name not in self._stage_columns:
+                self._database.add_column(self.stage, name, kind.type_of(arrow))
+                self._stage_columns[name] = kind.type_of(arrow)
+            elif not holds(self._stage_columns[name], arrow):
+                raise ConfigurationError(
+                    f"the type of {name} has changed while rows were read into {self._aim.target}",
+                    next_step="clear the task: it begins a load of its own",
+                )
+        self.placed.new += [name for name in placed.new if name not in self.placed.new]
+        self.placed.ignored += [name for name in placed.ignored if name not in self.placed.ignored]
+        self.placed.changed.update(placed.changed)
+        return placed
+
+    def _folded(self, columns: Mapping[str, str]) -> dict[str, str]:
+        folds = self._database.kind.folds_case
+        return {name.lower() if folds else name: type_ for name, type_ in columns.items()}
+
+    def _still_own(self) -> dict[str, Any]:
+        """
+        The row of this load, which nobody else changes until the transaction ends.
+
+        :raises ConfigurationError: another process writes it, or another load has taken its place.
+        """
+        own = self.ledger.locked(LOAD, self._name)
+        if own is None or own["state"] != STAGING or own.get("writer") != self._writer:
+            raise ConfigurationError(
+                f"another process has taken over the load into {self._aim.target}",
+                next_step="end one of them; the other goes on",
+            )
+        own = {**own, "seen": time.time()}
+        self.ledger.put(LOAD, self._name, own)
+        return own
+
+    def _shape(self, staged: Mapping[str, str]) -> None:
+        """Create the target, or add what it lacks."""
+        kind, aim = self._database.kind, self._aim
+        present = self._folded(self._database.columns(aim.target))
+        wanted = dict(staged)
+        if aim.write == "append":
+            wanted[LOAD_COLUMN] = kind.type_of("string")
+        elif KEY in wanted and not present:
+            wanted[KEY] = kind.key_text if wanted[KEY] == kind.type_of("string") else wanted[KEY]
+        if not present:
+            has_key = aim.write != "append" and KEY in wanted
+            self._database.create(aim.target, wanted, (KEY,) if has_key else ())
+            return
+        for name, type_ in wanted.items():
+            if name not in present:
+                self._database.add_column(aim.target, name, type_)
+            elif not kind.holds(present[name], type_) and (name, type_) != (KEY, kind.type_of("string")):
+                raise Bitrix24Error(
+                    f"the column {name} of {aim.target} has become {present[name]} while rows were read",
+                    retryable=True,
+                )
+
+    def _check_rows(self, rows: int) -> None:
+        (count,) = self._database.execute(f"SELECT count(*) FROM {self._database.kind.table(self.stage)}")[0]  # noqa: S608
+        if int(count) != rows:
+            raise ConfigurationError(
+                f"{count} rows are staged for {self._aim.target}, and {rows} were read: something else wrote there",
+                next_step="clear the task: it begins a load of its own",
+            )
+
+    def _statements(self, names: Sequence[str]) -> list[str]:
+        kind, aim = self._database.kind, self._aim
+        target, stage = kind.table(aim.target), kind.table(self.stage)
+        columns = ", ".join(map(kind.quoted, names))
+        if aim.write == "append":
+            marked = f"{columns}, {kind.quoted(LOAD_COLUMN)}"
+            return [f"INSERT INTO {target} ({marked}) SELECT {columns}, '{self._name}' FROM {stage}"]  # noqa: S608
+        if aim.write == "replace":
+            insert = f"INSERT INTO {target} ({columns}) SELECT {columns} FROM {stage}"  # noqa: S608
+            return [f"DELETE FROM {target}", insert]  # noqa: S608
+        if KEY not in names:
+            raise ConfigurationError(
+                f"the rows have no column {KEY}, by which they would replace each other in {aim.target}",
+                next_step='set write="replace" or "append"',
+            )
+        newer = kind.quoted(aim.newer) if aim.newer is not None and aim.newer in names else None
+        return kind.merge(Merge(target, stage, tuple(map(kind.quoted, names)), kind.quoted(KEY), newer))
+
+    def _move_watermark(self, watermark: str | None, source_key: str) -> None:
+        """Move it forward; a load that ends late never moves it back."""
+        present = self.watermark(source_key)
+        if watermark is not None and (present is None or moment_of(present) < moment_of(watermark)):
+            self.ledger.put(WATERMARK, source_key, {"watermark": watermark, "load": self._name})
+
+    def _tidy(self) -> None:
+        """Drop the staging tables of loads that are over."""
+        for (name, _), value in self.ledger.all(LOAD).items():
+            if value["state"] == PUBLISHED:
+                self._database.drop(self._aim.target.beside(f"{_STAGE}{name}"))
+                with self._database.transaction():
+                    self.ledger.forget(PART, name)
+                    self.ledger.put(LOAD, name, {**value, "state": DONE})
+
+
+def _as(array: Any, arrow: str) -> Any:
+    """A column in the type that the table has for it, which is its own or text."""
+    return array if str(array.type) == arrow else array.cast(pa.string())

@@ -1,0 +1,205 @@
+"""From a list of Bitrix24 to a table of a database."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow_provider_bitrix24.exceptions import Bitrix24Error
+from airflow_provider_bitrix24.execution.arguments import NOT_GIVEN, NotGiven, one_of, required
+from airflow_provider_bitrix24.execution.checkpoint import digest_of
+from airflow_provider_bitrix24.execution.literals import Check
+from airflow_provider_bitrix24.execution.rendered import check_parts
+from airflow_provider_bitrix24.transfers.base_load import Bitrix24BaseLoadOperator
+
+if TYPE_CHECKING:
+    from airflow_provider_bitrix24.exports.load import Load
+    from airflow_provider_bitrix24.exports.sources import Source
+    from airflow_provider_bitrix24.exports.sql.database import Database
+    from airflow_provider_bitrix24.exports.sql.load_table import LoadTable
+    from airflow_provider_bitrix24.rest.client import Client
+
+_WRITES = ("upsert", "replace", "append")
+
+
+def _check_table(value: Any, name: str) -> None:
+    # Only a DAG with such a task needs it.
+    from airflow_provider_bitrix24.exports.sql.table_names import table_name
+
+    table_name(value, name)
+
+
+class Bitrix24ToSqlOperator(Bitrix24BaseLoadOperator):
+    """
+    Load the rows of a list into a table of Postgres or SQLite.
+
+    Rows go into a staging table beside it, part by part, and from there into the table in one transaction at the end: a
+    reader sees the table before or after a load, and nothing in between. A retry goes on behind the last part under the
+    first try's window, and so does the task after a wait for a limit (``wait_for_limits``); a cleared task begins from
+    the start. Memory does not grow with the rows.
+
+    The table is made with the first load: columns have the original names of the fields in lower case
+    (``uf_crm_1700000001``), whichever method the rows come from, and their types; ``id`` is its key. Nothing is ever
+    dropped from it. A value that does not fit is null, stands in the column ``_bad`` and is counted. What is known of
+    loads and watermarks is kept beside it, in ``_bitrix24_loads``.
+
+    Returns ``{"table": "crm_deals", "rows": 512, "parts": 1, "window": {">=updatedTime": "2026-01-31T02:50:00+03:00"},
+    "watermark": "2026-02-01T03:00:00+03:00", "bad": {}, "rounded": {}, "new_columns": [], "changed_columns": {}}``.
+
+    :param sql_conn_id: the Airflow connection of the database; templated. Its provider comes with the extra
+        ``[postgres]`` or ``[sqlite]``.
+    :param table: ``crm_deals`` or ``schema.crm_deals``; templated.
+    :param write: ``"upsert"``: rows take the place of those with the same id, unless those were changed later;
+        ``"replace"``: of all rows that are there; ``"append"``: they are added, with the load's name in ``_load``.
+    :param entity_type_id: ``"deal"``, ``"lead"``, ``"contact"``, ``"company"``, ``"quote"``, ``"invoice"``, or a
+        number, e.g. of a smart process; templated. Or give ``method``.
+    :param item_filter: with ``entity_type_id``, as for :class:`Bitrix24ListItemsOperator`; templated.
+    :param method: any list method, e.g. ``"tasks.task.list"``; templated.
+    :param method_params: with ``method``, its own, without select, order and start; templated.
+    :param select: names of the fields that become columns, in any spelling; all of them by default. Templated.
+    :param window: ``"watermark"``: rows changed since the load before, by the portal's clock, whatever starts the run;
+        ``"interval"``: those changed in the run's data interval, as for backfills; ``"all"``: every row. With
+        ``write="replace"`` only ``"all"``, which is the default there.
+    :param overlap_seconds: how long before the watermark a load begins, since rows become visible late.
+    :param max_bad_share: the load fails before it is published if more than this share of a column's values does not
+        fit.
+    :param on_new_field: a field that the table has no column for: ``"add"`` makes one, ``"ignore"`` leaves it out,
+        ``"fail"`` fails the task before it reads a row.
+    :param on_type_change: a field of another type than its column: ``"new_column"`` puts its values into a column
+        beside it, ``amount__text``; ``"text"`` into ``amount__text`` whatever the type becomes; ``"fail"`` fails the
+        task.
+    :param dry_run: load nothing, and return how many rows it would be and how many requests: ``{"rows": 50000,
+        "requests": 21, "window": {…}}``.
+    :raises AirflowFailException: the arguments, a right, a list that cannot be proven whole, values that do not fit, a
+        table that does not fit.
+    :raises Bitrix24Error: a limit, the network, a fault of the portal, the database, another load of the same rows that
+        is under way: the task's ``retries`` apply.
+
+    Source: Bitrix24 REST docs, "How to Retrieve Large Volumes of Data", "Data types".
+    """
+
+    template_fields: Sequence[str] = ("sql_conn_id", "table", *Bitrix24BaseLoadOperator.template_fields)
+    literal_checks: ClassVar[Mapping[str, Check]] = {
+        **Bitrix24BaseLoadOperator.literal_checks,
+        "table": _check_table,
+    }
+    needs_arrow = ("loads into tables", "parquet")
+
+    def __init__(
+        self,
+        *,
+        sql_conn_id: str,
+        table: str,
+        write: str = "upsert",
+        on_new_field: str = "add",
+        on_type_change: str = "new_column",
+        window: str | NotGiven = NOT_GIVEN,
+        **kwargs: Any,
+    ) -> None:
+        if isinstance(window, NotGiven):
+            window = "all" if write == "replace" else "watermark"
+        super().__init__(window=window, **kwargs)
+        self.sql_conn_id = self.given(sql_conn_id, "sql_conn_id")
+        self.table = self.given(table, "table")
+        self.write = self.fixed(one_of, write, "write", _WRITES)
+        self.on_new_field = self.fixed(one_of, on_new_field, "on_new_field", ("add", "ignore", "fail"))
+        self.on_type_change = self.fixed(one_of, on_type_change, "on_type_change", ("new_column", "text", "fail"))
+        if self.write == "replace":
+            # Rows outside of a window would be gone.
+            self.fixed(one_of, self.window, 'window, with write="replace",', ("all",))
+        self.check_literals()
+
+    def load(self, client: Client, context: Any) -> dict[str, Any]:
+        # Only the run needs it: pyarrow takes a second.
+        from airflow_provider_bitrix24.exports.sql.database import Database
+
+        check_parts(self.as_written("table"), self.table, "table")
+        source = self._with_time_of_change(client)
+        database = Database.open(str(required(self.sql_conn_id, "sql_conn_id")))
+        try:
+            return self._load(client, context, source, database)
+        finally:
+            database.close()
+
+    def _load(self, client: Client, context: Any, source: Source, database: Database) -> dict[str, Any]:
+        # Only the run needs them.
+        from airflow_provider_bitrix24.exports.formats import TypedFiles
+        from airflow_provider_bitrix24.exports.load import Load
+        from airflow_provider_bitrix24.exports.typed_batches import TypedBatches
+
+        table = self._load_table(context, source, database)
+        plan = self.plan(client, context, source, table.watermark(source.key))
+        batches = TypedBatches(source.table.fields, takes_unknown=not source.selects, takes_nul=database.kind.takes_nul)
+        files = TypedFiles("arrow", batches)
+        if self.is_dry_run:
+            return {**Load(source, plan["window"], files).estimate(client), "window": plan["window"]}
+        plan = table.begin(plan)
+        report = table.report()
+        if report is not None:
+            self.log.info("An earlier try has published the load into %s", self.table)
+            return report
+        try:
+            return self._fill(client, Load(source, plan["window"], files), table, plan)
+        except Bitrix24Error as error:
+            if not error.retryable:
+                table.release()
+            raise
+
+    def _fill(self, client: Client, load: Load, table: LoadTable, plan: dict[str, Any]) -> dict[str, Any]:
+        # Only the run needs it.
+        from airflow_provider_bitrix24.exports.load import check_misfits, misfits_of
+
+        parts = load.run(client, table, self.count)
+        check_misfits(parts, self.max_bad_share, str(table.stage))
+        misfits = misfits_of(parts)
+        report = {
+            "table": self.table,
+            "rows": sum(part.rows for part in parts),
+            "parts": len(parts),
+            "window": plan["window"],
+            "watermark": plan["watermark"],
+            "bad": dict(misfits.bad),
+            "rounded": dict(misfits.rounded),
+        }
+        done = table.publish(report, load.source.key)
+        for name, values in (("New columns", done["new_columns"]), ("Changed types", done["changed_columns"])):
+            if values:
+                self.log.warning("%s of %s: %s", name, self.table, values)
+        return done
+
+    def _with_time_of_change(self, client: Client) -> Source:
+        """The list; with the time of change, by which an older row never takes the place of a newer one."""
+        # Only the run needs it.
+        from airflow_provider_bitrix24.exports.windows import known_modified_field
+
+        source = self.source(client)
+        field = known_modified_field(source.method) if self.write == "upsert" and source.selects else None
+        return self.source(client, always=[field]) if field is not None else source
+
+    def _load_table(self, context: Any, source: Source, database: Database) -> LoadTable:
+        # Only the run needs them.
+        from airflow_provider_bitrix24.exports.casts import arrow_type
+        from airflow_provider_bitrix24.exports.drift import DriftRules
+        from airflow_provider_bitrix24.exports.load import series_of
+        from airflow_provider_bitrix24.exports.misfits import BAD
+        from airflow_provider_bitrix24.exports.sql.kinds import check_schema
+        from airflow_provider_bitrix24.exports.sql.load_table import Aim, LoadTable
+        from airflow_provider_bitrix24.exports.sql.table_names import table_name
+        from airflow_provider_bitrix24.exports.tables import column_of
+        from airflow_provider_bitrix24.exports.windows import known_modified_field
+
+        field = known_modified_field(source.method)
+        columns = {column.name: str(arrow_type(column)) for column in source.table.columns}
+        target = table_name(self.table, "table")
+        check_schema(target, database.kind)
+        aim = Aim(
+            target,
+            self.write,
+            {**columns, BAD: "string"},
+            None if field is None else column_of(source.table, field),
+            DriftRules(self.on_new_field, self.on_type_change),
+        )
+        ti = context["ti"]
+        task = f"{ti.dag_id}.{ti.task_id}[{ti.map_index}] in {ti.run_id}"
+        name = digest_of(task, series_of(context, source), source.key, source.params, self.write, self.table)
+        return LoadTable(database, aim, name, task)

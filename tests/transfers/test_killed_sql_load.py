@@ -1,0 +1,74 @@
+"""A load into a table whose process is killed (SIGKILL) at any moment and started again, while a reader looks."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from airflow_provider_bitrix24.sandbox import Sandbox
+from tests.transfers.databases import CONN_ID, TARGETS, VARIABLE, Reader
+
+ROOT = Path(__file__).parents[2]
+DEALS = 6000
+#: More kills for a longer run, in each way of writing: ``BITRIX24_KILLS=20``.
+KILLS = int(os.environ.get("BITRIX24_KILLS", "2"))
+ALL = [(target, write) for target in TARGETS for write in ("upsert", "replace", "append")]
+SHORT = [("sqlite", "upsert"), ("postgres", "replace"), ("postgres", "append")]
+
+
+@pytest.mark.parametrize(("target", "write"), ALL if KILLS > 2 else SHORT, indirect=["target"])
+def test_a_load_that_is_killed_at_any_moment_ends_with_every_row_once(write, target):
+    generator = random.Random(f"{KILLS} {write} {target.kind}")
+    with Sandbox(deals=DEALS, command_seconds=0.003) as portal:
+        environment = {
+            **os.environ, "AIRFLOW_CONN_BITRIX24_DEFAULT": portal.connection_json(), VARIABLE: target.connection_json,
+        }  # fmt: skip
+        arguments = {
+            "sql_conn_id": CONN_ID, "table": "deals", "write": write, "entity_type_id": "deal", "select": ["title"],
+        }  # fmt: skip
+
+        def started(run_id: str, try_number: int) -> subprocess.Popen:
+            order = {"arguments": arguments, "rows_of_a_part": 1000, "try_number": try_number, "run_id": run_id}
+            return subprocess.Popen(
+                [sys.executable, "-m", "tests.transfers.sql_loading_process", json.dumps(order)],
+                cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+            )  # fmt: skip
+
+        target.execute("CREATE TABLE deals (id bigint PRIMARY KEY)" if write != "append" else "SELECT 1")
+        reader = Reader(target, "SELECT count(*) FROM deals")
+        if write != "append":
+            reader.start()
+        for try_number in range(1, KILLS + 2):
+            process = started("first", try_number)
+            if try_number <= KILLS:
+                # From the first part until after the publish.
+                parts = generator.randint(0, 7)
+                while process.poll() is None and parts_of(target) < parts:
+                    time.sleep(0.01)
+                try:
+                    process.wait(generator.random() * 0.2)
+                except subprocess.TimeoutExpired:
+                    process.send_signal(signal.SIGKILL)
+            output, _ = process.communicate()
+        if write != "append":
+            reader.end()
+            assert reader.seen == {(0,), (DEALS,)}
+    assert process.returncode == 0
+    assert json.loads(output.splitlines()[-1])["rows"] == DEALS
+    assert [row[0] for row in target.rows("deals", "id")] == list(range(1, DEALS + 1))
+    assert target.tables() == {"deals", "_bitrix24_loads"}
+
+
+def parts_of(target) -> int:
+    if "_bitrix24_loads" not in target.tables():
+        return 0
+    ((parts,),) = target.execute("SELECT count(*) FROM _bitrix24_loads WHERE kind = 'part'")
+    return parts
