@@ -31,7 +31,7 @@ def _check_table(value: Any, name: str) -> None:
 
 class Bitrix24ToSqlOperator(Bitrix24BaseLoadOperator):
     """
-    Load the rows of a list into a table of Postgres or SQLite.
+    Load the rows of a list into a table of Postgres, MySQL or MariaDB, SQLite or DuckDB.
 
     Rows go into a staging table beside it, part by part, and from there into the table in one transaction at the end: a
     reader sees the table before or after a load, and nothing in between. A retry goes on behind the last part under the
@@ -47,7 +47,7 @@ class Bitrix24ToSqlOperator(Bitrix24BaseLoadOperator):
     "watermark": "2026-02-01T03:00:00+03:00", "bad": {}, "rounded": {}, "new_columns": [], "changed_columns": {}}``.
 
     :param sql_conn_id: the Airflow connection of the database; templated. Its provider comes with the extra
-        ``[postgres]`` or ``[sqlite]``.
+        ``[postgres]``, ``[mysql]``, ``[sqlite]`` or ``[duckdb]``.
     :param table: ``crm_deals`` or ``schema.crm_deals``; templated.
     :param write: ``"upsert"``: rows take the place of those with the same id, unless those were changed later;
         ``"replace"``: of all rows that are there; ``"append"``: they are added, with the load's name in ``_load``.

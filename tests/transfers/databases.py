@@ -6,30 +6,33 @@ import json
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bench.postgres import PostgresServer
+from tests.transfers.mariadb import MariaServer
 
 #: Name of the Airflow connection.
 CONN_ID = "target"
-TARGETS = ("sqlite", "postgres")
+TARGETS = ("sqlite", "postgres", "mysql", "duckdb")
 VARIABLE = f"AIRFLOW_CONN_{CONN_ID.upper()}"
 
 
 @dataclass(frozen=True)
 class Target:
     """
-    :param kind: ``"postgres"`` or ``"sqlite"``.
+    :param kind: one of ``TARGETS``.
     :param connection_json: for ``AIRFLOW_CONN_…``.
     :param execute: executes a statement as another session than the load's, and returns its rows.
+    :param session: the same as one session that stays; None where each statement may be a session.
     """
 
     kind: str
     connection_json: str
     execute: Callable[..., list[Any]]
+    session: Callable[[], Any] | None = None
 
     def rows(self, table: str, columns: str = "*", order: str = "id") -> list[Any]:
         return [tuple(row) for row in self.execute(f"SELECT {columns} FROM {table} ORDER BY {order}")]
@@ -38,6 +41,10 @@ class Target:
         """Types of a table's columns, in the database's words; empty where there is no such table."""
         if self.kind == "sqlite":
             sql = f"SELECT name, type FROM pragma_table_info('{table}')"
+        elif self.kind != "postgres":
+            type_ = "column_type" if self.kind == "mysql" else "data_type"
+            sql = f"SELECT column_name, {type_} FROM information_schema.columns"
+            sql = f"{sql} WHERE table_name = '{table}' ORDER BY ordinal_position"
         else:
             sql = (
                 "SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute "
@@ -48,6 +55,9 @@ class Target:
     def tables(self) -> set[str]:
         if self.kind == "sqlite":
             return {name for (name,) in self.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        if self.kind != "postgres":
+            of = "table_schema = database()" if self.kind == "mysql" else "table_type = 'BASE TABLE'"
+            return {name for (name,) in self.execute(f"SELECT table_name FROM information_schema.tables WHERE {of}")}
         return {name for (name,) in self.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")}
 
 
@@ -60,6 +70,41 @@ def sqlite_target(folder: Path) -> Iterator[Target]:
             return connection.execute(sql).fetchall()
 
     yield Target("sqlite", json.dumps({"conn_type": "sqlite", "host": str(file)}), execute)
+
+
+@contextmanager
+def duckdb_target(folder: Path) -> Iterator[Target]:
+    """One process at a time has the file open; a reader in the process of the load shares it."""
+    import duckdb
+
+    file = str(folder / "target.duckdb")
+    # What Airflow's hook sets.
+    config = {
+        "autoinstall_known_extensions": False, "autoload_known_extensions": True, "allow_community_extensions": False,
+    }  # fmt: skip
+
+    @contextmanager
+    def session() -> Iterator[Callable[..., list[Any]]]:
+        with closing(duckdb.connect(file, config=config)) as connection:
+
+            def execute(sql: str) -> list[Any]:
+                # Without pytz, moments come as Arrow only.
+                table = connection.execute(sql).to_arrow_table()
+                return list(zip(*(column.to_pylist() for column in table.columns), strict=True))
+
+            yield execute
+
+    def execute(sql: str) -> list[Any]:
+        with session() as execute_in_session:
+            return execute_in_session(sql)
+
+    yield Target("duckdb", json.dumps({"conn_type": "duckdb", "host": file}), execute, session)
+
+
+def mysql_target(server: MariaServer) -> Target:
+    """The same server, with nothing in it."""
+    server.execute("DROP DATABASE IF EXISTS loads", "CREATE DATABASE loads")
+    return Target("mysql", server.connection_json("loads"), lambda sql: server.execute("USE loads", sql))
 
 
 def postgres_target(server: PostgresServer) -> Target:
@@ -76,17 +121,20 @@ class Reader(threading.Thread):
         self._target, self._sql = target, sql
         self.seen: set[Any] = set()
         self.looks = 0
-        self._ended = threading.Event()
+        self._begun, self._ended = threading.Event(), threading.Event()
+
+    def start(self) -> None:
+        super().start()
+        assert self._begun.wait(60)
 
     def run(self) -> None:
-        while not self._ended.is_set():
-            self.look()
-
-    def look(self) -> None:
-        self.seen.add(tuple(self._target.execute(self._sql)[0]))
-        self.looks += 1
+        with self._target.session() if self._target.session else nullcontext(self._target.execute) as execute:
+            while not self._ended.is_set():
+                self.seen.add(tuple(execute(self._sql)[0]))
+                self.looks += 1
+                self._begun.set()
 
     def end(self) -> None:
         self._ended.set()
         self.join()
-        self.look()
+        self.seen.add(tuple(self._target.execute(self._sql)[0]))

@@ -103,7 +103,7 @@ def test_a_changed_type_may_fail_before_a_row_is_read(fields, target, portal):
     fields({"id": 1, "sum": "x"}, sum="string")
     before = calls(portal, LIST)
     with pytest.raises(
-        AirflowFailException, match=r"the column sum of deals is (bigint|INTEGER), and the field is text"
+        AirflowFailException, match=r"the column sum of deals is (?i:bigint(\(20\))?|INTEGER), and the field is text"
     ):
         load(2, window="all", on_type_change="fail")
     assert calls(portal, LIST) == before
@@ -122,6 +122,12 @@ def test_columns_that_the_author_has_added_stay_as_they_are(fields, target):
 def test_a_table_without_a_key_is_refused_before_a_row_is_read(fields, target, portal):
     target.execute("CREATE TABLE deals (id bigint, sort bigint)")
     fields({"id": 1, "sort": 5}, sort="integer")
+    if target.kind == "mysql":
+        # Its rows are merged without an index.
+        for run in (1, 2):
+            load(run, window="all")
+        assert target.rows("deals", "id, sort") == [(1, 5)]
+        return
     with pytest.raises(AirflowFailException, match="deals has no unique index on id"):
         load(1, window="all")
     assert calls(portal, LIST) == 0

@@ -21,7 +21,7 @@ DEALS = 6000
 #: More kills for a longer run, in each way of writing: ``BITRIX24_KILLS=20``.
 KILLS = int(os.environ.get("BITRIX24_KILLS", "2"))
 ALL = [(target, write) for target in TARGETS for write in ("upsert", "replace", "append")]
-SHORT = [("sqlite", "upsert"), ("postgres", "replace"), ("postgres", "append")]
+SHORT = [("sqlite", "append"), ("postgres", "upsert"), ("mysql", "replace"), ("duckdb", "upsert")]
 
 
 @pytest.mark.parametrize(("target", "write"), ALL if KILLS > 2 else SHORT, indirect=["target"])
@@ -44,21 +44,23 @@ def test_a_load_that_is_killed_at_any_moment_ends_with_every_row_once(write, tar
 
         target.execute("CREATE TABLE deals (id bigint PRIMARY KEY)" if write != "append" else "SELECT 1")
         reader = Reader(target, "SELECT count(*) FROM deals")
-        if write != "append":
+        # A table that is there already; nobody else has the file of DuckDB open while a load does.
+        is_read = write != "append" and target.kind != "duckdb"
+        if is_read:
             reader.start()
         for try_number in range(1, KILLS + 2):
             process = started("first", try_number)
             if try_number <= KILLS:
                 # From the first part until after the publish.
-                parts = generator.randint(0, 7)
-                while process.poll() is None and parts_of(target) < parts:
+                parts = 0 if target.kind == "duckdb" else generator.randint(0, 7)
+                while process.poll() is None and parts_of(target, parts) < parts:
                     time.sleep(0.01)
                 try:
-                    process.wait(generator.random() * 0.2)
+                    process.wait(generator.random() * (10 if target.kind == "duckdb" else 0.2))
                 except subprocess.TimeoutExpired:
                     process.send_signal(signal.SIGKILL)
             output, _ = process.communicate()
-        if write != "append":
+        if is_read:
             reader.end()
             assert reader.seen == {(0,), (DEALS,)}
     assert process.returncode == 0
@@ -67,8 +69,8 @@ def test_a_load_that_is_killed_at_any_moment_ends_with_every_row_once(write, tar
     assert target.tables() == {"deals", "_bitrix24_loads"}
 
 
-def parts_of(target) -> int:
-    if "_bitrix24_loads" not in target.tables():
+def parts_of(target, wanted: int) -> int:
+    if not wanted or "_bitrix24_loads" not in target.tables():
         return 0
     ((parts,),) = target.execute("SELECT count(*) FROM _bitrix24_loads WHERE kind = 'part'")
     return parts

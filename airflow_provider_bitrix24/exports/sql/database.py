@@ -17,6 +17,8 @@ log = logging.getLogger(__name__)
 
 #: Classes of PEP 249, and of DuckDB, for what may succeed later.
 _MAY_SUCCEED = {"OperationalError", "InterfaceError", "InternalError", "TransactionException", "IOException"}
+#: Errors of MySQL of which the same holds: a lock that lasts, a deadlock, a server that is gone.
+_MAY_SUCCEED_NUMBERS = {1205, 1213, 2003, 2006, 2013, 2055}
 #: Classes of SQLSTATE whose messages name tables, columns, rights and connections, and never a row's values.
 _TELLING_STATES = ("08", "0A", "28", "3D", "3F", "40", "42", "53", "55", "57")
 #: Classes of DuckDB of which the same holds.
@@ -89,7 +91,7 @@ class Database:
     def columns(self, table: TableName) -> dict[str, str]:
         """Names and types of a table's columns; empty where there is no such table."""
         sql, params = self.kind.catalogue(table, self.kind.table(table))
-        return {str(name): str(type_) for name, type_ in self.execute(sql, params)}
+        return {_text(name): _text(type_) for name, type_ in self.execute(sql, params)}
 
     def create(self, table: TableName, columns: Mapping[str, str], key: Sequence[str] = ()) -> None:
         """Create a table where there is none of its name."""
@@ -104,6 +106,11 @@ class Database:
 
     def drop(self, table: TableName) -> None:
         self.execute(f"DROP TABLE IF EXISTS {self.kind.table(table)}")
+
+
+def _text(value: Any) -> str:
+    """Drivers of MySQL have bytes in the catalogue."""
+    return value.decode() if isinstance(value, (bytes, bytearray)) else str(value)
 
 
 def _gist(sql: str) -> str:
@@ -129,7 +136,8 @@ def _without_values(kind: DatabaseKind, what: str) -> Iterator[None]:
 def _failure(kind: DatabaseKind, what: str, error: Any) -> Bitrix24Error:
     classes = {each.__name__ for each in type(error).__mro__}
     state = str(getattr(error, "sqlstate", None) or getattr(error, "pgcode", None) or "")
-    number = getattr(error, "errno", None)
+    number = getattr(error, "errno", None) or (error.args[0] if error.args and isinstance(error.args[0], int) else None)
+    may_succeed = bool(classes & _MAY_SUCCEED) or number in _MAY_SUCCEED_NUMBERS
     known = " ".join(str(part) for part in (type(error).__name__, state, number) if part)
     tells = kind.name == "SQLite" or (kind.name == "Postgres" and state[:2] in _TELLING_STATES)
     if tells or classes & _TELLING_CLASSES or (kind.name == "Postgres" and not state):
@@ -137,6 +145,6 @@ def _failure(kind: DatabaseKind, what: str, error: Any) -> Bitrix24Error:
         known = f"{known}: {first}" if first else known
     return Bitrix24Error(
         f"{kind.name} refused {what} ({known})",
-        retryable=bool(classes & _MAY_SUCCEED),
-        next_step="" if classes & _MAY_SUCCEED else "the log of the database has the rest",
+        retryable=may_succeed,
+        next_step="" if may_succeed else "the log of the database has the rest",
     )

@@ -97,9 +97,10 @@ class DatabaseKind:
 
     def holds(self, present: str, wanted: str) -> bool:
         """Whether a column of the table has the type of a load's column."""
-        present = re.sub(r"^bigint\(\d+\)$", "bigint", present.lower())
-        return wanted.lower() in (present, self.same_as.get(present, "").lower()) or (
-            present in self.same_as and wanted.lower().startswith(f"{present}(")
+        # Older servers of MySQL say how wide a whole number is shown.
+        present, wanted = (re.sub(r"^bigint\(\d+\)$", "bigint", each.lower()) for each in (present, wanted))
+        return wanted in (present, self.same_as.get(present, "").lower()) or (
+            present in self.same_as and wanted.startswith(f"{present}(")
         )
 
 
@@ -201,8 +202,65 @@ SQLITE = DatabaseKind(
     has_schemas=False,
 )  # fmt: skip
 
+MYSQL = DatabaseKind(
+    name="MySQL",
+    extra="mysql",
+    drivers=("MySQLdb", "mysql"),
+    types={
+        "int64": "bigint", "decimal": "decimal({},{})", "bool": "tinyint(1)", "date32[day]": "date",
+        "timestamp[us, tz=UTC]": "datetime(6)", "string": "longtext",
+    },
+    key_text="varchar(191)",
+    ledger_text="varchar(191)",
+    quote="`",
+    mark="%s",
+    begin="START TRANSACTION",
+    row_lock=" FOR UPDATE",
+    catalogue=lambda table, quoted: (
+        "SELECT column_name, column_type FROM information_schema.columns "
+        "WHERE table_name = %s AND table_schema = coalesce(%s, database()) ORDER BY ordinal_position",
+        (table.name, table.schema),
+    ),
+    open=staging.open_mysql,
+    cursor=lambda connection: connection.cursor(),
+    stage=staging.insert_in_mysql,
+    merge=_update_and_insert,
+    finds_key=None,
+    same_as={},
+    changes_tables_in_transactions=False,
+    table_options=" ENGINE=InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
+)  # fmt: skip
+
+DUCKDB = DatabaseKind(
+    name="DuckDB",
+    extra="duckdb",
+    drivers=("duckdb",),
+    types={
+        "int64": "BIGINT", "decimal": "DECIMAL({},{})", "bool": "BOOLEAN", "date32[day]": "DATE",
+        "timestamp[us, tz=UTC]": "TIMESTAMP WITH TIME ZONE", "string": "VARCHAR",
+    },
+    key_text="VARCHAR",
+    ledger_text="VARCHAR",
+    quote='"',
+    mark="?",
+    begin="BEGIN TRANSACTION",
+    row_lock="",
+    catalogue=lambda table, quoted: (
+        "SELECT column_name, data_type FROM duckdb_columns() WHERE database_name = current_database() "
+        "AND table_name = ? AND schema_name = coalesce(?, current_schema()) ORDER BY column_index",
+        (table.name, table.schema),
+    ),
+    open=staging.open_duckdb,
+    # Its cursors are connections with transactions of their own.
+    cursor=lambda connection: connection,
+    stage=staging.insert_in_duckdb,
+    merge=_on_conflict,
+    finds_key=_FINDS_KEY,
+    same_as={},
+)  # fmt: skip
+
 #: By the type of the Airflow connection.
-KINDS: Mapping[str, DatabaseKind] = {"postgres": POSTGRES, "sqlite": SQLITE}
+KINDS: Mapping[str, DatabaseKind] = {"postgres": POSTGRES, "mysql": MYSQL, "sqlite": SQLITE, "duckdb": DUCKDB}
 
 
 def kind_of(connection_type: Any, conn_id: str) -> DatabaseKind:

@@ -137,6 +137,7 @@ class LoadTable:
         """
         kind = self._database.kind
         staged = self._database.columns(self.stage)
+        self._check_key(staged)
         if not kind.changes_tables_in_transactions:
             self._shape(staged)
         with self._database.transaction():
@@ -255,6 +256,13 @@ class LoadTable:
                     retryable=True,
                 )
 
+    def _check_key(self, staged: Mapping[str, str]) -> None:
+        if self._aim.write == "upsert" and KEY not in staged:
+            raise ConfigurationError(
+                f"the rows have no column {KEY}, by which they would replace each other in {self._aim.target}",
+                next_step='set write="replace" or "append"',
+            )
+
     def _check_rows(self, rows: int) -> None:
         (count,) = self._database.execute(f"SELECT count(*) FROM {self._database.kind.table(self.stage)}")[0]  # noqa: S608
         if int(count) != rows:
@@ -273,11 +281,6 @@ class LoadTable:
         if aim.write == "replace":
             insert = f"INSERT INTO {target} ({columns}) SELECT {columns} FROM {stage}"  # noqa: S608
             return [f"DELETE FROM {target}", insert]  # noqa: S608
-        if KEY not in names:
-            raise ConfigurationError(
-                f"the rows have no column {KEY}, by which they would replace each other in {aim.target}",
-                next_step='set write="replace" or "append"',
-            )
         newer = kind.quoted(aim.newer) if aim.newer is not None and aim.newer in names else None
         return kind.merge(Merge(target, stage, tuple(map(kind.quoted, names)), kind.quoted(KEY), newer))
 
