@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_bitrix24.exceptions import Bitrix24Error
-from airflow_provider_bitrix24.execution.arguments import NOT_GIVEN, NotGiven, one_of, required
+from airflow_provider_bitrix24.exceptions import Bitrix24Error, ConfigurationError
+from airflow_provider_bitrix24.execution.arguments import NOT_GIVEN, NotGiven, number_within, one_of, required
 from airflow_provider_bitrix24.execution.checkpoint import digest_of
 from airflow_provider_bitrix24.execution.literals import Check
 from airflow_provider_bitrix24.execution.rendered import check_parts
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from airflow_provider_bitrix24.rest.client import Client
 
 _WRITES = ("upsert", "replace", "append")
+_DELETED = ("mark", "remove", "keep")
 
 
 def _check_table(value: Any, name: str) -> None:
@@ -68,6 +69,12 @@ class Bitrix24ToSqlOperator(Bitrix24BaseLoadOperator):
     :param on_type_change: a field of another type than its column: ``"new_column"`` puts its values into a column
         beside it, ``amount__text``; ``"text"`` into ``amount__text`` whatever the type becomes; ``"fail"`` fails the
         task.
+    :param deleted: rows that were deleted at the portal: ``"mark"`` sets ``_deleted_at``, ``"remove"`` deletes them,
+        ``"keep"`` does not look. By default ``"mark"`` where the list is one of all CRM items of a kind, with
+        ``write="upsert"`` and without ``window="interval"``, and ``"keep"`` elsewhere. Rows that the user of the
+        connection must not see are never marked.
+    :param max_deleted_share: if more than this share of the rows is missing, and more than 10, the task fails after its
+        load, and none is marked.
     :param dry_run: load nothing, and return how many rows it would be and how many requests: ``{"rows": 50000,
         "requests": 21, "window": {…}}``.
     :raises AirflowFailException: the arguments, a right, a list that cannot be proven whole, values that do not fit, a
@@ -94,6 +101,8 @@ class Bitrix24ToSqlOperator(Bitrix24BaseLoadOperator):
         on_new_field: str = "add",
         on_type_change: str = "new_column",
         window: str | NotGiven = NOT_GIVEN,
+        deleted: str | NotGiven = NOT_GIVEN,
+        max_deleted_share: float = 0.05,
         **kwargs: Any,
     ) -> None:
         if isinstance(window, NotGiven):
@@ -104,10 +113,21 @@ class Bitrix24ToSqlOperator(Bitrix24BaseLoadOperator):
         self.write = self.fixed(one_of, write, "write", _WRITES)
         self.on_new_field = self.fixed(one_of, on_new_field, "on_new_field", ("add", "ignore", "fail"))
         self.on_type_change = self.fixed(one_of, on_type_change, "on_type_change", ("new_column", "text", "fail"))
+        self.deleted = None if isinstance(deleted, NotGiven) else self._checked_deleted(deleted)
+        self.max_deleted_share = self.fixed(number_within, max_deleted_share, "max_deleted_share", 0, 1)
         if self.write == "replace":
             # Rows outside of a window would be gone.
             self.fixed(one_of, self.window, 'window, with write="replace",', ("all",))
         self.check_literals()
+
+    def _checked_deleted(self, deleted: str) -> str:
+        apart = ""
+        if self.write != "upsert":
+            apart = f', with write="{self.write}",'
+        elif self.window == "interval":
+            # It sees a part of the rows only.
+            apart = ', with window="interval",'
+        return str(self.fixed(one_of, deleted, f"deleted{apart}", ("keep",) if apart else _DELETED))
 
     def load(self, client: Client, context: Any) -> dict[str, Any]:
         # Only the run needs it: pyarrow takes a second.
@@ -137,13 +157,45 @@ class Bitrix24ToSqlOperator(Bitrix24BaseLoadOperator):
         report = table.report()
         if report is not None:
             self.log.info("An earlier try has published the load into %s", self.table)
+        else:
+            try:
+                report = self._fill(client, Load(source, plan["window"], files), table, plan)
+            except Bitrix24Error as error:
+                if not error.retryable:
+                    table.release()
+                raise
+        if self._what_of_deleted(source) == "keep" or "deleted" in report:
             return report
-        try:
-            return self._fill(client, Load(source, plan["window"], files), table, plan)
-        except Bitrix24Error as error:
-            if not error.retryable:
-                table.release()
-            raise
+        return table.add_to_report(self._deleted_rows(client, source, database))
+
+    def _what_of_deleted(self, source: Source) -> str:
+        """:raises ConfigurationError: deleted rows are to be found in a list that does not tell them from others."""
+        # Only the run needs it.
+        from airflow_provider_bitrix24.exports.deletions import can_tell_deleted
+
+        if self.deleted in ("mark", "remove") and not can_tell_deleted(source):
+            raise ConfigurationError(
+                "only whole lists of CRM items show which rows are deleted and not hidden",
+                method=source.method.name,
+                next_step='leave out the filter, or set deleted="keep" and load window="all" with write="replace"',
+            )
+        if self.window == "interval" or self.write != "upsert" or not can_tell_deleted(source):
+            return "keep"
+        return self.deleted or "mark"
+
+    def _deleted_rows(self, client: Client, source: Source, database: Database) -> dict[str, Any]:
+        # Only the run needs them.
+        from airflow_provider_bitrix24.exports.sql.deleted_rows import DeletedRows
+        from airflow_provider_bitrix24.exports.sql.table_names import table_name
+
+        removes = self._what_of_deleted(source) == "remove"
+        table = table_name(self.table, "table")
+        found = DeletedRows(database, table, removes, self.max_deleted_share).bring_up_to_date(client, source)
+        if found["deleted"] is None:
+            self.log.warning("%s does not count its rows: deleted ones are not found", source.method.name)
+        elif found["deleted"] or found["hidden"]:
+            self.log.info("Deleted at the portal: %(deleted)d; there, but not in the list: %(hidden)d", found)
+        return found
 
     def _fill(self, client: Client, load: Load, table: LoadTable, plan: dict[str, Any]) -> dict[str, Any]:
         # Only the run needs it.
@@ -198,6 +250,7 @@ class Bitrix24ToSqlOperator(Bitrix24BaseLoadOperator):
             {**columns, BAD: "string"},
             None if field is None else column_of(source.table, field),
             DriftRules(self.on_new_field, self.on_type_change),
+            marks_deleted=self._what_of_deleted(source) == "mark",
         )
         ti = context["ti"]
         task = f"{ti.dag_id}.{ti.task_id}[{ti.map_index}] in {ti.run_id}"

@@ -110,6 +110,8 @@ ARGUMENTS: dict[str, tuple[Any, list[tuple[Any, str]]]] = {
         [("", "table is ''"), ("None", "table is 'None'"), (7, "table is 7"), ("a.b.c", "table is 'a.b.c'")],
     ),
     "write": ("append", [("insert", "write is 'insert'"), ("Upsert", "write is 'Upsert'")]),
+    "deleted": ("keep", [("drop", "deleted is 'drop'"), (None, "deleted is None")]),
+    "max_deleted_share": (0.5, [(1.5, "max_deleted_share must be a number from 0 to 1, not 1.5"), (True, "not True")]),
     "on_new_field": ("ignore", [("drop", "on_new_field is 'drop'"), (True, "on_new_field is True")]),
     "on_type_change": ("text", [("cast", "on_type_change is 'cast'"), (None, "on_type_change is None")]),
     "window": ("all", [("daily", "window is 'daily'"), (7, "window is 7")]),

@@ -51,11 +51,12 @@ def test_a_new_field_may_be_left_out_or_fail(described, fields, target, portal):
     load(1, window="all")
     types = {"sort": "integer", **({"name": "string"} if described else {})}
     fields({"id": 1, "sort": 6, "name": "x"}, **types)
+    before = calls(portal, LIST)
     with pytest.raises(AirflowFailException, match="the field name is new, and deals has no column for it"):
         load(2, window="all", on_new_field="fail")
     assert target.rows("deals", "sort") == [(5,)]
     if described:
-        assert calls(portal, LIST) == 2
+        assert calls(portal, LIST) == before
     done = load(3, window="all", on_new_field="ignore")
     assert (done["new_columns"], done["ignored_columns"]) == ([], ["name"])
     assert target.rows("deals", "sort") == [(6,)]

@@ -243,10 +243,11 @@ def failing(portal: Sandbox, monkeypatch, after: int) -> None:
 
 
 def test_a_retry_goes_on_behind_the_last_part_under_the_window_of_the_first_try(target, small_parts, monkeypatch):
+    arguments = {"select": ["title"], "deleted": "keep"}
     with Sandbox(deals=6000) as portal:
         failing(portal, monkeypatch, 80)
         with pytest.raises(Bitrix24Error):
-            load(context(try_number=1), select=["title"])
+            load(context(try_number=1), **arguments)
         assert "deals" not in target.tables()
         (stage,) = (name for name in target.tables() if "stage" in name)
         (before,) = target.execute(f"SELECT max(id) FROM {stage}")[0]
@@ -254,14 +255,14 @@ def test_a_retry_goes_on_behind_the_last_part_under_the_window_of_the_first_try(
         portal.clear_faults()
         portal.reset_calls()
         portal.clock.advance(600)
-        done = load(context(try_number=2), select=["title"])
+        done = load(context(try_number=2), **arguments)
         assert [row[0] for row in target.rows("deals", "id")] == list(range(1, 6001))
         commands = [command for call in portal.calls for command in (call.commands or [call])]
         bounds = [command.params["filter"][">id"] for command in commands if command.method == LIST]
         assert min(int(bound) for bound in bounds if isinstance(bound, (int, str))) == before
         # A third try finds it published.
         portal.reset_calls()
-        assert load(context(try_number=3), select=["title"]) == done
+        assert load(context(try_number=3), **arguments) == done
         assert calls(portal, LIST) == 0
 
 

@@ -15,6 +15,8 @@ from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.exports.sql import staging
 from airflow_provider_bitrix24.exports.sql.table_names import TableName
 
+#: The type of an Arrow column of moments.
+MOMENT = "timestamp[us, tz=UTC]"
 #: Types of a decimal column, ``decimal128(24, 4)``.
 _DECIMAL = re.compile(r"decimal128\((\d+), (\d+)\)")
 
@@ -80,6 +82,7 @@ class DatabaseKind:
     has_schemas: bool = True
     takes_nul: bool = True
     changes_tables_in_transactions: bool = True
+    moment_format: str = "%Y-%m-%d %H:%M:%S+00:00"
     table_options: str = ""
 
     def quoted(self, name: str) -> str:
@@ -154,7 +157,7 @@ POSTGRES = DatabaseKind(
     drivers=("psycopg", "psycopg2"),
     types={
         "int64": "bigint", "decimal": "numeric({},{})", "bool": "boolean", "date32[day]": "date",
-        "timestamp[us, tz=UTC]": "timestamp with time zone", "string": "text",
+        MOMENT: "timestamp with time zone", "string": "text",
     },
     key_text="text",
     ledger_text="text",
@@ -184,7 +187,7 @@ SQLITE = DatabaseKind(
     # A column that is declared as a blob keeps numbers and texts as they are: DECIMAL would round them to 15 digits.
     types={
         "int64": "INTEGER", "decimal": "DECIMAL_BLOB({},{})", "bool": "BOOLEAN", "date32[day]": "DATE",
-        "timestamp[us, tz=UTC]": "DATETIME", "string": "TEXT",
+        MOMENT: "DATETIME", "string": "TEXT",
     },
     key_text="TEXT",
     ledger_text="TEXT",
@@ -208,7 +211,7 @@ MYSQL = DatabaseKind(
     drivers=("MySQLdb", "mysql"),
     types={
         "int64": "bigint", "decimal": "decimal({},{})", "bool": "tinyint(1)", "date32[day]": "date",
-        "timestamp[us, tz=UTC]": "datetime(6)", "string": "longtext",
+        MOMENT: "datetime(6)", "string": "longtext",
     },
     key_text="varchar(191)",
     ledger_text="varchar(191)",
@@ -228,6 +231,7 @@ MYSQL = DatabaseKind(
     finds_key=None,
     same_as={},
     changes_tables_in_transactions=False,
+    moment_format="%Y-%m-%d %H:%M:%S",
     table_options=" ENGINE=InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
 )  # fmt: skip
 
@@ -237,7 +241,7 @@ DUCKDB = DatabaseKind(
     drivers=("duckdb",),
     types={
         "int64": "BIGINT", "decimal": "DECIMAL({},{})", "bool": "BOOLEAN", "date32[day]": "DATE",
-        "timestamp[us, tz=UTC]": "TIMESTAMP WITH TIME ZONE", "string": "VARCHAR",
+        MOMENT: "TIMESTAMP WITH TIME ZONE", "string": "VARCHAR",
     },
     key_text="VARCHAR",
     ledger_text="VARCHAR",

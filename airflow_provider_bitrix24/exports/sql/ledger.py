@@ -95,8 +95,12 @@ class Ledger:
 
     def put(self, kind: str, name: str, value: Any) -> None:
         """Put a value in place of the one that may be there."""
-        self.forget(kind, name)
-        self.add(kind, name, value)
+        if not self.all(kind, name):
+            self.add(kind, name, value)
+            return
+        where, params = self._where(kind, name)
+        column = f"{self._database.kind.quoted('value')} = {self._database.kind.mark}"
+        self._database.execute(f"UPDATE {self._table} SET {column}{where}", (text_of(value), *params))  # noqa: S608
 
     def forget(self, kind: str, name: str) -> None:
         where, params = self._where(kind, name)

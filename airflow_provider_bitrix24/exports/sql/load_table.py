@@ -22,7 +22,7 @@ from airflow_provider_bitrix24.exports.drift import DriftRules, Placement
 from airflow_provider_bitrix24.exports.parts import Part, parts_in_order
 from airflow_provider_bitrix24.exports.sql.claims import check_claims, claim
 from airflow_provider_bitrix24.exports.sql.database import Database
-from airflow_provider_bitrix24.exports.sql.kinds import Merge
+from airflow_provider_bitrix24.exports.sql.kinds import MOMENT, Merge
 from airflow_provider_bitrix24.exports.sql.ledger import LOAD, PART, WATERMARK, Ledger
 from airflow_provider_bitrix24.exports.sql.table_names import TableName
 from airflow_provider_bitrix24.exports.windows import moment_of
@@ -33,6 +33,8 @@ log = logging.getLogger(__name__)
 KEY = "id"
 #: Which load has brought a row, where each load adds its own.
 LOAD_COLUMN = "_load"
+#: When a row was found to be deleted at the portal; null where it is there.
+DELETED_COLUMN = "_deleted_at"
 _STAGE = "_bitrix24_stage_"
 STAGING, PUBLISHED, DONE = "staging", "published", "done"
 
@@ -45,6 +47,7 @@ class Aim:
     :param write: ``"upsert"``, ``"replace"`` or ``"append"``.
     :param columns: those that are known before the first row, with their Arrow types.
     :param newer: the column of the time of change; None where there is none.
+    :param marks_deleted: whether the table says which rows are deleted.
     """
 
     target: TableName
@@ -52,6 +55,7 @@ class Aim:
     columns: Mapping[str, str]
     newer: str | None
     drift: DriftRules
+    marks_deleted: bool = False
 
 
 class LoadTable:
@@ -156,6 +160,14 @@ class LoadTable:
         self._tidy()
         return done
 
+    def add_to_report(self, more: Mapping[str, Any]) -> dict[str, Any]:
+        """Add to the report of a load that is published, and return all of it."""
+        with self._database.transaction():
+            own = self.ledger.locked(LOAD, self._name)
+            report = {**own["report"], **more}
+            self.ledger.put(LOAD, self._name, {**own, "report": report})
+        return report
+
     def release(self) -> None:
         """Let go of the table: this load fails for good."""
         with self._database.transaction():
@@ -241,7 +253,9 @@ class LoadTable:
         wanted = dict(staged)
         if aim.write == "append":
             wanted[LOAD_COLUMN] = kind.type_of("string")
-        elif KEY in wanted and not present:
+        if aim.marks_deleted:
+            wanted[DELETED_COLUMN] = kind.type_of(MOMENT)
+        if aim.write != "append" and KEY in wanted and not present:
             wanted[KEY] = kind.key_text if wanted[KEY] == kind.type_of("string") else wanted[KEY]
         if not present:
             has_key = aim.write != "append" and KEY in wanted
@@ -282,7 +296,9 @@ class LoadTable:
             insert = f"INSERT INTO {target} ({columns}) SELECT {columns} FROM {stage}"  # noqa: S608
             return [f"DELETE FROM {target}", insert]  # noqa: S608
         newer = kind.quoted(aim.newer) if aim.newer is not None and aim.newer in names else None
-        return kind.merge(Merge(target, stage, tuple(map(kind.quoted, names)), kind.quoted(KEY), newer))
+        has_marks = DELETED_COLUMN in self._folded(self._database.columns(aim.target))
+        resets = (kind.quoted(DELETED_COLUMN),) if has_marks else ()
+        return kind.merge(Merge(target, stage, tuple(map(kind.quoted, names)), kind.quoted(KEY), newer, resets))
 
     def _move_watermark(self, watermark: str | None, source_key: str) -> None:
         """Move it forward; a load that ends late never moves it back."""
@@ -293,11 +309,15 @@ class LoadTable:
     def _tidy(self) -> None:
         """Drop the staging tables of loads that are over."""
         for (name, _), value in self.ledger.all(LOAD).items():
-            if value["state"] == PUBLISHED:
-                self._database.drop(self._aim.target.beside(f"{_STAGE}{name}"))
-                with self._database.transaction():
+            if value["state"] != PUBLISHED:
+                continue
+            self._database.drop(self._aim.target.beside(f"{_STAGE}{name}"))
+            with self._database.transaction():
+                # Another load may be tidying too.
+                kept = self.ledger.locked(LOAD, name)
+                if kept["state"] == PUBLISHED:
                     self.ledger.forget(PART, name)
-                    self.ledger.put(LOAD, name, {**value, "state": DONE})
+                    self.ledger.put(LOAD, name, {**kept, "state": DONE})
 
 
 def _as(array: Any, arrow: str) -> Any:
