@@ -91,6 +91,14 @@ def replaced_in(method: str) -> str | None:
     return next((name for pattern, name in _REPLACING if pattern.fullmatch(method.lower())), None)
 
 
+def is_written_empty(method: str, written: Any) -> bool:
+    """Whether the DAG file itself has an empty list where that removes everything."""
+    name = replaced_in(method)
+    if name is None or not isinstance(written, Mapping):
+        return False
+    return any(str(key).lower() == name.lower() and value == [] for key, value in written.items())
+
+
 def _check_replacement(method: str, name: str, params: Mapping[str, Any], may_empty: bool, references: bool) -> None:
     # Old methods read the names of parameters in any case, crm.item.productrow.set reads one spelling.
     spelled = [key for key in params if key == name or (name != "productRows" and key.lower() == name)]

@@ -116,7 +116,7 @@ class Bitrix24Operator(Bitrix24BaseOperator):
 
     def run(self, client: Client, context: Any) -> Any:
         # Only the run needs them.
-        from airflow_provider_bitrix24.crm.shapes import check_shapes
+        from airflow_provider_bitrix24.crm.shapes import check_shapes, is_written_empty
         from airflow_provider_bitrix24.crm.write_names import FieldNames
         from airflow_provider_bitrix24.rest.structured_parameters import check_structures
 
@@ -130,7 +130,7 @@ class Bitrix24Operator(Bitrix24BaseOperator):
         check_filter(params, written, "method_params", method, sent_as_it_is=True)
         check_lost_values(params, written, "method_params", method, clear=self.clear)
         check_structures(method, params)
-        check_shapes(name, params, may_empty=self.clear or _is_written_empty(name, written))
+        check_shapes(name, params, may_empty=self.clear or is_written_empty(name, written))
         self._check_readers()
         if self.check_fields and version == 2:
             names = FieldNames(client, name)
@@ -220,7 +220,7 @@ class Bitrix24BatchOperator(Bitrix24BaseOperator):
 
     def run(self, client: Client, context: Any) -> dict[str, Any]:
         # Only the run needs them.
-        from airflow_provider_bitrix24.crm.shapes import check_shapes
+        from airflow_provider_bitrix24.crm.shapes import check_shapes, is_written_empty
         from airflow_provider_bitrix24.rest.structured_parameters import check_structures
 
         on_error = self.on_error
@@ -235,7 +235,7 @@ class Bitrix24BatchOperator(Bitrix24BaseOperator):
                 if method.lower() != "batch":
                     check_is_read(method)
                 check_structures(described, params)
-            may_empty = self.clear or _is_written_empty(method, written_params(command))
+            may_empty = self.clear or is_written_empty(method, written_params(command))
             check_shapes(described.name, params, may_empty=may_empty, references=self.references)
         if self.check_fields:
             commands = self._checked(client, commands)
@@ -278,8 +278,9 @@ class Bitrix24BatchOperator(Bitrix24BaseOperator):
 
         names: dict[str, FieldNames] = {}
         checked: dict[str, tuple[str, dict[str, Any]]] = {}
-        for name, (method, params) in commands.items():
+        for name, (written, params) in commands.items():
             with of_command(name):
+                method = client.method(written).name
                 of_method = names.setdefault(method, FieldNames(client, method))
                 of_method.check(params)
                 checked[name] = (method, of_method.exact(params))
@@ -388,17 +389,6 @@ class Bitrix24ListOperator(Bitrix24BaseOperator):
         written = write_json_lines(path, rows)
         self.log.info("%s", rows.report)
         return {**written, "report": asdict(rows.report)}
-
-
-def _is_written_empty(method: str, written: Any) -> bool:
-    """Whether the DAG file itself has an empty list where that removes everything."""
-    # Only the run needs it.
-    from airflow_provider_bitrix24.crm.shapes import replaced_in
-
-    name = replaced_in(method)
-    if name is None or not isinstance(written, Mapping):
-        return False
-    return any(str(key).lower() == name.lower() and value == [] for key, value in written.items())
 
 
 def _is_unrepeatable(client: Client, method: str, params: Mapping[str, Any]) -> bool:

@@ -128,6 +128,13 @@ class ConcurrentRequests:
         self._give_back()
         return len(self._places) >= self._concurrency.number
 
+    @property
+    def unread_seconds(self) -> dict[str, float]:
+        """By method, about the operating time of requests whose answers have not been taken."""
+        costs = self._conversation.command_costs
+        commands = sum(self._untaken.values(), Counter[str]())
+        return {name: number * costs.seconds(name) for name, number in commands.items()}
+
     def patience(self) -> Patience:
         """An allowance of sleeping for one request, which ends with :meth:`close`."""
         return self._conversation.patience(self._sleep)
@@ -138,7 +145,7 @@ class ConcurrentRequests:
 
         :param send: what sends it.
         :param methods: of each of its commands.
-        :return: None where it may not; the only request always may.
+        :return: None where it may not; the only request always may, if every answer before it has been taken.
         """
         place = self.place(methods)
         if place is None:
@@ -172,10 +179,13 @@ class ConcurrentRequests:
         self._seconds_to_place = None
         self._give_back()
         is_beside = bool(self._places)
+        # Answers that were not taken count too, though their requests are not under way any more.
+        if (is_beside or self._untaken) and not self._has_time_for(commands):
+            return None
         if not is_beside:
             self._since = time.monotonic()
         else:
-            if self.are_most or not self._has_time_for(commands):
+            if self.are_most:
                 return None
             if (seconds := self._since + AT_ONCE_SECONDS - time.monotonic()) > 0:
                 self._seconds_to_place = seconds

@@ -72,6 +72,10 @@ class RowTemplate:
         names = [name for text in self._texts for name in _columns_of(text, row)]
         return not names or not all(is_blank(row.get(name)) for name in names)
 
+    def is_same_in_every_row(self, name: str) -> bool:
+        """Whether the mapping has this name, and what stands there names no column."""
+        return name in (self.mapping or {}) and not any(map(_may_name_a_column, _texts_in((self.mapping or {})[name])))
+
     def literals_of_nothing(self) -> list[str]:
         """Names under which the mapping itself has no value."""
         return [name for name, value in (self.mapping or {}).items() if is_blank(value)]
@@ -91,6 +95,12 @@ def _names_in(shape: Any) -> Iterator[str]:
     members = shape.values() if isinstance(shape, Mapping) else shape if isinstance(shape, (list, tuple)) else ()
     for member in members:
         yield from _names_in(member)
+
+
+def _may_name_a_column(text: str) -> bool:
+    # Also a column whose name has blanks or signs in it.
+    is_column = text.startswith("$") and not text.startswith("$$")
+    return is_column or any(not match["dollar"] for match in _PLACEHOLDER.finditer(text))
 
 
 def _columns_of(text: str, row: Mapping[str, Any]) -> list[str]:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitrix24.crm.fields import FieldValues, ItemFields
 from airflow_provider_bitrix24.crm.items import ADD, LIST, UPDATE, added_id
-from airflow_provider_bitrix24.exceptions import Bitrix24Error
+from airflow_provider_bitrix24.exceptions import Bitrix24Error, ConfigurationError
 from airflow_provider_bitrix24.rest.encoding import plain
+from airflow_provider_bitrix24.rest.message_parts import preview
 from airflow_provider_bitrix24.rows import cleared_fields
 from airflow_provider_bitrix24.rows.cells import CellRules
 from airflow_provider_bitrix24.rows.keys import ItemKey, Key, folded, number_as_text, other_spelling
@@ -78,8 +80,25 @@ class UpsertWriter:
         self._template = template or RowTemplate(None)
         self._rules = rules or CellRules()
         self._key = ItemKey(fields, key)
+        self._check_key_differs()
         self._remembers = remembers
         self._began, self._quiet_seconds = time.monotonic(), quiet_seconds
+
+    def _check_key_differs(self) -> None:
+        """:raises ConfigurationError: the mapping gives every row the same key, so that all would be one item."""
+        mapped: dict[str, str] = {}
+        for name in self._template.mapping or {}:
+            # Phones and the like have names of their own, and a wrong name is refused with the first row.
+            with suppress(ConfigurationError):
+                mapped[self._fields.find(name, "mapping").name] = name
+        parts = [mapped.get(name) for name in self._key.names]
+        if all(name is not None and self._template.is_same_in_every_row(name) for name in parts):
+            text = preview((self._template.mapping or {})[str(parts[0])])
+            raise ConfigurationError(
+                f"mapping gives the key {', '.join(self._key.names)} the same value in every row ({text}), so that "
+                "all rows would be one item",
+                next_step="name a column there, e.g. $id or K-$id",
+            )
 
     def prepare(self, row: Mapping[str, Any]) -> RowContent:
         filled = {**self._template.fill(row), **self._key_values(row)}

@@ -393,3 +393,11 @@ def test_params_of_airflow_are_not_taken_for_those_of_the_method(operator, argum
     failure = failure_of(operator, **arguments)
     assert "is Airflow's, and the method would be called without them: give the method's parameters" in failure
     assert portal.requests == 0
+
+
+@pytest.mark.parametrize("method", ["crm.deal.update.json", " crm.deal.update ", "CRM.deal.Update"])
+def test_a_command_is_checked_whatever_spelling_its_method_has(method, portal, connection):
+    commands = {"a": [method, {"id": 1, "fields": {"TITEL": "x"}}]}
+    with pytest.raises(AirflowFailException, match="did you mean TITLE"):
+        Bitrix24BatchOperator(task_id="task", commands=commands).execute({})
+    assert portal.count("crm.deal.update") == 0

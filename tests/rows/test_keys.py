@@ -256,3 +256,23 @@ def test_a_number_of_json_that_no_float_holds_is_refused_with_its_line(number, t
     message = failure_of(str(tmp_path / "firms.jsonl"), mapping={"originId": "$originId", "title": "Oak"})
     assert "line 2 of firms.jsonl" in message
     assert "is beyond what a field holds: write it as text" in message
+
+
+@pytest.mark.parametrize("text", ["2026-11-30", "K-{id}", "$$id", 7])
+def test_a_mapping_that_gives_every_row_the_same_key_is_refused(text, portal, connection):
+    rows = [{"n": number, "t": f"Firm {number}"} for number in range(3)]
+    upsert = Bitrix24UpsertItemsOperator(
+        task_id="task", entity_type_id="company", key="originId", rows=rows, mapping={"ORIGIN_ID": text, "title": "$t"}
+    )
+    with pytest.raises(AirflowFailException, match="mapping gives the key originId the same value in every row"):
+        upsert.execute({})
+    assert portal.count("crm.item.add") == 0
+
+
+def test_a_key_of_several_parts_may_have_one_that_is_the_same(portal, connection):
+    rows = [{"n": number} for number in range(3)]
+    mapping = {"originId": "K-$n", "originatorId": "shop"}
+    upsert = Bitrix24UpsertItemsOperator(
+        task_id="task", entity_type_id="company", key=["originId", "originatorId"], rows=rows, mapping=mapping
+    )
+    assert upsert.execute({})["created"] == 3

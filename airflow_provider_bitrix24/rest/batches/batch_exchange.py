@@ -41,19 +41,22 @@ def exchange(
     halt: bool,
     repeatable: bool,
     patience: Patience | None = None,
+    unread_seconds: Mapping[str, float] | None = None,
 ) -> tuple[list[CommandAnswer], Reply]:
     """
     Send one batch.
 
     :param patience: what it may sleep; that of a call by default.
     :param repeatable: whether the whole of it may be repeated when its answer is lost.
+    :param unread_seconds: by method, the operating time of answers that nobody has read yet.
     :return: the answer to each command, and the whole answer.
     :raises AnswerLost: the answer is not that of a batch.
     :raises Bitrix24Error: the batch as a whole failed; where it had no usable answer, the next ones are smaller.
     """
     batch = Method("batch", repeat="read" if repeatable else "never")
     patience, clock = patience or conversation.patience(), conversation.clock
-    delay = conversation.operating.delay_of_batch([command.method.name for command in pack], now=clock())
+    names = [command.method.name for command in pack]
+    delay = conversation.operating.delay_of_batch(names, unread_seconds=unread_seconds, now=clock())
     if delay > 0:
         patience.wait_or_raise(delay, OperationTimeLimit, batch.name, reset_at=clock() + delay)
     try:

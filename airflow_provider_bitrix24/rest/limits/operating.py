@@ -94,7 +94,9 @@ class OperatingTime:
             return
         self._remember(method, batched, _Used(operating, portal_now, reset_at, _call_seconds(time)))
 
-    def delay(self, method: str, *, batched: bool = False, calls: int = 1, now: float) -> float:
+    def delay(
+        self, method: str, *, batched: bool = False, calls: int = 1, unread_seconds: float = 0.0, now: float
+    ) -> float:
         """
         Return the seconds to wait before the next call, so that the budget lasts until the oldest minute drops out.
 
@@ -102,13 +104,14 @@ class OperatingTime:
         ``operating_reset_at``. Where a portal gives a sum without that moment, it is taken to be a minute from now.
 
         :param calls: how many calls of the method go out together, as commands of one batch.
+        :param unread_seconds: what answers took that nobody has read yet.
         """
         used = self._used.get((method.lower(), batched))
-        if used is None or used.operating < self._budget * SLOW_DOWN_FROM:
+        if used is None or used.operating + unread_seconds < self._budget * SLOW_DOWN_FROM:
             return 0.0
         reset_at = used.learned_at + OPERATING_BUCKET_SECONDS if used.reset_at is None else used.reset_at
         pause = until_reset = reset_at - used.learned_at
-        left = self._budget - used.operating
+        left = self._budget - used.operating - unread_seconds
         if left > 0:
             # The calls run for a part of their share of the time until then.
             pause = min(until_reset, calls * used.call_seconds * (until_reset / left - 1.0))
@@ -141,10 +144,20 @@ class OperatingTime:
         since = self._portal_time(now) - OPERATING_WINDOW_SECONDS
         return max((used.operating for used in known if used.learned_at >= since), default=0.0) / self._budget
 
-    def delay_of_batch(self, methods: Iterable[str], *, now: float) -> float:
-        """Return the seconds to wait before a batch of commands of these methods, whatever a batch counts for."""
-        delays = (self.delay(method, batched=True, calls=count, now=now) for method, count in Counter(methods).items())
-        return max(self.delay(_BATCH, now=now), *delays, 0.0)
+    def delay_of_batch(
+        self, methods: Iterable[str], *, unread_seconds: Mapping[str, float] | None = None, now: float
+    ) -> float:
+        """
+        Return the seconds to wait before a batch of commands of these methods, whatever a batch counts for.
+
+        :param unread_seconds: by method, what answers took that nobody has read yet.
+        """
+        unread = unread_seconds or {}
+        delays = (
+            self.delay(method, batched=True, calls=count, unread_seconds=unread.get(method, 0.0), now=now)
+            for method, count in Counter(methods).items()
+        )
+        return max(self.delay(_BATCH, unread_seconds=sum(unread.values()), now=now), *delays, 0.0)
 
     def refused(self, method: str, *, batched: bool = False, now: float) -> float | None:
         """

@@ -142,7 +142,7 @@ class _RangeReader:
         sent = None
         if not replies:
             requests.wait_for_all()
-            replies = self._ask.pages(self._params(ids))
+            replies = self._ask.pages(self._params(ids), requests)
         self._unreported = max(0, len(replies) - 1)
         self._send_ahead(requests, plan)
         self._unreported = 0

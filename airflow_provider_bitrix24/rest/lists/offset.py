@@ -89,7 +89,7 @@ class _PagesAhead:
             self._requests.wait_for_all()
             began = time.monotonic()
             params = [self._listing.at(position) for position in self._next_offsets(offset)]
-            replies = self._ask.pages(params) or [self._ask.page(self._listing.at(offset))]
+            replies = self._ask.pages(params, self._requests) or [self._ask.page(self._listing.at(offset))]
             self._is_slow = self._is_slow or (not offset and time.monotonic() - began > SLOW_SECONDS)
         self._unreported = len(replies)
         self._send_ahead(offset + len(replies) * self._listing.rows.page_rows)

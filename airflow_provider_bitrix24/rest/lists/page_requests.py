@@ -76,19 +76,22 @@ class PageRequests:
         self._conversation.command_costs.learn(self._listing.name, seconds_of(reply.time), reply.size)
         return reply
 
-    def pages(self, params_of_pages: Sequence[dict[str, Any]]) -> list[Reply]:
+    def pages(self, params_of_pages: Sequence[dict[str, Any]], beside: ConcurrentRequests | None = None) -> list[Reply]:
         """
         One request for several pages, up to the first that failed.
 
         None at all where they have no form in a batch, or where the answer was lost or too large: the next request is
         then for half as many. Asked for by itself, a page that failed is waited for and asked for again, or raises.
+
+        :param beside: requests whose answers may not have been read.
         """
         pack = self._pack(params_of_pages)
         if not pack:
             return []
         self._report.requests += 1
         try:
-            answers, whole = exchange(self._conversation, pack, halt=False, repeatable=False)
+            unread = None if beside is None else beside.unread_seconds
+            answers, whole = exchange(self._conversation, pack, halt=False, repeatable=False, unread_seconds=unread)
         except (AnswerLost, ServerFault) as error:
             self._log_failure(pack, error)
             return []

@@ -315,3 +315,13 @@ def test_the_share_that_is_used_is_the_largest_of_the_methods_and_of_batch() -> 
     used.learn("batch", times(300, 600), now=PORTAL_NOW)
     assert used.share_used([LIST], now=PORTAL_NOW) == 0.75
     assert used.share_used([LIST], now=PORTAL_NOW + 601) == 0.0
+
+
+def test_what_nobody_has_read_yet_counts():
+    operating = OperatingTime()
+    answer = {"duration": 2.0, "operating": 300.0, "operating_reset_at": 1500.0, "finish": 1000.0}
+    operating.learn("crm.deal.list", answer, batched=True, now=1000.0)
+    assert operating.delay_of_batch(["crm.deal.list"], now=1000.0) == 0
+    unread = {"crm.deal.list": 50.0}
+    assert operating.delay_of_batch(["crm.deal.list"], unread_seconds=unread, now=1000.0) > 0
+    assert operating.delay_of_batch(["crm.deal.list"], unread_seconds={"crm.lead.list": 50.0}, now=1000.0) == 0

