@@ -37,6 +37,16 @@ _ROW_HINTS = {
     "productRows": "write names such as productName and price",
     "items": "write names such as CONTACT_ID or COMPANY_ID, and IS_PRIMARY",
 }
+#: What a row costs and how much of it there is: where one of these has no value, the portal writes 0.
+_AMOUNTS = frozenset({"PRICE", "PRICEEXCLUSIVE", "PRICENETTO", "PRICEBRUTTO", "QUANTITY"})
+#: What else a row may have ("crm.deal.productrows.set", "crm.deal.productrows.get").
+_OTHER_NAMES = frozenset(
+    {
+        *("ID", "OWNERID", "OWNERTYPE", "PRODUCTID", "PRODUCTNAME", "ORIGINALPRODUCTNAME", "PRODUCTDESCRIPTION"),
+        *("DISCOUNTTYPEID", "DISCOUNTRATE", "DISCOUNTSUM", "TAXRATE", "TAXINCLUDED", "CUSTOMIZED"),
+        *("MEASURECODE", "MEASURENAME", "SORT", "XMLID", "TYPE", "STOREID"),
+    }
+)
 _OLD_WITH_MULTIFIELDS = re.compile(r"crm\.(lead|contact|company)\.(add|update)")
 _OLD_WITH_ID_LISTS = re.compile(r"crm\.(lead|deal|contact|company|quote)\.(add|update)")
 _OLD_MULTIFIELDS = frozenset({*multifields.TYPES, "LINK"})
@@ -135,6 +145,29 @@ def _check_replacement(method: str, name: str, params: Mapping[str, Any], may_em
                 next_step=_ROW_HINTS[name],
             )
         _check_ids_in(row, f"{spelled[0]}[{number}]", name, method, references)
+        if name != "items":
+            _check_amounts(row, f"{spelled[0]}[{number}]", method)
+
+
+def _check_amounts(row: Mapping[str, Any], place: str, method: str) -> None:
+    """:raises ConfigurationError: the portal would write a price or a quantity of 0 that nobody has given."""
+    folded = {str(key).replace("_", "").upper(): str(key) for key in row}
+    for key in _AMOUNTS.intersection(folded):
+        value = row[folded[key]]
+        if is_nothing(value) or (isinstance(value, str) and not value.strip()):
+            raise ConfigurationError(
+                f"{place} has no value for {folded[key]}, but {preview(value)}, and the portal would write 0",
+                method=method,
+                next_step=f"give {folded[key]} a number; 0 where that is meant",
+            )
+    others = [folded[key] for key in folded.keys() - _AMOUNTS - _OTHER_NAMES]
+    if others and not any(key.startswith("PRICE") for key in folded):
+        raise ConfigurationError(
+            f"{place} names {sorted(others)[0]!r}, which is not known here, and has no price: the portal would "
+            "silently drop the one and write 0 for the other",
+            method=method,
+            next_step=f"give {'price' if 'productName' in row or 'productId' in row else 'PRICE'}",
+        )
 
 
 def _check_ids_in(row: Mapping[str, Any], place: str, name: str, method: str, references: bool) -> None:

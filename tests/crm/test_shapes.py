@@ -371,3 +371,57 @@ def test_an_add_with_one_value_is_sent(fields, portal, connection):
     operator = WAYS["any method"]("crm.contact.add", {"fields": fields}, check_fields=False)
     operator.execute(context())
     assert portal.executed("crm.contact.add") == 1
+
+
+NAN = float("nan")
+WIPING = [
+    ({"PRODUCT_NAME": "Door", "PRICE": None}, "has no value for PRICE, but None, and the portal would write 0"),
+    ({"PRODUCT_NAME": "Door", "PRICE": ""}, "has no value for PRICE, but ''"),
+    ({"PRODUCT_NAME": "Door", "PRICE": " "}, "has no value for PRICE, but ' '"),
+    ({"PRODUCT_NAME": "Door", "PRICE": NAN}, "has no value for PRICE, but nan"),
+    ({"PRODUCT_NAME": "Door", "PRICE": 100, "QUANTITY": None}, "has no value for QUANTITY, but None"),
+    ({"PRODUCT_ID": 1, "PRICE_NETTO": ""}, "has no value for PRICE_NETTO, but ''"),
+    ({"PRODUCT_NAME": "Door", "COST": 100}, "names 'COST', which is not known here, and has no price"),
+    ({"PRODUCT_NAME": "Door", "AMOUNT": 100, "QUANTITY": 2}, "names 'AMOUNT', which is not known here"),
+]
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(("row", "part"), WIPING)
+def test_a_row_that_would_cost_nothing_is_refused(way, row, part, portal, connection):
+    with pytest.raises(AirflowFailException) as caught:
+        WAYS[way]("crm.deal.productrows.set", {"id": 1, "rows": [ROW, row]}).execute(context())
+    assert part in str(caught.value)
+    assert portal.count("crm.deal.productrows.set") == 0
+
+
+def test_so_is_one_of_newer_methods(portal, connection):
+    rows = {"ownerId": 1, "ownerType": "D", "productRows": [{"productName": "Door", "price": None}]}
+    with pytest.raises(AirflowFailException, match="has no value for price, but None"):
+        Bitrix24Operator(task_id="task", method="crm.item.productrow.set", method_params=rows).execute(context())
+    assert portal.count("crm.item.productrow.set") == 0
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"PRODUCT_ID": 1},
+        {"PRODUCT_NAME": "Gift", "PRICE": 0, "QUANTITY": 0},
+        {"PRODUCT_NAME": "Door", "PRICE": "12.50", "TAX_RATE": None, "MEASURE_NAME": ""},
+        {
+            "ID": 5,
+            "OWNER_ID": 1,
+            "OWNER_TYPE": "D",
+            "PRODUCT_NAME": "Door",
+            "PRICE": 5,
+            "CUSTOMIZED": "Y",
+            "NEW_NAME": 1,
+        },
+    ],
+)
+def test_a_row_that_costs_what_it_says_is_sent(row, portal, connection):
+    params = {"id": 1, "rows": [row]}
+    Bitrix24Operator(
+        task_id="task", method="crm.deal.productrows.set", method_params=params, check_fields=False
+    ).execute(context())
+    assert portal.count("crm.deal.productrows.set") == 1
