@@ -151,8 +151,9 @@ class PageRequests:
         return pack if all(command.text is not None for command in pack) else []
 
     def _log_failure(self, pack: Sequence[Command[int]], error: Bitrix24Error) -> None:
+        # Its text and not the error, whose frames hold rows: a handler may keep the record.
         log.info(
-            "%s: a request for %d pages failed, so the next is for fewer: %s", self._listing.name, len(pack), error
+            "%s: a request for %d pages failed, so the next is for fewer: %s", self._listing.name, len(pack), str(error)
         )
 
     def _replies(self, pack: Sequence[Command[int]], answers: Sequence[CommandAnswer], whole: Reply) -> list[Reply]:
