@@ -74,7 +74,8 @@ class _State:
         following = _State(began=now, first=text, count=1)
         unshown = self.count - self.shown
         if unshown:
-            for line in self.lines[-unshown:]:
+            first = [] if self.shown else [self.first]
+            for line in [*first, *self.lines][-unshown:]:
                 following.follow(line)
             following.count = 1 + unshown
         return following
@@ -130,12 +131,15 @@ class MessageGroup:
                 except BlockingIOError:
                     return "joined"
             while True:
-                if state.shown and not self._editable:
+                is_last = self._clock() >= until
+                if state.shown and not self._editable and not is_last:
                     self._sleep(COLLECTING_SECONDS)
                 self._send_all(put)
                 with self._locked() as file:
                     state = _read(file)
-                    if state.shown >= state.count or self._clock() >= until:
+                    if state.shown >= state.count or is_last:
+                        if left := state.count - state.shown:
+                            log.warning("Messages that came meanwhile go out with the next one: %d", left)
                         sending.close()
                         return "sent"
 

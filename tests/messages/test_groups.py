@@ -141,6 +141,34 @@ def test_a_first_message_that_was_refused_is_not_lost(group, clock):
     assert chat.texts == {1: "Task 0 failed\nTry 1\n\nand 1 more:\nTask 1 failed"}
 
 
+def test_a_first_message_that_was_refused_comes_with_that_of_the_next_minute(group, clock):
+    chat = Chat()
+
+    def refuse(text: str, message_id: int | None) -> int:
+        raise Forbidden("no right")
+
+    with pytest.raises(Forbidden):
+        deliver(group(), "Task 0 failed\nTry 1", refuse)
+    clock.now += 100
+    deliver(group(), "Task 1 failed", chat.put)
+    assert chat.texts == {1: "Task 1 failed\n\nand 1 more:\nTask 0 failed"}
+
+
+def test_messages_that_keep_coming_are_sent_to_the_last_one_and_counted_if_left(group, clock, caplog):
+    chat, number = Chat(), iter(range(1, 100))
+
+    def one_more_meanwhile(text: str, message_id: int | None) -> int:
+        clock.now += 3
+        assert deliver(group(), f"Task {next(number)} failed", chat.put) == "joined"
+        return chat.put(text, message_id)
+
+    assert deliver(group(), "Task 0 failed", one_more_meanwhile) == "sent"
+    assert "Messages that came meanwhile go out with the next one: 1" in caplog.text
+    deliver(group(), "Task 9 failed", chat.put)
+    assert chat.texts[1].splitlines()[-1] == "Task 9 failed"
+    assert len(chat.texts) == 1
+
+
 def test_a_message_whose_answer_was_lost_is_not_sent_again(group, clock):
     chat = Chat()
 

@@ -13,6 +13,7 @@ from airflow import DAG
 from airflow_provider_bitrix24._compat import AirflowFailException, BaseNotifier, BaseOperator
 from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.hooks.connection import mask
+from airflow_provider_bitrix24.messages import groups
 from airflow_provider_bitrix24.notifications.bitrix24 import Bitrix24Notifier, bitrix24_failure_message
 from tests.rest.clients import client_of
 
@@ -172,6 +173,15 @@ def test_what_goes_wrong_is_logged_and_changes_nothing(
     said = all_output.records + all_output.printed
     assert said.count("The message to Bitrix24 was not sent") >= 2
     assert part in said
+
+
+def test_where_messages_cannot_be_grouped_each_is_sent(portal, connection, monkeypatch, tmp_path, all_output):
+    (tmp_path / "file").write_text("in place of a directory")
+    monkeypatch.setattr(groups, "shared_directory", lambda: str(tmp_path / "file"))
+    for number in range(2):
+        Bitrix24Notifier(user_id=7, message=f"Task {number}")(context_of())
+    assert messages_of(portal) == ["Task 0", "Task 1"]
+    assert "cannot be grouped" in all_output.records + all_output.printed
 
 
 def test_a_portal_that_is_away_changes_nothing(portal, connection, run_dag, task_instance, all_output):
