@@ -168,6 +168,10 @@ class ConcurrentRequests:
             raise failure.but()
         return future.result()
 
+    def forget(self, future: Future[Any]) -> None:
+        """Let go of the answer to a request that was started here and is not wanted any more."""
+        self._untaken.pop(future, None)
+
     def place(self, methods: Sequence[str]) -> Place | None:
         """
         Room for a request, for a caller who has something to do before it is sent; see :meth:`start`.

@@ -174,7 +174,9 @@ class _RangeReader:
         if next_id <= ids.up_to:
             return False
         while self._ranges and (up_to := self._ranges[0].ids.up_to) is not None and up_to < next_id:
-            self._ranges.popleft()
+            dropped = self._ranges.popleft().sent
+            if dropped is not None:
+                dropped.requests.forget(dropped.future)
         plan.skip_to(next_id - 1)
         return True
 

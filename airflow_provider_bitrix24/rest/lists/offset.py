@@ -77,6 +77,8 @@ class _PagesAhead:
         self._unreported = 0
         if self._sent and self._sent[0][0].start != offset:
             # A page of the request before failed.
+            for _, sent in self._sent:
+                self._requests.forget(sent.future)
             self._sent.clear()
         self._send_ahead(offset)
         replies: list[Reply] = []
