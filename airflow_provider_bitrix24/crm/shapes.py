@@ -154,7 +154,7 @@ def _check_amounts(row: Mapping[str, Any], place: str, method: str) -> None:
     folded = {str(key).replace("_", "").upper(): str(key) for key in row}
     for key in _AMOUNTS.intersection(folded):
         value = row[folded[key]]
-        if is_nothing(value) or (isinstance(value, str) and not value.strip()):
+        if not _has_value(value):
             raise ConfigurationError(
                 f"{place} has no value for {folded[key]}, but {preview(value)}, and the portal would write 0",
                 method=method,

@@ -12,6 +12,7 @@ from airflow_provider_bitrix24.execution.at_most_once import once
 from airflow_provider_bitrix24.execution.base_operator import Bitrix24BaseOperator
 from airflow_provider_bitrix24.execution.literals import Check
 from airflow_provider_bitrix24.execution.rendered import without_lost_values
+from airflow_provider_bitrix24.hooks.airflow_outcome import airflow_outcome
 from airflow_provider_bitrix24.messages.destinations import Destination, comments_of, timeline_of, user_or_dialog, write
 from airflow_provider_bitrix24.messages.texts import MAX_CHARACTERS, EscapedValues
 
@@ -59,8 +60,12 @@ class Bitrix24SendMessageOperator(EscapedValues, Bitrix24BaseOperator):
         self.dialog_id = self.given(dialog_id, "dialog_id")
         self.check_literals()
 
+    def check_literals(self, **hints: str) -> None:
+        super().check_literals(**hints)
+        with airflow_outcome():
+            _check_destination(self, ("user_id",), ("dialog_id",))
+
     def run(self, client: Client, context: Any) -> int:
-        _check_destination(self, ("user_id",), ("dialog_id",))
         text = str(required(self.message, "message"))
         if len(text) > MAX_CHARACTERS:
             raise ConfigurationError(
@@ -111,8 +116,12 @@ class Bitrix24AddCommentOperator(EscapedValues, Bitrix24BaseOperator):
         self.portal_task_id = self.given(portal_task_id, "portal_task_id")
         self.check_literals()
 
+    def check_literals(self, **hints: str) -> None:
+        super().check_literals(**hints)
+        with airflow_outcome():
+            _check_destination(self, ("entity_type_id", "item_id"), ("portal_task_id",))
+
     def run(self, client: Client, context: Any) -> int:
-        _check_destination(self, ("entity_type_id", "item_id"), ("portal_task_id",))
         text = str(required(self.comment, "comment"))
         if self.is_given("portal_task_id"):
             return _written(self, client, context, comments_of(self.portal_task_id), text)

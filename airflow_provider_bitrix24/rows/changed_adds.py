@@ -10,6 +10,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from itertools import pairwise
 
 from airflow_provider_bitrix24.exceptions import Bitrix24Error
@@ -100,7 +101,7 @@ class ChangedAdds:
             id_ = None if earlier is None else earlier.id
             return self._unclear(row, self._of_place(id_, may=version.is_unclear), id_)
         is_doubtful = self._is_astray or (self._gone and row.number in self._in_doubt)
-        return self._unclear(row, self._of_any()) if is_doubtful else row
+        return self._unclear(row, self._of_any) if is_doubtful else row
 
     def _unclear(self, row: PreparedRow, error: Bitrix24Error, id_: int | str | None = None) -> PreparedRow:
         return replace(row, earlier=Outcome(row.number, UNKNOWN, id_, error), error=None)
@@ -115,6 +116,7 @@ class ChangedAdds:
             "here is its new version before you write any of them",
         )
 
+    @cached_property
     def _of_any(self) -> Bitrix24Error:
         outcomes = [row.outcome(None) for row in self._gone]
         ids = [str(outcome.id) for outcome in outcomes if outcome is not None and outcome.id is not None]

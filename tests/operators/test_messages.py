@@ -177,3 +177,17 @@ def test_a_later_try_sends_nothing_again(operator, arguments, method, portal, co
 def test_a_missing_scope_is_named(operator, arguments, scope, portal, connection):
     portal.scopes.discard(scope)
     assert f'tick "{scope}" in the permissions' in failure_of(operator, **arguments)
+
+
+@pytest.mark.parametrize(
+    ("operator", "arguments"),
+    [
+        (MESSAGE, {"message": "x"}),
+        (MESSAGE, {"message": "x", "user_id": 7, "dialog_id": "7"}),
+        (COMMENT, {"comment": "x", "item_id": 3}),
+        (COMMENT, {"comment": "x", "entity_type_id": 2, "item_id": 3, "portal_task_id": 1}),
+    ],
+)
+def test_a_task_without_one_destination_fails_when_the_dag_is_parsed(operator, arguments):
+    with pytest.raises(AirflowFailException, match="the task has"):
+        operator(task_id="task", **arguments)
