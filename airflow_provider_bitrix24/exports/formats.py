@@ -77,11 +77,18 @@ class _JsonLines:
         """Every line is written."""
 
 
+def exact_number(value: Decimal) -> float | str:
+    """A number, or text where a number would lose digits."""
+    number = float(value)
+    if Decimal(repr(number)) == value:
+        return number
+    # Not normalize(), which rounds to the 28 digits of the default context.
+    text = f"{value:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
 def _plain(value: Any) -> Any:
-    if isinstance(value, Decimal):
-        number = float(value)
-        return number if Decimal(repr(number)) == value else f"{value.normalize():f}"
-    return value.isoformat()
+    return exact_number(value) if isinstance(value, Decimal) else value.isoformat()
 
 
 class _Csv:

@@ -6,7 +6,6 @@ import io
 import json
 from collections.abc import Sequence
 from contextlib import closing, suppress
-from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
@@ -14,6 +13,7 @@ import pyarrow.compute as pc
 from pyarrow import csv
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError
+from airflow_provider_bitrix24.exports.formats import exact_number
 
 #: Seconds for which a statement waits for a lock of the file.
 _SQLITE_PATIENCE_SECONDS = 60
@@ -139,12 +139,6 @@ def _for_sqlite(array: Any) -> list[Any]:
     if pa.types.is_date(array.type):
         array = array.cast(pa.string())
     return list(array.to_pylist())
-
-
-def exact_number(value: Decimal) -> float | str:
-    """A number, or text where a number would lose digits."""
-    number = float(value)
-    return number if Decimal(repr(number)) == value else f"{value.normalize():f}"
 
 
 def moments(array: Any, format_: str) -> Any:
