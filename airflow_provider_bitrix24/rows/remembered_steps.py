@@ -63,12 +63,15 @@ class EarlierRows:
         self._places: dict[str, deque[int]] = {}
         #: How many of them may have been done, and have not been found yet.
         self.may_be_missing = 0
+        #: Whether it is not known of one what became of it.
+        self._has_unclear = False
 
     def __len__(self) -> int:
         return len(self._rows)
 
     def add(self, row: RememberedRow) -> None:
         """A row that a later step has sent again stands in both: the later one tells."""
+        self._has_unclear |= row.is_unclear
         places = self._places.setdefault(row.digest, deque())
         for place in places:
             earlier = self._rows[place]
@@ -85,7 +88,9 @@ class EarlierRows:
         """The place of a row among them, and the row with what the earlier try did with it; None for a new row."""
         places = self._places.get(row.digest)
         if not places:
-            return None, row
+            # With other values, an earlier version under the same key may still be on its way.
+            has_key = row.content is not None and bool(row.content.key)
+            return None, replace(row, may_have_run=True) if has_key and self._has_unclear else row
         place = places.popleft()
         self._is_missing[place] = False
         self.may_be_missing -= self._rows[place].may_have_run

@@ -132,6 +132,20 @@ def test_an_add_that_is_done_while_the_next_try_waits_is_not_doubled(memory, por
     assert len(waits.long) == 1
 
 
+@pytest.mark.parametrize("memory", ["store", "report"])
+def test_so_is_one_of_a_row_whose_other_values_have_changed_since(memory, portal, in_turn, waits, tmp_path):
+    store = StateStore() if memory == "store" else None
+    more = {"report": str(tmp_path / "r.jsonl")} if memory == "report" else {}
+    lose(portal)
+    with pytest.raises(Bitrix24Error):
+        upsert(firms(3), waits, context(store=store), **more)
+    waits.meanwhile = late(portal, 3)
+    changed = [{**firm, "comments": "read again"} for firm in firms(3)]
+    summary = upsert(changed, waits, context(try_number=2, store=store), retry_delay=timedelta(0), **more)
+    assert (summary["updated"], summary["created"]) == (3, 0)
+    assert there(portal) == Counter(row["originId"] for row in firms(3))
+
+
 def test_a_portal_that_takes_longer_is_waited_for_as_long(portal, connect, waits):
     connect(parallel=1, timeout=200)
     store = StateStore()
