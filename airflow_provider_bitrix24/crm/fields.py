@@ -211,14 +211,9 @@ class ItemFields:
             operator, name = (match[1] or "", match[2]) if match else ("", key)
             field = self.find(name, place)
             try:
-                conditions[f"{operator}{field.name}"] = _condition(field, operator, value, place)
+                conditions[f"{operator}{field.name}"] = _condition(field, operator, value)
             except ConfigurationError as error:
-                if place in error.reason:
-                    raise
-                failure = error.but(reason=f"{key!r} in {place}: {error.reason}")
-            else:
-                continue
-            raise failure
+                raise error.but(reason=f"{key!r} in {place}: {error.reason}") from None
         return conditions
 
     def _group(self, value: Any, place: str) -> Any:
@@ -263,13 +258,11 @@ class ItemFields:
         return missing + multifields.not_taken(sent.entries, item)
 
 
-def _condition(field: ItemField, operator: str, value: Any, place: str) -> Any:
+def _condition(field: ItemField, operator: str, value: Any) -> Any:
     value = native(value)
     if isinstance(value, (list, tuple, set)):
         if operator not in _LIST_OPERATORS:
-            raise ConfigurationError(
-                f"{place} has a list under {operator}{field.name}", next_step="only =, !=, @ and !@ take a list"
-            )
+            raise ConfigurationError("it is a list", next_step="only =, !=, @ and !@ take a list")
         return [values.to_filter(field, member) for member in value]
     if "%" in operator:
         return values.as_text(value, f"{operator}{field.name}")

@@ -28,7 +28,7 @@ _TEMPLATE = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
 #: Values of a template that are others in each try.
 _OF_ONE_TRY = re.compile(
     r"\b(ti|task_instance)\.(try_number|start_date|queued_dttm|hostname|job_id|pid|id)\b|\btry_number\b"
-    r"|\b(now|utcnow|today|time|monotonic|uuid[1-8]|random|randint|choice)\s*\("
+    r"|\b(now|utcnow|today|(?<=time\.)time|monotonic|uuid[14678]|random|randint|choice)\s*\("
 )
 
 
@@ -237,7 +237,7 @@ def with_lost_as_blank(written: Any, rows: Any) -> Any:
     :param rows: the same after rendering.
     """
     literal = from_json(written, "rows")
-    if not isinstance(literal, list) or written == rows:
+    if not isinstance(literal, (list, tuple)) or written == rows:
         return rows
     return _blanked(literal, from_json(rows, "rows"))
 
@@ -246,8 +246,8 @@ def _blanked(literal: Any, value: Any) -> Any:
     if isinstance(value, Mapping):
         inner = literal if isinstance(literal, Mapping) else {}
         return {name: _blanked(inner.get(name), member) for name, member in value.items()}
-    if isinstance(value, list):
-        members = literal if isinstance(literal, list) else []
+    if isinstance(value, (list, tuple)):
+        members = literal if isinstance(literal, (list, tuple)) else []
         return [
             _blanked(members[place] if place < len(members) else None, member) for place, member in enumerate(value)
         ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_bitrix24.exceptions import Bitrix24Error, ConfigurationError
+from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.execution.arguments import NOT_GIVEN, NotGiven, number_within, one_of, required
 from airflow_provider_bitrix24.execution.checkpoint import digest_of
 from airflow_provider_bitrix24.execution.literals import Check
@@ -158,12 +158,8 @@ class Bitrix24ToSqlOperator(Bitrix24BaseLoadOperator):
         if report is not None:
             self.log.info("An earlier try has published the load into %s", self.table)
         else:
-            try:
+            with table.released_for_good():
                 report = self._fill(client, Load(source, plan["window"], files), table, plan)
-            except Bitrix24Error as error:
-                if not error.retryable:
-                    table.release()
-                raise
         if self._what_of_deleted(source) == "keep" or "deleted" in report:
             return report
         return table.add_to_report(self._deleted_rows(client, source, database))

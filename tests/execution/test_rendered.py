@@ -232,3 +232,11 @@ def test_names_in_rows_of_another_task_and_of_the_author_are_written(deal, porta
     assert portal.item(2, deal)["title"] == "None"
     rendered(Bitrix24BulkWriteOperator, deal, rows=[{"id": "{{ x }}", "title": "nan"}], **update)
     assert portal.item(2, deal)["title"] == "nan"
+
+
+@pytest.mark.parametrize("kind", [list, tuple])
+def test_rows_of_the_dag_have_a_blank_cell_where_a_template_lost_a_value(kind, deal, portal):
+    before = portal.item(2, deal)["title"]
+    rows = kind([{"id": deal, "title": X, "comments": "new"}])
+    rendered(Bitrix24BulkWriteOperator, None, entity_type_id=2, operation="update", rows=rows)
+    assert (portal.item(2, deal)["title"], portal.item(2, deal)["comments"]) == (before, "new")

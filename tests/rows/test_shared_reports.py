@@ -185,6 +185,8 @@ def test_a_report_that_the_next_try_would_not_find_is_refused(operator, argument
     "name",
     [
         "r-{{ ds }}.jsonl",
+        "{{ macros.uuid.uuid5(macros.uuid.NAMESPACE_DNS, ds) }}.jsonl",
+        "r-{{ data_interval_start.time() }}.jsonl",
         "r-{{ ts_nodash }}-{{ run_id }}.jsonl",
         "r-{{ ti.map_index }}.jsonl",
         "r-{{ dag_run.start_date }}-{{ dag.start_date }}.jsonl",

@@ -175,4 +175,3 @@ def test_thirty_of_a_million_are_found_in_forty_requests(monkeypatch):
     assert sorted(missing.deleted) == sorted(known[place] for place in gone)
     assert missing.hidden == 0
     assert requests <= 40
-    print(f"{requests} requests")

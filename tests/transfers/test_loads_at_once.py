@@ -70,7 +70,7 @@ def test_days_that_do_not_overlap_are_staged_side_by_side_and_published_one_afte
 def test_a_day_beside_one_that_waits_for_its_retry_is_loaded(portal, per_day, target):
     stopped(portal, day(1), window="interval")
     assert load(day(2), window="interval")["rows"] >= 1
-    assert load({**day(1), "ti": day(1)["ti"]}, window="interval")["rows"] >= 1
+    assert load(day(1), window="interval")["rows"] >= 1
     assert {per_day[1], per_day[2]} <= {row[0] for row in target.rows("deals", "id")}
 
 
@@ -94,7 +94,8 @@ def test_loads_that_may_have_a_row_in_common_are_refused(first, second, portal, 
     assert refused.value.retryable
     assert [call for call in portal.calls if call.method == LIST] == []
     # Another table is another matter.
-    assert load(second["run"], **{**arguments, "table": "others"})["rows"] >= 0
+    load(second["run"], **{**arguments, "table": "others"})
+    assert "others" in target.tables()
     # The first one goes on, and then the second one may.
     load(first["run"], **{name: value for name, value in first.items() if name != "run"})
     load(second["run"], **arguments)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_bitrix24._compat import AirflowFailException
-from airflow_provider_bitrix24.exceptions import Bitrix24Error
+from airflow_provider_bitrix24.exceptions import Bitrix24Error, ConfigurationError
 from airflow_provider_bitrix24.exports import part_files
 from airflow_provider_bitrix24.hooks.bitrix24 import Bitrix24Hook
 from airflow_provider_bitrix24.sandbox import Sandbox
@@ -345,3 +345,8 @@ def test_a_dry_run_counts_and_makes_nothing(to_large, target):
     assert load(1, dry_run=True) == {"rows": DEALS, "requests": 3, "window": {}}
     assert target.tables() == set()
     assert calls(to_large, LIST) == 1
+
+
+def test_a_connection_that_is_not_defined_is_named(portal, connection):
+    with pytest.raises(ConfigurationError, match="the connection 'no_such_db' is not defined"):
+        load(sql_conn_id="no_such_db")

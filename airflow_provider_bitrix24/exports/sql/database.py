@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from airflow_provider_bitrix24._compat import BaseHook
+from airflow_provider_bitrix24._compat import AirflowNotFoundException, BaseHook
 from airflow_provider_bitrix24.exceptions import Bitrix24Error, ConfigurationError
 from airflow_provider_bitrix24.exports.sql.kinds import DatabaseKind, kind_of
 from airflow_provider_bitrix24.exports.sql.table_names import TableName
@@ -44,7 +44,15 @@ class Database:
         :raises ConfigurationError: no such connection, one of another kind, or a driver that is not installed.
         :raises Bitrix24Error: the database cannot be reached.
         """
-        connection = BaseHook.get_connection(conn_id)
+        try:
+            connection = BaseHook.get_connection(conn_id)
+        except AirflowNotFoundException:
+            raise ConfigurationError(
+                f"the connection {conn_id!r} is not defined",
+                next_step="give the id of another one as sql_conn_id, or create it",
+                # Airflow says the same where the store of connections is out of reach.
+                retryable=True,
+            ) from None
         kind = kind_of(connection.conn_type, conn_id)
         try:
             hook = connection.get_hook()  # type: ignore[no-untyped-call]

@@ -10,7 +10,8 @@ from __future__ import annotations
 import logging
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -99,8 +100,19 @@ class LoadTable:
                 self.ledger.put(LOAD, self._name, own)
         self._tidy()
         if own["state"] == STAGING:
-            self._prepare_stage()
+            with self.released_for_good():
+                self._prepare_stage()
         return dict(own["plan"])
+
+    @contextmanager
+    def released_for_good(self) -> Iterator[None]:
+        """Let go of the table where the load fails for good."""
+        try:
+            yield
+        except Bitrix24Error as error:
+            if not error.retryable:
+                self._release()
+            raise
 
     def report(self) -> dict[str, Any] | None:
         """What the load has come to; None before it is published."""
@@ -143,6 +155,9 @@ class LoadTable:
         staged = self._database.columns(self.stage)
         self._check_key(staged)
         if not kind.changes_tables_in_transactions:
+            # Another load may be adding the same columns: what is wrong in the second look is wrong.
+            with suppress(Bitrix24Error):
+                self._shape(staged)
             self._shape(staged)
         with self._database.transaction():
             self.ledger.lock()
@@ -168,8 +183,7 @@ class LoadTable:
             self.ledger.put(LOAD, self._name, {**own, "report": report})
         return report
 
-    def release(self) -> None:
-        """Let go of the table: this load fails for good."""
+    def _release(self) -> None:
         with self._database.transaction():
             own = self.ledger.locked(LOAD, self._name)
             if own is not None and own["state"] == STAGING and own.get("writer") == self._writer:
