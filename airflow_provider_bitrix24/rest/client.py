@@ -211,7 +211,7 @@ class Client:
             commands may run in any order: for objects that do not depend on each other. ``halt`` and ``references``
             keep the order in any case.
         :param allow_cut: as of :meth:`call`.
-        :param check_fields: check filters of lists as :meth:`check_filter` does; the portal may be asked for the fields.
+        :param check_fields: check filters of lists as :meth:`check_filter` does; the portal may be asked for fields.
         :return: how each command ended; nothing is raised for a command that failed.
         :raises ConfigurationError: a command cannot be sent; nothing was sent.
         """
