@@ -79,7 +79,8 @@ class Exchanges(Generic[Key]):
         pack: list[Command[Key]] | None = None
         with ConcurrentRequests(self._conversation) as requests:
             while True:
-                while True:
+                # An answer that has come is read first: it may stop the others.
+                while not any(future.done() for future in under_way):
                     most = self._most()
                     if most and under_way and (len(under_way) >= most or not self._may_have_more(requests)):
                         break
@@ -101,7 +102,8 @@ class Exchanges(Generic[Key]):
                     pack = None
                 if not under_way:
                     return
-                requests.wait()
+                if not any(future.done() for future in under_way):
+                    requests.wait()
                 for future in [future for future in under_way if future.done()]:
                     under_way.remove(future)
                     yield requests.result(future)

@@ -95,7 +95,8 @@ def test_what_stops_one_request_stops_those_that_were_not_sent(portal: Sandbox) 
     with client_of(portal) as client:
         outcome = client.batch(deletes(ids), ordered=False)
     assert {type(error) for error in outcome.errors.values()} == {Forbidden}
-    assert portal.requests <= 6
+    # As many as writes begin with, and one that was on its way when the first answer came.
+    assert portal.requests <= 5
     assert portal.executed(DELETE) == 0
 
 
