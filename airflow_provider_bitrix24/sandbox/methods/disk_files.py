@@ -26,7 +26,12 @@ from airflow_provider_bitrix24.sandbox.state.portal import PortalState
 from airflow_provider_bitrix24.sandbox.state.store import DRIVE, Table
 from airflow_provider_bitrix24.sandbox.state.users import User
 
-_VERSIONS = {"ID": Field("id", "integer"), "NAME": Field("NAME"), "CREATE_TIME": Field("CREATE_TIME", "datetime")}
+_VERSIONS = {
+    "ID": Field("id", "integer"),
+    "NAME": Field("NAME"),
+    "CREATE_TIME": Field("CREATE_TIME", "datetime"),
+    **{name: Field(name, "integer") for name in ("SIZE", "CREATED_BY")},
+}
 _MIN_QUERY, _MAX_QUERY = 3, 255
 
 
@@ -88,8 +93,8 @@ def versions(portal: PortalState, user: User, params: Params) -> Any:
     table = Table()
     for number, file_id in enumerate(row["versions"], start=1):
         name, content = portal.store.files.get(file_id) or ("", b"")
-        own = {"id": file_id, "NAME": name, "CREATE_TIME": row["UPDATE_TIME"], "SIZE": len(content), "number": number}
-        table.add(own)
+        version = {"id": file_id, "NAME": name, "CREATE_TIME": row["UPDATE_TIME"], "CREATED_BY": row["CREATED_BY"]}
+        table.add({**version, "SIZE": len(content), "number": number})
     matcher = Matcher(_VERSIONS, refuse=None).read(patterns(params.get("FILTER")))
     page = page_of(table, matcher, [(_VERSIONS["ID"], True)], params.get("start"), old=True)
     rows = [
@@ -100,7 +105,7 @@ def versions(portal: PortalState, user: User, params: Params) -> Any:
             "NAME": version["NAME"],
             "GLOBAL_CONTENT_VERSION": str(version["number"]),
             "CREATE_TIME": version["CREATE_TIME"],
-            "CREATED_BY": str(row["CREATED_BY"]),
+            "CREATED_BY": str(version["CREATED_BY"]),
             "DOWNLOAD_URL": portal.download_url(version["id"]),
         }
         for version in page.result

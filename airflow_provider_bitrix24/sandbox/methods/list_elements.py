@@ -11,8 +11,8 @@ from airflow_provider_bitrix24.sandbox.methods.list_sections import parent_of
 from airflow_provider_bitrix24.sandbox.methods.listing import page_of
 from airflow_provider_bitrix24.sandbox.methods.lists import (
     check_right,
+    conditions,
     list_of,
-    name_pattern,
     named_in,
     required_value,
     site_time,
@@ -95,7 +95,7 @@ def elements(portal: PortalState, user: User, params: Params) -> Any:
     ]
     own = {name: Field(name) for name in row["fields"] if name.startswith("PROPERTY_")}
     known = {**_ELEMENT_FIELDS, **own}
-    filter_ = name_pattern(params.get("FILTER"))
+    filter_ = conditions(params.get("FILTER"))
     order = read_order(params.get("ELEMENT_ORDER"), known, None)
     page = page_of(
         table_of_rows(found), Matcher(known, refuse=None).read(filter_), order, params.get("start"), old=True

@@ -11,8 +11,8 @@ from airflow_provider_bitrix24.sandbox.methods.arguments import array_or_nothing
 from airflow_provider_bitrix24.sandbox.methods.listing import page_of
 from airflow_provider_bitrix24.sandbox.methods.lists import (
     check_right,
+    conditions,
     list_of,
-    name_pattern,
     named_in,
     required_value,
     site_time,
@@ -56,7 +56,7 @@ def sections(portal: PortalState, user: User, params: Params) -> Any:
     row = list_of(portal, params)
     of_list = {"IBLOCK_ACTIVE": "Y", "IBLOCK_NAME": row["NAME"], "IBLOCK_TYPE": row["IBLOCK_TYPE_ID"]}
     found = table_of_rows({**of_list, **section} for section in _tree(portal, row))
-    matcher = Matcher(_FILTERED, refuse=None).read(name_pattern(params.get("FILTER")))
+    matcher = Matcher(_FILTERED, refuse=None).read(conditions(params.get("FILTER")))
     page = page_of(found, matcher, [], params.get("start"), old=True)
     select = {str(name) for name in array_or_nothing(params.get("SELECT"), "SELECT").values()}
     return Page([_answer(section, select) for section in page.result], page.total, page.next)

@@ -99,9 +99,12 @@ _UNSET: Row = {
 }
 
 
+_SITE_TIME = "%m/%d/%Y %I:%M:%S %p"
+
+
 def site_time(moment: str) -> str:
     """``05/17/2023 04:09:23 pm``"""
-    return datetime.fromisoformat(moment).strftime("%m/%d/%Y %I:%M:%S %p").replace("AM", "am").replace("PM", "pm")
+    return datetime.fromisoformat(moment).strftime(_SITE_TIME).replace("AM", "am").replace("PM", "pm")
 
 
 def required_value(params: Params, name: str) -> Any:
@@ -175,11 +178,19 @@ def table_of_rows(rows: Any) -> Table:
     return table
 
 
-def name_pattern(filter_: Any) -> Row:
-    """A filter in which a name with ``%`` in it is a pattern (examples of the pages)."""
+def conditions(filter_: Any) -> Row:
+    """A filter in which a name with ``%`` in it is a pattern (examples of the pages), and moments may be as shown."""
     given = array_or_nothing(filter_, "FILTER")
     is_pattern = "%" in str(given.get("NAME"))
-    return {("=%NAME" if name == "NAME" and is_pattern else name): value for name, value in given.items()}
+    return {("=%NAME" if name == "NAME" and is_pattern else name): _iso_time(value) for name, value in given.items()}
+
+
+def _iso_time(value: Any) -> Any:
+    """A moment as :func:`site_time` shows it, in the form of all others; other values as they are."""
+    try:
+        return datetime.strptime(str(value), _SITE_TIME).isoformat()
+    except ValueError:
+        return value
 
 
 def _list_answer(row: Row) -> Row:

@@ -13,6 +13,9 @@ _NOTHING: tuple[Any, ...] = (None, "", "N", "0", 0, False, [], {})
 _WEBDAV = ("fields.WEBDAV_ELEMENTS",)
 _IMPORT = ("params.IMPORT",)
 
+#: What stands before the field in a condition of a filter.
+_PREFIXES = "!<>=@%"
+
 #: Method -> places of its parameters; ``*`` is every entry of a list.
 PLACES: Mapping[str, tuple[str, ...]] = {
     **{f"crm.activity.{action}": _WEBDAV for action in ("add", "update")},
@@ -26,9 +29,17 @@ PLACES: Mapping[str, tuple[str, ...]] = {
         f"lists.section.{action}": tuple(f"FIELDS.{name}" for name in ("PICTURE", "DETAIL_PICTURE", "SECTION_PROPERTY"))
         for action in ("add", "update")
     },
+    "lists.element.get": tuple(
+        f"FILTER.{name}"
+        for name in (
+            "ACTIVE_TO",
+            "BP_PUBLISHED",
+            *(f"{part}_TEXT{end}" for part in ("PREVIEW", "DETAIL") for end in ("", "_TYPE")),
+        )
+    ),
     "tasks.task.list": (
         *(f"params.WITH_{part}" for part in ("RESULT_INFO", "TIMER_INFO", "PARSED_DESCRIPTION")),
-        "filter.::SUBFILTER-PARAMS",
+        *(f"filter.{name}" for name in ("::SUBFILTER-PARAMS", "DEPENDS_ON", "ONLY_ROOT_TASKS", "TAG")),
     ),
 }
 _BY_METHOD = {method: tuple(place.lower().split(".") for place in places) for method, places in PLACES.items()}
@@ -38,7 +49,8 @@ def check_modelled(method: str, params: Params) -> None:
     """:raises Refusal: a parameter that the sandbox knows, and does not model."""
     for place in _BY_METHOD.get(method, ()):
         for value in _values(params, place):
-            if value not in _NOTHING:
+            # A condition selects rows by nothing, too.
+            if value not in _NOTHING or place[0] == "filter":
                 raise not_modelled(f"{method}: the sandbox does not model the parameter {'.'.join(place)}")
 
 
@@ -47,5 +59,5 @@ def _values(value: Any, place: list[str]) -> Iterator[Any]:
         yield value
         return
     for name, part in as_map(value).items():
-        if place[0] in ("*", name.lower()):
+        if place[0] in ("*", name.lower().lstrip(_PREFIXES)):
             yield from _values(part, place[1:])
