@@ -219,17 +219,11 @@ def test_example_bitrix24_clean_up_payments(portal, connection, run_dag, xcom, t
     paid, unpaid, kept = portal.add_payment(lost, paid=True), portal.add_payment(lost), portal.add_payment(open_deal)
     dag, conf = example_dag("example_bitrix24_clean_up_payments"), {"folder": f"file://{tmp_path}"}
 
-    run = run_dag(dag, {**conf, "dry_run": True})
-    assert run.state == "success"
-    summary = xcom(run, "would_be_deleted")
-    assert summary["ready"] == summary["rows"]
-    assert unpaid in [row["id"] for row in summary["outcomes"]]
-    assert portal.executed("crm.item.payment.delete") == 0
-
-    run = run_dag(dag, {**conf, "dry_run": False})
+    run = run_dag(dag, conf)
     assert run.state == "success"
     result = xcom(run, "delete_payments")
     assert result["deleted"] == result["rows"] == portal.executed("crm.item.payment.delete")
+    assert result["entities"] == len([deal for deal in portal.items(2) if deal["stageSemanticId"] == "F"])
     assert portal.payment(unpaid) is None
     assert None not in (portal.payment(paid), portal.payment(kept))
     (report,) = tmp_path.glob("*.jsonl")

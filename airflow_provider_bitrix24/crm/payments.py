@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitrix24.crm.entity_types import WITH_PAYMENTS, entity_type_id
+from airflow_provider_bitrix24.crm.items import LIST as LIST_ITEMS
+from airflow_provider_bitrix24.crm.items import fields_of
 from airflow_provider_bitrix24.exceptions import Bitrix24Error, ConfigurationError
 from airflow_provider_bitrix24.rest.message_parts import preview
 from airflow_provider_bitrix24.rest.scalars import native
@@ -99,6 +101,34 @@ def _flag(value: Any, name: str) -> str:
     return word
 
 
+def owners_where(client: Client, type_id: Any, conditions: Mapping[str, Any]) -> list[int]:
+    """
+    Ids of the deals or invoices that match a filter, in ascending order.
+
+    :param type_id: a word or a number, see :func:`entity_type_id`.
+    :param conditions: as ``crm.item.list`` has them, with names in any spelling.
+    :raises ConfigurationError: a name that is not a field, or a value that does not fit or means nothing.
+    """
+    kind = kind_with_payments(type_id, "entity_type_id")
+    filter_ = fields_of(client, kind).filter(conditions, place="entity_filter")
+    rows = client.list(LIST_ITEMS, {"entityTypeId": kind, "select": ["id"], "filter": filter_})
+    return [int(row["id"]) for row in rows]
+
+
+def payments_of_each(
+    client: Client, type_id: Any, entity_ids: Iterable[int], wanted: Mapping[str, Any]
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    """
+    The payments of many deals or invoices, each with the id of its deal or invoice; 50 of these to a request.
+
+    :param wanted: a filter of payments, see :func:`payment_conditions`; empty for all of them.
+    """
+    more = {"filter": dict(wanted)} if wanted else {}
+    params = {owner: {**payment_owner(type_id, owner), **more} for owner in entity_ids}
+    for owner, row in client.children("crm.item.payment.list", list(params), params.__getitem__):
+        yield owner, payment_row(row)
+
+
 def not_found(client: Client, type_id: Any, entity_ids: Iterable[int]) -> list[int]:
     """
     Ids of the deals or invoices that are not there, or that the connection's user may not see.
@@ -112,7 +142,7 @@ def not_found(client: Client, type_id: Any, entity_ids: Iterable[int]) -> list[i
     there: set[int] = set()
     for start in range(0, len(wanted), _IDS_IN_A_FILTER):
         conditions = {"@id": wanted[start : start + _IDS_IN_A_FILTER]}
-        there.update(int(row["id"]) for row in client.list("crm.item.list", {**named, "filter": conditions}))
+        there.update(int(row["id"]) for row in client.list(LIST_ITEMS, {**named, "filter": conditions}))
     return [entity_id for entity_id in wanted if entity_id not in there]
 
 

@@ -137,6 +137,19 @@ def conditions(value: Any, name: str) -> dict[str, Any]:
     return filter_
 
 
+def some_conditions(value: Any, name: str) -> dict[str, Any]:
+    """
+    ``value`` as a filter with at least one condition, where everything is never meant.
+
+    :param name: the argument, for the message.
+    :raises ConfigurationError: not an object, or an empty one.
+    """
+    filter_ = parameters(value, name)
+    if not filter_:
+        raise ConfigurationError(f"{name} is empty", next_step="say which, it never means everything")
+    return filter_
+
+
 def some_fields(value: Any) -> dict[str, Any]:
     """
     ``value`` as an item's fields, at least one.

@@ -24,6 +24,7 @@ from airflow_provider_bitrix24.execution.limit_waits import (
 from airflow_provider_bitrix24.execution.limit_waits import XCOM_KEY as WAIT_KEY
 from airflow_provider_bitrix24.execution.literals import CHECKS, Check, is_literal
 from airflow_provider_bitrix24.execution.rendered import as_written, check_parts, check_texts, is_shared
+from airflow_provider_bitrix24.execution.xcom import warn_if_unmappable
 from airflow_provider_bitrix24.hooks.airflow_outcome import airflow_outcome
 from airflow_provider_bitrix24.rest.message_parts import preview
 from airflow_provider_bitrix24.rest.missing_values import is_missing
@@ -294,7 +295,9 @@ class Bitrix24BaseOperator(Bitrix24ConnectedOperator):
         self._waits, context[MEMORY_IN_CONTEXT] = waits, waits.memory
         while True:
             try:
-                return self._run_once(context)
+                result = self._run_once(context)
+                warn_if_unmappable(self, result)
+                return result
             except Exception as error:
                 failure = waits.failure(error)
                 if not isinstance(failure, Bitrix24Error):

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+import logging
+from collections.abc import Iterable, Sized
 from typing import Any
 
 from airflow_provider_bitrix24.exceptions import Bitrix24Error, ConfigurationError
+
+log = logging.getLogger(__name__)
 
 #: Largest result that goes to XCom: MySQL keeps 64 KiB there.
 MAX_XCOM_KIB = 48
@@ -87,3 +90,25 @@ def error_summary(error: Bitrix24Error) -> dict[str, Any]:
         "ran": error.ran,
         "retryable": error.retryable,
     }
+
+
+def warn_if_unmappable(task: Any, result: Any) -> None:
+    """
+    Say what to do before Airflow fails a task whose result is longer than tasks may be mapped over.
+
+    Airflow's own message names neither the setting nor a way out.
+    """
+    if not isinstance(result, Sized) or isinstance(result, str) or not task.has_dag():
+        return
+    if next(task.iter_mapped_dependants(), None) is None:
+        return
+    # Only a task that is mapped over needs it.
+    from airflow_provider_bitrix24._compat import conf
+
+    most = conf.getint("core", "max_map_length", fallback=1024)
+    if len(result) > most:
+        log.error(
+            "What to do: give the whole list to one task, such as Bitrix24DeletePaymentsOperator or "
+            "Bitrix24BulkWriteOperator, or raise [core] max_map_length."
+        )
+        log.error("The result has %d members, and Airflow maps a task over %d at most.", len(result), most)

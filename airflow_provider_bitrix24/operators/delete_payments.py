@@ -11,8 +11,9 @@ from airflow_provider_bitrix24.crm.payments import (
     id_in,
     kind_with_payments,
     not_found,
+    owners_where,
     payment_conditions,
-    payment_owner,
+    payments_of_each,
 )
 from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.execution.arguments import (
@@ -23,6 +24,7 @@ from airflow_provider_bitrix24.execution.arguments import (
     ids,
     one_of,
     positive_id,
+    some_conditions,
 )
 from airflow_provider_bitrix24.execution.literals import Check
 from airflow_provider_bitrix24.hooks.airflow_outcome import airflow_outcome
@@ -46,7 +48,7 @@ def _payment_filter(value: Any, name: str) -> None:
 
 class Bitrix24DeletePaymentsOperator(Bitrix24BaseWriteOperator):
     """
-    Delete many payments, named by their ids or by their deals or invoices; one request for 50, several at once.
+    Delete many payments: named ones, or those of deals or invoices; one request for 50, several at once.
 
     Returns ``{"rows": 120, "deleted": 117, "missing": 1, "denied": 0, "paid": 2, "failed": 0, "unknown": 0, "not_done":
     0, "outcomes": [{"row": 0, "outcome": "deleted", "id": 1035}, …], "report": None}``; outcomes only as long as they
@@ -61,10 +63,15 @@ class Bitrix24DeletePaymentsOperator(Bitrix24BaseWriteOperator):
     Where some of ``entity_ids`` are not there, or the connection's user may not see them, the summary has
     ``"entities_not_found": {"count": 1, "first": [999]}`` too, with up to 100 ids, and the log has a warning.
 
-    :param payment_ids: ids of payments, a list or its JSON text; templated. Either this or ``entity_ids``.
+    With ``entity_filter`` the summary has the number of ``entities`` that match. Which these are, and which payments
+    they have, is found once, by the first try.
+
+    :param payment_ids: ids of payments, a list or its JSON text; templated. This, ``entity_ids`` or ``entity_filter``.
     :param entity_ids: ids of deals or invoices whose payments are deleted; templated.
+    :param entity_filter: or which deals or invoices, see ``item_filter`` of :class:`Bitrix24ListItemsOperator`; an
+        empty one is refused; templated.
     :param entity_type_id: their kind, ``"deal"`` or ``"invoice"``, ``2`` or ``31``; templated.
-    :param payment_filter: which of the payments of ``entity_ids``, in the form of ``crm.item.payment.list``, e.g.
+    :param payment_filter: which of their payments, in the form of ``crm.item.payment.list``, e.g.
         ``{"=paid": "N"}``; ``paid`` takes booleans, Y and N; templated.
     :param missing_ok: a payment that is not there is not a failure.
     :param on_error: ``"fail"`` sends no further step after the first failure, waits for those under way (1 to
@@ -83,17 +90,21 @@ class Bitrix24DeletePaymentsOperator(Bitrix24BaseWriteOperator):
     template_fields: Sequence[str] = (
         "payment_ids",
         "entity_ids",
+        "entity_filter",
         "entity_type_id",
         "payment_filter",
         "max_deletions",
         *Bitrix24BaseWriteOperator.template_fields,
     )
-    template_fields_renderers: ClassVar[dict[str, str]] = {"payment_filter": "json"}
+    template_fields_renderers: ClassVar[dict[str, str]] = {"entity_filter": "json", "payment_filter": "json"}
 
+    #: The deals or invoices whose payments are deleted.
+    _entities: Sequence[int] = ()
     #: Those of ``entity_ids`` that are not there.
     _not_found: Sequence[int] = ()
 
     literal_checks: ClassVar[Mapping[str, Check]] = {
+        "entity_filter": some_conditions,
         "entity_type_id": kind_with_payments,
         "payment_filter": _payment_filter,
     }
@@ -103,6 +114,7 @@ class Bitrix24DeletePaymentsOperator(Bitrix24BaseWriteOperator):
         *,
         payment_ids: Iterable[int | str] | str | NotGiven = NOT_GIVEN,
         entity_ids: Iterable[int | str] | str | NotGiven = NOT_GIVEN,
+        entity_filter: Mapping[str, Any] | str | NotGiven = NOT_GIVEN,
         entity_type_id: int | str = "deal",
         payment_filter: Mapping[str, Any] | str | NotGiven = NOT_GIVEN,
         missing_ok: bool = False,
@@ -113,6 +125,7 @@ class Bitrix24DeletePaymentsOperator(Bitrix24BaseWriteOperator):
         super().__init__(**kwargs)
         self.payment_ids = self.given(payment_ids, "payment_ids")
         self.entity_ids = self.given(entity_ids, "entity_ids")
+        self.entity_filter = self.given(entity_filter, "entity_filter")
         self.entity_type_id = entity_type_id
         self.payment_filter = self.given(payment_filter, "payment_filter")
         self.missing_ok = self.fixed(flag, missing_ok, "missing_ok")
@@ -127,14 +140,15 @@ class Bitrix24DeletePaymentsOperator(Bitrix24BaseWriteOperator):
 
     def _check_source(self) -> None:
         """:raises ConfigurationError: the arguments that name what to delete do not go together."""
-        if self.is_given("payment_ids") == self.is_given("entity_ids"):
+        if sum(map(self.is_given, ("payment_ids", "entity_ids", "entity_filter"))) != 1:
             raise ConfigurationError(
-                "give either payment_ids or entity_ids", next_step="name what to delete by one of the two"
+                "give one of payment_ids, entity_ids and entity_filter",
+                next_step="name what to delete by one of the three",
             )
         if self.is_given("payment_ids") and self.is_given("payment_filter"):
             raise ConfigurationError(
                 "payment_filter does not choose among payment_ids, and all of them would be deleted",
-                next_step="give entity_ids with the filter, or only the payment_ids that are to be deleted",
+                next_step="give entity_ids or entity_filter with it, or only the payment_ids that are to be deleted",
             )
 
     def row_arguments(self) -> RowArguments:
@@ -143,7 +157,11 @@ class Bitrix24DeletePaymentsOperator(Bitrix24BaseWriteOperator):
         self._check_source()
         if self.payment_ids is None:
             self._filter()
-            self._owners()
+            kind_with_payments(self.entity_type_id, "entity_type_id")
+            if self.entity_filter is None:
+                ids(self.entity_ids, "entity_ids")
+            else:
+                some_conditions(self.entity_filter, "entity_filter")
             return RowArguments(None, most)
         return RowArguments(self._within_limit(ids(self.payment_ids, "payment_ids", FIND_PAYMENT_ID)), most)
 
@@ -152,13 +170,18 @@ class Bitrix24DeletePaymentsOperator(Bitrix24BaseWriteOperator):
         key = f"plan_{self.arguments_digest()}"
         plan = memory.numbers(key)
         if plan is None:
+            self._entities = self._found_entities(client)
             listed = self._listed(client, self._filter())
+            self._say(len(listed))
             plan = self._within_limit(list(listed))
-            without = self._owners().keys() - listed.values()
-            self._not_found = not_found(client, self.entity_type_id, sorted(without))
+            if self.entity_ids is not None:
+                without = set(self._entities) - set(listed.values())
+                self._not_found = not_found(client, self.entity_type_id, sorted(without))
+            memory.put_numbers(f"entities_{key}", self._entities)
             memory.put_numbers(f"not_found_{key}", self._not_found)
             memory.put_numbers(key, plan)
         else:
+            self._entities = memory.numbers(f"entities_{key}") or ()
             self._not_found = memory.numbers(f"not_found_{key}") or ()
         if self._not_found:
             log.warning(
@@ -172,15 +195,15 @@ class Bitrix24DeletePaymentsOperator(Bitrix24BaseWriteOperator):
         # Only the run needs it.
         from airflow_provider_bitrix24.rows.deletions import PaymentDeleter
 
-        left = None if self.entity_ids is None else lambda: set(self._listed(client, {}))
+        left = None if self.payment_ids is not None else lambda: set(self._listed(client, {}))
         return PaymentDeleter(client, missing_ok=self.missing_ok, remembers=remembers, left=left)
 
     def more_of_summary(self, *, remembers: bool) -> dict[str, Any]:
-        more: dict[str, Any] = {}
+        more: dict[str, Any] = {} if self.entity_filter is None else {"entities": len(self._entities)}
         if self._not_found:
             first = list(self._not_found[:_MOST_NOT_FOUND])
             more["entities_not_found"] = {"count": len(self._not_found), "first": first}
-        if not remembers and self.entity_ids is not None:
+        if not remembers and self.payment_ids is None:
             self.log.warning("What an earlier try deleted is not counted: nothing remembers it.")
             more["deleted_earlier"] = None
         return more
@@ -204,12 +227,18 @@ class Bitrix24DeletePaymentsOperator(Bitrix24BaseWriteOperator):
     def _filter(self) -> dict[str, Any]:
         return payment_conditions(conditions(self.payment_filter, "payment_filter"))
 
-    def _owners(self) -> dict[int, dict[str, Any]]:
-        """How a call names each of the objects."""
-        return {owner: payment_owner(self.entity_type_id, owner) for owner in ids(self.entity_ids, "entity_ids")}
+    def _found_entities(self, client: Client) -> list[int]:
+        if self.entity_filter is None:
+            return ids(self.entity_ids, "entity_ids")
+        return owners_where(client, self.entity_type_id, some_conditions(self.entity_filter, "entity_filter"))
+
+    def _say(self, payments: int) -> None:
+        """Say in the log what is about to be deleted."""
+        what = "would be" if self.is_dry_run else "are to be"
+        of = "deals or invoices" if self.entity_filter is None else "deals or invoices that match entity_filter"
+        log.info("%d payments of %d %s %s deleted", payments, len(self._entities), of, what)
 
     def _listed(self, client: Client, wanted: dict[str, Any]) -> dict[int, int]:
         """Ids of the payments that the objects have now, each with the object's."""
-        params = {owner: {**named, **({"filter": wanted} if wanted else {})} for owner, named in self._owners().items()}
-        rows = client.children("crm.item.payment.list", list(params), params.__getitem__)
-        return {id_in(row): owner for owner, row in rows}
+        found = payments_of_each(client, self.entity_type_id, self._entities, wanted)
+        return {id_in(row): owner for owner, row in found}

@@ -68,6 +68,10 @@ ARGUMENTS: dict[str, tuple[Any, list[tuple[Any, str]]]] = {
         {"=id": 7},
         [({}, "item_filter is empty"), ("all", "is not an object"), (["id"], "is not an object")],
     ),
+    "entity_filter": (
+        {"stageId": "LOSE"},
+        [({}, "entity_filter is empty"), ("all", "is not an object"), (["id"], "is not an object")],
+    ),
     "payment_filter": (
         {"=paid": "N"},
         [({}, "payment_filter is empty"), ("N", "is not an object"), ([1], "is not an")],
@@ -157,6 +161,10 @@ ARGUMENTS: dict[str, tuple[Any, list[tuple[Any, str]]]] = {
 #: What may not be given together with another argument.
 APART = [
     {"payment_ids", "entity_ids"},
+    {"payment_ids", "entity_filter"},
+    {"entity_ids", "entity_filter"},
+    {"entity_id", "entity_ids"},
+    {"entity_id", "entity_filter"},
     {"rows", "sql"},
     {"method", "entity_type_id"},
     {"payment_ids", "payment_filter"},
@@ -175,6 +183,7 @@ NEEDED: dict[type, tuple[str, ...]] = {
     Bitrix24ImportItemsOperator: ("rows",),
     Bitrix24UpsertItemsOperator: ("rows",),
     Bitrix24DeletePaymentsOperator: ("payment_ids",),
+    Bitrix24ListPaymentsOperator: ("entity_id",),
     Bitrix24UpdatePaymentOperator: ("paid",),
     Bitrix24ItemSensor: ("item_filter",),
     **dict.fromkeys((Bitrix24ToObjectStorageOperator, Bitrix24ToSqlOperator), ("entity_type_id",)),
@@ -301,16 +310,16 @@ FIELD = {"result_path": "stageId", "operator": "=", "value": "WON"}
                 ({**ROWS, "mapping": {"title": ""}}, "mapping has no value for title"),
             )
         ),
-        (Bitrix24DeletePaymentsOperator, {}, "give either payment_ids or entity_ids"),
+        (Bitrix24DeletePaymentsOperator, {}, "give one of payment_ids, entity_ids and entity_filter"),
         (
             Bitrix24DeletePaymentsOperator,
             {"payment_ids": [7], "entity_ids": [7]},
-            "give either payment_ids or entity_ids",
+            "give one of payment_ids, entity_ids and entity_filter",
         ),
         (
             Bitrix24DeletePaymentsOperator,
             {"payment_ids": "{{ p }}", "entity_ids": "{{ e }}"},
-            "give either payment_ids",
+            "give one of payment_ids",
         ),
         (
             Bitrix24DeletePaymentsOperator,

@@ -146,6 +146,84 @@ def portal_of(portal: Sandbox) -> Any:
     return Bitrix24Hook().get_portal()
 
 
+@pytest.mark.parametrize(
+    "entity_filter",
+    [
+        {"=stageSemanticId": "F"},
+        {"STAGE_SEMANTIC_ID": "F"},
+        '{"@stageId": ["LOSE"]}',
+        {"0": {"logic": "OR", "0": {"stageId": "LOSE"}, "1": {"title": "no such deal"}}},
+    ],
+)
+def test_the_payments_of_deals_that_match_a_filter_go(entity_filter, portal, connection, caplog):
+    caplog.set_level("INFO")
+    lost = portal.add_deals(60, stageId="LOSE")
+    (kept,) = portal.add_deals(1, stageId="NEW")
+    payments, other = [portal.add_payment(deal) for deal in lost], portal.add_payment(kept)
+    paid = portal.add_payment(lost[0], paid=True)
+    summary = delete(entity_filter=entity_filter, payment_filter={"=paid": "N"})
+    assert summary["entities"] >= 60
+    assert summary["deleted"] == summary["rows"] >= 60
+    assert {portal.payment(payment) for payment in payments} == {None}
+    assert None not in (portal.payment(other), portal.payment(paid))
+    said = f"{summary['rows']} payments of {summary['entities']} deals or invoices that match entity_filter are to be"
+    assert said in caplog.text
+
+
+def test_invoices_that_match_a_filter_are_taken_too(portal, connection):
+    Client(portal_of(portal)).call("crm.item.payment.add", {"entityTypeId": 31, "entityId": 1})
+    summary = delete(entity_filter={"id": 1}, entity_type_id="invoice", payment_filter={"=paid": "N"})
+    assert (summary["entities"], summary["deleted"] >= 1) == (1, True)
+
+
+def test_no_deal_that_matches_is_no_failure(portal, connection):
+    summary = delete(entity_filter={"=title": "no such deal"})
+    assert (summary["entities"], summary["rows"], portal.executed(DELETE)) == (0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("entity_filter", "message"),
+    [
+        ({}, "entity_filter is empty"),
+        ("{}", "entity_filter is empty"),
+        (None, "entity_filter is None"),
+        ("", "entity_filter is not an object"),
+        ("None", "entity_filter is not an object, but 'None'"),
+        ([["stageId", "=", "LOSE"]], "entity_filter is not an object"),
+        ({"@stageId": []}, "'@stageId' in entity_filter is an empty list"),
+        ({"stageId": None}, "'stageId' in entity_filter"),
+        ({">=updatedTime": "None"}, "'>=updatedTime' in entity_filter"),
+        ({"0": {}}, "a group in entity_filter has no condition"),
+        ({"stage": "LOSE"}, "stage"),
+    ],
+)
+def test_a_filter_of_deals_that_could_mean_all_is_refused(entity_filter, message, portal, connection):
+    assert message in failure_of(entity_filter=entity_filter)
+    assert portal.executed(DELETE) == 0
+
+
+def test_more_payments_of_matching_deals_than_max_deletions_fail_before_the_first(portal, connection):
+    (deal,) = portal.add_deals(1)
+    for _ in range(3):
+        portal.add_payment(deal)
+    failure = failure_of(entity_filter={"id": deal}, max_deletions=2)
+    assert "3 payments would be deleted, more than max_deletions" in failure
+    assert portal.executed(DELETE) == 0
+
+
+def test_a_retry_deletes_the_payments_of_the_deals_that_the_first_try_found(portal, connection, monkeypatch):
+    deals, store = portal.add_deals(2, stageId="LOSE", title="mine"), StateStore()
+    payments = [portal.add_payment(deals[number % 2]) for number in range(120)]
+    killed(portal, monkeypatch, 1, entity_filter={"=title": "mine"}, given=context(store=store))
+    (later,) = portal.add_deals(1, title="mine")
+    kept = portal.add_payment(later)
+    summary = delete(entity_filter={"=title": "mine"}, given=context(store=store, try_number=2))
+    assert (summary["rows"], summary["entities"]) == (120, 2)
+    assert summary["deleted"] + summary["deleted_earlier"] == 120
+    assert portal.payment(kept) is not None
+    assert {portal.payment(payment) for payment in payments} == {None}
+
+
 @pytest.mark.parametrize("arguments", [{"payment_ids": []}, {"entity_ids": []}])
 def test_nothing_to_do_is_done_without_a_request(arguments, portal, connection):
     assert delete(**arguments) == {"rows": 0, **NONE, "outcomes": [], "report": None}
@@ -272,8 +350,8 @@ def test_more_than_max_deletions_fail_before_the_first(most, count, portal, conn
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({}, "give either payment_ids or entity_ids"),
-        ({"payment_ids": [1], "entity_ids": [1]}, "give either payment_ids or entity_ids"),
+        ({}, "give one of payment_ids, entity_ids and entity_filter"),
+        ({"payment_ids": [1], "entity_ids": [1]}, "give one of payment_ids, entity_ids and entity_filter"),
         ({"payment_ids": 1035}, "payment_ids is not a list of ids"),
         ({"payment_ids": "1035, 1036"}, "payment_ids is not a list of ids"),
         ({"payment_ids": [1035, "3653/1"]}, "not the number that the portal shows"),

@@ -70,6 +70,39 @@ def test_payments_of_a_deal_are_listed_in_the_same_shape_at_portals_of_every_age
     assert {name: result[-1][name] for name in ROW} == ROW
 
 
+@pytest.mark.parametrize("which", ["ids", "text", "filter"])
+def test_payments_of_many_say_whose_they_are(which, portal, connection):
+    deals = portal.add_deals(60, title="of many")
+    wanted = {(deal, portal.add_payment(deal, sum=5)) for deal in deals for _ in range(2)}
+    given = {"ids": {"entity_ids": deals}, "text": {"entity_ids": json.dumps(deals)}}
+    rows = run(Bitrix24ListPaymentsOperator, **given.get(which, {"entity_filter": {"=title": "of many"}}))
+    assert {(row["entityId"], row["id"]) for row in rows} == wanted
+    assert {row["entityTypeId"] for row in rows} == {2}
+    assert {name: rows[0][name] for name in ROW} == {**ROW, "sum": 5}
+    assert [row["entityId"] for row in rows] == sorted(row["entityId"] for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({}, "give one of entity_id, entity_ids and entity_filter"),
+        ({"entity_id": 1, "entity_ids": [1]}, "give one of entity_id, entity_ids and entity_filter"),
+        ({"entity_filter": {}}, "entity_filter is empty"),
+        ({"entity_filter": "{}"}, "entity_filter is empty"),
+        ({"entity_filter": None}, "entity_filter is None"),
+        ({"entity_filter": {"stageId": None}}, "'stageId' in entity_filter"),
+        ({"entity_ids": "None"}, "entity_ids is"),
+        ({"entity_ids": []}, ""),
+    ],
+)
+def test_payments_of_nothing_are_not_those_of_all(given, message, portal, connection):
+    if message:
+        assert message in failure_of(Bitrix24ListPaymentsOperator, **given)
+    else:
+        assert run(Bitrix24ListPaymentsOperator, **given) == []
+    assert portal.requests <= 1
+
+
 @pytest.mark.parametrize("payment_filter", [{"=paid": "Y"}, '{"=paid": "Y"}'])
 def test_a_list_may_be_filtered_and_be_of_ids_alone(payment_filter, portal, connection):
     portal.add_payment(1)
@@ -353,7 +386,7 @@ def test_what_is_not_an_id_fails_and_nothing_is_sent(operator, payment_id, porta
         (Bitrix24AddPaymentOperator, {"entity_id": 1, "entity_type_id": "deel"}, "did you mean deal?"),
         (Bitrix24AddPaymentOperator, {"entity_id": 1, "pay_system_id": 0}, "pay_system_id must be"),
         (Bitrix24ListPaymentsOperator, {"entity_id": 1, "payment_filter": [1]}, "payment_filter is not an object"),
-        (Bitrix24ListPaymentsOperator, {"entity_id": None}, "entity_id must be"),
+        (Bitrix24ListPaymentsOperator, {"entity_id": None}, "entity_id is None"),
     ],
 )
 def test_wrong_arguments_fail_and_nothing_is_sent(operator, arguments, message, portal, connection):

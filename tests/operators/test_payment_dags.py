@@ -10,6 +10,7 @@ import airflow
 import pytest
 from airflow import DAG
 
+from airflow_provider_bitrix24._compat import AirflowFailException
 from airflow_provider_bitrix24.operators.delete_payments import Bitrix24DeletePaymentsOperator
 from airflow_provider_bitrix24.operators.payment import (
     Bitrix24AddPaymentOperator,
@@ -144,6 +145,61 @@ def test_payments_of_a_deal_are_deleted_by_a_mapped_task_each(of_task, portal, c
     assert xcom(run, "payments_of") == unpaid
     assert [xcom(run, "delete", index) for index in (0, 1)] == [True, True]
     assert [row["id"] for row in portal.payments() if row["dealId"] == 4] == [paid]
+
+
+@pytest.mark.parametrize("which", ["filter", "ids", "template", "task"])
+def test_payments_of_many_are_deleted_by_a_mapped_task_each(which, portal, connection, run_dag, xcom):
+    deals = portal.add_deals(2, title=f"of {which}")
+    wanted = [portal.add_payment(deal) for deal in deals for _ in range(2)]
+    paid = portal.add_payment(deals[0], paid=True)
+    with empty_dag(f"payments_of_many_{which}") as dag:
+        found = {"method": "crm.item.list", "method_params": {"entityTypeId": 2, "filter": {"title": f"of {which}"}}}
+        one = Bitrix24Operator(
+            task_id="ids", **found, response_filter=lambda result: [row["id"] for row in result["items"]]
+        )
+        given: dict[str, Any] = {
+            "filter": {"deals": {"=title": f"of {which}"}},
+            "ids": {"deals": deals},
+            "template": {"deals": f"{{{{ {deals} }}}}"},
+            "task": {"deals": one.output},
+        }[which]
+        unpaid = payments_of(**given, payment_filter={"=paid": "N"})
+        Bitrix24DeletePaymentOperator.partial(task_id="delete").expand(payment_id=unpaid)
+    run = run_dag(dag)
+    assert run.state == "success"
+    assert xcom(run, "payments_of") == wanted
+    assert {portal.payment(payment) for payment in wanted} == {None}
+    assert portal.payment(paid) is not None
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({}, "give one of entity_id, deals and invoices"),
+        ({"deals": [1], "invoices": [1]}, "give one of entity_id, deals and invoices"),
+        ({"entity_id": 1, "deals": [1]}, "give one of entity_id, deals and invoices"),
+        ({"deals": {}}, "entity_filter is empty"),
+        ({"deals": ["x"]}, "an id in entity_ids must be a whole number above 0"),
+        ({"deals": 13}, "entity_ids is not a list of ids"),
+    ],
+)
+def test_payments_of_nothing_named_fail_when_the_dag_is_parsed(given, message):
+    with empty_dag("payments_of_nothing"), pytest.raises(AirflowFailException) as caught:
+        payments_of(**given)
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(("most", "state"), [(3, "success"), (2, "failed")])
+def test_more_ids_than_airflow_maps_over_say_what_to_do(most, state, portal, connection, run_dag, caplog, monkeypatch):
+    monkeypatch.setenv("AIRFLOW__CORE__MAX_MAP_LENGTH", str(most))
+    (deal,) = portal.add_deals(1)
+    for _ in range(3):
+        portal.add_payment(deal)
+    with empty_dag(f"too_long_{most}") as dag:
+        Bitrix24DeletePaymentOperator.partial(task_id="delete").expand(payment_id=payments_of(deals=[deal]))
+    assert run_dag(dag).state == state
+    hint = "give the whole list to one task, such as Bitrix24DeletePaymentsOperator"
+    assert (hint in caplog.text) == (state == "failed")
 
 
 # What goes wrong
