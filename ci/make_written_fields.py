@@ -26,17 +26,21 @@ HEAD = """\
 # Facts from bitrix24/b24restdocs commit 5988ed130d13802764a555edbfe12d0fc81e7d7a, MIT,
 # Copyright (c) 2024 Bitrix24
 #
-# Parameter "-": the parameters themselves. exact = the portal drops every name that it does not describe; any-case = so
-# without regard to case and underscores; near = not all that is taken is described, so only what is a slip of the pen
-# of a name counts as unknown. A name with [] is a list, never a text; one with ! is described as read-only, or as set
-# when the object is added. :whole, :number, :flag and :moment are types of values: whole numbers and ids, numbers, yes
-# or no, days and moments.
+# Parameter "-": the parameters themselves. exact = the portal drops every name that it does not describe; letters = so
+# but for own fields (UF_...); any-case = without regard to case and underscores; near = not all that is taken is
+# described, so only what is a slip of the pen of a name counts as unknown. A name with [] is a list, never a text; one
+# with ! is described as read-only, or as set when the object is added. :whole, :number, :flag and :moment are types of
+# values: whole numbers and ids, numbers, yes or no, days and moments; :N|P has the words that there are. :ids,
+# :bindings and :files are lists of ids, of ids with the kind of their CRM object before them (D_10), and of files
+# (n15).
 """
 
 #: Names in tables and examples; families such as ``UF_CRM_*`` and ``propertyN`` are not names.
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _FAMILY = re.compile(
     r"UF_CRM_?(x+|\d+)?|uf[A-Z]\w*\d{5,}|PROPERTY_(PropertyId|\d+)|property(\d+|N)|PARENT_ID_\d+|parentId\d+"
+    # Of the portal in the examples.
+    r"|UF_NEW_TASKS_FIELD"
 )
 _WRITES = re.compile(
     r".*\.(add|update|set|modify|register|bind|save|create|addCatalogProduct|updateCatalogProduct|addSubFolder|addFolder"
@@ -56,6 +60,25 @@ _TYPES = {
 }
 #: Texts by ``user.add``, and days by ``user.get``.
 _DAYS = ("PERSONAL_BIRTHDAY", "UF_EMPLOYMENT_DATE")
+#: Lists of ids, of objects of CRM and of files, which the documentation calls arrays or by the type of their field.
+_MEMBERS = {
+    "ids": re.compile(r"ACCOMPLICES|AUDITORS|attendees|USERS|DEPENDS_ON|IblockSection"),
+    "bindings": re.compile(r"UF_CRM_TASK|crm_fields"),
+    "files": re.compile(r"UF_TASK_WEBDAV_FILES|UF_FORUM_MESSAGE_DOC|UF_BLOG_POST_FILE"),
+}
+#: What tasks have besides their described fields: by the pages of their methods, and by the table of fields in older
+#: editions of "task.item.*", methods of the same store.
+_OF_TASKS = ("SE_PARAMETER[]", "TAGS", "DEPENDS_ON:ids", "DECLINE_REASON", "DESCRIPTION_IN_BBCODE:flag")
+#: What that table says can be read and not be written.
+_READ_OF_TASKS = frozenset(
+    {
+        *("GUID", "MULTITASK", "FAVORITE", "SUBORDINATE", "DATE_START", "CLOSED_BY", "CLOSED_DATE", "VIEWED_DATE"),
+        *("DURATION_FACT", "TIME_SPENT_IN_LOGS", "FORUM_ID", "FORUM_TOPIC_ID", "FORKED_BY_TEMPLATE_ID"),
+        *("COMMENTS_COUNT", "SERVICE_COMMENTS_COUNT", "NEW_COMMENTS_COUNT"),
+    }
+)
+#: Words of which another one is silently taken for the first or for none, by "tasks.task.getFields".
+_CHOICES = {"MARK": "N|P", "PRIORITY": "0|1|2"}
 #: Documented with a type that their own examples and meaning contradict.
 _UNTYPED = re.compile(r"FORKED_BY_TEMPLATE_ID|MULTIPLE|MANDATORY", re.IGNORECASE)
 #: The parameter that holds the fields, in the order of preference.
@@ -90,8 +113,9 @@ _SOURCES = {
     "crm.type.update": Source("crm.type.fields", "fields", "near"),
     "crm.invoice.add": Source("crm.invoice.fields", "", "near"),
     "crm.invoice.update": Source("crm.invoice.fields", "", "near"),
-    "tasks.task.add": Source("tasks.task.getFields", "fields", "any-case"),
-    "tasks.task.update": Source("tasks.task.getFields", "fields", "any-case"),
+    # The names go to the server's own store of tasks as they are, and it has no others (server source).
+    "tasks.task.add": Source("tasks.task.getFields", "fields", "letters"),
+    "tasks.task.update": Source("tasks.task.getFields", "fields", "letters"),
     "lists.element.add": Source("lists.field.get", "", "near"),
     "lists.element.update": Source("lists.field.get", "", "near"),
     "user.add": Source("user.fields", "", "any-case"),
@@ -171,16 +195,18 @@ class Pages:
         return None
 
     def _object_names(self, method: str) -> Iterator[str]:
+        if method in _OBJECTS["task"]:
+            yield from _OF_TASKS
         for name, methods in _OBJECTS.items():
             path = self._objects / f"{name}.json"
             if method in methods and path.is_file():
                 side = "new" if method.startswith("catalog.") else "old"
                 for field in json.loads(path.read_text("utf-8"))["fields"]:
-                    # Tasks: what only answers have may be written too, tags for one.
-                    own = field["names"].get(side) or (field["field"] if side == "old" else None)
+                    own = field["names"].get(side)
                     if isinstance(own, str) and _is_name(own):
                         fixed = field.get("immutable") and method.endswith(".update")
-                        yield own + _mark(field, side, read_only=bool(field.get("read_only") or own == "ID" or fixed))
+                        kept = own == "ID" or (side == "old" and own in _READ_OF_TASKS)
+                        yield own + _mark(field, side, read_only=bool(field.get("read_only") or kept or fixed))
 
 
 def _answer(page: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -211,7 +237,7 @@ def _names(page: Mapping[str, Any], place: str) -> Iterator[str]:
         if place == "-" if number == 0 else (place.lower() in words or of_rows):
             for row in table["rows"]:
                 if _is_name(row["name"]):
-                    yield row["name"] + ("[]" if _LIST.fullmatch((row.get("type") or "").strip()) else _typed(row))
+                    yield row["name"] + _listed(row)
     for request in page.get("requests") or []:
         given = request.get("params")
         if request.get("method") == page["method"] and isinstance(given, dict) and place != "-":
@@ -226,11 +252,20 @@ def _mark(field: Mapping[str, Any], side: str, *, read_only: bool) -> str:
     values = field.get("values")
     if side == "old" and isinstance(values, dict) and set(values) == {"Y", "N"}:
         kind = "boolean"
-    return "!" if read_only else "[]" if kind == "array" else _typed({"name": field["field"], "type": kind})
+    if side == "old" and field["field"] in _CHOICES:
+        return f":{_CHOICES[field['field']]}"
+    return "!" if read_only else _listed({"name": field["field"], "type": kind})
+
+
+def _listed(row: Mapping[str, Any]) -> str:
+    """``[]`` for a list, and ``:whole`` and the like for a name whose type is known."""
+    return ("[]" if _LIST.fullmatch(str(row.get("type") or "").strip()) else "") + _typed(row)
 
 
 def _typed(row: Mapping[str, Any]) -> str:
-    """``:whole`` and the like, for a name whose type is known."""
+    for name, members in _MEMBERS.items():
+        if members.fullmatch(row["name"]):
+            return f":{name}"
     if row["name"] in _DAYS:
         return ":moment"
     kind = str(row.get("type") or "").strip()

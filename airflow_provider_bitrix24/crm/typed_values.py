@@ -4,21 +4,23 @@ Values of methods beside those of deals, contacts and items that cannot be what 
 Only what surely is no such value is refused: portals read days in their own language too, and take several words for
 yes and no.
 
-Source: the tables of parameters of the method pages, ``user.get`` (days and moments), and what ``*.fields`` says.
+Source: the tables of parameters of the method pages, ``user.get`` (days and moments), what ``*.fields`` says, "Data
+encoding" of files, and the prefixes of CRM objects in "tasks.task.add".
 """
 
 from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from airflow_provider_bitrix24.crm.id_lists import is_id
 from airflow_provider_bitrix24.crm.values import decimal_of
 from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.rest.encoding import has_reference
 from airflow_provider_bitrix24.rest.message_parts import preview
-from airflow_provider_bitrix24.rest.missing_values import is_missing
+from airflow_provider_bitrix24.rest.missing_values import is_missing, nothing_hint
 from airflow_provider_bitrix24.rest.moments import parse
 from airflow_provider_bitrix24.rest.scalars import native
 
@@ -29,9 +31,18 @@ _FORMS = {
     "flag": ("yes or no", 'write "Y" or "N", or True or False'),
     "moment": ("a day or a moment", "write e.g. 2026-12-31 or 2026-12-31T09:30:00+03:00"),
 }
+#: The same of the members of lists.
+_MEMBER_FORMS = {
+    "ids": ("an id above 0", "write ids, e.g. [17, 18]"),
+    "bindings": ("an object of CRM", 'write the kind and the id, e.g. ["D_10", "C_7"]'),
+    "files": ("a file of the Drive", 'write n and the id, e.g. ["n12345"]'),
+}
+_BINDING = re.compile(r"\s*([A-Za-z][A-Za-z0-9]*_)?[0-9]+\s*")
+_FILE = re.compile(r"\s*n?[0-9]+\s*")
 #: Types as portals describe them, by what the table calls them.
+_OBJECTS = frozenset({"user", "employee", "crm_company", "crm_contact"})
 _DESCRIBED = {
-    **dict.fromkeys(("integer", "int", "user", "employee", "crm_company", "crm_contact"), "whole"),
+    **dict.fromkeys(("integer", "int", *_OBJECTS), "whole"),
     "double": "number",
     **dict.fromkeys(("boolean", "char"), "flag"),
     **dict.fromkeys(("date", "datetime"), "moment"),
@@ -42,30 +53,60 @@ _DAY = re.compile(r"\s*\d{1,4}([./-])\d{1,2}\1\d{1,4}\b.*", re.DOTALL)
 
 
 def described_type(field: Any) -> str:
-    """What the table calls the type of a field that a portal describes; empty for several values and other types."""
-    if not isinstance(field, Mapping) or field.get("isMultiple") in (True, "Y"):
+    """What the table calls the type of a field that a portal describes; empty for what it does not call."""
+    if not isinstance(field, Mapping):
         return ""
-    return _DESCRIBED.get(str(field.get("type") or field.get("TYPE") or "").lower(), "")
+    kind = str(field.get("type") or field.get("TYPE") or "").lower()
+    if field.get("isMultiple") in (True, "Y"):
+        return "ids" if kind in _OBJECTS else ""
+    return _DESCRIBED.get(kind, "")
 
 
-def check_type(name: str, kind: str, value: Any, method: str) -> None:
+def check_type(name: str, kind: str, value: Any, method: str, *, is_list: bool = False) -> None:
     """
     :param kind: one of the table's types; empty for one that is not known.
+    :param is_list: the method takes nothing but a list.
     :raises ConfigurationError: the value surely is none of it.
     """
     if not kind or is_missing(value):
         return
     given = native(value)
+    if kind in _MEMBER_FORMS:
+        _check_members(name, kind, given, method, is_list=is_list)
+        return
     if isinstance(given, (list, tuple, set, Mapping, bytes)) or given == "" or has_reference(given):
         # Shapes are checked elsewhere, and an empty text clears.
         return
-    if not _FITS[kind](given):
-        what, form = _FORMS[kind]
+    if not (_FITS[kind](given) if kind in _FITS else _text(given) in kind.split("|")):
+        what, form = _FORMS.get(kind, (f"one of {kind.replace('|', ', ')}", f"write {' or '.join(kind.split('|'))}"))
         raise ConfigurationError(
             f"{name} is {preview(value)}, which is not {what}: the portal would ignore it or store another value",
             method=method,
             next_step=form,
         )
+
+
+def _check_members(name: str, kind: str, value: Any, method: str, *, is_list: bool) -> None:
+    what, form = _MEMBER_FORMS[kind]
+    if not isinstance(value, (list, tuple, set, Mapping)):
+        if is_list and not isinstance(value, str):
+            raise ConfigurationError(
+                f"{name} is {preview(value)}, and the portal takes a list there: it would silently drop it",
+                method=method,
+                next_step=f'write {{"{name}": [{value}]}}' if is_id(value) else form,
+            )
+        # Texts in the place of lists are checked elsewhere.
+        members = [] if value == "" or is_list else [value]
+    else:
+        members = list(value.values() if isinstance(value, Mapping) else value)
+    # A list with an empty text is how forms clear.
+    for member in members if members != [""] else ():
+        if not (_FITS[kind](native(member)) or (isinstance(member, str) and has_reference(member))):
+            raise ConfigurationError(
+                f"{name} holds {preview(member)}, which is not {what}: the portal would silently leave it out",
+                method=method,
+                next_step=nothing_hint(member) or form,
+            )
 
 
 def _is_whole(value: Any) -> bool:
@@ -86,9 +127,18 @@ def _is_moment(value: Any) -> bool:
     return parse(value) is not None or _DAY.fullmatch(value) is not None or value.strip().isdecimal()
 
 
-_FITS = {
+def _text(value: Any) -> str:
+    number = decimal_of(value)
+    whole = number is not None and number == number.to_integral_value()
+    return str(int(number)) if number is not None and whole else str(value).strip()
+
+
+_FITS: Mapping[str, Callable[[Any], bool]] = {
     "whole": _is_whole,
     "number": lambda value: decimal_of(value) is not None,
     "flag": _is_flag,
     "moment": _is_moment,
+    "ids": is_id,
+    "bindings": lambda value: is_id(value) or (isinstance(value, str) and _BINDING.fullmatch(value) is not None),
+    "files": lambda value: is_id(value) or (isinstance(value, str) and _FILE.fullmatch(value) is not None),
 }

@@ -75,11 +75,11 @@ class FieldNames:
 
     def exact(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """
-        Checked params with floats as text where a field of CRM holds text, see :func:`with_exact_texts`.
+        Checked params with floats as text where a field of CRM or of a task holds text, see :func:`with_exact_texts`.
 
         :raises ConfigurationError: a float that has lost digits.
         """
-        if not (self._method.lower().startswith("crm.") and has_float(params)):
+        if not (self._method.lower().startswith(("crm.", "tasks.")) and has_float(params)):
             return dict(params)
         if not (self._old or self._is_item):
             return self._others.exact(params)

@@ -33,6 +33,8 @@ log = logging.getLogger(__name__)
 _FAMILY = re.compile(r"UF_\w+|uf[A-Z_]\w*|PARENT_ID_\d+|parentId\d+|PROPERTY_\w+|property\d+|SE_\w+", re.ASCII)
 _PROPERTY = re.compile(r"PROPERTY_\d+")
 _NOTHING: Mapping[str, Any] = {}
+#: How names are taken where their case counts.
+_BY_LETTER = frozenset({"exact", "letters"})
 #: Parameters that the server takes for itself, in every method.
 _OF_THE_SERVER = frozenset({"auth", "start", "halt", "id"})
 #: Parameters that hold one object.
@@ -53,10 +55,10 @@ class Taken(NamedTuple):
     place: str
     #: The method that describes the fields, with their key in its result; ``-``: there is none.
     source: str
-    #: ``exact``, ``any-case`` or ``near``.
+    #: ``exact``, ``letters``, ``any-case`` or ``near``.
     names: str
     documented: tuple[str, ...]
-    #: Those of ``documented`` that are lists.
+    #: Those of ``documented`` that are lists, as names are compared.
     lists: frozenset[str] = frozenset()
     #: As names are compared: the documented ones, and those described as read-only beside the portal's own description.
     spelled: frozenset[str] = frozenset()
@@ -66,7 +68,7 @@ class Taken(NamedTuple):
 
     def spell(self, name: str) -> str:
         """A name as this method compares it."""
-        return name if self.names == "exact" else _plain(name)
+        return name if self.names in _BY_LETTER else _plain(name)
 
 
 class WrittenFields:
@@ -107,12 +109,12 @@ class WrittenFields:
                 for name, value in ((str(name), value) for name, value in values.items()):
                     if not self._is_taken(name, taken, params):
                         self._refuse_unknown(name, taken, values, params)
-                    elif taken.place != "-" and name in taken.lists:
-                        check_is_list(name, value, self._method)
                     elif why := self._why_unwritable(name, taken, params):
                         raise unwritable(_subject(taken), name, why, self._method)
-                    else:
-                        check_type(name, self._type(name, taken, params), value, self._method)
+                    is_list = taken.spell(name) in taken.lists
+                    if is_list and taken.place != "-":
+                        check_is_list(name, value, self._method)
+                    check_type(name, self._type(name, taken, params), value, self._method, is_list=is_list)
 
     def exact(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """Params with floats as text where the portal describes a field of text, see :func:`with_exact_texts`."""
@@ -166,7 +168,7 @@ class WrittenFields:
     def _spelled_description(self, taken: Taken, params: Mapping[str, Any]) -> Mapping[str, Any]:
         """What the portal describes, as names are compared."""
         described = self._description(taken, params)
-        if taken.names == "exact":
+        if taken.names in _BY_LETTER:
             return described
         if (spelled := self._spelled.get(id(described))) is None:
             spelled = self._spelled[id(described)] = {_plain(name): field for name, field in described.items()}
@@ -285,12 +287,14 @@ def _table() -> dict[str, tuple[Taken, ...]]:
     for line in Path(__file__).with_name("written_fields.txt").read_text(encoding="utf-8").splitlines():
         if not line.startswith("#"):
             method, place, source, names, *marked = line.split()
-            types = dict(name.split(":") for name in marked if ":" in name)
+            types = dict(name.replace("[]", "").split(":") for name in marked if ":" in name)
             marked = [name.partition(":")[0] for name in marked]
             documented = tuple(name.removesuffix("[]") for name in marked if not name.endswith("!"))
-            lists = frozenset(name.removesuffix("[]") for name in marked if name.endswith("[]"))
-            taken = Taken(place, source, names, documented, lists)
-            taken = taken._replace(types={taken.spell(name): kind for name, kind in types.items()})
+            taken = Taken(place, source, names, documented)
+            taken = taken._replace(
+                lists=frozenset(taken.spell(name.removesuffix("[]")) for name in marked if name.endswith("[]")),
+                types={taken.spell(name): kind for name, kind in types.items()},
+            )
             read_only = (taken.spell(name.removesuffix("!")) for name in marked if name.endswith("!"))
             taken = taken._replace(
                 spelled=frozenset(map(taken.spell, documented)), spelled_read_only=frozenset(read_only)

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_bitrix24.crm.dates import moment
 from airflow_provider_bitrix24.exceptions import ConfigurationError
-from airflow_provider_bitrix24.execution.arguments import NOT_GIVEN, NotGiven, positive_id, required, some_fields
+from airflow_provider_bitrix24.execution.arguments import (
+    NOT_GIVEN,
+    NotGiven,
+    flag,
+    positive_id,
+    required,
+    some_fields,
+)
 from airflow_provider_bitrix24.execution.at_most_once import once
 from airflow_provider_bitrix24.execution.base_operator import Bitrix24BaseOperator
 from airflow_provider_bitrix24.execution.literals import Check
@@ -139,7 +146,8 @@ class Bitrix24AddTaskOperator(EscapedValues, Bitrix24BaseOperator):
     :param description: more about it; templated.
     :param deadline: a moment with a zone, e.g. ``"2027-01-31T18:00:00+03:00"``; templated.
     :param fields: further fields, an object or its JSON text, e.g. ``{"UF_CRM_TASK": ["D_10"], "GROUP_ID": 5}``;
-        templated. Names are checked.
+        templated.
+    :param check_fields: False takes names and values in ``fields`` as they are, see :class:`Bitrix24Operator`.
     :raises AirflowFailException: no right, no scope ``task``, a wrong field, or a lost answer.
     :raises Bitrix24Error: a limit, the network, a fault of the portal: the task's ``retries`` apply.
 
@@ -170,6 +178,7 @@ class Bitrix24AddTaskOperator(EscapedValues, Bitrix24BaseOperator):
         description: str | NotGiven = NOT_GIVEN,
         deadline: str | NotGiven = NOT_GIVEN,
         fields: Mapping[str, Any] | str | NotGiven = NOT_GIVEN,
+        check_fields: bool = True,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -178,6 +187,7 @@ class Bitrix24AddTaskOperator(EscapedValues, Bitrix24BaseOperator):
         self.description = self.given(description, "description")
         self.deadline = self.given(deadline, "deadline")
         self.fields = self.given(fields, "fields")
+        self.check_fields = self.fixed(flag, check_fields, "check_fields")
         self.check_literals()
 
     def run(self, client: Client, context: Any) -> int:
@@ -199,9 +209,10 @@ class Bitrix24AddTaskOperator(EscapedValues, Bitrix24BaseOperator):
                 next_step="leave it out of fields",
             )
         params = {"fields": {**{name: value for name, value in own.items() if value is not None}, **further}}
-        names = FieldNames(client, "tasks.task.add")
-        names.check(params)
-        params = names.exact(params)
+        if self.check_fields:
+            names = FieldNames(client, "tasks.task.add")
+            names.check(params)
+            params = names.exact(params)
 
         def add() -> int:
             return int(client.call("tasks.task.add", params)["task"]["id"])

@@ -110,12 +110,26 @@ def test_a_task_is_added_and_gets_a_comment(portal, connection, run_dag, xcom):
         (COMMENT, {"comment": "x", "portal_task_id": 999}, "check that there is a task 999 in the portal"),
         (TASK, {"title": "x", "responsible_id": 7, "fields": {"Title": "y"}}, "fields has Title, which is an"),
         (TASK, {"title": "x", "responsible_id": 7, "fields": {"PRIORTY": 1}}, "PRIORITY"),
+        (TASK, {"title": "x", "responsible_id": 7, "fields": {"RESPONSIBLE": 1}}, "did you mean RESPONSIBLE_ID?"),
+        (TASK, {"title": "x", "responsible_id": 7, "fields": {"groupId": 1}}, "did you mean GROUP_ID?"),
+        (TASK, {"title": "x", "responsible_id": 7, "fields": {"PRIORITY": "High"}}, "which is not one of 0, 1, 2"),
+        (TASK, {"title": "x", "responsible_id": 7, "fields": {"GROUP_ID": "Sales"}}, "which is not a whole number"),
+        (TASK, {"title": "x", "responsible_id": 7, "fields": {"ACCOMPLICES": ["Anna"]}}, "holds 'Anna', which is not"),
         (TASK, {"title": "x", "responsible_id": 7, "deadline": "2027-01-31 18:00"}, "which has no time zone"),
         (TASK, {"title": "x", "responsible_id": 7, "deadline": "soon"}, "deadline is 'soon'"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_written_is_refused_with_the_way_out(operator, arguments, part, portal, connection):
     assert part in failure_of(operator, **arguments)
+
+
+def test_fields_of_a_task_are_taken_as_they_are_where_the_author_says_so(portal, connection):
+    arguments = {"title": "x", "responsible_id": 7, "fields": {"RESPONSIBLE": 1, "ACCOMPLICES": ["Anna"]}}
+    assert "did you mean RESPONSIBLE_ID?" in failure_of(TASK, **arguments)
+    assert portal.count("tasks.task.add") == 0
+    TASK(task_id="task", check_fields=False, **arguments).execute(context())
+    sent = portal.calls[-1].params["fields"]
+    assert (sent["RESPONSIBLE"], sent["ACCOMPLICES"]) == (1, ["Anna"])
 
 
 @pytest.mark.parametrize("value", ["quote", "invoice", 31])

@@ -103,6 +103,13 @@ _PAYMENT_ITEMS = tuple(
     for verb in verbs
 )
 _PRODUCTS = ("crm.item.payment.product.*",)
+_TASKS = ("tasks.task.*",)
+_TASK_PARTS = ("task.*",)
+_NO_TASK = (
+    "there is no task with this id, or the connection's user may not do this to it; the portal does not say which"
+)
+#: What some servers add to their texts.
+_INTERNAL = r"( \(internal error\))?"
 _PLAN = r".*(commercial plan|by subscription).*"
 
 CODES: tuple[ErrorRule, ...] = (
@@ -182,6 +189,8 @@ CODES: tuple[ErrorRule, ...] = (
     ErrorRule("ERROR_IBLOCK_NOT_FOUND", NotFound, "see lists.get for the lists", "lists.element.delete",
               methods=("lists.*",), referred=True),
     ErrorRule("STATUS IS NOT FOUND.", NotFound, _NO_OBJECT, "crm.status.get", methods=("crm.status.*",)),
+    ErrorRule("1048582", Forbidden, _NO_TASK, "tasks.task.defer and its sisters",
+              text="action on the task is not allowed", methods=_TASKS, ambiguous=True),
     ErrorRule("100", NotFound, _NO_OBJECT, "crm.documentgenerator.numerator.get",
               text=r"could not construct parameter \{numerator\}", methods=("crm.documentgenerator.numerator.*",)),
     # The method or the way of calling it.
@@ -239,6 +248,24 @@ CODES: tuple[ErrorRule, ...] = (
 TEXTS: tuple[ErrorRule, ...] = (
     ErrorRule("", Forbidden, f"there is no payment with this id, or {_ORDER_RIGHT}; this portal does not say which",
               f"{_PAYMENTS}; {_SERVER}", text="insufficient permissions", methods=_PAYMENT, ambiguous=True),
+    # Tasks: what is checked before anything is written.
+    ErrorRule("", Invalid, "give the id of a task, a whole number above 0", "tasks.task.update",
+              text=rf"wrong task id{_INTERNAL}", methods=_TASKS, ran="no"),
+    ErrorRule("", Forbidden, _NO_TASK, "tasks.task.complete and its sisters",
+              text=rf"action on the task is not allowed{_INTERNAL}|access denied{_INTERNAL}", methods=_TASKS, ran="no",
+              ambiguous=True),
+    ErrorRule("", Invalid, "", "tasks.task.add, tasks.task.update",
+              text="task title (is )?not specified|responsible person (is )?not specified|(incorrect|invalid) status"
+              "|(the )?user specified in the .responsible. field (was )?not found"
+              "|(the )?task specified in the .parent task. field (was )?not found"
+              "|the end date (specified )?in (the )?scheduling is earlier than the start date",
+              methods=("tasks.task.add", "tasks.task.update"), ran="no"),
+    ErrorRule("", Invalid, "", "task.checklistitem.*, task.commentitem.*, task.elapseditem.*",
+              text="tasks_error_exception_#256;.*256/te/wrong_arguments", methods=_TASK_PARTS, ran="no"),
+    ErrorRule("", Forbidden, "there is no such task or part of it, or the connection's user may not do this to it; the "
+              "portal does not say which", "task.checklistitem.*, task.commentitem.*, task.elapseditem.*",
+              text="tasks_error_exception_#(4;.*4/te/action_not_allowed|8;.*: action not allowed;.*)"
+              "|action_not_allowed", methods=_TASK_PARTS, ran="no", ambiguous=True),
     ErrorRule("", Forbidden, _NO_RIGHT, f"{_PAYMENTS}; {_SERVER}", text="insufficient permissions"),
     ErrorRule("", Forbidden, _NO_RIGHT, f"{_PAYMENTS}; {_SERVER}", text=r"access denied!?|доступ запрещ[её]н"),
     ErrorRule("", NotFound, "", _SERVER, text="payment has not been found"),
