@@ -16,6 +16,7 @@ help:
 	@echo "make demo         delete payments from a DAG, in real Airflow, at a Bitrix24 on this computer"
 	@echo "make test         run all tests on Airflow $(VERSIONS); ARGS='-k limits' selects some"
 	@echo "make check        check format, lint, types, layers, words and the documents"
+	@echo "make docs         build the pages and the reference under build/docs"
 	@echo "make bench        measure speed against other clients, and write bench/RESULTS.md; takes 20 minutes"
 	@echo "make sdks         run official and community SDKs against the sandbox; needs Node.js and npm"
 	@echo "make environments make .venv/airflow-VERSION for Airflow $(VERSIONS)"
@@ -51,6 +52,11 @@ check: .venv/airflow-3.3/.made
 bench: .venv/airflow-bench/.made
 	@.venv/airflow-bench/bin/python -m bench $(ARGS)
 
+.PHONY: docs
+docs: .venv/airflow-docs/.made
+	@PYTHONPATH=. AIRFLOW_HOME=$(CURDIR)/build/airflow .venv/airflow-docs/bin/python -m sphinx -q -W --keep-going -b html docs build/docs
+	@echo "build/docs/index.html"
+
 .PHONY: sdks
 sdks: .venv/airflow-sdks/.made ci/sdks/node_modules/.made
 	@.venv/airflow-sdks/bin/python -m pytest -q ci/sdks $(ARGS)
@@ -85,14 +91,15 @@ $(TOOLS)/.made: ci/constraints-tools.txt
 NEWEST_2.11 := 2026-03-15
 NEWEST_3.3 := 2026-09-18
 NEWEST_bench := 2026-11-20
+NEWEST_docs := 2026-11-20
 NEWEST_sdks := 2026-11-20
 NEWEST_tools := 2026-11-20
 
 .PHONY: constraints
-constraints: $(VERSIONS:%=pin-%) pin-bench pin-sdks pin-tools
+constraints: $(VERSIONS:%=pin-%) pin-bench pin-docs pin-sdks pin-tools
 
-.PHONY: pin-bench pin-sdks pin-tools $(VERSIONS:%=pin-%)
-pin-bench pin-sdks pin-tools $(VERSIONS:%=pin-%): pin-%: $(TOOLS)/.made
+.PHONY: pin-bench pin-docs pin-sdks pin-tools $(VERSIONS:%=pin-%)
+pin-bench pin-docs pin-sdks pin-tools $(VERSIONS:%=pin-%): pin-%: $(TOOLS)/.made
 	@echo "# Made by \`make constraints\` from ci/requirements-$*.in; change that file, not this one." > ci/constraints-$*.new
 	@UV_INDEX= UV_FIND_LINKS= $(UV) pip compile -q --python-version 3.11 --universal --generate-hashes --no-header --no-annotate \
 		--no-emit-index-url --exclude-newer $(NEWEST_$*) \

@@ -23,7 +23,7 @@ from typing import NamedTuple
 ROOT = Path(__file__).parent.parent
 
 FENCE = re.compile(
-    r"^(?P<indent> *)(?P<fence>```+)(?P<language>[\w-]*)[^\n]*\n(?P<text>.*?)^ *(?P=fence) *$", re.M | re.S
+    r"^(?P<indent> *)(?P<fence>```+)(?P<language>\{?[\w-]*)[^\n]*\n(?P<text>.*?)^ *(?P=fence) *$", re.M | re.S
 )
 LINK = re.compile(r"\]\((?!\w+:|#)(?P<path>[^)#\s]+)")
 MAKE = re.compile(r"\bmake +(?P<target>[a-z][\w-]*)")
