@@ -185,6 +185,7 @@ def get_provider_info() -> dict[str, Any]:
             {"integration-name": _NAME, "python-modules": [f"{_PACKAGE}.triggers.{name}" for name in _TRIGGERS]}
         ],
         "notifications": [f"{_PACKAGE}.notifications.bitrix24.Bitrix24Notifier"],
+        "extra-links": [f"{_PACKAGE}.links.bitrix24.Bitrix24Link"],
         "connection-types": [
             {
                 "connection-type": "bitrix24",

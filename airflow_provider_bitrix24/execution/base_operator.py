@@ -26,6 +26,8 @@ from airflow_provider_bitrix24.execution.literals import CHECKS, Check, is_liter
 from airflow_provider_bitrix24.execution.rendered import as_written, check_parts, check_texts, is_shared
 from airflow_provider_bitrix24.execution.xcom import warn_if_unmappable
 from airflow_provider_bitrix24.hooks.airflow_outcome import airflow_outcome
+from airflow_provider_bitrix24.links.bitrix24 import Bitrix24Link, leave
+from airflow_provider_bitrix24.links.pages import page_of
 from airflow_provider_bitrix24.rest.message_parts import preview
 from airflow_provider_bitrix24.rest.missing_values import is_missing
 from airflow_provider_bitrix24.rest.retry import StoppableSleep
@@ -67,6 +69,7 @@ class Bitrix24ConnectedOperator(BaseOperator):
 
     template_fields: Sequence[str] = ("bitrix24_conn_id",)
     ui_color = "#d6f0fb"
+    operator_extra_links = (Bitrix24Link(),)
     #: Checks of :meth:`check_literals` that differ from those of other operators.
     literal_checks: ClassVar[Mapping[str, Check]] = {}
 
@@ -82,6 +85,7 @@ class Bitrix24ConnectedOperator(BaseOperator):
         self._left_out: set[str] = set()
         self._client: Client | None = None
         self._killed = False
+        self._has_link = False
 
     def given(self, value: Any, name: str) -> Any:
         """
@@ -152,10 +156,19 @@ class Bitrix24ConnectedOperator(BaseOperator):
         if self._killed:
             self._client.stop()
         try:
+            self._leave_link(self._client, context)
             return self.run(self._client, context)
         finally:
             self._client.close()
             self._client = None
+
+    def _leave_link(self, client: Client, context: Any) -> None:
+        """Leave the link before the work, so that a task that fails has it too; a sensor, with its first look."""
+        if not self._has_link:
+            self._has_link = True
+            given = {name: getattr(self, name) for name in self.template_fields}
+            user_id = getattr(client.portal.credentials, "user_id", None)
+            leave(context["ti"], client.portal, page_of, given, user_id)
 
     @contextmanager
     def _log_of_failure(self) -> Iterator[None]:

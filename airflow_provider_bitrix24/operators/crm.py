@@ -37,6 +37,8 @@ from airflow_provider_bitrix24.execution.literals import Check
 from airflow_provider_bitrix24.execution.rendered import without_lost_values
 from airflow_provider_bitrix24.execution.storage import check_file_or_folder, write_json_lines
 from airflow_provider_bitrix24.execution.xcom import small_list
+from airflow_provider_bitrix24.links.bitrix24 import leave
+from airflow_provider_bitrix24.links.pages import page_of_item
 
 if TYPE_CHECKING:
     from airflow_provider_bitrix24.rest.client import Client
@@ -241,6 +243,7 @@ class Bitrix24AddItemOperator(Bitrix24BaseOperator):
         params = {"entityTypeId": type_id, "fields": sent.params("add")}
         item_id = once(context, ADD, params, lambda: added_id(client.call(ADD, params)))
         self.log.info("%s: %s %d added", ADD, fields.kind, item_id)
+        leave(context["ti"], client.portal, page_of_item, type_id, item_id)
         if self.read_back:
             with after(context, f"{fields.kind} {item_id} was added", "look at it before another try adds another"):
                 check_taken(client, fields, item_id, sent)

@@ -12,6 +12,8 @@ from airflow_provider_bitrix24.execution.base_operator import Bitrix24BaseOperat
 from airflow_provider_bitrix24.execution.checkpoint import is_repeated, quiet_seconds
 from airflow_provider_bitrix24.execution.literals import Check
 from airflow_provider_bitrix24.execution.rendered import without_lost_values
+from airflow_provider_bitrix24.links.bitrix24 import leave
+from airflow_provider_bitrix24.links.pages import page_of_item
 from airflow_provider_bitrix24.rows.base_operator import Bitrix24BaseRowsOperator, RowArguments
 
 if TYPE_CHECKING:
@@ -84,6 +86,7 @@ class Bitrix24UpsertItemOperator(Bitrix24BaseOperator):
             raise outcome.error
         item_id, created = int(outcome.id or 0), outcome.outcome == "created"
         self.log.info("%s %d %s", fields.kind, item_id, outcome.outcome)
+        leave(context["ti"], client.portal, page_of_item, type_id, item_id)
         sent = writer.for_add(values) if created else writer.for_update(values)
         if self.read_back or (not created and sent.cleared.fields):
             check_taken(client, fields, item_id, sent if self.read_back else sent.cleared)

@@ -20,6 +20,8 @@ from airflow_provider_bitrix24.execution.base_operator import Bitrix24BaseOperat
 from airflow_provider_bitrix24.execution.literals import Check
 from airflow_provider_bitrix24.execution.rendered import without_lost_values
 from airflow_provider_bitrix24.hooks.airflow_outcome import airflow_outcome
+from airflow_provider_bitrix24.links.bitrix24 import leave
+from airflow_provider_bitrix24.links.pages import page_of_task
 from airflow_provider_bitrix24.messages.destinations import Destination, comments_of, timeline_of, user_or_dialog, write
 from airflow_provider_bitrix24.messages.texts import MAX_CHARACTERS, EscapedValues
 
@@ -219,6 +221,7 @@ class Bitrix24AddTaskOperator(EscapedValues, Bitrix24BaseOperator):
 
         task_id = once(context, "tasks.task.add", params, add)
         self.log.info("tasks.task.add: task %d added for user %s", task_id, own["RESPONSIBLE_ID"])
+        leave(context["ti"], client.portal, page_of_task, task_id, own["RESPONSIBLE_ID"])
         return task_id
 
 
