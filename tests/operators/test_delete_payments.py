@@ -176,7 +176,7 @@ def test_invoices_that_match_a_filter_are_taken_too(portal, connection):
     assert (summary["entities"], summary["deleted"] >= 1) == (1, True)
 
 
-def test_no_deal_that_matches_is_no_failure(portal, connection):
+def test_a_filter_that_no_deal_matches_fails_nothing(portal, connection):
     summary = delete(entity_filter={"=title": "no such deal"})
     assert (summary["entities"], summary["rows"], portal.executed(DELETE)) == (0, 0, 0)
 
