@@ -29,9 +29,9 @@ HEAD = """\
 # Parameter "-": the parameters themselves. exact = the portal drops every name that it does not describe; letters = so
 # but for own fields (UF_...); any-case = without regard to case and underscores; near = not all that is taken is
 # described, so only what is a slip of the pen of a name counts as unknown. A name with [] is a list, never a text; one
-# with ! is described as read-only, or as set when the object is added. :whole, :number, :flag and :moment are types of
-# values: whole numbers and ids, numbers, yes or no, days and moments; :N|P has the words that there are. :ids,
-# :bindings and :files are lists of ids, of ids with the kind of their CRM object before them (D_10), and of files
+# with ! is described as read-only, or as set when the object is added. :whole, :number, :flag, :day and :moment are
+# types of values: whole numbers and ids, numbers, yes or no, days, days or moments; :N|P has the words that there are.
+# :ids, :bindings and :files are lists of ids, of ids with the kind of their CRM object before them (D_10), and of files
 # (n15).
 """
 
@@ -56,7 +56,8 @@ _TYPES = {
     ),
     "number": re.compile(r"double"),
     "flag": re.compile(r"boolean|char"),
-    "moment": re.compile(r"date|datetime|datetime\|date"),
+    "day": re.compile(r"date"),
+    "moment": re.compile(r"datetime|datetime\|date"),
 }
 #: Texts by ``user.add``, and days by ``user.get``.
 _DAYS = ("PERSONAL_BIRTHDAY", "UF_EMPLOYMENT_DATE")
@@ -79,6 +80,8 @@ _READ_OF_TASKS = frozenset(
 )
 #: Words of which another one is silently taken for the first or for none, by "tasks.task.getFields".
 _CHOICES = {"MARK": "N|P", "PRIORITY": "0|1|2"}
+#: Days by their type, and moments by their use (it tells one occurrence of an event from another) or their answers.
+_MOMENTS = ("current_date_from", "payReturnDate")
 #: Documented with a type that their own examples and meaning contradict.
 _UNTYPED = re.compile(r"FORKED_BY_TEMPLATE_ID|MULTIPLE|MANDATORY", re.IGNORECASE)
 #: The parameter that holds the fields, in the order of preference.
@@ -266,8 +269,10 @@ def _typed(row: Mapping[str, Any]) -> str:
     for name, members in _MEMBERS.items():
         if members.fullmatch(row["name"]):
             return f":{name}"
-    if row["name"] in _DAYS:
+    if row["name"] in _MOMENTS:
         return ":moment"
+    if row["name"] in _DAYS:
+        return ":day"
     kind = str(row.get("type") or "").strip()
     found = [name for name, types in _TYPES.items() if types.fullmatch(kind) and not _UNTYPED.fullmatch(row["name"])]
     return f":{found[0]}" if found else ""

@@ -13,10 +13,12 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from airflow_provider_bitrix24.crm import dates
 from airflow_provider_bitrix24.crm.id_lists import check_ids
 from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.rest.encoding import has_reference
 from airflow_provider_bitrix24.rest.message_parts import preview
+from airflow_provider_bitrix24.rest.missing_values import is_missing
 from airflow_provider_bitrix24.rest.moments import parse
 from airflow_provider_bitrix24.rest.scalars import native
 
@@ -54,11 +56,13 @@ def check_fits(name: str, description: Any, value: Any, method: str) -> None:
 
 
 def check_moments_and_flags(name: str, kind: str, value: Any, method: str) -> None:
-    """:raises ConfigurationError: a day, a moment or a flag that the portal would ignore, or take for another."""
+    """:raises ConfigurationError: a day, a moment or a flag that the portal would ignore, cut or take for another."""
     if kind not in _MOMENTS and kind not in _FLAGS:
         return
     for member in value if isinstance(value, (list, tuple)) else (value,):
         given = native(member)
+        if kind == "date" and not is_missing(given) and dates.has_time(given):
+            raise dates.with_time(given, name, method)
         if not given or not isinstance(given, (str, int, float)) or has_reference(given):
             # Nothing clears, dates and times are written as ISO text.
             continue

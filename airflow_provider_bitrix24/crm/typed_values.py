@@ -15,6 +15,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from airflow_provider_bitrix24.crm import dates
 from airflow_provider_bitrix24.crm.id_lists import is_id
 from airflow_provider_bitrix24.crm.values import decimal_of
 from airflow_provider_bitrix24.exceptions import ConfigurationError
@@ -29,6 +30,7 @@ _FORMS = {
     "whole": ("a whole number", "write digits alone, e.g. 17"),
     "number": ("a number", "write digits, with a point for decimals"),
     "flag": ("yes or no", 'write "Y" or "N", or True or False'),
+    "day": ("a day without a time", "write e.g. 2026-12-31"),
     "moment": ("a day or a moment", "write e.g. 2026-12-31 or 2026-12-31T09:30:00+03:00"),
 }
 #: The same of the members of lists.
@@ -45,10 +47,12 @@ _DESCRIBED = {
     **dict.fromkeys(("integer", "int", *_OBJECTS), "whole"),
     "double": "number",
     **dict.fromkeys(("boolean", "char"), "flag"),
-    **dict.fromkeys(("date", "datetime"), "moment"),
+    "date": "day",
+    "datetime": "moment",
 }
 _WORDS = frozenset({"y", "n", "yes", "no", "true", "false", "1", "0", "on", "off"})
 #: A day in the language of some portal: ``31.12.2026``, ``12/31/2026 09:30 am``.
+_CLOCK = re.compile(r"\b(?!0?0:00(:00)?\b)\d{1,2}:\d\d|\b\d{1,2}\s*[ap]m\b", re.IGNORECASE)
 _DAY = re.compile(r"\s*\d{1,4}([./-])\d{1,2}\1\d{1,4}\b.*", re.DOTALL)
 
 
@@ -127,6 +131,11 @@ def _is_moment(value: Any) -> bool:
     return parse(value) is not None or _DAY.fullmatch(value) is not None or value.strip().isdecimal()
 
 
+def _is_day(value: Any) -> bool:
+    has_time = isinstance(value, str) and _DAY.fullmatch(value) is not None and _CLOCK.search(value) is not None
+    return _is_moment(value) and not (has_time or dates.has_time(value))
+
+
 def _text(value: Any) -> str:
     number = decimal_of(value)
     whole = number is not None and number == number.to_integral_value()
@@ -137,6 +146,7 @@ _FITS: Mapping[str, Callable[[Any], bool]] = {
     "whole": _is_whole,
     "number": lambda value: decimal_of(value) is not None,
     "flag": _is_flag,
+    "day": _is_day,
     "moment": _is_moment,
     "ids": is_id,
     "bindings": lambda value: is_id(value) or (isinstance(value, str) and _BINDING.fullmatch(value) is not None),

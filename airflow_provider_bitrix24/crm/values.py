@@ -7,6 +7,7 @@ Source: "value conventions", and the server's source behind ``crm.item.add``, ``
 from __future__ import annotations
 
 import ast
+import datetime
 import math
 import re
 from collections.abc import Iterable, Mapping
@@ -109,7 +110,8 @@ def to_write(field: ItemField, value: Any) -> Any:
 
 def to_filter(field: ItemField, value: Any) -> Any:
     """
-    ``value`` as a filter wants it: as :func:`to_write` has it, but user fields of type boolean are filtered by 1 and 0.
+    ``value`` as a filter wants it: as :func:`to_write` has it, but user fields of type boolean are filtered by 1 and 0,
+    and fields of days by the day in which a time lies.
 
     :raises ConfigurationError: the value does not fit the type.
     """
@@ -118,6 +120,9 @@ def to_filter(field: ItemField, value: Any) -> Any:
         return ""
     if field.type == "boolean" and field.is_user_field:
         return 1 if _yes(field, value) else 0
+    if field.type == "date" and isinstance(value, (str, datetime.date)):
+        # A bound of a window is often a moment, and windows of days that follow each other share none.
+        return dates.day_of_time(value, field.name)
     return _single(field, value)
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from airflow_provider_bitrix24.crm import multifields
 from airflow_provider_bitrix24.crm.entity_types import ENTITY_TYPES
-from airflow_provider_bitrix24.crm.exact_texts import MULTIFIELD, has_float, with_exact_texts
+from airflow_provider_bitrix24.crm.exact_texts import MULTIFIELD, as_day, has_float, with_exact_texts
 from airflow_provider_bitrix24.crm.id_lists import check_ids
 from airflow_provider_bitrix24.crm.items import fields_of
 from airflow_provider_bitrix24.crm.raw_values import check_fits, check_moments_and_flags
@@ -75,23 +75,25 @@ class FieldNames:
 
     def exact(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """
-        Checked params with floats as text where a field of CRM or of a task holds text, see :func:`with_exact_texts`.
+        Checked params with floats as text where a field of CRM or of a task holds text, see :func:`with_exact_texts`,
+        and with midnights as days where a field of CRM holds days.
 
         :raises ConfigurationError: a float that has lost digits.
         """
-        if not (self._method.lower().startswith(("crm.", "tasks.")) and has_float(params)):
-            return dict(params)
-        if not (self._old or self._is_item):
-            return self._others.exact(params)
-        return {
-            name: {
-                field: with_exact_texts(value, self._kind_of(str(field), params), str(field))
-                for field, value in values.items()
+        if self._old or self._is_item:
+            return {
+                name: {field: self._exact(value, str(field), params) for field, value in values.items()}
+                if name.lower() in ("fields", "arfields") and isinstance(values, Mapping)
+                else values
+                for name, values in params.items()
             }
-            if name.lower() in ("fields", "arfields") and isinstance(values, Mapping)
-            else values
-            for name, values in params.items()
-        }
+        if self._method.lower().startswith(("crm.", "tasks.")) and has_float(params):
+            return self._others.exact(params)
+        return dict(params)
+
+    def _exact(self, value: Any, name: str, params: Mapping[str, Any]) -> Any:
+        kind = self._kind_of(name, params)
+        return as_day(value, name) if kind == "date" else with_exact_texts(value, kind, name)
 
     def _kind_of(self, name: str, params: Mapping[str, Any]) -> str:
         """The type of a field; empty where the portal does not tell."""

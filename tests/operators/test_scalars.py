@@ -64,7 +64,7 @@ def added(portal: Any, kind: str, **fields: Any) -> dict[str, Any]:
         ("opened", np.False_, "N"),
         ("begindate", pd.Timestamp("2026-01-31", tz="UTC"), "2026-01-31"),
         ("begindate", np.datetime64("2026-01-31"), "2026-01-31"),
-        ("begindate", np.datetime64("2026-01-31T09:30:00.000000001"), "2026-01-31"),
+        ("begindate", np.datetime64("2026-01-31T00:00:00.000000001"), "2026-01-31"),
     ],
 )
 def test_a_scalar_is_sent_as_what_it_stands_for(field, value, stored, portal, connection):
@@ -232,9 +232,8 @@ def test_raw_parameters_take_scalars_too(portal, connection):
     params = {"filter": {"=ID": np.int64(7), "@STAGE_ID": np.array(["NEW", "WON"]), "=OPENED": np.bool_(True)}}
     run(Bitrix24ListOperator, method="crm.deal.list", method_params=params)
     moment = np.datetime64("2026-01-31T00:00:00")
-    message = failure_of(
-        Bitrix24Operator, method="crm.deal.update", method_params={"id": 7, "fields": {"CLOSEDATE": moment}}
-    )
+    fields = {"UF_CRM_1700000007": moment}
+    message = failure_of(Bitrix24Operator, method="crm.deal.update", method_params={"id": 7, "fields": fields})
     assert "a time without a time zone" in message
     for missing in (pd.NA, pd.NaT, np.float64("nan")):
         fields = {"id": 7, "fields": {"COMMENTS": missing}}

@@ -6,7 +6,7 @@ import math
 import re
 import unicodedata
 from collections.abc import Mapping
-from datetime import date, datetime, timezone
+from datetime import date, datetime, time, timezone
 from decimal import Decimal
 from string import whitespace
 from typing import Any
@@ -186,6 +186,9 @@ def flag(value: Any) -> bool:
 
 
 def day(value: Any) -> str:
+    if isinstance(value, datetime) and value.time() != time():
+        # The time would be lost.
+        raise Refused
     if isinstance(value, date):
         return value.isoformat()[:10]
     if not isinstance(value, str):
@@ -197,7 +200,9 @@ def day(value: Any) -> str:
             raise Refused from None
     read = _moment(value)
     # Midnight UTC is how the portal itself writes a day.
-    is_day = read.tzinfo is not None and read.astimezone(timezone.utc).time() == datetime.min.time()
+    is_day = read.tzinfo is not None and read.astimezone(timezone.utc).time() == time()
+    if read.time() != time() and not is_day:
+        raise Refused
     return (read.astimezone(timezone.utc) if is_day else read).date().isoformat()
 
 
