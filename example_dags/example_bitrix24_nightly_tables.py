@@ -27,5 +27,6 @@ with DAG(
     tags=["example", "bitrix24"],
 ) as dag:
     for kind in ("deal", "contact"):
-        Bitrix24ToSqlOperator(task_id=f"{kind}s", entity_type_id=kind, table=f"{kind}s")
+        # Names of stages, people and choices stand beside their codes: stage_id_label.
+        Bitrix24ToSqlOperator(task_id=f"{kind}s", entity_type_id=kind, table=f"{kind}s", labels=True)
     Bitrix24ToSqlOperator(task_id="tasks", method="tasks.task.list", table="tasks")

@@ -279,6 +279,9 @@ def item_field(name: str, description: Any) -> ItemField:
         for choice in several
         if isinstance(choice, Mapping) and "ID" in choice
     }
+    settings = described.get("settings")
+    # Fields of users have it among their settings.
+    own = settings.get("ENTITY_TYPE") if isinstance(settings, Mapping) else None
     return ItemField(
         name=name,
         upper_name=str(described.get("upperName") or name),
@@ -289,4 +292,5 @@ def item_field(name: str, description: Any) -> ItemField:
         is_multiple=described.get("isMultiple") in (True, "Y"),
         is_user_field=described.get("isDynamic") in (True, "Y"),
         choices=choices,
+        directory=str(described.get("statusType") or own or ""),
     )

@@ -59,6 +59,7 @@ class ItemField:
     :param type: ``string``, ``crm_status``, ``enumeration``, …
     :param is_user_field: made by the portal's users.
     :param choices: texts of an enumeration by their id.
+    :param directory: of a ``crm_status``, which list of ``crm.status.list`` has its codes: ``"DEAL_STAGE"``.
     """
 
     name: str
@@ -70,6 +71,7 @@ class ItemField:
     is_multiple: bool = False
     is_user_field: bool = False
     choices: Mapping[str, str] = dataclass_field(default_factory=dict)
+    directory: str = ""
 
     @property
     def holds_ids(self) -> bool:

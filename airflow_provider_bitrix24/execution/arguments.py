@@ -232,6 +232,18 @@ _EXAMPLES = {
 _OBJECT, _NAMES = '{"id": 7}', '["id", "title"]'
 
 
+def flag_or_names(value: Any, name: str) -> bool | list[str]:
+    """
+    ``value``, if it is True, False or a list of names.
+
+    :param name: the argument, for the message.
+    :raises ConfigurationError: anything else.
+    """
+    if isinstance(value, (bool, str)) or not isinstance(value, Iterable):
+        return flag(value, name)
+    return names(value, name)
+
+
 def names(value: Any, name: str) -> list[str]:
     """
     ``value`` as a list of names: a list of texts, its JSON text, or one name.

@@ -79,7 +79,7 @@ def columns_of(fields: Iterable[ItemField], present: Iterable[Column] = ()) -> t
     columns = {column.name: column for column in present}
     for field in fields:
         for suffix, kind, part, described in _parts(field):
-            name = _name(described.upper_name, suffix, columns)
+            name = column_name(described.upper_name, suffix, columns)
             columns[name] = Column(name, kind, described, part, _USER_SCALE if field.is_user_field else _SCALE)
     return tuple(columns.values())
 
@@ -98,7 +98,8 @@ def _parts(field: ItemField) -> Iterable[tuple[str, Kind, Part, ItemField]]:
         yield "", _KINDS.get(field.type, "json"), "", field
 
 
-def _name(upper_name: str, suffix: str, taken: Iterable[str]) -> str:
+def column_name(upper_name: str, suffix: str, taken: Iterable[str]) -> str:
+    """The name of a field's column, which ends in eight letters of its hash where it is too long or taken."""
     # Some objects have only a name such as accountNumber.
     words = upper_name if upper_name.isupper() else re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", upper_name)
     name = f"{words.lower()}{suffix}"

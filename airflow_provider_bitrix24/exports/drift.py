@@ -37,11 +37,13 @@ class DriftRules:
     :param on_new_field: ``"add"``, ``"ignore"`` or ``"fail"``.
     :param on_type_change: ``"new_column"``, ``"text"`` or ``"fail"``.
     :param key: the column that tells rows apart, which stays one column.
+    :param labels: by column of labels, the column that it puts into words, and with which it comes and is left out.
     """
 
     on_new_field: str = "add"
     on_type_change: str = "new_column"
     key: str = "id"
+    labels: Mapping[str, str] = field(default_factory=dict)
 
     def place(
         self, columns: Mapping[str, str], present: Mapping[str, str], holds: Callable[[str, str], bool], table: object
@@ -55,8 +57,7 @@ class DriftRules:
         placed = Placement()
         for name, arrow in columns.items():
             if name not in present:
-                # Those that begin with an underscore are of this package, and no fields.
-                if present and not name.startswith("_") and not self._takes(name, table, placed):
+                if present and not self._takes(name, table, placed):
                     continue
                 placed.targets[name] = (name, arrow)
             elif holds(present[name], arrow):
@@ -66,7 +67,14 @@ class DriftRules:
         return placed
 
     def _takes(self, name: str, table: object, placed: Placement) -> bool:
-        """Whether a new field becomes a column."""
+        """Whether a column that is new is added."""
+        if name.startswith("_"):
+            # Those are of this package, and no fields.
+            return True
+        if name in self.labels:
+            is_added = self.labels[name] not in placed.ignored
+            (placed.new if is_added else placed.ignored).append(name)
+            return is_added
         if self.on_new_field == "fail":
             raise ConfigurationError(
                 f"the field {name} is new, and {table} has no column for it",

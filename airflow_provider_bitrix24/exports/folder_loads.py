@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_bitrix24.execution.checkpoint import digest_of
 from airflow_provider_bitrix24.exports.load import Load, check_misfits, misfits_of, series_of
 from airflow_provider_bitrix24.exports.load_folder import LoadFolder
+from airflow_provider_bitrix24.exports.misfits import Misfits
 from airflow_provider_bitrix24.exports.part_files import FilesOf
 from airflow_provider_bitrix24.exports.parts import Part
 from airflow_provider_bitrix24.exports.sources import Source
@@ -28,6 +29,7 @@ def load_into(
     plan: Mapping[str, Any],
     progress: Callable[[int], object],
     max_bad_share: float = 1.0,
+    reported: Callable[[Misfits], Mapping[str, Any]] = lambda _: {},
 ) -> dict[str, Any]:
     """
     Load what no try has loaded, and publish it; nothing where a try has published it already.
@@ -35,6 +37,7 @@ def load_into(
     :param plan: of the first try.
     :param progress: called with how many rows stand in the parts.
     :param max_bad_share: share of a column's values that may not fit it.
+    :param reported: what else the manifest says, of what did not fit.
     :return: path, rows, bytes and number of parts.
     :raises IncompleteList: the list cannot be proven whole.
     :raises ConfigurationError: more values do not fit; nothing is published.
@@ -44,7 +47,7 @@ def load_into(
     else:
         parts = load.run(client, folder, progress)
         check_misfits(parts, max_bad_share, "the parts")
-        folder.publish(_manifest(load.source, parts, plan))
+        folder.publish({**_manifest(load.source, parts, plan), **reported(misfits_of(parts))})
     manifest = folder.manifest()
     counts = {name: manifest[name] for name in ("rows", "bytes")}
     return {"path": str(folder.path), **counts, "parts": len(manifest["parts"])}

@@ -16,15 +16,18 @@ class Misfits:
     :param values: how many values there were, by column.
     :param bad: how many of them did not fit; they are null, and stand in the column ``_bad``.
     :param rounded: how many amounts had more decimals than their column.
+    :param unlabelled: how many codes and ids have no text, by column of labels.
     """
 
     values: dict[str, int] = field(default_factory=dict)
     bad: dict[str, int] = field(default_factory=dict)
     rounded: dict[str, int] = field(default_factory=dict)
+    unlabelled: dict[str, int] = field(default_factory=dict)
 
     def add(self, others: Misfits) -> None:
-        for counts, more in ((self.values, others.values), (self.bad, others.bad), (self.rounded, others.rounded)):
-            for name, count in more.items():
+        for kind in ("values", "bad", "rounded", "unlabelled"):
+            counts = getattr(self, kind)
+            for name, count in getattr(others, kind).items():
                 counts[name] = counts.get(name, 0) + count
 
     def worst(self) -> tuple[str, float]:

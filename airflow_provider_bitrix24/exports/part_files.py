@@ -37,6 +37,7 @@ class Batch(Protocol):
         """About how much memory they take."""
 
 
+T = TypeVar("T")
 AnyBatch = TypeVar("AnyBatch", bound=Batch)
 Batch_contra = TypeVar("Batch_contra", bound=Batch, contravariant=True)
 
@@ -91,15 +92,17 @@ class PartFiles(Generic[AnyBatch]):
         """
         part: _OpenPart[AnyBatch] | None = None
         readable = _UntilFailure(rows)
+        # A batch may ask the portal too, for labels.
+        batches = _UntilFailure(_in_batches(readable, self._files))
         try:
-            for rows_of_batch, batch in _in_batches(readable, self._files):
+            for rows_of_batch, batch in batches:
                 if part is not None and not part.takes(rows_of_batch, batch):
                     yield self._put(part)
                     part = None
                 if part is None:
                     part = _OpenPart(self._files, batch)
                 part.add(rows_of_batch, batch)
-            failure = readable.failure
+            failure = batches.failure or readable.failure
             if part is not None and (failure is None or failure.retryable):
                 yield self._put(part)
                 part = None
@@ -129,16 +132,16 @@ class PartFiles(Generic[AnyBatch]):
         return part
 
 
-class _UntilFailure:
-    """Rows up to a failure, which is kept."""
+class _UntilFailure(Generic[T]):
+    """Rows or batches up to a failure, which is kept."""
 
-    def __init__(self, rows: Iterable[Row]) -> None:
-        self._rows = rows
+    def __init__(self, several: Iterable[T]) -> None:
+        self._several = several
         self.failure: Bitrix24Error | None = None
 
-    def __iter__(self) -> Iterator[Row]:
+    def __iter__(self) -> Iterator[T]:
         try:
-            yield from self._rows
+            yield from self._several
         except Bitrix24Error as error:
             self.failure = error
 

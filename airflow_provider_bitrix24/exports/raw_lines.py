@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import IO, Any
 
@@ -30,16 +30,16 @@ class LineBatch:
 
 class RawLines:
     """
-    :param shape: what is made of each row; None to leave it as it is.
+    :param shape: what is made of rows; None to leave them as they are.
     """
 
     ending = "jsonl"
 
-    def __init__(self, shape: Callable[[Row], Any] | None = None) -> None:
+    def __init__(self, shape: Callable[[Sequence[Row]], Iterable[Any]] | None = None) -> None:
         self._shape = shape
 
     def batch(self, rows: Sequence[Row]) -> LineBatch:
-        return LineBatch(tuple(map(json_line, rows if self._shape is None else map(self._shape, rows))))
+        return LineBatch(tuple(map(json_line, rows if self._shape is None else self._shape(rows))))
 
     def writer(self, stream: IO[bytes], batch: LineBatch) -> _Writer:
         return _Writer(stream)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitrix24.crm import multifields
+from airflow_provider_bitrix24.crm.entity_types import ENTITY_TYPES
 from airflow_provider_bitrix24.crm.items import LIST
 from airflow_provider_bitrix24.crm.values import ItemField
 from airflow_provider_bitrix24.exceptions import ConfigurationError
@@ -22,6 +23,13 @@ if TYPE_CHECKING:
 
 #: Without a select these methods leave out fields that users made, and phones.
 _WITH_USER_FIELDS = re.compile(r"crm\.(activity|company|contact|deal|lead|quote)\.list|tasks\.task\.list")
+
+#: Old names that only the methods of some kinds have: deals have STAGE_ID ("crm.deal.fields", "crm.lead.fields").
+_OLD_NAMES_OF = {
+    "STATUS_ID": {ENTITY_TYPES["lead"], ENTITY_TYPES["quote"]},
+    "STATUS_SEMANTIC_ID": {ENTITY_TYPES["lead"]},
+    "COMPANY_TYPE": {ENTITY_TYPES["company"]},
+}
 
 
 @dataclass(frozen=True)
@@ -146,9 +154,10 @@ def _selected(method: Method, table: Table, *, all_: bool) -> list[str]:
         return ["*"] if all_ or has_multifields else [field.name for field in table.fields]
     if all_ and not _WITH_USER_FIELDS.fullmatch(method.name.lower()):
         return []
-    names = ["*", "UF_*"] if all_ else [_old_name(field) for field in table.fields if field.name != "fm"]
+    names = ["*", "UF_*"] if all_ else [_old_name(field, table.type_id) for field in table.fields if field.name != "fm"]
     return [*names, *(multifields.TYPES if has_multifields else ())]
 
 
-def _old_name(field: ItemField) -> str:
-    return next(iter(old_names(field)), field.upper_name)
+def _old_name(field: ItemField, type_id: int | None) -> str:
+    named = (name for name in old_names(field) if name not in _OLD_NAMES_OF or type_id in _OLD_NAMES_OF[name])
+    return next(named, field.upper_name)

@@ -34,11 +34,13 @@ class Table:
 
     :param name: ``crm.deal``, ``crm.item.1038``, ``tasks.task``: the same for both generations of methods.
     :param fields: of the portal, in its order; empty where nothing describes them.
+    :param type_id: the kind of its CRM items, or of those that its rows belong to; None where there is none.
     """
 
     name: str
     method: str
     fields: tuple[ItemField, ...]
+    type_id: int | None = None
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -80,14 +82,14 @@ def table_of(client: Client, method: Method, params: Mapping[str, Any]) -> Table
         fields = [field for field in fields_of(client, type_id).fields.values() if field.name != "fm"]
         if type_id in multifields.OWNERS:
             fields.append(_MULTIFIELDS)
-        return Table(table_name(method, params), method.name, tuple(fields))
+        return Table(table_name(method, params), method.name, tuple(fields), type_id)
     short = table_name(method, params)
     # Of users, tasks and directories the documentation says more than the portal.
     documented = _documented().get(name, ())
     if method.rows is not None and (described_by := method.rows.fields_method) and not documented:
         described = client.described(described_by, fresh=True)
         return Table(short, method.name, tuple(item_field(str(key), value) for key, value in described.items()))
-    return Table(short, method.name, documented)
+    return Table(short, method.name, documented, _owner_type_id(params))
 
 
 def table_name(method: Method, params: Mapping[str, Any]) -> str:
@@ -105,6 +107,12 @@ def _type_id(name: str, params: Mapping[str, Any]) -> int | None:
     if old:
         return ENTITY_TYPES[old[1]]
     return int(params["entityTypeId"]) if name == LIST else None
+
+
+def _owner_type_id(params: Mapping[str, Any]) -> int | None:
+    """The kind of the items that rows such as those of ``crm.stagehistory.list`` belong to."""
+    given = str(params.get("entityTypeId", ""))
+    return int(given) if given.isdecimal() else None
 
 
 def column_of(table: Table, spelling: str) -> str | None:
@@ -150,6 +158,26 @@ def unknown_names(fields: Sequence[ItemField], rows: Sequence[Row]) -> list[str]
             names.update(dict.fromkeys(fresh))
             known.update(fresh)
     return list(names)
+
+
+def values_of(column: Column, rows: Sequence[Row]) -> list[Any]:
+    """What rows have under a column's field, in whichever spelling their method has."""
+    described = column.field
+    if described.type == "crm_multifield":
+        return [_entries(row, described.upper_name) for row in rows]
+    for key in dict.fromkeys((described.name, described.upper_name, *old_names(described))):
+        if any(key in row for row in rows):
+            return [row.get(key) for row in rows]
+    return [None] * len(rows)
+
+
+def _entries(row: Row, kind: str) -> list[dict[str, Any]]:
+    """Phones and the like as ``[{"id": 7, "type": "WORK", "value": "+1555"}]``, out of ``fm`` or of ``PHONE``."""
+    new = [entry for entry in row.get("fm") or () if entry.get("typeId") == kind]
+    old = row.get(kind) or ()
+    return [{"id": int(entry["id"]), "type": entry.get("valueType"), "value": entry.get("value")} for entry in new] + [
+        {"id": int(entry["ID"]), "type": entry.get("VALUE_TYPE"), "value": entry.get("VALUE")} for entry in old
+    ]
 
 
 @cache

@@ -12,8 +12,9 @@ import pyarrow as pa
 from airflow_provider_bitrix24.crm.values import ItemField
 from airflow_provider_bitrix24.exports.casts import cast, without_nul
 from airflow_provider_bitrix24.exports.columns import Column, columns_of
+from airflow_provider_bitrix24.exports.labels import Labels
 from airflow_provider_bitrix24.exports.misfits import BAD, Misfits
-from airflow_provider_bitrix24.exports.tables import field_of_values, old_names, unknown_names
+from airflow_provider_bitrix24.exports.tables import field_of_values, unknown_names, values_of
 from airflow_provider_bitrix24.types import Row
 
 
@@ -49,24 +50,44 @@ class TypedBatches:
     :param fields: what is known before the first row.
     :param takes_unknown: whether names that no field has are taken; they are left out where the author chose columns.
     :param takes_nul: whether a text with the character U+0000 fits.
+    :param labels: of the fields that are known before the first row; they stand after all other columns.
     """
 
-    def __init__(self, fields: Sequence[ItemField], *, takes_unknown: bool = True, takes_nul: bool = True) -> None:
+    def __init__(
+        self,
+        fields: Sequence[ItemField],
+        *,
+        takes_unknown: bool = True,
+        takes_nul: bool = True,
+        labels: Labels | None = None,
+    ) -> None:
         self.fields = tuple(fields)
-        self.columns = columns_of(fields)
+        self._own = columns_of(fields)
+        self._labels = labels
         #: Columns of names that no field has.
         self.found: list[str] = []
         self._takes_unknown, self._takes_nul = takes_unknown, takes_nul
 
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """All columns, in their order."""
+        return (*self._own, *(self._labels.columns if self._labels is not None else ()))
+
     def batch(self, rows: Sequence[Row]) -> TypedBatch:
-        """One batch."""
+        """
+        One batch.
+
+        :raises Bitrix24Error: what the labels say cannot be read.
+        """
         if self._takes_unknown:
             self._take_unknown(rows)
+        labels = {} if self._labels is None else self._labels.of(rows)
         arrays = {}
-        misfits = Misfits()
+        misfits = Misfits(unlabelled={name: label.missing for name, label in labels.items() if label.missing})
         bad: dict[int, dict[str, Any]] = {}
         for column in self.columns:
-            values = _values(column, rows)
+            label = labels.get(column.name)
+            values = values_of(column, rows) if label is None else label.texts
             done = cast(column, values)
             if not self._takes_nul:
                 done = without_nul(done)
@@ -87,26 +108,6 @@ class TypedBatches:
             return
         fields = [field_of_values(name, [row.get(name) for row in rows]) for name in names]
         self.fields = (*self.fields, *fields)
-        columns = columns_of(fields, self.columns)
-        self.found += [column.name for column in columns[len(self.columns) :]]
-        self.columns = columns
-
-
-def _values(column: Column, rows: Sequence[Row]) -> list[Any]:
-    """What rows have under a column's field, in whichever spelling their method has."""
-    described = column.field
-    if described.type == "crm_multifield":
-        return [_entries(row, described.upper_name) for row in rows]
-    for key in dict.fromkeys((described.name, described.upper_name, *old_names(described))):
-        if any(key in row for row in rows):
-            return [row.get(key) for row in rows]
-    return [None] * len(rows)
-
-
-def _entries(row: Row, kind: str) -> list[dict[str, Any]]:
-    """Phones and the like as ``[{"id": 7, "type": "WORK", "value": "+1555"}]``, out of ``fm`` or of ``PHONE``."""
-    new = [entry for entry in row.get("fm") or () if entry.get("typeId") == kind]
-    old = row.get(kind) or ()
-    return [{"id": int(entry["id"]), "type": entry.get("valueType"), "value": entry.get("value")} for entry in new] + [
-        {"id": int(entry["ID"]), "type": entry.get("VALUE_TYPE"), "value": entry.get("VALUE")} for entry in old
-    ]
+        found = columns_of(fields, self.columns)[len(self.columns) :]
+        self.found += [column.name for column in found]
+        self._own = (*self._own, *found)

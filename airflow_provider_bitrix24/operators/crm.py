@@ -27,6 +27,7 @@ from airflow_provider_bitrix24.execution.arguments import (
     NotGiven,
     conditions,
     flag,
+    flag_or_names,
     names,
     positive_id,
     some_fields,
@@ -58,6 +59,8 @@ class Bitrix24GetItemOperator(Bitrix24BaseOperator):
     :param missing_ok: return None instead of failing when there is no such item.
     :param typed: each value in the JSON type of its field: ids and whole numbers int, amounts float, booleans true and
         false, days ``"2026-01-31"``, money of user fields ``{"amount": "300", "currency": "EUR"}``.
+    :param labels: True for a text beside each stage, funnel, status, enumeration and user, ``"stage_id_label": "New"``,
+        a list where the field is multiple, and None for what has no text; or names of the fields that get one.
     :raises AirflowFailException: no right, no such item or smart process.
     :raises Bitrix24Error: a limit, the network, a fault of the portal: the task's ``retries`` apply.
 
@@ -74,6 +77,7 @@ class Bitrix24GetItemOperator(Bitrix24BaseOperator):
         item_id: int | str,
         missing_ok: bool = False,
         typed: bool = False,
+        labels: bool | Sequence[str] = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -81,6 +85,7 @@ class Bitrix24GetItemOperator(Bitrix24BaseOperator):
         self.item_id = item_id
         self.missing_ok = self.fixed(flag, missing_ok, "missing_ok")
         self.typed = self.fixed(flag, typed, "typed")
+        self.labels = self.fixed(flag_or_names, labels, "labels")
         self.check_literals(item_id=FIND_ITEM_ID)
 
     def run(self, client: Client, context: Any) -> dict[str, Any] | None:
@@ -90,12 +95,19 @@ class Bitrix24GetItemOperator(Bitrix24BaseOperator):
         except NotFound as error:
             failure = error
         else:
-            return fields_of(client, params["entityTypeId"]).typed(item) if self.typed else item
+            return self._shaped(client, params["entityTypeId"], item) if self.typed or self.labels else item
         check_kind(client, params["entityTypeId"])
         if not self.missing_ok:
             raise failure.but(advice=FIND_ITEM_ID)
         self.log.info("%s; this is accepted, since missing_ok is set.", failure)
         return None
+
+    def _shaped(self, client: Client, type_id: int, item: dict[str, Any]) -> dict[str, Any]:
+        # Only this run needs it.
+        from airflow_provider_bitrix24.exports.items import ItemShape
+
+        shape = ItemShape(client, fields_of(client, type_id), typed=self.typed, labels=self.labels)
+        return shape.of([item])[0]
 
 
 class Bitrix24ListItemsOperator(Bitrix24BaseOperator):
@@ -117,6 +129,7 @@ class Bitrix24ListItemsOperator(Bitrix24BaseOperator):
     :param destination: an ``ObjectStoragePath``, ``s3://conn_id@bucket/{{ ds }}.jsonl``; overwritten. Or a folder,
         ``s3://conn_id@bucket/deals/``, in which each run has one of its own. Templated.
     :param typed: each value in the JSON type of its field, see :class:`Bitrix24GetItemOperator`.
+    :param labels: texts beside codes and ids, see :class:`Bitrix24GetItemOperator`.
     :raises AirflowFailException: the arguments, a right, a list that cannot be proven whole, or too large for XCom.
     :raises Bitrix24Error: a limit, the network, a fault of the portal: the task's ``retries`` apply.
 
@@ -147,6 +160,7 @@ class Bitrix24ListItemsOperator(Bitrix24BaseOperator):
         limit: int | str | NotGiven = NOT_GIVEN,
         destination: str | NotGiven = NOT_GIVEN,
         typed: bool = False,
+        labels: bool | Sequence[str] = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -156,9 +170,13 @@ class Bitrix24ListItemsOperator(Bitrix24BaseOperator):
         self.limit = self.given(limit, "limit")
         self.destination = self.given(destination, "destination")
         self.typed = self.fixed(flag, typed, "typed")
+        self.labels = self.fixed(flag_or_names, labels, "labels")
         self.check_literals()
 
     def run(self, client: Client, context: Any) -> Any:
+        # Only the run needs it.
+        from airflow_provider_bitrix24.exports.items import ItemShape
+
         type_id = entity_type_id(self.entity_type_id)
         item_filter = conditions(self.item_filter, "item_filter")
         select = [] if self.select is None else names(self.select, "select")
@@ -167,6 +185,7 @@ class Bitrix24ListItemsOperator(Bitrix24BaseOperator):
         path = self.file_to_write(context, "destination") if folder is None else None
         fields = fields_of(client, type_id)
         params: dict[str, Any] = {"entityTypeId": type_id, "select": fields.select(select) or ["*"]}
+        shape = ItemShape(client, fields, typed=self.typed, labels=self.labels, select=params["select"])
         if item_filter:
             params["filter"] = fields.filter(item_filter)
         if folder is not None:
@@ -176,10 +195,10 @@ class Bitrix24ListItemsOperator(Bitrix24BaseOperator):
             from airflow_provider_bitrix24.exports.sources import raw_source_of
 
             self.after_wait = ""
-            source, files = raw_source_of(client.method(LIST), params), RawLines(fields.typed if self.typed else None)
-            return load_rows(client, context, folder, source, files, limit, self.count, self.typed)
+            source, files = raw_source_of(client.method(LIST), params), RawLines(shape.of if shape.changes else None)
+            return load_rows(client, context, folder, source, files, limit, self.count, self.typed, self.labels)
         rows = client.list(LIST, params, limit=limit)
-        items = map(fields.typed, rows) if self.typed else rows
+        items = shape.each(rows) if shape.changes else rows
         if path is None:
             kept = small_list(items, LIST)
             self.log.info("%s", rows.report)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -14,6 +14,7 @@ from airflow_provider_bitrix24.execution.arguments import (
     NotGiven,
     conditions,
     flag,
+    flag_or_names,
     names,
     number_within,
     one_of,
@@ -26,6 +27,7 @@ from airflow_provider_bitrix24.execution.rendered import check_filter, check_los
 from airflow_provider_bitrix24.hooks.airflow_outcome import airflow_outcome
 
 if TYPE_CHECKING:
+    from airflow_provider_bitrix24.exports.labels import Labels
     from airflow_provider_bitrix24.exports.sources import Source
     from airflow_provider_bitrix24.rest.client import Client
 
@@ -65,6 +67,7 @@ class Bitrix24BaseLoadOperator(Bitrix24BaseOperator):
         window: str = "watermark",
         overlap_seconds: float = _OVERLAP_SECONDS,
         max_bad_share: float = 0.01,
+        labels: bool | Sequence[str] = False,
         dry_run: bool = False,
         **kwargs: Any,
     ) -> None:
@@ -77,6 +80,7 @@ class Bitrix24BaseLoadOperator(Bitrix24BaseOperator):
         self.window = self.fixed(one_of, window, "window", _WINDOWS)
         self.overlap_seconds = self.fixed(number_within, overlap_seconds, "overlap_seconds", 0, 86_400)
         self.max_bad_share = self.fixed(number_within, max_bad_share, "max_bad_share", 0, 1)
+        self.labels = self.fixed(flag_or_names, labels, "labels")
         # BaseOperator has a method of the name dry_run.
         self.is_dry_run = self.fixed(flag, dry_run, "dry_run")
 
@@ -141,6 +145,24 @@ class Bitrix24BaseLoadOperator(Bitrix24BaseOperator):
         check_filter(params, self.as_written("method_params"), "method_params", method)
         check_lost_values(params, self.as_written("method_params"), "method_params", method)
         return source_of(client, method, params, select)
+
+    def labels_of(self, client: Client, source: Source, others: Iterable[str] = ()) -> Labels:
+        """
+        The columns of labels; none where they are not asked for.
+
+        :param others: columns of the target that hold something else.
+        :raises ConfigurationError: ``labels`` names a field that is not selected or has none.
+        """
+        # Only the run needs it.
+        from airflow_provider_bitrix24.exports.labels import Labels
+
+        labels = Labels(client, source.table, self.labels, others)
+        if self.labels and not labels.labels:
+            self.log.warning("No column of %s has labels", source.table.name)
+        for label in labels.labels:
+            if not label.column.name.endswith("_label"):
+                self.log.warning("Labels of %s are in %s: the name is taken", label.of.name, label.column.name)
+        return labels
 
     def plan(self, client: Client, context: Any, source: Source, watermark: str | None) -> dict[str, Any]:
         """

@@ -48,6 +48,9 @@ class Bitrix24ToObjectStorageOperator(Bitrix24BaseLoadOperator):
         time come again: the newest of an id counts.
     :param max_bad_share: the load fails before it is published if more than this share of a column's values does not
         fit.
+    :param labels: True for a column of text beside each stage, funnel, status, enumeration, user and department,
+        ``stage_id_label``; or names of the fields that get one. What has no text at the portal is null, and counted
+        under ``unlabelled``.
     :param dry_run: load nothing, and return how many rows it would be and how many requests: ``{"rows": 50000,
         "requests": 21, "window": {…}}``.
     :raises AirflowFailException: the arguments, a right, a list that cannot be proven whole, values that do not fit.
@@ -75,6 +78,7 @@ class Bitrix24ToObjectStorageOperator(Bitrix24BaseLoadOperator):
         from airflow_provider_bitrix24.exports.formats import TypedFiles
         from airflow_provider_bitrix24.exports.load import Load
         from airflow_provider_bitrix24.exports.load_folder import LoadFolder
+        from airflow_provider_bitrix24.exports.misfits import Misfits
         from airflow_provider_bitrix24.exports.typed_batches import TypedBatches
         from airflow_provider_bitrix24.exports.watermarks import Watermarks
 
@@ -82,14 +86,17 @@ class Bitrix24ToObjectStorageOperator(Bitrix24BaseLoadOperator):
         source = self.source(client)
         marks = Watermarks(root, source.key)
         plan = self.plan(client, context, source, marks.get())
-        files = TypedFiles(self.file_format, TypedBatches(source.table.fields, takes_unknown=not source.selects))
+        labels = self.labels_of(client, source)
+        batches = TypedBatches(source.table.fields, takes_unknown=not source.selects, labels=labels)
+        files = TypedFiles(self.file_format, batches)
         if self.is_dry_run:
             return {**Load(source, plan["window"], files).estimate(client), "window": plan["window"]}
-        folder = LoadFolder(root / f"load={load_name(context, source, self.file_format)}")
+        folder = LoadFolder(root / f"load={load_name(context, source, self.file_format, *labels.bases)}")
         plan = folder.begin(plan)
         load = Load(source, plan["window"], files)
-        loaded = load_into(folder, load, client, plan, self.count, self.max_bad_share)
+        loaded = load_into(folder, load, client, plan, self.count, self.max_bad_share, labels.report)
         if plan["watermark"] is not None:
             marks.move(plan["watermark"], folder.path.name)
         manifest = folder.manifest()
-        return {**loaded, **{name: manifest[name] for name in ("window", "watermark", "bad", "rounded")}}
+        names = ("window", "watermark", "bad", "rounded", *labels.report(Misfits()))
+        return {**loaded, **{name: manifest[name] for name in names}}

@@ -13,6 +13,7 @@ from airflow_provider_bitrix24.execution.rendered import check_parts
 from airflow_provider_bitrix24.transfers.base_load import Bitrix24BaseLoadOperator
 
 if TYPE_CHECKING:
+    from airflow_provider_bitrix24.exports.labels import Labels
     from airflow_provider_bitrix24.exports.load import Load
     from airflow_provider_bitrix24.exports.sources import Source
     from airflow_provider_bitrix24.exports.sql.database import Database
@@ -75,6 +76,9 @@ class Bitrix24ToSqlOperator(Bitrix24BaseLoadOperator):
         connection must not see are never marked.
     :param max_deleted_share: if more than this share of the rows is missing, and more than 10, the task fails after its
         load, and none is marked.
+    :param labels: True for a column of text beside each stage, funnel, status, enumeration, user and department,
+        ``stage_id_label``; or names of the fields that get one. What has no text at the portal is null, and counted
+        under ``unlabelled``.
     :param dry_run: load nothing, and return how many rows it would be and how many requests: ``{"rows": 50000,
         "requests": 21, "window": {…}}``.
     :raises AirflowFailException: the arguments, a right, a list that cannot be proven whole, values that do not fit, a
@@ -145,11 +149,22 @@ class Bitrix24ToSqlOperator(Bitrix24BaseLoadOperator):
         # Only the run needs them.
         from airflow_provider_bitrix24.exports.formats import TypedFiles
         from airflow_provider_bitrix24.exports.load import Load
+        from airflow_provider_bitrix24.exports.sql.kinds import check_schema
+        from airflow_provider_bitrix24.exports.sql.load_table import columns_without_labels
+        from airflow_provider_bitrix24.exports.sql.table_names import table_name
         from airflow_provider_bitrix24.exports.typed_batches import TypedBatches
 
-        table = self._load_table(context, source, database)
+        target = table_name(self.table, "table")
+        check_schema(target, database.kind)
+        labels = self.labels_of(client, source, columns_without_labels(database, target) if self.labels else ())
+        table = self._load_table(context, source, database, labels)
         plan = self.plan(client, context, source, table.watermark(source.key))
-        batches = TypedBatches(source.table.fields, takes_unknown=not source.selects, takes_nul=database.kind.takes_nul)
+        batches = TypedBatches(
+            source.table.fields,
+            takes_unknown=not source.selects,
+            takes_nul=database.kind.takes_nul,
+            labels=labels,
+        )
         files = TypedFiles("arrow", batches)
         if self.is_dry_run:
             return {**Load(source, plan["window"], files).estimate(client), "window": plan["window"]}
@@ -159,7 +174,7 @@ class Bitrix24ToSqlOperator(Bitrix24BaseLoadOperator):
             self.log.info("An earlier try has published the load into %s", self.table)
         else:
             with table.released_for_good():
-                report = self._fill(client, Load(source, plan["window"], files), table, plan)
+                report = self._fill(client, Load(source, plan["window"], files), table, plan, labels)
         if self._what_of_deleted(source) == "keep" or "deleted" in report:
             return report
         return table.add_to_report(self._deleted_rows(client, source, database))
@@ -193,7 +208,9 @@ class Bitrix24ToSqlOperator(Bitrix24BaseLoadOperator):
             self.log.info("Deleted at the portal: %(deleted)d; there, but not in the list: %(hidden)d", found)
         return found
 
-    def _fill(self, client: Client, load: Load, table: LoadTable, plan: dict[str, Any]) -> dict[str, Any]:
+    def _fill(
+        self, client: Client, load: Load, table: LoadTable, plan: dict[str, Any], labels: Labels
+    ) -> dict[str, Any]:
         # Only the run needs it.
         from airflow_provider_bitrix24.exports.load import check_misfits, misfits_of
 
@@ -208,6 +225,7 @@ class Bitrix24ToSqlOperator(Bitrix24BaseLoadOperator):
             "watermark": plan["watermark"],
             "bad": dict(misfits.bad),
             "rounded": dict(misfits.rounded),
+            **labels.report(misfits),
         }
         done = table.publish(report, load.source.key)
         for name, values in (("New columns", done["new_columns"]), ("Changed types", done["changed_columns"])):
@@ -224,31 +242,30 @@ class Bitrix24ToSqlOperator(Bitrix24BaseLoadOperator):
         field = known_modified_field(source.method) if self.write == "upsert" and source.selects else None
         return self.source(client, always=[field]) if field is not None else source
 
-    def _load_table(self, context: Any, source: Source, database: Database) -> LoadTable:
+    def _load_table(self, context: Any, source: Source, database: Database, labels: Labels) -> LoadTable:
         # Only the run needs them.
         from airflow_provider_bitrix24.exports.casts import arrow_type
         from airflow_provider_bitrix24.exports.drift import DriftRules
         from airflow_provider_bitrix24.exports.load import series_of
         from airflow_provider_bitrix24.exports.misfits import BAD
-        from airflow_provider_bitrix24.exports.sql.kinds import check_schema
         from airflow_provider_bitrix24.exports.sql.load_table import Aim, LoadTable
         from airflow_provider_bitrix24.exports.sql.table_names import table_name
         from airflow_provider_bitrix24.exports.tables import column_of
         from airflow_provider_bitrix24.exports.windows import known_modified_field
 
         field = known_modified_field(source.method)
-        columns = {column.name: str(arrow_type(column)) for column in source.table.columns}
-        target = table_name(self.table, "table")
-        check_schema(target, database.kind)
+        columns = {column.name: str(arrow_type(column)) for column in (*source.table.columns, *labels.columns)}
         aim = Aim(
-            target,
+            table_name(self.table, "table"),
             self.write,
             {**columns, BAD: "string"},
             None if field is None else column_of(source.table, field),
-            DriftRules(self.on_new_field, self.on_type_change),
+            DriftRules(self.on_new_field, self.on_type_change, labels=labels.bases),
             marks_deleted=self._what_of_deleted(source) == "mark",
         )
         ti = context["ti"]
         task = f"{ti.dag_id}.{ti.task_id}[{ti.map_index}] in {ti.run_id}"
-        name = digest_of(task, series_of(context, source), source.key, source.params, self.write, self.table)
+        name = digest_of(
+            task, series_of(context, source), source.key, source.params, self.write, self.table, *labels.bases
+        )
         return LoadTable(database, aim, name, task)

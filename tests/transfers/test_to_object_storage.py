@@ -106,6 +106,21 @@ def test_both_generations_of_methods_make_one_table(to_large, tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("kind", "select"),
+    [
+        ("deal", ["stageId", "typeId", "updatedTime"]),
+        ("lead", ["stageId", "movedBy"]),
+        ("contact", ["typeId", "createdBy"]),
+        ("company", ["typeId", "createdTime"]),
+        ("quote", ["stageId", "updatedBy"]),
+    ],
+)
+def test_both_generations_take_the_same_names_in_select(kind, select, to_large, tmp_path):
+    new = rows_of(load(tmp_path / "new", entity_type_id=kind, select=select))
+    assert new == rows_of(load(tmp_path / "old", method=f"crm.{kind}.list", select=select))
+
+
+@pytest.mark.parametrize(
     ("arguments", "rows", "columns"),
     [
         ({"entity_type_id": "contact"}, None, {"birthdate": "date32[day]", "phone": "string", "photo": "int64"}),

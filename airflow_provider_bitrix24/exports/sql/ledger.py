@@ -19,6 +19,8 @@ from airflow_provider_bitrix24.exports.sql.table_names import TableName
 #: Name of the table.
 NAME = "_bitrix24_loads"
 LOAD, PART, WATERMARK = "load", "part", "watermark"
+#: By column of labels, the column that it puts into words.
+LABELS = "labels"
 _TABLE = "table"
 
 
@@ -38,6 +40,10 @@ class Ledger:
     @property
     def is_there(self) -> bool:
         return bool(self._database.columns(self._own))
+
+    def labels(self) -> dict[str, str]:
+        """The columns of the target that hold labels, by their names."""
+        return dict(self.get(LABELS, "") or {}) if self.is_there else {}
 
     def prepare(self) -> None:
         """Make the table, and the row by which loads of one target take turns."""

@@ -24,7 +24,7 @@ from airflow_provider_bitrix24.exports.parts import Part, parts_in_order
 from airflow_provider_bitrix24.exports.sql.claims import check_claims, claim
 from airflow_provider_bitrix24.exports.sql.database import Database
 from airflow_provider_bitrix24.exports.sql.kinds import MOMENT, Merge
-from airflow_provider_bitrix24.exports.sql.ledger import LOAD, PART, WATERMARK, Ledger
+from airflow_provider_bitrix24.exports.sql.ledger import LABELS, LOAD, PART, WATERMARK, Ledger
 from airflow_provider_bitrix24.exports.sql.table_names import TableName
 from airflow_provider_bitrix24.exports.windows import moment_of
 
@@ -59,6 +59,13 @@ class Aim:
     marks_deleted: bool = False
 
 
+def columns_without_labels(database: Database, target: TableName) -> set[str]:
+    """Names that columns of a table have which no load has filled with labels."""
+    folds = database.kind.folds_case
+    names = {name.lower() if folds else name for name in database.columns(target)}
+    return names - Ledger(database, target).labels().keys()
+
+
 class LoadTable:
     """
     :param name: of the load, the same for each try of a series.
@@ -88,6 +95,7 @@ class LoadTable:
         self._look_at_target()
         with self._database.transaction():
             self.ledger.lock()
+            self._keep_labels()
             loads = {name: value for (name, _), value in self.ledger.all(LOAD).items()}
             own = loads.get(self._name)
             if own is None or (own["state"] != STAGING and own["report"] is None):
@@ -192,6 +200,7 @@ class LoadTable:
     def _look_at_target(self) -> None:
         """:raises ConfigurationError: the table does not fit, which is seen before any row is read."""
         self._present = self._folded(self._database.columns(self._aim.target))
+        self._check_labels()
         self._place(self._aim.columns)
         self.ledger.prepare()
         finds_key = self._database.kind.finds_key
@@ -313,6 +322,24 @@ class LoadTable:
         has_marks = DELETED_COLUMN in self._folded(self._database.columns(aim.target))
         resets = (kind.quoted(DELETED_COLUMN),) if has_marks else ()
         return kind.merge(Merge(target, stage, tuple(map(kind.quoted, names)), kind.quoted(KEY), newer, resets))
+
+    def _keep_labels(self) -> None:
+        """Remember which columns hold labels, so that no field ever comes to stand there."""
+        labels = self._aim.drift.labels
+        before = self.ledger.labels()
+        known = {name: of for name, of in before.items() if name not in self._aim.columns}
+        if (now := {**known, **labels}) != before:
+            self.ledger.put(LABELS, "", now)
+
+    def _check_labels(self) -> None:
+        """:raises ConfigurationError: a field has the name of a column that holds labels."""
+        fields = self._aim.columns.keys() - self._aim.drift.labels.keys()
+        for name, of in self.ledger.labels().items():
+            if name in fields and name in self._present:
+                raise ConfigurationError(
+                    f"the field {name} is new, and the column {name} of {self._aim.target} holds labels of {of}",
+                    next_step="rename that column, or leave the field out with select",
+                )
 
     def _move_watermark(self, watermark: str | None, source_key: str) -> None:
         """Move it forward; a load that ends late never moves it back."""

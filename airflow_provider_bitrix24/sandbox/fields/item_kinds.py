@@ -89,7 +89,14 @@ _CATEGORIES = {INVOICE: INVOICE_CATEGORY, SMART_PROCESS: SMART_PROCESS_CATEGORY}
 
 
 def user_field(
-    name: str, type_id: str, *, multiple: bool, required: bool, title: str, items: Iterable[Mapping[str, Any]]
+    name: str,
+    type_id: str,
+    *,
+    multiple: bool,
+    required: bool,
+    title: str,
+    items: Iterable[Mapping[str, Any]],
+    settings: Mapping[str, Any],
 ) -> FieldSpec:
     """
     A field of the portal's own.
@@ -108,6 +115,7 @@ def user_field(
         required=required,
         empty=empty,
         items=tuple(items),
+        settings=settings,
     )
 
 

@@ -85,4 +85,5 @@ def as_field(row: Row) -> FieldSpec:
         required=row["MANDATORY"] == "Y",
         title=label or row["FIELD_NAME"],
         items=items,
+        settings=row["SETTINGS"],
     )
