@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from airflow.sdk import Asset as Asset
     from airflow.sdk import BaseHook as BaseHook
     from airflow.sdk import BaseNotifier as BaseNotifier
     from airflow.sdk import BaseOperator as BaseOperator
@@ -35,6 +36,7 @@ _EXCEPTIONS = ("airflow.sdk.exceptions", "airflow.exceptions")
 
 #: Modules that may hold a name, newest Airflow first; after a colon, another name that it has there.
 _PLACES: dict[str, tuple[str, ...]] = {
+    "Asset": ("airflow.sdk", "airflow.datasets:Dataset"),
     "BaseHook": ("airflow.sdk", "airflow.hooks.base"),
     "BaseNotifier": ("airflow.sdk", "airflow.sdk.bases.notifier", "airflow.notifications.basenotifier"),
     "BaseOperator": ("airflow.sdk", "airflow.models.baseoperator"),

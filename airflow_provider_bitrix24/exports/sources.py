@@ -13,6 +13,7 @@ from airflow_provider_bitrix24.crm.items import LIST
 from airflow_provider_bitrix24.crm.values import ItemField
 from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.execution.checkpoint import digest_of
+from airflow_provider_bitrix24.execution.lineage import Dataset, Transfer, stored_dataset
 from airflow_provider_bitrix24.exports.tables import Table, old_names, table_name, table_of
 from airflow_provider_bitrix24.rest.conditions import beside, has_logic
 from airflow_provider_bitrix24.rest.encoding import no_two_spellings
@@ -85,6 +86,16 @@ class Source:
         """The same for every load of the same rows."""
         params = {name: value for name, value in self.params.items() if name.lower() != "select"}
         return f"{self.table.name}-{digest_of(self.method.name, self.method.version, params)}"
+
+    def dataset(self, client: Client) -> Dataset:
+        """What the rows are at the portal: ``bitrix24://my.bitrix24.com`` and ``crm.deal``."""
+        fields = {field.name: field.type for field in self.table.fields}
+        # Never more than host, port and folder: what comes after is secret.
+        return Dataset(f"bitrix24://{client.portal.address.partition('://')[2]}", self.table.name, fields)
+
+    def brought_to(self, path: Any, client: Client, report: Mapping[str, Any]) -> Transfer:
+        """The rows of a report that have gone into a file or a folder, as they are."""
+        return Transfer(self.dataset(client), stored_dataset(path), report["rows"], report["bytes"])
 
     @property
     def is_resumable(self) -> bool:

@@ -34,6 +34,7 @@ from airflow_provider_bitrix24.execution.arguments import (
 )
 from airflow_provider_bitrix24.execution.at_most_once import after, once
 from airflow_provider_bitrix24.execution.base_operator import LIST_STARTS_OVER, Bitrix24BaseOperator
+from airflow_provider_bitrix24.execution.lineage import TransferOperator
 from airflow_provider_bitrix24.execution.literals import Check
 from airflow_provider_bitrix24.execution.rendered import without_lost_values
 from airflow_provider_bitrix24.execution.storage import check_file_or_folder, write_json_lines
@@ -110,7 +111,7 @@ class Bitrix24GetItemOperator(Bitrix24BaseOperator):
         return shape.of([item])[0]
 
 
-class Bitrix24ListItemsOperator(Bitrix24BaseOperator):
+class Bitrix24ListItemsOperator(TransferOperator):
     """
     List the CRM items of one kind: all that the connection's user may see, once, in order of id, or the task fails.
 
@@ -174,8 +175,9 @@ class Bitrix24ListItemsOperator(Bitrix24BaseOperator):
         self.check_literals()
 
     def run(self, client: Client, context: Any) -> Any:
-        # Only the run needs it.
+        # Only the run needs them.
         from airflow_provider_bitrix24.exports.items import ItemShape
+        from airflow_provider_bitrix24.exports.sources import raw_source_of
 
         type_id = entity_type_id(self.entity_type_id)
         item_filter = conditions(self.item_filter, "item_filter")
@@ -192,20 +194,22 @@ class Bitrix24ListItemsOperator(Bitrix24BaseOperator):
             # Only this run needs them.
             from airflow_provider_bitrix24.exports.folder_loads import load_rows
             from airflow_provider_bitrix24.exports.raw_lines import RawLines
-            from airflow_provider_bitrix24.exports.sources import raw_source_of
 
             self.after_wait = ""
             source, files = raw_source_of(client.method(LIST), params), RawLines(shape.of if shape.changes else None)
-            return load_rows(client, context, folder, source, files, limit, self.count, self.typed, self.labels)
+            made_of = (self.typed, self.labels)
+            done = load_rows(client, context, folder, source, files, limit, self.count, *made_of)
+            return self.reported(context, done, lambda: source.brought_to(folder, client, done))
         rows = client.list(LIST, params, limit=limit)
         items = shape.each(rows) if shape.changes else rows
         if path is None:
             kept = small_list(items, LIST)
             self.log.info("%s", rows.report)
             return kept
-        written = write_json_lines(path, items)
+        written = {**write_json_lines(path, items), "report": asdict(rows.report)}
         self.log.info("%s", rows.report)
-        return {**written, "report": asdict(rows.report)}
+        source = raw_source_of(client.method(LIST), params)
+        return self.reported(context, written, lambda: source.brought_to(path, client, written))
 
 
 class Bitrix24AddItemOperator(Bitrix24BaseOperator):

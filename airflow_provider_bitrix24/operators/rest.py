@@ -25,6 +25,7 @@ from airflow_provider_bitrix24.execution.commands import (
     parameters_of,
     written_params,
 )
+from airflow_provider_bitrix24.execution.lineage import TransferOperator
 from airflow_provider_bitrix24.execution.literals import Check, is_literal
 from airflow_provider_bitrix24.execution.rendered import check_filter, check_lost_values, check_own_params
 from airflow_provider_bitrix24.execution.results import of_user, part_of
@@ -313,7 +314,7 @@ class Bitrix24BatchOperator(Bitrix24BaseOperator):
         )
 
 
-class Bitrix24ListOperator(Bitrix24BaseOperator):
+class Bitrix24ListOperator(TransferOperator):
     """
     Read a whole list: every row once, or the task fails.
 
@@ -363,6 +364,9 @@ class Bitrix24ListOperator(Bitrix24BaseOperator):
         self.check_literals()
 
     def run(self, client: Client, context: Any) -> Any:
+        # Only the run needs it.
+        from airflow_provider_bitrix24.exports.sources import raw_source_of
+
         folder = self.folder_to_write("destination") if self.names_folder("destination") else None
         path = self.file_to_write(context, "destination") if folder is None else None
         version = self.version
@@ -376,19 +380,19 @@ class Bitrix24ListOperator(Bitrix24BaseOperator):
             # Only this run needs them.
             from airflow_provider_bitrix24.exports.folder_loads import load_rows
             from airflow_provider_bitrix24.exports.raw_lines import RawLines
-            from airflow_provider_bitrix24.exports.sources import raw_source_of
 
             source = raw_source_of(method, params)
             self.after_wait = "" if source.is_resumable else LIST_STARTS_OVER
-            return load_rows(client, context, folder, source, RawLines(), limit, self.count)
+            done = load_rows(client, context, folder, source, RawLines(), limit, self.count)
+            return self.reported(context, done, lambda: source.brought_to(folder, client, done))
         rows = client.list(method.name, params, limit=limit, version=version)
         if path is None:
             kept = small_list(rows, self.method)
             self.log.info("%s", rows.report)
             return kept
-        written = write_json_lines(path, rows)
+        written = {**write_json_lines(path, rows), "report": asdict(rows.report)}
         self.log.info("%s", rows.report)
-        return {**written, "report": asdict(rows.report)}
+        return self.reported(context, written, lambda: raw_source_of(method, params).brought_to(path, client, written))
 
 
 def _is_unrepeatable(client: Client, method: str, params: Mapping[str, Any]) -> bool:

@@ -20,14 +20,16 @@ from airflow_provider_bitrix24.execution.arguments import (
     one_of,
     required,
 )
-from airflow_provider_bitrix24.execution.base_operator import LIST_STARTS_OVER, Bitrix24BaseOperator
+from airflow_provider_bitrix24.execution.base_operator import LIST_STARTS_OVER
 from airflow_provider_bitrix24.execution.commands import check_is_read, parameters_of
+from airflow_provider_bitrix24.execution.lineage import TransferOperator
 from airflow_provider_bitrix24.execution.literals import Check, is_literal
 from airflow_provider_bitrix24.execution.rendered import check_filter, check_lost_values
 from airflow_provider_bitrix24.hooks.airflow_outcome import airflow_outcome
 
 if TYPE_CHECKING:
     from airflow_provider_bitrix24.exports.labels import Labels
+    from airflow_provider_bitrix24.exports.load import Load
     from airflow_provider_bitrix24.exports.sources import Source
     from airflow_provider_bitrix24.rest.client import Client
 
@@ -36,7 +38,7 @@ _OVERLAP_SECONDS = 600.0
 _WINDOWS = ("watermark", "interval", "all")
 
 
-class Bitrix24BaseLoadOperator(Bitrix24BaseOperator):
+class Bitrix24BaseLoadOperator(TransferOperator):
     """Base of the operators that load rows; their parameters are described there."""
 
     template_fields: Sequence[str] = (
@@ -163,6 +165,12 @@ class Bitrix24BaseLoadOperator(Bitrix24BaseOperator):
             if not label.column.name.endswith("_label"):
                 self.log.warning("Labels of %s are in %s: the name is taken", label.of.name, label.column.name)
         return labels
+
+    def estimate(self, client: Client, context: Any, load: Load) -> dict[str, Any]:
+        """What a dry run returns; the events of assets say that it was one."""
+        report = {**load.estimate(client), "window": dict(load.window)}
+        self.add_to_outlets(context, {**report, "dry_run": True})
+        return report
 
     def plan(self, client: Client, context: Any, source: Source, watermark: str | None) -> dict[str, Any]:
         """

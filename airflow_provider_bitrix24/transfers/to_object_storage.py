@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_bitrix24.execution.arguments import one_of
+from airflow_provider_bitrix24.execution.lineage import Transfer, stored_dataset
 from airflow_provider_bitrix24.execution.literals import Check
 from airflow_provider_bitrix24.execution.storage import check_folder
 from airflow_provider_bitrix24.transfers.base_load import Bitrix24BaseLoadOperator
@@ -74,6 +75,7 @@ class Bitrix24ToObjectStorageOperator(Bitrix24BaseLoadOperator):
 
     def load(self, client: Client, context: Any) -> dict[str, Any]:
         # Only the run needs them: pyarrow takes a second.
+        from airflow_provider_bitrix24.exports.casts import arrow_type
         from airflow_provider_bitrix24.exports.folder_loads import load_into, load_name
         from airflow_provider_bitrix24.exports.formats import TypedFiles
         from airflow_provider_bitrix24.exports.load import Load
@@ -90,7 +92,7 @@ class Bitrix24ToObjectStorageOperator(Bitrix24BaseLoadOperator):
         batches = TypedBatches(source.table.fields, takes_unknown=not source.selects, labels=labels)
         files = TypedFiles(self.file_format, batches)
         if self.is_dry_run:
-            return {**Load(source, plan["window"], files).estimate(client), "window": plan["window"]}
+            return self.estimate(client, context, Load(source, plan["window"], files))
         folder = LoadFolder(root / f"load={load_name(context, source, self.file_format, *labels.bases)}")
         plan = folder.begin(plan)
         load = Load(source, plan["window"], files)
@@ -99,4 +101,11 @@ class Bitrix24ToObjectStorageOperator(Bitrix24BaseLoadOperator):
             marks.move(plan["watermark"], folder.path.name)
         manifest = folder.manifest()
         names = ("window", "watermark", "bad", "rounded", *labels.report(Misfits()))
-        return {**loaded, **{name: manifest[name] for name in names}}
+        report = {**loaded, **{name: manifest[name] for name in names}}
+        types = {column.name: str(arrow_type(column)) for column in batches.columns}
+        columns = {**types, **manifest["columns"]}
+
+        def transfer() -> Transfer:
+            return Transfer(source.dataset(client), stored_dataset(root, columns), report["rows"], report["bytes"])
+
+        return self.reported(context, report, transfer)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.execution.arguments import NOT_GIVEN, NotGiven, number_within, one_of, required
 from airflow_provider_bitrix24.execution.checkpoint import digest_of
+from airflow_provider_bitrix24.execution.lineage import Transfer
 from airflow_provider_bitrix24.execution.literals import Check
 from airflow_provider_bitrix24.execution.rendered import check_parts
 from airflow_provider_bitrix24.transfers.base_load import Bitrix24BaseLoadOperator
@@ -150,6 +151,7 @@ class Bitrix24ToSqlOperator(Bitrix24BaseLoadOperator):
         from airflow_provider_bitrix24.exports.formats import TypedFiles
         from airflow_provider_bitrix24.exports.load import Load
         from airflow_provider_bitrix24.exports.sql.kinds import check_schema
+        from airflow_provider_bitrix24.exports.sql.lineage_names import dataset_of
         from airflow_provider_bitrix24.exports.sql.load_table import columns_without_labels
         from airflow_provider_bitrix24.exports.sql.table_names import table_name
         from airflow_provider_bitrix24.exports.typed_batches import TypedBatches
@@ -167,7 +169,7 @@ class Bitrix24ToSqlOperator(Bitrix24BaseLoadOperator):
         )
         files = TypedFiles("arrow", batches)
         if self.is_dry_run:
-            return {**Load(source, plan["window"], files).estimate(client), "window": plan["window"]}
+            return self.estimate(client, context, Load(source, plan["window"], files))
         plan = table.begin(plan)
         report = table.report()
         if report is not None:
@@ -175,9 +177,14 @@ class Bitrix24ToSqlOperator(Bitrix24BaseLoadOperator):
         else:
             with table.released_for_good():
                 report = self._fill(client, Load(source, plan["window"], files), table, plan, labels)
-        if self._what_of_deleted(source) == "keep" or "deleted" in report:
-            return report
-        return table.add_to_report(self._deleted_rows(client, source, database))
+        if self._what_of_deleted(source) != "keep" and "deleted" not in report:
+            report = table.add_to_report(self._deleted_rows(client, source, database))
+
+        def transfer() -> Transfer:
+            written = dataset_of(database, str(self.sql_conn_id), target)
+            return Transfer(source.dataset(client), written, report["rows"])
+
+        return self.reported(context, report, transfer)
 
     def _what_of_deleted(self, source: Source) -> str:
         """:raises ConfigurationError: deleted rows are to be found in a list that does not tell them from others."""

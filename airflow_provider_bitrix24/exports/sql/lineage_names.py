@@ -1,0 +1,45 @@
+"""
+What a table is called in lineage: by host and port, database, schema and table, as OpenLineage names those of servers.
+
+Files are named alike, by their path. Source: "Naming" of OpenLineage; what Airflow's hooks of Postgres and MySQL say.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import quote, urlsplit
+
+from airflow_provider_bitrix24._compat import BaseHook
+from airflow_provider_bitrix24.execution.lineage import Dataset
+from airflow_provider_bitrix24.exports.sql.database import Database
+from airflow_provider_bitrix24.exports.sql.table_names import TableName
+
+_PORTS = {"postgres": 5432, "mysql": 3306}
+#: Where the database of a table is: a query for a database or a file, and for the schema that names without one mean.
+_PLACES = {
+    "postgres": "SELECT current_database(), current_schema()",
+    "mysql": "SELECT database(), NULL",
+    "sqlite": "SELECT file, NULL FROM pragma_database_list WHERE name = 'main'",
+    "duckdb": "SELECT path, current_schema() FROM duckdb_databases() WHERE database_name = current_database()",
+}
+
+
+def dataset_of(database: Database, conn_id: str, table: TableName) -> Dataset:
+    """
+    A table: ``postgres://host:5432`` and ``warehouse.public.deals``; ``sqlite`` and ``/data/crm.db.deals``.
+
+    :param conn_id: the connection that the database was opened with.
+    """
+    kind = database.kind.extra
+    ((place, schema),) = database.execute(_PLACES[kind])
+    namespace = kind
+    if kind in _PORTS:
+        connection = BaseHook.get_connection(conn_id)
+        # The folder of a socket is quoted.
+        host = urlsplit(f"//{quote(connection.host or 'localhost', safe='')}").hostname
+        namespace = f"{kind}://{host}:{connection.port or _PORTS[kind]}"
+    if kind == "mysql" and table.schema is not None:
+        # There a schema is a database.
+        place, parts = table.schema, [table.name]
+    else:
+        parts = [part for part in (table.schema or schema, table.name) if part is not None]
+    return Dataset(namespace, ".".join((str(place), *parts)), database.columns(table))
