@@ -8,7 +8,17 @@ _PACKAGE = "airflow_provider_bitrix24"
 _NAME = "Bitrix24"
 #: Modules of operators.
 _OPERATORS = (
-    *("bulk_write", "crm", "crm_import", "crm_upsert", "delete_payments", "messages", "payment", "payment_items"),
+    *(
+        "bulk_write",
+        "crm",
+        "crm_import",
+        "crm_upsert",
+        "delete_payments",
+        "list_payments",
+        "messages",
+        "payment",
+        "payment_items",
+    ),
     "rest",
 )
 #: Modules of sensors.

@@ -28,6 +28,7 @@ from airflow_provider_bitrix24.execution.arguments import (
 )
 from airflow_provider_bitrix24.execution.literals import Check
 from airflow_provider_bitrix24.hooks.airflow_outcome import airflow_outcome
+from airflow_provider_bitrix24.operators.list_payments import check_payment_filter
 from airflow_provider_bitrix24.rest.message_parts import preview
 from airflow_provider_bitrix24.rows.base_operator import Bitrix24BaseWriteOperator, RowArguments
 
@@ -40,10 +41,6 @@ log = logging.getLogger(__name__)
 
 #: Most ids that the summary names; it must fit into XCom.
 _MOST_NOT_FOUND = 100
-
-
-def _payment_filter(value: Any, name: str) -> None:
-    payment_conditions(conditions(value, name))
 
 
 class Bitrix24DeletePaymentsOperator(Bitrix24BaseWriteOperator):
@@ -106,7 +103,7 @@ class Bitrix24DeletePaymentsOperator(Bitrix24BaseWriteOperator):
     literal_checks: ClassVar[Mapping[str, Check]] = {
         "entity_filter": some_conditions,
         "entity_type_id": kind_with_payments,
-        "payment_filter": _payment_filter,
+        "payment_filter": check_payment_filter,
     }
 
     def __init__(

@@ -17,7 +17,7 @@ from airflow_provider_bitrix24.operators.crm import (
 from airflow_provider_bitrix24.operators.crm_import import Bitrix24ImportItemsOperator
 from airflow_provider_bitrix24.operators.crm_upsert import Bitrix24UpsertItemOperator
 from airflow_provider_bitrix24.operators.delete_payments import Bitrix24DeletePaymentsOperator
-from airflow_provider_bitrix24.operators.payment import Bitrix24ListPaymentsOperator
+from airflow_provider_bitrix24.operators.list_payments import Bitrix24ListPaymentsOperator
 from airflow_provider_bitrix24.operators.rest import Bitrix24BatchOperator, Bitrix24ListOperator, Bitrix24Operator
 from airflow_provider_bitrix24.sensors.crm import Bitrix24ItemSensor
 from airflow_provider_bitrix24.sensors.rest import Bitrix24Sensor

@@ -16,11 +16,11 @@ from airflow_provider_bitrix24.operators.crm import Bitrix24ListItemsOperator
 from airflow_provider_bitrix24.operators.crm_import import Bitrix24ImportItemsOperator
 from airflow_provider_bitrix24.operators.crm_upsert import Bitrix24UpsertItemsOperator
 from airflow_provider_bitrix24.operators.delete_payments import Bitrix24DeletePaymentsOperator
+from airflow_provider_bitrix24.operators.list_payments import Bitrix24ListPaymentsOperator
 from airflow_provider_bitrix24.operators.messages import Bitrix24AddCommentOperator, Bitrix24SendMessageOperator
 from airflow_provider_bitrix24.operators.payment import (
     Bitrix24AddPaymentOperator,
     Bitrix24DeletePaymentOperator,
-    Bitrix24ListPaymentsOperator,
     Bitrix24UpdatePaymentOperator,
 )
 from airflow_provider_bitrix24.operators.rest import Bitrix24BatchOperator, Bitrix24ListOperator, Bitrix24Operator

@@ -12,8 +12,9 @@ from airflow import DAG
 from airflow_provider_bitrix24.links.bitrix24 import XCOM_KEY, Bitrix24Link
 from airflow_provider_bitrix24.operators.crm import Bitrix24AddItemOperator, Bitrix24DeleteItemOperator
 from airflow_provider_bitrix24.operators.crm_upsert import Bitrix24UpsertItemOperator
+from airflow_provider_bitrix24.operators.list_payments import Bitrix24ListPaymentsOperator
 from airflow_provider_bitrix24.operators.messages import Bitrix24AddTaskOperator
-from airflow_provider_bitrix24.operators.payment import Bitrix24DeletePaymentOperator, Bitrix24ListPaymentsOperator
+from airflow_provider_bitrix24.operators.payment import Bitrix24DeletePaymentOperator
 from airflow_provider_bitrix24.operators.rest import Bitrix24ListOperator, Bitrix24Operator
 from airflow_provider_bitrix24.sandbox import unused_port
 from airflow_provider_bitrix24.sensors.crm import Bitrix24ItemSensor

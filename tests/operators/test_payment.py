@@ -11,10 +11,10 @@ import pytest
 from airflow_provider_bitrix24._compat import AirflowFailException
 from airflow_provider_bitrix24.exceptions import AnswerLost, Bitrix24Error, OperationTimeLimit
 from airflow_provider_bitrix24.operators.delete_payments import Bitrix24DeletePaymentsOperator
+from airflow_provider_bitrix24.operators.list_payments import Bitrix24ListPaymentsOperator
 from airflow_provider_bitrix24.operators.payment import (
     Bitrix24AddPaymentOperator,
     Bitrix24GetPaymentOperator,
-    Bitrix24ListPaymentsOperator,
     Bitrix24PayPaymentOperator,
     Bitrix24UnpayPaymentOperator,
     Bitrix24UpdatePaymentOperator,

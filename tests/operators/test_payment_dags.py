@@ -12,15 +12,14 @@ from airflow import DAG
 
 from airflow_provider_bitrix24._compat import AirflowFailException
 from airflow_provider_bitrix24.operators.delete_payments import Bitrix24DeletePaymentsOperator
+from airflow_provider_bitrix24.operators.list_payments import Bitrix24ListPaymentsOperator, payments_of
 from airflow_provider_bitrix24.operators.payment import (
     Bitrix24AddPaymentOperator,
     Bitrix24DeletePaymentOperator,
     Bitrix24GetPaymentOperator,
-    Bitrix24ListPaymentsOperator,
     Bitrix24PayPaymentOperator,
     Bitrix24UnpayPaymentOperator,
     Bitrix24UpdatePaymentOperator,
-    payments_of,
 )
 from airflow_provider_bitrix24.operators.payment_items import (
     Bitrix24AddPaymentDeliveryOperator,

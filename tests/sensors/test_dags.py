@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 import pytest
 from airflow import DAG
 
-from airflow_provider_bitrix24.operators.payment import Bitrix24ListPaymentsOperator
+from airflow_provider_bitrix24.operators.list_payments import Bitrix24ListPaymentsOperator
 from airflow_provider_bitrix24.sensors.crm import Bitrix24ItemSensor
 from airflow_provider_bitrix24.sensors.payment import Bitrix24PaymentSensor
 from airflow_provider_bitrix24.sensors.rest import Bitrix24Sensor
