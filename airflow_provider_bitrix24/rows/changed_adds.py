@@ -8,14 +8,15 @@ that both tries have, what is gone and what is new stand for each other where th
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from itertools import pairwise
+from itertools import islice, pairwise
 
 from airflow_provider_bitrix24.exceptions import Bitrix24Error
 from airflow_provider_bitrix24.rows.outcomes import UNKNOWN, Outcome
 from airflow_provider_bitrix24.rows.prepared_rows import PreparedRow
+from airflow_provider_bitrix24.rows.refused_adds import Names
 from airflow_provider_bitrix24.rows.remembered_steps import EarlierRows, RememberedRow
 
 #: So many rows are compared at least, and twice as many as are remembered: more would take more memory than those.
@@ -26,7 +27,8 @@ _MOST_IDS = 5
 
 class ChangedAdds:
     """
-    Rows of adds that must not be sent, as they would stand beside the earlier versions of themselves.
+    Rows of adds that must not be sent, as something that the try before has added, or may have, is not among them as it
+    was: one of them may be its new version, and would stand beside it.
 
     :param earlier: what the try before had, from the first row on that differs.
     :param method: for messages.
@@ -44,28 +46,19 @@ class ChangedAdds:
         #: Numbers of new rows where no row stood that may have been added: one that was may have moved there.
         self._in_doubt: set[int] = set()
 
-    def compared(self, rows: Iterator[PreparedRow]) -> Iterator[PreparedRow]:
-        """The rows: those of an earlier try with their outcome there, and new ones that may be another version."""
-        most = max(LEAST_COMPARED, 2 * len(self._earlier))
-        kept: list[PreparedRow] = []
-        places: list[int | None] = []
-        for row in rows:
-            place, known = self._known(row)
-            kept.append(known)
-            places.append(place)
-            if len(kept) >= most or not self._earlier.may_be_missing:
-                break
-        versions = self._versions(kept, places)
-        for row, place in zip(kept, places, strict=True):
-            yield row if place is not None else self._new(row, versions)
-        for row in rows:
-            place, known = self._known(row)
-            yield known if place is not None else self._new(known, versions)
+    def compared(self, rows: Iterable[tuple[int | None, PreparedRow]]) -> Iterator[PreparedRow]:
+        """
+        The rows: those of an earlier try with their outcome there, and new ones that may be another version.
 
-    def _known(self, row: PreparedRow) -> tuple[int | None, PreparedRow]:
-        place, known = self._earlier.take(row)
-        # What is not sent is not kept.
-        return place, replace(known, content=None) if (place is None or known.is_settled) and not row.unsent else known
+        :param rows: all of them, each with its place among those of the earlier try; read twice.
+        """
+        first = islice(rows, max(LEAST_COMPARED, 2 * len(self._earlier)))
+        compared = [(place, _unsent(row, is_new=place is None)) for place, row in first]
+        versions = self._versions([row for _, row in compared], [place for place, _ in compared])
+        del compared
+        for place, row in rows:
+            known = _unsent(row, is_new=place is None)
+            yield known if place is not None else self._new(known, versions)
 
     def _versions(self, rows: Sequence[PreparedRow], places: Sequence[int | None]) -> Mapping[int, RememberedRow]:
         """What an earlier try has added where a new row stands now, by the number of the row."""
@@ -118,15 +111,13 @@ class ChangedAdds:
 
     @cached_property
     def _of_any(self) -> Bitrix24Error:
-        outcomes = [row.outcome(None) for row in self._gone]
-        ids = [str(outcome.id) for outcome in outcomes if outcome is not None and outcome.id is not None]
-        rest = len(outcomes) - len(ids[:_MOST_IDS])
-        named = ", ".join(
-            [f"id {id_}" for id_ in ids[:_MOST_IDS]] + ([f"{rest} more" if ids else f"{rest}"] * bool(rest))
-        )
+        ids = Names(_MOST_IDS)
+        for row in self._gone:
+            outcome = row.outcome(None)
+            ids.add("" if outcome is None or outcome.id is None else f"id {outcome.id}")
         return self._error(
             "not sent: it may be another version of a row that an earlier try has added, or may have: of those, "
-            f"{named} are not among the rows as they were",
+            f"{ids} are not among the rows as they were",
             "look at them first: update what is the same object, and write this row by itself only if it is none of "
             "them",
         )
@@ -144,6 +135,11 @@ class ChangedAdds:
                 error = outcome.error and outcome.error.but(advice=f"({note})")
                 outcome = replace(outcome, error=error, note=note)
             yield outcome
+
+
+def _unsent(row: PreparedRow, *, is_new: bool) -> PreparedRow:
+    """What is not sent is not kept in memory."""
+    return replace(row, content=None) if (is_new or row.is_settled) and not row.unsent else row
 
 
 def _in_both_orders(pairs: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -66,11 +66,14 @@ class RefusedAdds:
 
 
 class Names:
-    """Names for a message, the first ones of many."""
+    """
+    Names for a message, the first ones of many: ``id 7, id 9 and 3 more``.
 
-    _MOST = 10
+    :param most: so many are named.
+    """
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = 10) -> None:
+        self._most = most
         self._first: list[str] = []
         self._left_out = 0
 
@@ -78,13 +81,16 @@ class Names:
         return bool(self._first)
 
     def add(self, name: str) -> None:
-        if len(self._first) < self._MOST:
+        """:param name: empty for something without one, which is counted."""
+        if name and len(self._first) < self._most:
             self._first.append(name)
         else:
             self._left_out += 1
 
     def __str__(self) -> str:
-        return ", ".join(self._first) + (f" and {self._left_out} more" if self._left_out else "")
+        if not self._left_out:
+            return ", ".join(self._first)
+        return f"{', '.join(self._first)} and {self._left_out} more" if self._first else f"{self._left_out}"
 
 
 class RowNumbers:

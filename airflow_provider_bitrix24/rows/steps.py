@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, islice
 
 from airflow_provider_bitrix24.rows.changed_adds import ChangedAdds
+from airflow_provider_bitrix24.rows.kept_rows import KeptRows
 from airflow_provider_bitrix24.rows.outcomes import UNKNOWN, Outcome
 from airflow_provider_bitrix24.rows.prepared_rows import PreparedRow, PreparedRows
 from airflow_provider_bitrix24.rows.remembered_steps import EarlierRows, RememberedRow, RememberedSteps
@@ -40,7 +42,7 @@ class Steps:
         self._writer, self._size = writer, size
         #: The first row that is another one than in the try before, ``3 (line 5)``; empty where none is.
         self.changed_from = ""
-        #: Whether nothing may be sent: the rows have changed, and an earlier try may have done some of them.
+        #: Whether nothing may be sent: what an earlier try may have added is not among the rows as it was.
         self.are_refused = False
         #: What became of rows that an earlier try had, and that are not among the rows any more. Known at the end.
         self.taken_out: list[Outcome] = []
@@ -67,19 +69,29 @@ class Steps:
 
     def _of_changed_plan(self, number: int, left: Iterator[PreparedRow], rows: PreparedRows) -> Iterator[Step]:
         """Steps of rows that differ from those of the try before; what that has done is found by the rows' digests."""
-        earlier, may_have_run = EarlierRows(), False
+        earlier = EarlierRows()
         while (remembered := self._memory.step(number)) is not None:
             for row in remembered:
-                may_have_run |= row.may_have_run
                 earlier.add(row)
             number += 1
-        self.are_refused = may_have_run and not self._writer.repeats
         changed = ChangedAdds(earlier, self._writer.method)
-        known = changed.compared(left) if self.are_refused else (earlier.take(row)[1] for row in left)
-        for step in self._grouped(known, rows):
-            new = [row for row in step if not row.is_settled]
-            yield Step(number, step, new)
-            number += bool(new)
+        # Without a name, it is gone with its process, however that ends.
+        with tempfile.TemporaryFile(prefix="bitrix24-rows-") as file:
+            kept = KeptRows(file)
+            # Until all that may have been added is found as it was, any other row may be a new version of it.
+            while not self._writer.repeats and earlier.may_be_missing and (next_row := next(left, None)) is not None:
+                kept.add(*earlier.take(next_row))
+            is_unclear = not self._writer.repeats and earlier.may_be_missing > 0
+            if is_unclear and rows.error is not None:
+                # What is missing may be among the rows that could not be read.
+                self.unsent = [replace(row, content=None) for _, row in kept]
+                return
+            self.are_refused = is_unclear
+            found = chain((row for _, row in kept), (earlier.take(row)[1] for row in left))
+            for step in self._grouped(changed.compared(kept) if is_unclear else found, rows):
+                new = [row for row in step if not row.is_settled]
+                yield Step(number, step, new)
+                number += bool(new)
         if rows.error is not None:
             return
         if self.are_refused:

@@ -108,9 +108,6 @@ def test_a_corrected_row_names_the_item_of_its_earlier_version(kind, memory, por
 @pytest.mark.parametrize(
     ("change", "unknown", "ids"),
     [
-        pytest.param(lambda r: [{"title": "new"}, *r], [], [], id="put in"),
-        pytest.param(lambda r: r[::-1], [], [], id="another order"),
-        pytest.param(lambda r: [r[2], *r[:2], *r[3:]], [], [], id="moved"),
         pytest.param(lambda r: [c(r[0]), c(r[1]), *r[2:]], [0, 1], [0, 1], id="two corrected"),
         pytest.param(lambda r: [c(r[0]), *r[1:9], c(r[9]), *r[10:]], [0, 9], [0, 9], id="two corrected apart"),
         pytest.param(lambda r: [{"title": "new"}, *r[:5], c(r[5]), *r[6:]], [0, 6], [5], id="put in and corrected"),
@@ -228,6 +225,74 @@ def test_more_rows_than_are_compared_are_to_be_looked_at(portal, in_turn, monkey
     assert {line["outcome"] for line in lines[301:350]} == {"written"}
 
 
+# Rows that are all there
+
+
+def test_rows_that_are_unknown_stay_so_in_another_order(portal, in_turn, monkeypatch):
+    store = StateStore()
+    rows = KINDS["add"].rows(portal, 70)
+    with monkeypatch.context() as patch:
+        killed_after_sending(patch)
+        with pytest.raises(Killed):
+            KINDS["add"].run(rows, given=context(store=store))
+    store.values = {"bitrix24_3_0": store.values["bitrix24_3_0"]}
+    step = json.loads(store.values["bitrix24_3_0"])
+    store.values["bitrix24_3_0"] = json.dumps({**step, "outcomes": [None] * 50})
+    given = context(try_number=2, store=store)
+    mixed = random.Random(3).sample(rows, 70)
+    # Any number may fail: the rows that were not under way are added, and no other.
+    summary = KINDS["add"].run(mixed, given=given, max_failures=None)
+    assert (summary["written"], summary["unknown"]) == (20, 50)
+    assert sorted(KINDS["add"].done(portal)) == sorted(row["title"] for row in rows)
+    unknown = {mixed[line["row"]]["title"] for line in summary["outcomes"] if line["outcome"] == "unknown"}
+    assert unknown == {row["title"] for row in rows[:50]}
+
+
+def test_a_row_that_failed_and_was_corrected_is_added(portal, in_turn):
+    store = StateStore()
+    rows = [*KINDS["add"].rows(portal, 60), {"title": "Firm late"}]
+    wrong = [*rows[:5], {**rows[5], "begindate": "31.31.2027"}, *rows[6:]]
+    portal.fault("operation_time_limit", "crm.item.add", after=49, times=None)
+    with pytest.raises(OperationTimeLimit):
+        KINDS["add"].run(wrong, given=context(store=store), max_failures=1)
+    portal.clear_faults()
+    summary = KINDS["add"].run(rows, given=context(try_number=2, store=store))
+    assert (summary["written"], summary["failed"]) == (61, 0)
+    assert sorted(KINDS["add"].done(portal)) == sorted(row["title"] for row in rows)
+
+
+def test_a_source_that_ends_before_all_of_them_are_found_is_tried_again(portal, in_turn):
+    store = StateStore()
+    rows = KINDS["add"].rows(portal, 70)
+    stopped("add", rows, portal, context(store=store))
+    there = ids_of(portal)
+    # The next try has another order, and its source dies before what was added has come.
+    given = context(try_number=2, store=store)
+    with pytest.raises(OSError, match="gone"):
+        KINDS["add"].run(dying(rows[::-1], 30), given=given)
+    summary = given["ti"].pushed["bitrix24_rows"]
+    assert (summary["rows"], summary["not_done"] + summary["written"]) == (30, 30)
+    assert ids_of(portal) == there
+    assert KINDS["add"].run(rows[::-1], given=context(try_number=3, store=store))["written"] == 70
+    assert sorted(KINDS["add"].done(portal)) == sorted(row["title"] for row in rows)
+
+
+def dying(rows: list[Row], after: int) -> Any:
+    yield from rows[:after]
+    raise OSError("gone")
+
+
+def test_a_third_try_finds_what_two_have_added_in_other_orders(portal, in_turn):
+    store = StateStore()
+    rows = KINDS["add"].rows(portal, 170)
+    stopped("add", rows, portal, context(store=store))
+    stopped("add", random.Random(1).sample(rows, 170), portal, context(try_number=2, store=store))
+    summary = KINDS["add"].run(random.Random(2).sample(rows, 170), given=context(try_number=3, store=store))
+    assert summary["written"] == 170
+    assert sorted(KINDS["add"].done(portal)) == sorted(row["title"] for row in rows)
+    assert portal.executed("crm.item.add") == 170
+
+
 # Sources, mapped tasks, processes
 
 
@@ -274,6 +339,21 @@ def test_it_is_so_whatever_the_rows_come_from(source, kind, portal, in_turn, tmp
     assert (line["outcome"], line["id"]) == ("unknown", there)
     assert line.get("line") == {"csv": 5, "jsonl": 4}.get(source)
     assert ("(3 (lines 5); ids" in message) == (source == "csv")
+
+
+@pytest.mark.parametrize("kind", ADDS)
+@pytest.mark.parametrize("source", ["csv", "jsonl", "parquet", "json text", "sql"])
+def test_another_order_changes_no_row_whatever_they_come_from(source, kind, portal, in_turn, tmp_path, monkeypatch):
+    monkeypatch.setenv(
+        "AIRFLOW_CONN_FIRMS", json.dumps({"conn_type": "sqlite", "host": str(tmp_path / "firms.db")})
+    )  # fmt: skip
+    store = StateStore()
+    rows = KINDS[kind].rows(portal, 60)
+    read, more = source_of(source, rows, tmp_path)
+    stopped(kind, read, portal, context(store=store), **more)
+    read, more = source_of(source, rows[::-1], tmp_path)
+    assert KINDS[kind].run(read, given=context(try_number=2, store=store), **more)[KINDS[kind].word] == 60
+    assert sorted(KINDS[kind].done(portal)) == sorted(row["title"] for row in rows)
 
 
 @pytest.mark.parametrize("kind", ADDS)
