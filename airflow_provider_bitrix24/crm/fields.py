@@ -126,6 +126,12 @@ class ItemFields:
             next_step=did_you_mean(name.lower(), {**titles, **spellings}, f"{METHOD} gives the names"),
         )
 
+    def check_names(self, names: Iterable[str], place: str) -> None:
+        """:raises ConfigurationError: a name is neither that of a field nor of multi-fields, see :meth:`find`."""
+        for name in names:
+            if not (self.entity_type_id in multifields.OWNERS and multifields.is_multifield(name)):
+                self.find(name, place)
+
     def prepare(self, given: Mapping[str, Any], purpose: Purpose, *, place: str = "fields") -> FieldValues:
         """
         Values under the portal's names, each as its field wants it.

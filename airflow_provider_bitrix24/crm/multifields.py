@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
+from airflow_provider_bitrix24.crm.plain_names import plain_name
 from airflow_provider_bitrix24.crm.values import as_text
 from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.rest.message_parts import did_you_mean, preview
@@ -41,9 +42,9 @@ def check_names(name: str, entry: Mapping[Any, Any], known: Collection[str], met
     for key, value in ((str(key), value) for key, value in entry.items()):
         if key in known:
             continue
-        plain = {_plain_name(other): other for other in known}
+        plain = {plain_name(other): other for other in known}
         short = "typeid" if str(value).upper() in (*TYPES, "LINK") else "valuetype"
-        meant = plain.get(short if _plain_name(key) == "type" else _plain_name(key))
+        meant = plain.get(short if plain_name(key) == "type" else plain_name(key))
         raise ConfigurationError(
             f"an entry of {name} names {key!r}, which the portal would silently drop",
             method=method,
@@ -53,10 +54,6 @@ def check_names(name: str, entry: Mapping[Any, Any], known: Collection[str], met
 
 def _nearest(key: str, known: Collection[str]) -> str:
     return did_you_mean(key.upper() if "VALUE" in known else key, known, f"it takes {', '.join(known)}")
-
-
-def _plain_name(key: str) -> str:
-    return key.replace("_", "").lower()
 
 
 def entries_of(name: str, value: Any) -> list[dict[str, Any]]:
@@ -103,7 +100,7 @@ def _entry(given: Any, name: str, *, kind: str | None = None, id_: str = "") -> 
         return {"typeId": kind, "valueType": "WORK", "value": _plain_text(given, name)}
     if not isinstance(given, Mapping):
         raise ConfigurationError(f"{name} holds {preview(given)}", next_step=_HINT)
-    entry = {_KEYS.get(_plain_name(str(key)), str(key)): value for key, value in given.items()}
+    entry = {_KEYS.get(plain_name(key), str(key)): value for key, value in given.items()}
     check_names(name, entry, FM_NAMES)
     entry.setdefault("valueType", "WORK")
     if kind:

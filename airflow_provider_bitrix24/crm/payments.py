@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_bitrix24.crm.entity_types import WITH_PAYMENTS, entity_type_id
 from airflow_provider_bitrix24.crm.items import LIST as LIST_ITEMS
 from airflow_provider_bitrix24.crm.items import fields_of
+from airflow_provider_bitrix24.crm.plain_names import plain_name
 from airflow_provider_bitrix24.exceptions import Bitrix24Error, ConfigurationError
 from airflow_provider_bitrix24.rest.message_parts import preview
 from airflow_provider_bitrix24.rest.scalars import native
@@ -214,7 +215,7 @@ def id_in(row: Any) -> int:
 
 
 def _field(name: str, value: Any) -> tuple[str, Any]:
-    known = _NAMES.get(name.replace("_", "").lower(), name)
+    known = _NAMES.get(plain_name(name), name)
     if known in _WHOLE | _NUMBER and isinstance(value, str):
         return known, _number(value, whole=known in _WHOLE)
     return known, None if known == "datePaid" and value == "" else value

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from airflow_provider_bitrix24.crm import multifields
@@ -72,6 +72,15 @@ class FieldNames:
             if isinstance(fields, list) and fields:
                 raise self._not_an_object()
             self._check_item(fields, str(params.get("entityTypeId")))
+
+    def check_parameter_names(self, names: Collection[str]) -> None:
+        """
+        :param names: of the parameters, whose values are not known yet.
+        :raises ConfigurationError: one that the portal would drop, or no ``fields``.
+        """
+        if (self._old or self._is_item) and not any(name.lower() in ("fields", "arfields") for name in names):
+            raise self._not_an_object("the params have no fields")
+        self._others.check_parameter_names(names)
 
     def exact(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """

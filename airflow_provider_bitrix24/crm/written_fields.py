@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow_provider_bitrix24.crm.exact_texts import has_float, with_exact_texts
+from airflow_provider_bitrix24.crm.plain_names import plain_name
 from airflow_provider_bitrix24.crm.typed_values import check_type, described_type
 from airflow_provider_bitrix24.crm.unwritable import check_is_list, unwritable, why_unwritable
 from airflow_provider_bitrix24.exceptions import ConfigurationError, Forbidden, Invalid, NotFound
@@ -68,7 +69,7 @@ class Taken(NamedTuple):
 
     def spell(self, name: str) -> str:
         """A name as this method compares it."""
-        return name if self.names in _BY_LETTER else _plain(name)
+        return name if self.names in _BY_LETTER else plain_name(name)
 
 
 class WrittenFields:
@@ -90,14 +91,26 @@ class WrittenFields:
         """The same for the parameters themselves, where what is in them is checked elsewhere."""
         self._check(params, [taken for taken in self._taken if taken.place == "-"])
 
+    def check_parameter_names(self, names: Collection[str]) -> None:
+        """The same for names of parameters whose values are not known yet."""
+        params = dict.fromkeys(names, "")
+        for taken in self._taken:
+            self._check_has_fields(params, taken)
+            for name in names if taken.place == "-" else ():
+                if not self._is_taken(name, taken, {}):
+                    self._refuse_unknown(name, taken, params, {})
+
+    def _check_has_fields(self, params: Mapping[str, Any], taken: Taken) -> None:
+        if taken.place == "fields" and taken.names == "exact" and _at(params, taken.place) is None:
+            raise ConfigurationError(
+                "the params have no fields, and the portal would lose all values",
+                method=self._method,
+                next_step=f'write {{"fields": {{"{taken.documented[0] if taken.documented else "NAME"}": …}}}}',
+            )
+
     def _check(self, params: Mapping[str, Any], all_taken: Iterable[Taken]) -> None:
         for taken in all_taken:
-            if taken.place == "fields" and taken.names == "exact" and _at(params, taken.place) is None:
-                raise ConfigurationError(
-                    "the params have no fields, and the portal would lose all values",
-                    method=self._method,
-                    next_step=f'write {{"fields": {{"{taken.documented[0] if taken.documented else "NAME"}": …}}}}',
-                )
+            self._check_has_fields(params, taken)
             given = _at(params, taken.place)
             if taken.place.lower() in _OBJECTS and given and not (isinstance(given, Mapping) or _is_reference(given)):
                 raise ConfigurationError(
@@ -141,7 +154,7 @@ class WrittenFields:
     def _why_unwritable(self, name: str, taken: Taken, params: Mapping[str, Any]) -> str:
         spelled = taken.spell(name)
         if spelled in taken.spelled_read_only:
-            return "is read-only" if _plain(name) != "iblockid" else "can only be set when the object is added"
+            return "is read-only" if plain_name(name) != "iblockid" else "can only be set when the object is added"
         # What the page of the method has may be written, whatever the portal says. A row may name the one that it is.
         if spelled in taken.spelled or (taken.place in _ROWS and name.lower() == "id"):
             return ""
@@ -171,7 +184,7 @@ class WrittenFields:
         if taken.names in _BY_LETTER:
             return described
         if (spelled := self._spelled.get(id(described))) is None:
-            spelled = self._spelled[id(described)] = {_plain(name): field for name, field in described.items()}
+            spelled = self._spelled[id(described)] = {plain_name(name): field for name, field in described.items()}
         return spelled
 
     def _refuse_unknown(self, name: str, taken: Taken, values: Mapping[Any, Any], params: Mapping[str, Any]) -> None:
@@ -235,10 +248,6 @@ def _objects(params: Mapping[str, Any], place: str) -> Iterator[Mapping[Any, Any
             yield value
 
 
-def _plain(name: str) -> str:
-    return name.replace("_", "").lower()
-
-
 def _as_spelled(name: str, known: Collection[str]) -> str:
     """A name in the case of the known ones, so that it can be compared with them."""
     if any(other.isupper() for other in known):
@@ -248,9 +257,9 @@ def _as_spelled(name: str, known: Collection[str]) -> str:
 
 def _meant(name: str, known: Collection[str], given: Mapping[Any, Any]) -> str | None:
     """The known name that this one is a slip of the pen of; only names that are not given beside it."""
-    beside = {_plain(str(other)) for other in given}
+    beside = {plain_name(str(other)) for other in given}
     for other in dict.fromkeys(known):
-        if _plain(other) not in beside and is_slip(_plain(name), _plain(other)):
+        if plain_name(other) not in beside and is_slip(plain_name(name), plain_name(other)):
             return other
     return None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from zoneinfo import ZoneInfo
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from airflow_provider_bitrix24.rest.client import Client
     from airflow_provider_bitrix24.rows.engine import RowEngine
     from airflow_provider_bitrix24.rows.row_writer import RowWriter
+    from airflow_provider_bitrix24.rows.sources import RowSource
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ class Bitrix24BaseWriteOperator(Bitrix24BaseOperator):
         """What a dry run fails with where a run would not begin."""
         return None
 
-    def without_rows(self, tally: Tally) -> ConfigurationError | None:
+    def without_rows(self, tally: Tally, source: Any, writer: RowWriter) -> ConfigurationError | None:
         """What it fails with where there were no rows."""
         return None
 
@@ -146,7 +147,7 @@ class Bitrix24BaseWriteOperator(Bitrix24BaseOperator):
             # The report may be what fails.
             engine.close()
             summary = self._summary(engine, writer, kept, written) | self.more_of_summary(remembers=remembers)
-            failure = engine.failure() or self.too_many(summary["rows"]) or self.without_rows(tally)
+            failure = engine.failure() or self.too_many(summary["rows"]) or self.without_rows(tally, source, writer)
             self.done = tally.counts.total() - tally.counts[NOT_DONE]
             waits = isinstance(failure, Bitrix24Error) and self.waits_for(failure)
             if not waits and (failure is not None or (report is not None and written is None)):
@@ -315,10 +316,16 @@ class Bitrix24BaseRowsOperator(Bitrix24BaseWriteOperator):
             )
         return template
 
-    def without_rows(self, tally: Tally) -> ConfigurationError | None:
+    def without_rows(self, tally: Tally, source: RowSource, writer: RowWriter) -> ConfigurationError | None:
         counts = tally.counts
         if counts.total() - counts[TAKEN_OUT] > counts[SKIPPED]:
             return None
+        if source.columns:
+            # No row has said that its columns are not the ones that are meant.
+            try:
+                writer.check_columns(source.columns)
+            except ConfigurationError as error:
+                return error.but(advice="(the source has no row with a value)")
         if self.on_empty == "fail":
             return ConfigurationError(
                 "the source has no row with a value, and nothing was written",
@@ -333,7 +340,7 @@ class Bitrix24BaseRowsOperator(Bitrix24BaseWriteOperator):
         counts = {SKIPPED: tally.counts[SKIPPED], CLEARED: tally.cleared}
         return counts | ({NOTED: tally.noted} if tally.noted else {})
 
-    def _rows(self) -> Iterator[dict[str, Any]]:
+    def _rows(self) -> RowSource:
         # Only the run needs it.
         from airflow_provider_bitrix24.rows.sources import file_named_by, rows_of
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitrix24.crm.fields import FieldValues, ItemFields
 from airflow_provider_bitrix24.crm.items import GET, check_cleared, item_in, item_params, not_cleared
+from airflow_provider_bitrix24.crm.plain_names import plain_name
 from airflow_provider_bitrix24.crm.values import decimal_of
 from airflow_provider_bitrix24.exceptions import Bitrix24Error
 from airflow_provider_bitrix24.rest.answers.diagnosis import identifying_params
@@ -82,8 +83,8 @@ def checked_calls(
     def compared(outcome: Outcome, number: int, result: Any) -> Outcome:
         answered = _fields_in(result)
         names = emptied[number]
-        _check_answers(map(_plain, names), answered, lookup or "")
-        kept = [name for name in names if not _is_empty(answered[_plain(name)])]
+        _check_answers(map(plain_name, names), answered, lookup or "")
+        kept = [name for name in names if not _is_empty(answered[plain_name(name)])]
         error = not_cleared(f"the object {outcome.id}", kept, lookup or "") if kept else None
         return replace(outcome, error=error, cleared=len(names) - len(kept))
 
@@ -136,12 +137,7 @@ def _fields_in(result: Any) -> dict[str, Any]:
     """The fields of an object that was read, by itself or under its name, by their plain names."""
     if isinstance(result, Mapping) and len(result) == 1 and isinstance(inner := next(iter(result.values())), Mapping):
         result = inner
-    return {_plain(name): value for name, value in result.items()} if isinstance(result, Mapping) else {}
-
-
-def _plain(name: Any) -> str:
-    """``ASSIGNED_BY_ID`` and ``assignedById`` are one field."""
-    return str(name).replace("_", "").lower()
+    return {plain_name(name): value for name, value in result.items()} if isinstance(result, Mapping) else {}
 
 
 def _is_empty(value: Any) -> bool:

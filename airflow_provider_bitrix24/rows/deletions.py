@@ -45,6 +45,9 @@ class PaymentDeleter:
         params = {"id": row}
         return RowContent(params, params, row)
 
+    def check_columns(self, columns: Sequence[str]) -> None:
+        """Ids have none."""
+
     def name(self, row: int) -> RowName:
         return RowName(id=row)
 

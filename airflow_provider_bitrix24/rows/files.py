@@ -17,6 +17,7 @@ from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.execution.storage import storage_path
 from airflow_provider_bitrix24.rest.message_parts import did_you_mean, preview
 from airflow_provider_bitrix24.rest.scalars import json_number
+from airflow_provider_bitrix24.rows.lookalikes import HEAD, check_looks
 from airflow_provider_bitrix24.rows.row_names import TextRow
 
 #: Rows of a Parquet file that are read at once, and bytes of one of its columns: without the second, a whole row group
@@ -25,6 +26,7 @@ _GROUP, _BUFFER = 100, 256 * 1024
 #: Bytes of a text file that are read at once.
 _CHUNK = 64 * 1024
 _DECIMALS = (".", ",")
+_KINDS = (".csv", ".jsonl", ".ndjson", ".parquet")
 _LINE_BLANKS = " \t\x1a"
 #: Columns that a message names.
 _MOST_NAMES = 5
@@ -81,27 +83,29 @@ def _is_charset(name: str) -> bool:
     return True
 
 
-def rows_in_file(address: str, csv_format: Mapping[str, str] | None) -> Iterator[dict[str, Any]]:
+def rows_in_file(address: str, csv_format: Mapping[str, str] | None, columns: list[str]) -> Iterator[dict[str, Any]]:
     """
     The rows of a file; whether there is such a file is seen at once.
 
     :param csv_format: settings of :class:`CsvFormat`; None for a file with commas in UTF-8.
+    :param columns: gets the names of the columns before the first row, where the file has them apart from its rows.
     :raises ConfigurationError: no file, one of another kind, or while reading: it cannot be read further.
     """
     path = storage_path(address, "rows")
-    readers = {".jsonl": _json_lines, ".ndjson": _json_lines, ".parquet": _parquet}
     kind = path.suffix.lower()
-    if kind != ".csv" and kind not in readers:
+    if kind not in _KINDS:
         raise ConfigurationError(
             f"rows names a file {f'that ends in {path.suffix}' if path.suffix else 'without an ending'}",
-            next_step=f"give one of: {', '.join(sorted([*readers, '.csv']))}",
+            next_step=f"give one of: {', '.join(_KINDS)}",
         )
     if csv_format is not None and kind != ".csv":
         raise ConfigurationError(f"csv is given for a {kind} file", next_step="leave it out")
     settings = CsvFormat.of(csv_format)
     if not path.exists():
         raise ConfigurationError("the file that rows names does not exist", next_step=f"look for {path}")
-    return _csv(path, settings) if kind == ".csv" else readers[kind](path)
+    if kind == ".csv":
+        return _csv(path, settings, columns)
+    return _parquet(path, columns) if kind == ".parquet" else _json_lines(path)
 
 
 def from_json_text(text: str) -> Any:
@@ -144,13 +148,20 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return dict(pairs)
 
 
-def _lines(path: Any, encoding: str) -> Iterator[str]:
-    """Lines with their ends; a file may begin with a byte order mark."""
+def _lines(path: Any, kind: str, encoding: str = "utf-8") -> Iterator[str]:
+    """
+    Lines with their ends; a file may begin with a byte order mark.
+
+    :param kind: what the file is to be, ``.csv``.
+    """
     decoder = codecs.getincrementaldecoder(encoding)()
-    number, rest = 0, ""
+    number, rest, is_first = 0, "", True
     with path.open("rb") as stream:
         while True:
             chunk = stream.read(_CHUNK)
+            if is_first:
+                check_looks(chunk, path.name, kind, encoding)
+                is_first = False
             try:
                 text = decoder.decode(chunk, final=not chunk)
             except UnicodeError as error:
@@ -171,7 +182,7 @@ def _lines(path: Any, encoding: str) -> Iterator[str]:
 
 
 def _json_lines(path: Any) -> Iterator[dict[str, Any]]:
-    for number, line in enumerate(_lines(path, "utf-8"), 1):
+    for number, line in enumerate(_lines(path, ".jsonl"), 1):
         if not line.strip():
             continue
         try:
@@ -191,8 +202,8 @@ def _json_lines(path: Any) -> Iterator[dict[str, Any]]:
         yield TextRow(row, number)
 
 
-def _csv(path: Any, settings: CsvFormat) -> Iterator[dict[str, Any]]:
-    lines = _lines(path, settings.encoding)
+def _csv(path: Any, settings: CsvFormat, columns: list[str]) -> Iterator[dict[str, Any]]:
+    lines = _lines(path, ".csv", settings.encoding)
     first = next(lines, None)
     if first is None:
         raise _no_header(path.name, "is empty")
@@ -200,7 +211,7 @@ def _csv(path: Any, settings: CsvFormat) -> Iterator[dict[str, Any]]:
     skipped = 0 if delimiter is None else 1
     delimiter = delimiter or settings.delimiter
     reader = csv.reader(lines if skipped else _and(first, lines), delimiter=delimiter, strict=True)
-    yield from _read_csv(reader, path.name, skipped, delimiter)
+    yield from _read_csv(reader, path.name, skipped, delimiter, columns)
 
 
 def _and(first: str, rest: Iterator[str]) -> Iterator[str]:
@@ -221,9 +232,10 @@ def _separator(line: str, settings: CsvFormat, name: str) -> str | None:
     return text[4]
 
 
-def _read_csv(reader: Any, name: str, skipped: int, delimiter: str) -> Iterator[dict[str, Any]]:
+def _read_csv(reader: Any, name: str, skipped: int, delimiter: str, columns: list[str]) -> Iterator[dict[str, Any]]:
     """
     :param skipped: lines of the file before those of the reader.
+    :param columns: gets the names in the header.
     """
     header: list[str] = []
     read = 0
@@ -232,6 +244,7 @@ def _read_csv(reader: Any, name: str, skipped: int, delimiter: str) -> Iterator[
         if not any(column.strip(_LINE_BLANKS) for column in header):
             raise _no_header(name, "has no header in its first line")
         _check_header(header, name)
+        columns += header
         read = reader.line_num
         for values in reader:
             if not values or (len(values) == 1 < len(header) and not values[0].strip(_LINE_BLANKS)):
@@ -300,7 +313,7 @@ def _check_header(header: list[str], name: str) -> None:
     check_columns(header, place)
 
 
-def _parquet(path: Any) -> Iterator[dict[str, Any]]:
+def _parquet(path: Any, columns: list[str]) -> Iterator[dict[str, Any]]:
     try:
         from pyarrow import ArrowException, default_memory_pool
         from pyarrow.parquet import ParquetFile
@@ -312,6 +325,7 @@ def _parquet(path: Any) -> Iterator[dict[str, Any]]:
         with path.open("rb") as stream:
             file = ParquetFile(stream, buffer_size=_BUFFER, pre_buffer=False)
             check_columns(file.schema_arrow.names, path.name)
+            columns += file.schema_arrow.names
             narrow = [column.name for column in file.schema_arrow if str(column.type) == "float"]
             # Threads read ahead.
             for group in file.iter_batches(batch_size=_GROUP, use_threads=False):
@@ -325,6 +339,8 @@ def _parquet(path: Any) -> Iterator[dict[str, Any]]:
         )
     else:
         return
+    with path.open("rb") as stream:
+        check_looks(stream.read(HEAD), path.name, ".parquet")
     raise failure
 
 

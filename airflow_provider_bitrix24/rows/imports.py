@@ -51,6 +51,9 @@ class ImportWriter:
         entry = plain(prepared.params("import"), method=METHOD)
         return RowContent(entry, {"entityTypeId": self._fields.entity_type_id, "fields": entry})
 
+    def check_columns(self, columns: Sequence[str]) -> None:
+        self._fields.check_names(self._template.names_of(columns), self._template.place)
+
     def name(self, row: Mapping[str, Any]) -> RowName:
         return RowName()
 

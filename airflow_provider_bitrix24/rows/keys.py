@@ -105,6 +105,19 @@ class ItemKey:
                 self._parts[name] = self._all.find(str(name), "key").name
         return self._parts[name] in self._fields
 
+    def check_is_among(self, names: Sequence[str], place: str) -> None:
+        """
+        :param names: in any spelling, each that of a field.
+        :param place: where they stand, for the message.
+        :raises ConfigurationError: they do not have each part of the key.
+        """
+        given = {self._parts[name] for name in names if self.has(name)}
+        if missing := [name for name in self.names if name not in given]:
+            raise ConfigurationError(
+                f"{place} has no {missing[0]}, which is the key",
+                next_step=f"it has: {', '.join(sorted(names))}; add it, or name another field as the key",
+            )
+
     def given_in(self, values: Mapping[str, Any]) -> dict[str, str]:
         """
         The parts of the key that a row gives, as it gives them.

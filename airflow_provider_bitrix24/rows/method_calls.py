@@ -94,6 +94,11 @@ class CallWriter:
             values = replace(values, values=self._names.exact(values.values))
         return values
 
+    def check_columns(self, columns: Sequence[str]) -> None:
+        names = self._template.names_of(columns)
+        if self._names is not None:
+            self._names.check_parameter_names(names)
+
     def name(self, row: Mapping[str, Any]) -> RowName:
         return RowName(id=next(map(as_named, self._template.fill_some(row, _is_id).values()), None))
 
@@ -219,6 +224,13 @@ class ItemWriter(CallWriter):
         self._fields = fields
         self._operation: Literal["add", "update"] = operation
 
+    def check_columns(self, columns: Sequence[str]) -> None:
+        names = self._template.names_of(columns)
+        if self._updates:
+            column = _column_of_ids(dict.fromkeys(columns), "the source")
+            names = [name for name in names if self._template.mapping is not None or name != column]
+        self._fields.check_names(names, self._template.place)
+
     def name(self, row: Mapping[str, Any]) -> RowName:
         named = [value for column, value in row.items() if _is_id(column) and not is_blank(value)]
         return RowName(id=as_named(named[0]) if self._updates and named else None)
@@ -240,17 +252,17 @@ class ItemWriter(CallWriter):
         return RowValues({**params, "fields": prepared.params(self._operation)}, values.cleared)
 
 
-def _column_of_ids(row: Mapping[str, Any]) -> str:
+def _column_of_ids(row: Mapping[str, Any], place: str = "the row") -> str:
     """:raises ConfigurationError: no column of a row is called ``id``, in any case, or several are."""
     columns = [column for column in row if _is_id(column)]
     if not columns:
         raise ConfigurationError(
-            "the row has no column 'id'",
+            f"{place} has no column 'id'",
             next_step=f"name the column of the items' ids 'id'; it has: {', '.join(sorted(row)) or 'none'}",
         )
     if len(columns) > 1:
         raise ConfigurationError(
-            f"the row has {columns[0]!r} and {columns[1]!r}, which both name the item", next_step="keep one"
+            f"{place} has {columns[0]!r} and {columns[1]!r}, which both name the item", next_step="keep one"
         )
     return columns[0]
 

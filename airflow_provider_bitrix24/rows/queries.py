@@ -31,10 +31,11 @@ _FETCH = 500
 MAX_SPOOL_BYTES = 8 * 1024**3
 
 
-def rows_of_query(sql: str, sql_conn_id: Any) -> Iterator[dict[str, Any]]:
+def rows_of_query(sql: str, sql_conn_id: Any, columns: list[str]) -> Iterator[dict[str, Any]]:
     """
     The rows of a query; whether there is such a connection is seen at once.
 
+    :param columns: gets the names of the columns before the first row.
     :raises ConfigurationError: no connection, one that is not of a database, or a result that cannot be kept.
     """
     hook = BaseHook.get_hook(required(sql_conn_id, "sql_conn_id"))
@@ -43,13 +44,13 @@ def rows_of_query(sql: str, sql_conn_id: Any) -> Iterator[dict[str, Any]]:
             f"the connection {sql_conn_id!r} is not one of a database that takes SQL",
             next_step="give the id of another one as sql_conn_id",
         )
-    return _spooled(hook, sql)
+    return _spooled(hook, sql, columns)
 
 
-def _spooled(hook: Any, sql: str) -> Iterator[dict[str, Any]]:
+def _spooled(hook: Any, sql: str, columns: list[str]) -> Iterator[dict[str, Any]]:
     # Without a name, it is gone with its process, however that ends.
     with tempfile.TemporaryFile(prefix="bitrix24-rows-") as spool:
-        columns = _spool(hook, sql, spool)
+        columns += _spool(hook, sql, spool)
         spool.seek(0)
         while True:
             try:

@@ -33,6 +33,14 @@ class RowWriter(Protocol):
         """
         ...
 
+    def check_columns(self, columns: Sequence[str]) -> None:
+        """
+        Whether rows with these columns could be sent; asked of a source that has no rows to show it.
+
+        :raises ConfigurationError: one that is needed is missing, or one is unknown.
+        """
+        ...
+
     def name(self, row: Any) -> RowName:
         """What a row that cannot be sent says of its object: the id, or the key."""
         ...

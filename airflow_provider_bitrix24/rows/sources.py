@@ -17,11 +17,31 @@ from airflow_provider_bitrix24.rows.queries import rows_of_query
 _BLANKS = " \t\r\n\ufeff"
 
 
+class RowSource(Iterator[dict[str, Any]]):
+    """
+    The rows of a source one by one, in their order.
+
+    :param columns: of a CSV file, a Parquet file and a query, which name them also where they have no rows: from the
+        first row, or the end, on. Objects name none apart from themselves.
+    """
+
+    def __init__(self, rows: Iterator[dict[str, Any]], columns: list[str]) -> None:
+        self._rows, self._columns = rows, columns
+
+    def __next__(self) -> dict[str, Any]:
+        return next(self._rows)
+
+    @property
+    def columns(self) -> list[str]:
+        """Those that have a name."""
+        return [column for column in self._columns if column.strip()]
+
+
 def rows_of(
     rows: Any, sql: str | None, sql_conn_id: str | None, csv_format: Mapping[str, str] | None = None
-) -> Iterator[dict[str, Any]]:
+) -> RowSource:
     """
-    The rows one by one, each an object by column, in their order; whether there is such a source is seen at once.
+    The rows, each an object by column; whether there is such a source is seen at once.
 
     :param rows: a list of objects (an XCom), its JSON text, or the address of a file.
     :param sql: a query instead; its order must be fixed by ORDER BY, so that a retry goes on after the same row.
@@ -33,11 +53,14 @@ def rows_of(
         raise ConfigurationError("give either rows or sql", next_step="name the source of the rows by one of the two")
     if csv_format is not None and file_named_by(rows) is None:
         raise ConfigurationError("csv is given, but rows is not a file", next_step="leave it out")
+    columns: list[str] = []
     if sql is not None:
         query(sql, "sql")
-        return _by_column(rows_of_query(sql, sql_conn_id))
+        return RowSource(_by_column(rows_of_query(sql, sql_conn_id, columns)), columns)
     address = file_named_by(rows)
-    return _by_column(_of_list(rows)) if address is None else rows_in_file(address, csv_format)
+    if address is None:
+        return RowSource(_by_column(_of_list(rows)), columns)
+    return RowSource(rows_in_file(address, csv_format, columns), columns)
 
 
 def file_named_by(rows: Any) -> str | None:

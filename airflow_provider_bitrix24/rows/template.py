@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from decimal import Decimal
 from typing import Any
@@ -55,6 +55,22 @@ class RowTemplate:
         if self.mapping is None:
             return {name: _cell(value) for name, value in row.items()}
         return {name: _filled(value, row) for name, value in self.mapping.items()}
+
+    @property
+    def place(self) -> str:
+        """Where the names stand that :meth:`names_of` gives, for messages."""
+        return "the source" if self.mapping is None else "mapping"
+
+    def names_of(self, columns: Sequence[str]) -> list[str]:
+        """
+        Names that rows with these columns give values to.
+
+        :raises ConfigurationError: the mapping names a column that is not among them.
+        """
+        row = dict.fromkeys(columns)
+        for text in self._texts:
+            _check_has(row, _columns_of(text, row), "the source")
+        return list(columns if self.mapping is None else self.mapping)
 
     def fill_some(self, row: Mapping[str, Any], wanted: Callable[[str], bool]) -> dict[str, Any]:
         """The same of the names that are wanted, as far as the row has values for them."""
@@ -127,14 +143,19 @@ def _filled(shape: Any, row: Mapping[str, Any]) -> Any:
     return shape
 
 
-def _text(shape: str, row: Mapping[str, Any]) -> Any:
-    names = _columns_of(shape, row)
+def _check_has(row: Mapping[str, Any], names: Iterable[str], place: str) -> None:
+    """:raises ConfigurationError: one of these columns is missing."""
     for name in names:
         if name not in row:
             raise ConfigurationError(
-                f"the row has no column {name!r}",
+                f"{place} has no column {name!r}",
                 next_step=f"it has: {', '.join(sorted(row)) or 'none'}; a dollar sign is written $$",
             )
+
+
+def _text(shape: str, row: Mapping[str, Any]) -> Any:
+    names = _columns_of(shape, row)
+    _check_has(row, names, "the row")
     if len(names) == 1 and shape in (f"${names[0]}", f"${{{names[0]}}}"):
         return _cell(row[names[0]])
     if names and all(is_blank(row[name]) for name in names):

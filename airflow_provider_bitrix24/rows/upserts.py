@@ -131,6 +131,11 @@ class UpsertWriter:
         example = {"entityTypeId": self._fields.entity_type_id, "fields": ready.params("upsert")}
         return RowContent(UpsertValues(key, ready), example, cleared=cleared, key=self._key.by_field(key))
 
+    def check_columns(self, columns: Sequence[str]) -> None:
+        names, place = self._template.names_of(columns), self._template.place
+        self._fields.check_names(names, place)
+        self._key.check_is_among(names, place)
+
     def name(self, row: Mapping[str, Any]) -> RowName:
         return RowName(key=self._key.given_in(self._key_values(row)))
 

@@ -127,3 +127,164 @@ def test_one_row_is_enough(operator, arguments, portal, connection, all_output):
 def test_a_misspelt_wish_is_refused_when_the_dag_is_parsed():
     with pytest.raises(AirflowFailException, match="on_empty is 'ignore': write one of: 'warn', 'fail'"):
         Bitrix24BulkWriteOperator(task_id="task", entity_type_id=4, rows=[], on_empty="ignore")
+
+
+# Columns that are not those of the rows that are meant
+
+
+def table(kind: str, columns: list[str], folder: Any, monkeypatch: Any, blank_rows: int = 0) -> dict[str, Any]:
+    """Arguments of a source with these columns, and no row that has a value."""
+    if kind == "sql":
+        place = folder / "firms.db"
+        monkeypatch.setenv("AIRFLOW_CONN_FIRMS", json.dumps({"conn_type": "sqlite", "host": str(place)}))
+        with sqlite3.connect(place) as made:
+            named = ", ".join(f'"{column}" TEXT' for column in columns)
+            made.execute(f"CREATE TABLE firms ({named})")
+            for _ in range(blank_rows):
+                made.execute("INSERT INTO firms DEFAULT VALUES")
+        return {"sql": "SELECT * FROM firms", "sql_conn_id": "firms"}
+    if kind == "parquet":
+        import pyarrow
+        from pyarrow import parquet
+
+        values = pyarrow.array([None] * blank_rows, pyarrow.string())
+        parquet.write_table(pyarrow.table(dict.fromkeys(columns, values)), folder / "r.parquet")
+        return {"rows": str(folder / "r.parquet")}
+    blank = ",".join([""] * len(columns))
+    (folder / "r.csv").write_text("\n".join([",".join(columns), *[blank] * blank_rows, ""]))
+    return {"rows": str(folder / "r.csv")}
+
+
+UPDATE = (Bitrix24BulkWriteOperator, {"entity_type_id": 4, "operation": "update"})
+BY_MAPPING = {"mapping": {"title": "$name", "originId": "K-$no"}}
+MISFITS = [
+    pytest.param(
+        OPERATORS[0], {}, ["Titel"], "the source names 'Titel', which is not a field of a company", id="add"
+    ),
+    pytest.param(OPERATORS[2], {}, ["title", "citi"], "the source names 'citi'", id="import"),
+    pytest.param(OPERATORS[3], {}, ["title"], "the source has no originId, which is the key", id="no key"),
+    pytest.param(OPERATORS[3], {}, ["title", "origin"], "the source names 'origin'", id="misspelt key"),
+    pytest.param(OPERATORS[3], {"mapping": {"title": "$t"}}, ["t"], "mapping has no originId", id="unmapped key"),
+    pytest.param(OPERATORS[3], BY_MAPPING, ["name", "nr"], "the source has no column 'no'", id="in a longer text"),
+    pytest.param(UPDATE, {}, ["title"], "the source has no column 'id'", id="no id"),
+    pytest.param(UPDATE, {}, ["id", "ID", "title"], "the source has 'id' and 'ID'", id="two ids"),
+    pytest.param(UPDATE, {"mapping": {"title": "$name"}}, ["id", "Name"], "no column 'name'", id="case"),
+    pytest.param(OPERATORS[1], {}, ["TITLE"], "the source has no column 'title'", id="by method"),
+    pytest.param(OPERATORS[0], {"mapping": {"titel": "$t"}}, ["t"], "mapping names 'titel'", id="misspelt mapping"),
+    pytest.param(OPERATORS[1], {"mapping": {"ID": "$deal"}}, ["deal"], "the params have no fields", id="no fields"),
+    pytest.param(
+        (Bitrix24BulkWriteOperator, {"method": "crm.timeline.comment.add"}),
+        {},
+        ["COMMENT"],
+        "the params have no fields",
+        id="another method",
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet", "sql"])
+@pytest.mark.parametrize(("operator", "arguments", "columns", "what"), MISFITS)
+def test_columns_that_no_row_could_be_sent_with_are_refused_without_rows(
+    operator, arguments, columns, what, kind, tmp_path, portal, connection, monkeypatch
+):
+    if kind == "sql" and "ID" in columns:
+        kind = "csv"
+    source = table(kind, columns, tmp_path, monkeypatch)
+    with pytest.raises(AirflowFailException) as caught:
+        run(operator[0], {**operator[1], **arguments}, **source)
+    assert what in str(caught.value)
+    assert "(the source has no row with a value)" in str(caught.value)
+    assert portal.executed("batch") == 0
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet", "sql"])
+def test_so_they_are_where_rows_are_blank_and_in_a_dry_run(kind, tmp_path, portal, connection, monkeypatch):
+    source = table(kind, ["Titel"], tmp_path, monkeypatch, blank_rows=3)
+    for dry_run in (True, False):
+        with pytest.raises(AirflowFailException, match="the source names 'Titel'"):
+            run(*OPERATORS[0], **source, dry_run=dry_run)
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet", "sql"])
+@pytest.mark.parametrize(
+    ("operator", "arguments", "columns"),
+    [
+        (OPERATORS[0], {}, ["TITLE", "PHONE", "comments"]),
+        (OPERATORS[2], {}, ["title", "EMAIL"]),
+        (OPERATORS[3], {}, ["ORIGIN_ID", "title"]),
+        (OPERATORS[3], BY_MAPPING, ["no", "name", "another column"]),
+        (UPDATE, {}, ["ID", "title"]),
+        (UPDATE, {"mapping": {"title": "$name"}}, ["id", "name", "Titel"]),
+        (OPERATORS[1], {}, ["title", "x"]),
+        ((Bitrix24BulkWriteOperator, {"method": "im.notify.system.add"}), {}, ["USER_ID", "MESSAGE"]),
+    ],
+)
+def test_the_right_columns_without_rows_are_taken(
+    operator, arguments, columns, kind, tmp_path, portal, connection, monkeypatch
+):
+    summary = run(operator[0], {**operator[1], **arguments}, **table(kind, columns, tmp_path, monkeypatch))
+    assert (summary["rows"], summary["failed"]) == (0, 0)
+
+
+# Files that hold something else than a table
+
+PAGE = b"<!DOCTYPE html>\n<html><head><title>Log in</title></head><body>Log in</body></html>\n"
+ARCHIVE = b"PK\x03\x04\x14\x00\x06\x00\x08\x00\x00\x00!\x00title\n"
+LOOKS = [
+    ("r.csv", PAGE, "is not CSV, but a page of HTML or XML"),
+    ("r.csv", b"\xef\xbb\xbf\n  <html lang=en>", "a page of HTML or XML"),
+    ("r.csv", b"<?xml version='1.0'?><Error><Code>AccessDenied</Code></Error>", "a page of HTML or XML"),
+    ("r.csv", ARCHIVE, "a ZIP archive or an Excel workbook"),
+    ("r.csv", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an Excel workbook or another file of Office"),
+    ("r.csv", b"\x1f\x8b\x08\x00", "compressed with gzip"),
+    ("r.csv", b"%PDF-1.7\n", "a PDF"),
+    ("r.csv", b"PAR1\x15\x04", "but Parquet"),
+    ("r.csv", b'{"error": "expired_token"}', "but JSON"),
+    ("r.csv", b'[{"title": "Oak"}]', "but a JSON array"),
+    ("r.csv", b"[]", "but a JSON array"),
+    ("r.csv", "title\n".encode("utf-16-le"), "bytes that are not text"),
+    ("r.jsonl", b'[\n  {"title": "Oak"}\n]', "is not JSON lines, but a JSON array"),
+    ("r.jsonl", b'[{"title": "Oak"}]', "is not JSON lines, but a JSON array"),
+    ("r.jsonl", b"[]", "a JSON array"),
+    ("r.ndjson", PAGE, "a page of HTML or XML"),
+    ("r.jsonl", ARCHIVE, "a ZIP archive"),
+    ("r.jsonl", b"title\n", "line 1 of r.jsonl is not JSON"),
+    ("r.parquet", PAGE, "is not Parquet, but a page of HTML or XML"),
+    ("r.parquet", b'{"error": "expired_token"}', "but JSON"),
+    ("r.parquet", ARCHIVE, "a ZIP archive"),
+    ("r.parquet", b"", "cannot be read as Parquet"),
+]
+
+
+@pytest.mark.parametrize(("name", "content", "what"), LOOKS)
+def test_a_file_that_holds_something_else_is_refused_by_what_it_is(name, content, what, tmp_path, portal, connection):
+    (tmp_path / name).write_bytes(content)
+    # A mapping without columns would take any.
+    for mapping in ({}, {"mapping": {"title": "Oak"}}):
+        with pytest.raises(AirflowFailException) as caught:
+            run(*OPERATORS[0], rows=str(tmp_path / name), **mapping)
+        assert what in str(caught.value)
+    assert portal.executed("batch") == 0
+
+
+def test_an_archive_is_not_read_as_text_of_another_charset(tmp_path, portal, connection):
+    (tmp_path / "r.csv").write_bytes(ARCHIVE)
+    with pytest.raises(AirflowFailException, match="a ZIP archive"):
+        run(*OPERATORS[0], rows=str(tmp_path / "r.csv"), csv={"encoding": "cp1251"})
+
+
+@pytest.mark.parametrize(
+    ("content", "arguments"),
+    [
+        (b"<DATE>,<TICKER>\n1,Oak\n", {"mapping": {"title": "$<TICKER>"}}),
+        (b"[id],[name]\n1,Oak\n", {"mapping": {"title": "$[name]"}}),
+        (b"PK,name\n1,Oak\n", {"mapping": {"title": "$name"}}),
+        ("id,name\n1,Oak\n".encode("utf-16"), {"mapping": {"title": "$name"}, "csv": {"encoding": "utf-16"}}),
+        ("id,name\n1,Oak\n".encode("utf-16-le"), {"mapping": {"title": "$name"}, "csv": {"encoding": "utf-16-le"}}),
+        (b'name\n"<html>{""a"": 1}"\n', {"mapping": {"title": "$name"}}),
+        (b'name\n[{"a": 1}]\n', {"mapping": {"title": "$name"}}),
+    ],
+)
+def test_tables_that_begin_strangely_are_read(content, arguments, tmp_path, portal, connection):
+    (tmp_path / "r.csv").write_bytes(content)
+    assert run(*OPERATORS[0], rows=str(tmp_path / "r.csv"), **arguments)["written"] == 1
