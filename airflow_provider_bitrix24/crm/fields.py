@@ -185,7 +185,7 @@ class ItemFields:
         if field.is_read_only and not (field.name in _WRITABLE or (purpose == "import" and field.name in _IMPORTED)):
             raise ConfigurationError(
                 f"{place} has {field.name}, which is read-only: the portal would silently drop it",
-                next_step="leave it out; to change items that are there, update them"
+                next_step=_what_to_do_about_ids(place)
                 if field.name == "id" and purpose in ("add", "import")
                 else "leave it out",
             )
@@ -262,6 +262,15 @@ class ItemFields:
             if name not in item or not values.same(self.fields[name], value, item[name])
         ]
         return missing + multifields.not_taken(sent.entries, item)
+
+
+def _what_to_do_about_ids(place: str) -> str:
+    if place == "the row":
+        return (
+            "to change the items with these ids, update them; to add new ones, leave the column out of the source, or "
+            "give mapping the fields to send"
+        )
+    return "leave it out; to change items that are there, update them"
 
 
 def _condition(field: ItemField, operator: str, value: Any) -> Any:

@@ -93,10 +93,29 @@ def query(value: Any, name: str) -> str:
     """
     ``value`` as the text of a query.
 
-    :raises ConfigurationError: it is none, or a text such as ``None`` that a template makes of nothing.
+    :raises ConfigurationError: it is none, a text such as ``None`` that a template makes of nothing, or comments alone.
     """
     if not isinstance(required(value, name), str):
         raise ConfigurationError(f"{name} is {preview(value)}, which is not a query", next_step="write one as text")
+    if hint := nothing_hint(_AROUND_A_QUERY.sub(" ", str(value))):
+        raise ConfigurationError(f"{name} is {preview(value)}", next_step=hint)
+    return str(value)
+
+
+def text(value: Any, name: str) -> str:
+    """
+    ``value`` as a text for people: a text, a number or a time.
+
+    :raises ConfigurationError: it is none, or several: a list, an object, the results of a mapped task.
+    """
+    value = native(required(value, name))
+    if isinstance(value, str) and not value.strip().startswith(LAZY):
+        return value
+    if isinstance(value, (str, bytes, Iterable)) or callable(value):
+        raise ConfigurationError(
+            f"{name} is {preview(value)}, which is not a text",
+            next_step="write a text; of a list, a template makes one with | join(', '), of an object with | tojson",
+        )
     return str(value)
 
 
@@ -229,6 +248,8 @@ _EXAMPLES = {
     "mapping": '{"title": "$name"}',
     "payment_filter": '{"=paid": "N"}',
 }
+#: Comments, blanks and signs that may stand around a statement.
+_AROUND_A_QUERY = re.compile(r"--[^\n]*|/\*.*?\*/|[\s;()]+", re.DOTALL)
 _OBJECT, _NAMES = '{"id": 7}', '["id", "title"]'
 
 

@@ -24,12 +24,29 @@ _LOST = object()
 #: What a template names that may differ from one mapped task to the next.
 _OF_ONE_TASK = re.compile(r"\b(?:ti|task_instance\w*|task|map_index|macros|random)\b")
 
+_PARTS_OF_JSON = re.compile(r'\{\{.*?\}\}|\\.|"|[^"\\{]+|\{', re.DOTALL)
 _TEMPLATE = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
 #: Values of a template that are others in each try.
 _OF_ONE_TRY = re.compile(
     r"\b(ti|task_instance)\.(try_number|start_date|queued_dttm|hostname|job_id|pid|id)\b|\btry_number\b"
     r"|\b(now|utcnow|today|(?<=time\.)time|monotonic|uuid[14678]|random|randint|choice)\s*\("
 )
+
+
+def literal_of(written: Any, name: str) -> Any:
+    """
+    What the DAG file has, with JSON text as its value, also where templates make it JSON only when they are rendered.
+
+    A template in quotes is a text; one that stands for a whole value is an object, which equals nothing it may become.
+    """
+    if not isinstance(written, str) or "{{" not in written:
+        return from_json(written, name)
+    text, quoted = "", False
+    for part in _PARTS_OF_JSON.findall(written):
+        quoted ^= part == '"'
+        is_template = part.startswith("{{")
+        text += part if not is_template else "{{}}" if quoted else '{"{{}}": 0}'
+    return from_json(text, name)
 
 
 def as_written(operator: Any, name: str, given: Any) -> Any:
@@ -151,7 +168,7 @@ def check_texts(written: Any, value: Any, place: str) -> None:
     """
     if written == value:
         return
-    for path, text in _texts(from_json(written, place), from_json(value, place), ()):
+    for path, text in _texts(literal_of(written, place), from_json(value, place), ()):
         key = "".join(f"[{part}]" for part in path)
         raise ConfigurationError(f"{place}{key} is {preview(text)}", next_step=nothing_hint(text))
 
@@ -165,7 +182,7 @@ def without_lost_values(written: Any, fields: Mapping[str, Any]) -> dict[str, An
 
     :param written: the fields as the DAG file has them.
     """
-    literal = from_json(written, "fields")
+    literal = literal_of(written, "fields")
     literal = literal if isinstance(literal, Mapping) else {}
     lost: list[str] = []
     found = {name: _kept(literal.get(name, _NOT_THERE), value, str(name), lost) for name, value in fields.items()}
@@ -212,19 +229,19 @@ def _written_member(literal: Any, place: int, member: Any) -> Any:
     return literal[place] if isinstance(literal, (list, tuple)) and place < len(literal) else _NOT_THERE
 
 
-def check_mapping(mapping: Mapping[str, Any], written: Any, *, clear: bool) -> None:
+def check_mapping(mapping: Mapping[str, Any], written: Any) -> None:
     """
-    Refuse what a template, or another task, left without a value in a mapping: it would stand in every row.
+    Refuse what a template, or another task, left without a value in a mapping: it would stand in every row, or clear a
+    field of every item.
 
     :param written: the mapping as the DAG file has it.
-    :param clear: the author has said that empty values clear.
     :raises ConfigurationError: one has no value.
     """
-    for path, value, literal in _changed(from_json(written, "mapping"), mapping, ()):
+    for path, value, literal in _changed(literal_of(written, "mapping"), mapping, ()):
         text = value.strip() if isinstance(value, str) else None
         is_lost_text = text in NOTHING - {""} and isinstance(literal, str)
         is_empty = text == "" or (text is None and _is_nothing(value))
-        if is_lost_text or (is_empty and not clear):
+        if is_lost_text or is_empty:
             key = "".join(f"[{part}]" for part in path)
             raise ConfigurationError(f"mapping{key} is {preview(value)}", next_step=nothing_hint(None))
 
@@ -236,10 +253,12 @@ def with_lost_as_blank(written: Any, rows: Any) -> Any:
     :param written: the rows as the DAG file has them.
     :param rows: the same after rendering.
     """
-    literal = from_json(written, "rows")
-    if not isinstance(literal, (list, tuple)) or written == rows:
+    literal = literal_of(written, "rows")
+    if not isinstance(literal, (list, tuple, Mapping)) or written == rows:
         return rows
-    return _blanked(literal, from_json(rows, "rows"))
+    found = _blanked(literal, from_json(rows, "rows"))
+    # JSON text of one row is a list of it.
+    return [found] if isinstance(rows, str) and isinstance(found, Mapping) else found
 
 
 def _blanked(literal: Any, value: Any) -> Any:
@@ -268,7 +287,7 @@ def check_lost_values(
     :param clear: the author has said that None and empty values are meant.
     :raises ConfigurationError: one has no value.
     """
-    written = without_arrays(from_json(written, place))
+    written = without_arrays(literal_of(written, place))
     if isinstance(written, (list, tuple)):
         written = {str(number): member for number, member in enumerate(written)}
     updates = method.name.lower().rpartition(".")[2] == "update"
@@ -334,7 +353,7 @@ def check_filter(
     # Only the run needs it.
     from airflow_provider_bitrix24.rest.conditions import check_conditions, check_filter_name
 
-    written = without_arrays(from_json(written, place))
+    written = without_arrays(literal_of(written, place))
     if sent_as_it_is and method.rows is not None:
         exact = method.rows.case_sensitive
         check_filter_name(params, method.rows.filter, method=method.name, place=place, exact=exact)
@@ -346,7 +365,7 @@ def check_filter(
         if hint := nothing_hint(filter_):
             raise ConfigurationError(f"{where} is {preview(filter_)}", method=method.name, next_step=hint)
         if filter_ in ({}, []) and not (
-            isinstance(written, Mapping) and from_json(written.get(name), where) == filter_
+            isinstance(written, Mapping) and literal_of(written.get(name), where) == filter_
         ):
             raise ConfigurationError(
                 f"{where} is empty, and would mean everything",

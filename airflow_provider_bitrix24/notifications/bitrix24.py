@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitrix24._compat import BaseNotifier
 from airflow_provider_bitrix24.exceptions import Bitrix24Error, ConfigurationError
-from airflow_provider_bitrix24.execution.arguments import NOT_GIVEN, NotGiven
+from airflow_provider_bitrix24.execution.arguments import NOT_GIVEN, NotGiven, text
+from airflow_provider_bitrix24.execution.literals import is_literal
 from airflow_provider_bitrix24.messages.texts import EscapedValues
 from airflow_provider_bitrix24.notifications.failure_message import bitrix24_failure_message
 
@@ -145,8 +146,10 @@ class Bitrix24Notifier(EscapedValues, BaseNotifier):
         from airflow_provider_bitrix24.messages.texts import shortened, without_webhooks
 
         destination = self._destination()
-        text = without_webhooks(client.scrub(str(redact(str(self.message))))).strip()
-        if not text:
+        # A text of nothing tells at least that something has happened.
+        message = self.message if isinstance(self.message, str) else text(self.message, "message")
+        words = without_webhooks(client.scrub(str(redact(message)))).strip()
+        if not words:
             raise ConfigurationError("message is empty", next_step="check its template")
         timer = threading.Timer(_SECONDS_IN_ALL, client.stop)
         timer.daemon = True
@@ -165,18 +168,18 @@ class Bitrix24Notifier(EscapedValues, BaseNotifier):
         try:
             with client:
                 if not self.group_seconds:
-                    put(shortened(text), None)
+                    put(shortened(words), None)
                     delivery = "sent"
                 else:
                     key = f"{client.portal.source} {destination}"
                     group = MessageGroup(key, self.group_seconds, editable=destination.editable)
                     try:
-                        delivery = group.deliver(text, put, patience_seconds=_SECONDS_FOR_OTHERS)
+                        delivery = group.deliver(words, put, patience_seconds=_SECONDS_FOR_OTHERS)
                     except OSError as error:
                         if tried:
                             raise
                         self.log.warning("Messages cannot be grouped, so this one is sent by itself: %s", error)
-                        put(shortened(text), None)
+                        put(shortened(words), None)
                         delivery = "sent"
         finally:
             timer.cancel()
@@ -196,7 +199,9 @@ class Bitrix24Notifier(EscapedValues, BaseNotifier):
         return user_or_dialog(self.user_id, None if self.dialog_id is NOT_GIVEN else self.dialog_id)
 
     def _check(self) -> None:
-        """:raises ConfigurationError: no destination, or more than one."""
+        """:raises ConfigurationError: no destination, or more than one; a message that is not a text."""
+        if not isinstance(self.message, str) and is_literal(self.message):
+            text(self.message, "message")
         given = {name for names in _DESTINATIONS for name in names if getattr(self, name) is not NOT_GIVEN}
         if given not in map(set, _DESTINATIONS):
             named = ", ".join(sorted(given)) or "no destination"

@@ -7,14 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_bitrix24.crm.dates import moment
 from airflow_provider_bitrix24.exceptions import ConfigurationError
-from airflow_provider_bitrix24.execution.arguments import (
-    NOT_GIVEN,
-    NotGiven,
-    flag,
-    positive_id,
-    required,
-    some_fields,
-)
+from airflow_provider_bitrix24.execution.arguments import NOT_GIVEN, NotGiven, flag, positive_id, some_fields, text
 from airflow_provider_bitrix24.execution.at_most_once import once
 from airflow_provider_bitrix24.execution.base_operator import Bitrix24BaseOperator
 from airflow_provider_bitrix24.execution.literals import Check
@@ -50,7 +43,7 @@ class Bitrix24SendMessageOperator(EscapedValues, Bitrix24BaseOperator):
 
     template_fields: Sequence[str] = ("message", "user_id", "dialog_id", "bitrix24_conn_id")
     literal_checks: ClassVar[Mapping[str, Check]] = {
-        "message": required,
+        "message": text,
         "user_id": positive_id,
         "dialog_id": lambda value, name: user_or_dialog(None, value),
     }
@@ -75,13 +68,13 @@ class Bitrix24SendMessageOperator(EscapedValues, Bitrix24BaseOperator):
             _check_destination(self, ("user_id",), ("dialog_id",))
 
     def run(self, client: Client, context: Any) -> int:
-        text = str(required(self.message, "message"))
-        if len(text) > MAX_CHARACTERS:
+        message = text(self.message, "message")
+        if len(message) > MAX_CHARACTERS:
             raise ConfigurationError(
-                f"message has {len(text)} characters, and the portal cuts it after {MAX_CHARACTERS}",
+                f"message has {len(message)} characters, and the portal cuts it after {MAX_CHARACTERS}",
                 next_step="shorten it",
             )
-        return _written(self, client, context, user_or_dialog(self.user_id, self.dialog_id), text)
+        return _written(self, client, context, user_or_dialog(self.user_id, self.dialog_id), message)
 
 
 class Bitrix24AddCommentOperator(EscapedValues, Bitrix24BaseOperator):
@@ -104,7 +97,7 @@ class Bitrix24AddCommentOperator(EscapedValues, Bitrix24BaseOperator):
 
     template_fields: Sequence[str] = ("comment", "entity_type_id", "item_id", "portal_task_id", "bitrix24_conn_id")
     literal_checks: ClassVar[Mapping[str, Check]] = {
-        "comment": required,
+        "comment": text,
         "entity_type_id": lambda value, name: timeline_of(value, 1),
         "portal_task_id": positive_id,
     }
@@ -131,10 +124,10 @@ class Bitrix24AddCommentOperator(EscapedValues, Bitrix24BaseOperator):
             _check_destination(self, ("entity_type_id", "item_id"), ("portal_task_id",))
 
     def run(self, client: Client, context: Any) -> int:
-        text = str(required(self.comment, "comment"))
+        comment = text(self.comment, "comment")
         if self.is_given("portal_task_id"):
-            return _written(self, client, context, comments_of(self.portal_task_id), text)
-        return _written(self, client, context, timeline_of(self.entity_type_id, self.item_id), text)
+            return _written(self, client, context, comments_of(self.portal_task_id), comment)
+        return _written(self, client, context, timeline_of(self.entity_type_id, self.item_id), comment)
 
 
 class Bitrix24AddTaskOperator(EscapedValues, Bitrix24BaseOperator):
@@ -166,9 +159,9 @@ class Bitrix24AddTaskOperator(EscapedValues, Bitrix24BaseOperator):
     )
     template_fields_renderers: ClassVar[dict[str, str]] = {"fields": "json"}
     literal_checks: ClassVar[Mapping[str, Check]] = {
-        "title": required,
+        "title": text,
         "responsible_id": positive_id,
-        "description": required,
+        "description": text,
         "deadline": moment,
     }
 
@@ -197,9 +190,9 @@ class Bitrix24AddTaskOperator(EscapedValues, Bitrix24BaseOperator):
         from airflow_provider_bitrix24.crm.write_names import FieldNames
 
         own = {
-            "TITLE": str(required(self.title, "title")),
+            "TITLE": text(self.title, "title"),
             "RESPONSIBLE_ID": positive_id(self.responsible_id, "responsible_id"),
-            "DESCRIPTION": None if self.description is None else str(required(self.description, "description")),
+            "DESCRIPTION": None if self.description is None else text(self.description, "description"),
             "DEADLINE": None if self.deadline is None else moment(self.deadline, "deadline"),
         }
         written = self.as_written("fields")
@@ -225,10 +218,10 @@ class Bitrix24AddTaskOperator(EscapedValues, Bitrix24BaseOperator):
         return task_id
 
 
-def _written(operator: Bitrix24BaseOperator, client: Client, context: Any, destination: Destination, text: str) -> int:
+def _written(operator: Bitrix24BaseOperator, client: Client, context: Any, destination: Destination, words: str) -> int:
     """Write a text once over the tries of a task, and return its id."""
-    method, params = destination.add(text)
-    message_id = once(context, method, params, lambda: write(client, destination, text))
+    method, params = destination.add(words)
+    message_id = once(context, method, params, lambda: write(client, destination, words))
     operator.log.info("%s: %d written to %s", method, message_id, destination)
     return message_id
 

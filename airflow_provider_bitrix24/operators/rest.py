@@ -27,13 +27,17 @@ from airflow_provider_bitrix24.execution.commands import (
 )
 from airflow_provider_bitrix24.execution.lineage import TransferOperator
 from airflow_provider_bitrix24.execution.literals import Check, is_literal
-from airflow_provider_bitrix24.execution.rendered import check_filter, check_lost_values, check_own_params
+from airflow_provider_bitrix24.execution.rendered import (
+    check_filter,
+    check_lost_values,
+    check_own_params,
+    literal_of,
+)
 from airflow_provider_bitrix24.execution.results import of_user, part_of
 from airflow_provider_bitrix24.execution.storage import check_file_or_folder, write_json_lines
 from airflow_provider_bitrix24.execution.xcom import is_small, small_list, small_result
 from airflow_provider_bitrix24.hooks.airflow_outcome import airflow_outcome
 from airflow_provider_bitrix24.rest.message_parts import preview
-from airflow_provider_bitrix24.rest.missing_values import from_json
 
 if TYPE_CHECKING:
     from airflow_provider_bitrix24.crm.write_names import FieldNames
@@ -127,7 +131,7 @@ class Bitrix24Operator(Bitrix24BaseOperator):
         check_own_params(self, takes=self._takes_params, made_with=self._made_with)
         params = parameters_of(name, self.method_params, "method_params")
         check_is_read(name)
-        written = from_json(self.as_written("method_params"), "method_params")
+        written = literal_of(self.as_written("method_params"), "method_params")
         check_filter(params, written, "method_params", method, sent_as_it_is=True)
         check_lost_values(params, written, "method_params", method, clear=self.clear)
         check_structures(method, params)
@@ -225,7 +229,7 @@ class Bitrix24BatchOperator(Bitrix24BaseOperator):
         from airflow_provider_bitrix24.rest.structured_parameters import check_structures
 
         on_error = self.on_error
-        written = from_json(self.as_written("commands"), "commands")
+        written = literal_of(self.as_written("commands"), "commands")
         commands = commands_of(self.commands, "commands")
         for name, (method, params) in commands.items():
             command = written.get(name) if isinstance(written, Mapping) else None

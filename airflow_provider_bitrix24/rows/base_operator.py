@@ -296,7 +296,7 @@ class Bitrix24BaseRowsOperator(Bitrix24BaseWriteOperator):
         mapping = parameters(self.mapping, "mapping")
         if not mapping:
             raise ConfigurationError("mapping is empty", next_step="leave it out to write whole rows")
-        check_mapping(mapping, self.as_written("mapping"), clear=self.blank == "clear")
+        check_mapping(mapping, self.as_written("mapping"))
         return RowTemplate(mapping)
 
     def row_template(self) -> RowTemplate:

@@ -67,7 +67,7 @@ class Condition:
                 next_step=f"write one of: {', '.join(map(repr, OPERATORS))}",
             )
         path = decoded.get("result_path")
-        if "result_path" in decoded and (not isinstance(path, str) or (path and nothing_hint(path))):
+        if "result_path" in decoded and (not isinstance(path, str) or (path and not path.strip())):
             raise ConfigurationError(
                 f"{name} has the result_path {preview(path)}", next_step=nothing_hint(path) or _EXAMPLE
             )
@@ -193,7 +193,9 @@ def _operand(operator: str, given: Mapping[str, Any], name: str) -> tuple[str, A
 
 def _plain(value: Any, name: str) -> Any:
     value = native(value)
-    if hint := nothing_hint(value):
+    # A text such as "None" is a value where an author writes it; what a template leaves there is refused before.
+    hint = "" if isinstance(value, str) and value.strip() else nothing_hint(value)
+    if hint:
         raise ConfigurationError(
             f"{name} compares with {preview(value)}", next_step=f"{hint}; for a field without a value write 'empty'"
         )

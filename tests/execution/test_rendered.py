@@ -14,6 +14,7 @@ from airflow_provider_bitrix24.operators.bulk_write import Bitrix24BulkWriteOper
 from airflow_provider_bitrix24.operators.crm import Bitrix24AddItemOperator, Bitrix24UpdateItemOperator
 from airflow_provider_bitrix24.operators.crm_import import Bitrix24ImportItemsOperator
 from airflow_provider_bitrix24.operators.crm_upsert import Bitrix24UpsertItemOperator, Bitrix24UpsertItemsOperator
+from airflow_provider_bitrix24.operators.rest import Bitrix24BatchOperator, Bitrix24Operator
 from tests.operators.context import context
 
 SEVERAL = "ufCrm_1700000003"
@@ -195,10 +196,64 @@ def test_what_an_author_writes_into_a_mapping_is_in_each_row(deal, portal):
     mapping = {"title": "None", "comments": "{{ 'all: ' ~ x }}"}
     rendered(Bitrix24BulkWriteOperator, "nan", mapping=mapping, **arguments)
     assert (portal.item(2, deal)["title"], portal.item(2, deal)["comments"]) == ("None", "all: nan")
-    summary = rendered(Bitrix24BulkWriteOperator, "", mapping={"comments": X}, blank="clear", **arguments)
+    summary = rendered(Bitrix24BulkWriteOperator, "", mapping={"comments": ""}, blank="clear", **arguments)
     assert (summary["written"], portal.item(2, deal)["comments"] or "") == (1, "")
     by_method = {"id": "$id", "fields": {"COMMENTS": "", "TITLE": "$t"}}
     rendered(Bitrix24BulkWriteOperator, "", method="crm.deal.update", rows=arguments["rows"], mapping=by_method)
+
+
+@pytest.mark.parametrize("native", [False, True])
+@pytest.mark.parametrize("x", LOST, ids=repr)
+@pytest.mark.parametrize("name", OPERATORS)
+def test_a_lost_mapping_clears_nothing_where_blank_cells_do(name, x, native, deal, portal):
+    operator, others = OPERATORS[name]
+    mapping = {"originId": "$originId", "comments": X}
+    with pytest.raises(AirflowFailException, match=r"mapping\[comments\] is .*: it has no value"):
+        rendered(operator, x, native=native, mapping=mapping, rows=ROWS, blank="clear", **others)
+    of_task = operator(task_id="task", mapping="{{ x }}", rows=ROWS, blank="clear", **others)
+    of_task.mapping = {"originId": "$originId", "comments": "" if x == "nan" else x}
+    if x != "None":
+        with pytest.raises(AirflowFailException, match=r"mapping\[comments\] is"):
+            of_task.execute(context())
+    for whole in ("{{ x }}", {"comments": [X]}):
+        with pytest.raises(AirflowFailException, match="mapping"):
+            rendered(operator, x, native=native, mapping=whole, rows=ROWS, blank="clear", **others)
+    assert portal.item(2, deal)["comments"] == "kept"
+
+
+@pytest.mark.parametrize("x", [None, "None", "nan"], ids=repr)
+@pytest.mark.parametrize(
+    "fields",
+    [
+        '{"comments": "{{ x }}", "opportunity": {{ 5 }}}',
+        '{"comments": "{{ x or {"a": x}["a"] }}", "opportunity": 5}',
+        '{"opportunity": {{ 5 }}, "comments": "{{ x }}", "title": "a \\"b\\" {{ x }}"}',
+    ],
+)
+def test_json_text_that_is_json_only_when_it_is_rendered_is_compared_as_well(fields, x, deal, portal):
+    rendered(Bitrix24UpdateItemOperator, x, entity_type_id=2, item_id=deal, fields=fields)
+    item = portal.item(2, deal)
+    assert (item["comments"], item["opportunity"]) == ("kept", 5)
+    with pytest.raises(AirflowFailException, match=r"mapping\[comments\] is"):
+        rendered(Bitrix24BulkWriteOperator, x, entity_type_id=2, operation="update", rows=[{"id": 1}], mapping=fields)
+    params = f'{{"id": {deal}, "fields": {{"COMMENTS": "{{{{ x }}}}", "OPPORTUNITY": {{{{ 5 }}}} }} }}'
+    with pytest.raises(AirflowFailException, match=r"method_params\[fields\]\[COMMENTS\] is"):
+        rendered(Bitrix24Operator, x, method="crm.deal.update", method_params=params)
+    commands = f'{{"a": ["crm.deal.update", {params}]}}'
+    with pytest.raises(AirflowFailException, match=r"commands\[a\]\[fields\]\[COMMENTS\] is"):
+        rendered(Bitrix24BatchOperator, x, commands=commands)
+    assert portal.item(2, deal)["comments"] == "kept"
+
+
+def test_a_value_in_json_text_is_that_of_the_data(deal, portal):
+    """``| tojson`` writes None as null, which nobody has written, and a person's name as it is."""
+    fields = '{"comments": {{ x | tojson }}, "title": "Elm"}'
+    rendered(Bitrix24UpdateItemOperator, None, entity_type_id=2, item_id=deal, fields=fields)
+    assert (portal.item(2, deal)["comments"], portal.item(2, deal)["title"]) == ("kept", "Elm")
+    rendered(Bitrix24UpdateItemOperator, "None", entity_type_id=2, item_id=deal, fields=fields)
+    assert portal.item(2, deal)["comments"] == "None"
+    rendered(Bitrix24UpdateItemOperator, "", entity_type_id=2, item_id=deal, fields=fields.replace("Elm", "Oak"))
+    assert (portal.item(2, deal)["comments"], portal.item(2, deal)["title"]) == ("None", "Oak")
 
 
 # Rows of the DAG file
@@ -212,6 +267,9 @@ def test_what_an_author_writes_into_a_mapping_is_in_each_row(deal, portal):
         [{"id": 1, "title": "Elm", "comments": X}],
         [{"id": 1, "title": "Elm", SEVERAL: [X]}],
         '[{"id": 1, "title": "Elm", "comments": "{{ x }}"}]',
+        '{"id": 1, "title": "Elm", "comments": "{{ x }}"}',
+        ' {"id": {{ 1 }}, "title": "Elm", "comments": "{{ x }}"}',
+        '[{"id": {{ 1 }}, "title": "Elm", "comments": "{{ x }}"}]',
     ],
     ids=str,
 )

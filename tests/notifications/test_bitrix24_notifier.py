@@ -208,3 +208,19 @@ def test_a_portal_that_is_away_changes_nothing(portal, connection, run_dag, task
 def test_a_notifier_without_one_destination_is_refused_when_the_dag_is_parsed(arguments):
     with pytest.raises(ConfigurationError, match=r"the notifier has|group_seconds is not a number"):
         Bitrix24Notifier(**arguments)
+
+
+@pytest.mark.parametrize("value", [None, ["a", "b"], {"a": 1}, [], b"a"], ids=repr)
+def test_what_is_not_a_text_is_not_sent(value, portal, connection, all_output):
+    # Whether bytes, or an object of Python, are meant shows only when they are used.
+    if value != b"a":
+        with pytest.raises(ConfigurationError, match="message is "):
+            Bitrix24Notifier(message=value, user_id=7)
+    notifier = Bitrix24Notifier(message="{{ x }}", user_id=7)
+    # A DAG that renders native objects, or a task's result.
+    notifier.message = value
+    notifier.notify(context_of())
+    assert f"was not sent (connection bitrix24_default): message is {value!r}" in (
+        all_output.printed + str(all_output.records)
+    )
+    assert messages_of(portal) == []

@@ -205,3 +205,36 @@ def test_a_missing_scope_is_named(operator, arguments, scope, portal, connection
 def test_a_task_without_one_destination_fails_when_the_dag_is_parsed(operator, arguments):
     with pytest.raises(AirflowFailException, match="the task has"):
         operator(task_id="task", **arguments)
+
+
+NOT_TEXTS = [None, ["a", "b"], ("a",), {"a": 1}, [], {}, {"a"}, b"a", print]
+
+
+@pytest.mark.parametrize("value", NOT_TEXTS, ids=repr)
+@pytest.mark.parametrize(
+    ("operator", "name", "arguments"),
+    [
+        (MESSAGE, "message", {"user_id": 7}),
+        (COMMENT, "comment", {"entity_type_id": "deal", "item_id": 1}),
+        (TASK, "title", {"responsible_id": 1}),
+        (TASK, "description", {"responsible_id": 1, "title": "Oak"}),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_is_not_a_text_is_not_written_to_anybody(operator, name, arguments, value, portal, connection):
+    def of_a_task() -> Any:
+        # A task's result comes in place of the template.
+        task = sleepless(operator)(task_id="task", **{name: "{{ x }}"}, **arguments)
+        setattr(task, name, value)
+        return task.execute(context())
+
+    for write in (of_a_task, lambda: run(operator, **{name: value}, **arguments)):
+        with pytest.raises(AirflowFailException, match=f"{name} is "):
+            write()
+    assert portal.requests == 0
+
+
+@pytest.mark.parametrize("value", [5, 5.5, datetime(2027, 1, 2, tzinfo=timezone.utc), "[1, 2]", '{"a": 1}'], ids=repr)
+def test_numbers_times_and_texts_of_any_kind_are_written(value, portal, connection):
+    run(MESSAGE, user_id=7, message=value)
+    assert portal.notifications()[0]["MESSAGE"] == str(value)

@@ -33,7 +33,8 @@ ROWS: list[tuple[dict[str, Any], Any, str]] = [
         ADD,
         {"title": "x", "id": 5},
         "the row has id, which is read-only: the portal would silently drop it: "
-        "leave it out; to change items that are there, update them",
+        "to change the items with these ids, update them; to add new ones, leave the column out of the source, or give "
+        "mapping the fields to send",
     ),
     (UPDATE, {"title": "x"}, "the row has no column 'id': name the column of the items' ids 'id'; it has: title"),
     (UPDATE, {"id": None, "title": "x"}, f"the row has no value in the column id: {FIND_ID}"),
@@ -169,7 +170,10 @@ def database(tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_DB", json.dumps({"conn_type": "sqlite", "host": str(tmp_path / "firms.db")}))
 
 
-@pytest.mark.parametrize("sql", ["None", "", " ", "nan", "null", "<NA>"])
+@pytest.mark.parametrize(
+    "sql",
+    ["None", "", " ", "nan", "null", "<NA>", "None;", "-- firms\nNone\n", "/* firms */ nan ;", "(None)", ";", "-- x"],
+)
 @pytest.mark.parametrize("operator", [Bitrix24BulkWriteOperator, Bitrix24ImportItemsOperator])
 def test_a_query_that_a_template_made_of_nothing_is_refused_by_name(operator, sql, database, portal, connection):
     message = f"sql is {sql!r}: {NOTHING}"

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from airflow import DAG
 
+from airflow_provider_bitrix24._compat import AirflowFailException
 from airflow_provider_bitrix24.sensors.rest import Bitrix24Sensor
+from tests.operators.context import context
 from tests.sensors.waiting import Waiting
 
 DONE = {"result_path": "task.status", "operator": "=", "value": "5"}
@@ -108,6 +111,37 @@ def test_what_would_wait_for_something_else_is_refused(portal, wait, arguments, 
     assert end == "failed"
     assert message in refusal
     assert portal.count("crm.deal.list") == 0
+
+
+@pytest.mark.parametrize("argument", ["condition", "fail_when"])
+@pytest.mark.parametrize(
+    "condition",
+    [
+        {"result_path": "0.TITLE", "operator": "=", "value": "{{ none }}"},
+        {"result_path": "0.TITLE", "operator": "=", "value": "{{ 'nan' }}"},
+        {"result_path": "0.TITLE", "operator": "in", "value": ["None", "{{ none }}"]},
+        '{"result_path": "0.TITLE", "operator": "=", "value": "{{ none }}"}',
+        '{"result_path": "{{ 0 }}.TITLE", "operator": {{ "=" | tojson }}, "value": "{{ none }}"}',
+    ],
+    ids=str,
+)
+def test_what_a_template_leaves_in_a_condition_is_refused(portal, connection, argument, condition):
+    with DAG("lost", schedule=None):
+        task = Bitrix24Sensor(
+            task_id="task", method="crm.deal.list", deferrable=False, **{"condition": "any row", argument: condition}
+        )
+    task.render_template_fields({})
+    with pytest.raises(AirflowFailException, match=rf"{argument}\[value\](\[1\])? is '(None|nan)'"):
+        task.execute(context())
+    assert portal.count("crm.deal.list") == 0
+
+
+def test_a_deal_may_be_called_none(portal, wait):
+    portal.add_items(2, 1, title="None")
+    condition = {"result_path": "0.TITLE", "operator": "in", "value": ["None", "nan"]}
+    params = {"filter": {"TITLE": "None"}}
+    end, _ = wait(Bitrix24Sensor, method="crm.deal.list", method_params=params, condition=condition)
+    assert end == "success"
 
 
 def test_params_are_airflows(portal, wait):

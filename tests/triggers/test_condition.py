@@ -134,11 +134,13 @@ def test_a_time_without_a_zone_is_not_compared_with_one_that_has_one():
         ({"operator": None, "result_path": "a", "value": 1}, "the operator None"),
         ({"operator": "=", "value": 1}, "no result_path"),
         ({"operator": "=", "result_path": None, "value": 1}, "result_path None"),
-        ({"operator": "=", "result_path": "None", "value": 1}, "result_path 'None'"),
+        ({"operator": "=", "result_path": " ", "value": 1}, "result_path ' '"),
         ({"operator": "=", "result_path": "a"}, "compares with None.*write 'empty'"),
         ({"operator": "=", "result_path": "a", "value": None}, "compares with None"),
         ({"operator": "!=", "result_path": "a", "value": ""}, "compares with ''"),
-        ({"operator": "=", "result_path": "a", "value": "nan"}, "compares with 'nan'"),
+        ({"operator": "=", "result_path": "a", "value": " "}, "compares with ' '"),
+        ({"operator": "in", "result_path": "a", "value": ["None", ""]}, "compares with ''"),
+        ({"operator": ">", "result_path": "a", "value": "None"}, "needs a number or a time"),
         ({"operator": "=", "result_path": "a", "value": float("nan")}, "compares with nan"),
         ({"operator": "=", "result_path": "a", "value": {"b": 1}}, "not a text, a number"),
         ({"operator": "=", "result_path": "a", "value": [1]}, "under 'in'"),
@@ -179,3 +181,14 @@ def test_a_condition_is_shown_as_it_was_written():
     assert str(Condition.of("any row", "c")) == "count >= 1"
     assert str(Condition("=", "WON", "stageId")) == "stageId = 'WON'"
     assert str(Condition("empty", None, "title")) == "title empty"
+
+
+@pytest.mark.parametrize("text", ["None", "nan", "null", "<NA>", "NaT"])
+def test_a_text_that_an_author_writes_is_a_text(text):
+    """A person, or a stage, may be called so; what a template leaves there is refused before."""
+    for given in ({"operator": "=", "value": text}, {"operator": "in", "value": ["other", text]}):
+        condition = Condition.of({"result_path": "name", **given}, "condition")
+        assert condition.holds({"name": text})
+        assert not condition.holds({"name": None})
+        assert Condition.of(condition.as_json(), "condition") == condition
+    assert Condition.of({"result_path": text, "operator": "not empty"}, "condition").holds({text: 1})
