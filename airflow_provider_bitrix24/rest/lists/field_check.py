@@ -7,18 +7,19 @@ Source: pages of ``crm.deal.list`` and its sisters; the server source.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError, IncompleteList
-from airflow_provider_bitrix24.methods import Method
+from airflow_provider_bitrix24.methods import Method, Rows
 from airflow_provider_bitrix24.rest.conditions import OPERATORS
 from airflow_provider_bitrix24.rest.conversation import Conversation
 from airflow_provider_bitrix24.rest.encoding import as_params, has_reference
 from airflow_provider_bitrix24.rest.field_descriptions import described, kept
 from airflow_provider_bitrix24.rest.lists.filter_values import check_values
 from airflow_provider_bitrix24.rest.lists.listing import ANY_CASE, Listing
-from airflow_provider_bitrix24.rest.message_parts import did_you_mean
+from airflow_provider_bitrix24.rest.message_parts import did_you_mean, preview
 from airflow_provider_bitrix24.rest.positional import by_name
 from airflow_provider_bitrix24.types import Params
 
@@ -26,8 +27,11 @@ from airflow_provider_bitrix24.types import Params
 _MASKS = frozenset({"*", "UF_*"})
 #: Kinds of multi-fields, which are selected by name.
 _MULTIFIELDS = frozenset({"PHONE", "EMAIL", "WEB", "IM", "LINK"})
-#: Described, but not in filters, and the hint ("crm.deal.list").
-_NOT_FILTERED = {"crm.deal.fields": {"CONTACT_IDS": "use crm.item.list, whose field is contactIds"}}
+#: Described, but not in filters, and the hint ("crm.deal.list", "crm.status.list").
+_NOT_FILTERED = {
+    "crm.deal.fields": {"CONTACT_IDS": "use crm.item.list, whose field is contactIds"},
+    "crm.status.fields": {"EXTRA": "filter by SEMANTICS or COLOR, which it repeats"},
+}
 #: Described, but not in rows, and the hint ("crm.deal.list", "crm.contact.fields").
 _NOT_SELECTED = {
     **_NOT_FILTERED,
@@ -53,6 +57,10 @@ _SELECTS_ANYTHING = frozenset({"tasks.task.getFields"})
 _WITH_GROUPS = frozenset({"tasks.task.getFields"})
 
 
+#: A direction; old lists may say where empty values go.
+_DIRECTION = re.compile(r"(nulls,)?(asc|desc)(,nulls)?", re.IGNORECASE)
+
+
 class Fields:
     """
     What a method filters by, selects and sorts by.
@@ -70,7 +78,12 @@ class Fields:
 
     def accept(self, listing: Listing, order: Iterable[str] = ()) -> bool:
         """Whether the method takes every name of the filter, of ``select`` and of an order."""
-        names = self._unknown_in_filter(listing), self._unknown_in_select(listing), self._unknown_in_order(order)
+        names = (
+            self._beside_filter(listing),
+            self._unknown_in_filter(listing),
+            self._unknown_in_select(listing),
+            self._unknown_in_order(order),
+        )
         return not any(names)
 
     def check(self, listing: Listing, order: Iterable[str] = ()) -> None:
@@ -78,6 +91,8 @@ class Fields:
         :param order: names that a caller sorts by.
         :raises ConfigurationError: the method does not take a name: a condition, a column or the order would be lost.
         """
+        for name, field in self._beside_filter(listing):
+            raise _stands_beside(name, listing.method, "", field)
         for name in self._unknown_in_filter(listing):
             known: Iterable[str] = self._also_filtered.union(self._description).difference(self._not_filtered)
             raise self._refusal(listing, "the filter", name, known, "return every row")
@@ -87,6 +102,12 @@ class Fields:
         for name in self._unknown_in_order(order):
             known = _ALSO_SORTED.get(self._source, frozenset()).union(self._description)
             raise self._refusal(listing, str(listing.rows.order), name, known, "sort by something else")
+
+    def _beside_filter(self, listing: Listing) -> list[tuple[str, str]]:
+        """Parameters that are called like fields, with those: the method reads conditions in its filter only."""
+        fields = {name.replace("_", "").lower(): name for name in map(str, self._description)}
+        spelled = {name: name.replace("_", "").lower() for name in _beside_filter(listing.rows, listing.params)}
+        return [(name, fields[plain]) for name, plain in spelled.items() if plain in fields]
 
     def _unknown_in_filter(self, listing: Listing) -> list[str]:
         return [name for name in listing.filter_names() if not self._is_filtered(name)]
@@ -129,7 +150,7 @@ def check_fields(conversation: Conversation, listing: Listing, order: Iterable[s
         value of the filter is none of its field's type; the list was not asked for.
     """
     rows = listing.rows
-    names = (*listing.filter_names(), *_selected(listing), *order)
+    names = (*listing.filter_names(), *_selected(listing), *order, *_beside_filter(rows, listing.params))
     if not (names_are_known(listing.method) and rows.fields_method and names):
         return
     description = _fields_in(kept(conversation.portal, rows.fields_method))
@@ -165,10 +186,54 @@ def check_call(conversation: Conversation, method: Method, params: Params | None
         for name, value in given.items()
         if name.lower() not in paging and not has_reference(name)
     }
+    _check_beside_filter(method, given)
     order = next((value for name, value in given.items() if name.lower() == str(rows.order).lower()), None)
     sort = next((value for name, value in given.items() if rows.sort and name.lower() == rows.sort.lower()), None)
+    _check_directions(method, order)
     names = list(map(str, order)) if isinstance(order, Mapping) else [sort] if isinstance(sort, str) and sort else []
     check_fields(conversation, Listing(method, own), [name for name in names if not has_reference(name)])
+
+
+def _check_beside_filter(method: Method, params: Mapping[str, Any]) -> None:
+    """:raises ConfigurationError: ``user.get`` has fields beside its filter, and reads those only where it has none."""
+    rows = method.rows
+    if rows is None or not rows.sort or not rows.filter or not names_are_known(method):
+        return
+    filter_ = next((value for name, value in params.items() if name.lower() == rows.filter.lower()), None)
+    others = _beside_filter(rows, params)
+    if filter_ and others:
+        raise _stands_beside(others[0], method, f" if there is a {rows.filter}", others[0].upper())
+
+
+def _beside_filter(rows: Rows, params: Mapping[str, Any]) -> list[str]:
+    """Names of parameters that are none of a list's own."""
+    own = {str(name).lower() for name in (rows.filter, rows.order, rows.sort, rows.select, rows.limit, rows.cursor)}
+    own |= {"filter", "order", "select", "start", "limit", "auth", "halt", "admin_mode", "image_resize"}
+    return [name for name in params if name.lower() not in own]
+
+
+def _stands_beside(name: str, method: Method, why: str, field: str) -> ConfigurationError:
+    filter_ = method.rows.filter if method.rows is not None else None
+    return ConfigurationError(
+        f"{name!r} stands beside {filter_}, where this method reads no condition{why}: it would be lost",
+        method=method.name,
+        next_step=f'put it into {filter_}: {{"{field}": …}}',
+    )
+
+
+def _check_directions(method: Method, order: Any) -> None:
+    """:raises ConfigurationError: an order goes neither up nor down: the portal would choose."""
+    if method.rows is None or not names_are_known(method) or order in (None, "", [], {}) or has_reference(order):
+        return
+    by_name_of_field = isinstance(order, Mapping) and not method.rows.sort
+    for direction in order.values() if by_name_of_field else [order]:
+        if not isinstance(direction, str) or not (_DIRECTION.fullmatch(direction.strip()) or has_reference(direction)):
+            example = '"ASC"' if method.rows.sort else '{"ID": "ASC"}'
+            raise ConfigurationError(
+                f"{method.rows.order} has {preview(direction)}, which is neither ASC nor DESC",
+                method=method.name,
+                next_step=f"write e.g. {example}",
+            )
 
 
 def _without_references(conditions: Any) -> Any:

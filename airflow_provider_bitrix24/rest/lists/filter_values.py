@@ -1,7 +1,7 @@
 """
 Values of a filter by the type of their field: an old list reads what is none as 0, or drops the condition.
 
-Source: the server source behind ``crm.deal.list`` and its sisters; "value conventions".
+Source: the server source behind ``crm.deal.list`` and its sisters; "value conventions"; page "user.get".
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError
-from airflow_provider_bitrix24.rest.lists.listing import Listing
+from airflow_provider_bitrix24.rest.lists.listing import ANY_CASE, Listing
 from airflow_provider_bitrix24.rest.message_parts import preview
 from airflow_provider_bitrix24.rest.moments import parse
 
@@ -22,12 +22,28 @@ _NUMBERS = frozenset(
 _MOMENTS = frozenset({"date", "datetime"})
 _FLAGS = frozenset({"char", "boolean"})
 
+#: Types of fields whose description has none ("user.get").
+_NOT_DESCRIBED = {
+    "user.fields": {
+        **dict.fromkeys(("ID", "UF_DEPARTMENT"), "integer"),
+        **dict.fromkeys(("TIMESTAMP_X", "DATE_REGISTER", "LAST_LOGIN", "LAST_ACTIVITY_DATE"), "local date"),
+        **dict.fromkeys(("PERSONAL_BIRTHDAY", "UF_EMPLOYMENT_DATE"), "local date"),
+        "ACTIVE": "true or false",
+        "IS_ONLINE": "Y or N",
+    }
+}
+
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
+#: A day as a portal may write it, in whatever order, and a time behind it.
+_LOCAL_DAY = re.compile(r"(\d{1,2})[./-](\d{1,2})[./-]\d{2,4}(\s.*)?", re.ASCII)
 #: Types, and what to write for one: what it is called, and an example.
 _FORMS = {
     **dict.fromkeys(_NUMBERS, ("a number", "write it with digits and a point, e.g. 12.5; several as a list")),
     **dict.fromkeys(_MOMENTS, ("a date", "write e.g. 2026-01-31 or 2026-01-31T10:00:00+03:00")),
     **dict.fromkeys(_FLAGS, ("a flag", "write Y or N")),
+    "local date": ("a date", "write e.g. 2026-01-31T10:00:00+03:00"),
+    "true or false": ("a flag", "write True or False"),
+    "Y or N": ("a flag", "write Y or N"),
 }
 
 
@@ -36,12 +52,14 @@ def check_values(listing: Listing, description: Mapping[str, Any]) -> None:
     :param description: the fields by their names, as ``crm.deal.fields`` describes them.
     :raises ConfigurationError: a condition has a value that is none of its field's type.
     """
+    types = _NOT_DESCRIBED.get(str(listing.rows.fields_method), {})
     for name, operator, value in listing.filter_conditions():
-        field = description.get(name)
+        spelled = name.upper() if listing.rows.fields_method in ANY_CASE else name
+        field = description.get(spelled)
         # Text is searched for in every field.
-        if not isinstance(field, Mapping) or "%" in operator or "?" in operator:
+        if "%" in operator or "?" in operator:
             continue
-        type_ = str(field.get("type"))
+        type_ = str(field.get("type")) if isinstance(field, Mapping) else types.get(spelled, "")
         members = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else [value]
         for member in members:
             if not _is_of_type(type_, member):
@@ -64,5 +82,13 @@ def _is_of_type(type_: str, value: Any) -> bool:
         return _NUMBER.fullmatch(text) is not None
     if type_ in _MOMENTS:
         return text is not None and parse(text) is not None
+    if type_ == "local date":
+        day = _LOCAL_DAY.fullmatch(text or "")
+        numbers = sorted(map(int, day.groups()[:2])) if day else [0, 0]
+        return text is not None and (parse(text) is not None or (1 <= numbers[0] <= 12 and numbers[1] <= 31))
+    if type_ == "true or false":
+        return value in (True, False, "Y", "N", "true", "false", "1", "0")
+    if type_ == "Y or N":
+        return text in ("Y", "N")
     # Some flags have a third letter.
     return isinstance(value, (bool, int)) or (text is not None and len(text) == 1)

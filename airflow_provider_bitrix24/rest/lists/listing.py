@@ -96,7 +96,10 @@ class Listing:
         rows = self.rows
         if rows.paging != "keyset" or not rows.filter or not rows.sort:
             return
-        not_fields = {str(name).upper() for name in (rows.filter, rows.sort, rows.order, rows.select, "ADMIN_MODE")}
+        not_fields = {
+            str(name).upper()
+            for name in (rows.filter, rows.sort, rows.order, rows.select, "ADMIN_MODE", "IMAGE_RESIZE")
+        }
         fields = {name: self.params.pop(name) for name in list(self.params) if name.upper() not in not_fields}
         if fields:
             user_filter = self.params.get(rows.filter) or {}
@@ -115,7 +118,8 @@ class Listing:
         if not rows.filter or rows.filter not in self.params:
             return
         user_filter = self.params[rows.filter]
-        if not isinstance(user_filter, (dict, list)):
+        is_object = isinstance(user_filter, dict) or user_filter == []
+        if not (is_object or (isinstance(user_filter, list) and self.method.version == 3)):
             example = '[["id", ">", 100]]' if self.method.version == 3 else '{">=ID": 100}'
             raise self._fail(f"{rows.filter!r} is not an object, but {preview(user_filter)}", f"write e.g. {example}")
         check_conditions(user_filter, "the filter", method=self.name, drops_empty_lists=rows.drops_empty_lists)

@@ -286,6 +286,35 @@ REFUSED = [
     (USERS, {"sort": "SURNAME", "order": "ASC"}, "'SURNAME', which is not a field here"),
     (USERS, {"select": ["ID", "SURNAME"]}, "return rows without it"),
     (STATUSES, {"filter": {"ENTITY": "SOURCE"}}, "did you mean ENTITY_ID"),
+    (USERS, {"FILTER": {"ACTIVE": "yes"}}, "is 'yes', which is not a flag: .*: write True or False"),
+    (USERS, {"FILTER": {"!ACTIVE": "True"}}, "is 'True', which is not a flag"),
+    (USERS, {"filter": {"active": 2}}, "is 2, which is not a flag"),
+    (USERS, {"FILTER": {"ACTIVE": [True, "x"]}}, "is 'x', which is not a flag"),
+    (USERS, {"IS_ONLINE": True}, "is True, which is not a flag: .*: write Y or N"),
+    (USERS, {"ID": "abc"}, "is 'abc', which is not a number"),
+    (USERS, {"FILTER": {"@id": [1, "x"]}}, "is 'x', which is not a number"),
+    (USERS, {"UF_DEPARTMENT": [1, "Sales"]}, "is 'Sales', which is not a number"),
+    (USERS, {"FILTER": {">LAST_LOGIN": "yesterday"}}, "is 'yesterday', which is not a date"),
+    (USERS, {"FILTER": {">=DATE_REGISTER": "31.31.2026"}}, "is '31.31.2026', which is not a date"),
+    (USERS, {"FILTER": {">TIMESTAMP_X": 5}}, "is 5, which is not a date"),
+    (USERS, {"FILTER": {"UF_EMPLOYMENT_DATE": "May"}}, "is 'May', which is not a date"),
+    (USERS, {"FILTER": {"ID": 1}, "ACTIVE": True}, "'ACTIVE' stands beside FILTER, .* if there is a FILTER"),
+    (USERS, {"filter": {"NAME": "Ann"}, "uf_department": 1}, "'uf_department' stands beside FILTER"),
+    (USERS, {"SORT": "NAME", "ORDER": "DOWN"}, "order has 'DOWN', which is neither ASC nor DESC"),
+    (USERS, {"SORT": "NAME", "ORDER": {"ID": "ASC"}}, "order has {'ID': 'ASC'}, which is neither ASC nor DESC"),
+    (STATUSES, {"ENTITY_ID": "SOURCE"}, "'ENTITY_ID' stands beside filter, .*: put it into filter: {\"ENTITY_ID\": "),
+    (STATUSES, {"entityId": "SOURCE"}, "'entityId' stands beside filter"),
+    (STATUSES, {"filter": [["ENTITY_ID", "=", "SOURCE"]]}, "'filter' is not an object"),
+    (STATUSES, {"filter": {"EXTRA": "won"}}, "filter by SEMANTICS or COLOR"),
+    (STATUSES, {"filter": {"SYSTEM": "yes"}}, "is 'yes', which is not a flag"),
+    (STATUSES, {"filter": {"CATEGORY_ID": "Sales"}}, "is 'Sales', which is not a number"),
+    (STATUSES, {"order": {"SORT": "DOWN"}}, "order has 'DOWN', which is neither ASC nor DESC"),
+    (DEALS, {"TITLE": "Oak"}, "'TITLE' stands beside filter"),
+    (DEALS, {"filter": {"ID": 1}, "stage_id": "WON"}, "'stage_id' stands beside filter"),
+    (DEALS, {"order": {"ID": "up"}}, "order has 'up', which is neither ASC nor DESC"),
+    (TASKS, {"filter": [["ID", "=", 1]]}, "'filter' is not an object"),
+    (TASKS, {"order": {"ID": -1}}, "order has -1, which is neither ASC nor DESC"),
+    ("crm.requisite.list", {"ENTITY_TYPE_ID": 4}, "'ENTITY_TYPE_ID' stands beside filter"),
     ("crm.requisite.list", {"filter": {"RQ_INNN": "7701"}}, "did you mean RQ_INN"),
     ("crm.timeline.comment.list", {"filter": {"ENTITY_ID": 1, "TYPE": "deal"}}, "see crm.timeline.comment.fields"),
 ]
@@ -297,6 +326,14 @@ ACCEPTED = [
     (USERS, {"UF_DEPARTMENT": 1, "SORT": "ID", "ORDER": "asc", "start": 10}),
     (USERS, {"filter": {"!%LAST_NAME": "an", "@PERSONAL_CITY": ["Riga"], "ACTIVE": True}, "ADMIN_MODE": True}),
     (USERS, {"ID": 1, "IS_ONLINE": "Y", "NAME_SEARCH": "ann", "USER_TYPE": "employee"}),
+    *((USERS, {"FILTER": {"ACTIVE": flag}}) for flag in (True, False, "Y", "N", "true", 1, "")),
+    (USERS, {"FILTER": {"IS_ONLINE": "N", ">LAST_LOGIN": "2026-01-31T10:00:00+03:00"}}),
+    (USERS, {"FILTER": {">DATE_REGISTER": "31.01.2026 10:00:00", "<PERSONAL_BIRTHDAY": "01/31/1990"}}),
+    (USERS, {"FILTER": {"@UF_DEPARTMENT": [1, "2"], "%NAME": "yes"}, "IMAGE_RESIZE": ""}),
+    (USERS, {"FILTER": {}, "ACTIVE": True}),
+    (STATUSES, {"filter": []}),
+    (STATUSES, {"filter": {"SYSTEM": "Y", "SEMANTICS": "F", "CATEGORY_ID": 3}, "order": {"SORT": "desc", "ID": "ASC"}}),
+    (TASKS, {"order": {"DEADLINE": "asc,nulls"}, "filter": {}}),
     (STATUSES, {"filter": {"ENTITY_ID": "SOURCE"}, "order": {"SORT": "ASC"}}),
     ("crm.item.list", {"entityTypeId": 2, "filter": {"=title": "x"}}),
     ("acme.report.list", {"filter": {"TITEL": "x"}}),
@@ -340,3 +377,21 @@ def test_values_of_earlier_commands_are_not_checked_and_their_names_are(many: Sa
     misspelt = (DEALS, {"filter": {"ASSIGNED_BY": "$result[first][0][ID]"}})
     with pytest.raises(ConfigurationError, match="did you mean ASSIGNED_BY_ID"):
         reader.batch({"first": first, "later": misspelt}, references=True)
+
+
+@pytest.mark.parametrize(
+    ("method", "params", "message"),
+    [
+        (STATUSES, {"ENTITY_ID": "SOURCE"}, "stands beside filter"),
+        (STATUSES, {"filter": [["ENTITY_ID", "=", "SOURCE"]]}, "is not an object"),
+        (STATUSES, {"filter": {"EXTRA": "won"}}, "filter by SEMANTICS or COLOR"),
+        (USERS, {"ACTIVE": "yes"}, "which is not a flag"),
+        (DEALS, {"STAGE_ID": "WON"}, "stands beside filter"),
+    ],
+)
+def test_a_list_refuses_what_its_calls_refuse(
+    many: Sandbox, reader: Client, method: str, params: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        list(reader.list(method, params))
+    assert many.count(method) == 0
