@@ -165,19 +165,18 @@ class Labels:
 
         :raises Bitrix24Error: a directory cannot be read.
         """
-        values = {label.column.name: values_of(label.of, rows) for label in self.labels}
-        keys = {label.column.name: _keys(label, values[label.column.name]) for label in self.labels}
+        read = {label.column.name: _read(label, values_of(label.of, rows)) for label in self.labels}
         wanted: dict[Dimension, set[str]] = {}
         for label in self.labels:
-            several = {key for own in keys[label.column.name].values() for key in own if key is not None}
-            wanted.setdefault(label.dimension, set()).update(several)
+            keys = {key for own in read[label.column.name].keys.values() for key in own if key is not None}
+            wanted.setdefault(label.dimension, set()).update(keys)
         found = {}
         for label in self.labels:
             name = label.column.name
             texts = label.of.field.choices
             if label.dimension.kind != "choice" and wanted[label.dimension]:
                 texts = self._texts(label.dimension, wanted[label.dimension])
-            found[name] = _said(label, values[name], keys[name], texts)
+            found[name] = _said(label, read[name], texts)
         return found
 
     def beside(self, rows: Iterable[Row]) -> list[Row]:
@@ -201,23 +200,35 @@ class Labels:
         raise failure
 
 
-def _keys(label: Label, values: Sequence[Any]) -> dict[Hashable, tuple[str | None, ...]]:
-    """By value, the codes or ids that it holds, None where one can be none; each value is looked at once."""
-    found: dict[Hashable, tuple[str | None, ...]] = {}
-    for value in values:
-        shown = _hashable(value)
-        if shown not in found:
-            answer = typed(label.of.field, value)
-            members = answer if label.of.field.is_multiple else [] if is_nothing(answer) else [answer]
-            found[shown] = tuple(_key(label, member) for member in members)
-    return found
+@dataclass(frozen=True)
+class _Read:
+    """
+    The values of a column.
+
+    :param values: in the order of the rows, each in a form that can be the key of a dict.
+    :param keys: by such a value, the codes or ids that it holds; None where one can be none.
+    """
+
+    values: Sequence[Hashable]
+    keys: Mapping[Hashable, tuple[str | None, ...]]
+
+
+def _read(label: Label, values: Sequence[Any]) -> _Read:
+    """Look at each value once: most rows have one of a few."""
+    # True would be 1, and lists cannot be keys.
+    own = values if set(map(type, values)) <= {str, int, type(None)} else list(map(_hashable, values))
+    several = label.of.field.is_multiple
+    keys = {}
+    for value, raw in zip(own, values, strict=True):
+        if value not in keys:
+            answer = typed(label.of.field, raw)
+            members = answer if several else [] if is_nothing(answer) else [answer]
+            keys[value] = tuple(_key(label, member) for member in members)
+    return _Read(own, keys)
 
 
 def _hashable(value: Any) -> Hashable:
-    if isinstance(value, (list, dict)):
-        return repr(value)
-    # A text that looks like a list is not that list, and 1 is neither "1" nor True.
-    return type(value), value
+    return repr(value) if isinstance(value, (list, dict)) else (type(value), value)
 
 
 def _key(label: Label, member: Any) -> str | None:
@@ -231,13 +242,15 @@ def _key(label: Label, member: Any) -> str | None:
     return str(int(number)) if number or label.dimension.kind == "category" else None
 
 
-def _said(
-    label: Label, values: Sequence[Any], keys: Mapping[Hashable, tuple[str | None, ...]], texts: Mapping[str, Any]
-) -> LabelTexts:
-    said = {value: [(key and texts.get(key)) or None for key in own] for value, own in keys.items()}
-    missing = {value: sum(key is not None and not texts.get(key) for key in own) for value, own in keys.items()}
+def _said(label: Label, read: _Read, texts: Mapping[str, Any]) -> LabelTexts:
+    said = {value: [(key and texts.get(key)) or None for key in own] for value, own in read.keys.items()}
+    missing = {
+        value: count
+        for value, own in read.keys.items()
+        if (count := sum(key is not None and not texts.get(key) for key in own))
+    }
     shown: dict[Hashable, Any] = {
         value: (each or None) if label.of.field.is_multiple else next(iter(each), None) for value, each in said.items()
     }
-    own = [_hashable(value) for value in values]
-    return LabelTexts([shown[value] for value in own], sum(missing[value] for value in own))
+    without = sum(missing.get(value, 0) for value in read.values) if missing else 0
+    return LabelTexts([shown[value] for value in read.values], without)

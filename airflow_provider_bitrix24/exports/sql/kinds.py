@@ -58,6 +58,9 @@ class DatabaseKind:
     :param row_lock: what makes a query lock its rows until the transaction ends.
     :param open: from the hook to a connection in which statements begin and end transactions.
     :param stage: the driver's fast way into a table.
+    :param place: a query for the database or the file that the connection is to, and for the schema that a table
+        without one is in; null where there are no schemas beside databases.
+    :param port: of a server, where the connection names none; None where there is no server.
     :param finds_key: a statement that is refused where nothing makes the key unique; None where it need not be.
     """
 
@@ -77,6 +80,8 @@ class DatabaseKind:
     stage: Callable[[Any, str, list[str], Any], None]
     merge: Callable[[Merge], list[str]]
     finds_key: str | None
+    place: str
+    port: int | None
     same_as: Mapping[str, str]
     folds_case: bool = True
     has_schemas: bool = True
@@ -175,6 +180,8 @@ POSTGRES = DatabaseKind(
     stage=staging.copy,
     merge=_on_conflict,
     finds_key=_FINDS_KEY,
+    place="SELECT current_database(), coalesce(current_schema(), '')",
+    port=5432,
     same_as={"character varying": "text", "numeric": "numeric"},
     folds_case=False,
     takes_nul=False,
@@ -201,6 +208,8 @@ SQLITE = DatabaseKind(
     stage=staging.insert_in_sqlite,
     merge=_on_conflict,
     finds_key=_FINDS_KEY,
+    place="SELECT file, NULL FROM pragma_database_list WHERE name = 'main'",
+    port=None,
     same_as={"bigint": "INTEGER", "int": "INTEGER", "timestamp": "DATETIME"},
     has_schemas=False,
 )  # fmt: skip
@@ -229,6 +238,8 @@ MYSQL = DatabaseKind(
     stage=staging.insert_in_mysql,
     merge=_update_and_insert,
     finds_key=None,
+    place="SELECT database(), NULL",
+    port=3306,
     same_as={},
     changes_tables_in_transactions=False,
     moment_format="%Y-%m-%d %H:%M:%S",
@@ -260,6 +271,8 @@ DUCKDB = DatabaseKind(
     stage=staging.insert_in_duckdb,
     merge=_on_conflict,
     finds_key=_FINDS_KEY,
+    place="SELECT path, current_schema() FROM duckdb_databases() WHERE database_name = current_database()",
+    port=None,
     same_as={},
 )  # fmt: skip
 

@@ -13,15 +13,6 @@ from airflow_provider_bitrix24.execution.lineage import Dataset
 from airflow_provider_bitrix24.exports.sql.database import Database
 from airflow_provider_bitrix24.exports.sql.table_names import TableName
 
-_PORTS = {"postgres": 5432, "mysql": 3306}
-#: Where the database of a table is: a query for a database or a file, and for the schema that names without one mean.
-_PLACES = {
-    "postgres": "SELECT current_database(), current_schema()",
-    "mysql": "SELECT database(), NULL",
-    "sqlite": "SELECT file, NULL FROM pragma_database_list WHERE name = 'main'",
-    "duckdb": "SELECT path, current_schema() FROM duckdb_databases() WHERE database_name = current_database()",
-}
-
 
 def dataset_of(database: Database, conn_id: str, table: TableName) -> Dataset:
     """
@@ -29,16 +20,16 @@ def dataset_of(database: Database, conn_id: str, table: TableName) -> Dataset:
 
     :param conn_id: the connection that the database was opened with.
     """
-    kind = database.kind.extra
-    ((place, schema),) = database.execute(_PLACES[kind])
-    namespace = kind
-    if kind in _PORTS:
+    kind = database.kind
+    ((place, schema),) = database.execute(kind.place)
+    namespace = kind.extra
+    if kind.port is not None:
         connection = BaseHook.get_connection(conn_id)
         # The folder of a socket is quoted.
         host = urlsplit(f"//{quote(connection.host or 'localhost', safe='')}").hostname
-        namespace = f"{kind}://{host}:{connection.port or _PORTS[kind]}"
-    if kind == "mysql" and table.schema is not None:
-        # There a schema is a database.
+        namespace = f"{namespace}://{host}:{connection.port or kind.port}"
+    if table.schema is not None and schema is None:
+        # A schema is a database there.
         place, parts = table.schema, [table.name]
     else:
         parts = [part for part in (table.schema or schema, table.name) if part is not None]
