@@ -16,6 +16,7 @@ from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.rest.encoding import has_reference
 from airflow_provider_bitrix24.rest.message_parts import preview
 from airflow_provider_bitrix24.rest.missing_values import nothing_hint
+from airflow_provider_bitrix24.rest.scalars import has_exponent
 
 #: Where old methods have such a list, whatever the portal describes.
 OLD_NAMES = frozenset({"CONTACT_IDS", "COMPANY_IDS", "OBSERVER_IDS"})
@@ -23,7 +24,7 @@ OLD_NAMES = frozenset({"CONTACT_IDS", "COMPANY_IDS", "OBSERVER_IDS"})
 
 def is_id(value: Any) -> bool:
     """Whether ``value`` is a whole number above 0, or its text."""
-    number = decimal_of(value)
+    number = None if has_exponent(value) else decimal_of(value)
     return number is not None and number > 0 and number == number.to_integral_value()
 
 

@@ -10,11 +10,12 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from airflow_provider_bitrix24.crm.plain_names import plain_name
+from airflow_provider_bitrix24.crm.short_numbers import shortened
 from airflow_provider_bitrix24.crm.values import as_text
 from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.rest.message_parts import did_you_mean, preview
 from airflow_provider_bitrix24.rest.missing_values import is_missing, is_written_structure, nothing_hint, text_hint
-from airflow_provider_bitrix24.rest.scalars import native
+from airflow_provider_bitrix24.rest.scalars import is_shortened, native
 
 #: Kinds of CRM items that have them: lead, contact, company.
 OWNERS = frozenset({1, 3, 4})
@@ -52,6 +53,15 @@ def check_names(name: str, entry: Mapping[Any, Any], known: Collection[str], met
         )
 
 
+def check_digits(name: str, entries: Any, method: str) -> None:
+    """:raises ConfigurationError: the value of an entry is a number that was shortened, see ``short_numbers``."""
+    members = entries.values() if isinstance(entries, Mapping) else entries
+    for entry in members if isinstance(entries, (Mapping, list, tuple)) else ():
+        for key, value in entry.items() if isinstance(entry, Mapping) else ():
+            if str(key).lower() in ("value", "id") and is_shortened(value):
+                raise shortened(name, value, method)
+
+
 def _nearest(key: str, known: Collection[str]) -> str:
     return did_you_mean(key.upper() if "VALUE" in known else key, known, f"it takes {', '.join(known)}")
 
@@ -84,8 +94,13 @@ def entries_of(name: str, value: Any) -> list[dict[str, Any]]:
 
 
 def _plain_text(text: str, name: str) -> str:
-    """:raises ConfigurationError: it is the text of a list or an object, and would be one phone with brackets in it."""
+    """
+    :raises ConfigurationError: it is the text of a list or an object, and would be one phone with brackets in it; or a
+        number that has lost digits.
+    """
     text = text.strip()
+    if is_shortened(text):
+        raise shortened(name, text)
     if is_written_structure(text) and not text.startswith("("):
         raise ConfigurationError(
             f"{name} holds {preview(text)}, the text of a list or an object",

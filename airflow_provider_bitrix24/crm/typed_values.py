@@ -17,13 +17,14 @@ from typing import Any
 
 from airflow_provider_bitrix24.crm import dates
 from airflow_provider_bitrix24.crm.id_lists import is_id
+from airflow_provider_bitrix24.crm.short_numbers import shortened
 from airflow_provider_bitrix24.crm.values import decimal_of
 from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.rest.encoding import has_reference
 from airflow_provider_bitrix24.rest.message_parts import preview
 from airflow_provider_bitrix24.rest.missing_values import is_missing, nothing_hint
 from airflow_provider_bitrix24.rest.moments import parse
-from airflow_provider_bitrix24.rest.scalars import native
+from airflow_provider_bitrix24.rest.scalars import lacks_digits, native
 
 #: By what the table calls a type: what a value is called, and what to write.
 _FORMS = {
@@ -81,6 +82,8 @@ def check_type(name: str, kind: str, value: Any, method: str, *, is_list: bool =
     if isinstance(given, (list, tuple, set, Mapping, bytes)) or given == "" or has_reference(given):
         # Shapes are checked elsewhere, and an empty text clears.
         return
+    if kind in ("whole", "number") and lacks_digits(given):
+        raise shortened(name, given, method)
     if not (_FITS[kind](given) if kind in _FITS else _text(given) in kind.split("|")):
         what, form = _FORMS.get(kind, (f"one of {kind.replace('|', ', ')}", f"write {' or '.join(kind.split('|'))}"))
         raise ConfigurationError(

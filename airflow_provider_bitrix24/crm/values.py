@@ -17,6 +17,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from airflow_provider_bitrix24.crm import dates
+from airflow_provider_bitrix24.crm.short_numbers import check_digits, shortened
 from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.rest.message_parts import preview
 from airflow_provider_bitrix24.rest.missing_values import (
@@ -27,7 +28,7 @@ from airflow_provider_bitrix24.rest.missing_values import (
     text_hint,
 )
 from airflow_provider_bitrix24.rest.moments import parse
-from airflow_provider_bitrix24.rest.scalars import has_lost_digits, native, widened
+from airflow_provider_bitrix24.rest.scalars import has_exponent, has_lost_digits, lacks_digits, native, widened
 
 #: Types that hold text.
 TEXTS = frozenset({"string", "text", "url", "crm_status", "crm_currency", "char"})
@@ -189,6 +190,7 @@ def _yes(field: ItemField, value: Any) -> bool:
 def _text(field: ItemField, value: Any) -> Any:
     if isinstance(value, bool):
         raise _misfit(field, value, "text", "write the text that is meant")
+    check_digits(field.name, value)
     return as_text(value, field.name)
 
 
@@ -216,6 +218,8 @@ def as_text(value: Any, place: str) -> Any:
 
 
 def _number(field: ItemField, value: Any) -> Any:
+    if is_number_without_digits(field, value):
+        raise shortened(field.name, value)
     number = decimal_of(value)
     if number is None:
         raise _misfit(field, value, "a number", _number_form(field, value))
@@ -224,6 +228,13 @@ def _number(field: ItemField, value: Any) -> Any:
             raise _misfit(field, value, "a whole number", _number_form(field, value))
         return int(number)
     return value if isinstance(value, (int, float)) else format(number, "f")
+
+
+def is_number_without_digits(field: ItemField, value: Any) -> bool:
+    """Whether a text for a field of ids has an exponent, or one for a field of numbers lacks digits."""
+    if field.type in _IDS:
+        return has_exponent(value)
+    return field.type in ("integer", "double") and lacks_digits(value)
 
 
 def _number_form(field: ItemField, value: Any) -> str:

@@ -19,6 +19,7 @@ from airflow_provider_bitrix24.crm.exact_texts import MULTIFIELD, as_day, has_fl
 from airflow_provider_bitrix24.crm.id_lists import check_ids
 from airflow_provider_bitrix24.crm.items import fields_of
 from airflow_provider_bitrix24.crm.raw_values import check_fits, check_moments_and_flags
+from airflow_provider_bitrix24.crm.short_numbers import check_digits, shortened
 from airflow_provider_bitrix24.crm.unwritable import (
     check_is_list,
     is_imported,
@@ -26,12 +27,14 @@ from airflow_provider_bitrix24.crm.unwritable import (
     unwritable,
     why_unwritable,
 )
+from airflow_provider_bitrix24.crm.values import is_number_without_digits
 from airflow_provider_bitrix24.crm.written_fields import WrittenFields, documented
 from airflow_provider_bitrix24.exceptions import ConfigurationError, Forbidden, Invalid, NotFound
 from airflow_provider_bitrix24.rest.message_parts import did_you_mean, preview
 
 if TYPE_CHECKING:
     from airflow_provider_bitrix24.crm.fields import ItemFields, Purpose
+    from airflow_provider_bitrix24.crm.values import ItemField
     from airflow_provider_bitrix24.rest.client import Client
 
 log = logging.getLogger(__name__)
@@ -64,6 +67,8 @@ class FieldNames:
         """
         :raises ConfigurationError: a name that the portal would drop, or no ``fields``.
         """
+        for name, value in params.items():
+            check_digits(str(name), value, self._method)
         if self._old:
             self._check_old(params, self._old[1])
         elif not self._is_item:
@@ -126,7 +131,11 @@ class FieldNames:
         own = _OLD_MULTIFIELDS if ENTITY_TYPES[kind] in multifields.OWNERS else frozenset()
         values = given.items() if isinstance(given, Mapping) and self._old_fields else ()
         for name, value in ((str(name), value) for name, value in values):
-            if name in own or (name not in self._old_fields and _UNLISTED.fullmatch(name)):
+            if name in own:
+                multifields.check_digits(name, value, self._method)
+                continue
+            if name not in self._old_fields and _UNLISTED.fullmatch(name):
+                check_digits(name, value, self._method)
                 continue
             if name not in self._old_fields:
                 raise self._unknown(name, f"crm.{kind}.fields", {*self._old_fields, *own})
@@ -198,9 +207,16 @@ class FieldNames:
                 if field.is_multiple:
                     check_is_list(name, value, self._method)
                 check_moments_and_flags(name, field.type, value, self._method)
+                self._check_digits(name, field, value)
                 if field.holds_ids:
                     # Fields that people have made are cleared by [""] too.
                     check_ids(name, value, self._method, allowed=("",) if field.is_user_field else ())
+
+    def _check_digits(self, name: str, field: ItemField, value: Any) -> None:
+        for member in value if isinstance(value, (list, tuple)) else (value,):
+            check_digits(name, member, self._method)
+            if is_number_without_digits(field, member):
+                raise shortened(name, member, self._method)
 
     def _check_entries(self, name: str, value: Any) -> None:
         members = list(value.values()) if isinstance(value, Mapping) else value
@@ -213,6 +229,7 @@ class FieldNames:
                 method=self._method,
                 next_step=f'write {{"{name}": [{form}]}}',
             )
+        multifields.check_digits(name, value, self._method)
         known = multifields.FM_NAMES if name.lower() == "fm" else multifields.OLD_NAMES
         for entry in members or () if value else ():
             multifields.check_names(name, entry, known, self._method)

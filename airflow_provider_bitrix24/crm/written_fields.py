@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow_provider_bitrix24.crm.exact_texts import has_float, with_exact_texts
 from airflow_provider_bitrix24.crm.plain_names import plain_name
+from airflow_provider_bitrix24.crm.short_numbers import check_digits
 from airflow_provider_bitrix24.crm.typed_values import check_type, described_type
 from airflow_provider_bitrix24.crm.unwritable import check_is_list, unwritable, why_unwritable
 from airflow_provider_bitrix24.exceptions import ConfigurationError, Forbidden, Invalid, NotFound
@@ -124,6 +125,7 @@ class WrittenFields:
                         self._refuse_unknown(name, taken, values, params)
                     elif why := self._why_unwritable(name, taken, params):
                         raise unwritable(_subject(taken), name, why, self._method)
+                    check_digits(name, value, self._method)
                     is_list = taken.spell(name) in taken.lists
                     if is_list and taken.place != "-":
                         check_is_list(name, value, self._method)

@@ -11,7 +11,7 @@ from typing import Any, Final
 from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.rest.message_parts import preview
 from airflow_provider_bitrix24.rest.missing_values import LAZY, from_json, nothing_hint, text_hint
-from airflow_provider_bitrix24.rest.scalars import native
+from airflow_provider_bitrix24.rest.scalars import has_exponent, native
 
 
 class NotGiven(Enum):
@@ -74,6 +74,8 @@ def _number_hint(value: Any) -> str:
         return "this is a list: map the task over it with expand(), or take one member, e.g. (…)[0]"
     if re.fullmatch(r"\s*[1-9][0-9]*\.0*\s*", str(value)):
         return "make it whole with int(…), in a template with | float | int"
+    if has_exponent(value):
+        return "write all its digits; in a spreadsheet, format the column as text before saving"
     return nothing_hint(value)
 
 

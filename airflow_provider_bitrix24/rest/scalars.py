@@ -1,12 +1,25 @@
-"""Scalars and arrays of numpy and pandas as Python's own, and numbers of JSON with all their digits."""
+"""
+Scalars and arrays of numpy and pandas as Python's own, numbers of JSON with all their digits, and numbers in text that
+have lost some.
+"""
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
+#: A number with an exponent: ``4.07E+19`` and, where the comma is decimal, ``4,07E+19`` of spreadsheets, ``4.07E19`` of
+#: programs.
+_WITH_EXPONENT = re.compile(
+    r"\s*[+-]?\d+(?:[.,](?P<fraction>\d*))?[eE](?P<sign>[+-]?)(?P<exponent>\d{1,3})\s*", re.ASCII
+)
+#: The same with a sign or a fraction, anywhere in a text.
+_SHORTENED = re.compile(r"(?<![\w.,])\d+(?:[.,]\d*[eE][+-]?|[eE][+-])\d{1,3}(?!\w)", re.ASCII)
+#: From this exponent on, spreadsheets shorten a number by themselves: it has more digits than a cell shows.
+_LEAST_EXPONENT = 11
 #: Narrow floats, and from where on they do not hold every whole number.
 _NARROW = {"float16": 2.0**11, "float32": 2.0**24}
 
@@ -43,6 +56,38 @@ def has_lost_digits(value: Any) -> bool:
     if kind.__module__ != "numpy" or kind.__name__ not in _NARROW:
         return False
     return _NARROW[kind.__name__] <= abs(float(value)) < math.inf
+
+
+def has_exponent(value: Any) -> bool:
+    """Whether ``value`` is the text of a number with an exponent; ``1E5`` may be a name as well."""
+    return isinstance(value, str) and _WITH_EXPONENT.fullmatch(value) is not None
+
+
+def is_shortened(value: Any) -> bool:
+    """
+    Whether ``value`` is text that nobody writes but to shorten a number: ``4.07E+19``, ``1,2346E+12``, ``4.07E19``.
+
+    Such a key or phone is another one, whether or not digits were lost.
+    """
+    match = _WITH_EXPONENT.fullmatch(value) if isinstance(value, str) else None
+    return match is not None and bool(match["fraction"] or match["sign"])
+
+
+def holds_shortened(text: str) -> bool:
+    """Whether there is such a number in a text: ``K-4.07E+19``."""
+    return _SHORTENED.search(text) is not None
+
+
+def lacks_digits(value: Any) -> bool:
+    """
+    Whether ``value`` is the text of a number that a spreadsheet shortens by itself, with fewer digits than it has:
+    ``1.2346E+12``. ``1.5E+3`` and ``1.23456789012E+11`` have them all.
+    """
+    match = _WITH_EXPONENT.fullmatch(value) if isinstance(value, str) else None
+    if match is None or match["sign"] == "-":
+        return False
+    exponent = int(match["exponent"])
+    return exponent >= _LEAST_EXPONENT and len(match["fraction"] or "") < exponent
 
 
 def widened(value: Any) -> float:

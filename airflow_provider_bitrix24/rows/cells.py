@@ -20,7 +20,7 @@ BLANKS: tuple[Blank, ...] = get_args(Blank)
 
 
 #: ``1 234,50``, with blanks between thousands.
-_WITH_COMMA = re.compile(r"\s*[+-]?\d+(?:\s\d{3})*(?:,\d+)?\s*(?:\|\s*[A-Za-z]{3}\s*)?")
+_WITH_COMMA = re.compile(r"\s*[+-]?\d+(?:\s\d{3})*(?:,\d+)?(?:[eE][+-]?\d{1,3})?\s*(?:\|\s*[A-Za-z]{3}\s*)?")
 
 
 @dataclass(frozen=True)

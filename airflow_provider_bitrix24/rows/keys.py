@@ -10,9 +10,11 @@ from decimal import Decimal
 from typing import Any
 
 from airflow_provider_bitrix24.crm.fields import ItemFields
+from airflow_provider_bitrix24.crm.short_numbers import shortened
 from airflow_provider_bitrix24.crm.values import decimal_of
 from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.rest.missing_values import NOTHING
+from airflow_provider_bitrix24.rest.scalars import holds_shortened
 from airflow_provider_bitrix24.rows.row_names import as_named
 
 #: Types of fields that can tell one item from another.
@@ -117,6 +119,17 @@ class ItemKey:
                 f"{place} has no {missing[0]}, which is the key",
                 next_step=f"it has: {', '.join(sorted(names))}; add it, or name another field as the key",
             )
+
+    def check_digits(self, values: Mapping[str, Any]) -> None:
+        """
+        :param values: by names in any spelling.
+        :raises ConfigurationError: a text of the key holds a number that a spreadsheet has shortened.
+        """
+        for name, value in values.items():
+            if isinstance(value, str) and self.has(name) and holds_shortened(value):
+                part = self._parts[name]
+                if self._fields[part].type not in ("integer", "double"):
+                    raise shortened(f"the key {part}", value)
 
     def given_in(self, values: Mapping[str, Any]) -> dict[str, str]:
         """

@@ -14,6 +14,7 @@ from airflow_provider_bitrix24.exceptions import Bitrix24Error, ConfigurationErr
 from airflow_provider_bitrix24.execution.arguments import positive_id
 from airflow_provider_bitrix24.rest.encoding import plain
 from airflow_provider_bitrix24.rest.message_parts import preview
+from airflow_provider_bitrix24.rest.scalars import has_exponent
 from airflow_provider_bitrix24.rest.structured_parameters import check_structures
 from airflow_provider_bitrix24.rows import cleared_fields
 from airflow_provider_bitrix24.rows.cells import CellRules, is_blank
@@ -276,6 +277,8 @@ def _item_id(value: Any, column: str) -> int:
     try:
         return positive_id(int(value) if whole else value, f"the column {column}")
     except ConfigurationError as error:
+        if has_exponent(value):
+            raise
         # A hint for arguments would speak of mapped tasks.
         raise error.but(next_step=hint) from None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -9,9 +10,13 @@ from typing import Any
 from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.execution.checkpoint import digest_of, digest_of_text, text_of
 from airflow_provider_bitrix24.rest.message_parts import preview
+from airflow_provider_bitrix24.rest.scalars import lacks_digits
 from airflow_provider_bitrix24.rows.cells import is_blank, is_blank_row
 from airflow_provider_bitrix24.rows.outcomes import SKIPPED, Outcome
 from airflow_provider_bitrix24.rows.row_names import RowName, TextRow
+
+#: What may be a number that has lost digits, in the JSON of a row.
+_SHORT_NUMBER = re.compile(r'"\s*[+-]?\d+[.,]?\d*[eE]\+?\d\d')
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,7 @@ class PreparedRow:
     :param earlier: its outcome in an earlier try.
     :param may_have_run: an earlier try has sent it, and it is not known what became of it.
     :param size: characters of its content as JSON.
+    :param note: what a reader should look at once it is done.
     """
 
     number: int
@@ -56,6 +62,7 @@ class PreparedRow:
     may_have_run: bool = False
     name: RowName = field(default_factory=RowName)
     size: int = 0
+    note: str = ""
 
     @property
     def values(self) -> Any:
@@ -78,6 +85,20 @@ class PreparedRow:
     def is_settled(self) -> bool:
         """Whether an earlier try has ended it."""
         return self.earlier is not None and self.earlier.is_final
+
+
+def _note(value: Any, place: str = "") -> str:
+    """What to say of a text that is sent as it is although digits may be missing; empty where there is none."""
+    if isinstance(value, Mapping):
+        return next(filter(None, (_note(member, str(name)) for name, member in value.items())), "")
+    if isinstance(value, (list, tuple)):
+        return next(filter(None, (_note(member, place) for member in value)), "")
+    if not lacks_digits(value):
+        return ""
+    return (
+        f"{place} is {preview(value)}, as spreadsheets shorten long numbers: where digits are missing, format the "
+        "column as text before saving"
+    )
 
 
 def _named(row: Any) -> Any:
@@ -155,4 +176,5 @@ class PreparedRows:
         name = RowName(line, content.id, content.key)
         # The same fields under another key are another upsert.
         text = text_of(self._method, content.example, *([content.key] if content.key else []))
-        return PreparedRow(number, digest_of_text(text), content, name=name, size=len(text))
+        note = _note(content.example) if _SHORT_NUMBER.search(text) else ""
+        return PreparedRow(number, digest_of_text(text), content, name=name, size=len(text), note=note)

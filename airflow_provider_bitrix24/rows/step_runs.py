@@ -120,14 +120,15 @@ class StepRun:
             lost = self._interrupted(RuntimeError())
             self._sent = [Outcome.of(row.number, lost, row.id) for row in self.pending]
         for row, outcome in zip(self.pending, self._sent or [], strict=True):
-            self.outcomes[row.number] = self._without_repetition(row, _in_view_of_earlier(row, outcome))
+            seen = self._without_repetition(row, _in_view_of_earlier(row, outcome))
+            self.outcomes[row.number] = _noted(row, seen)
         self._finish()
 
     def leave(self, word: str, error: Bitrix24Error | None = None) -> None:
         """Send none of its rows: ``word`` is the outcome of those that were to be sent."""
         for row in self.pending:
             outcome = Outcome(row.number, word, row.id, error, 0 if error else row.cleared)
-            self.outcomes[row.number] = _in_view_of_earlier(row, outcome)
+            self.outcomes[row.number] = _noted(row, _in_view_of_earlier(row, outcome))
         self._finish()
 
     def _finish(self) -> None:
@@ -148,6 +149,10 @@ class StepRun:
     def sent(self) -> list[Outcome]:
         """Outcomes of the rows that were sent."""
         return [self.outcomes[row.number] for row in self.pending]
+
+
+def _noted(row: PreparedRow, outcome: Outcome) -> Outcome:
+    return replace(outcome, note=row.note) if row.note and outcome.error is None and not outcome.note else outcome
 
 
 def _in_view_of_earlier(row: PreparedRow, outcome: Outcome) -> Outcome:

@@ -101,7 +101,9 @@ class UpsertWriter:
             )
 
     def prepare(self, row: Mapping[str, Any]) -> RowContent:
-        filled = {**self._template.fill(row), **self._key_values(row)}
+        key_values = self._key_values(row)
+        self._key.check_digits(key_values)
+        filled = {**self._template.fill(row), **key_values}
         values = item_values(filled, self._rules, self._fields, adds=False)
         return self.content(self._fields.prepare(values.values, "upsert", place="the row"), values.cleared)
 
@@ -111,6 +113,7 @@ class UpsertWriter:
 
         :param given: see :meth:`ItemFields.prepare`.
         """
+        self._key.check_digits(given)
         return self._fields.prepare(self._key.with_numbers_as_text(given), "upsert")
 
     def _key_values(self, row: Mapping[str, Any]) -> dict[str, Any]:

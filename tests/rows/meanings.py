@@ -41,6 +41,8 @@ USER_FIELDS = {
 CHOICES: dict[int, str] = {}
 ZONE = "Europe/Berlin"
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+#: Of a number that a spreadsheet or a program has shortened: the digits behind its point, and its exponent.
+_SHORT = re.compile(r"[+-]?\d+(?:[.,](\d*))?[eE]([+-]?\d+)", re.ASCII)
 _MONEY = re.compile(r"\s*([+-]?\d+(?:\.\d+)?)\s*\|\s*([A-Za-z]{3})\s*", re.ASCII)
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?(\.\d+)?( ?[+-]\d\d:?\d\d|Z)?")
 
@@ -128,8 +130,9 @@ def phone(value: Any) -> str:
     if isinstance(value, date):
         raise Refused
     read = text(value).strip()
-    if (read[0], read[-1]) in (("[", "]"), ("{", "}")):
-        # The text of a list.
+    short = _SHORT.fullmatch(read)
+    if (read[0], read[-1]) in (("[", "]"), ("{", "}")) or (short and (short[1] or short[2][0] in "+-")):
+        # The text of a list, or a number that has lost digits.
         raise Refused
     return read
 
@@ -159,7 +162,9 @@ def money(value: Any) -> tuple[float, str]:
 def number(value: Any) -> float:
     if isinstance(value, bool) or (isinstance(value, str) and not _NUMBER.fullmatch(value.strip())):
         raise Refused
-    if isinstance(value, date):
+    short = _SHORT.fullmatch(value.strip()) if isinstance(value, str) else None
+    if isinstance(value, date) or (short and int(short[2]) >= max(11, len(short[1] or "") + 1)):
+        # Digits are missing.
         raise Refused
     try:
         read = float(value)

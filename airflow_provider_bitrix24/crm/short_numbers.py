@@ -1,0 +1,41 @@
+"""
+Numbers that a spreadsheet has shortened in a text file: ``4.07E+19``. Their digits were lost before we saw them.
+
+In keys, ids and phones they are refused, and in fields of numbers where digits are missing. Any other text may be meant
+as it is written.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from airflow_provider_bitrix24.exceptions import ConfigurationError
+from airflow_provider_bitrix24.rest.message_parts import preview
+from airflow_provider_bitrix24.rest.scalars import holds_shortened, is_shortened
+
+#: Fields and params whose texts are keys or ids: ``originId``, ``XML_ID``, ``TASKID``.
+_KEY = re.compile(r"(?i:(?:.*_)?id|external_?code|guid)|.*[a-z]I[dD]|[A-Z]+ID")
+#: Those whose texts are requisites or phones: ``RQ_INN``, ``WORK_PHONE``.
+_DIGITS = re.compile(r"(?i:rq_.+|.*(?:phone|mobile|fax).*)")
+
+
+def shortened(place: str, value: Any, method: str = "") -> ConfigurationError:
+    """
+    What is wrong with such a number.
+
+    :param place: the field, for the message.
+    """
+    return ConfigurationError(
+        f"{place} is {preview(value)}, with a number that was shortened and has lost digits",
+        method=method,
+        next_step="format the column as text in the spreadsheet before saving, or write all digits",
+    )
+
+
+def check_digits(name: str, value: Any, method: str = "") -> None:
+    """:raises ConfigurationError: the text has such a number, and by its name the field holds keys, ids or phones."""
+    if not isinstance(value, str):
+        return
+    if is_shortened(value) if _DIGITS.fullmatch(name) else holds_shortened(value) and _KEY.fullmatch(name):
+        raise shortened(name, value, method)
