@@ -63,7 +63,7 @@ _TYPES = {
 _DAYS = ("PERSONAL_BIRTHDAY", "UF_EMPLOYMENT_DATE")
 #: Lists of ids, of objects of CRM and of files, which the documentation calls arrays or by the type of their field.
 _MEMBERS = {
-    "ids": re.compile(r"ACCOMPLICES|AUDITORS|attendees|USERS|DEPENDS_ON|IblockSection"),
+    "ids": re.compile(r"ACCOMPLICES|AUDITORS|attendees|USERS|DEPENDS_ON|IblockSection|UF_DEPARTMENT"),
     "bindings": re.compile(r"UF_CRM_TASK|crm_fields"),
     "files": re.compile(r"UF_TASK_WEBDAV_FILES|UF_FORUM_MESSAGE_DOC|UF_BLOG_POST_FILE"),
 }

@@ -8,6 +8,8 @@ as it is written.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError
@@ -35,7 +37,13 @@ def shortened(place: str, value: Any, method: str = "") -> ConfigurationError:
 
 def check_digits(name: str, value: Any, method: str = "") -> None:
     """:raises ConfigurationError: the text has such a number, and by its name the field holds keys, ids or phones."""
-    if not isinstance(value, str):
-        return
-    if is_shortened(value) if _DIGITS.fullmatch(name) else holds_shortened(value) and _KEY.fullmatch(name):
+    if isinstance(value, str) and (found_in := _found_in(name)) is not None and found_in(value):
         raise shortened(name, value, method)
+
+
+@lru_cache(1024)
+def _found_in(name: str) -> Callable[[str], bool] | None:
+    """What finds such a number in the texts of a field; None where it may be meant."""
+    if _DIGITS.fullmatch(name):
+        return is_shortened
+    return holds_shortened if _KEY.fullmatch(name) else None

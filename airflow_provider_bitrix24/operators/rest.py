@@ -277,7 +277,7 @@ class Bitrix24BatchOperator(Bitrix24BaseOperator):
     def _checked(
         client: Client, commands: Mapping[str, tuple[str, dict[str, Any]]]
     ) -> dict[str, tuple[str, dict[str, Any]]]:
-        """The commands, with names of fields that the portal takes and floats as text where fields hold text."""
+        """The commands, with names of fields that the portal takes, and values as :meth:`FieldNames.exact` has them."""
         # Only the run needs it.
         from airflow_provider_bitrix24.crm.write_names import FieldNames
 

@@ -153,6 +153,8 @@ MEMBERS: list[tuple[str, dict[str, Any], str]] = [
     ("tasks.task.add", {"fields": {"TITLE": "x", "UF_CRM_TASK": "deal 10"}}, "UF_CRM_TASK holds 'deal 10', which"),
     ("tasks.task.add", {"fields": {"TITLE": "x", "UF_TASK_WEBDAV_FILES": ["a.pdf"]}}, "holds 'a.pdf', which is not a"),
     ("task.commentitem.add", {"TASKID": 1, "FIELDS": {"UF_FORUM_MESSAGE_DOC": ["a.pdf"]}}, "holds 'a.pdf', which is"),
+    ("user.update", {"ID": 1, "UF_DEPARTMENT": ["Sales"]}, "UF_DEPARTMENT holds 'Sales', which is not an id above 0"),
+    ("user.add", {"EMAIL": "a@b.example", "UF_DEPARTMENT": "Sales"}, "UF_DEPARTMENT holds 'Sales', which is not an id"),
     ("im.chat.add", {"TITLE": "x", "USERS": ["Anna"]}, "USERS holds 'Anna', which is not an id above 0"),
     ("im.chat.user.add", {"CHAT_ID": 1, "USERS": [1, "2,3"]}, "USERS holds '2,3', which is not an id above 0"),
     ("calendar.event.add", {"type": "user", "ownerId": 1, "attendees": ["me"]}, "attendees holds 'me', which is not"),
@@ -167,6 +169,8 @@ LISTS: list[tuple[str, dict[str, Any]]] = [
     ("tasks.task.update", {"taskId": 1, "fields": {"UF_CRM_TASK": ["D_10", "T80_3", "co_5", 7], "DEPENDS_ON": 5}}),
     ("tasks.task.update", {"taskId": 1, "fields": {"UF_TASK_WEBDAV_FILES": ["n12345", 17]}}),
     ("im.chat.add", {"TITLE": "x", "USERS": (1, 2)}),
+    ("user.update", {"ID": 1, "UF_DEPARTMENT": [1, "2"]}),
+    ("user.update", {"ID": 1, "UF_DEPARTMENT": 1}),
     ("calendar.event.add", {"type": "user", "ownerId": 1, "attendees": [1], "crm_fields": ["CO_5"]}),
 ]  # fmt: skip
 
