@@ -190,7 +190,8 @@ CODES: tuple[ErrorRule, ...] = (
               methods=("lists.*",), referred=True),
     ErrorRule("STATUS IS NOT FOUND.", NotFound, _NO_OBJECT, "crm.status.get", methods=("crm.status.*",)),
     ErrorRule("1048582", Forbidden, _NO_TASK, "tasks.task.defer and its sisters",
-              text="action on the task is not allowed", methods=_TASKS, ambiguous=True),
+              text="action on the task is not allowed|действие над задачей не разрешено", methods=_TASKS,
+              ambiguous=True),
     ErrorRule("100", NotFound, _NO_OBJECT, "crm.documentgenerator.numerator.get",
               text=r"could not construct parameter \{numerator\}", methods=("crm.documentgenerator.numerator.*",)),
     # The method or the way of calling it.
@@ -252,13 +253,16 @@ TEXTS: tuple[ErrorRule, ...] = (
     ErrorRule("", Invalid, "give the id of a task, a whole number above 0", "tasks.task.update",
               text=rf"wrong task id{_INTERNAL}", methods=_TASKS, ran="no"),
     ErrorRule("", Forbidden, _NO_TASK, "tasks.task.complete and its sisters",
-              text=rf"action on the task is not allowed{_INTERNAL}|access denied{_INTERNAL}", methods=_TASKS, ran="no",
-              ambiguous=True),
+              text=rf"(action on the task is not allowed|действие над задачей не разрешено|access denied){_INTERNAL}",
+              methods=_TASKS, ran="no", ambiguous=True),
     ErrorRule("", Invalid, "", "tasks.task.add, tasks.task.update",
               text="task title (is )?not specified|responsible person (is )?not specified|(incorrect|invalid) status"
-              "|(the )?user specified in the .responsible. field (was )?not found"
+              "|(the )?user specified in the .(responsible|assignee|executor). field (was )?not found"
               "|(the )?task specified in the .parent task. field (was )?not found"
-              "|the end date (specified )?in (the )?scheduling is earlier than the start date",
+              "|the end date (specified )?in (the )?scheduling is earlier than the start date"
+              "|некорректный статус|пользователь,? указанный в поле .(исполнитель|ответственный). не найден"
+              "|задача,? указанная в поле .надзадача. не найдена"
+              "|в планировании сроков указана дата окончания меньшая даты старта",
               methods=("tasks.task.add", "tasks.task.update"), ran="no"),
     ErrorRule("", Invalid, "", "task.checklistitem.*, task.commentitem.*, task.elapseditem.*",
               text="tasks_error_exception_#256;.*256/te/wrong_arguments", methods=_TASK_PARTS, ran="no"),
