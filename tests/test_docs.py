@@ -11,7 +11,10 @@ import pytest
 from airflow import DAG
 
 ROOT = Path(__file__).parent.parent
-PAGES = ("README.md", "README.ru.md", "docs/crm.md", "docs/operators.md", "docs/payments.md", "docs/rows-in.md")
+PAGES = (
+    *("README.md", "README.ru.md"),
+    *(f"docs/{page}.md" for page in ("crm", "operators", "payments", "rows-in", "tutorial")),
+)
 
 BLOCKS = [
     pytest.param(block[1], id=f"{page}-{number}")
