@@ -31,7 +31,12 @@ python_maximum_signature_line_length = 100
 exclude_patterns = ["_build"]
 
 #: Where a link out of the folder leads: to the page that shows the file.
-SHOWN = {"../CHANGELOG.md": "changelog.md", "../example_dags": "examples.md", "../README.md": "index.md", "../SECURITY.md": "reporting.md"}
+SHOWN = {
+    "../CHANGELOG.md": "changelog.md",
+    "../README.md": "index.md",
+    "../SECURITY.md": "reporting.md",
+    "../example_dags": "examples.md",
+}
 _LINK = re.compile(r"\[([^\]]+)\]\((\.\./[^)#\s]+)(#[^)\s]*)?\)")
 
 

@@ -44,7 +44,11 @@ def test_a_release_is_ready(tmp_path):
         ("README.md", f"{PLACEHOLDER}/issues\n", "README.md:1: "),
         ("docs/reference/hook.md", f"\n\n{PLACEHOLDER}\n", "docs/reference/hook.md:3: "),
         ("pyproject.toml", f'[project.urls]\nRepository = "{PLACEHOLDER}"\n', "pyproject.toml:2: "),
-        ("airflow_provider_bitrix24/hooks/a.py", f'URL = "{PLACEHOLDER}"\n', "airflow_provider_bitrix24/hooks/a.py:1: "),
+        (
+            "airflow_provider_bitrix24/hooks/a.py",
+            f'URL = "{PLACEHOLDER}"\n',
+            "airflow_provider_bitrix24/hooks/a.py:1: ",
+        ),
         ("pyproject.toml", "[project]\n", "pyproject.toml:1: [project.urls]"),
         ("README.md", "See [errors](docs/errors.md#a).\n", "README.md:1: docs/errors.md#a leads nowhere"),
         ("CHANGELOG.md", "# Changes\n\n## 0.2.0 (unreleased)\n", "CHANGELOG.md:3: write ## 0.2.0 ("),
