@@ -96,12 +96,12 @@ class TransferOperator(Bitrix24BaseOperator):
             # What is in the message may be a value of a connection.
             self.log.warning("%s is not known: %s", what, type(error).__name__)
 
-    def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage | None:
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage[Any, Any] | None:
         """What Airflow's provider of OpenLineage asks a task for after its end."""
         return None if self.transfer is None else _lineage(self.transfer)
 
 
-def _lineage(transfer: Transfer) -> OperatorLineage:
+def _lineage(transfer: Transfer) -> OperatorLineage[Any, Any]:
     # Only OpenLineage asks for it, and takes 0.3 s to be imported.
     from airflow.providers.common.compat.openlineage.facet import (
         InputDataset,
