@@ -15,6 +15,7 @@ from typing import Any
 import pyarrow.parquet
 import pytest
 
+from airflow_provider_bitrix24.hooks.bitrix24 import Bitrix24Hook
 from tests.rest.clients import client_of
 
 EXAMPLES = Path(__file__).parent.parent / "example_dags"
@@ -211,6 +212,25 @@ def test_example_bitrix24_notify_after(portal, connection, run_dag):
     assert run.state == "success"
     (sent,) = portal.calls
     assert sent.params["MESSAGE"] == "example_bitrix24_notify_after: 42 rows"
+
+
+def test_example_bitrix24_nightly_exchange(portal, connection, run_scheduled, xcom, tmp_path):
+    day = datetime(2026, 1, 12, tzinfo=timezone.utc)
+    (changed,) = portal.add_deals(1, updatedTime="2026-01-12T05:00:00+03:00")
+    (other,) = portal.add_deals(1, updatedTime="2026-01-13T05:00:00+03:00")
+    with Bitrix24Hook().get_conn() as client:
+        client.call("crm.contact.userfield.add", {"fields": {"FIELD_NAME": "DISCOUNT", "USER_TYPE_ID": "double"}})
+    first, second = (contact["id"] for contact in portal.items(3)[:2])
+    (tmp_path / "contacts.csv").write_text(f"id;discount\n{first};12,5\n{second};1000,25\n")
+    run = run_scheduled(example_dag("example_bitrix24_nightly_exchange"), day, {"folder": f"file://{tmp_path}"})
+    assert run.state == "success"
+    (file,) = tmp_path.glob("deals-*.jsonl")
+    ids = [json.loads(line)["id"] for line in file.read_text().splitlines()]
+    assert (file.name, changed in ids, other in ids) == ("deals-2026-01-12.jsonl", True, False)
+    assert xcom(run, "contacts")["written"] == 2
+    with Bitrix24Hook().get_conn() as client:
+        read = [client.call("crm.contact.get", {"id": contact})["UF_CRM_DISCOUNT"] for contact in (first, second)]
+    assert [float(value) for value in read] == [12.5, 1000.25]
 
 
 def test_example_bitrix24_clean_up_payments(portal, connection, run_dag, xcom, tmp_path):

@@ -48,12 +48,18 @@ class RowTemplate:
                     next_step="write ${name}, or $${ where a dollar sign and a brace are meant",
                 )
 
+        #: Texts without a placeholder, which are the same in every row.
+        self._constants = {text for text in self._texts if not _may_name_a_column(text)}
+
     def fill(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """
-        :raises ConfigurationError: the row has no such column, or a value that cannot be part of a text.
+        :raises ConfigurationError: the row has no such column, or a value that cannot be part of a text; or a text is
+            the name of a column whose dollar sign was forgotten.
         """
         if self.mapping is None:
             return {name: _cell(value) for name, value in row.items()}
+        if self._constants:
+            self._check_constants(row)
         return {name: _filled(value, row) for name, value in self.mapping.items()}
 
     @property
@@ -70,7 +76,20 @@ class RowTemplate:
         row = dict.fromkeys(columns)
         for text in self._texts:
             _check_has(row, _columns_of(text, row), "the source")
+        self._check_constants(row)
         return list(columns if self.mapping is None else self.mapping)
+
+    def _check_constants(self, row: Mapping[str, Any]) -> None:
+        """:raises ConfigurationError: the name of a column would be written into every row in place of its value."""
+        for text in self._constants & row.keys():
+            if not any(text in _columns_of(other, row) for other in self._texts):
+                raise ConfigurationError(
+                    f"mapping has the text {preview(text)}, which is the name of a column, and would write it as it is",
+                    next_step=f"write ${text} for the value of the column, or leave the column out of the source where "
+                    "the text is meant"
+                    if text.isidentifier()
+                    else "write ${" + text + "} for the value of the column, or leave the column out of the source",
+                )
 
     def fill_some(self, row: Mapping[str, Any], wanted: Callable[[str], bool]) -> dict[str, Any]:
         """The same of the names that are wanted, as far as the row has values for them."""

@@ -254,7 +254,7 @@ def test_fields_of_a_method_are_kept_and_cleared_alike(portal, connection):
 @pytest.mark.parametrize(
     ("method", "mapping"),
     [
-        ("crm.deal.update", {"id": "$id", "fields": {"TITLE": "x"}}),
+        ("crm.deal.update", {"id": "$id", "fields": {"TITLE": "Oak"}}),
         ("crm.deal.delete", {"id": "$id"}),
         ("crm.item.delete", {"entityTypeId": 2, "id": "$id"}),
         ("crm.deal.contact.items.set", {"id": 1, "items": "$id"}),

@@ -364,6 +364,45 @@ def test_a_placeholder_that_is_not_closed_is_refused(text, shape, portal, connec
     assert portal.requests == 0
 
 
+@pytest.mark.parametrize(
+    ("mapping", "text"),
+    [
+        ({"title": "name"}, "name"),
+        ({"title": "$name", "comments": "place"}, "place"),
+        ({"title": "$name", "PHONE": [{"VALUE": "place", "VALUE_TYPE": "WORK"}]}, "place"),
+        ({"title": "$name", "comments": "trade name"}, "trade name"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["list", "csv"])
+def test_a_column_whose_dollar_sign_was_forgotten_is_refused(mapping, text, kind, portal, connection, tmp_path):
+    rows = [{"id": 1, "name": "Oak", "place": "Ulm", "trade name": "O"}]
+    (tmp_path / "rows.csv").write_text("id,name,place,trade name\n1,Oak,Ulm,O\n")
+    given = {"operation": "update", "entity_type_id": "company", "mapping": mapping}
+    operator = Bitrix24BulkWriteOperator(
+        task_id="task", rows=rows if kind == "list" else str(tmp_path / "rows.csv"), **given
+    )
+    with pytest.raises(AirflowFailException) as caught:
+        operator.execute(context())
+    assert f"mapping has the text {text!r}, which is the name of a column" in str(caught.value)
+    assert not portal.executed("crm.item.update")
+
+
+@pytest.mark.parametrize(
+    "mapping",
+    [
+        {"title": "$name", "utmSource": "WEB"},
+        # A column that is named elsewhere was not forgotten: amounts of EUR, in euros.
+        {"revenue": "$EUR", "currencyId": "EUR"},
+        {"comments": "name: $name"},
+    ],
+)
+def test_texts_that_are_the_same_in_every_row_are_written(mapping, portal, connection):
+    rows = [{"id": 1, "name": "Oak", "EUR": 12}]
+    given = {"operation": "update", "entity_type_id": "company", "mapping": mapping}
+    summary = Bitrix24BulkWriteOperator(task_id="task", rows=rows, **given).execute(context())
+    assert summary["written"] == 1
+
+
 def test_a_placeholder_of_a_template_that_is_not_closed_is_refused_by_the_task(portal, connection):
     operator = Bitrix24BulkWriteOperator(
         task_id="task", entity_type_id=4, rows=[{"id": 1}], mapping="{{ params.mapping }}", dry_run=True
