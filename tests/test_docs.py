@@ -13,7 +13,10 @@ from airflow import DAG
 ROOT = Path(__file__).parent.parent
 PAGES = (
     *("README.md", "README.ru.md"),
-    *(f"docs/{page}.md" for page in ("crm", "from-a-script", "operators", "payments", "recipes", "rows-in", "tutorial")),
+    *(
+        f"docs/{page}.md"
+        for page in ("crm", "from-a-script", "operators", "payments", "recipes", "rows-in", "tutorial")
+    ),
 )
 
 BLOCKS = [
