@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from airflow.sdk.exceptions import TaskDeferred as TaskDeferred
     from airflow.sdk.execution_time.xcom import XCom as XCom
     from airflow.sdk.log import mask_secret as mask_secret
+    from airflow.sdk.observability.stats import Stats as Stats
     from airflow.sdk.serde import serialize as serialize
     from airflow.triggers.base import BaseEventTrigger as BaseEventTrigger
     from airflow.triggers.base import TriggerEvent as TriggerEvent
@@ -44,6 +45,7 @@ _PLACES: dict[str, tuple[str, ...]] = {
     "BaseSensorOperator": ("airflow.sdk", "airflow.sensors.base"),
     "ObjectStoragePath": ("airflow.sdk", "airflow.io.path"),
     "PokeReturnValue": ("airflow.sdk", "airflow.sensors.base"),
+    "Stats": ("airflow.sdk.observability.stats", "airflow.stats"),
     "Variable": ("airflow.sdk", "airflow.models.variable"),
     "XCom": ("airflow.sdk.execution_time.xcom", "airflow.models.xcom"),
     "mask_secret": (

@@ -157,6 +157,12 @@ EXTRA_FIELDS: dict[str, dict[str, Any]] = {
         "description": "Most that a task has under way at once; 1: one after the other. Empty: 20.",
         "schema": {"type": ["integer", "null"], "minimum": 1, "maximum": 100, "section": "Limits"},
     },
+    "metrics": {
+        "label": "Metrics",
+        "description": "on or off: count requests in Airflow's metrics. Empty: on, where Airflow has any.",
+        # Not a boolean: the form of Airflow 2 stores false for one that nobody has touched.
+        "schema": {"type": ["string", "null"], "enum": ["on", "off"], "section": "Limits"},
+    },
     "operating_budget": {
         "label": "Operating time, s",
         "description": "How long one method may run in ten minutes, all calls together. Empty: 400.",

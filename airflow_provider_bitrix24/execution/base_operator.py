@@ -24,6 +24,7 @@ from airflow_provider_bitrix24.execution.limit_waits import (
 from airflow_provider_bitrix24.execution.limit_waits import XCOM_KEY as WAIT_KEY
 from airflow_provider_bitrix24.execution.literals import CHECKS, Check, is_literal
 from airflow_provider_bitrix24.execution.rendered import as_written, check_parts, check_texts, is_shared
+from airflow_provider_bitrix24.execution.summary import Summary
 from airflow_provider_bitrix24.execution.xcom import warn_if_unmappable
 from airflow_provider_bitrix24.hooks.airflow_outcome import airflow_outcome
 from airflow_provider_bitrix24.links.bitrix24 import Bitrix24Link, leave
@@ -86,6 +87,9 @@ class Bitrix24ConnectedOperator(BaseOperator):
         self._client: Client | None = None
         self._killed = False
         self._has_link = False
+        #: The portal's address, once it is known.
+        self._address = ""
+        self._in_all = Summary()
 
     def given(self, value: Any, name: str) -> Any:
         """
@@ -156,9 +160,11 @@ class Bitrix24ConnectedOperator(BaseOperator):
         if self._killed:
             self._client.stop()
         try:
+            self._address = self._client.portal.address
             self._leave_link(self._client, context)
             return self.run(self._client, context)
         finally:
+            self._in_all.add(self._client)
             self._client.close()
             self._client = None
 
@@ -185,7 +191,8 @@ class Bitrix24ConnectedOperator(BaseOperator):
                 self.log.error("%s", line)
             named = [(name, getattr(self, name)) for name in _NAMING if name in self.template_fields]
             about = ", ".join(f"{name} {preview(value)}" for name, value in named if isinstance(value, (str, int)))
-            self.log.error("It failed with the connection %s%s", self.bitrix24_conn_id, f", {about}" if about else "")
+            place = f"the connection {self.bitrix24_conn_id}{f' ({self._address})' if self._address else ''}"
+            self.log.error("It failed with %s%s", place, f", {about}" if about else "")
             raise
 
     def _check_given(self) -> None:
@@ -306,6 +313,14 @@ class Bitrix24BaseOperator(Bitrix24ConnectedOperator):
         """Run until no limit is in the way, or it is not to be waited for."""
         context = _with_ti(context, self.task_id)
         self._waits, context[MEMORY_IN_CONTEXT] = waits, waits.memory
+        self._in_all = Summary()
+        try:
+            return self._run_until_no_limit(context, waits)
+        finally:
+            if line := str(self._in_all):
+                self.log.info("In all: %s", line)
+
+    def _run_until_no_limit(self, context: Any, waits: LimitWaits) -> Any:
         while True:
             try:
                 result = self._run_once(context)
@@ -322,7 +337,9 @@ class Bitrix24BaseOperator(Bitrix24ConnectedOperator):
             until = waits.begin(limit, self.done, self.after_wait)
             if waits.defers:
                 self._defer(context, waits, until, limit)
-            self.sleep(until - self.now())
+            seconds = until - self.now()
+            self.sleep(seconds)
+            self._in_all.waited(seconds)
 
     def count(self, done: int) -> None:
         """Note how many rows, or commands, are done."""

@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from airflow_provider_bitrix24._compat import conf, mask_secret
 from airflow_provider_bitrix24.exceptions import ConfigurationError
+from airflow_provider_bitrix24.hooks.metrics import AirflowMeter
 from airflow_provider_bitrix24.hooks.token_store import VariableTokenStore
 from airflow_provider_bitrix24.rest.client import Client
 from airflow_provider_bitrix24.rest.oauth.file_token_store import FileTokenStore
@@ -97,8 +98,9 @@ def client_for(
     :param variables: how Airflow's variables are reached, where they are the token store.
     :raises ConfigurationError: the extra ``limiter`` or ``token_store`` cannot be used.
     """
+    meter = AirflowMeter() if portal.metrics else None
     try:
-        return _client(portal, renews, ask_airflow, variables, options)
+        return _client(portal, renews, ask_airflow, variables, {"meter": meter, **options})
     except ConfigurationError as error:
         raise ConfigurationError(f"connection {name!r}: {error.reason}", next_step=error.next_step) from None
 

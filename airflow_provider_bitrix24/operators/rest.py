@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from logging import INFO, WARNING
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_bitrix24.exceptions import Bitrix24Error, ConfigurationError, TaskStopped
@@ -260,7 +261,9 @@ class Bitrix24BatchOperator(Bitrix24BaseOperator):
             )
             outcome = progress.outcome_with(done)
             self.done = len(outcome["results"])
-            self.log.info("batch: %d done, %d failed, %d not run", self.done, len(outcome["errors"]), len(done.not_run))
+            level = WARNING if outcome["errors"] or done.not_run else INFO
+            counts = self.done, len(outcome["errors"]), len(done.not_run)
+            self.log.log(level, "batch: %d done, %d failed, %d not run", *counts)
             progress.wait(done, self.now(), whole=self.references, fails=on_error == "fail", waits_for=self.waits_for)
             stopped = any(isinstance(error, TaskStopped) for error in done.errors.values())
             if stopped or (on_error == "fail" and (done.errors or done.not_run)):

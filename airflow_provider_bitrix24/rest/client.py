@@ -11,6 +11,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from airflow_provider_bitrix24.exceptions import Bitrix24Error, ConfigurationError
 from airflow_provider_bitrix24.methods import METHODS, Method, Methods
+from airflow_provider_bitrix24.rest.activity import Activity, Meter
 from airflow_provider_bitrix24.rest.answers.reply import Reply
 from airflow_provider_bitrix24.rest.batches.batch_call import BatchCall
 from airflow_provider_bitrix24.rest.batches.batch_result import BatchResult
@@ -60,6 +61,7 @@ class Client:
     :param tokens: the token pair, where an application calls.
     :param bucket: where the portal's request bucket is kept; by default all processes of this host share it, or all
         hosts that name the same ``limiter``.
+    :param meter: takes counts and times, for metrics.
     :param patience_seconds: most seconds that one call sleeps in all; longer waits are raised.
     :param sleep: how to wait; by default, until :meth:`stop`.
     :param clock: Unix seconds.
@@ -74,6 +76,7 @@ class Client:
         methods: Methods = METHODS,
         tokens: Tokens | None = None,
         bucket: BucketStore | None = None,
+        meter: Meter | None = None,
         patience_seconds: float = PATIENCE_SECONDS,
         sleep: Callable[[float], object] | None = None,
         clock: Callable[[], float] = time.time,
@@ -85,6 +88,7 @@ class Client:
             methods=methods,
             tokens=tokens,
             bucket=bucket or bucket_store(portal.source, portal.limiter),
+            activity=Activity(meter),
             patience_seconds=patience_seconds,
             sleep=sleep,
             clock=clock,
@@ -112,15 +116,22 @@ class Client:
         return self._conversation.tokens
 
     @property
+    def activity(self) -> Activity:
+        """What this client has done so far, as numbers."""
+        return self._conversation.activity
+
+    @property
     def command_costs(self) -> CommandCosts:
         """What commands of each method took and answered so far."""
         return self._conversation.command_costs
 
-    def operating_share(self, methods: Iterable[str]) -> float:
+    def operating_share(self, methods: Iterable[str] | None = None) -> float:
         """
         The largest part of its operating budget that one of these methods has used lately, as far as answers said it.
 
         0.5 is half of the connection's ``operating_budget``; 0 where the portal does not count.
+
+        :param methods: None for all that this client has called.
         """
         return self._conversation.operating.share_used(methods, now=self._conversation.clock())
 

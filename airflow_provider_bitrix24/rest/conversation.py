@@ -7,10 +7,10 @@ Batches and lists stand on this; :mod:`airflow_provider_bitrix24.rest.client` is
 from __future__ import annotations
 
 import logging
-import time
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple
 
 from airflow_provider_bitrix24.exceptions import (
@@ -25,6 +25,7 @@ from airflow_provider_bitrix24.exceptions import (
     Unauthorized,
 )
 from airflow_provider_bitrix24.methods import Method, Methods
+from airflow_provider_bitrix24.rest.activity import Activity
 from airflow_provider_bitrix24.rest.answers.diagnosis import (
     deletes,
     diagnose,
@@ -69,6 +70,7 @@ class UnreadReply(NamedTuple):
     method: Method
     answer: Answer
     request_id: str
+    seconds: float
 
 
 class Conversation:
@@ -85,13 +87,14 @@ class Conversation:
         methods: Methods,
         tokens: Tokens | None,
         bucket: BucketStore,
+        activity: Activity,
         patience_seconds: float,
         sleep: Callable[[float], object] | None,
         clock: Callable[[], float],
         monotonic: Callable[[], float],
         jitter: Callable[[], float],
     ) -> None:
-        self.methods, self.tokens = methods, tokens
+        self.methods, self.tokens, self.activity = methods, tokens, activity
         self.command_costs = CommandCosts()
         self.operating = OperatingTime(portal.operating_budget_seconds)
         self.concurrency = Concurrency(portal.parallel)
@@ -135,7 +138,7 @@ class Conversation:
 
         :param sleep: how to wait; until :meth:`stop` by default.
         """
-        return Patience(self._patience_seconds, self.clock, sleep or self._sleep)
+        return Patience(self._patience_seconds, self.clock, sleep or self._sleep, self.activity.waits)
 
     def sleep(self, seconds: float) -> None:
         """Sleep for this time, or until a moment after :meth:`stop`."""
@@ -214,6 +217,7 @@ class Conversation:
             if patience.spent_seconds() > CALL_SECONDS:
                 delay = None
             if delay is not None:
+                self.activity.repeats(method.name, failure)
                 level = logging.INFO if delay > QUIET_SECONDS else logging.DEBUG
                 log.log(level, "%s. Trying again in %.1f s (attempt %d).", failure, delay, attempt + 1)
                 patience.sleep(delay * self._jitter())
@@ -295,12 +299,10 @@ class Conversation:
         if self._stopping.is_stopped:
             raise TaskStopped("not sent: the task is being stopped", method=method.name)
         request_id = str(uuid.uuid4())
-        began = time.monotonic()
-        answer = self._transport.post(method.name, body, version=method.version, headers=headers, request_id=request_id)
-        log.debug(
-            "%s: HTTP %d in %.3f s (request %s)", method.name, answer.status, time.monotonic() - began, request_id
-        )
-        return UnreadReply(method, answer, request_id)
+        post = partial(self._transport.post, version=method.version, headers=headers, request_id=request_id)
+        answer, seconds = self.activity.sent(method.name, partial(post, method.name, body))
+        log.debug("%s: HTTP %d in %.3f s (request %s)", method.name, answer.status, seconds, request_id)
+        return UnreadReply(method, answer, request_id, seconds)
 
     def read(self, unread: UnreadReply) -> Reply:
         """
@@ -322,7 +324,9 @@ class Conversation:
             )
             check_reply(reply, method, self.scrub)
         except Bitrix24Error as error:
+            self.activity.answered(method.name, unread.seconds, error)
             raise self.refused(error, method.name, batched=False) from None
+        self.activity.answered(method.name, unread.seconds)
         self.operating.learn(method.name, reply.time, now=self.clock())
         return reply
 

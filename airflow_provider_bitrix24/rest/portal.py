@@ -100,6 +100,7 @@ class Portal:
     :param limiter: address of a Redis that shares the bucket among hosts; may hold a password.
     :param operating_budget_seconds: operating time that a method may use in ten minutes.
     :param parallel: most requests that a client has under way at once.
+    :param metrics: give counts and times of requests to Airflow's metrics.
     :param allowed_domains: hosts to which the portal may be renamed, ``*`` standing for one label; with ``:8443`` for
         another port than the present one.
     """
@@ -118,6 +119,7 @@ class Portal:
     limiter: str | None = field(default=None, repr=False)
     operating_budget_seconds: float = OPERATING_BUDGET_SECONDS
     parallel: int = MOST_UNDER_WAY
+    metrics: bool = True
 
     @property
     def address(self) -> str:

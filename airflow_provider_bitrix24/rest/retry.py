@@ -107,11 +107,18 @@ class Patience:
 
     :param seconds: most seconds to sleep in all.
     :param clock: Unix seconds.
+    :param waits: called with how long each sleep is.
     """
 
-    def __init__(self, seconds: float, clock: Callable[[], float], sleep: Callable[[float], object]) -> None:
+    def __init__(
+        self,
+        seconds: float,
+        clock: Callable[[], float],
+        sleep: Callable[[float], object],
+        waits: Callable[[float], object],
+    ) -> None:
         self.seconds_left = seconds
-        self._clock, self._sleep, self._began = clock, sleep, clock()
+        self._clock, self._sleep, self._waits, self._began = clock, sleep, waits, clock()
 
     def spent_seconds(self) -> float:
         """Seconds since the call began, asleep or not."""
@@ -120,6 +127,7 @@ class Patience:
     def sleep(self, seconds: float) -> None:
         seconds = min(seconds, self.seconds_left)
         self.seconds_left -= seconds
+        self._waits(seconds)
         self._sleep(seconds)
 
     def wait_or_raise(

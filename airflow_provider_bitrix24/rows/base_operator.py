@@ -154,8 +154,22 @@ class Bitrix24BaseWriteOperator(Bitrix24BaseOperator):
                 context["ti"].xcom_push(key=XCOM_KEY, value=summary)
         if failure is not None:
             raise failure
+        self._warn_of_failures(tally, arguments)
         memory.put("done", {"arguments": digest, "summary": summary})
         return summary
+
+    def _warn_of_failures(self, tally: Tally, arguments: RowArguments) -> None:
+        """A task that succeeds although rows have failed says so."""
+        if tally.failed:
+            rows, verb = (
+                tally.counts.total() - tally.counts[TAKEN_OUT],
+                "would fail" if self.is_dry_run else "have failed",
+            )
+            why = "max_failures allows it" if arguments.limit else 'on_error is "continue"'
+            where = f"report, {preview(self.report)}" if self.report is not None else "outcomes, in XCom"
+            self.log.warning(
+                "%d of %d rows %s; the task succeeds, since %s. See %s", tally.failed, rows, verb, why, where
+            )
 
     def _report_path(self, context: Any) -> Any:
         path = self.file_to_write(context, "report")

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitrix24.exceptions import Bitrix24Error, ConfigurationError
 from airflow_provider_bitrix24.execution.checkpoint import Checkpoint
-from airflow_provider_bitrix24.rows.outcomes import FAILED, NOT_DONE, READY, UNKNOWN, Outcome, Tally
+from airflow_provider_bitrix24.rest.progress import Progress
+from airflow_provider_bitrix24.rows.outcomes import FAILED, NOT_DONE, READY, SKIPPED, UNCHANGED, UNKNOWN, Outcome, Tally
 from airflow_provider_bitrix24.rows.prepared_rows import PreparedRows
 from airflow_provider_bitrix24.rows.refused_adds import RefusedAdds
 from airflow_provider_bitrix24.rows.remembered_steps import RememberedSteps
@@ -59,6 +60,9 @@ class RowEngine:
         dry_run: bool = False,
     ) -> None:
         self.tally = tally
+        self._activity = client.activity
+        #: How many rows there are; 0 where nobody knows, as with a file or a query.
+        self._total = length_hint(source)
         self.rows = PreparedRows(source, writer.prepare, writer.name, writer.method)
         self._writer = writer
         self._ordered, self._dry_run = ordered, dry_run
@@ -66,8 +70,7 @@ class RowEngine:
         self._memory = RememberedSteps(checkpoint)
         self._steps = Steps(self._memory, writer, self._step_size)
         self._under_way = StepsUnderWay(client)
-        # How many rows a file or a query has is not known.
-        self._begins_short = client.portal.parallel > 1 and not ordered and length_hint(source) >= MANY_ROWS
+        self._begins_short = client.portal.parallel > 1 and not ordered and self._total >= MANY_ROWS
         #: The step that waits until it may be sent.
         self._waiting: StepRun | None = None
         self._has_begun = self._is_at_end = False
@@ -85,10 +88,11 @@ class RowEngine:
         Nothing is raised on the way, but where the very first row cannot be read, or another process writes the report.
         """
         steps = self._steps.of(self.rows)
+        progress = Progress(log, self._writer.method)
         while self._go_on(steps):
             # All of them are counted: whoever reads on may fail.
             yield from [self._counted(outcome) for outcome in self._under_way.next().results or ()]
-            log.info("%d rows: %s", self.tally.counts.total(), dict(self.tally.counts))
+            progress.note(self.tally.counts.total(), self._total)
         if self._is_over:
             return
         self._unreadable = self.rows.error
@@ -254,6 +258,9 @@ class RowEngine:
         """Give a step that is not under way any more its end."""
         if run.was_sent:
             run.end()
+            done = [outcome for outcome in run.sent if outcome.error is None]
+            written = sum(outcome.outcome not in (SKIPPED, UNCHANGED) for outcome in done)
+            self._activity.writes(self._writer.method, written)
             self._interruption = self._interruption or run.interruption
         else:
             by = f" ({type(self._interruption).__name__})" if self._interruption else ""

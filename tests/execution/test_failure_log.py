@@ -41,7 +41,10 @@ def test_a_failure_is_logged_with_what_to_do_first_and_with_what_it_is_about(
         made.execute(context())
     said = all_output.printed + all_output.records
     assert f"What to do: {hint}" in said
-    assert f"It failed with the connection crm_prod, {about}" in said
+    assert f"It failed with the connection crm_prod ({portal.url}), {about}" in said or (
+        # What is wrong before the portal is known.
+        f"It failed with the connection crm_prod, {about}" in said and "has no value" in hint
+    )
     assert said.index("What to do: ") < said.index("It failed with the connection")
 
 
@@ -71,4 +74,5 @@ def test_a_limit_is_logged_so_too(portal, connect, all_output):
     portal.fault("operation_time_limit", times=None)
     with pytest.raises(Exception, match="OPERATION_TIME_LIMIT"):
         Bitrix24DeletePaymentOperator(task_id="task", bitrix24_conn_id="crm_prod", payment_id=1001).execute(context())
-    assert "It failed with the connection crm_prod, payment_id 1001" in all_output.printed + all_output.records
+    place = f"the connection crm_prod ({portal.url})"
+    assert f"It failed with {place}, payment_id 1001" in all_output.printed + all_output.records

@@ -100,7 +100,7 @@ def client_of(sandbox: Any, user: Any = None, *, naps: Naps | None = None, **set
     """
     owner = user or sandbox.admin
     naps = naps or Naps(sandbox)
-    own = {name: settings.pop(name) for name in ("methods", "patience_seconds", "bucket") if name in settings}
+    own = {name: settings.pop(name) for name in ("methods", "meter", "patience_seconds", "bucket") if name in settings}
     if "portal_bucket" in settings:
         settings["bucket"] = settings.pop("portal_bucket")
     store = own.pop("bucket", None) or LocalBucket(naps.monotonic)

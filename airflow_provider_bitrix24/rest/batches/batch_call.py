@@ -188,6 +188,7 @@ class BatchCall(Generic[Key]):
                     self._conversation.patience().sleep(LOST_ANSWER(lost_in_a_row) or 0.0)
         self._after_refusals(refused, lost)
         if again:
+            self._conversation.activity.repeats("batch", lost.get(again[0].key))
             self._conversation.patience().sleep(LOST_ANSWER(attempt) or 0.0)
             # A portal that answers nothing is not asked for its objects either.
             left = self._not_gone(again) if lost_in_a_row < LOST_IN_A_ROW else again

@@ -163,6 +163,7 @@ def read_answer(conversation: Conversation, command: Command[Any], answer: Comma
         error = read_error(
             answer.error, method=method.name, status=None, request_id=reply.request_id, scrub=conversation.scrub
         )
+        conversation.activity.ran(method.name, error)
         raise conversation.refused(error, method.name, batched=True)
     if answer.result is None:
         # "A command is done only if its key is in one of the two maps" ("batch").
@@ -180,6 +181,7 @@ def read_answer(conversation: Conversation, command: Command[Any], answer: Comma
         must_be_true=method.must_be_true,
     )
     check_reply(own, method, conversation.scrub)
+    conversation.activity.ran(method.name)
     return own
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
@@ -16,9 +17,12 @@ from airflow_provider_bitrix24.rest.batches.commands import Command, packs
 from airflow_provider_bitrix24.rest.concurrent_requests import ConcurrentRequests
 from airflow_provider_bitrix24.rest.conversation import Conversation
 from airflow_provider_bitrix24.rest.limits.command_costs import MAX_COMMANDS
+from airflow_provider_bitrix24.rest.progress import Progress
 from airflow_provider_bitrix24.rest.retry import Patience
 
 Key = TypeVar("Key")
+
+log = logging.getLogger(__name__)
 
 #: Commands of a batch that is sent beside others before the portal has shown how it takes that, where there are so many
 #: that a few requests more are not half as many again.
@@ -67,7 +71,11 @@ class Exchanges(Generic[Key]):
 
     def __iter__(self) -> Iterator[Exchange[Key]]:
         """Each batch once, as it ends."""
-        return self._concurrent() if self._is_concurrent else self._one_by_one()
+        progress, total, done = Progress(log, "batch", "commands"), len(self._waiting), 0
+        for ended in self._concurrent() if self._is_concurrent else self._one_by_one():
+            done += len(ended.pack)
+            progress.note(done, total)
+            yield ended
 
     def _one_by_one(self) -> Iterator[Exchange[Key]]:
         for pack in self._packs():

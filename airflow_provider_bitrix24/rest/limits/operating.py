@@ -133,14 +133,18 @@ class OperatingTime:
             for key, known in used.items()
         )
 
-    def share_used(self, methods: Iterable[str], *, now: float) -> float:
+    def share_used(self, methods: Iterable[str] | None = None, *, now: float) -> float:
         """
         Return the largest part of its budget that one of these methods, or ``batch`` itself, has used: 0.5 is half.
 
+        :param methods: None for all.
+
         What was learned before the window of ten minutes counts as nothing.
         """
-        keys = {(method.lower(), batched) for method in methods for batched in (True, False)} | {(_BATCH, False)}
-        known = [self._used[key] for key in keys if key in self._used]
+        known = list(self._used.values())
+        if methods is not None:
+            keys = {(method.lower(), batched) for method in methods for batched in (True, False)} | {(_BATCH, False)}
+            known = [self._used[key] for key in keys if key in self._used]
         since = self._portal_time(now) - OPERATING_WINDOW_SECONDS
         return max((used.operating for used in known if used.learned_at >= since), default=0.0) / self._budget
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from itertools import islice
+from operator import length_hint
 from typing import TypeVar
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError, IncompleteList
@@ -16,7 +18,10 @@ from airflow_provider_bitrix24.rest.lists.field_check import check_fields
 from airflow_provider_bitrix24.rest.lists.listing import Listing
 from airflow_provider_bitrix24.rest.lists.page_requests import AHEAD_BYTES
 from airflow_provider_bitrix24.rest.lists.row_list import RowList
+from airflow_provider_bitrix24.rest.progress import Progress
 from airflow_provider_bitrix24.types import Params, Row
+
+log = logging.getLogger(__name__)
 
 Parent = TypeVar("Parent", bound=Hashable)
 
@@ -32,6 +37,7 @@ def children(
 ) -> Iterator[tuple[Parent, Row]]:
     """See :meth:`Client.children`."""
     method = conversation.method(name)
+    progress, total, done = Progress(log, name, "lists"), length_hint(parents), 0
     waiting, requests = _unique(parents), 1
     while group := list(islice(waiting, requests * MAX_COMMANDS)):
         params = {parent: params_of(parent) for parent in group}
@@ -53,6 +59,8 @@ def children(
                 rows = RowList(conversation, Listing(method, params[parent]), None)
             for row in rows:
                 yield parent, listing.without_added_id(row)
+            done += 1
+            progress.note(done, total)
 
 
 def _unique(parents: Iterable[Parent]) -> Iterator[Parent]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeAlias
 
@@ -25,12 +24,10 @@ from airflow_provider_bitrix24.rest.lists.listing import Listing
 from airflow_provider_bitrix24.rest.lists.offset import by_offset
 from airflow_provider_bitrix24.rest.lists.page_requests import PageRequests
 from airflow_provider_bitrix24.rest.lists.stream import Stream
+from airflow_provider_bitrix24.rest.progress import Progress
 from airflow_provider_bitrix24.types import Row
 
 log = logging.getLogger(__name__)
-
-#: How often the progress of a long list is logged.
-PROGRESS_SECONDS = 10.0
 
 #: Reads the pages of a list; raises :class:`IncompleteList` where it cannot prove that all rows came.
 Strategy: TypeAlias = Callable[[PageRequests, Listing, ListReport], Iterator[list[Any]]]
@@ -70,7 +67,7 @@ class RowList(Stream[Row]):
 
 def _rows(conversation: Conversation, listing: Listing, report: ListReport, limit: int | None) -> Iterator[Row]:
     ask = PageRequests(conversation, listing, report, limit)
-    began = logged = time.monotonic()
+    progress = Progress(log, listing.name)
     try:
         check_fields(conversation, listing)
         for page in STRATEGIES[listing.rows.paging](ask, listing, report):
@@ -84,17 +81,15 @@ def _rows(conversation: Conversation, listing: Listing, report: ListReport, limi
                 yield listing.without_added_id(row)
                 if report.rows == limit:
                     return
-            now = time.monotonic()
-            if now - logged >= PROGRESS_SECONDS:
-                logged = now
-                _log_progress(report, now - began)
+            progress.note(report.rows, _total(report, limit))
         report.complete = True
     except IncompleteList as error:
         raise error.but(rows=report.rows, method=listing.name) from None
     finally:
-        report.seconds = time.monotonic() - began
+        report.seconds = progress.seconds
+        conversation.activity.reads(listing.name, report.rows)
 
 
-def _log_progress(report: ListReport, seconds: float) -> None:
-    share = f", {100 * report.rows // report.total} %" if report.total else ""
-    log.info("%s: %d rows so far, %.0f a second%s.", report.method, report.rows, report.rows / seconds, share)
+def _total(report: ListReport, limit: int | None) -> int | None:
+    """How many rows there will be, where that is known."""
+    return limit if report.total is None else report.total if limit is None else min(report.total, limit)

@@ -91,6 +91,7 @@ def portal_from_parts(
         allowed_domains=settings.domains("allowed_domains"),
         bucket=settings.bucket(),
         parallel=settings.parallel(),
+        metrics=settings.flag("metrics", default=True),
         limiter=settings.text("limiter"),
         operating_budget_seconds=settings.number("operating_budget", OPERATING_BUDGET_SECONDS),
     )

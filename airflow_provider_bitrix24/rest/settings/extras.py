@@ -45,6 +45,7 @@ class Extras:
             "limiter",
             "operating_budget",
             "parallel",
+            "metrics",
             "auth",
             "client_id",
             "client_secret",
@@ -82,13 +83,13 @@ class Extras:
             self.fail(key, "it must be text")
         return trimmed(value)
 
-    def flag(self, key: str) -> bool:
+    def flag(self, key: str, default: bool = False) -> bool:
         value = self.get(key)
         if value is None or isinstance(value, bool):
-            return bool(value)
+            return default if value is None else value
         word = str(value).strip().lower()
         if word not in _TRUE | _FALSE:
-            self.fail(key, "it must be true or false")
+            self.fail(key, "it must be on or off" if default else "it must be true or false")
         return word in _TRUE
 
     def number(self, key: str, default: float, *, least: float = 0.0, below: float = 1e6) -> float:

@@ -386,8 +386,8 @@ def test_the_report_tells_how_a_list_was_read(many: Sandbox, reader: Client) -> 
 def test_progress_is_reported_without_a_secret(
     portal: Sandbox, all_output: AllOutput, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("airflow_provider_bitrix24.rest.lists.row_list.PROGRESS_SECONDS", 0.0)
+    monkeypatch.setattr("airflow_provider_bitrix24.rest.progress.PROGRESS_SECONDS", 0.0)
     with client_of(portal) as client:
         list(client.list(DEALS, {"filter": {"!TITLE": "x"}}))
-    assert "crm.deal.list: 30 rows so far" in all_output.records
+    assert "crm.deal.list: 30 rows, " in all_output.records
     assert all_output.places_of(portal.admin.code) == []
