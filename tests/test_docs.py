@@ -50,8 +50,8 @@ def test_every_example_is_on_its_page():
 #: Folders whose classes people import, and modules in them that hold only what those share.
 PUBLIC = ("operators", "sensors", "transfers", "notifications", "hooks", "events")
 SHARED = {
-    *("sensors.base_sensor", "transfers.base_load", "events.administration", "events.__main__"),
-    *(f"hooks.{name}" for name in ("async_client", "connection", "connection_form", "limit_end", "sdk")),
+    *("sensors.base_sensor", "transfers.base_load", "hooks.administration", "events.__main__"),
+    *(f"hooks.{name}" for name in ("async_client", "connection", "connection_form", "limit_end", "metrics", "sdk")),
 }
 
 

@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _list(options: argparse.Namespace) -> list[str]:
-    from airflow_provider_bitrix24.events.administration import administrators_client
+    from airflow_provider_bitrix24.hooks.administration import administrators_client
     from airflow_provider_bitrix24.triggers.queue_calls import QueueCalls
 
     with administrators_client(options.conn_id) as client:
@@ -51,7 +51,7 @@ def _list(options: argparse.Namespace) -> list[str]:
 
 
 def _unbind(options: argparse.Namespace) -> list[str]:
-    from airflow_provider_bitrix24.events.administration import administrators_client
+    from airflow_provider_bitrix24.hooks.administration import administrators_client
     from airflow_provider_bitrix24.triggers.events import events_of
     from airflow_provider_bitrix24.triggers.queue_calls import QueueCalls
 
