@@ -31,12 +31,13 @@ class Progress:
         """Seconds since the work began."""
         return self._clock() - self._began
 
-    def note(self, done: int, total: int | None = None) -> None:
+    def note(self, done: int, total: float | None = None, *, about: bool = False) -> None:
         """
         Log how far the work is, if the last line is old enough.
 
         :param done: how many so far.
         :param total: how many in all, where that is known.
+        :param about: it is estimated.
         """
         now = self._clock()
         if now - self._logged < PROGRESS_SECONDS:
@@ -46,7 +47,7 @@ class Progress:
         rate = done / max(now - self._began, 1e-3)
         line = f"{self._what}: {done:,} {self._of}, {rate:,.{0 if rate >= 10 else 1}f} a second"
         if total and done <= total:
-            line += f", {100 * done // total} %"
+            line += f", {'about ' if about else ''}{100 * done // total:.0f} %"
             if rate:
                 line += f", {_clock_time((total - done) / rate)} left"
         self._log.info("%s", line)

@@ -41,6 +41,15 @@ def test_a_line_has_rows_a_rate_and_where_it_is_known_the_share_and_the_time_lef
     assert caplog.messages == [line]
 
 
+def test_a_share_that_is_estimated_says_so(caplog):
+    caplog.set_level(logging.INFO)
+    clock = Clock()
+    progress = Progress(log, "crm.deal.list", clock=clock)
+    clock.now += 10.0
+    progress.note(1_000, 3_999.9, about=True)
+    assert caplog.messages == ["crm.deal.list: 1,000 rows, 100 a second, about 25 %, 0:30 left"]
+
+
 def test_lines_are_ten_seconds_apart_however_often_something_is_done(caplog):
     caplog.set_level(logging.INFO)
     clock = Clock()

@@ -101,6 +101,7 @@ class _RangeReader:
         if replies:
             self._ask.concurrency.answered(ticket, self._ask.monotonic() - began)
         top = self._top(replies)
+        self._ask.largest_id = max(top) if top else None
         came = yield from self._deliver(replies[1:], None)
         if top is None or came is None:
             return None

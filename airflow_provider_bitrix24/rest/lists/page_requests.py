@@ -64,6 +64,8 @@ class PageRequests:
 
     def __init__(self, conversation: Conversation, listing: Listing, report: ListReport, limit: int | None) -> None:
         self._conversation, self._listing, self._report, self._limit = conversation, listing, report, limit
+        #: The largest id of the list, where it was seen ahead of its turn.
+        self.largest_id: int | None = None
 
     def page(self, params: dict[str, Any]) -> Reply:
         """

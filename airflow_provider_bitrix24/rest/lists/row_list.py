@@ -81,7 +81,7 @@ def _rows(conversation: Conversation, listing: Listing, report: ListReport, limi
                 yield listing.without_added_id(row)
                 if report.rows == limit:
                     return
-            progress.note(report.rows, _total(report, limit))
+            _note(progress, report, limit, ask.largest_id)
         report.complete = True
     except IncompleteList as error:
         raise error.but(rows=report.rows, method=listing.name) from None
@@ -90,6 +90,12 @@ def _rows(conversation: Conversation, listing: Listing, report: ListReport, limi
         conversation.activity.reads(listing.name, report.rows)
 
 
-def _total(report: ListReport, limit: int | None) -> int | None:
-    """How many rows there will be, where that is known."""
-    return limit if report.total is None else report.total if limit is None else min(report.total, limit)
+def _note(progress: Progress, report: ListReport, limit: int | None, largest_id: int | None) -> None:
+    """Note how far a list is: by its count, by the limit, or by where its ids are between the first and the last."""
+    total = limit if report.total is None else report.total if limit is None else min(report.total, limit)
+    if total is not None or largest_id is None or not report.proven:
+        progress.note(report.rows, total)
+        return
+    first = int(report.first_id)
+    share = (int(report.last_id) - first + 1) / (largest_id - first + 1)
+    progress.note(report.rows, report.rows / share if share > 0 else None, about=True)

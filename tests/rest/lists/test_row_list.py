@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import re
 import tracemalloc
 from collections.abc import Iterator
 from typing import Any
@@ -381,6 +382,18 @@ def test_the_report_tells_how_a_list_was_read(many: Sandbox, reader: Client) -> 
     cut = reader.list(DEALS, limit=10)
     list(cut)
     assert "10 rows, not read to its end" in str(cut.report)
+
+
+def test_the_progress_of_a_long_list_has_its_share_and_the_time_left(
+    reader: Client, all_output: AllOutput, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A list that is read by its ids is not counted: how far it is follows from the largest of them."""
+    monkeypatch.setattr("airflow_provider_bitrix24.rest.progress.PROGRESS_SECONDS", 0.0)
+    list(reader.list(DEALS, {"select": ["ID"]}))
+    shares = [int(share) for share in re.findall(r"a second, about (\d+) %, \d+:\d\d left", all_output.records)]
+    assert len(shares) > 10
+    assert shares == sorted(shares)
+    assert shares[0] <= 50 < 95 <= shares[-1] <= 100
 
 
 def test_progress_is_reported_without_a_secret(
