@@ -120,6 +120,10 @@ ARGUMENTS: dict[str, tuple[Any, list[tuple[Any, str]]]] = {
     "on_type_change": ("text", [("cast", "on_type_change is 'cast'"), (None, "on_type_change is None")]),
     "window": ("all", [("daily", "window is 'daily'"), (7, "window is 7")]),
     "overlap_seconds": (600, [(-1, "overlap_seconds must be a number from 0 to 86400, not -1"), ("600", "not '600'")]),
+    "labels": (
+        ["stageId"],
+        [("stageId", "labels"), ([7], "labels has a member that is not a name"), (None, "labels"), ([], "labels")],
+    ),
     "max_bad_share": (0.5, [(1.5, "max_bad_share must be a number from 0 to 1, not 1.5"), (True, "not True")]),
     "wait_for_limits": ("sleep", [("retry", "wait_for_limits is 'retry'")]),
     "patience": (600, [(-1, "patience must be a whole number, 0 or above, not -1"), ("long", "patience")]),
