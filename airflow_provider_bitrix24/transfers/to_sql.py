@@ -178,7 +178,7 @@ class Bitrix24ToSqlOperator(Bitrix24BaseLoadOperator):
             with table.released_for_good():
                 report = self._fill(client, Load(source, plan["window"], files), table, plan, labels)
         if self._what_of_deleted(source) != "keep" and "deleted" not in report:
-            report = table.add_to_report(self._deleted_rows(client, source, database))
+            report = table.add_to_report(report, self._deleted_rows(client, source, database))
 
         def transfer() -> Transfer:
             written = dataset_of(database, str(self.sql_conn_id), target)
@@ -275,4 +275,4 @@ class Bitrix24ToSqlOperator(Bitrix24BaseLoadOperator):
         name = digest_of(
             task, series_of(context, source), source.key, source.params, self.write, self.table, *labels.bases
         )
-        return LoadTable(database, aim, name, task)
+        return LoadTable(database, aim, name, task, ti.try_number)

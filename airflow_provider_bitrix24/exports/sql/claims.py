@@ -11,7 +11,9 @@ from airflow_provider_bitrix24.exports.windows import moment_of
 
 #: A load that has put no part for so long is over: longer than a wait for a limit and the reading of a part.
 _HOLDS_SECONDS = 3600
-_STAGING = "staging"
+_STAGING, _DONE = "staging", "done"
+#: So many loads of a table are kept after their end, for a retry of a task that has not come to say what it did.
+_KEEPS = 50
 
 
 def claim(plan: Mapping[str, Any], task: str, write: str) -> dict[str, Any]:
@@ -41,6 +43,16 @@ def check_claims(own: Mapping[str, Any], loads: Mapping[str, Any], table: object
                 retryable=True,
             )
     return over
+
+
+def outlived(loads: Mapping[str, Any], own: str) -> list[str]:
+    """
+    The loads that have ended and are kept no longer.
+
+    :param own: the load that begins, which may have ended in an earlier try.
+    """
+    done = [name for name, load in loads.items() if load["state"] == _DONE and name != own]
+    return sorted(done, key=lambda name: float(loads[name]["seen"]))[: max(len(done) - _KEEPS, 0)]
 
 
 def _meet(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:

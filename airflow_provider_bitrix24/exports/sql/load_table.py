@@ -21,7 +21,7 @@ import pyarrow as pa
 from airflow_provider_bitrix24.exceptions import Bitrix24Error, ConfigurationError
 from airflow_provider_bitrix24.exports.drift import DriftRules, Placement
 from airflow_provider_bitrix24.exports.parts import Part, parts_in_order
-from airflow_provider_bitrix24.exports.sql.claims import check_claims, claim
+from airflow_provider_bitrix24.exports.sql.claims import check_claims, claim, outlived
 from airflow_provider_bitrix24.exports.sql.database import Database
 from airflow_provider_bitrix24.exports.sql.kinds import MOMENT, Merge
 from airflow_provider_bitrix24.exports.sql.ledger import LABELS, LOAD, PART, WATERMARK, Ledger
@@ -70,12 +70,14 @@ class LoadTable:
     """
     :param name: of the load, the same for each try of a series.
     :param task: whose load it is, the same for each series.
+    :param try_number: of the task.
     """
 
-    def __init__(self, database: Database, aim: Aim, name: str, task: str) -> None:
+    def __init__(self, database: Database, aim: Aim, name: str, task: str, try_number: int) -> None:
         self.ledger = Ledger(database, aim.target)
         self.stage = aim.target.beside(f"{_STAGE}{name}")
         self._database, self._aim, self._name, self._task = database, aim, name, task
+        self._try_number = try_number
         self._writer = uuid.uuid4().hex
         self._stage_columns: dict[str, str] = {}
         self._present: dict[str, str] = {}
@@ -98,6 +100,10 @@ class LoadTable:
             self._keep_labels()
             loads = {name: value for (name, _), value in self.ledger.all(LOAD).items()}
             own = loads.get(self._name)
+            for name in outlived(loads, self._name):
+                self.ledger.forget(LOAD, name)
+            if own is None:
+                self._check_not_added()
             if own is None or (own["state"] != STAGING and own["report"] is None):
                 own = claim(plan, self._task, self._aim.write)
                 for name in check_claims(own, loads, self._aim.target):
@@ -183,19 +189,35 @@ class LoadTable:
         self._tidy()
         return done
 
-    def add_to_report(self, more: Mapping[str, Any]) -> dict[str, Any]:
+    def add_to_report(self, report: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
         """Add to the report of a load that is published, and return all of it."""
+        whole = {**report, **more}
         with self._database.transaction():
             own = self.ledger.locked(LOAD, self._name)
-            report = {**own["report"], **more}
-            self.ledger.put(LOAD, self._name, {**own, "report": report})
-        return report
+            # Many others may have ended meanwhile, for which it has been forgotten.
+            if own is not None:
+                self.ledger.put(LOAD, self._name, {**own, "report": whole})
+        return whole
 
     def _release(self) -> None:
         with self._database.transaction():
             own = self.ledger.locked(LOAD, self._name)
             if own is not None and own["state"] == STAGING and own.get("writer") == self._writer:
                 self.ledger.put(LOAD, self._name, {**own, "seen": 0})
+
+    def _check_not_added(self) -> None:
+        """:raises ConfigurationError: an earlier try has added its rows, and the ledger has forgotten it since."""
+        if self._aim.write != "append" or self._try_number <= 1 or LOAD_COLUMN not in self._present:
+            return
+        kind = self._database.kind
+        table, column = kind.table(self._aim.target), kind.quoted(LOAD_COLUMN)
+        sql = f"SELECT 1 FROM {table} WHERE {column} = {kind.mark} LIMIT 1"  # noqa: S608
+        if self._database.execute(sql, (self._name,)):
+            raise ConfigurationError(
+                f"an earlier try of this task has added its rows to {self._aim.target}, with {LOAD_COLUMN} "
+                f"{self._name}, and so many loads have ended since that its report is forgotten",
+                next_step="mark the task as successful; or delete these rows, and clear it to load them again",
+            )
 
     def _look_at_target(self) -> None:
         """:raises ConfigurationError: the table does not fit, which is seen before any row is read."""
@@ -356,7 +378,7 @@ class LoadTable:
             with self._database.transaction():
                 # Another load may be tidying too.
                 kept = self.ledger.locked(LOAD, name)
-                if kept["state"] == PUBLISHED:
+                if kept is not None and kept["state"] == PUBLISHED:
                     self.ledger.forget(PART, name)
                     self.ledger.put(LOAD, name, {**kept, "state": DONE})
 
