@@ -2,7 +2,7 @@
 Check the documents: what they ask a reader to type must work here.
 
 Python blocks compile and what they import exists; shell and JSON blocks parse; every ``make`` target and every
-linked file exists. Prints what is wrong as ``file:line: reason`` and exits 1.
+linked file exists; tables of arguments are fresh. Prints what is wrong as ``file:line: reason`` and exits 1.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
+
+import make_argument_tables
 
 ROOT = Path(__file__).parent.parent
 
@@ -91,6 +93,8 @@ def document_faults(path: Path) -> Iterator[str]:
     for block in blocks_of(document):
         for fault in block_faults(block):
             yield f"{name}:{block.line}: {fault}"
+    if make_argument_tables.renewed(document) != document:
+        yield f"{name}:1: tables of arguments are stale: run python ci/make_argument_tables.py"
     prose = FENCE.sub(lambda block: "\n" * block[0].count("\n"), document)
     for match in LINK.finditer(prose):
         if not (path.parent / match["path"]).exists():
