@@ -10,10 +10,10 @@ from datetime import timedelta
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
-from airflow_provider_bitrix24._compat import BaseOperator
+from airflow_provider_bitrix24._compat import BaseOperator, TaskDeferred
 from airflow_provider_bitrix24.exceptions import Bitrix24Error, ConfigurationError
 from airflow_provider_bitrix24.execution.arguments import NOT_GIVEN, NotGiven, number_from_zero, one_of, required
-from airflow_provider_bitrix24.execution.checkpoint import MEMORY_IN_CONTEXT
+from airflow_provider_bitrix24.execution.checkpoint import MEMORY_IN_CONTEXT, is_last_try
 from airflow_provider_bitrix24.execution.limit_waits import (
     PATIENCE_SECONDS,
     WAYS,
@@ -288,12 +288,14 @@ class Bitrix24BaseOperator(Bitrix24ConnectedOperator):
         self._waits: LimitWaits | None = None
 
     def execute(self, context: Any) -> Any:
-        with airflow_outcome(), self._log_of_failure():
+        context = _with_ti(context, self.task_id)
+        with airflow_outcome(), self._log_of_failure(), self._letting_go(context):
             return self._run_over_limits(context, LimitWaits(*self.how_to_wait(), clock=self.now))
 
     def resume(self, context: Any, event: Any = None, **_: Any) -> Any:
         """Go on after a deferral; Airflow calls it with what the trigger has brought."""
-        with airflow_outcome(), self._log_of_failure():
+        context = _with_ti(context, self.task_id)
+        with airflow_outcome(), self._log_of_failure(), self._letting_go(context):
             return self._run_over_limits(context, LimitWaits.from_event(event, *self.how_to_wait(), clock=self.now))
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Any) -> Any:
@@ -301,8 +303,23 @@ class Bitrix24BaseOperator(Bitrix24ConnectedOperator):
         note = context["ti"].xcom_pull(**_own_xcom(context)) if next_method == "__fail__" else None
         if note is None:
             return super().resume_execution(next_method, next_kwargs, context)
-        with airflow_outcome(), self._log_of_failure():
+        with airflow_outcome(), self._log_of_failure(), self._letting_go(context):
             raise not_resumed(note, trace=(next_kwargs or {}).get("traceback"))
+
+    @contextmanager
+    def _letting_go(self, context: Any) -> Iterator[None]:
+        try:
+            yield
+        except TaskDeferred:
+            raise
+        # A timeout is a BaseException.
+        except BaseException as error:
+            if is_last_try(context) or (isinstance(error, Bitrix24Error) and not error.retryable):
+                self.let_go(context)
+            raise
+
+    def let_go(self, context: Any) -> None:
+        """Let go of what the work holds; for a task that fails and is not tried again."""
 
     def how_to_wait(self) -> tuple[str, float, float | None]:
         """The first parameters of :class:`LimitWaits`."""
@@ -311,7 +328,6 @@ class Bitrix24BaseOperator(Bitrix24ConnectedOperator):
 
     def _run_over_limits(self, context: Any, waits: LimitWaits) -> Any:
         """Run until no limit is in the way, or it is not to be waited for."""
-        context = _with_ti(context, self.task_id)
         self._waits, context[MEMORY_IN_CONTEXT] = waits, waits.memory
         self._in_all = Summary()
         try:

@@ -245,6 +245,12 @@ def is_repeated(context: Any) -> bool:
     return bool(ti.try_number > most - retries + 1)
 
 
+def is_last_try(context: Any) -> bool:
+    """Whether Airflow does not try the task again if this try fails, whatever it fails with."""
+    ti = context["ti"]
+    return bool(ti.try_number > int(getattr(ti, "max_tries", None) or 0))
+
+
 def quiet_seconds(operator: Any) -> float:
     """
     How long before a try of a task the one before it has ended, at least.

@@ -32,6 +32,12 @@ def _check_table(value: Any, name: str) -> None:
     table_name(value, name)
 
 
+def _task_of(context: Any) -> str:
+    """A task of a run, as messages and the ledger name it."""
+    ti = context["ti"]
+    return f"{ti.dag_id}.{ti.task_id}[{ti.map_index}] in {ti.run_id}"
+
+
 class Bitrix24ToSqlOperator(Bitrix24BaseLoadOperator):
     """
     Load the rows of a list into a table of Postgres, MySQL or MariaDB, SQLite or DuckDB.
@@ -146,6 +152,22 @@ class Bitrix24ToSqlOperator(Bitrix24BaseLoadOperator):
         finally:
             database.close()
 
+    def let_go(self, context: Any) -> None:
+        if self.is_dry_run:
+            return
+        with self._without_failure("Whether this task still holds its table for an hour"):
+            # Only the run needs them.
+            from airflow_provider_bitrix24.exports.sql.database import Database
+            from airflow_provider_bitrix24.exports.sql.load_table import release
+            from airflow_provider_bitrix24.exports.sql.table_names import table_name
+
+            # A connection of its own: the one of the load may be what has failed.
+            database = Database.open(self.sql_conn_id)
+            try:
+                release(database, table_name(self.table, "table"), _task_of(context), context["ti"].try_number)
+            finally:
+                database.close()
+
     def _load(self, client: Client, context: Any, source: Source, database: Database) -> dict[str, Any]:
         # Only the run needs them.
         from airflow_provider_bitrix24.exports.formats import TypedFiles
@@ -175,8 +197,7 @@ class Bitrix24ToSqlOperator(Bitrix24BaseLoadOperator):
         if report is not None:
             self.log.info("An earlier try has published the load into %s", self.table)
         else:
-            with table.released_for_good():
-                report = self._fill(client, Load(source, plan["window"], files), table, plan, labels)
+            report = self._fill(client, Load(source, plan["window"], files), table, plan, labels)
         if self._what_of_deleted(source) != "keep" and "deleted" not in report:
             report = table.add_to_report(report, self._deleted_rows(client, source, database))
 
@@ -270,9 +291,8 @@ class Bitrix24ToSqlOperator(Bitrix24BaseLoadOperator):
             DriftRules(self.on_new_field, self.on_type_change, labels=labels.bases),
             marks_deleted=self._what_of_deleted(source) == "mark",
         )
-        ti = context["ti"]
-        task = f"{ti.dag_id}.{ti.task_id}[{ti.map_index}] in {ti.run_id}"
+        task = _task_of(context)
         name = digest_of(
             task, series_of(context, source), source.key, source.params, self.write, self.table, *labels.bases
         )
-        return LoadTable(database, aim, name, task, ti.try_number)
+        return LoadTable(database, aim, name, task, context["ti"].try_number)

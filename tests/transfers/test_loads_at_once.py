@@ -113,6 +113,95 @@ def test_a_load_that_was_killed_holds_the_table_for_an_hour(portal, connection, 
     assert load(1)["window"] != {}
 
 
+def timeout_of_airflow() -> type[BaseException]:
+    try:
+        from airflow.sdk.exceptions import AirflowTaskTimeout
+    except ImportError:
+        from airflow.exceptions import AirflowTaskTimeout
+    return AirflowTaskTimeout
+
+
+def last(number: int) -> dict[str, Any]:
+    return run_of(number, try_number=3, retries=2)
+
+
+@pytest.mark.parametrize("target", ["sqlite", "postgres", "mysql"], indirect=True)
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"kind": "close_before", "method": LIST},
+        {"kind": "error", "method": LIST},
+        # It comes before the task has the name of its load.
+        {"kind": "close_before", "method": "crm.item.fields"},
+        {"kind": "error", "method": LIST, "code": "ACCESS_DENIED", "status": 403},
+        {"kind": "error", "method": "crm.item.fields", "code": "ACCESS_DENIED", "status": 403},
+    ],
+    ids=["network", "portal", "portal away", "right", "right for its fields"],
+)
+def test_the_last_try_lets_go_of_the_table_whatever_it_fails_with(fault, portal, connection, target):
+    stopped(portal, run_of(1, retries=2))
+    stopped(portal, run_of(1, try_number=2, retries=2))
+    with pytest.raises(Bitrix24Error, match="another load into deals is under way"):
+        load(2)
+    wanted = dict(fault)
+    portal.fault(wanted.pop("kind"), wanted.pop("method"), times=None, **wanted)
+    with pytest.raises((Bitrix24Error, AirflowFailException)):
+        load(last(1))
+    portal.clear_faults()
+    assert load(2)["rows"] == 30
+    # The task that has failed is cleared.
+    portal.clock.advance(3600)
+    assert load(run_of(1, try_number=4, retries=5))["window"] != {}
+    assert target.tables() == {"deals", "_bitrix24_loads"}
+
+
+@pytest.mark.parametrize("target", ["sqlite", "postgres"], indirect=True)
+def test_a_cleared_task_goes_before_the_load_that_its_last_try_has_let_go_of(portal, connection, target):
+    fault = portal.fault("error", LIST, times=None)
+    with pytest.raises(Bitrix24Error):
+        load(run_of(1, retries=0), write="append")
+    assert fault.hits
+    portal.clear_faults()
+    assert load(run_of(1, try_number=2, retries=1), write="append")["rows"] == 30
+    assert [row[0] for row in target.rows("deals", "id")] == list(range(1, 31))
+    assert target.tables() == {"deals", "_bitrix24_loads"}
+
+
+def test_a_timeout_of_the_last_try_lets_go_too(portal, connection, target):
+    def timed_out(done: int) -> None:
+        raise timeout_of_airflow()("Timeout")
+
+    for run in (run_of(1, retries=1), run_of(1, try_number=2, retries=1)):
+        task = operator()
+        task.count = timed_out
+        with pytest.raises(timeout_of_airflow()):
+            task.execute(run)
+        if run["ti"].try_number == 1:
+            with pytest.raises(Bitrix24Error, match="another load into deals is under way"):
+                load(2)
+    assert load(2)["rows"] == 30
+
+
+def test_a_try_lets_go_of_nothing_that_another_task_or_a_later_try_holds(portal, connection, target):
+    stopped(portal, run_of(1, try_number=2))
+    for other in (run_of(1, try_number=1), last(2)):
+        portal.fault("error", "crm.item.fields", times=None, code="ACCESS_DENIED", status=403)
+        with pytest.raises(AirflowFailException):
+            load(other)
+        portal.clear_faults()
+        with pytest.raises(Bitrix24Error, match="another load into deals is under way"):
+            load(3)
+
+
+def test_where_the_table_cannot_be_let_go_of_the_failure_stays_what_it_is(portal, connection, target, all_output):
+    stopped(portal, run_of(1))
+    target.execute("UPDATE _bitrix24_loads SET value = 'broken' WHERE kind = 'load'")
+    portal.fault("error", "crm.item.fields", times=None)
+    with pytest.raises(Bitrix24Error, match=r"crm\.item\.fields"):
+        load(last(1))
+    assert all_output.places_of("Whether this task still holds its table for an hour is not known: JSONDecodeError")
+
+
 def test_a_process_whose_load_another_one_has_taken_over_puts_nothing(portal, connection, target):
     """A worker that was taken for dead comes back while the retry works."""
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from airflow import DAG
 
+from airflow_provider_bitrix24.exceptions import Bitrix24Error
 from airflow_provider_bitrix24.sandbox import Sandbox
 from airflow_provider_bitrix24.transfers.to_sql import Bitrix24ToSqlOperator
 from tests.accelerated import Blocks, accelerate_trigger, accelerated
@@ -66,6 +67,24 @@ def test_rows_before_a_limit_are_kept_and_the_rest_is_read_after_it(write, porta
     assert target.rows("deals", "id") == ids(portal)
     first = next(call for call in portal.calls if call.method == LIST)
     assert int(first.params["filter"][">id"]) == ids(portal)[kept - 1][0]
+
+
+def test_a_task_that_waits_for_a_limit_holds_its_table_in_its_last_try_too(portal, target):
+    naps, given = Blocks(portal, LIST, 40), run_of(1, retries=0)
+    deferral = deferred(make(naps), given)
+    with pytest.raises(Bitrix24Error, match="another load into deals is under way"):
+        make(Naps()).execute(run_of(2))
+    naps(60)
+    assert resumed(make(naps), deferral, given)["rows"] == DEALS
+
+
+def test_a_task_that_no_trigger_has_brought_back_lets_go_of_its_table(portal, target):
+    naps, given = Blocks(portal, LIST, 40), run_of(1, retries=0)
+    deferred(make(naps), given)
+    with pytest.raises(Bitrix24Error):
+        make(naps).resume_execution("__fail__", {"error": "Trigger timeout"}, given)
+    naps(60)
+    assert make(naps).execute(run_of(2))["rows"] == DEALS
 
 
 def test_asleep_a_load_goes_on_too(portal, target):

@@ -16,6 +16,11 @@ _STAGING, _DONE = "staging", "done"
 _KEEPS = 50
 
 
+def is_held(load: Mapping[str, Any], task: str, try_number: int) -> bool:
+    """Whether a load is one that this try of a task, or one before it, has begun and not published."""
+    return bool(load["state"] == _STAGING and load["task"] == task and load.get("try", 0) <= try_number)
+
+
 def claim(plan: Mapping[str, Any], task: str, write: str) -> dict[str, Any]:
     """What the ledger keeps of a load that begins."""
     return {"state": _STAGING, "task": task, "write": write, "plan": dict(plan), "seen": time.time(), "report": None}

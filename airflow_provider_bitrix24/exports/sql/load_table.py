@@ -10,8 +10,8 @@ from __future__ import annotations
 import logging
 import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ import pyarrow as pa
 from airflow_provider_bitrix24.exceptions import Bitrix24Error, ConfigurationError
 from airflow_provider_bitrix24.exports.drift import DriftRules, Placement
 from airflow_provider_bitrix24.exports.parts import Part, parts_in_order
-from airflow_provider_bitrix24.exports.sql.claims import check_claims, claim, outlived
+from airflow_provider_bitrix24.exports.sql.claims import check_claims, claim, is_held, outlived
 from airflow_provider_bitrix24.exports.sql.database import Database
 from airflow_provider_bitrix24.exports.sql.kinds import MOMENT, Merge
 from airflow_provider_bitrix24.exports.sql.ledger import LABELS, LOAD, PART, WATERMARK, Ledger
@@ -64,6 +64,16 @@ def columns_without_labels(database: Database, target: TableName) -> set[str]:
     folds = database.kind.folds_case
     names = {name.lower() if folds else name for name in database.columns(target)}
     return names - Ledger(database, target).labels().keys()
+
+
+def release(database: Database, target: TableName, task: str, try_number: int) -> None:
+    """Let other loads into a table that a task holds by this try, or by one before it."""
+    ledger = Ledger(database, target)
+    for name, _ in ledger.all(LOAD) if ledger.is_there else ():
+        with database.transaction():
+            load = ledger.locked(LOAD, name)
+            if load is not None and is_held(load, task, try_number):
+                ledger.put(LOAD, name, {**load, "seen": 0})
 
 
 class LoadTable:
@@ -110,23 +120,12 @@ class LoadTable:
                     self.ledger.forget(PART, name)
                     self.ledger.put(LOAD, name, {**loads[name], "state": PUBLISHED, "report": None})
             if own["state"] == STAGING:
-                own = {**own, "writer": self._writer, "seen": time.time()}
+                own = {**own, "writer": self._writer, "try": self._try_number, "seen": time.time()}
                 self.ledger.put(LOAD, self._name, own)
         self._tidy()
         if own["state"] == STAGING:
-            with self.released_for_good():
-                self._prepare_stage()
+            self._prepare_stage()
         return dict(own["plan"])
-
-    @contextmanager
-    def released_for_good(self) -> Iterator[None]:
-        """Let go of the table where the load fails for good."""
-        try:
-            yield
-        except Bitrix24Error as error:
-            if not error.retryable:
-                self._release()
-            raise
 
     def report(self) -> dict[str, Any] | None:
         """What the load has come to; None before it is published."""
@@ -198,12 +197,6 @@ class LoadTable:
             if own is not None:
                 self.ledger.put(LOAD, self._name, {**own, "report": whole})
         return whole
-
-    def _release(self) -> None:
-        with self._database.transaction():
-            own = self.ledger.locked(LOAD, self._name)
-            if own is not None and own["state"] == STAGING and own.get("writer") == self._writer:
-                self.ledger.put(LOAD, self._name, {**own, "seen": 0})
 
     def _check_not_added(self) -> None:
         """:raises ConfigurationError: an earlier try has added its rows, and the ledger has forgotten it since."""
