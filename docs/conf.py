@@ -32,24 +32,28 @@ exclude_patterns = ["_build"]
 
 #: Where a link out of the folder leads: to the page that shows the file.
 SHOWN = {
-    "../CHANGELOG.md": "changelog.md",
-    "../README.md": "index.md",
-    "../SECURITY.md": "reporting.md",
-    "../example_dags": "examples.md",
+    "CHANGELOG.md": "changelog.md",
+    "README.md": "index.md",
+    "SECURITY.md": "reporting.md",
+    "example_dags": "examples.md",
 }
-_LINK = re.compile(r"\[([^\]]+)\]\((\.\./[^)#\s]+)(#[^)\s]*)?\)")
-
-
-def _inside(match: re.Match[str]) -> str:
-    label, path, anchor = match[1], match[2].rstrip("/"), match[3] or ""
-    if path.startswith("../example_dags/"):
-        return f"[{label}](examples.md#{Path(path).stem.replace('_', '-')})"
-    # Modules and tables have no page.
-    return f"[{label}]({SHOWN[path]}{anchor})" if path in SHOWN else label
+_LINK = re.compile(r"\[([^\]]+)\]\(((?:\.\./)+)([^)#\s]+)(#[^)\s]*)?\)")
 
 
 def _page(app: Any, name: str, source: list[str]) -> None:
-    source[0] = _LINK.sub(_inside, source[0])
+    # A page in a folder of its own stands deeper.
+    to_pages = "../" * name.count("/")
+
+    def inside(match: re.Match[str]) -> str:
+        label, upwards, path, anchor = match[1], match[2], match[3].rstrip("/"), match[4] or ""
+        if upwards != f"../{to_pages}":
+            return match[0]
+        if path.startswith("example_dags/"):
+            return f"[{label}]({to_pages}examples.md#{Path(path).stem.replace('_', '-')})"
+        # Modules and tables have no page.
+        return f"[{label}]({to_pages}{SHOWN[path]}{anchor})" if path in SHOWN else label
+
+    source[0] = _LINK.sub(inside, source[0])
 
 
 def _included(app: Any, path: Path, parent: str, source: list[str]) -> None:

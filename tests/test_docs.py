@@ -40,6 +40,17 @@ def test_the_code_makes_tasks(block):
         exec(block, {"__name__": "documented"})
 
 
+TRANSLATED = sorted((ROOT / "docs/ru").glob("*.md"))
+FENCED = re.compile(r"^ *```+\w+\n.*?^ *```+$", re.M | re.S)
+
+
+@pytest.mark.parametrize("page", TRANSLATED, ids=lambda page: page.name)
+def test_the_russian_page_has_the_code_of_the_english_one(page):
+    english = FENCED.findall((ROOT / "docs" / page.name).read_text("utf-8"))
+    assert english
+    assert FENCED.findall(page.read_text("utf-8")) == english
+
+
 def test_every_example_is_on_its_page():
     shown = re.findall(
         r"^## (\w+)\n\n```\{literalinclude\} \.\./example_dags/\1\.py$", (ROOT / "docs/examples.md").read_text(), re.M
