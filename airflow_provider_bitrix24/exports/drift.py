@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.exports.columns import MOST_BYTES_OF_A_NAME
@@ -27,6 +28,16 @@ class Placement:
     new: list[str] = field(default_factory=list)
     changed: dict[str, str] = field(default_factory=dict)
     ignored: list[str] = field(default_factory=list)
+
+    def add(self, more: Placement) -> None:
+        """Note what other columns of the same load have come to."""
+        self.new += [name for name in more.new if name not in self.new]
+        self.ignored += [name for name in more.ignored if name not in self.ignored]
+        self.changed.update(more.changed)
+
+    def kept(self) -> dict[str, Any]:
+        """What a later try of the load has to know of it, as parameters."""
+        return {"new": self.new, "changed": self.changed, "ignored": self.ignored}
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from airflow_provider_bitrix24._compat import AirflowFailException
-from tests.transfers.test_to_sql import LIST, calls, load
+from airflow_provider_bitrix24.exceptions import Bitrix24Error
+from airflow_provider_bitrix24.exports import part_files
+from tests.transfers.test_to_sql import LIST, calls, load, run_of
 
 
 @pytest.fixture
@@ -140,3 +142,72 @@ def test_a_key_of_another_type_is_refused_and_gets_no_column_beside_it(fields, t
     with pytest.raises(AirflowFailException, match=r"the column id of deals is .*, and the ids are integer"):
         load(1, window="all")
     assert calls(portal, LIST) == 0
+
+
+# A later try reports what an earlier one has come upon.
+
+
+def tried_again(portal, monkeypatch, rows: list[dict[str, Any]], **arguments: Any) -> dict[str, Any]:
+    """The report of a second try; the first one has put the first fifty rows, and more pages fail."""
+    monkeypatch.setattr(part_files, "ROWS_OF_A_PART", 50)
+    portal.answers[LIST] = lambda params: {
+        "items": [row for row in rows if row["id"] > int(params["filter"].get(">id", 0))][:50]
+    }
+    arguments = {"window": "all", "deleted": "keep", **arguments}
+    portal.fault("error", LIST, times=None, after=1)
+    with pytest.raises(Bitrix24Error):
+        load(run_of(2, try_number=1), **arguments)
+    portal.clear_faults()
+    portal.reset_calls()
+    done = load(run_of(2, try_number=2), **arguments)
+    assert (done["rows"], done["parts"] > 1) == (len(rows), True)
+    bounds = [command.params["filter"].get(">id") for call in portal.calls for command in (call.commands or [call])
+              if command.method == LIST]  # fmt: skip
+    assert {int(bound) for bound in bounds if str(bound).isdecimal()} >= {50}
+    assert not {int(bound) for bound in bounds if str(bound).isdecimal()} & set(range(50))
+    return done
+
+
+def rows_with(**first: Any) -> list[dict[str, Any]]:
+    """Rows of which the first fifty have something that the others have not."""
+    return [{"id": number, "sort": 5, **(first if number <= 50 else {})} for number in range(1, 121)]
+
+
+def test_a_field_that_only_an_earlier_try_has_seen_is_reported_as_new(fields, target, portal, monkeypatch):
+    fields({"id": 1, "sort": 5}, sort="integer")
+    load(1, window="all")
+    done = tried_again(portal, monkeypatch, rows_with(extra="x"))
+    assert done["new_columns"] == ["extra"]
+    assert target.rows("deals", "count(extra)", "1") == [(50,)]
+    assert load(3, window="all")["new_columns"] == []
+
+
+def test_a_field_that_only_an_earlier_try_has_left_out_is_reported(fields, target, portal, monkeypatch):
+    fields({"id": 1, "sort": 5}, sort="integer")
+    load(1, window="all")
+    done = tried_again(portal, monkeypatch, rows_with(extra="x"), on_new_field="ignore")
+    assert (done["new_columns"], done["ignored_columns"]) == ([], ["extra"])
+    assert "extra" not in target.columns("deals")
+
+
+def test_a_change_of_type_that_only_an_earlier_try_has_seen_is_reported(fields, target, portal, monkeypatch):
+    fields({"id": 1, "sort": 5, "extra": "x"}, sort="integer")
+    load(1, window="all")
+    done = tried_again(portal, monkeypatch, rows_with(extra=7))
+    assert (done["new_columns"], done["changed_columns"]) == ([], {"extra": "extra__integer"})
+    assert target.rows("deals", "count(extra__integer)", "1") == [(50,)]
+
+
+def test_columns_that_a_try_has_added_before_it_failed_to_publish_are_reported_as_new(portal, connection, target):
+    """MySQL changes tables outside of transactions, so the next try finds them there."""
+    load(1, window="all", select=["title"])
+    title = portal.item(2, 7)["title"]
+    target.execute("DELETE FROM deals WHERE id = 7")
+    target.execute(f"CREATE UNIQUE INDEX one_title ON deals (title{'(100)' if target.kind == 'mysql' else ''})")
+    target.execute(f"INSERT INTO deals (id, title) VALUES (999, '{title}')")
+    arguments = {"window": "all", "select": ["title", "opportunity"]}
+    with pytest.raises(AirflowFailException, match="refused INSERT INTO"):
+        load(run_of(2, try_number=1), **arguments)
+    assert ("opportunity" in target.columns("deals")) == (target.kind == "mysql")
+    target.execute("DELETE FROM deals WHERE id = 999")
+    assert load(run_of(2, try_number=2), **arguments)["new_columns"] == ["opportunity"]

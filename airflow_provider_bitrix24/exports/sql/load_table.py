@@ -120,7 +120,11 @@ class LoadTable:
                     self.ledger.forget(PART, name)
                     self.ledger.put(LOAD, name, {**loads[name], "state": PUBLISHED, "report": None})
             if own["state"] == STAGING:
-                own = {**own, "writer": self._writer, "try": self._try_number, "seen": time.time()}
+                # Earlier tries have put parts with other columns, or have added columns to a table of MySQL.
+                earlier = Placement(**own.get("placed", {}))
+                earlier.add(self.placed)
+                self.placed = earlier
+                own = {**own, "writer": self._writer, "try": self._try_number, **self._present_state()}
                 self.ledger.put(LOAD, self._name, own)
         self._tidy()
         if own["state"] == STAGING:
@@ -259,9 +263,7 @@ class LoadTable:
                     f"the type of {name} has changed while rows were read into {self._aim.target}",
                     next_step="clear the task: it begins a load of its own",
                 )
-        self.placed.new += [name for name in placed.new if name not in self.placed.new]
-        self.placed.ignored += [name for name in placed.ignored if name not in self.placed.ignored]
-        self.placed.changed.update(placed.changed)
+        self.placed.add(placed)
         return placed
 
     def _folded(self, columns: Mapping[str, str]) -> dict[str, str]:
@@ -280,9 +282,13 @@ class LoadTable:
                 f"another process has taken over the load into {self._aim.target}",
                 next_step="end one of them; the other goes on",
             )
-        own = {**own, "seen": time.time()}
+        own = {**own, **self._present_state()}
         self.ledger.put(LOAD, self._name, own)
         return own
+
+    def _present_state(self) -> dict[str, Any]:
+        """What the ledger learns of the load with each part."""
+        return {"seen": time.time(), "placed": self.placed.kept()}
 
     def _shape(self, staged: Mapping[str, str]) -> None:
         """Create the target, or add what it lacks."""
