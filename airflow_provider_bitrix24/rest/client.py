@@ -17,6 +17,7 @@ from airflow_provider_bitrix24.rest.batches.batch_call import BatchCall
 from airflow_provider_bitrix24.rest.batches.batch_result import BatchResult
 from airflow_provider_bitrix24.rest.concurrent_requests import ConcurrentRequests
 from airflow_provider_bitrix24.rest.conversation import Conversation
+from airflow_provider_bitrix24.rest.encoding import without_references
 from airflow_provider_bitrix24.rest.field_descriptions import described
 from airflow_provider_bitrix24.rest.limits.bucket import BucketStore
 from airflow_provider_bitrix24.rest.limits.bucket_store import bucket_store
@@ -227,19 +228,23 @@ class Client:
         :raises ConfigurationError: a command cannot be sent; nothing was sent.
         """
         if check_fields:
-            self._check_lists(commands)
+            self._check_lists(commands, references=references)
         call = BatchCall[Key](
             self._conversation, halt=halt, references=references, ordered=ordered, allow_cut=allow_cut
         )
         return call.run(commands)
 
-    def _check_lists(self, commands: Mapping[Key, tuple[str, Params | None]]) -> None:
+    def _check_lists(self, commands: Mapping[Key, tuple[str, Params | None]], *, references: bool) -> None:
         for key, command in commands.items() if isinstance(commands, Mapping) else ():
             # What is not a command is named where commands are made.
             if not isinstance(command, (tuple, list)) or len(command) != 2 or not isinstance(command[0], str):
                 continue
+            method, params = command
+            if references:
+                # What comes in its place is not known yet.
+                params = without_references(params)
             try:
-                self.check_filter(command[0], command[1])
+                self.check_filter(method, params)
             except ConfigurationError as error:
                 raise error.but(reason=f"the command {key!r}: {error.reason}") from None
 

@@ -71,7 +71,7 @@ def test_a_payment_is_named_by_its_id_as_a_number_or_as_text(spelling, portal, c
 @pytest.mark.parametrize(
     "payment_id",
     [
-        *("0", "-1", "+1", "1e3", "abc", "3653/1", "1,2", "1 035", "１０３５", "9" * 5000),
+        *("0", "-1", "+1", "abc", "3653/1", "1,2", "1 035", "１０３５", "9" * 5000),
         *(0, -1, True, False, 1.5, 10**18, {"id": 1035}, b"1035"),
     ],
 )

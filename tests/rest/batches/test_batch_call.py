@@ -272,3 +272,23 @@ def test_a_key_that_is_two_commands_to_a_reference_is_refused(portal: Sandbox, c
     with pytest.raises(ConfigurationError, match="the same key"):
         client.batch(commands, references=True)
     assert portal.requests == 0
+
+
+@pytest.mark.parametrize(
+    ("method", "params"),
+    [
+        ("user.get", {"ID": "$result[deal][ASSIGNED_BY_ID]"}),
+        ("user.get", {"FILTER": {"@ID": ["$result[deal][ASSIGNED_BY_ID]", 1]}}),
+        ("crm.contact.list", {"filter": {">ID": "$result[deal][CONTACT_ID]", "!NAME": "x"}}),
+        ("crm.deal.list", {"filter": {"=ID": "$result[deal][ID]"}}),
+        ("crm.status.list", {"filter": {"SORT": "$result[deal][ID]"}}),
+    ],
+)
+def test_a_condition_may_be_a_reference(client, method, params):
+    commands = {"deal": ("crm.deal.get", {"id": 1}), "rows": (method, params)}
+    assert client.batch(commands, references=True).errors == {}
+    with pytest.raises(ConfigurationError, match="the command 'rows'"):
+        client.batch(
+            {**commands, "rows": (method, {**params, "filter": {"NAM": "x", "ID": "$result[deal][ID]"}})},
+            references=True,
+        )
