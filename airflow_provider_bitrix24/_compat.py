@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from airflow.sdk import BaseSensorOperator as BaseSensorOperator
     from airflow.sdk import ObjectStoragePath as ObjectStoragePath
     from airflow.sdk import PokeReturnValue as PokeReturnValue
+    from airflow.sdk import TaskGroup as TaskGroup
     from airflow.sdk import Variable as Variable
     from airflow.sdk._shared.secrets_masker import redact as redact
     from airflow.sdk.configuration import conf as conf
@@ -46,6 +47,7 @@ _PLACES: dict[str, tuple[str, ...]] = {
     "ObjectStoragePath": ("airflow.sdk", "airflow.io.path"),
     "PokeReturnValue": ("airflow.sdk", "airflow.sensors.base"),
     "Stats": ("airflow.sdk.observability.stats", "airflow.stats"),
+    "TaskGroup": ("airflow.sdk", "airflow.utils.task_group"),
     "Variable": ("airflow.sdk", "airflow.models.variable"),
     "XCom": ("airflow.sdk.execution_time.xcom", "airflow.models.xcom"),
     "mask_secret": (

@@ -33,6 +33,7 @@ METHODS = {
     "crm.status.list": "status",
     "crm.timeline.comment.list": "timeline_comment",
     "department.get": "department",
+    "sale.payment.list": "sale_payment",
     "task.elapseditem.getlist": "task_elapsed_item",
     "tasks.task.list": "task",
     "user.get": "user",

@@ -173,6 +173,45 @@ def test_example_bitrix24_nightly_files(portal, connection, run_scheduled, xcom,
     assert len(list(tmp_path.glob("*/load=*/_SUCCESS"))) == 6
 
 
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+def test_example_bitrix24_crm_to_sql(kind, portal, connection, run_scheduled, xcom, tmp_path, monkeypatch):
+    """A run with everything, and one with what has changed since."""
+    from bench.postgres import PostgresServer
+    from tests.transfers.databases import VARIABLE, postgres_target, sqlite_target
+
+    dag = example_dag("example_bitrix24_crm_to_sql")
+    with PostgresServer() if kind == "postgres" else nullcontext() as server, ExitStack() as stack:
+        target = postgres_target(server) if server else stack.enter_context(sqlite_target(tmp_path))
+        monkeypatch.setenv(VARIABLE, target.connection_json)
+        for day, rows in ((12, len(portal.items(2))), (13, 1)):
+            run = run_scheduled(dag, datetime(2026, 1, day, tzinfo=timezone.utc), {"sql_conn_id": "target"})
+            assert (run.state, xcom(run, "bitrix24_crm.deals")["rows"]) == ("success", rows)
+            portal.clock.advance(24 * 3600)
+            moment = datetime.fromtimestamp(portal.clock.now(), timezone.utc)
+            added = portal.add_deals(1, updatedTime=f"{moment:%FT%TZ}")
+        deals = {deal["id"] for deal in portal.items(2)} - set(added)
+        assert {row[0] for row in target.rows("bitrix24_deals", "id")} == deals
+        assert "stage_id_label" in target.columns("bitrix24_deals")
+        assert len(target.rows("bitrix24_payments", "id")) == len(portal.payments())
+
+
+def test_example_bitrix24_crm_to_storage(portal, connection, run_scheduled, xcom, tmp_path):
+    run = run_scheduled(
+        example_dag("example_bitrix24_crm_to_storage"),
+        datetime(2026, 1, 12, tzinfo=timezone.utc),
+        {"folder": f"file://{tmp_path}"},
+    )
+    assert run.state == "success"
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "deal_funnels",
+        "deal_stage_history",
+        "deals",
+        "statuses",
+    ]
+    (part,) = Path(xcom(run, "bitrix24_crm.deals")["path"].removeprefix("file://")).glob("part-*.parquet")
+    assert pyarrow.parquet.read_table(part).column("id").to_pylist() == [deal["id"] for deal in portal.items(2)]
+
+
 def test_example_bitrix24_upsert_companies(portal, connection, run_dag, xcom, tmp_path, monkeypatch):
     database, dag = tmp_path / "erp.db", example_dag("example_bitrix24_upsert_companies")
     monkeypatch.setenv("AIRFLOW_CONN_ERP", json.dumps({"conn_type": "sqlite", "host": str(database)}))

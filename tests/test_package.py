@@ -71,7 +71,9 @@ def test_the_readme_names_every_hook_operator_and_sensor_with_its_module(readme)
         for kind in ("hooks", "operators", "sensors", "transfers")
         for path in PACKAGE.glob(f"{kind}/*.py")
         for name in re.findall(
-            r"^class (Bitrix24(?!Base)\w*(?:Hook|Operator|Sensor))\b", path.read_text(encoding="utf-8"), re.MULTILINE
+            r"^(?:class (?=Bitrix24(?!Base)\w*(?:Hook|Operator|Sensor)\b)|def (?=bitrix24_))(\w+)",
+            path.read_text(encoding="utf-8"),
+            re.MULTILINE,
         )
     }
     assert listed == defined

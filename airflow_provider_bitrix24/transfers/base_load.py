@@ -38,6 +38,10 @@ _OVERLAP_SECONDS = 600.0
 _WINDOWS = ("watermark", "interval", "all")
 
 
+def _check_window(value: Any, name: str) -> None:
+    one_of(value, name, _WINDOWS)
+
+
 class Bitrix24BaseLoadOperator(TransferOperator):
     """Base of the operators that load rows; their parameters are described there."""
 
@@ -47,6 +51,7 @@ class Bitrix24BaseLoadOperator(TransferOperator):
         "method",
         "method_params",
         "select",
+        "window",
         "bitrix24_conn_id",
     )
     template_fields_renderers: ClassVar[dict[str, str]] = {
@@ -54,7 +59,7 @@ class Bitrix24BaseLoadOperator(TransferOperator):
         "method_params": "json",
         "select": "json",
     }
-    literal_checks: ClassVar[Mapping[str, Check]] = {"entity_type_id": entity_type_id}
+    literal_checks: ClassVar[Mapping[str, Check]] = {"entity_type_id": entity_type_id, "window": _check_window}
     #: What pyarrow is needed for, and the extra that brings it.
     needs_arrow: ClassVar[tuple[str, str]]
 
@@ -79,7 +84,7 @@ class Bitrix24BaseLoadOperator(TransferOperator):
         self.method = self.given(method, "method")
         self.method_params = self.given(method_params, "method_params")
         self.select = self.given(select, "select")
-        self.window = self.fixed(one_of, window, "window", _WINDOWS)
+        self.window = window
         self.overlap_seconds = self.fixed(number_within, overlap_seconds, "overlap_seconds", 0, 86_400)
         self.max_bad_share = self.fixed(number_within, max_bad_share, "max_bad_share", 0, 1)
         self.labels = self.fixed(flag_or_names, labels, "labels")
@@ -110,7 +115,12 @@ class Bitrix24BaseLoadOperator(TransferOperator):
             raise ConfigurationError(
                 f"{what} need the package pyarrow", next_step=f"pip install 'airflow-provider-bitrix24[{extra}]'"
             )
+        self.check_how()
         return self.load(client, context)
+
+    def check_how(self) -> None:
+        """:raises ConfigurationError: a template of ``window`` came out as something else."""
+        _check_window(self.window, "window")
 
     def load(self, client: Client, context: Any) -> dict[str, Any]:
         """Load the rows; pyarrow is there."""

@@ -44,7 +44,7 @@ class Bitrix24ToObjectStorageOperator(Bitrix24BaseLoadOperator):
     :param select: names of the fields that become columns, in any spelling; all of them by default. Templated.
     :param file_format: ``"parquet"``, ``"jsonl"`` or ``"csv"``; all of them need the extra ``[parquet]``.
     :param window: ``"watermark"``: rows changed since the load before, by the portal's clock, whatever starts the run;
-        ``"interval"``: those changed in the run's data interval, as for backfills; ``"all"``: every row.
+        ``"interval"``: those changed in the run's data interval, as for backfills; ``"all"``: every row. Templated.
     :param overlap_seconds: how long before the watermark a load begins, since rows become visible late. Rows of this
         time come again: the newest of an id counts.
     :param max_bad_share: the load fails before it is published if more than this share of a column's values does not

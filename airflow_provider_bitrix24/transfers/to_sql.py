@@ -9,8 +9,9 @@ from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.execution.arguments import NOT_GIVEN, NotGiven, number_within, one_of, required
 from airflow_provider_bitrix24.execution.checkpoint import digest_of
 from airflow_provider_bitrix24.execution.lineage import Transfer
-from airflow_provider_bitrix24.execution.literals import Check
+from airflow_provider_bitrix24.execution.literals import Check, is_literal
 from airflow_provider_bitrix24.execution.rendered import check_parts
+from airflow_provider_bitrix24.hooks.airflow_outcome import airflow_outcome
 from airflow_provider_bitrix24.transfers.base_load import Bitrix24BaseLoadOperator
 
 if TYPE_CHECKING:
@@ -38,6 +39,20 @@ def _task_of(context: Any) -> str:
     return f"{ti.dag_id}.{ti.task_id}[{ti.map_index}] in {ti.run_id}"
 
 
+def _check_write(value: Any, name: str) -> None:
+    one_of(value, name, _WRITES)
+
+
+def _window_beside(window: str | NotGiven, name: str, write: Any) -> str:
+    if not isinstance(window, NotGiven):
+        return window
+    if not is_literal(write):
+        raise ConfigurationError(
+            f"{name} is a template, and window is not given", next_step='give window too: write="replace" needs "all"'
+        )
+    return "all" if write == "replace" else "watermark"
+
+
 class Bitrix24ToSqlOperator(Bitrix24BaseLoadOperator):
     """
     Load the rows of a list into a table of Postgres, MySQL or MariaDB, SQLite or DuckDB.
@@ -59,7 +74,8 @@ class Bitrix24ToSqlOperator(Bitrix24BaseLoadOperator):
         ``[postgres]``, ``[mysql]``, ``[sqlite]`` or ``[duckdb]``.
     :param table: ``crm_deals`` or ``schema.crm_deals``; templated.
     :param write: ``"upsert"``: rows take the place of those with the same id, unless those were changed later;
-        ``"replace"``: of all rows that are there; ``"append"``: they are added, with the load's name in ``_load``.
+        ``"replace"``: of all rows that are there; ``"append"``: they are added, with the load's name in ``_load``;
+        templated.
     :param entity_type_id: ``"deal"``, ``"lead"``, ``"contact"``, ``"company"``, ``"quote"``, ``"invoice"``, or a
         number, e.g. of a smart process; templated. Or give ``method``.
     :param item_filter: with ``entity_type_id``, as for :class:`Bitrix24ListItemsOperator`; templated.
@@ -68,7 +84,7 @@ class Bitrix24ToSqlOperator(Bitrix24BaseLoadOperator):
     :param select: names of the fields that become columns, in any spelling; all of them by default. Templated.
     :param window: ``"watermark"``: rows changed since the load before, by the portal's clock, whatever starts the run;
         ``"interval"``: those changed in the run's data interval, as for backfills; ``"all"``: every row. With
-        ``write="replace"`` only ``"all"``, which is the default there.
+        ``write="replace"`` only ``"all"``, which is the default there. Templated.
     :param overlap_seconds: how long before the watermark a load begins, since rows become visible late.
     :param max_bad_share: the load fails before it is published if more than this share of a column's values does not
         fit.
@@ -96,10 +112,11 @@ class Bitrix24ToSqlOperator(Bitrix24BaseLoadOperator):
     Source: Bitrix24 REST docs, "How to Retrieve Large Volumes of Data", "Data types".
     """
 
-    template_fields: Sequence[str] = ("sql_conn_id", "table", *Bitrix24BaseLoadOperator.template_fields)
+    template_fields: Sequence[str] = ("sql_conn_id", "table", "write", *Bitrix24BaseLoadOperator.template_fields)
     literal_checks: ClassVar[Mapping[str, Check]] = {
         **Bitrix24BaseLoadOperator.literal_checks,
         "table": _check_table,
+        "write": _check_write,
     }
     needs_arrow = ("loads into tables", "parquet")
 
@@ -116,29 +133,36 @@ class Bitrix24ToSqlOperator(Bitrix24BaseLoadOperator):
         max_deleted_share: float = 0.05,
         **kwargs: Any,
     ) -> None:
-        if isinstance(window, NotGiven):
-            window = "all" if write == "replace" else "watermark"
-        super().__init__(window=window, **kwargs)
+        super().__init__(window=self.fixed(_window_beside, window, "write", write), **kwargs)
         self.sql_conn_id = self.given(sql_conn_id, "sql_conn_id")
         self.table = self.given(table, "table")
-        self.write = self.fixed(one_of, write, "write", _WRITES)
+        self.write = write
         self.on_new_field = self.fixed(one_of, on_new_field, "on_new_field", ("add", "ignore", "fail"))
         self.on_type_change = self.fixed(one_of, on_type_change, "on_type_change", ("new_column", "text", "fail"))
-        self.deleted = None if isinstance(deleted, NotGiven) else self._checked_deleted(deleted)
+        self.deleted = None if isinstance(deleted, NotGiven) else self.fixed(one_of, deleted, "deleted", _DELETED)
         self.max_deleted_share = self.fixed(number_within, max_deleted_share, "max_deleted_share", 0, 1)
-        if self.write == "replace":
-            # Rows outside of a window would be gone.
-            self.fixed(one_of, self.window, 'window, with write="replace",', ("all",))
         self.check_literals()
 
-    def _checked_deleted(self, deleted: str) -> str:
-        apart = ""
+    def check_literals(self, **hints: str) -> None:
+        super().check_literals(**hints)
+        if is_literal(self.window) and is_literal(self.write):
+            with airflow_outcome():
+                self.check_how()
+
+    def check_how(self) -> None:
+        """:raises ConfigurationError: ``write``, ``window`` and ``deleted`` do not go together, or one is unknown."""
+        super().check_how()
+        _check_write(self.write, "write")
+        if self.write == "replace":
+            # Rows outside of a window would be gone.
+            one_of(self.window, 'window, with write="replace",', ("all",))
+        if self.deleted is None:
+            return
         if self.write != "upsert":
-            apart = f', with write="{self.write}",'
+            one_of(self.deleted, f'deleted, with write="{self.write}",', ("keep",))
         elif self.window == "interval":
             # It sees a part of the rows only.
-            apart = ', with window="interval",'
-        return str(self.fixed(one_of, deleted, f"deleted{apart}", ("keep",) if apart else _DELETED))
+            one_of(self.deleted, 'deleted, with window="interval",', ("keep",))
 
     def load(self, client: Client, context: Any) -> dict[str, Any]:
         # Only the run needs it: pyarrow takes a second.

@@ -56,3 +56,11 @@ def postgres(postgres_server, monkeypatch) -> Target:
     made = postgres_target(postgres_server)
     monkeypatch.setenv(VARIABLE, made.connection_json)
     return made
+
+
+@pytest.fixture
+def sqlite_alone(tmp_path, monkeypatch) -> Iterator[Target]:
+    """For tests that are not about databases."""
+    with sqlite_target(tmp_path) as made:
+        monkeypatch.setenv(VARIABLE, made.connection_json)
+        yield made

@@ -350,3 +350,39 @@ def test_a_dry_run_counts_and_makes_nothing(to_large, target):
 def test_a_connection_that_is_not_defined_is_named(portal, connection):
     with pytest.raises(ConfigurationError, match="the connection 'no_such_db' is not defined"):
         load(sql_conn_id="no_such_db")
+
+
+@pytest.mark.parametrize(
+    ("rendered", "arguments", "message"),
+    [
+        ({"window": "all", "write": "replace"}, {}, None),
+        ({"window": "watermark", "write": "upsert"}, {"deleted": "remove"}, None),
+        ({"window": "week", "write": "upsert"}, {}, "window is 'week'"),
+        ({"window": "", "write": "upsert"}, {}, "window is ''"),
+        ({"window": "None", "write": "append"}, {}, "window is 'None'"),
+        ({"window": "all", "write": "merge"}, {}, "write is 'merge'"),
+        ({"window": "watermark", "write": "replace"}, {}, "window, with write=\"replace\", is 'watermark'"),
+        ({"window": "all", "write": "append"}, {"deleted": "mark"}, "deleted, with write=\"append\", is 'mark'"),
+        ({"window": "interval", "write": "upsert"}, {"deleted": "mark"}, 'deleted, with window="interval"'),
+    ],
+)
+def test_window_and_write_may_be_templates_and_are_checked_before_anything_is_sent(
+    rendered, arguments, message, portal, connection, sqlite_alone
+):
+    one = operator(window="{{ params.window }}", write="{{ params.write }}", **arguments)
+    one.render_template_fields({"params": rendered})
+    if message is None:
+        assert one.execute(run_of(1))["rows"] == 30
+        assert [row[0] for row in sqlite_alone.rows("deals", "id")] == [deal["id"] for deal in portal.items(2)]
+        return
+    with pytest.raises(AirflowFailException, match=message):
+        one.execute(run_of(1))
+    assert portal.calls == []
+
+
+def test_a_template_of_write_alone_leaves_no_window_to_guess():
+    with pytest.raises(AirflowFailException, match="write is a template, and window is not given"):
+        operator(write="{{ params.write }}")
+    for wrong in ({"write": "merge"}, {"window": "week"}, {"window": None}):
+        with pytest.raises(AirflowFailException, match=f"{next(iter(wrong))} is "):
+            operator(**wrong)
