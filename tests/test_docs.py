@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from datetime import datetime, timezone
 from importlib.util import find_spec
 from pathlib import Path
@@ -49,6 +51,19 @@ def test_the_russian_page_has_the_code_of_the_english_one(page):
     english = FENCED.findall((ROOT / "docs" / page.name).read_text("utf-8"))
     assert english
     assert FENCED.findall(page.read_text("utf-8")) == english
+
+
+def test_the_messages_explained_in_russian_are_those_of_the_package():
+    printed = subprocess.run(
+        [sys.executable, ROOT / "ci/messages.py"], capture_output=True, text=True, check=True
+    ).stdout
+    sources = [file.read_text("utf-8") for file in (ROOT / "airflow_provider_bitrix24").rglob("*.py")]
+    said = "\n".join([printed, *sources]).lower()
+    table = (ROOT / "docs/ru/errors.md").read_text("utf-8").partition("\n## Сообщения\n")[2]
+    explained = re.findall(r"^\| `([^`]+)` \|", table, re.M)
+    assert len(explained) >= 40
+    parts = [(text, part.strip('" :').lower()) for text in explained for part in text.split("…")]
+    assert [text for text, part in parts if part not in said] == []
 
 
 def test_every_example_is_on_its_page():
