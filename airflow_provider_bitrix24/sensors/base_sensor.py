@@ -118,9 +118,6 @@ class Bitrix24BaseSensor(BaseSensorOperator, Bitrix24ConnectedOperator):
             except Bitrix24Error as error:
                 failures += 1
                 passes = error.retryable and not isinstance(error, TaskStopped)
-                if passes and self.deferrable and self._watch is not None:
-                    log.warning("The first look failed: %s", error)
-                    self._defer(self._watch)
                 endless = self.deferrable and self.silent_fail
                 if not passes or (failures > self.tolerated_failures and not endless):
                     raise
@@ -163,6 +160,8 @@ class Bitrix24BaseSensor(BaseSensorOperator, Bitrix24ConnectedOperator):
             seconds,
             error,
         )
+        if self.deferrable and self._watch is not None:
+            self._defer(self._watch, failures)
         if self.deferrable:
             self._defer_look(seconds, failures)
         self._sleep(seconds)
@@ -170,7 +169,7 @@ class Bitrix24BaseSensor(BaseSensorOperator, Bitrix24ConnectedOperator):
     def _is_late(self) -> bool:
         return self._began is not None and time.monotonic() - self._began[0] > self.timeout
 
-    def _defer(self, watch: Watch) -> NoReturn:
+    def _defer(self, watch: Watch, failures: int = 0) -> NoReturn:
         # Only the run needs it.
         from airflow_provider_bitrix24.triggers.sensor import Bitrix24SensorTrigger
 
@@ -186,6 +185,7 @@ class Bitrix24BaseSensor(BaseSensorOperator, Bitrix24ConnectedOperator):
             exponential_backoff=self.exponential_backoff,
             max_wait=None if self.max_wait is None else self.max_wait.total_seconds(),
             tolerated_failures=None if self.silent_fail else self.tolerated_failures,
+            failures=failures,
         )
         self.defer(trigger=trigger, method_name="resume", timeout=self._deferral_timeout(began, now))
         raise AssertionError("a task goes on after it was deferred")

@@ -32,6 +32,7 @@ class Bitrix24SensorTrigger(BaseTrigger):
     :param exponential_backoff: wait twice as long after each look.
     :param max_wait: most seconds between two looks then.
     :param tolerated_failures: how many looks in a row may fail for a reason that passes; None for any number.
+    :param failures: how many have failed in a row before it.
     """
 
     def __init__(
@@ -45,17 +46,18 @@ class Bitrix24SensorTrigger(BaseTrigger):
         exponential_backoff: bool,
         max_wait: float | None,
         tolerated_failures: int | None,
+        failures: int = 0,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.bitrix24_conn_id = bitrix24_conn_id
         self.watch = dict(watch)
         self.began, self.deadline = began, deadline
         self.poke_interval, self.exponential_backoff, self.max_wait = poke_interval, exponential_backoff, max_wait
-        self.tolerated_failures = tolerated_failures
+        self.tolerated_failures, self.failures = tolerated_failures, failures
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         names = ("bitrix24_conn_id", "watch", "began", "deadline", "poke_interval", "exponential_backoff", "max_wait")
-        arguments = {name: getattr(self, name) for name in (*names, "tolerated_failures")}
+        arguments = {name: getattr(self, name) for name in (*names, "tolerated_failures", "failures")}
         return f"{type(self).__module__}.{type(self).__qualname__}", arguments
 
     def __repr__(self) -> str:
@@ -73,9 +75,10 @@ class Bitrix24SensorTrigger(BaseTrigger):
 
     async def _wait(self) -> Ending:
         watch, question = Watch.from_json(self.watch), Watch.from_json(self.watch).question
-        deadline, failures = _unix(self.deadline), 0
+        deadline, failures = _unix(self.deadline), self.failures
         with polling(self.bitrix24_conn_id) as poller:
-            at = poller.next_round(self._interval(poller.clock.now()))
+            now = poller.clock.now()
+            at = now + back_off(failures) if failures else poller.next_round(self._interval(now))
             while True:
                 outcome = await poller.ask(question, min(at, deadline))
                 now = poller.clock.now()

@@ -90,6 +90,31 @@ def test_the_portal_is_away_for_too_long(portal, wait, arguments, expected):
     assert portal.count(GET) == 1 + 4 * 4
 
 
+@pytest.mark.parametrize("tolerated", [0, 1, 3])
+@pytest.mark.parametrize("failing", [GET, "crm.item.fields"])
+def test_the_first_look_counts_among_the_failures(portal, wait, tolerated, failing):
+    portal.fault("error", failing, times=None)
+    arguments = {"payment_id": portal.add_payment(1)}
+    sensor = Bitrix24PaymentSensor
+    if failing != GET:
+        sensor, arguments = Bitrix24ItemSensor, {"entity_type_id": 2, "item_id": 1, "condition": WON}
+    began = portal.clock.now()
+    end, message = wait(sensor, tolerated_failures=tolerated, timeout=6000, **arguments)
+    assert end == "retried"
+    assert "INTERNAL_SERVER_ERROR" in message
+    # So many attempts makes the client of each look.
+    assert portal.count(failing) == 4 * (tolerated + 1)
+    if tolerated == 0 and not hasattr(wait, "__self__"):
+        assert portal.clock.now() - began < 60
+
+
+def test_a_look_that_succeeds_ends_a_row_of_failures_before_the_deferral(portal, wait):
+    payment_id = portal.add_payment(1)
+    portal.fault("error", GET, times=4)
+    at = {50: lambda: portal.fault("error", GET, times=4), 200: call(portal, "crm.item.payment.pay", id=payment_id)}
+    assert wait(Bitrix24PaymentSensor, payment_id=payment_id, tolerated_failures=1, at=at)[0] == "success"
+
+
 def test_failures_never_end_it_with_silent_fail(portal, wait):
     payment_id = portal.add_payment(1)
     away = {50: lambda: portal.fault("error", GET, times=None)}

@@ -65,7 +65,7 @@ def test_it_survives_its_own_serialization_and_carries_no_secret_and_no_answer(p
     assert portal.admin.code not in text
     assert set(trigger.serialize()[1]) == {
         *("bitrix24_conn_id", "watch", "began", "deadline", "poke_interval", "exponential_backoff", "max_wait"),
-        "tolerated_failures",
+        *("tolerated_failures", "failures"),
     }
 
 
@@ -85,6 +85,14 @@ def test_what_it_saw_is_not_logged(portal, connection, monkeypatch):
     event = event_of(Ending("met", {"id": 7, "title": "of a person"}))
     assert "person" not in f"{event!r} {event}" or "person" not in repr(event)
     assert repr(event) == "TriggerEvent<met>"
+
+
+def test_the_failures_before_it_count(portal, ends):
+    portal.fault("error", GET, times=None)
+    event = ends(paid(portal.add_payment(1)), tolerated_failures=2, failures=2)
+    assert (event["status"], event["error"]["code"]) == ("failed", "INTERNAL_SERVER_ERROR")
+    # One look, of four attempts, after the wait of two failures.
+    assert portal.count(GET) == 4
 
 
 def test_it_changes_nothing(portal, ends):
