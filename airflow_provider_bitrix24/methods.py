@@ -98,9 +98,10 @@ class Rows:
         """
         Whether a condition with an empty list of values is left out, so that everything comes back.
 
-        Source: the server source of old modules, users and tasks; controllers say what they do.
+        Source: the server source of old modules, users and tasks; controllers say what they do, but for CRM items.
         """
-        return self.drops_unknown_filters or not self.case_sensitive
+        is_of_items = self.fields_method == "crm.item.fields"
+        return self.drops_unknown_filters or not self.case_sensitive or is_of_items
 
 
 @dataclass(frozen=True, slots=True)

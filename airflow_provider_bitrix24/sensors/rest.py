@@ -86,6 +86,8 @@ class Bitrix24Sensor(Bitrix24BaseSensor):
         with airflow_outcome():
             if is_literal(self.method):
                 check_is_read(self.method)
+                if self.method_params is not None and is_literal(self.method_params):
+                    _check_filter(parameters_of(self.method, self.method_params, "method_params"), self.method)
 
     def watch(self, client: Client) -> Watch:
         # Only the run needs them.
@@ -105,6 +107,7 @@ class Bitrix24Sensor(Bitrix24BaseSensor):
             )
         written = self.as_written("method_params")
         check_filter(params, written, "method_params", method, sent_as_it_is=True)
+        _check_filter(params, method.name)
         check_lost_values(params, written, "method_params", method)
         check_structures(method, params)
         client.check_list(method.name, params)
@@ -117,6 +120,19 @@ class Bitrix24Sensor(Bitrix24BaseSensor):
 
     def judge(self, watch: Watch, outcome: Reply | Bitrix24Error) -> Verdict:
         return watch.judge(outcome, self._function)
+
+
+def _check_filter(params: Mapping[str, Any], method: str) -> None:
+    """
+    :raises ConfigurationError: a condition of the filter would not mean what it says. An empty list is one: whether the
+        portal finds everything with it or nothing, nobody waits for that.
+    """
+    # Only a sensor with a filter needs it.
+    from airflow_provider_bitrix24.rest.conditions import check_conditions
+
+    for name, filter_ in params.items():
+        if name.lower() == "filter":
+            check_conditions(filter_, f"method_params[{name}]", method=method, drops_empty_lists=True)
 
 
 def _check_stays(deferrable: bool | NotGiven) -> None:

@@ -148,3 +148,30 @@ def test_params_are_airflows(portal, wait):
     end, message = wait(Bitrix24Sensor, method="crm.deal.list", condition="any row", params={"filter": {"ID": 7}})
     assert end == "failed"
     assert "give the method's parameters as method_params" in message
+
+
+@pytest.mark.parametrize("native", [False, True], ids=["literal", "from a template"])
+@pytest.mark.parametrize(
+    ("method", "params", "message"),
+    [
+        ("crm.item.list", {"entityTypeId": 2, "filter": {"@id": []}}, "'@id' in .* is an empty list"),
+        ("crm.item.list", {"entityTypeId": 2, "filter": {"stageId": []}}, "'stageId' in .* is an empty list"),
+        ("crm.item.list", {"entityTypeId": 2, "filter": {"0": {"!@id": ()}}}, "'!@id' in .* is an empty list"),
+        ("crm.deal.list", {"filter": {"@STAGE_ID": []}}, "'@STAGE_ID' in .* is an empty list"),
+        ("catalog.product.list", {"filter": {"iblockId": 1, "@id": []}}, "'@id' in .* is an empty list"),
+        ("crm.item.list", '{"entityTypeId": 2, "filter": {"@id": []}}', "'@id' in .* is an empty list"),
+        ("crm.item.list", {"entityTypeId": 2, "filter": {">=id": None}}, "'>=id' in .* is None"),
+    ],
+)
+def test_a_filter_that_would_find_everything_or_nothing_is_refused(portal, connection, method, params, message, native):
+    arguments = {"method": method, "condition": "any row", "deferrable": False}
+    make = lambda value: Bitrix24Sensor(task_id="waits", method_params=value, **arguments)  # noqa: E731
+    if native:
+        task = make("{{ x }}")
+        task.method_params = params
+        with pytest.raises(AirflowFailException, match=message):
+            task.execute(context())
+    else:
+        with pytest.raises(AirflowFailException, match=message):
+            make(params)
+    assert portal.calls == []
