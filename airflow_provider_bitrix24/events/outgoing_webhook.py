@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import re
 from datetime import datetime, timezone
 from typing import Any
 from urllib.parse import parse_qsl
@@ -11,6 +12,8 @@ from airflow_provider_bitrix24.exceptions import ConfigurationError, Unauthorize
 
 #: Larger bodies are not read: a portal's have some hundred characters.
 LARGEST_BODY = 65_536
+#: The last second of the year 9999.
+_LAST_SECOND = 253_402_300_799
 _TOKEN = "auth[application_token]"  # noqa: S105 - the name of the field
 
 
@@ -43,16 +46,22 @@ def verified_event(body: bytes | str, application_token: str) -> dict[str, Any]:
     form = dict(fields)
     ids = [value for name, value in fields if name in ("data[FIELDS][ID]", "data[FIELDS_AFTER][ID]", "data[ID]")]
     ids += [value for name, value in fields if name == "data[FIELDS_BEFORE][ID]"]
-    if not form.get("event") or not form.get("ts", "").isdecimal():
+    moment = _number(form.get("ts"))
+    if not form.get("event") or moment is None or moment > _LAST_SECOND:
         raise ConfigurationError(
             "the body has no event or ts", next_step="send here what a portal sends, and nothing else"
         )
     found: dict[str, Any] = {
         "event": form["event"].upper(),
-        "object_id": int(ids[0]) if ids and ids[0].isdecimal() else None,
-        "time": datetime.fromtimestamp(int(form["ts"]), timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "object_id": _number(ids[0]) if ids else None,
+        "time": datetime.fromtimestamp(moment, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "member_id": form.get("auth[member_id]", ""),
     }
-    if form.get("data[FIELDS][ENTITY_TYPE_ID]", "").isdecimal():
-        found["entity_type_id"] = int(form["data[FIELDS][ENTITY_TYPE_ID]"])
+    if (kind := _number(form.get("data[FIELDS][ENTITY_TYPE_ID]"))) is not None:
+        found["entity_type_id"] = kind
     return found
+
+
+def _number(text: str | None) -> int | None:
+    """None too for one of more digits than any id or time has."""
+    return int(text) if text and re.fullmatch(r"\d{1,18}", text, re.ASCII) else None

@@ -86,6 +86,23 @@ def test_a_body_that_is_not_an_event_is_refused(missing):
         verified_event(urlencode({**FORM, missing: ""}), TOKEN)
 
 
+@pytest.mark.parametrize("ts", ["9" * 30, "9" * 18, "253402300800", "9" * 5000, "1769850000.5", "-5", "٣"])
+def test_an_impossible_time_is_refused(ts):
+    with pytest.raises(ConfigurationError, match="has no event or ts"):
+        verified_event(urlencode({**FORM, "ts": ts}), TOKEN)
+
+
+def test_the_last_second_is_one():
+    assert verified_event(urlencode({**FORM, "ts": "253402300799"}), TOKEN)["time"] == "9999-12-31T23:59:59Z"
+
+
+@pytest.mark.parametrize("number", ["9" * 5000, "9" * 19, "abc", ""])
+def test_an_impossible_id_is_none(number):
+    form = {**FORM, "data[FIELDS][ID]": number, "data[FIELDS][ENTITY_TYPE_ID]": number}
+    event = verified_event(urlencode(form), TOKEN)
+    assert (event["object_id"], "entity_type_id" in event) == (None, False)
+
+
 def test_a_large_body_is_not_read():
     with pytest.raises(ConfigurationError, match="65536"):
         verified_event("x" * 100_000, TOKEN)
