@@ -18,6 +18,7 @@ from typing import Any
 from airflow_provider_bitrix24.crm import dates
 from airflow_provider_bitrix24.crm.id_lists import is_id
 from airflow_provider_bitrix24.crm.short_numbers import shortened
+from airflow_provider_bitrix24.crm.unwritable import check_is_list
 from airflow_provider_bitrix24.crm.values import decimal_of
 from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.rest.encoding import has_reference
@@ -40,8 +41,11 @@ _MEMBER_FORMS = {
     "bindings": ("an object of CRM", 'write the kind and the id, e.g. ["D_10", "C_7"]'),
     "files": ("a file of the Drive", 'write n and the id, e.g. ["n12345"]'),
 }
-_BINDING = re.compile(r"\s*([A-Za-z][A-Za-z0-9]*_)?[0-9]+\s*")
-_FILE = re.compile(r"\s*n?[0-9]+\s*")
+#: ``D_10``, ``CO_7``, and ``T80_3`` of a smart process; an id alone does not say of what.
+_BINDING = re.compile(r"\s*([A-Za-z]{1,3}|[Tt][0-9A-Fa-f]+)_0*[1-9][0-9]*\s*")
+_FILE = re.compile(r"\s*n?0*[1-9][0-9]*\s*")
+#: Types whose values are lists by all that is documented, also where a portal describes no list.
+_LISTS = frozenset({"bindings", "files"})
 #: Types as portals describe them, by what the table calls them.
 _OBJECTS = frozenset({"user", "employee", "crm_company", "crm_contact"})
 _DESCRIBED = {
@@ -67,6 +71,11 @@ def described_type(field: Any) -> str:
     return _DESCRIBED.get(kind, "")
 
 
+def holds_members(kind: str) -> bool:
+    """Whether a type of the table is that of a list."""
+    return kind in _MEMBER_FORMS
+
+
 def check_type(name: str, kind: str, value: Any, method: str, *, is_list: bool = False) -> None:
     """
     :param kind: one of the table's types; empty for one that is not known.
@@ -77,7 +86,9 @@ def check_type(name: str, kind: str, value: Any, method: str, *, is_list: bool =
         return
     given = native(value)
     if kind in _MEMBER_FORMS:
-        _check_members(name, kind, given, method, is_list=is_list)
+        if is_list or kind in _LISTS:
+            check_is_list(name, given, method)
+        _check_members(name, kind, given, method, is_list=is_list or kind in _LISTS)
         return
     if isinstance(given, (list, tuple, set, Mapping, bytes)) or given == "" or has_reference(given):
         # Shapes are checked elsewhere, and an empty text clears.
@@ -95,12 +106,15 @@ def check_type(name: str, kind: str, value: Any, method: str, *, is_list: bool =
 
 def _check_members(name: str, kind: str, value: Any, method: str, *, is_list: bool) -> None:
     what, form = _MEMBER_FORMS[kind]
+    if value is False and is_list:
+        # So a portal answers a list without members.
+        return
     if not isinstance(value, (list, tuple, set, Mapping)):
         if is_list and not isinstance(value, str):
             raise ConfigurationError(
                 f"{name} is {preview(value)}, and the portal takes a list there: it would silently drop it",
                 method=method,
-                next_step=f'write {{"{name}": [{value}]}}' if is_id(value) else form,
+                next_step=f'write {{"{name}": [{value}]}}' if kind == "ids" and is_id(value) else form,
             )
         # Texts in the place of lists are checked elsewhere.
         members = [] if value == "" or is_list else [value]
@@ -152,6 +166,6 @@ _FITS: Mapping[str, Callable[[Any], bool]] = {
     "day": _is_day,
     "moment": _is_moment,
     "ids": is_id,
-    "bindings": lambda value: is_id(value) or (isinstance(value, str) and _BINDING.fullmatch(value) is not None),
+    "bindings": lambda value: isinstance(value, str) and _BINDING.fullmatch(value) is not None,
     "files": lambda value: is_id(value) or (isinstance(value, str) and _FILE.fullmatch(value) is not None),
 }

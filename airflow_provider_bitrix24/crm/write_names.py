@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from airflow_provider_bitrix24.crm import multifields
 from airflow_provider_bitrix24.crm.entity_types import ENTITY_TYPES
-from airflow_provider_bitrix24.crm.exact_texts import MULTIFIELD, as_day, has_float, with_exact_texts
+from airflow_provider_bitrix24.crm.exact_texts import MULTIFIELD, as_day, with_exact_texts
 from airflow_provider_bitrix24.crm.id_lists import check_ids
 from airflow_provider_bitrix24.crm.items import fields_of
 from airflow_provider_bitrix24.crm.raw_values import check_fits, check_moments_and_flags
@@ -31,6 +31,7 @@ from airflow_provider_bitrix24.crm.values import is_number_without_digits
 from airflow_provider_bitrix24.crm.written_fields import WrittenFields, documented
 from airflow_provider_bitrix24.exceptions import ConfigurationError, Forbidden, Invalid, NotFound
 from airflow_provider_bitrix24.rest.message_parts import did_you_mean, preview
+from airflow_provider_bitrix24.rest.positional import by_name
 
 if TYPE_CHECKING:
     from airflow_provider_bitrix24.crm.fields import ItemFields, Purpose
@@ -72,7 +73,8 @@ class FieldNames:
         if self._old:
             self._check_old(params, self._old[1])
         elif not self._is_item:
-            self._others.check(params)
+            # Values that are given by position are checked under their names.
+            self._others.check(by_name(params, method=self._method))
         elif isinstance(fields := params.get("fields"), (Mapping, list)):
             if isinstance(fields, list) and fields:
                 raise self._not_an_object()
@@ -101,7 +103,7 @@ class FieldNames:
                 else values
                 for name, values in params.items()
             }
-        if self._method.lower().startswith(("crm.", "tasks.")) and has_float(params):
+        if self._method.lower().startswith(("crm.", "tasks.")):
             return self._others.exact(params)
         return dict(params)
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from airflow_provider_bitrix24.crm.exact_texts import has_float, with_exact_texts
 from airflow_provider_bitrix24.crm.plain_names import plain_name
 from airflow_provider_bitrix24.crm.short_numbers import check_digits
-from airflow_provider_bitrix24.crm.typed_values import check_type, described_type
+from airflow_provider_bitrix24.crm.typed_values import check_type, described_type, holds_members
 from airflow_provider_bitrix24.crm.unwritable import check_is_list, unwritable, why_unwritable
 from airflow_provider_bitrix24.exceptions import ConfigurationError, Forbidden, Invalid, NotFound
 from airflow_provider_bitrix24.rest.encoding import has_reference
@@ -132,15 +132,29 @@ class WrittenFields:
                     check_type(name, self._type(name, taken, params), value, self._method, is_list=is_list)
 
     def exact(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        """Params with floats as text where the portal describes a field of text, see :func:`with_exact_texts`."""
+        """
+        Params with floats as text where the portal describes a field of text, see :func:`with_exact_texts`, and with an
+        empty list for the ``False`` that a portal answers in its place.
+        """
         made = dict(params)
         for taken in self._taken:
             for place, given in made.items():
-                if str(place).lower() == taken.place.lower() and has_float(given):
-                    made[place] = self._exact(given, taken, params)
+                if str(place).lower() == taken.place.lower():
+                    made[place] = self._exact(self._with_lists(given, taken), taken, params)
         return made
 
+    @staticmethod
+    def _with_lists(given: Any, taken: Taken) -> Any:
+        if not isinstance(given, Mapping):
+            return given
+        return {
+            name: [] if value is False and holds_members(taken.types.get(taken.spell(str(name)), "")) else value
+            for name, value in given.items()
+        }
+
     def _exact(self, given: Any, taken: Taken, params: Mapping[str, Any]) -> Any:
+        if not has_float(given):
+            return given
         if isinstance(given, (list, tuple)):
             return [self._exact(member, taken, params) for member in given]
         if not isinstance(given, Mapping):

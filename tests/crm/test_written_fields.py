@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -150,7 +151,22 @@ MEMBERS: list[tuple[str, dict[str, Any], str]] = [
     ("tasks.task.add", {"fields": {"TITLE": "x", "AUDITORS": 7}}, "AUDITORS is 7, and the portal takes a list there"),
     ("tasks.task.add", {"fields": {"TITLE": "x", "DEPENDS_ON": ["first"]}}, "DEPENDS_ON holds 'first', which is not"),
     ("tasks.task.add", {"fields": {"TITLE": "x", "UF_CRM_TASK": ["Oak"]}}, "UF_CRM_TASK holds 'Oak', which is not an"),
-    ("tasks.task.add", {"fields": {"TITLE": "x", "UF_CRM_TASK": "deal 10"}}, "UF_CRM_TASK holds 'deal 10', which"),
+    ("tasks.task.add", {"fields": {"TITLE": "x", "UF_CRM_TASK": "deal 10"}}, "UF_CRM_TASK is the text 'deal 10'"),
+    ("tasks.task.update", {"taskId": 1, "fields": {"UF_CRM_TASK": "D_14"}}, 'write {"UF_CRM_TASK": ["D_14"]}'),
+    ("tasks.task.update", {"taskId": 1, "fields": {"UF_CRM_TASK": "D_14, C_3"}}, '{"UF_CRM_TASK": ["D_14", "C_3"]'),
+    ("tasks.task.update", {"taskId": 1, "fields": {"UF_CRM_TASK": 14}}, "UF_CRM_TASK is 14, and the portal takes a"),
+    ("tasks.task.update", {"taskId": 1, "fields": {"UF_CRM_TASK": True}}, "UF_CRM_TASK is True, and the portal takes"),
+    ("tasks.task.add", {"fields": {"TITLE": "x", "UF_CRM_TASK": [13]}}, "UF_CRM_TASK holds 13, which is not an object"),
+    ("tasks.task.add", {"fields": {"TITLE": "x", "UF_CRM_TASK": ["deal_13"]}}, "UF_CRM_TASK holds 'deal_13', which is"),
+    ("tasks.task.add", {"fields": {"TITLE": "x", "UF_CRM_TASK": ["D_0"]}}, "UF_CRM_TASK holds 'D_0', which is not an"),
+    ("tasks.task.add", {"fields": {"TITLE": "x", "UF_TASK_WEBDAV_FILES": "n1"}}, '{"UF_TASK_WEBDAV_FILES": ["n1"]}'),
+    ("tasks.task.add", {"fields": {"TITLE": "x", "UF_TASK_WEBDAV_FILES": ["n0"]}}, "holds 'n0', which is not a file"),
+    ("task.commentitem.add", {"TASKID": 1, "FIELDS": {"UF_FORUM_MESSAGE_DOC": "n1"}}, "is the text 'n1', and the"),
+    ("im.chat.add", {"TITLE": "x", "USERS": "1,7"}, 'write {"USERS": [1, 7]}'),
+    ("im.chat.user.add", {"CHAT_ID": 1, "USERS": "7"}, 'write {"USERS": [7]}'),
+    ("calendar.event.add", {"type": "user", "ownerId": 1, "attendees": "1,7"}, 'write {"attendees": [1, 7]}'),
+    ("calendar.event.add", {"type": "user", "ownerId": 1, "crm_fields": "D_13"}, 'write {"crm_fields": ["D_13"]}'),
+    ("calendar.event.update", {"id": 1, "crm_fields": ["13"]}, "crm_fields holds '13', which is not an object of CRM"),
     ("tasks.task.add", {"fields": {"TITLE": "x", "UF_TASK_WEBDAV_FILES": ["a.pdf"]}}, "holds 'a.pdf', which is not a"),
     ("task.commentitem.add", {"TASKID": 1, "FIELDS": {"UF_FORUM_MESSAGE_DOC": ["a.pdf"]}}, "holds 'a.pdf', which is"),
     ("user.update", {"ID": 1, "UF_DEPARTMENT": ["Sales"]}, "UF_DEPARTMENT holds 'Sales', which is not an id above 0"),
@@ -166,7 +182,11 @@ LISTS: list[tuple[str, dict[str, Any]]] = [
     ("tasks.task.add", {"fields": {"TITLE": "x", "AUDITORS": [7, "8", 9.0], "ACCOMPLICES": []}}),
     ("tasks.task.update", {"taskId": 1, "fields": {"AUDITORS": [""], "ACCOMPLICES": "", "DEPENDS_ON": None}}),
     ("tasks.task.update", {"taskId": 1, "fields": {"AUDITORS": {"0": 7}, "ACCOMPLICES": ["$result[me][ID]"]}}),
-    ("tasks.task.update", {"taskId": 1, "fields": {"UF_CRM_TASK": ["D_10", "T80_3", "co_5", 7], "DEPENDS_ON": 5}}),
+    ("tasks.task.update", {"taskId": 1, "fields": {"UF_CRM_TASK": ["D_10", "T80_3", "co_5", "SI_7"], "DEPENDS_ON": 5}}),
+    ("tasks.task.update", {"taskId": 1, "fields": {"UF_CRM_TASK": False, "UF_TASK_WEBDAV_FILES": False}}),
+    ("tasks.task.update", {"taskId": 1, "fields": {"UF_CRM_TASK": [], "UF_TASK_WEBDAV_FILES": ""}}),
+    ("tasks.task.update", {"taskId": 1, "fields": {"UF_CRM_TASK": "$result[deal]", "AUDITORS": False}}),
+    ("im.chat.user.add", {"CHAT_ID": 1, "USERS": "$result[users]"}),
     ("tasks.task.update", {"taskId": 1, "fields": {"UF_TASK_WEBDAV_FILES": ["n12345", 17]}}),
     ("im.chat.add", {"TITLE": "x", "USERS": (1, 2)}),
     ("user.update", {"ID": 1, "UF_DEPARTMENT": [1, "2"]}),
@@ -243,6 +263,42 @@ def test_a_list_that_the_portal_takes_passes(method: str, params: dict[str, Any]
     FieldNames(client, method).check(params)
 
 
+@pytest.mark.parametrize("given", [False, []])
+def test_the_false_that_a_portal_answers_for_an_empty_list_is_one(
+    given: Any, portal: Sandbox, connection: None
+) -> None:
+    with client_of(portal) as client:
+        values = {"TITLE": "x", "RESPONSIBLE_ID": 1, "UF_CRM_TASK": ["D_1"]}
+        task = int(client.call("tasks.task.add", {"fields": values})["task"]["id"])
+    params = {"taskId": task, "fields": {"UF_CRM_TASK": given, "UF_TASK_WEBDAV_FILES": given}}
+    Bitrix24Operator(task_id="a", method="tasks.task.update", method_params=params).execute(context())
+    sent = next(call for call in reversed(portal.calls) if call.method == "tasks.task.update")
+    assert sent.params["fields"] == {"UF_CRM_TASK": [], "UF_TASK_WEBDAV_FILES": []}
+
+
+#: Values of ``task.*`` that are given by position, and what is said of them.
+POSITIONAL: list[tuple[str, list[Any], str]] = [
+    ("task.elapseditem.add", [1, {"SECONDS": "an hour"}], "SECONDS is 'an hour', which is not a whole number"),
+    ("task.elapseditem.update", [1, 2, {"SECONDS": "1:30"}], "SECONDS is '1:30', which is not a whole number"),
+    ("task.checklistitem.add", [1, {"TITLE": "x", "SORT_INDEX": "first"}], "SORT_INDEX is 'first', which is not a"),
+    ("task.checklistitem.update", [1, 2, {"TITEL": "x"}], "FIELDS names 'TITEL', which the portal would silently drop"),
+    ("task.commentitem.add", [1, {"UF_FORUM_MESSAGE_DOC": "n1"}], "UF_FORUM_MESSAGE_DOC is the text 'n1'"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("method", "params", "message"), POSITIONAL)
+def test_what_is_given_by_position_is_checked_too(
+    method: str, params: list[Any], message: str, portal: Sandbox, connection: None
+) -> None:
+    numbered = {str(place): value for place, value in enumerate(params)}
+    for given in (params, numbered):
+        with pytest.raises(AirflowFailException, match=re.escape(message)):
+            Bitrix24Operator(task_id="a", method=method, method_params=given).execute(context())
+        with pytest.raises(AirflowFailException, match=re.escape(message)):
+            Bitrix24BatchOperator(task_id="b", commands={"a": [method, given]}).execute(context())
+    assert portal.executed(method) == 0
+
+
 def test_most_methods_that_write_have_types_of_values() -> None:
     lines = Path(written_fields.__file__).with_name("written_fields.txt").read_text("utf-8").splitlines()
     typed = {line.split()[0] for line in lines if not line.startswith("#") and ":" in "".join(line.split()[4:])}
@@ -298,6 +354,9 @@ WRITES: list[tuple[str, dict[str, Any]]] = [
     ("tasks.task.update", {"taskId": 1, "fields": {"RESPONSIBLE": 7}}),
     ("tasks.task.add", {"fields": {"TITLE": "x", "RESPONSIBLE_ID": 1, "ACCOMPLICES": ["Anna"]}}),
     ("im.chat.user.add", {"CHAT_ID": 1, "USERS": ["Anna"]}),
+    ("im.chat.user.add", {"CHAT_ID": 1, "USERS": "1,7"}),
+    ("tasks.task.update", {"taskId": 1, "fields": {"UF_CRM_TASK": "D_14"}}),
+    ("tasks.task.add", {"fields": {"TITLE": "x", "RESPONSIBLE_ID": 1, "UF_TASK_WEBDAV_FILES": "n1"}}),
 ]  # fmt: skip
 
 
@@ -305,7 +364,7 @@ WRITES: list[tuple[str, dict[str, Any]]] = [
 def test_every_operator_refuses_them_unless_check_fields_is_off(
     method: str, params: dict[str, Any], portal: Sandbox, connection: None
 ) -> None:
-    says = "which the portal would silently drop: did you mean|holds 'Anna', which is not an id above 0"
+    says = "which the portal would silently drop: did you mean|holds 'Anna', which is not an id above 0|takes a list"
     with pytest.raises(AirflowFailException, match=says):
         Bitrix24Operator(task_id="a", method=method, method_params=params).execute(context())
     commands = {"a": [method, params]}
