@@ -156,7 +156,7 @@ def test_what_the_portal_calls_its_scopes_brings_no_secret_and_no_line_break(all
     with Hostile(answer) as portal, client_of_hostile(portal) as client:
         with pytest.raises(Forbidden) as alone:
             client.call("tasks.task.list")
-        batched = client.batch({"a": ("tasks.task.list", {"id": 1})}).errors["a"]
+        batched = client.batch({"a": ("tasks.task.get", {"taskId": 1})}).errors["a"]
     for error in (alone.value, batched):
         assert_untold(code, all_output, error)
         assert "(it has: crm, of_***)" in str(error)

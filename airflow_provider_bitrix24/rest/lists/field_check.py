@@ -20,6 +20,7 @@ from airflow_provider_bitrix24.rest.field_descriptions import described, kept
 from airflow_provider_bitrix24.rest.lists.filter_values import check_values
 from airflow_provider_bitrix24.rest.lists.listing import ANY_CASE, Listing
 from airflow_provider_bitrix24.rest.message_parts import did_you_mean, preview
+from airflow_provider_bitrix24.rest.missing_values import is_written_structure
 from airflow_provider_bitrix24.rest.positional import by_name
 from airflow_provider_bitrix24.types import Params
 
@@ -224,6 +225,9 @@ def _stands_beside(name: str, method: Method, why: str, field: str) -> Configura
 def _check_directions(method: Method, order: Any) -> None:
     """:raises ConfigurationError: an order goes neither up nor down: the portal would choose."""
     if method.rows is None or not names_are_known(method) or order in (None, "", [], {}) or has_reference(order):
+        return
+    if is_written_structure(order):
+        # It is refused as such where all parameters are.
         return
     by_name_of_field = isinstance(order, Mapping) and not method.rows.sort
     for direction in order.values() if by_name_of_field else [order]:
