@@ -14,6 +14,7 @@ from airflow_provider_bitrix24._compat import (
     AirflowFailException,
     AirflowSensorTimeout,
     AirflowSkipException,
+    AirflowTaskTimeout,
     BaseSensorOperator,
     PokeReturnValue,
     conf,
@@ -167,7 +168,19 @@ class Bitrix24BaseSensor(BaseSensorOperator, Bitrix24ConnectedOperator):
         self._sleep(seconds)
 
     def _is_late(self) -> bool:
-        return self._began is not None and time.monotonic() - self._began[0] > self.timeout
+        return self._began is not None and time.monotonic() - self._began[0] > self._longest()
+
+    def _longest(self) -> float:
+        """Seconds that the task waits at most."""
+        limit = self._cut_short_after()
+        return float(self.timeout) if limit is None else limit
+
+    def _cut_short_after(self) -> float | None:
+        """When ``execution_timeout`` is over, where that is first: Airflow 3 does not look at it in a deferral."""
+        if not self.deferrable or self.execution_timeout is None:
+            return None
+        seconds: float = self.execution_timeout.total_seconds()
+        return seconds if seconds < self.timeout else None
 
     def _defer(self, watch: Watch, failures: int = 0) -> NoReturn:
         # Only the run needs it.
@@ -180,7 +193,7 @@ class Bitrix24BaseSensor(BaseSensorOperator, Bitrix24ConnectedOperator):
             bitrix24_conn_id=self.bitrix24_conn_id,
             watch=watch.as_json(),
             began=_iso(began),
-            deadline=_iso(began + self.timeout),
+            deadline=_iso(began + self._longest()),
             poke_interval=self.poke_interval,
             exponential_backoff=self.exponential_backoff,
             max_wait=None if self.max_wait is None else self.max_wait.total_seconds(),
@@ -191,7 +204,7 @@ class Bitrix24BaseSensor(BaseSensorOperator, Bitrix24ConnectedOperator):
         raise AssertionError("a task goes on after it was deferred")
 
     def _deferral_timeout(self, began: float, now: float) -> timedelta:
-        return timedelta(seconds=max(began + self.timeout - now, 0.0) + GRACE_SECONDS)
+        return timedelta(seconds=max(began + self._longest() - now, 0.0) + GRACE_SECONDS)
 
     def _defer_look(self, seconds: float, failures: int) -> NoReturn:
         """Look for the first time after some seconds: what the triggerer would ask is not known yet."""
@@ -202,7 +215,8 @@ class Bitrix24BaseSensor(BaseSensorOperator, Bitrix24ConnectedOperator):
         began = now if self._began is None else self._began[1]
         state = {"began": began, "failures": failures}
         timeout = self._deferral_timeout(began, now)
-        self.defer(trigger=Bitrix24WaitTrigger(now + seconds, state), method_name="look_again", timeout=timeout)
+        until = now + seconds if self._cut_short_after() is None else min(now + seconds, began + self._longest() + 1)
+        self.defer(trigger=Bitrix24WaitTrigger(until, state), method_name="look_again", timeout=timeout)
         raise AssertionError("a task goes on after it was deferred")
 
     def look_again(self, context: Any, event: Any = None, **_: Any) -> Any:
@@ -264,6 +278,9 @@ class Bitrix24BaseSensor(BaseSensorOperator, Bitrix24ConnectedOperator):
             raise ending.error
         if ending.status == "timeout":
             silent = "; no triggerer answered: is one running?" if ending.seen == _NO_EVENT else ""
+            if self._cut_short_after() is not None:
+                # As Airflow ends a task in a worker: retries apply, soft_fail does not.
+                raise AirflowTaskTimeout(f"execution_timeout is over after {self._longest():.0f} s{silent}")
             raise AirflowSensorTimeout(f"Sensor has timed out after {self.timeout:.0f} s{silent}")
         if not self.believes(ending.seen):
             raise Bitrix24Error(

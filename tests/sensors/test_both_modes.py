@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
-from airflow_provider_bitrix24._compat import AirflowSensorTimeout, AirflowSkipException, TaskDeferred
+from airflow_provider_bitrix24._compat import (
+    AirflowSensorTimeout,
+    AirflowSkipException,
+    AirflowTaskTimeout,
+    TaskDeferred,
+)
 from airflow_provider_bitrix24.exceptions import Bitrix24Error
 from airflow_provider_bitrix24.sensors.crm import Bitrix24ItemSensor
 from airflow_provider_bitrix24.sensors.payment import Bitrix24PaymentSensor
@@ -317,3 +324,48 @@ def test_a_function_is_refused_with_deferrable_when_the_dag_is_parsed():
 def test_another_value_of_deferrable_is_refused_when_the_dag_is_parsed(deferrable):
     with pytest.raises(Exception, match="deferrable must be True or False"):
         Bitrix24PaymentSensor(task_id="waits", payment_id=5, deferrable=deferrable)
+
+
+@pytest.mark.parametrize("arguments", [{}, {"soft_fail": True}, {"never_fail": True}, {"silent_fail": True}])
+@pytest.mark.parametrize("fault", [None, ("error", GET), ("operation_time_limit", GET)])
+def test_a_deferred_sensor_keeps_to_its_execution_timeout(portal, connection, monkeypatch, arguments, fault):
+    """What Airflow does in a worker, soft_fail or not: its retries apply."""
+    if fault:
+        portal.fault(*fault, times=None)
+    waiting = Waiting(portal, monkeypatch)
+    began = portal.clock.now()
+    limit = timedelta(seconds=150)
+    end, message = waiting.deferred(
+        Bitrix24PaymentSensor,
+        payment_id=portal.add_payment(1), timeout=6000, execution_timeout=limit, tolerated_failures=20, **arguments,
+    )  # fmt: skip
+    assert (end, message) == ("out of time", "execution_timeout is over after 150 s")
+    # The clock of the trigger begins with the next hour.
+    assert portal.clock.now() - began < 3600 + 200
+
+
+@pytest.mark.parametrize("fault", ["error", "operation_time_limit"])
+def test_the_execution_timeout_counts_from_the_first_look_over_all_resumes(portal, connection, monkeypatch, fault):
+    portal.fault(fault, "crm.item.fields", times=None)
+    waiting = Waiting(portal, monkeypatch)
+    end, _ = waiting.deferred(
+        Bitrix24ItemSensor,
+        entity_type_id=2, item_id=1, condition=WON, poke_interval=70, timeout=6000,
+        execution_timeout=timedelta(seconds=300), tolerated_failures=20,
+    )  # fmt: skip
+    assert end == "out of time"
+    assert len(waiting.deferrals) > 2
+    assert 295 < portal.clock.now() - portal.calls[0].at < 335
+
+
+def test_the_earlier_of_both_timeouts_counts(portal, connection, monkeypatch):
+    waiting = Waiting(portal, monkeypatch)
+    arguments = {"payment_id": portal.add_payment(1), "timeout": 150, "execution_timeout": timedelta(seconds=300)}
+    assert waiting.deferred(Bitrix24PaymentSensor, **arguments)[0] == "timeout"
+
+
+def test_without_a_triggerer_the_execution_timeout_is_still_what_is_over():
+    limit = timedelta(seconds=30)
+    task = Bitrix24PaymentSensor(task_id="waits", payment_id=7, deferrable=True, timeout=600, execution_timeout=limit)
+    with pytest.raises(AirflowTaskTimeout, match="after 30 s; no triggerer answered"):
+        task.resume_execution("__fail__", {"error": "Trigger timeout"}, context())

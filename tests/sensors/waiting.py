@@ -11,6 +11,7 @@ from airflow_provider_bitrix24._compat import (
     AirflowFailException,
     AirflowSensorTimeout,
     AirflowSkipException,
+    AirflowTaskTimeout,
     BaseSensorOperator,
     TaskDeferred,
 )
@@ -24,6 +25,7 @@ ENDS = {
     AirflowSkipException: "skipped",
     AirflowSensorTimeout: "timeout",
     AirflowFailException: "failed",
+    AirflowTaskTimeout: "out of time",
     Bitrix24Error: "retried",
 }
 
