@@ -32,9 +32,10 @@ def new_events(context: Mapping[str, Any]) -> list[dict[str, Any]]:
     Return the events that no run before this one has taken, in the order in which they were stored.
 
     ``@task(inlets=[DEALS])``, then ``for event in new_events(context)``, in a DAG with ``schedule=[DEALS]`` and
-    ``max_active_runs=1``. An event is ``{"id": …, "event": …, "object_id": …, "time": …, "redelivered": …}``, the
-    payload of the trigger. An event that was delivered twice is returned once. A retry, and a run that is cleared, gets
-    the same events again; the events of a run that failed for good are its own until it is cleared.
+    ``max_active_runs=1``. An event is ``{"id": …, "event": …, "object_id": …, "time": …, "redelivered": …,
+    "bitrix24_conn_id": …}``, the payload of the trigger. An event of a connection that was delivered twice is returned
+    once. A retry, and a run that is cleared, gets the same events again; the events of a run that failed for good are
+    its own until it is cleared.
 
     The variable ``bitrix24_new_events__DAG_ID__TASK_ID`` is the memory. Deleted, a run takes what Airflow says that has
     triggered it, and what came after.
@@ -110,9 +111,15 @@ def _payload(event: Any) -> dict[str, Any]:
     return payload if isinstance(payload, dict) and isinstance(payload.get("id"), str) else {}
 
 
+def _identity(payload: Mapping[str, Any]) -> str:
+    """Two portals may give one id to two changes: with the connection it is that of one change only."""
+    connection = payload.get("bitrix24_conn_id")
+    return f"{connection}/{payload['id']}" if isinstance(connection, str) else str(payload["id"])
+
+
 class _Memory:
     """
-    ``{"since": moment, "runs": {run_id: {"since": moment, "ids": "5-9,12"}}, "changes": {id: 5}}``
+    ``{"since": moment, "runs": {run_id: {"since": moment, "ids": "5-9,12"}}, "changes": {connection/id: 5}}``
 
     Ids of runs, ids of asset events, and for ids of changes the asset event that brought it first.
     """
@@ -133,8 +140,14 @@ class _Memory:
 
     def first_of(self, events: Iterable[Any]) -> list[dict[str, Any]]:
         """Leave out what an earlier event has brought: one of another asset, or one before a restart of the watcher."""
-        payloads = [(event.id, _payload(event)) for event in events]
-        return [dict(each) for number, each in payloads if self._changes.setdefault(each["id"], number) == number]
+        found = []
+        for event in events:
+            payload = _payload(event)
+            # What was remembered before events had their connection has the id alone.
+            first = self._changes.get(payload["id"], event.id)
+            if self._changes.setdefault(_identity(payload), first) == event.id:
+                found.append(dict(payload))
+        return found
 
     def take(self, run_id: str, events: Iterable[Any], since: datetime) -> None:
         events = list(events)

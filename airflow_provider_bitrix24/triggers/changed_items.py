@@ -53,6 +53,8 @@ class ChangedItems:
         self._client: Client | None = None
         #: Everything up to this second (Unix, of the portal's clock) has been stored; None: not begun.
         self._since: int | None = None
+        #: The second at which it began for the first time. What changed before is not its business.
+        self._began = 0
         #: Stored changes that the next reading will find again.
         self._known: set[Receipt] = set()
         #: Where a reading ended that has not been stored completely.
@@ -101,13 +103,15 @@ class ChangedItems:
         """Begin where the asset is that is furthest behind; at the portal's present, where there is none."""
         states = [state for state in await self._progress.load() if isinstance(state.get("since"), int)]
         if not states:
-            self._since = self._until = await asyncio.to_thread(_now, client)
+            self._began = self._since = self._until = await asyncio.to_thread(_now, client)
             await self._progress.save(self._state())
             return
         self._resuming = True
         known = [_receipts(state.get("known")) for state in states]
         self._known = set.intersection(*known)
         self._since = self._until = min(state["since"] for state in states)
+        # States of older versions do not have it.
+        self._began = min(began if isinstance(began := state.get("began"), int) else 0 for state in states)
 
     async def _read(self, client: Client) -> None:
         now = await asyncio.to_thread(_now, client)
@@ -115,7 +119,7 @@ class ChangedItems:
         rows = await asyncio.to_thread(self._list, client, since - OVERLAP_SECONDS)
         # Before the present second is over, an item of it may change again and look the same.
         settled = (row for row in rows if not now - SETTLE_SECONDS <= row.at <= now + SETTLE_SECONDS)
-        fresh = sorted(set(settled) - self._known)
+        fresh = sorted({row for row in settled if row.at >= self._began} - self._known)
         changes = [Change(self._payload(receipt), receipt) for receipt in fresh]
         # What was handed over just before a restart may not have been remembered.
         self._pending = [change.again() for change in changes] if self._resuming else changes
@@ -152,7 +156,7 @@ class ChangedItems:
         known: dict[str, list[int]] = {}
         for receipt in sorted(self._known):
             known.setdefault(str(receipt.at), []).append(receipt.item_id)
-        return {"since": since, "known": known}
+        return {"since": since, "began": self._began, "known": known}
 
 
 def _receipts(known: Any) -> set[Receipt]:

@@ -6,7 +6,9 @@ import hashlib
 import json
 from typing import Any
 
+from airflow_provider_bitrix24.crm.entity_types import entity_type_id as kind_of_item
 from airflow_provider_bitrix24.exceptions import ConfigurationError
+from airflow_provider_bitrix24.rest.conditions import check_conditions
 from airflow_provider_bitrix24.triggers.change_loop import Source
 from airflow_provider_bitrix24.triggers.progress import Progress
 from airflow_provider_bitrix24.triggers.watcher import Audience, WatcherTrigger
@@ -20,11 +22,11 @@ class Bitrix24ChangesTrigger(WatcherTrigger):
     on where it was after that. Deleted items are not seen, nor those that leave ``item_filter`` by their change.
 
     Each Airflow event has the payload ``{"id": "2:662@2026-01-31T09:00:00Z", "event": "CHANGED", "object_id": 662,
-    "entity_type_id": 2, "time": "2026-01-31T09:00:00Z", "redelivered": False}``; ``id`` is the same however often it is
-    delivered.
+    "entity_type_id": 2, "time": "2026-01-31T09:00:00Z", "redelivered": False, "bitrix24_conn_id":
+    "bitrix24_default"}``; ``id`` is the same however often it is delivered.
 
-    :param entity_type_id: the kind of items: 1 leads, 2 deals, 3 contacts, 4 companies, 7 quotes, 31 invoices, or that
-        of a smart process.
+    :param entity_type_id: ``"deal"``, ``"lead"``, ``"contact"``, ``"company"``, ``"quote"``, ``"invoice"``, or a
+        number, e.g. of a smart process. Not a template.
     :param item_filter: a filter of ``crm.item.list``, e.g. ``{"categoryId": 3}``. Not a template.
     :param bitrix24_conn_id: the connection; its user sees these items.
     :param poll_interval: seconds between two readings; each is two requests or more.
@@ -32,21 +34,19 @@ class Bitrix24ChangesTrigger(WatcherTrigger):
 
     def __init__(
         self,
-        entity_type_id: int,
+        entity_type_id: int | str,
         item_filter: dict[str, Any] | None = None,
         bitrix24_conn_id: str = "bitrix24_default",
         poll_interval: float = 60.0,
     ) -> None:
-        super().__init__(poll_interval)
-        if isinstance(entity_type_id, bool) or not isinstance(entity_type_id, int) or entity_type_id < 1:
-            raise ConfigurationError(f"entity_type_id must be a whole number above 0, not {entity_type_id!r}")
+        super().__init__(bitrix24_conn_id, poll_interval)
         if item_filter is not None and not isinstance(item_filter, dict):
             raise ConfigurationError(
                 f"item_filter must be a dict, not {item_filter!r}", next_step='write e.g. {"categoryId": 3}'
             )
-        self.entity_type_id = entity_type_id
+        self.entity_type_id = kind_of_item(entity_type_id)
         self.item_filter = item_filter or {}
-        self.bitrix24_conn_id = bitrix24_conn_id
+        check_conditions(self.item_filter, "item_filter", drops_empty_lists=True)
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return what the trigger is made of again: names, and no secret."""

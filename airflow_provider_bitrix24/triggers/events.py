@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError
+from airflow_provider_bitrix24.rest.missing_values import nothing_hint
 from airflow_provider_bitrix24.triggers.change_loop import Source
 from airflow_provider_bitrix24.triggers.progress import Progress
 from airflow_provider_bitrix24.triggers.watcher import Audience, WatcherTrigger
@@ -16,6 +17,10 @@ def events_of(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted({str(name).strip().upper() for name in names}))
 
 
+def _is_name(given: Any) -> bool:
+    return isinstance(given, str) and not nothing_hint(given)
+
+
 class Bitrix24EventTrigger(WatcherTrigger):
     """
     Fire for each object that an event happened to, also while Airflow was away (up to 30 days).
@@ -24,8 +29,9 @@ class Bitrix24EventTrigger(WatcherTrigger):
     they are not, and stay bound: ``python -m airflow_provider_bitrix24.events unbind`` ends that.
 
     Each Airflow event has the payload ``{"id": "5@2026-01-31T09:00:00Z", "event": "ONCRMDEALUPDATE", "object_id": 662,
-    "time": "2026-01-31T09:00:00Z", "redelivered": False}``; ``id`` is the same however often it is delivered,
-    ``entity_type_id`` comes with items of smart processes. It says that the object changed: read it for its values.
+    "time": "2026-01-31T09:00:00Z", "redelivered": False, "bitrix24_conn_id": "bitrix24_default"}``; ``id`` is the same
+    however often it is delivered, ``entity_type_id`` comes with items of smart processes. It says that the object
+    changed: read it for its values.
 
     The connection is of an OAuth application that an administrator authorized, on a plan with
     ``rest_offline_extended``; otherwise see
@@ -45,14 +51,18 @@ class Bitrix24EventTrigger(WatcherTrigger):
         connector: str = "",
         poll_interval: float = 30.0,
     ) -> None:
-        super().__init__(poll_interval)
-        names = () if isinstance(events, str) else events_of(events)
-        if not names or "" in names:
+        super().__init__(bitrix24_conn_id, poll_interval)
+        given = [events] if isinstance(events, str) or not isinstance(events, Iterable) else list(events)
+        names = events_of(given)
+        if isinstance(events, str) or not names or not all(map(_is_name, given)):
             raise ConfigurationError(
                 f"events must be a list of names of events, not {events!r}", next_step='write ["ONCRMDEALUPDATE"]'
             )
+        if not isinstance(connector, str):
+            raise ConfigurationError(
+                f"connector must be a text, not {connector!r}", next_step="leave it out for the application's own queue"
+            )
         self.events = names
-        self.bitrix24_conn_id = bitrix24_conn_id
         self.connector = connector
 
     def serialize(self) -> tuple[str, dict[str, Any]]:

@@ -17,6 +17,8 @@ from typing import Any, ClassVar
 
 from airflow_provider_bitrix24._compat import BaseEventTrigger, TriggerEvent
 from airflow_provider_bitrix24.exceptions import ConfigurationError
+from airflow_provider_bitrix24.rest.message_parts import preview
+from airflow_provider_bitrix24.rest.missing_values import nothing_hint
 from airflow_provider_bitrix24.triggers.change_loop import Change, ChangeLoop, Source
 from airflow_provider_bitrix24.triggers.progress import StateStore, stores_of
 
@@ -51,15 +53,22 @@ class WatcherTrigger(BaseEventTrigger):
     """
     Fires an event for each change, for ever. Only for asset watchers, Airflow 3.0 or newer.
 
+    :param bitrix24_conn_id: the connection.
     :param poll_interval: seconds between two questions while there is no news.
     """
 
     _audiences: ClassVar[dict[Hashable, Audience]] = {}
 
-    def __init__(self, poll_interval: float) -> None:
+    def __init__(self, bitrix24_conn_id: str, poll_interval: float) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
+        if not isinstance(bitrix24_conn_id, str) or nothing_hint(bitrix24_conn_id):
+            raise ConfigurationError(
+                f"bitrix24_conn_id is {preview(bitrix24_conn_id)}",
+                next_step="write the id of a connection, e.g. 'bitrix24_default'",
+            )
         if isinstance(poll_interval, bool) or not isinstance(poll_interval, (int, float)) or not poll_interval >= 1:
             raise ConfigurationError(f"poll_interval must be a number of seconds, 1 or more, not {poll_interval!r}")
+        self.bitrix24_conn_id = bitrix24_conn_id
         self.poll_interval = poll_interval
 
     @staticmethod
@@ -98,7 +107,7 @@ class WatcherTrigger(BaseEventTrigger):
         with self.audience().joined_by(self):
             async for payload in shared_stream:
                 if self.wants(payload):
-                    yield TriggerEvent(payload)  # type: ignore[no-untyped-call]
+                    yield self._event(payload)
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Airflow 3.0 to 3.2: a loop for each trigger."""
@@ -116,11 +125,16 @@ class WatcherTrigger(BaseEventTrigger):
             try:
                 async for changes in ChangeLoop(source, alone.interval, label, sleep=self.sleep).batches():
                     for change in changes:
-                        yield TriggerEvent(change.payload)  # type: ignore[no-untyped-call]
+                        yield self._event(change.payload)
                     await self.sleep(STORE_SECONDS)
                     await source.acknowledge(changes)
             finally:
                 await source.forget_client()
+
+    def _event(self, payload: dict[str, Any]) -> TriggerEvent:
+        """Two portals number their events alike: only the connection tells them apart."""
+        event: TriggerEvent = TriggerEvent({**payload, "bitrix24_conn_id": self.bitrix24_conn_id})  # type: ignore[no-untyped-call]
+        return event
 
     def overlaps(self, other: WatcherTrigger) -> bool:
         """Whether two triggers of one stream would take changes from each other."""

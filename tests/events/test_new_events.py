@@ -65,10 +65,11 @@ class Airflow:
         self._clock, self._next_id, self._runs = START, 1, 0
         self._consumed_to = START - timedelta(days=1)
 
-    def store(self, name, redelivered=False, asset=0, changed_at=None, extra=None):
+    def store(self, name, redelivered=False, asset=0, changed_at=None, extra=None, conn=None):
         self._clock += timedelta(milliseconds=3)
         at = (changed_at or self._clock).strftime("%Y-%m-%dT%H:%M:%SZ")
         payload = {"id": name, "object_id": 7, "time": at, "redelivered": redelivered}
+        payload |= {"bitrix24_conn_id": conn} if conn else {}
         extra = {"from_trigger": True, "payload": payload} if extra is None else extra
         self.events[self.assets[asset]].append(AssetEvent(self._next_id, self._clock, extra))
         self._next_id += 1
@@ -171,6 +172,33 @@ def test_an_event_of_two_assets_is_returned_once():
     airflow.store("a", asset=1)
     airflow.store("b", asset=1)
     assert names(new_events(airflow.run())) == ["b"]
+
+
+def test_events_of_two_portals_with_one_id_are_two():
+    airflow = Airflow("north", "south")
+    airflow.store("a", asset=0, conn="north")
+    airflow.store("a", asset=1, conn="south")
+    first = airflow.run()
+    assert [event["bitrix24_conn_id"] for event in new_events(first)] == ["north", "south"]
+    # A retry gets the same, and what comes again is known for each.
+    assert [event["bitrix24_conn_id"] for event in new_events(first)] == ["north", "south"]
+    airflow.store("a", asset=1, redelivered=True, conn="south")
+    airflow.store("b", asset=1, conn="south")
+    airflow.store("a", asset=0, redelivered=True, conn="north")
+    assert names(new_events(airflow.run())) == ["b"]
+
+
+def test_what_was_remembered_without_its_connection_is_known():
+    airflow = Airflow()
+    airflow.store("a")
+    first = airflow.run()
+    assert names(new_events(first)) == ["a"]
+    airflow.store("a", redelivered=True, conn="north")
+    airflow.store("b", conn="north")
+    second = airflow.run()
+    for _ in range(2):
+        assert names(new_events(second)) == ["b"]
+    assert names(new_events(first)) == ["a"]
 
 
 def test_an_event_that_was_stored_late_is_not_lost():

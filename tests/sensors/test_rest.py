@@ -164,7 +164,7 @@ def test_params_are_airflows(portal, wait):
     ],
 )
 def test_a_filter_that_would_find_everything_or_nothing_is_refused(portal, connection, method, params, message, native):
-    arguments = {"method": method, "condition": "any row", "deferrable": False}
+    arguments = {"method": method, "condition": "any row", "deferrable": False, "timeout": 0}
     make = lambda value: Bitrix24Sensor(task_id="waits", method_params=value, **arguments)  # noqa: E731
     if native:
         task = make("{{ x }}")

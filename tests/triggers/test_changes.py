@@ -274,7 +274,49 @@ def test_a_trigger_is_made_again_from_its_row_which_holds_names_only():
     assert Bitrix24ChangesTrigger(**arguments).serialize() == (path, arguments)
 
 
-@pytest.mark.parametrize("wrong", [{"entity_type_id": "2"}, {"entity_type_id": 0}, {"item_filter": "categoryId"}])
-def test_arguments_that_cannot_be_are_refused(wrong):
-    with pytest.raises(ConfigurationError, match=next(iter(wrong))):
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"entity_type_id": 5}, "entity_type_id is 5, which is not a kind of CRM item"),
+        ({"entity_type_id": 0}, "entity_type_id is 0"),
+        ({"entity_type_id": True}, "entity_type_id is True"),
+        ({"entity_type_id": "dael"}, "entity_type_id is 'dael'.*did you mean deal"),
+        ({"entity_type_id": None}, "entity_type_id is None"),
+        ({"item_filter": "categoryId"}, "item_filter must be a dict"),
+        ({"item_filter": {"=stageId": None}}, "'=stageId' in item_filter is None"),
+        ({"item_filter": {"@stageId": []}}, "'@stageId' in item_filter is an empty list"),
+        ({"item_filter": {"0": {"logic": "OR", "0": {"@id": []}}}}, "'@id' in item_filter is an empty list"),
+        ({"item_filter": {">=opportunity": ""}}, "'>=opportunity' in item_filter"),
+        ({"item_filter": {"=>id": 5}}, "did you mean >="),
+        ({"bitrix24_conn_id": ""}, "bitrix24_conn_id is ''"),
+        ({"bitrix24_conn_id": None}, "bitrix24_conn_id is None"),
+        ({"bitrix24_conn_id": "None"}, "bitrix24_conn_id is 'None'"),
+    ],
+)
+def test_arguments_that_cannot_be_are_refused_when_the_dag_is_parsed(wrong, message):
+    with pytest.raises(ConfigurationError, match=f"(?i){message}"):
         Bitrix24ChangesTrigger(**{"entity_type_id": 2, **wrong})
+
+
+@pytest.mark.parametrize("kind", ["deal", "Deals", "2", " 2 ", 2])
+def test_the_kind_may_be_a_word_as_in_operators(kind):
+    assert Bitrix24ChangesTrigger(kind).serialize() == Bitrix24ChangesTrigger(2).serialize()
+
+
+@pytest.mark.parametrize("seconds", [3, 60, 100, 119])
+def test_a_change_of_before_it_began_is_not_seen_not_even_after_a_restart(
+    portal, connection, change, running, begun, seconds
+):
+    change([3])
+    portal.clock.advance(seconds)
+    asset = Asset()
+
+    async def watch():
+        async with begun((DEALS, [asset])):
+            pass
+        async with begun((DEALS, [asset])) as triggerer:
+            await asyncio.to_thread(change, [5])
+            await triggerer.until(lambda: 5 in asset.objects)
+
+    asyncio.run(watch())
+    assert asset.objects == {5}

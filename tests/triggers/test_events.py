@@ -48,7 +48,7 @@ def test_each_change_fires_with_id_event_object_and_time_and_is_cleared(portal, 
         assert time == payload["time"]
         assert time.endswith("Z")
         assert (payload["event"], payload["redelivered"]) == ("ONCRMDEALUPDATE", False)
-        assert set(payload) == {"id", "event", "object_id", "time", "redelivered"}
+        assert set(payload) == {"id", "event", "object_id", "time", "redelivered", "bitrix24_conn_id"}
     assert bound(portal) == ["ONCRMDEALUPDATE"]
 
 
@@ -431,10 +431,19 @@ def test_nothing_secret_is_logged_or_kept(portal, app, change, running, all_outp
     assert not any(secret in json.dumps([asset.payloads, asset.store.values]) for secret in app.secrets())
 
 
-@pytest.mark.parametrize("events", [[], "ONCRMDEALUPDATE", [" "]])
+@pytest.mark.parametrize(
+    "events",
+    [[], "ONCRMDEALUPDATE", [" "], [None], ["ONCRMDEALUPDATE", None], ["None"], [5], None, 5, ["ONCRMDEALADD", ""]],
+)
 def test_events_that_are_not_a_list_of_names_are_refused(events):
     with pytest.raises(ConfigurationError, match="must be a list of names of events"):
         Bitrix24EventTrigger(events)
+
+
+@pytest.mark.parametrize("wrong", [{"bitrix24_conn_id": ""}, {"bitrix24_conn_id": None}, {"connector": None}])
+def test_other_arguments_that_cannot_be_are_refused(wrong):
+    with pytest.raises(ConfigurationError, match=next(iter(wrong))):
+        Bitrix24EventTrigger(["ONCRMDEALUPDATE"], **wrong)
 
 
 @pytest.mark.parametrize("interval", [0, -1, True, "30", float("nan")])
