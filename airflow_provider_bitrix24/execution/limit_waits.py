@@ -137,7 +137,8 @@ class LimitWaits:
         )
         forgotten += "try would do it twice: look at the portal, and run what is left by itself"
         if isinstance(error, Bitrix24Error):
-            return error.but(retryable=False, advice=forgotten) if error.retryable else error
+            # In place of its own hint, which speaks of another try.
+            return error.but(retryable=False, next_step=forgotten) if error.retryable else error
         return Bitrix24Error(f"{type(error).__name__}: {error}", retryable=False, next_step=forgotten)
 
     def may(self, error: Bitrix24Error, done: int) -> bool:

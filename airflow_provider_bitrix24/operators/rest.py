@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from logging import INFO, WARNING
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -309,15 +309,25 @@ class Bitrix24BatchOperator(Bitrix24BaseOperator):
 
     def _failure(self, done: BatchResult[str], unrepeatable: list[str]) -> Bitrix24Error:
         """The error that the task fails with; not retryable where a retry would do something twice."""
+        # Only the run needs it.
+        from airflow_provider_bitrix24.triggers.watch import is_limit
+
+        errors = done.errors
+        if unrepeatable:
+            # Their hints speak of another try of the task, which would do the others twice.
+            errors = {name: error.but(next_step="") if error.retryable else error for name, error in errors.items()}
         try:
-            done.all_results()
+            replace(done, errors=errors).all_results()
         except Bitrix24Error as error:
             failure = error
         if not unrepeatable:
             return failure
         names = ", ".join(unrepeatable[:10]) + (f", … ({len(unrepeatable)})" if len(unrepeatable) > 10 else "")
+        later = any(is_limit(error) for error in errors.values())
         return failure.but(
-            retryable=False, advice=f"done, and not to be done twice: {names}; send the others by themselves"
+            retryable=False,
+            next_step=f"done, and not to be done twice: {names}; send the others by themselves"
+            + (" when the limit has ended" if later else ""),
         )
 
 

@@ -321,9 +321,24 @@ def test_what_was_done_for_good_before_a_reference_was_refused_is_not_done_again
     commands = {"new": [ADD, {"fields": {"TITLE": "x"}}], "it": ["crm.deal.get", {"ID": "$result[new]"}]}
     arguments = {"commands": commands, "references": True, "halt": True, "wait_for_limits": "sleep"}
     adds = portal.executed(ADD)
-    with pytest.raises(AirflowFailException, match="not to be done twice: new"):
+    with pytest.raises(AirflowFailException, match="not to be done twice: new") as caught:
         make(naps, Bitrix24BatchOperator, **arguments).execute(context())
     assert (portal.executed(ADD), naps.taken) == (adds + 1, [])
+    # A hint to give the task retries would make them do it twice.
+    assert "retries" not in str(caught.value)
+    assert str(caught.value).endswith("twice: new; send the others by themselves when the limit has ended")
+
+
+@pytest.mark.parametrize("way", ["sleep", "defer", "fail"])
+@pytest.mark.parametrize(("fault", "end"), [("operation_time_limit", " when the limit has ended"), ("error", "")])
+def test_no_hint_speaks_of_retries_where_something_was_done_for_good(way, fault, end, portal, naps):
+    portal.fault(fault, "crm.deal.get", times=None)
+    commands = {"new": [ADD, {"fields": {"TITLE": "x"}}], "it": ["crm.deal.get", {"ID": "$result[new]"}]}
+    arguments = {"commands": commands, "references": True, "wait_for_limits": way}
+    with pytest.raises(AirflowFailException) as caught:
+        make(naps, Bitrix24BatchOperator, **arguments).execute(context())
+    assert "retries" not in str(caught.value)
+    assert str(caught.value).endswith(f"done, and not to be done twice: new; send the others by themselves{end}")
 
 
 def test_a_batch_that_fails_in_any_case_does_not_wait(portal, naps):
