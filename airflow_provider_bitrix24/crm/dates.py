@@ -92,11 +92,12 @@ def _in_utc(parsed: pendulum.DateTime) -> pendulum.DateTime | None:
     return None
 
 
-def moment(value: Any, place: str) -> str:
+def moment(value: Any, place: str, *, hint: str = '; for many rows, give timezone="Europe/Berlin"') -> str:
     """
     A moment with its zone: ``"2026-01-31T09:30:00+03:00"``; fractions of a second are cut.
 
     :param place: the field, for the message.
+    :param hint: what else to do about one without a zone, for the message.
     :raises ConfigurationError: not a moment, or one without a zone: the portal would read it in its server's zone.
     """
     parsed = parse(value) if isinstance(value, str) else value
@@ -115,6 +116,6 @@ def moment(value: Any, place: str) -> str:
         written = parsed.isoformat(timespec="seconds")
         raise ConfigurationError(
             f"{place} is {preview(str(value))}, which has no time zone",
-            next_step=f'write it with its zone, e.g. {written}+03:00; for many rows, give timezone="Europe/Berlin"',
+            next_step=f"write it with its zone, e.g. {written}+03:00{hint}",
         )
     return parsed.isoformat(timespec="seconds")

@@ -126,6 +126,9 @@ def to_filter(field: ItemField, value: Any) -> Any:
     if field.type == "date" and isinstance(value, (str, datetime.date)):
         # A bound of a window is often a moment, and windows of days that follow each other share none.
         return dates.day_of_time(value, field.name)
+    if field.type == "datetime" and isinstance(value, (str, datetime.date)):
+        # A filter has no rows, whose zone an argument gives.
+        return dates.moment(value, field.name, hint="")
     return _single(field, value)
 
 

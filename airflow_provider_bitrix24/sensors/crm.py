@@ -146,10 +146,12 @@ class Bitrix24ItemSensor(Bitrix24BaseSensor):
         from airflow_provider_bitrix24.triggers.condition import Condition
         from airflow_provider_bitrix24.triggers.watch import PAGE_ROWS, Watch
 
+        # What is wrong in it by itself is found before the portal is asked for its fields.
+        filter_ = _item_filter(self.item_filter)
         counted = {"condition": condition or Condition.of("any row", "condition"), "fail_when": fail_when}
         params = {
             "entityTypeId": type_id,
-            "filter": fields_of(client, type_id).filter(conditions(self.item_filter, "item_filter")),
+            "filter": fields_of(client, type_id).filter(filter_),
             "select": ["id"],
             "order": {"id": "ASC"},
         }
@@ -163,6 +165,16 @@ class Bitrix24ItemSensor(Bitrix24BaseSensor):
             return isinstance(seen, Mapping) and isinstance(seen.get("items"), list)
         # An item that is too large for XCom is not shown.
         return seen is None or (isinstance(seen, Mapping) and str(seen.get("id")) == str(self.item_id).strip())
+
+
+def _item_filter(given: Any) -> dict[str, Any]:
+    """:raises ConfigurationError: it is empty, or would not mean what it says, see :func:`check_conditions`."""
+    # Only the run needs it.
+    from airflow_provider_bitrix24.rest.conditions import check_conditions
+
+    filter_ = conditions(given, "item_filter")
+    check_conditions(filter_, "item_filter", drops_empty_lists=True)
+    return filter_
 
 
 def _of_field(fields: ItemFields, condition: Condition, name: str) -> Condition:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import pytest
 
+from airflow_provider_bitrix24._compat import AirflowFailException
 from airflow_provider_bitrix24.sensors.crm import Bitrix24ItemSensor
+from tests.operators.context import context
 from tests.rest.clients import client_of
 from tests.sensors.waiting import Waiting
 
@@ -185,3 +189,28 @@ def test_an_unknown_kind_is_refused(portal, wait):
     end, message = wait(Bitrix24ItemSensor, entity_type_id=180, item_id=7)
     assert end == "failed"
     assert "crm.type.list" in message
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"item_filter": {">=createdTime": "2026-01-31T09:30:00"}},
+        {"item_filter": {"0": {"logic": "OR", "0": {"<updatedTime": datetime(2026, 1, 31, 9)}}}},
+        {"item_id": 7, "condition": {"result_path": "movedTime", "operator": ">", "value": "2026-01-31 09:30:00"}},
+        {"item_id": 7, "fail_when": {"result_path": "createdTime", "operator": "in", "value": ["2026-01-31T09:30:00"]}},
+    ],
+)
+def test_a_time_without_a_zone_gets_a_hint_that_a_sensor_can_follow(portal, wait, arguments):
+    end, message = wait(Bitrix24ItemSensor, **DEAL, **arguments)
+    assert end == "failed"
+    assert "has no time zone: write it with its zone, e.g. 2026-01-31T09:" in message
+    assert "timezone=" not in message
+
+
+@pytest.mark.parametrize("found", [{}, {"@id": []}, {">=id": None}, {"=>id": 5}, None])
+def test_a_filter_that_came_out_wrong_is_found_before_the_portal_is_asked(portal, connection, found):
+    task = Bitrix24ItemSensor(task_id="waits", **DEAL, item_filter="{{ x }}", deferrable=False, timeout=0)
+    task.item_filter = found
+    with pytest.raises(AirflowFailException, match="item_filter"):
+        task.execute(context())
+    assert portal.calls == []
