@@ -16,6 +16,7 @@ from typing import Any
 from airflow_provider_bitrix24.crm import dates
 from airflow_provider_bitrix24.crm.id_lists import check_ids
 from airflow_provider_bitrix24.crm.short_numbers import check_digits, shortened
+from airflow_provider_bitrix24.crm.values import check_names_object
 from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.rest.encoding import has_reference
 from airflow_provider_bitrix24.rest.message_parts import preview
@@ -47,6 +48,8 @@ def check_fits(name: str, description: Any, value: Any, method: str) -> None:
         raise _misfit(name, value, "and the portal takes a list there", f'write {{"{name}": [{value}]}}', method)
     if not several and kind in _PLAIN and isinstance(value, (list, tuple, Mapping)) and value:
         raise _misfit(name, value, f"and the field holds one value of the type {kind}", "give one value", method)
+    if not several:
+        check_names_object(name, kind, value, method)
     check_moments_and_flags(name, "old boolean" if kind == "boolean" else kind, value, method)
     if several and kind in _IDS:
         # Fields that people have made are cleared by [""] too.

@@ -37,6 +37,18 @@ _IDS = frozenset(
     {"user", "employee", "crm_company", "crm_contact", "crm_lead", "crm_deal", "crm_quote", "crm_category"}
     | {"crm_entity", "iblock_element", "iblock_section"}
 )
+#: Those in which 0 is not an object, and clears the field. In others it has a meaning: the first funnel, the root section.
+_OBJECTS = {
+    "user": "user",
+    "employee": "user",
+    "crm_company": "company",
+    "crm_contact": "contact",
+    "crm_lead": "lead",
+    "crm_deal": "deal",
+    "crm_quote": "quote",
+    "crm_entity": "item",
+    "crm": "item",
+}
 _WHOLE = frozenset({"integer"}) | _IDS
 _SCALARS = TEXTS | _WHOLE | {"double", "boolean", "date", "datetime", "enumeration"}
 
@@ -88,6 +100,24 @@ def is_nothing(value: Any) -> bool:
     return bool(isinstance(value, (str, list, tuple, set, Mapping)) and not value)
 
 
+def check_names_object(name: str, kind: str, value: Any, method: str = "") -> None:
+    """
+    :param kind: the type of the field.
+    :raises ConfigurationError: 0 or less in a field that names one object: databases write so for "none", and the
+        portal clears the field.
+    """
+    given = native(value)
+    if kind not in _OBJECTS or isinstance(given, bool):
+        return
+    number = decimal_of(given)
+    if number is not None and number <= 0:
+        raise ConfigurationError(
+            f"{name} is {preview(given)}, which names no {_OBJECTS[kind]}, and the portal would clear the field",
+            method=method,
+            next_step='leave it out, or clear it with None in the DAG or blank="clear" and an empty cell',
+        )
+
+
 def to_write(field: ItemField, value: Any) -> Any:
     """
     ``value`` as the portal must be sent it in ``fields``; None, ``""`` and ``[]`` clear the field.
@@ -108,6 +138,7 @@ def to_write(field: ItemField, value: Any) -> Any:
         if field.holds_ids:
             _check_ids(field, [] if is_nothing(value) else members)
         return [_single(field, member) for member in members if not is_nothing(member)]
+    check_names_object(field.name, field.type, value)
     return "" if is_nothing(value) else _single(field, value)
 
 

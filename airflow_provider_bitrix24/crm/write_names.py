@@ -27,7 +27,7 @@ from airflow_provider_bitrix24.crm.unwritable import (
     unwritable,
     why_unwritable,
 )
-from airflow_provider_bitrix24.crm.values import is_number_without_digits
+from airflow_provider_bitrix24.crm.values import check_names_object, is_number_without_digits
 from airflow_provider_bitrix24.crm.written_fields import WrittenFields, documented
 from airflow_provider_bitrix24.exceptions import ConfigurationError, Forbidden, Invalid, NotFound
 from airflow_provider_bitrix24.rest.message_parts import did_you_mean, preview
@@ -208,6 +208,8 @@ class FieldNames:
                 fields.check_writable(field, "fields", purpose)
                 if field.is_multiple:
                     check_is_list(name, value, self._method)
+                else:
+                    check_names_object(name, field.type, value, self._method)
                 check_moments_and_flags(name, field.type, value, self._method)
                 self._check_digits(name, field, value)
                 if field.holds_ids:

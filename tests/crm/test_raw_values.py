@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date, datetime, timezone
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -41,6 +42,14 @@ REFUSED: list[tuple[tuple[str, dict[str, Any]], str]] = [
     (deal(COMPANY_ID="Oak Ltd"), "the field holds an id"),
     (deal(ASSIGNED_BY_ID="Ann"), "ASSIGNED_BY_ID is 'Ann'"),
     (deal(CONTACT_ID=[1, 2]), "the field holds one value of the type crm_contact"),
+    (deal(CONTACT_ID=0), "CONTACT_ID is 0, which names no contact, and the portal would clear the field"),
+    (deal(COMPANY_ID="0"), "COMPANY_ID is '0', which names no company"),
+    (deal(ASSIGNED_BY_ID=0.0), "ASSIGNED_BY_ID is 0.0, which names no user"),
+    (deal(COMPANY_ID=-1), "COMPANY_ID is -1, which names no company"),
+    (item({"companyId": 0}), 'leave it out, or clear it with None in the DAG or blank="clear" and an empty cell'),
+    (item({"contactId": Decimal(0)}, verb="add"), "which names no contact"),
+    (item({"assignedById": " 0 "}, 4), "which names no user"),
+    (item({"companyId": 0}, 3, "import"), "companyId is 0, which names no company"),
     (deal(CONTACT_IDS=5), 'write {"CONTACT_IDS": [5]}'),
     (deal(CONTACT_IDS=["Ann"]), "not an id above 0"),
     (deal(CLOSEDATE="soon"), "the field holds a day or a moment that there is"),
@@ -100,7 +109,10 @@ TAKEN: list[tuple[str, dict[str, Any]]] = [
         CLOSEDATE="2026-12-31T00:00:00+03:00",
         BEGINDATE="2026-12-31",
     ),
-    deal(OPPORTUNITY=-5, COMPANY_ID=0, CONTACT_IDS=[], CLOSEDATE="", COMMENTS="12,5", OPENED=True, PROBABILITY="1e1"),
+    deal(OPPORTUNITY=-5, COMPANY_ID="", PROBABILITY=0, CONTACT_IDS=[], CLOSEDATE="", COMMENTS="12,5", OPENED=True),
+    deal(OPPORTUNITY=0, PROBABILITY="1e1", UF_CRM_1700000001="0", TITLE="0"),
+    item({"opportunity": 0, "opened": "0", "contactId": None, "companyId": ""}),
+    item({"title": "x", "categoryId": 0}, verb="add"),
     deal(OPPORTUNITY="$result[sum]", COMPANY_ID=None, CONTACT_ID=False, TITLE=5, STAGE_ID="C5:MY_STAGE"),
     deal(CLOSEDATE=None, BEGINDATE="$result[day]", OPENED="Y", CLOSED=False, UF_CRM_1700000001="1"),
     deal(CLOSEDATE=date(2026, 12, 31), BEGINDATE="2026-12-31 00:00", UF_CRM_1700000007="2026-12-31T09:30:00Z"),
@@ -152,6 +164,8 @@ def test_what_may_be_right_passes(call: tuple[str, dict[str, Any]], client: Clie
         deal(OPPORTUNITY="12,5"),
         deal(CLOSEDATE="31.01.2027"),
         deal(CLOSED="yes"),
+        deal(COMPANY_ID=0),
+        item({"companyId": 0}),
         phone(TYPE="HOME"),
         item({"closedate": "2027-02-31"}),
         item({"title": "y", "Title": "z"}),
@@ -160,7 +174,7 @@ def test_what_may_be_right_passes(call: tuple[str, dict[str, Any]], client: Clie
 )
 def test_every_operator_refuses_them(call: tuple[str, dict[str, Any]], portal: Sandbox, connection: None) -> None:
     method, params = call
-    says = "silently|the same field"
+    says = "silently|the same field|names no company"
     with pytest.raises(AirflowFailException, match=says):
         Bitrix24Operator(task_id="a", method=method, method_params=params).execute(context())
     with pytest.raises(AirflowFailException, match=says):

@@ -88,6 +88,44 @@ def test_the_blank_cell_of_a_file_leaves_the_portals_value_as_it_is(firm, portal
     }  # fmt: skip
 
 
+@pytest.fixture
+def door(portal, connection, firm) -> int:
+    fields = {"title": "Door", "companyId": firm, "contactIds": [1, 2], "originId": "D-1"}
+    item_id: int = run(Bitrix24AddItemOperator, entity_type_id=2, fields=fields)
+    return item_id
+
+
+@pytest.mark.parametrize("blank", ["keep", "clear", "fail"])
+@pytest.mark.parametrize(
+    ("name", "what"), [("companyId", "company"), ("CONTACT_ID", "contact"), ("assignedById", "user")]
+)
+def test_the_0_that_a_database_writes_for_none_clears_no_relation(
+    name, what, blank, door, portal, connection, tmp_path
+):
+    before = portal.item(2, door)
+    (tmp_path / "deals.csv").write_text(f"id,title,{name}\n{door},Gate,0\n")
+    (tmp_path / "keys.csv").write_text(f"originId,title,{name}\nD-1,Gate,0\n")
+    rows = {"rows": str(tmp_path / "deals.csv"), "blank": blank}
+    keyed = {"rows": str(tmp_path / "keys.csv"), "blank": blank, "key": "originId"}
+    rows |= {"entity_type_id": 2, "operation": "update"}
+    assert f"which names no {what}" in failure_of(Bitrix24BulkWriteOperator, **rows)
+    assert f"which names no {what}" in failure_of(Bitrix24UpsertItemsOperator, entity_type_id=2, **keyed)
+    for zero in (0, "0", np.int64(0)):
+        item = {"item_id": door, "fields": {"title": "Gate", name: zero}}
+        assert f"which names no {what}" in failure_of(Bitrix24UpdateItemOperator, entity_type_id=2, **item)
+    assert portal.item(2, door) == before
+    assert sent(portal, UPDATE) == []
+
+
+def test_an_empty_cell_and_none_clear_a_relation_where_they_are_said_to(door, firm, portal, connection):
+    run(Bitrix24UpdateItemOperator, entity_type_id=2, item_id=door, fields={"companyId": None})
+    assert not portal.item(2, door)["companyId"]
+    row = {"id": door, "contactId": "", "opportunity": 0}
+    summary = run(Bitrix24BulkWriteOperator, entity_type_id=2, operation="update", rows=[row], blank="clear")
+    assert (summary["written"], summary["cleared"]) == (1, 1)
+    assert not portal.item(2, door)["contactIds"]
+
+
 @pytest.mark.parametrize("nothing", NOTHING.values(), ids=NOTHING)
 @pytest.mark.parametrize("write", [update, upsert])
 def test_no_form_of_nothing_erases_a_value(nothing, write, firm, portal, connection):
