@@ -19,6 +19,7 @@ from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.rest.encoding import has_reference
 from airflow_provider_bitrix24.rest.message_parts import preview
 from airflow_provider_bitrix24.rest.missing_values import CARRIERS, nothing_hint
+from airflow_provider_bitrix24.rest.scalars import native, without_arrays
 
 #: Methods that replace all of an object's rows or relations, and the parameter that holds the new ones.
 _REPLACING = (
@@ -60,6 +61,7 @@ def check_shapes(method: str, params: Mapping[str, Any], *, may_empty: bool = Fa
     :param references: a text such as ``$result[…]`` stands for what an earlier command of the batch answers.
     :raises ConfigurationError: the portal would lose what was given, or remove what is there.
     """
+    params = without_arrays(params)
     if method.lower().endswith(".add") or method.lower() == "crm.item.import":
         _check_value(method, params)
     if replaced := replaced_in(method):
@@ -106,7 +108,12 @@ def is_written_empty(method: str, written: Any) -> bool:
     name = replaced_in(method)
     if name is None or not isinstance(written, Mapping):
         return False
-    return any(str(key).lower() == name.lower() and value == [] for key, value in written.items())
+    return any(str(key).lower() == name.lower() and _is_empty_list(value) for key, value in written.items())
+
+
+def _is_empty_list(value: Any) -> bool:
+    # An array is a list, and compared with one it answers an array.
+    return isinstance(made := native(value), list) and not made
 
 
 def _check_replacement(method: str, name: str, params: Mapping[str, Any], may_empty: bool, references: bool) -> None:

@@ -6,6 +6,8 @@ import json
 from datetime import datetime, timezone
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 from airflow import DAG
 
@@ -77,6 +79,29 @@ def test_the_documented_shape_is_sent_and_an_empty_list_of_the_dag_too(method, w
     WAYS[way](method, {**others, name: [member]}).execute(context())
     WAYS[way](method, {**others, name: []}).execute(context())
     assert portal.executed(method) == 2
+
+
+ARRAYS: dict[str, Any] = {
+    "an array": lambda rows: np.array(rows, dtype=object),
+    "a column": pd.Series,
+    "a list of a column": lambda rows: list(pd.Series(rows)),
+}
+
+
+@pytest.mark.parametrize("array", ARRAYS.values(), ids=ARRAYS)
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("method", [method for method in REPLACING if not method.startswith("crm.lead")])
+def test_an_array_is_a_list(method, way, array, portal, connection):
+    others, name, member = REPLACING[method]
+    for rows in ([member], [member, member]):
+        WAYS[way](method, {**others, name: array(rows)}).execute(context())
+    assert portal.executed(method) == 2
+    message = failure_of(WAYS[way](method, {**others, name: array(["x"])}))
+    assert "the portal would remove what is there" in message
+    if way != "a bulk write":
+        # It is written in the DAG.
+        WAYS[way](method, {**others, name: array([])}).execute(context())
+        assert portal.executed(method) == 3
 
 
 @pytest.mark.parametrize("clear", [False, True])
