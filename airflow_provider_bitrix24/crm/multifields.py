@@ -15,7 +15,7 @@ from airflow_provider_bitrix24.crm.values import as_text
 from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.rest.message_parts import did_you_mean, preview
 from airflow_provider_bitrix24.rest.missing_values import is_missing, is_written_structure, nothing_hint, text_hint
-from airflow_provider_bitrix24.rest.scalars import is_shortened, native
+from airflow_provider_bitrix24.rest.scalars import holds_shortened, is_shortened, native
 
 #: Kinds of CRM items that have them: lead, contact, company.
 OWNERS = frozenset({1, 3, 4})
@@ -58,8 +58,13 @@ def check_digits(name: str, entries: Any, method: str) -> None:
     members = entries.values() if isinstance(entries, Mapping) else entries
     for entry in members if isinstance(entries, (Mapping, list, tuple)) else ():
         for key, value in entry.items() if isinstance(entry, Mapping) else ():
-            if str(key).lower() in ("value", "id") and is_shortened(value):
+            if str(key).lower() in ("value", "id") and _is_shortened(value):
                 raise shortened(name, value, method)
+
+
+def _is_shortened(value: Any) -> bool:
+    # Several phones may stand in one text; an address of a page or a mailbox may be called so.
+    return isinstance(value, str) and (is_shortened(value) or (not set("@/") & set(value) and holds_shortened(value)))
 
 
 def _nearest(key: str, known: Collection[str]) -> str:
@@ -99,7 +104,7 @@ def _plain_text(text: str, name: str) -> str:
         number that has lost digits.
     """
     text = text.strip()
-    if is_shortened(text):
+    if _is_shortened(text):
         raise shortened(name, text)
     if is_written_structure(text) and not text.startswith("("):
         raise ConfigurationError(

@@ -14,7 +14,7 @@ from typing import Any
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.rest.message_parts import preview
-from airflow_provider_bitrix24.rest.scalars import holds_shortened, is_shortened
+from airflow_provider_bitrix24.rest.scalars import holds_shortened
 
 #: Fields and params whose texts are keys or ids: ``originId``, ``XML_ID``, ``TASKID``.
 _KEY = re.compile(r"(?i:(?:.*_)?id|external_?code|guid)|.*[a-z]I[dD]|[A-Z]+ID")
@@ -44,6 +44,4 @@ def check_digits(name: str, value: Any, method: str = "") -> None:
 @lru_cache(1024)
 def _found_in(name: str) -> Callable[[str], bool] | None:
     """What finds such a number in the texts of a field; None where it may be meant."""
-    if _DIGITS.fullmatch(name):
-        return is_shortened
-    return holds_shortened if _KEY.fullmatch(name) else None
+    return holds_shortened if _DIGITS.fullmatch(name) or _KEY.fullmatch(name) else None

@@ -37,7 +37,7 @@ _IDS = frozenset(
     {"user", "employee", "crm_company", "crm_contact", "crm_lead", "crm_deal", "crm_quote", "crm_category"}
     | {"crm_entity", "iblock_element", "iblock_section"}
 )
-#: Those in which 0 is not an object, and clears the field. In others it has a meaning: the first funnel, the root section.
+#: Those in which 0 is not an object, and clears the field. In others it has a meaning: the first funnel.
 _OBJECTS = {
     "user": "user",
     "employee": "user",

@@ -20,6 +20,8 @@ _WITH_EXPONENT = re.compile(
 _SHORTENED = re.compile(r"(?<![\w.,])\d+(?:[.,]\d*[eE][+-]?|[eE][+-])\d{1,3}(?!\w)", re.ASCII)
 #: From this exponent on, spreadsheets shorten a number by themselves: it has more digits than a cell shows.
 _LEAST_EXPONENT = 11
+#: The same inside of a longer text: phones and ids have ten digits and more, and narrow columns are shortened too.
+_LEAST_IN_A_TEXT = 9
 #: Narrow floats, and from where on they do not hold every whole number.
 _NARROW = {"float16": 2.0**11, "float32": 2.0**24}
 
@@ -74,8 +76,13 @@ def is_shortened(value: Any) -> bool:
 
 
 def holds_shortened(text: str) -> bool:
-    """Whether there is such a number in a text: ``K-4.07E+19``."""
-    return _SHORTENED.search(text) is not None
+    """
+    Whether a text is such a number, or has one in it that lacks digits of a long number: ``K-4.07E+19``,
+    ``7.9161E+10; 7.9162E+10``. ``R-2E+1`` is a name.
+    """
+    return is_shortened(text) or any(
+        _missing_digits(_WITH_EXPONENT.fullmatch(number), _LEAST_IN_A_TEXT) for number in _SHORTENED.findall(text)
+    )
 
 
 def lacks_digits(value: Any) -> bool:
@@ -83,11 +90,14 @@ def lacks_digits(value: Any) -> bool:
     Whether ``value`` is the text of a number that a spreadsheet shortens by itself, with fewer digits than it has:
     ``1.2346E+12``. ``1.5E+3`` and ``1.23456789012E+11`` have them all.
     """
-    match = _WITH_EXPONENT.fullmatch(value) if isinstance(value, str) else None
+    return isinstance(value, str) and _missing_digits(_WITH_EXPONENT.fullmatch(value), _LEAST_EXPONENT)
+
+
+def _missing_digits(match: re.Match[str] | None, least: int) -> bool:
     if match is None or match["sign"] == "-":
         return False
     exponent = int(match["exponent"])
-    return exponent >= _LEAST_EXPONENT and len(match["fraction"] or "") < exponent
+    return exponent >= least and len(match["fraction"] or "") < exponent
 
 
 def widened(value: Any) -> float:

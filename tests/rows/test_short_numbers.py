@@ -35,7 +35,31 @@ NAMES = ["1E5", "12E34", "E+05", "4.07", "1,5", "2E-x", "R1.5E+3", "1.5E+3mm", "
 @pytest.mark.parametrize("text", SHORT)
 def test_a_shortened_number_is_recognized(text: str) -> None:
     assert is_shortened(text)
-    assert holds_shortened(f"K-{text.strip().lstrip('-')}")
+    assert holds_shortened(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "K-4.07E+19",
+        "N 4,07e+19",
+        "'7.9161E+10",
+        "7.9161E+10; 7.9162E+10",
+        "+1 555; 7.9161E+10",
+        "(1.2346E+12)",
+        "K/1E+15",
+    ],
+)
+def test_so_is_one_inside_of_a_text_that_lacks_digits(text: str) -> None:
+    assert holds_shortened(text)
+    assert not is_shortened(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["R-2E+1", "K-1.5E+3", "A 2E-7", "K-1.23456789012E+11", "X-4.07E-19", "R2E+19", "N-1E5"]
+)
+def test_a_name_with_a_short_exponent_in_it_is_none(text: str) -> None:
+    assert not holds_shortened(text)
 
 
 @pytest.mark.parametrize("text", NAMES)
@@ -140,6 +164,19 @@ ONE: list[tuple[type, dict[str, Any]]] = [
     (Bitrix24AddItemOperator, {"entity_type_id": "company", "fields": {"title": "x", "originId": "4.07E+19"}}),
     (Bitrix24AddItemOperator, {"entity_type_id": "company", "fields": {"title": "x", "PHONE": ["+1", "7.9161E+10"]}}),
     (Bitrix24AddItemOperator, {"entity_type_id": "contact", "fields": {"name": "x", "companyId": "1E0"}}),
+    (
+        Bitrix24AddItemOperator,
+        {"entity_type_id": "company", "fields": {"title": "x", "PHONE": "7.9161E+10; 7.9162E+10"}},
+    ),
+    (Bitrix24BulkWriteOperator, {"entity_type_id": "company", "rows": [{"title": "x", "PHONE": "'7.9161E+10"}]}),
+    (
+        Bitrix24Operator,
+        {"method": "crm.company.update", "method_params": {"id": 1, "fields": {"PHONE": [{"VALUE": "'7.9161E+10"}]}}},
+    ),
+    (
+        Bitrix24Operator,
+        {"method": "user.update", "method_params": {"ID": 1, "PERSONAL_MOBILE": "7.9161E+10, 7.9162E+10"}},
+    ),
     (Bitrix24AddItemOperator, {"entity_type_id": "company", "fields": {"title": "x", "revenue": "1.2346E+12"}}),
     (Bitrix24UpdateItemOperator, {"entity_type_id": "deal", "item_id": 1, "fields": {"contactIds": ["1.0E+1"]}}),
     (
@@ -276,6 +313,13 @@ def sandbox() -> Iterator[Sandbox]:
 def client(sandbox: Sandbox) -> Iterator[Client]:
     with client_of(sandbox) as client:
         yield client
+
+
+def test_a_key_with_a_short_exponent_in_it_is_written(portal: Sandbox, connection: None) -> None:
+    arguments = {"entity_type_id": "company", "key": "originId", "rows": [{"originId": "R-2E+1", "title": "Oak"}]}
+    for outcome in ("created", "updated"):
+        assert Bitrix24UpsertItemsOperator(task_id="a", **arguments).execute(context())[outcome] == 1
+    assert [item["title"] for item in portal.items(4) if item["originId"] == "R-2E+1"] == ["Oak"]
 
 
 def test_what_is_not_a_shortened_number_passes(client: Client) -> None:
