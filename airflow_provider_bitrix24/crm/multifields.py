@@ -14,7 +14,13 @@ from airflow_provider_bitrix24.crm.short_numbers import shortened
 from airflow_provider_bitrix24.crm.values import as_text
 from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.rest.message_parts import did_you_mean, preview
-from airflow_provider_bitrix24.rest.missing_values import is_missing, is_written_structure, nothing_hint, text_hint
+from airflow_provider_bitrix24.rest.missing_values import (
+    is_blank_text,
+    is_missing,
+    is_written_structure,
+    nothing_hint,
+    text_hint,
+)
 from airflow_provider_bitrix24.rest.scalars import holds_shortened, is_shortened, native
 
 #: Kinds of CRM items that have them: lead, contact, company.
@@ -103,7 +109,7 @@ def _plain_text(text: str, name: str) -> str:
     :raises ConfigurationError: it is the text of a list or an object, and would be one phone with brackets in it; or a
         number that has lost digits.
     """
-    text = text.strip()
+    text = "" if is_blank_text(text) else text.strip()
     if _is_shortened(text):
         raise shortened(name, text)
     if is_written_structure(text) and not text.startswith("("):

@@ -18,7 +18,7 @@ from airflow_provider_bitrix24.crm.values import is_nothing
 from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.rest.encoding import has_reference
 from airflow_provider_bitrix24.rest.message_parts import preview
-from airflow_provider_bitrix24.rest.missing_values import CARRIERS, nothing_hint
+from airflow_provider_bitrix24.rest.missing_values import CARRIERS, is_blank_text, nothing_hint
 from airflow_provider_bitrix24.rest.scalars import native, without_arrays
 
 #: Methods that replace all of an object's rows or relations, and the parameter that holds the new ones.
@@ -95,7 +95,7 @@ def _has_value(value: Any) -> bool:
         return any(map(_has_value, carriers or value.values()))
     if isinstance(value, (list, tuple)):
         return any(map(_has_value, value))
-    return not (is_nothing(value) or (isinstance(value, str) and not value.strip()))
+    return not (is_nothing(value) or is_blank_text(value))
 
 
 def replaced_in(method: str) -> str | None:

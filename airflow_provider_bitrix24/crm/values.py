@@ -21,6 +21,7 @@ from airflow_provider_bitrix24.crm.short_numbers import check_digits, shortened
 from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.rest.message_parts import preview
 from airflow_provider_bitrix24.rest.missing_values import (
+    is_blank_text,
     is_json,
     is_missing,
     is_written_structure,
@@ -130,14 +131,14 @@ def to_write(field: ItemField, value: Any) -> Any:
     """
     if value is not None and is_missing(value):
         raise ConfigurationError(f"{field.name} is {preview(value)}", next_step=nothing_hint(value))
-    value = native(value)
+    value = "" if is_blank_text(value) else native(value)
     if field.is_multiple:
         if _is_written_list(value):
             raise _misfit(field, value, "a list", "this is its text: give the list itself")
         members = value if isinstance(value, (list, tuple, set)) else [value]
         if field.holds_ids:
             _check_ids(field, [] if is_nothing(value) else members)
-        return [_single(field, member) for member in members if not is_nothing(member)]
+        return [_single(field, member) for member in members if not (is_nothing(member) or is_blank_text(member))]
     check_names_object(field.name, field.type, value)
     return "" if is_nothing(value) else _single(field, value)
 

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.rest.message_parts import preview
-from airflow_provider_bitrix24.rest.missing_values import CARRIERS, NOTHING, from_json, is_missing, nothing_hint
+from airflow_provider_bitrix24.rest.missing_values import (
+    CARRIERS,
+    NOTHING,
+    from_json,
+    is_blank_text,
+    is_missing,
+    nothing_hint,
+)
 from airflow_provider_bitrix24.rest.scalars import native, without_arrays
 
 if TYPE_CHECKING:
@@ -322,7 +329,7 @@ def _changed(written: Any, value: Any, path: tuple[Any, ...]) -> Iterator[tuple[
 
 def _is_nothing(value: Any) -> bool:
     if isinstance(value, str):
-        return value.strip() in NOTHING
+        return value.strip() in NOTHING or is_blank_text(value)
     return is_missing(value) or (isinstance(value, (list, tuple, set, Mapping)) and not value)
 
 

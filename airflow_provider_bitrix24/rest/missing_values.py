@@ -8,6 +8,7 @@ sent as a value, and never taken for "all" or "no limit": it is refused with the
 from __future__ import annotations
 
 import json
+import re
 from decimal import Decimal
 from typing import Any
 
@@ -20,12 +21,20 @@ NOTHING = frozenset({"", "None", "null", "nan", "NaN", "NaT", "<NA>"})
 #: Without one of these a phone, an amount of money and the like is nothing, whatever else the object has.
 CARRIERS = frozenset({"value", "amount"})
 
+#: Signs that nobody sees, beside blanks: zero-width spaces, joiners, the mark at the beginning of a file.
+UNSEEN = "\u200b\u200c\u200d\u2060\ufeff"
+_BLANK_TEXT = re.compile(rf"[\s{UNSEEN}]*")
 _BRACKETS = {"[": "]", "{": "}", "(": ")"}
 #: What Airflow makes of the results of a mapped task as text.
 LAZY = ("LazySelectSequence", "LazyXComSequence")
 
 #: What pandas has for a missing value.
 _MISSING_TYPES = frozenset({"NAType", "NaTType"})
+
+
+def is_blank_text(value: Any) -> bool:
+    """Whether ``value`` is a text in which nobody sees anything: empty, or of blanks and signs without a width."""
+    return isinstance(value, str) and _BLANK_TEXT.fullmatch(value) is not None
 
 
 def is_missing(value: Any) -> bool:

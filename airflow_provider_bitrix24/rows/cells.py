@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from airflow_provider_bitrix24.crm.values import is_nothing
 from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.rest.message_parts import preview
+from airflow_provider_bitrix24.rest.missing_values import is_blank_text
 from airflow_provider_bitrix24.rest.moments import parse
 
 #: ``keep`` leaves the value of the portal as it is, ``clear`` clears it, ``fail`` fails the row.
@@ -88,12 +89,13 @@ BLANK = _BlankValue()
 
 def is_blank(value: Any) -> bool:
     """
-    Whether a cell has no value: an empty one, blanks alone, null, None, NaN, NaT, NA, and a list of such.
+    Whether a cell has no value: an empty one, blanks and zero-width signs alone, null, None, NaN, NaT, NA, and a list
+    of such.
 
     A text such as ``NULL`` or ``NA`` is a value: a file that means nothing by it has to say so.
     """
     if isinstance(value, str):
-        return not value.strip()
+        return is_blank_text(value)
     if isinstance(value, (list, tuple)):
         return all(map(is_blank, value))
     return value is BLANK or is_nothing(value)

@@ -13,18 +13,16 @@ from airflow_provider_bitrix24.crm.fields import ItemFields
 from airflow_provider_bitrix24.crm.short_numbers import shortened
 from airflow_provider_bitrix24.crm.values import decimal_of
 from airflow_provider_bitrix24.exceptions import ConfigurationError
-from airflow_provider_bitrix24.rest.missing_values import NOTHING
+from airflow_provider_bitrix24.rest.missing_values import NOTHING, UNSEEN
 from airflow_provider_bitrix24.rest.scalars import holds_shortened
 from airflow_provider_bitrix24.rows.row_names import as_named
 
 #: Types of fields that can tell one item from another.
 _TYPES = frozenset({"string", "text", "url", "integer", "double"})
-#: Blanks, and signs that nobody sees: zero-width spaces, joiners, the mark at the beginning of a file.
-_UNSEEN = "\u200b\u200c\u200d\u2060\ufeff"
-_EDGES = re.compile(rf"^[\s{_UNSEEN}]+|[\s{_UNSEEN}]+$")
+_EDGES = re.compile(rf"^[\s{UNSEEN}]+|[\s{UNSEEN}]+$")
 #: A number whose last zeros say nothing: ``5.00``, ``5.``.
 _WITH_ZEROS = re.compile(r"[+-]?\d+\.(\d*0)?")
-_INNER = re.compile(rf"[\s{_UNSEEN}]+")
+_INNER = re.compile(rf"[\s{UNSEEN}]+")
 #: Longest text of CRM's own fields, columns of ``varchar(255)``; user fields hold more.
 _LONGEST = 255
 

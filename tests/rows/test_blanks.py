@@ -40,7 +40,8 @@ class NaTType:
 
 #: Every form of nothing that a source may have.
 NOTHING = {
-    "empty": "", "blanks": "  ", "None": None, "NaN": math.nan, "NaT": NaTType(), "NA": NAType(),
+    "empty": "", "blanks": "  ", "no-break space": "\u00a0",
+    "zero width": "\u200b", "unseen": "\u2060 \ufeff", "None": None, "NaN": math.nan, "NaT": NaTType(), "NA": NAType(),
     "Decimal NaN": Decimal("NaN"), "empty list": [], "list of nothing": ["", None],
 }  # fmt: skip
 
@@ -365,7 +366,17 @@ def test_an_add_of_which_the_row_gives_no_value_is_refused(operator, arguments, 
     assert len(portal.items(4)) == before
 
 
-@pytest.mark.parametrize("fields", [{"title": ""}, {"title": None, "PHONE": []}, '{"comments": ""}'])
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"title": ""},
+        {"title": None, "PHONE": []},
+        '{"comments": ""}',
+        {"title": "  "},
+        {"title": "\u00a0", "comments": "\u200b"},
+        {"PHONE": "\ufeff", "title": "\t"},
+    ],
+)
 def test_a_single_add_without_a_value_is_refused(fields, portal, connection):
     before = len(portal.items(4))
     failure = failure_of(Bitrix24AddItemOperator, entity_type_id=4, fields=fields)
@@ -404,8 +415,17 @@ def test_a_literal_of_a_single_operator_clears(firm, portal, connection):
     assert [item["comments"] for item in portal.items(4) if item.get("originId") == "K-2"] in ([""], [None])
 
 
+@pytest.mark.parametrize("text", ["  ", "\u00a0", "\u200b"], ids=ascii)
+def test_a_single_upsert_writes_no_blanks(text, portal, connection):
+    run(Bitrix24UpsertItemOperator, entity_type_id=4, key="originId", fields={"originId": "K-9", "comments": text})
+    assert [fields for fields in sent(portal, ADD) if "comments" in fields] == []
+    with_firm = {"originId": "K-9", "title": "Elm", "comments": text}
+    run(Bitrix24UpsertItemOperator, entity_type_id=4, key="originId", fields=with_firm)
+    assert [fields["comments"] for fields in sent(portal, UPDATE)] == [""]
+
+
 @pytest.mark.parametrize("native", [False, True])
-@pytest.mark.parametrize("value", [None, "", "None", math.nan], ids=repr)
+@pytest.mark.parametrize("value", [None, "", "None", math.nan, "  ", "\u200b"], ids=ascii)
 @pytest.mark.parametrize(
     "fields",
     [
