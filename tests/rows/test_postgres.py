@@ -38,7 +38,7 @@ def firms(server, monkeypatch) -> None:
 def statements(server: Any, sql: str) -> str:
     """What the server was log for a query."""
     before = len(server.log.read_bytes())
-    assert sum(1 for _ in rows_of_query(sql, "firms")) >= 0
+    assert sum(1 for _ in rows_of_query(sql, "firms", [])) >= 0
     return server.log.read_bytes()[before:].decode()
 
 
@@ -71,14 +71,14 @@ def test_the_result_stays_with_the_server_while_it_is_copied(sql, server):
     ],
 )
 def test_statements_that_no_cursor_of_the_server_takes_are_read_as_well(sql, rows, server):
-    assert len(list(rows_of_query(sql, "firms"))) == rows
+    assert len(list(rows_of_query(sql, "firms", []))) == rows
     # A query only reads: what it changes is not kept.
     assert server.execute("SELECT count(*) FROM seen") == [(0,)]
 
 
 def test_the_rows_of_several_statements_are_not_lost():
     """psycopg 3 hands out those of the first, psycopg2 those of the last."""
-    rows = rows_of_query("SELECT 1 AS id; SELECT 2 AS id UNION SELECT 3", "firms")
+    rows = rows_of_query("SELECT 1 AS id; SELECT 2 AS id UNION SELECT 3", "firms", [])
     if getattr(postgres, "USE_PSYCOPG3", False):
         with pytest.raises(ConfigurationError, match="sql has several statements that return rows"):
             next(rows)
@@ -126,7 +126,7 @@ def test_rows_are_the_same_whatever_cursor_the_connection_names(cursor, server, 
         "SELECT id, title FROM firms ORDER BY id LIMIT 2",
         "INSERT INTO seen VALUES (7) RETURNING id, 'x' AS title",
     ):
-        (first, *_) = rows_of_query(sql, "firms")
+        (first, *_) = rows_of_query(sql, "firms", [])
         assert first in ({"id": 0, "title": "Firm 0"}, {"id": 7, "title": "x"})
 
 
@@ -135,7 +135,7 @@ def test_values_are_those_of_the_database():
         'Ж' || chr(10) || '"' AS text, true AS flag, DATE '2026-01-02' AS day,
         TIMESTAMPTZ '2026-01-02 03:04:05+00' AS moment, ARRAY[1, 2] AS list, '{"a": [1]}'::jsonb AS object,
         '00000000-0000-0000-0000-000000000001'::uuid AS uuid, '\\x00ff'::bytea AS bytes"""
-    (row,) = rows_of_query(sql, "firms")
+    (row,) = rows_of_query(sql, "firms", [])
     assert row["uuid"] in (UUID(int=1), str(UUID(int=1)))
     assert {name: value for name, value in row.items() if name != "uuid"} == {
         "whole": 1, "exact": Decimal("1.10"), "float": 0.5, "none": None, "text": 'Ж\n"', "flag": True,

@@ -19,7 +19,6 @@ import pytest
 from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.operators.bulk_write import Bitrix24BulkWriteOperator
 from airflow_provider_bitrix24.rows import queries
-from airflow_provider_bitrix24.rows.sources import rows_of
 from tests.operators.context import context
 
 ROWS = 40_000
@@ -38,7 +37,7 @@ def database(tmp_path, monkeypatch):
 
 
 def rows() -> Any:
-    return rows_of(None, "SELECT id, title FROM firms ORDER BY id", "firms")
+    return queries.rows_of_query("SELECT id, title FROM firms ORDER BY id", "firms", [])
 
 
 def open_files() -> set[str]:
@@ -134,7 +133,7 @@ class Cursor:
 def values_of(value: Any) -> Any:
     """What comes of a value of a database."""
     connection = SimpleNamespace(cursor=lambda **options: Cursor([value]), close=lambda: None)
-    (row,) = queries._spooled(SimpleNamespace(get_conn=lambda: connection), "SELECT a")
+    (row,) = queries._spooled(SimpleNamespace(get_conn=lambda: connection), "SELECT a", [])
     return row["a"]
 
 
