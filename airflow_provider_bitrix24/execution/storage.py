@@ -6,6 +6,8 @@ import errno
 import hashlib
 import json
 import logging
+import os
+import posixpath
 import re
 import shutil
 import tempfile
@@ -193,6 +195,26 @@ def _check_local(file: Path, path: Any, name: str) -> None:
 def is_local(path: Any) -> bool:
     """Whether a path is one of this computer."""
     return path.protocol in _LOCAL
+
+
+def is_same_file(one: Any, other: Any) -> bool:
+    """
+    Whether two paths name one file, however each is spelt: a file that is written would replace the one that is read.
+
+    Where a store of objects may tell ``a//b`` and ``a/b`` apart, they count as one.
+    """
+    if is_local(one) != is_local(other):
+        return False
+    if not is_local(one):
+        return _normal(one.path) == _normal(other.path)
+    if os.path.realpath(one.path) == os.path.realpath(other.path):
+        return True
+    # A folder that is mounted twice, or a disk on which upper and lower case are one.
+    return Path(one.path).exists() and Path(other.path).exists() and Path(one.path).samefile(other.path)
+
+
+def _normal(key: str) -> str:
+    return posixpath.normpath(key).lstrip("/")
 
 
 def make_folder(folder: Any) -> None:

@@ -21,7 +21,7 @@ from airflow_provider_bitrix24.execution.base_operator import Bitrix24BaseOperat
 from airflow_provider_bitrix24.execution.checkpoint import Checkpoint, checkpoint, claim_report, digest_of, is_repeated
 from airflow_provider_bitrix24.execution.literals import is_json_text, is_literal
 from airflow_provider_bitrix24.execution.rendered import check_mapping, value_of_one_try, with_lost_as_blank
-from airflow_provider_bitrix24.execution.storage import storage_path, write_json_lines
+from airflow_provider_bitrix24.execution.storage import is_same_file, storage_path, write_json_lines
 from airflow_provider_bitrix24.hooks.airflow_outcome import airflow_outcome
 from airflow_provider_bitrix24.rest.message_parts import preview
 from airflow_provider_bitrix24.rows.cells import BLANKS, Blank, CellRules
@@ -359,7 +359,7 @@ class Bitrix24BaseRowsOperator(Bitrix24BaseWriteOperator):
         from airflow_provider_bitrix24.rows.sources import file_named_by, rows_of
 
         file = None if self.report is None else file_named_by(self.rows)
-        if file is not None and storage_path(file, "rows").path == storage_path(self.report, "report").path:
+        if file is not None and is_same_file(storage_path(file, "rows"), storage_path(self.report, "report")):
             raise _report_is_source()
         rows = with_lost_as_blank(self.as_written("rows"), self.rows)
         return rows_of(rows, self.sql, self.sql_conn_id, self.csv)

@@ -13,7 +13,13 @@ from fsspec.implementations.memory import MemoryFileSystem
 
 from airflow_provider_bitrix24._compat import AirflowFailException, BaseHook, ObjectStoragePath
 from airflow_provider_bitrix24.exceptions import ConfigurationError
-from airflow_provider_bitrix24.execution.storage import make_folder, storage_path, writable_path, write_json_lines
+from airflow_provider_bitrix24.execution.storage import (
+    is_same_file,
+    make_folder,
+    storage_path,
+    writable_path,
+    write_json_lines,
+)
 from airflow_provider_bitrix24.operators.bulk_write import Bitrix24BulkWriteOperator
 from airflow_provider_bitrix24.operators.crm import Bitrix24ListItemsOperator
 from airflow_provider_bitrix24.operators.crm_import import Bitrix24ImportItemsOperator
@@ -348,15 +354,54 @@ def test_a_dry_run_leaves_its_report_and_nothing_else(tmp_path, portal, connecti
 @pytest.mark.parametrize(
     "operator", [Bitrix24BulkWriteOperator, Bitrix24ImportItemsOperator, Bitrix24UpsertItemsOperator]
 )
-@pytest.mark.parametrize("scheme", ["", "file://"])
-def test_a_report_does_not_overwrite_the_rows(scheme, operator, tmp_path, portal, connection):
-    file = tmp_path / "firms.jsonl"
-    file.write_text('{"originId": "1", "title": "Acme"}\n')
-    arguments = {**OPERATORS[operator][1], "rows": str(file), "report": f"{scheme}{file}"}
+@pytest.mark.parametrize(
+    ("rows", "report"),
+    [
+        ("{}/firms.jsonl", "{}/firms.jsonl"),
+        ("{}/firms.jsonl", "file://{}/firms.jsonl"),
+        ("{}/firms.jsonl", "{}/./firms.jsonl"),
+        ("{}/firms.jsonl", "file://{}/./firms.jsonl"),
+        ("{}/firms.jsonl", "{}/linked/../data/firms.jsonl"),
+        ("{}/firms.jsonl", "{}//firms.jsonl"),
+        ("file://{}//firms.jsonl", "{}/firms.jsonl"),
+        ("{}/firms.jsonl", "{}/linked/firms.jsonl"),
+        ("file://{}/linked/firms.jsonl", "{}/firms.jsonl"),
+        ("{}/link.jsonl", "{}/firms.jsonl"),
+    ],
+)
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_a_report_does_not_overwrite_the_rows(operator, rows, report, dry_run, tmp_path, portal, connection):
+    folder = tmp_path / "data"
+    folder.mkdir()
+    (folder / "linked").symlink_to(folder)
+    (folder / "link.jsonl").symlink_to(folder / "firms.jsonl")
+    (folder / "firms.jsonl").write_text('{"originId": "1", "title": "Acme"}\n')
+    arguments = {
+        **OPERATORS[operator][1],
+        "rows": rows.replace("{}", str(folder)),
+        "report": report.replace("{}", str(folder)),
+    }
     with pytest.raises(AirflowFailException, match="report names the file of the rows, which it would overwrite: give"):
-        operator(task_id="task", **arguments).execute(context())
-    assert "Acme" in file.read_text()
+        operator(task_id="task", dry_run=dry_run, **arguments).execute(context())
+    assert "Acme" in (folder / "firms.jsonl").read_text()
     assert portal.connections == 0
+
+
+@pytest.mark.parametrize(
+    ("rows", "report", "is_same"),
+    [
+        ("memory://bucket/a/x.jsonl", "memory://bucket/a/x.jsonl", True),
+        ("memory://bucket/a/x.jsonl", "memory://bucket/a//x.jsonl", True),
+        ("memory://bucket/a/./x.jsonl", "memory://bucket/a/x.jsonl", True),
+        ("memory://bucket/b/../a/x.jsonl", "memory://bucket/a/x.jsonl", True),
+        ("memory://bucket/a/x.jsonl", "memory://bucket/b/x.jsonl", False),
+        ("memory://bucket/a/x.jsonl", "/bucket/a/x.jsonl", False),
+        ("/data/a/x.jsonl", "/data/b/x.jsonl", False),
+        ("/data/a/x.jsonl", "file:///data/b/../a/x.jsonl", True),
+    ],
+)
+def test_two_addresses_of_one_file_are_seen(rows, report, is_same, storage):
+    assert is_same_file(storage_path(rows, "rows"), storage_path(report, "report")) is is_same
 
 
 @pytest.mark.parametrize(
