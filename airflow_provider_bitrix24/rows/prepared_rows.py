@@ -46,7 +46,7 @@ class PreparedRow:
     A row with its content, or with what is wrong with it.
 
     :param number: from 0.
-    :param digest: the same for rows of the same content, in every try of a task.
+    :param digest: the same for rows of the same content, in every try of a task and whatever the order of the columns.
     :param error: why it cannot be sent; it has no content then.
     :param earlier: its outcome in an earlier try.
     :param may_have_run: an earlier try has sent it, and it is not known what became of it.
@@ -116,6 +116,13 @@ def _named(row: Any) -> Any:
     return {name: value for name, value in row.items() if name not in nameless} if nameless else row
 
 
+def _in_one_order(value: Any) -> Any:
+    """A value whose objects have their names in one order: that of the columns says nothing."""
+    if isinstance(value, Mapping):
+        return {name: _in_one_order(value[name]) for name in sorted(value, key=str)}
+    return [_in_one_order(member) for member in value] if isinstance(value, (list, tuple)) else value
+
+
 class PreparedRows:
     """
     The rows of a source, prepared one by one, up to where it ends or cannot be read further.
@@ -170,11 +177,11 @@ class PreparedRows:
             content = self._prepare(_named(row))
         except ConfigurationError as error:
             name = replace(self._name(row), line=line)
-            return PreparedRow(number, digest_of(self._method, "row", row), None, error, name=name)
+            return PreparedRow(number, digest_of(self._method, "row", _in_one_order(row)), None, error, name=name)
         if len(self.examples) < 3 and not content.unsent:
             self.examples.append(content.example)
         name = RowName(line, content.id, content.key)
         # The same fields under another key are another upsert.
-        text = text_of(self._method, content.example, *([content.key] if content.key else []))
+        text = text_of(self._method, _in_one_order(content.example), *([content.key] if content.key else []))
         note = _note(content.example) if _SHORT_NUMBER.search(text) else ""
         return PreparedRow(number, digest_of_text(text), content, name=name, size=len(text), note=note)

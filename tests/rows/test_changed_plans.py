@@ -132,6 +132,63 @@ def test_other_deals_are_listed_again(tries, portal):
     assert {payment["id"] for payment in portal.payments()}.issuperset(there[2])
 
 
+# The order of columns
+
+
+def _as_csv(rows: list[dict[str, Any]]) -> str:
+    return "".join(f"{','.join(row)}\n" for row in (list(rows[0]), *(map(str, row.values()) for row in rows)))
+
+
+def _as_lines(rows: list[dict[str, Any]]) -> str:
+    return "".join(f"{json.dumps(row)}\n" for row in rows)
+
+
+def _in_list(rows: list[dict[str, Any]], place: Any) -> Any:
+    return rows
+
+
+def _in_csv(rows: list[dict[str, Any]], place: Any) -> Any:
+    return _in_file(place / "rows.csv", _as_csv(rows))
+
+
+def _in_lines(rows: list[dict[str, Any]], place: Any) -> Any:
+    return _in_file(place / "rows.jsonl", _as_lines(rows))
+
+
+def _in_parquet(rows: list[dict[str, Any]], place: Any) -> Any:
+    import pyarrow
+    from pyarrow import parquet
+
+    parquet.write_table(pyarrow.Table.from_pylist(rows), place / "rows.parquet")
+    return str(place / "rows.parquet")
+
+
+def _in_file(file: Any, text: str) -> str:
+    file.write_text(text)
+    return str(file)
+
+
+@pytest.mark.parametrize("source", [_in_list, _in_csv, _in_lines, _in_parquet])
+@pytest.mark.parametrize("name", [*ADDS, "update", "upsert"])
+def test_another_order_of_the_columns_changes_nothing(name, source, tries, portal, tmp_path):
+    tries, kind = tries(name), KINDS[name]
+    rows = [{**row, "comments": "x"} for row in kind.rows(portal, 120)]
+    tries.stopped(source(rows, tmp_path), after=2 if name == "import" else 50)
+    summary = tries.run(source([dict(reversed(row.items())) for row in rows], tmp_path))
+    assert counts_in(summary) == {kind.word: 120}
+    assert sorted(kind.done(portal)) == sorted(f"Firm {index}" for index in range(120))
+
+
+def test_nor_is_the_order_of_names_within_a_value(tries, portal):
+    tries = tries("add")
+    phone = {"typeId": "PHONE", "valueType": "WORK", "value": "+7"}
+    rows = [{"title": f"Firm {index}", "fm": [phone]} for index in range(120)]
+    tries.stopped(rows, after=50)
+    other = [{"fm": [dict(reversed(phone.items()))], "title": row["title"]} for row in rows]
+    assert counts_in(tries.run(other)) == {"written": 120}
+    assert sorted(KINDS["add"].done(portal)) == sorted(f"Firm {index}" for index in range(120))
+
+
 # Updates and upserts
 
 
