@@ -27,7 +27,9 @@ _GROUP, _BUFFER = 100, 256 * 1024
 _CHUNK = 64 * 1024
 _DECIMALS = (".", ",")
 _KINDS = (".csv", ".jsonl", ".ndjson", ".parquet")
-_LINE_BLANKS = " \t\x1a"
+#: What DOS ends a text file with, and programs since then.
+_END_MARK = "\x1a"
+_LINE_BLANKS = f" \t{_END_MARK}"
 #: Columns that a message names.
 _MOST_NAMES = 5
 
@@ -150,10 +152,22 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _lines(path: Any, kind: str, encoding: str = "utf-8") -> Iterator[str]:
     """
-    Lines with their ends; a file may begin with a byte order mark.
+    Lines with their ends; a file may begin with a byte order mark, and end with the mark of DOS.
 
     :param kind: what the file is to be, ``.csv``.
     """
+    last: str | None = None
+    for line in _decoded(path, kind, encoding):
+        if last is not None:
+            yield last
+        last = line
+    if last is not None and _END_MARK in last[-3:]:
+        last = last.rstrip(f"{_END_MARK}\r\n")
+    if last:
+        yield last
+
+
+def _decoded(path: Any, kind: str, encoding: str) -> Iterator[str]:
     decoder = codecs.getincrementaldecoder(encoding)()
     number, rest, is_first = 0, "", True
     with path.open("rb") as stream:

@@ -126,6 +126,33 @@ def test_a_line_of_blanks_is_not_a_row(line, tmp_path):
     assert read(tmp_path, "r.csv", f"a,b\n1,2\n{line}\n3,4\n{line}") == [{"a": "1", "b": "2"}, {"a": "3", "b": "4"}]
 
 
+@pytest.mark.parametrize("end", ["\r\n\x1a", "\x1a", "\n\x1a\n", "\r\n\x1a\x1a\x1a", "\r\n\x1a\r\n"])
+@pytest.mark.parametrize(
+    ("name", "content"), [("r.csv", "title\r\nL1"), ("r.csv", 'title\r\n"L1"'), ("r.jsonl", '{"title": "L1"}')]
+)
+def test_the_mark_that_dos_ends_a_file_with_adds_nothing(name, content, end, tmp_path):
+    assert read(tmp_path, name, f"{content}{end}") == [{"title": "L1"}]
+
+
+@pytest.mark.parametrize("operator", [Bitrix24BulkWriteOperator, Bitrix24ImportItemsOperator])
+def test_so_it_adds_none(operator, tmp_path, portal, connection):
+    before = len(portal.items(1))
+    (tmp_path / "r.csv").write_bytes(b"title\r\nL1\r\n\x1a")
+    assert write(operator, entity_type_id=1, rows=str(tmp_path / "r.csv"))["rows"] == 1
+    assert [item["title"] for item in portal.items(1)[before:]] == ["L1"]
+
+
+def test_nor_does_it_upsert_one(tmp_path, portal, connection):
+    (tmp_path / "r.csv").write_bytes(b"originId\r\nK-1\r\n\x1a")
+    rows = str(tmp_path / "r.csv")
+    assert write(Bitrix24UpsertItemsOperator, entity_type_id=4, key="originId", rows=rows)["rows"] == 1
+    assert [item["originId"] for item in portal.items(4) if item["originId"]] == ["K-1"]
+
+
+def test_what_looks_like_that_mark_within_a_file_is_a_value(tmp_path):
+    assert read(tmp_path, "r.csv", "title\r\nL1\x1a\r\nL2\r\n") == [{"title": "L1\x1a"}, {"title": "L2"}]
+
+
 @pytest.mark.parametrize("text", ['\ufeff[{"title": "Oak"}]', '{"title": "Oak"}', ' \n{"title": "Oak"}\n'])
 def test_the_json_text_of_rows_is_not_an_address(text, portal, connection):
     assert write(entity_type_id=4, rows=text)["written"] == 1
