@@ -25,6 +25,7 @@ from airflow_provider_bitrix24.rest.limits.command_costs import CommandCosts
 from airflow_provider_bitrix24.rest.limits.concurrency import Concurrency
 from airflow_provider_bitrix24.rest.lists.field_check import check_call, names_are_known
 from airflow_provider_bitrix24.rest.lists.listing import Listing
+from airflow_provider_bitrix24.rest.lists.own_parameters import check_places
 from airflow_provider_bitrix24.rest.lists.per_parent import children
 from airflow_provider_bitrix24.rest.lists.row_list import RowList
 from airflow_provider_bitrix24.rest.lists.stream import Stream
@@ -240,7 +241,7 @@ class Client:
             if not isinstance(command, (tuple, list)) or len(command) != 2 or not isinstance(command[0], str):
                 continue
             method, params = command
-            if references:
+            if references and not names_are_known(self.method(method)):
                 # What comes in its place is not known yet.
                 params = without_references(params)
             try:
@@ -278,12 +279,15 @@ class Client:
     @_edge
     def check_filter(self, method: str, params: Params | None = None) -> None:
         """
-        The same as :meth:`check_list`, but only of lists that drop unknown names, such as ``crm.deal.list``.
+        The same as :meth:`check_list` of lists that drop unknown names, such as ``crm.deal.list``; of others, that the
+        filter is an object, and that no condition stands beside it.
 
         :raises ConfigurationError: the portal would drop a name, or take the filter for none.
         """
         if names_are_known(known := self.method(method)):
             check_call(self._conversation, known, params)
+        else:
+            check_places(known, params)
 
     @_edge
     def check_list(self, method: str, params: Params | None = None) -> None:

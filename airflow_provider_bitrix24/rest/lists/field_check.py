@@ -19,6 +19,7 @@ from airflow_provider_bitrix24.rest.encoding import as_params, has_reference
 from airflow_provider_bitrix24.rest.field_descriptions import described, kept
 from airflow_provider_bitrix24.rest.lists.filter_values import check_values
 from airflow_provider_bitrix24.rest.lists.listing import ANY_CASE, Listing
+from airflow_provider_bitrix24.rest.lists.own_parameters import not_a_parameter
 from airflow_provider_bitrix24.rest.message_parts import did_you_mean, preview
 from airflow_provider_bitrix24.rest.missing_values import is_written_structure
 from airflow_provider_bitrix24.rest.positional import by_name
@@ -80,7 +81,6 @@ class Fields:
     def accept(self, listing: Listing, order: Iterable[str] = ()) -> bool:
         """Whether the method takes every name of the filter, of ``select`` and of an order."""
         names = (
-            self._beside_filter(listing),
             self._unknown_in_filter(listing),
             self._unknown_in_select(listing),
             self._unknown_in_order(order),
@@ -92,8 +92,6 @@ class Fields:
         :param order: names that a caller sorts by.
         :raises ConfigurationError: the method does not take a name: a condition, a column or the order would be lost.
         """
-        for name, field in self._beside_filter(listing):
-            raise _stands_beside(name, listing.method, "", field)
         for name in self._unknown_in_filter(listing):
             known: Iterable[str] = self._also_filtered.union(self._description).difference(self._not_filtered)
             raise self._refusal(listing, "the filter", name, known, "return every row")
@@ -103,12 +101,6 @@ class Fields:
         for name in self._unknown_in_order(order):
             known = _ALSO_SORTED.get(self._source, frozenset()).union(self._description)
             raise self._refusal(listing, str(listing.rows.order), name, known, "sort by something else")
-
-    def _beside_filter(self, listing: Listing) -> list[tuple[str, str]]:
-        """Parameters that are called like fields, with those: the method reads conditions in its filter only."""
-        fields = {name.replace("_", "").lower(): name for name in map(str, self._description)}
-        spelled = {name: name.replace("_", "").lower() for name in _beside_filter(listing.rows, listing.params)}
-        return [(name, fields[plain]) for name, plain in spelled.items() if plain in fields]
 
     def _unknown_in_filter(self, listing: Listing) -> list[str]:
         return [name for name in listing.filter_names() if not self._is_filtered(name)]
@@ -151,7 +143,7 @@ def check_fields(conversation: Conversation, listing: Listing, order: Iterable[s
         value of the filter is none of its field's type; the list was not asked for.
     """
     rows = listing.rows
-    names = (*listing.filter_names(), *_selected(listing), *order, *_beside_filter(rows, listing.params))
+    names = (*listing.filter_names(), *_selected(listing), *order)
     if not (names_are_known(listing.method) and rows.fields_method and names):
         return
     description = _fields_in(kept(conversation.portal, rows.fields_method))
@@ -183,7 +175,7 @@ def check_call(conversation: Conversation, method: Method, params: Params | None
     given = by_name(as_params(params, method=method.name), method=method.name)
     paging = {str(name).lower() for name in ("start", "order", rows.sort, rows.limit, rows.cursor, "auth")}
     own = {
-        name: _without_references(value) if name.lower() == str(rows.filter).lower() else value
+        name: _without_references(value) if name.lower() == str(rows.filter).lower() else _known(value)
         for name, value in given.items()
         if name.lower() not in paging and not has_reference(name)
     }
@@ -202,8 +194,11 @@ def _check_beside_filter(method: Method, params: Mapping[str, Any]) -> None:
         return
     filter_ = next((value for name, value in params.items() if name.lower() == rows.filter.lower()), None)
     others = _beside_filter(rows, params)
+    for name in others:
+        if OPERATORS.match(name)[0]:  # type: ignore[index]
+            raise not_a_parameter(name, method)
     if filter_ and others:
-        raise _stands_beside(others[0], method, f" if there is a {rows.filter}", others[0].upper())
+        raise not_a_parameter(others[0], method, f" if there is a {rows.filter}")
 
 
 def _beside_filter(rows: Rows, params: Mapping[str, Any]) -> list[str]:
@@ -211,15 +206,6 @@ def _beside_filter(rows: Rows, params: Mapping[str, Any]) -> list[str]:
     own = {str(name).lower() for name in (rows.filter, rows.order, rows.sort, rows.select, rows.limit, rows.cursor)}
     own |= {"filter", "order", "select", "start", "limit", "auth", "halt", "admin_mode", "image_resize"}
     return [name for name in params if name.lower() not in own]
-
-
-def _stands_beside(name: str, method: Method, why: str, field: str) -> ConfigurationError:
-    filter_ = method.rows.filter if method.rows is not None else None
-    return ConfigurationError(
-        f"{name!r} stands beside {filter_}, where this method reads no condition{why}: it would be lost",
-        method=method.name,
-        next_step=f'put it into {filter_}: {{"{field}": …}}',
-    )
 
 
 def _check_directions(method: Method, order: Any) -> None:
@@ -238,6 +224,11 @@ def _check_directions(method: Method, order: Any) -> None:
                 method=method.name,
                 next_step=f"write e.g. {example}",
             )
+
+
+def _known(value: Any) -> Any:
+    """A field of ``user.get`` beside its filter, empty in place of what an earlier command answers."""
+    return "" if isinstance(value, str) and has_reference(value) else value
 
 
 def _without_references(conditions: Any) -> Any:

@@ -10,6 +10,7 @@ from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.methods import Method, Rows
 from airflow_provider_bitrix24.rest.conditions import OPERATORS, check_conditions, check_filter_name, has_logic
 from airflow_provider_bitrix24.rest.encoding import as_params, no_two_spellings, plain
+from airflow_provider_bitrix24.rest.lists.own_parameters import check_parameters
 from airflow_provider_bitrix24.rest.message_parts import preview
 from airflow_provider_bitrix24.rest.positional import by_name, in_order
 from airflow_provider_bitrix24.rest.structured_parameters import check_structures
@@ -43,6 +44,7 @@ class Listing:
         self.params = self._normalised(plain(given, method=self.name))
         self._check_own_parameters()
         check_filter_name(self.params, self.rows.filter, method=self.name)
+        check_parameters(method, self.params)
         self._gather_filter()
         self._check_filter()
         self.id_was_added = self._select_id()

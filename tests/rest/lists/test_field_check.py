@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from collections.abc import Iterator
 from datetime import datetime, timezone
@@ -14,6 +15,7 @@ import pytest
 from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.methods import METHODS
 from airflow_provider_bitrix24.rest.client import Client
+from airflow_provider_bitrix24.rest.lists import own_parameters
 from airflow_provider_bitrix24.rest.lists.field_check import Fields
 from airflow_provider_bitrix24.rest.lists.listing import Listing
 from airflow_provider_bitrix24.sandbox import Sandbox
@@ -314,6 +316,33 @@ REFUSED = [
     (DEALS, {"order": {"ID": "up"}}, "order has 'up', which is neither ASC nor DESC"),
     (TASKS, {"filter": [["ID", "=", 1]]}, "'filter' is not an object"),
     (TASKS, {"order": {"ID": -1}}, "order has -1, which is neither ASC nor DESC"),
+    (USERS, {">ID": 5}, "'>ID' stands beside FILTER"),
+    (USERS, {"NAMEE": "x"}, "did you mean NAME"),
+    *(
+        (method, {**given, **beside}, "stands beside filter, where this method reads no condition: it would be lost")
+        for method, given, conditions in (
+            ("crm.item.list", {"entityTypeId": 2}, ({"=stageId": "WON"}, {"stageId": "WON"}, {"id": 1}, {"ids": [1]})),
+            ("crm.item.list", {"entityTypeId": 2, "filter": {">id": 0}}, ({"where": {"id": 1}}, {"@stageId": ["WON"]})),
+            ("crm.item.payment.list", {"entityTypeId": 2, "entityId": 1}, ({"=paid": "N"}, {"paid": "N"})),
+            (DEALS, {}, ({"=STAGE_ID": "WON"}, {"@ID": [1]}, {"where": {"ID": 1}}, {"ids": [1]}, {"=": 1})),
+            (DEALS, {"filter": {">ID": 0}}, ({"=STAGE_ID": "WON"}, {">=DATE_MODIFY": "2026-01-31"})),
+            (CONTACTS, {}, ({"%NAME": "a"}, {"!NAME": "a"})),
+            (STATUSES, {}, ({"=ENTITY_ID": "SOURCE"},)),
+            (TASKS, {}, ({"=RESPONSIBLE_ID": 7}, {"!STATUS": 2}, {"status": 2})),
+            ("crm.stagehistory.list", {"entityTypeId": 2}, ({"OWNER_ID": 1}, {"=OWNER_ID": 1})),
+            ("catalog.product.list", {}, ({"iblockId": 1}, {">id": 1})),
+        )
+        for beside in conditions
+    ),
+    ("department.get", {"NAMEE": "x"}, "'NAMEE' is not a parameter .* return every row: did you mean name"),
+    ("department.get", {"%NAME": "x"}, "'%NAME' is not a parameter"),
+    ("crm.category.list", {"entityTypeId": 2, "name": "Sales"}, "'name' is not a parameter"),
+    ("acme.report.list", {"=TITLE": "x"}, "'=TITLE' is not a parameter"),
+    ("user.search", {"NAMEE": "x"}, "'NAMEE' stands beside FILTER, .*: did you mean name"),
+    ("crm.item.list", {"entityTypeId": 2, "filter": [["id", "=", 1]]}, "'filter' is not an object"),
+    ("crm.item.payment.list", {"entityTypeId": 2, "entityId": 1, "filter": [["id", "=", 1]]}, "is not an object"),
+    ("catalog.product.list", {"filter": [["id", "=", 1]]}, "is not an object"),
+    ("crm.stagehistory.list", {"entityTypeId": 2, "filter": [["ID", ">", 1]]}, "is not an object"),
     ("crm.requisite.list", {"ENTITY_TYPE_ID": 4}, "'ENTITY_TYPE_ID' stands beside filter"),
     ("crm.requisite.list", {"filter": {"RQ_INNN": "7701"}}, "did you mean RQ_INN"),
     ("crm.timeline.comment.list", {"filter": {"ENTITY_ID": 1, "TYPE": "deal"}}, "see crm.timeline.comment.fields"),
@@ -336,7 +365,12 @@ ACCEPTED = [
     (TASKS, {"order": {"DEADLINE": "asc,nulls"}, "filter": {}}),
     (STATUSES, {"filter": {"ENTITY_ID": "SOURCE"}, "order": {"SORT": "ASC"}}),
     ("crm.item.list", {"entityTypeId": 2, "filter": {"=title": "x"}}),
-    ("acme.report.list", {"filter": {"TITEL": "x"}}),
+    ("crm.item.list", {"entityTypeId": 2, "useOriginalUfNames": "Y", "order": {"id": "ASC"}, "start": 0}),
+    ("crm.stagehistory.list", {"entityTypeId": 2, "filter": {"OWNER_ID": 1}, "select": ["ID"]}),
+    ("crm.item.payment.list", {"entityTypeId": 2, "entityId": 1, "filter": []}),
+    ("department.get", {"NAME": "Sales", "PARENT": 1, "sort": "NAME", "order": "DESC"}),
+    ("user.search", {"NAME": "Ann", "UF_DEPARTMENT": 1, "sort": "ID"}),
+    ("acme.report.list", {"filter": {"TITEL": "x"}, "TITEL": "x"}),
 ]
 
 
@@ -395,3 +429,14 @@ def test_a_list_refuses_what_its_calls_refuse(
     with pytest.raises(ConfigurationError, match=message):
         list(reader.list(method, params))
     assert many.count(method) == 0
+
+
+def test_the_table_of_parameters_is_what_the_documentation_of_the_sandbox_says() -> None:
+    spec = importlib.util.spec_from_file_location("made", CONTRACT.parents[1] / "ci" / "make_list_parameters.py")
+    assert spec is not None
+    assert spec.loader is not None
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    made = list(script.lines(CONTRACT))
+    assert len(made) > 30
+    assert set(made) <= set(Path(own_parameters.__file__).with_suffix(".txt").read_text("utf-8").splitlines())

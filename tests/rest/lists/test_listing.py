@@ -159,8 +159,9 @@ def test_a_misspelt_filter_does_not_read_everything(method: str, name: str) -> N
 @pytest.mark.parametrize(
     ("method", "params"),
     [
-        (DEALS, {"filter": {"ID": 5}, "filters": {"ID": 5}}),
-        (DEALS, {"params": {"ID": 5}, "filters": "x"}),
+        (TASKS, {"filter": {"ID": 5}, "params": {"WITH_TIMER_INFO": "Y"}}),
+        ("crm.item.list", {"entityTypeId": 2, "useOriginalUfNames": "Y"}),
+        ("acme.unknown.list", {"NAME": "x", "where": {"ID": 5}}),
         (USERS, {"NAME": "Iv%", "TITLE": ["a"]}),
         ("acme.unknown.list", {"filters": {"ID": 5}}),
     ],
@@ -196,7 +197,7 @@ def test_conditions_that_hold_objects_are_left_alone() -> None:
 
 
 def test_an_empty_list_of_values_is_left_to_controllers() -> None:
-    assert listing(ITEMS, {"entityTypeId": 2, "filter": {"@id": []}}).after(7)["filter"] == {"@id": [], ">id": 7}
+    assert listing("sale.payment.list", {"filter": {"@id": []}}).after(7)["filter"] == {"@id": [], ">id": 7}
 
 
 @pytest.mark.parametrize(
