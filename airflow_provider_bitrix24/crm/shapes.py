@@ -53,19 +53,31 @@ _OLD_WITH_ID_LISTS = re.compile(r"crm\.(lead|deal|contact|company|quote)\.(add|u
 _OLD_MULTIFIELDS = frozenset({*multifields.TYPES, "LINK"})
 
 
-def check_shapes(method: str, params: Mapping[str, Any], *, may_empty: bool = False, references: bool = False) -> None:
+#: How an author says that an empty list is meant.
+_SAY_EMPTY = "write [] in the DAG or set clear=True if that is meant; else check where it came from"
+
+
+def check_shapes(
+    method: str,
+    params: Mapping[str, Any],
+    *,
+    may_empty: bool = False,
+    references: bool = False,
+    say_empty: str = _SAY_EMPTY,
+) -> None:
     """
     Check what a method is about to be given.
 
     :param may_empty: the author has said that an empty list is meant, where it removes everything.
     :param references: a text such as ``$result[…]`` stands for what an earlier command of the batch answers.
+    :param say_empty: how the author can say so, for the message.
     :raises ConfigurationError: the portal would lose what was given, or remove what is there.
     """
     params = without_arrays(params)
     if method.lower().endswith(".add") or method.lower() == "crm.item.import":
         _check_value(method, params)
     if replaced := replaced_in(method):
-        _check_replacement(method, replaced, params, may_empty, references)
+        _check_replacement(method, replaced, params, references, "" if may_empty else say_empty)
     for name, value in params.items():
         if name.lower() not in ("fields", "arfields") or not isinstance(value, Mapping):
             continue
@@ -116,7 +128,7 @@ def _is_empty_list(value: Any) -> bool:
     return isinstance(made := native(value), list) and not made
 
 
-def _check_replacement(method: str, name: str, params: Mapping[str, Any], may_empty: bool, references: bool) -> None:
+def _check_replacement(method: str, name: str, params: Mapping[str, Any], references: bool, say_empty: str) -> None:
     # Old methods read the names of parameters in any case, crm.item.productrow.set reads one spelling.
     spelled = [key for key in params if key == name or (name != "productRows" and key.lower() == name)]
     hint = f'write {{"{name}": [{{…}}, …]}}'
@@ -130,17 +142,18 @@ def _check_replacement(method: str, name: str, params: Mapping[str, Any], may_em
     rows = params[spelled[0]]
     if references and isinstance(rows, str) and has_reference(rows):
         return
+    if say_empty and is_nothing(rows):
+        what = "an empty list" if isinstance(rows, (list, tuple)) else "empty"
+        raise ConfigurationError(
+            f"{spelled[0]} is {what}, which removes everything that is there",
+            method=method,
+            next_step=say_empty,
+        )
     if not isinstance(rows, (list, tuple)) or not all(isinstance(row, Mapping) and row for row in rows):
         raise ConfigurationError(
             f"{spelled[0]} is not a list of objects, but {preview(rows)}, and the portal would remove what is there",
             method=method,
             next_step=hint,
-        )
-    if not rows and not may_empty:
-        raise ConfigurationError(
-            f"{spelled[0]} is an empty list, which removes everything that is there",
-            method=method,
-            next_step="write [] in the DAG or set clear=True if that is meant; else check where it came from",
         )
     known = _ROW_NAMES[name]
     for number, row in enumerate(rows):

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_provider_bitrix24.crm.present_entries import PresentEntries
-from airflow_provider_bitrix24.crm.shapes import check_shapes
+from airflow_provider_bitrix24.crm.shapes import check_shapes, is_written_empty
 from airflow_provider_bitrix24.crm.write_names import FieldNames
 from airflow_provider_bitrix24.exceptions import Bitrix24Error, ConfigurationError, NotFound
 from airflow_provider_bitrix24.execution.arguments import positive_id
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 STEP = 50
 #: Methods that answer the id of what they have added: without one, nobody knows whether it is there.
 _ADDS_AN_ITEM = re.compile(r"crm\.(company|contact|deal|item|lead|quote)\.add")
+#: How an author says that the rows or relations of an object are to be removed.
+_SAY_EMPTY = "write [] in mapping if that is meant for every row; else check the cell, or leave the row out"
 #: Longer texts of an answer are not ids.
 _LONGEST_ID = 100
 #: Params that name an object: ``id``, ``taskId``, ``TASKID``, ``GROUP_ID``.
@@ -88,7 +90,9 @@ class CallWriter:
 
     def _values(self, row: Mapping[str, Any]) -> RowValues:
         values = call_params(self._template.fill(row), self._rules, adds=self._adds)
-        check_shapes(self.method, values.values)
+        # What a template has lost in a mapping is refused, so that an empty list in it is written in the DAG.
+        may_empty = is_written_empty(self.method, self._template.mapping)
+        check_shapes(self.method, values.values, may_empty=may_empty, say_empty=_SAY_EMPTY)
         check_structures(self._method, values.values)
         if self._names is not None:
             self._names.check(values.values)

@@ -81,6 +81,30 @@ def test_the_documented_shape_is_sent_and_an_empty_list_of_the_dag_too(method, w
     assert portal.executed(method) == 2
 
 
+EMPTYING = ["crm.deal.productrows.set", "crm.item.productrow.set", "crm.deal.contact.items.set"]
+
+
+@pytest.mark.parametrize("method", EMPTYING)
+def test_an_empty_list_in_the_mapping_of_a_bulk_write_removes_all(method, portal, connection):
+    others, name, _ = REPLACING[method]
+    mapping = {**{key: f"${key}" for key in others}, name: []}
+    arguments = {"method": method, "rows": [others], "mapping": mapping}
+    for blank in ("keep", "clear"):
+        Bitrix24BulkWriteOperator(task_id="task", blank=blank, **arguments).execute(context())
+    assert portal.executed(method) == 2
+
+
+@pytest.mark.parametrize("empty", [[], "", None, np.array([])], ids=["a list", "a text", "None", "an array"])
+@pytest.mark.parametrize("method", EMPTYING)
+def test_an_empty_cell_removes_nothing_and_says_how_to_do_it(method, empty, portal, connection):
+    others, name, _ = REPLACING[method]
+    arguments = {"method": method, "rows": [{**others, name: empty}], "blank": "clear"}
+    message = failure_of(Bitrix24BulkWriteOperator(task_id="task", **arguments))
+    assert f"{name} is empty, which removes everything that is there: write [] in mapping if that is meant" in message
+    assert "clear=True" not in message
+    assert portal.executed(method) == 0
+
+
 ARRAYS: dict[str, Any] = {
     "an array": lambda rows: np.array(rows, dtype=object),
     "a column": pd.Series,
