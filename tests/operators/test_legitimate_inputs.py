@@ -247,7 +247,7 @@ CALLS: dict[str, tuple[str, Any]] = {
     }}),
     "names in capitals": ("crm.deal.update", {"ID": 2, "FIELDS": {"TITLE": "y"}}),
     "a stage": ("crm.deal.update", {"id": "{{ dag_run.conf['deal'] }}", "fields": {"STAGE_ID": "WON"}}),
-    "a relation that is removed": ("crm.deal.update", {"id": 3, "fields": {"COMPANY_ID": "", "CONTACT_ID": 0}}),
+    "a relation that is removed": ("crm.deal.update", {"id": 3, "fields": {"COMPANY_ID": "", "CONTACT_ID": None}}),
     "a day that is cleared": ("crm.deal.update", {"id": 3, "fields": {"CLOSEDATE": ""}}),
     "several values that are cleared": ("crm.deal.update", {"id": 3, "fields": {"UF_CRM_1700000003": [""]}}),
     "own fields": ("crm.deal.update", {"id": 3, "fields": {
