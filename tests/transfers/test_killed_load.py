@@ -47,6 +47,7 @@ def test_a_load_that_is_killed_at_any_moment_ends_with_every_row_once(tmp_path):
         environment = {**os.environ, "AIRFLOW_CONN_BITRIX24_DEFAULT": portal.connection_json()}
         reader = Reader(tmp_path / "deals")
         reader.start()
+        codes = []
         for try_number in range(1, KILLS + 2):
             order = {
                 "arguments": {
@@ -58,17 +59,22 @@ def test_a_load_that_is_killed_at_any_moment_ends_with_every_row_once(tmp_path):
                 cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
             )  # fmt: skip
             if try_number <= KILLS:
-                parts = generator.randint(0, 5)
+                # The first one while it reads; others from the first part until after the publish.
+                is_first = try_number == 1
+                parts = generator.randint(1, 3) if is_first else generator.randint(0, 5)
                 while process.poll() is None and len(list(tmp_path.glob("deals/load=*/_part-*.json"))) < parts:
                     pass
                 try:
-                    process.wait(generator.random() * 0.3)
+                    process.wait(0 if is_first else generator.random() * 0.3)
                 except subprocess.TimeoutExpired:
                     process.send_signal(signal.SIGKILL)
             output, _ = process.communicate()
+            codes.append(process.returncode)
         reader.ended.set()
         reader.join()
-    assert process.returncode == 0
+    assert codes[0] == -signal.SIGKILL
+    assert set(codes[1:-1]) <= {0, -signal.SIGKILL}
+    assert codes[-1] == 0
     done = json.loads(output.splitlines()[-1])
     reader.look()
     assert reader.seen == {DEALS}
