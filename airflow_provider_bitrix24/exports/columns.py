@@ -103,8 +103,17 @@ def column_name(upper_name: str, suffix: str, taken: Iterable[str]) -> str:
     # Some objects have only a name such as accountNumber.
     words = upper_name if upper_name.isupper() else re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", upper_name)
     name = f"{words.lower()}{suffix}"
-    if len(name.encode()) <= MOST_BYTES_OF_A_NAME and name not in taken:
-        return name
-    digest = hashlib.sha256(f"{upper_name}{suffix}".encode()).hexdigest()[:8]
-    cut = name.encode()[: MOST_BYTES_OF_A_NAME - 9].decode(errors="ignore")
-    return f"{cut}_{digest}"
+    return (
+        name_with_hash(name, f"{upper_name}{suffix}") if name in taken else fitting_name(name, f"{upper_name}{suffix}")
+    )
+
+
+def fitting_name(name: str, hashed: str) -> str:
+    """A name, or where it is too long for Postgres its beginning and eight letters of the hash of a text."""
+    return name if len(name.encode()) <= MOST_BYTES_OF_A_NAME else name_with_hash(name, hashed)
+
+
+def name_with_hash(name: str, hashed: str) -> str:
+    """The beginning of a name, and eight letters of the hash of a text."""
+    digest = hashlib.sha256(hashed.encode()).hexdigest()[:8]
+    return f"{name.encode()[: MOST_BYTES_OF_A_NAME - 9].decode(errors='ignore')}_{digest}"

@@ -8,7 +8,6 @@ than one that this user may not see, or that has left the list.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitrix24.crm.items import LIST
 from airflow_provider_bitrix24.exceptions import ConfigurationError, Forbidden, NotFound
+from airflow_provider_bitrix24.exports.tables import type_id_of
 
 if TYPE_CHECKING:
     from airflow_provider_bitrix24.exports.sources import Source
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 _SPLIT, _READ, _PAGE = 8, 250, 50
 #: So many rows may be gone from a small table too.
 _ALWAYS_ALLOWED = 10
-_OLD_LIST = re.compile(r"crm\.(company|contact|deal|lead|quote)\.list")
 
 
 @dataclass
@@ -45,8 +44,7 @@ def can_tell_deleted(source: Source) -> bool:
 
     Other methods answer the same for both, and under a filter rows leave the list without being deleted.
     """
-    name = source.method.name.lower()
-    return (name == LIST or _OLD_LIST.fullmatch(name) is not None) and not source.filter
+    return type_id_of(source.method.name.lower(), source.params) is not None and not source.filter
 
 
 def count_shown(client: Client, source: Source, first: int, last: int) -> int | None:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError
-from airflow_provider_bitrix24.exports.columns import MOST_BYTES_OF_A_NAME
+from airflow_provider_bitrix24.exports.columns import fitting_name
 
 #: Words for types of Arrow columns, as they end the name of a column beside the old one.
 _WORDS = {"int64": "integer", "bool": "boolean", "date32[day]": "date", "string": "text"}
 TEXT = "string"
+#: The column that tells rows apart, which stays one column.
+KEY = "id"
 
 
 @dataclass
@@ -47,13 +48,11 @@ class DriftRules:
 
     :param on_new_field: ``"add"``, ``"ignore"`` or ``"fail"``.
     :param on_type_change: ``"new_column"``, ``"text"`` or ``"fail"``.
-    :param key: the column that tells rows apart, which stays one column.
     :param labels: by column of labels, the column that it puts into words, and with which it comes and is left out.
     """
 
     on_new_field: str = "add"
     on_type_change: str = "new_column"
-    key: str = "id"
     labels: Mapping[str, str] = field(default_factory=dict)
 
     def place(
@@ -98,7 +97,7 @@ class DriftRules:
         self, name: str, arrow: str, present: Mapping[str, str], holds: Callable[[str, str], bool], table: object,
         placed: Placement,
     ) -> None:  # fmt: skip
-        if name == self.key:
+        if name == KEY:
             raise ConfigurationError(
                 f"the column {name} of {table} is {present[name]}, and the ids are {_word(arrow)}",
                 next_step="change its type, or name another table",
@@ -114,7 +113,8 @@ class DriftRules:
                 placed.targets[name] = (name, arrow)
                 placed.changed[name] = name
                 return
-        beside = _cut(f"{name}__{_word(arrow)}")
+        wanted = f"{name}__{_word(arrow)}"
+        beside = fitting_name(wanted, wanted)
         if beside in present and not holds(present[beside], arrow):
             raise ConfigurationError(
                 f"the column {name} of {table} is {present[name]}, the field is {_word(arrow)} now, and {beside} is "
@@ -127,10 +127,3 @@ class DriftRules:
 
 def _word(arrow: str) -> str:
     return _WORDS.get(arrow) or ("decimal" if arrow.startswith("decimal") else "datetime")
-
-
-def _cut(name: str) -> str:
-    if len(name.encode()) <= MOST_BYTES_OF_A_NAME:
-        return name
-    digest = hashlib.sha256(name.encode()).hexdigest()[:8]
-    return f"{name.encode()[: MOST_BYTES_OF_A_NAME - 9].decode(errors='ignore')}_{digest}"

@@ -77,7 +77,7 @@ def table_of(client: Client, method: Method, params: Mapping[str, Any]) -> Table
     :raises NotFound: there is no such kind of item.
     """
     name = method.name.lower()
-    type_id = _type_id(name, params)
+    type_id = type_id_of(name, params)
     if type_id is not None:
         fields = [field for field in fields_of(client, type_id).fields.values() if field.name != "fm"]
         if type_id in multifields.OWNERS:
@@ -94,14 +94,14 @@ def table_of(client: Client, method: Method, params: Mapping[str, Any]) -> Table
 
 def table_name(method: Method, params: Mapping[str, Any]) -> str:
     """``crm.deal``, ``crm.item.1038``, ``tasks.task``: what the rows of a list are."""
-    type_id = _type_id(method.name.lower(), params)
+    type_id = type_id_of(method.name.lower(), params)
     if type_id is None:
         return method.name.rpartition(".")[0]
     words = {number: word for word, number in ENTITY_TYPES.items()}
     return f"crm.{words.get(type_id, f'item.{type_id}')}"
 
 
-def _type_id(name: str, params: Mapping[str, Any]) -> int | None:
+def type_id_of(name: str, params: Mapping[str, Any]) -> int | None:
     """The kind of the items of a list, by its method in lower case; None where its rows are not CRM items."""
     old = _OLD_LIST.fullmatch(name)
     if old:

@@ -60,8 +60,8 @@ class Bitrix24BaseLoadOperator(TransferOperator):
         "select": "json",
     }
     literal_checks: ClassVar[Mapping[str, Check]] = {"entity_type_id": entity_type_id, "window": _check_window}
-    #: What pyarrow is needed for, and the extra that brings it.
-    needs_arrow: ClassVar[tuple[str, str]]
+    #: What pyarrow is needed for.
+    needs_arrow: ClassVar[str]
 
     def __init__(
         self,
@@ -111,9 +111,9 @@ class Bitrix24BaseLoadOperator(TransferOperator):
 
     def run(self, client: Client, context: Any) -> dict[str, Any]:
         if find_spec("pyarrow") is None:
-            what, extra = self.needs_arrow
             raise ConfigurationError(
-                f"{what} need the package pyarrow", next_step=f"pip install 'airflow-provider-bitrix24[{extra}]'"
+                f"{self.needs_arrow} need the package pyarrow",
+                next_step="pip install 'airflow-provider-bitrix24[parquet]'",
             )
         self.check_how()
         return self.load(client, context)

@@ -65,7 +65,7 @@ class Bitrix24ToObjectStorageOperator(Bitrix24BaseLoadOperator):
         **Bitrix24BaseLoadOperator.literal_checks,
         "destination": check_folder,
     }
-    needs_arrow = ("files", "parquet")
+    needs_arrow = "files"
 
     def __init__(self, *, destination: str, file_format: str = "parquet", **kwargs: Any) -> None:
         super().__init__(**kwargs)

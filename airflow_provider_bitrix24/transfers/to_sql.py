@@ -118,7 +118,7 @@ class Bitrix24ToSqlOperator(Bitrix24BaseLoadOperator):
         "table": _check_table,
         "write": _check_write,
     }
-    needs_arrow = ("loads into tables", "parquet")
+    needs_arrow = "loads into tables"
 
     def __init__(
         self,
@@ -205,7 +205,8 @@ class Bitrix24ToSqlOperator(Bitrix24BaseLoadOperator):
         target = table_name(self.table, "table")
         check_schema(target, database.kind)
         labels = self.labels_of(client, source, columns_without_labels(database, target) if self.labels else ())
-        table = self._load_table(context, source, database, labels)
+        what_of_deleted = self._what_of_deleted(source)
+        table = self._load_table(context, source, database, labels, marks_deleted=what_of_deleted == "mark")
         plan = self.plan(client, context, source, table.watermark(source.key))
         batches = TypedBatches(
             source.table.fields,
@@ -222,8 +223,9 @@ class Bitrix24ToSqlOperator(Bitrix24BaseLoadOperator):
             self.log.info("An earlier try has published the load into %s", self.table)
         else:
             report = self._fill(client, Load(source, plan["window"], files), table, plan, labels)
-        if self._what_of_deleted(source) != "keep" and "deleted" not in report:
-            report = table.add_to_report(report, self._deleted_rows(client, source, database))
+        if what_of_deleted != "keep" and "deleted" not in report:
+            found = self._deleted_rows(client, source, database, removes=what_of_deleted == "remove")
+            report = table.add_to_report(report, found)
 
         def transfer() -> Transfer:
             written = dataset_of(database, str(self.sql_conn_id), target)
@@ -246,12 +248,11 @@ class Bitrix24ToSqlOperator(Bitrix24BaseLoadOperator):
             return "keep"
         return self.deleted or "mark"
 
-    def _deleted_rows(self, client: Client, source: Source, database: Database) -> dict[str, Any]:
+    def _deleted_rows(self, client: Client, source: Source, database: Database, *, removes: bool) -> dict[str, Any]:
         # Only the run needs them.
         from airflow_provider_bitrix24.exports.sql.deleted_rows import DeletedRows
         from airflow_provider_bitrix24.exports.sql.table_names import table_name
 
-        removes = self._what_of_deleted(source) == "remove"
         table = table_name(self.table, "table")
         found = DeletedRows(database, table, removes, self.max_deleted_share).bring_up_to_date(client, source)
         if found["deleted"] is None:
@@ -294,7 +295,9 @@ class Bitrix24ToSqlOperator(Bitrix24BaseLoadOperator):
         field = known_modified_field(source.method) if self.write == "upsert" and source.selects else None
         return self.source(client, always=[field]) if field is not None else source
 
-    def _load_table(self, context: Any, source: Source, database: Database, labels: Labels) -> LoadTable:
+    def _load_table(
+        self, context: Any, source: Source, database: Database, labels: Labels, *, marks_deleted: bool
+    ) -> LoadTable:
         # Only the run needs them.
         from airflow_provider_bitrix24.exports.casts import arrow_type
         from airflow_provider_bitrix24.exports.drift import DriftRules
@@ -313,7 +316,7 @@ class Bitrix24ToSqlOperator(Bitrix24BaseLoadOperator):
             {**columns, BAD: "string"},
             None if field is None else column_of(source.table, field),
             DriftRules(self.on_new_field, self.on_type_change, labels=labels.bases),
-            marks_deleted=self._what_of_deleted(source) == "mark",
+            marks_deleted=marks_deleted,
         )
         task = _task_of(context)
         name = digest_of(

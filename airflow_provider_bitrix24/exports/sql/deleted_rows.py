@@ -8,8 +8,9 @@ from datetime import timezone
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitrix24.exports.deletions import check_share, count_shown, missing_rows
+from airflow_provider_bitrix24.exports.drift import KEY
 from airflow_provider_bitrix24.exports.sql.database import Database
-from airflow_provider_bitrix24.exports.sql.load_table import DELETED_COLUMN, KEY
+from airflow_provider_bitrix24.exports.sql.load_table import DELETED_COLUMN
 from airflow_provider_bitrix24.exports.sql.table_names import TableName
 from airflow_provider_bitrix24.exports.windows import moment_of, portal_time
 

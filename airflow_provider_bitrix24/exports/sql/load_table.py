@@ -19,7 +19,7 @@ from typing import Any
 import pyarrow as pa
 
 from airflow_provider_bitrix24.exceptions import Bitrix24Error, ConfigurationError
-from airflow_provider_bitrix24.exports.drift import DriftRules, Placement
+from airflow_provider_bitrix24.exports.drift import KEY, DriftRules, Placement
 from airflow_provider_bitrix24.exports.parts import Part, parts_in_order
 from airflow_provider_bitrix24.exports.sql.claims import check_claims, claim, is_held, outlived
 from airflow_provider_bitrix24.exports.sql.database import Database
@@ -30,8 +30,6 @@ from airflow_provider_bitrix24.exports.windows import moment_of
 
 log = logging.getLogger(__name__)
 
-#: The column that tells rows apart.
-KEY = "id"
 #: Which load has brought a row, where each load adds its own.
 LOAD_COLUMN = "_load"
 #: When a row was found to be deleted at the portal; null where it is there.
