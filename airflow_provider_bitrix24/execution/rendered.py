@@ -180,6 +180,23 @@ def check_texts(written: Any, value: Any, place: str) -> None:
         raise ConfigurationError(f"{place}{key} is {preview(text)}", next_step=nothing_hint(text))
 
 
+def check_empty_texts(written: Any, value: Any, place: str) -> None:
+    """
+    Refuse an empty text in a filter where the author did not write it: everything without a value would be meant.
+
+    :param written: the filter as the DAG file has it.
+    :param value: the same after rendering.
+    :raises ConfigurationError: a template, or another task, has put such a text there.
+    """
+    for path, member, _ in _changed(literal_of(written, place), from_json(value, place), ()):
+        if isinstance(member, str) and not member.strip():
+            key = "".join(f"[{part}]" for part in path)
+            raise ConfigurationError(
+                f"{place}{key} came out empty, and would choose everything that has no value there",
+                next_step="check the template, or the upstream task's result; an empty text in the DAG itself is meant",
+            )
+
+
 def without_lost_values(written: Any, fields: Mapping[str, Any]) -> dict[str, Any]:
     """
     Fields of an item without those that a template, or another task, left without a value: they must not be cleared.

@@ -28,7 +28,7 @@ from airflow_provider_bitrix24.execution.arguments import (
 )
 from airflow_provider_bitrix24.execution.literals import Check
 from airflow_provider_bitrix24.hooks.airflow_outcome import airflow_outcome
-from airflow_provider_bitrix24.operators.list_payments import check_payment_filter
+from airflow_provider_bitrix24.operators.list_payments import check_chosen, check_payment_filter
 from airflow_provider_bitrix24.rest.message_parts import preview
 from airflow_provider_bitrix24.rows.base_operator import Bitrix24BaseWriteOperator, RowArguments
 
@@ -152,6 +152,7 @@ class Bitrix24DeletePaymentsOperator(Bitrix24BaseWriteOperator):
         most = None if one_of(self.on_error, "on_error", ("fail", "continue")) == "continue" else 0
         positive_id(self.max_deletions, "max_deletions")
         self._check_source()
+        check_chosen(self)
         if self.payment_ids is None:
             self._filter()
             kind_with_payments(self.entity_type_id, "entity_type_id")

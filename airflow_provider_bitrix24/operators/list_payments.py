@@ -25,6 +25,7 @@ from airflow_provider_bitrix24.execution.arguments import (
 )
 from airflow_provider_bitrix24.execution.base_operator import LIST_STARTS_OVER, Bitrix24BaseOperator
 from airflow_provider_bitrix24.execution.literals import Check
+from airflow_provider_bitrix24.execution.rendered import check_empty_texts
 from airflow_provider_bitrix24.execution.xcom import small_list
 from airflow_provider_bitrix24.hooks.airflow_outcome import airflow_outcome
 
@@ -35,6 +36,13 @@ if TYPE_CHECKING:
 def check_payment_filter(value: Any, name: str) -> None:
     """:raises ConfigurationError: not a filter of payments, or one that might choose every payment."""
     payment_conditions(conditions(value, name))
+
+
+def check_chosen(operator: Any) -> None:
+    """:raises ConfigurationError: a filter of what may be deleted has an empty text that its author did not write."""
+    for name in ("entity_filter", "payment_filter"):
+        if (value := getattr(operator, name)) is not None:
+            check_empty_texts(operator.as_written(name), value, name)
 
 
 class Bitrix24ListPaymentsOperator(Bitrix24BaseOperator):
@@ -109,6 +117,7 @@ class Bitrix24ListPaymentsOperator(Bitrix24BaseOperator):
 
     def run(self, client: Client, context: Any) -> list[Any]:
         self._check_owners()
+        check_chosen(self)
         wanted = payment_conditions(conditions(self.payment_filter, "payment_filter"))
         rows = small_list(self._rows(client, wanted), "crm.item.payment.list")
         return [row["id"] for row in rows] if self.ids_only else rows

@@ -17,6 +17,7 @@ except ImportError:
 from airflow_provider_bitrix24.operators.bulk_write import Bitrix24BulkWriteOperator
 from airflow_provider_bitrix24.operators.crm import Bitrix24AddItemOperator, Bitrix24ListItemsOperator
 from airflow_provider_bitrix24.operators.delete_payments import Bitrix24DeletePaymentsOperator
+from airflow_provider_bitrix24.operators.list_payments import Bitrix24ListPaymentsOperator
 from airflow_provider_bitrix24.operators.payment import Bitrix24UpdatePaymentOperator
 from airflow_provider_bitrix24.operators.rest import Bitrix24BatchOperator, Bitrix24ListOperator, Bitrix24Operator
 
@@ -69,6 +70,44 @@ def test_none_among_mapped_filters_deletes_nothing(mapped, portal, connection, r
     assert "payment_filter is None: it has no value" in all_output.printed + all_output.records
     # The first did what it should.
     assert paid <= {payment["id"] for payment in portal.payments()} <= before
+
+
+EMPTY_TEXT = "{{ dag_run.conf.get('nothing', '') }}"
+#: What a lost value would have chosen.
+CHOSEN_BY_NOTHING: dict[str, Callable[[], dict[str, Any]]] = {
+    "deals": lambda: {"entity_filter": {"=originId": EMPTY_TEXT}},
+    "deals, in a group": lambda: {
+        "entity_filter": {"0": {"logic": "OR", "0": {"=originId": EMPTY_TEXT}, "1": {"=id": 1}}}
+    },
+    "deals, in a list": lambda: {"entity_filter": {"@originId": ["A", EMPTY_TEXT]}},
+    "deals, as JSON text": lambda: {"entity_filter": '{"=originId": "' + EMPTY_TEXT + '"}'},
+    "deals, of a task": lambda: {"entity_filter": upstream({"=originId": ""})},
+    "payments": lambda: {"entity_ids": [1, 2], "payment_filter": {"!accountNumber": EMPTY_TEXT}},
+    "payments, of a task": lambda: {"entity_ids": [1, 2], "payment_filter": upstream({"!accountNumber": " "})},
+}
+
+
+@pytest.mark.parametrize("operator", [Bitrix24DeletePaymentsOperator, Bitrix24ListPaymentsOperator])
+@pytest.mark.parametrize("chosen", CHOSEN_BY_NOTHING)
+def test_a_lost_value_does_not_choose_what_has_none(
+    operator, chosen, portal, connection, run_dag, task_instance, all_output
+):
+    with empty_dag("chosen_by_nothing") as dag:
+        operator(task_id="task", retries=1, **CHOSEN_BY_NOTHING[chosen]())
+    before = portal.payments()
+    task = task_instance(run_dag(dag), "task")
+    assert (task.state, task.try_number) == ("failed", 1)
+    assert "came out empty, and would choose everything" in all_output.printed + all_output.records
+    assert portal.payments() == before
+
+
+def test_an_empty_text_in_the_dag_is_meant(portal, connection, run_dag, task_instance):
+    with empty_dag("written_empty") as dag:
+        given = {"entity_ids": [1, 2], "payment_filter": {"!accountNumber": "", "=paid": "{{ 'N' }}"}}
+        Bitrix24DeletePaymentsOperator(task_id="task", dry_run=True, **given)
+        Bitrix24ListPaymentsOperator(task_id="deals", entity_filter={"=originId": "", ">=id": "{{ 1 }}"})
+    run = run_dag(dag)
+    assert [task_instance(run, name).state for name in ("task", "deals")] == ["success", "success"]
 
 
 LISTS: dict[str, tuple[type, dict[str, Any]]] = {
