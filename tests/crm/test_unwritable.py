@@ -88,7 +88,7 @@ TAKEN: list[tuple[str, dict[str, Any]]] = [
     ("crm.item.productrow.set", {"ownerId": 1, "ownerType": "D", "productRows": [{"id": 7, "productName": "x"}]}),
     ("catalog.product.add", fields(iblockId=14, name="1,2")),
     ("tasks.task.add", fields(TITLE="1,2", AUDITORS=[1, 2], ACCOMPLICES="$result[users]")),
-    ("im.chat.add", {"USERS": "[1,2]", "TITLE": "x"}),
+    ("im.chat.add", {"USERS": [1, 2], "TITLE": "x"}),
 ]
 
 

@@ -222,6 +222,8 @@ def valid(operator: type[Bitrix24ConnectedOperator], *more: str) -> dict[str, An
         chosen.append("entity_ids")
     if operator in (Bitrix24ToObjectStorageOperator, Bitrix24ToSqlOperator) and "method_params" in more:
         chosen.append("method")
+    if operator is Bitrix24ToSqlOperator and "write" in more:
+        chosen.append("window")
     made = {name: ARGUMENTS[name][0] for name in (*chosen, *more)}
     if "method" in made and issubclass(operator, Bitrix24BulkWriteOperator):
         made |= {"method": "crm.deal.add"}
