@@ -44,7 +44,7 @@ def run(operator: type, arguments: dict[str, Any], **source: Any) -> dict[str, A
     [
         (b"", "is empty"),
         (b"\n\n", "has no header in its first line"),
-        ("\ufeff".encode(), "has no header in its first line"),
+        ("\ufeff".encode(), "is empty"),
         (b"sep=;\r\n", "has no header in its first line"),
         (b" \r\n1,Oak\r\n", "has no header in its first line"),
         (b",,\n1,Oak,x\n", "has no header in its first line"),
