@@ -129,6 +129,12 @@ class ConcurrentRequests:
         return len(self._places) >= self._concurrency.number
 
     @property
+    def come_at_once(self) -> bool:
+        """Whether none is under way, and the last answer came before another request would have been sent."""
+        self._give_back()
+        return not self._places and self._concurrency.last_seconds < AT_ONCE_SECONDS
+
+    @property
     def unread_seconds(self) -> dict[str, float]:
         """By method, about the operating time of requests whose answers have not been taken."""
         costs = self._conversation.command_costs
@@ -153,6 +159,14 @@ class ConcurrentRequests:
         future = place.start(send)
         self._untaken[future] = place.commands
         return future
+
+    def sent(self, send: Callable[[], T], commands: int) -> T:
+        """
+        Send a request that none is beside, and wait for its answer; a thread would take longer than it does.
+
+        :raises Bitrix24Error: it failed.
+        """
+        return self._measured(send, commands, 0)
 
     def result(self, future: Future[T]) -> T:
         """

@@ -110,12 +110,17 @@ def test_requests_go_out_as_soon_as_the_bucket_gives_them() -> None:
 
 
 def test_a_portal_that_answers_at_once_is_asked_over_one_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And in the caller's thread, once its first answer has come."""
     monkeypatch.setattr(concurrent_requests, "AT_ONCE_SECONDS", 0.5)
-    bucket = Watched()
+    bucket, begun = Watched(), []
+    start = concurrent_requests.Place.start
+    monkeypatch.setattr(concurrent_requests.Place, "start", lambda *given: begun.append(1) or start(*given))
     with Sandbox(deals=1) as portal, client_of(portal, bucket=bucket) as client:
         done = client.batch({number: ("crm.deal.get", {"id": 1}) for number in range(1_000)})
         assert len(done.all_results()) == 1_000
+        assert portal.requests >= 20
     assert bucket.most_permits == 0
+    assert len(begun) == 1
 
 
 def test_a_portal_that_takes_its_time_soon_has_others_beside(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,6 +18,8 @@ from airflow_provider_bitrix24.rest.client import Client
 from airflow_provider_bitrix24.rest.limits.bucket import PLANS, STANDARD
 from airflow_provider_bitrix24.rest.limits.file_bucket import FileBucket
 from airflow_provider_bitrix24.sandbox import Sandbox
+from bench.portal import Portal
+from bench.runs import Bench
 from tests.rest.clients import Naps, client_of
 from tests.rest.hostile import Hostile, client_of_hostile
 from tests.rest.lists.test_id_ranges import DEALS, honest, read
@@ -70,3 +72,14 @@ def test_no_task_provokes_a_refusal(tmp_path: Path, tasks: int) -> None:
         assert not [call.error for call in portal.calls if call.error]
         # A list takes 4 requests at the fewest, the deletes of a task 6.
         assert portal.requests <= 1.5 * tasks * (4 + 6)
+
+
+def test_memory_of_each_of_ten_processes_stays_bounded() -> None:
+    """Whole deals of a distant portal: what is read ahead takes 32 MiB in each process, whatever the others do."""
+    deals = 10_000
+    with Portal(deals=deals, seed=1, latency=0.1, command_seconds=0.02) as portal, Bench() as bench:
+        run = bench.run(portal, "ours", "rows", processes=10, deals=deals)
+    assert run.failure == ""
+    # Four whole batches are the fewest.
+    assert run.seen.requests <= 1.5 * 10 * 4 + 10 * 3
+    assert run.growth_mib < 64

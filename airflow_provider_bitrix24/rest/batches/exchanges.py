@@ -79,10 +79,11 @@ class Exchanges(Generic[Key]):
 
     def _one_by_one(self) -> Iterator[Exchange[Key]]:
         for pack in self._packs():
-            yield self._sent(pack, self._conversation.patience()) if self._most() else Exchange(pack)
+            send = partial(self._send, pack, self._conversation.patience())
+            yield self._exchange(pack, send) if self._most() else Exchange(pack)
 
     def _concurrent(self) -> Iterator[Exchange[Key]]:
-        under_way: list[Future[Exchange[Key]]] = []
+        under_way: dict[Future[Answers], list[Command[Key]]] = {}
         packs_left = self._packs()
         pack: list[Command[Key]] | None = None
         with ConcurrentRequests(self._conversation) as requests:
@@ -102,27 +103,29 @@ class Exchanges(Generic[Key]):
                         yield Exchange(pack)
                         pack = None
                         continue
-                    methods = [command.method.name for command in pack]
-                    future = requests.start(partial(self._sent, pack, requests.patience()), methods)
-                    if future is None:
-                        break
-                    under_way.append(future)
+                    send = partial(self._send, pack, requests.patience())
+                    if requests.come_at_once:
+                        yield self._exchange(pack, partial(requests.sent, send, len(pack)))
+                    else:
+                        future = requests.start(send, [command.method.name for command in pack])
+                        if future is None:
+                            break
+                        under_way[future] = pack
                     pack = None
                 if not under_way:
                     return
                 if not any(future.done() for future in under_way):
                     requests.wait()
                 for future in [future for future in under_way if future.done()]:
-                    under_way.remove(future)
-                    yield requests.result(future)
+                    yield self._exchange(under_way.pop(future), partial(requests.result, future))
 
     def _may_have_more(self, requests: ConcurrentRequests) -> bool:
         # Until an answer has shown what commands take, batches are short, or one is alone.
         return not requests.are_most and (self._begins_short or self._conversation.concurrency.is_known)
 
-    def _sent(self, pack: list[Command[Key]], patience: Patience) -> Exchange[Key]:
+    def _exchange(self, pack: list[Command[Key]], answers: Callable[[], Answers]) -> Exchange[Key]:
         try:
-            return Exchange(pack, self._send(pack, patience))
+            return Exchange(pack, answers())
         except Bitrix24Error as error:
             return Exchange(pack, error=error)
 

@@ -59,6 +59,8 @@ class Concurrency:
         self._good = self._changes = 0
         #: What a request takes at least, and each of its commands.
         self._shortest = self._per_command = math.inf
+        #: What the last good answer took.
+        self.last_seconds = math.inf
         #: How many commands the largest request had that was answered alone.
         self._alone_commands = 0
         #: Whether several answers at once have shown how the portal takes that.
@@ -88,6 +90,7 @@ class Concurrency:
         :param beside: how many others were under way at its end.
         """
         self._answers += 1
+        self.last_seconds = seconds
         beside = max(beside, ticket.beside)
         self._shortest = min(self._shortest, seconds)
         self._per_command = min(self._per_command, seconds / ticket.commands)
@@ -121,6 +124,7 @@ class Concurrency:
 
     def failed(self, ticket: Ticket) -> None:
         """Learn that a request was refused, or got no good answer."""
+        self.last_seconds = math.inf
         self._reduce(ticket, _AFTER_FAILURE)
 
     def _reduce(self, ticket: Ticket, share: float) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError, Forbidden, NotSent
+from airflow_provider_bitrix24.rest import concurrent_requests
 from airflow_provider_bitrix24.rest.limits.bucket import Bucket
 from airflow_provider_bitrix24.sandbox import Sandbox
 from tests.rest.clients import Watched, client_of, request_threads
@@ -61,8 +62,11 @@ def test_reads_are_under_way_at_once_without_being_asked(portal: Sandbox) -> Non
 
 
 @pytest.mark.parametrize("kind", ["reset_before", "reset_after", "status_after", "truncated", "query_limit"])
-@pytest.mark.parametrize("parallel", [1, 4, 20])
-def test_lost_answers_lose_no_command(portal: Sandbox, kind: str, parallel: int) -> None:
+@pytest.mark.parametrize(("parallel", "at_once_seconds"), [(1, 0.0), (4, 0.0), (20, 0.0), (20, 9.0)])
+def test_lost_answers_lose_no_command(
+    portal: Sandbox, kind: str, parallel: int, at_once_seconds: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(concurrent_requests, "AT_ONCE_SECONDS", at_once_seconds)
     ids = payments(portal, 1_000)
     portal.fault(kind, method="batch", probability=0.3, seed=3, times=None)
     with client_of(portal, parallel=parallel) as client:
@@ -72,6 +76,22 @@ def test_lost_answers_lose_no_command(portal: Sandbox, kind: str, parallel: int)
     assert sorted([*outcome.replies, *outcome.errors]) == ids
     assert not left & outcome.replies.keys()
     assert all(error.ran == "unknown" or id_ in left for id_, error in outcome.errors.items())
+
+
+@pytest.mark.parametrize("kind", ["status_before", "reset_after"])
+def test_after_batches_that_failed_fewer_are_under_way(kind: str) -> None:
+    def most_permits(*, failed: int) -> int:
+        bucket = Watched()
+        with Sandbox(deals=3, latency=0.1) as portal, client_of(portal, bucket=bucket) as client:
+            for number in range(1, failed + 1):
+                portal.fault(kind, method="batch", after=2 * number)
+            reads = {number: (GET, {"id": 1 + number % 3}) for number in range(500)}
+            assert len(client.batch(reads).all_results()) == 500
+            bucket.most_permits = 0
+            assert len(client.batch(reads).all_results()) == 500
+        return bucket.most_permits
+
+    assert most_permits(failed=4) <= 5 < most_permits(failed=0)
 
 
 @pytest.mark.parametrize("parallel", [1, 4, 20])
