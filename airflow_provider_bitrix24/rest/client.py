@@ -17,7 +17,6 @@ from airflow_provider_bitrix24.rest.batches.batch_call import BatchCall
 from airflow_provider_bitrix24.rest.batches.batch_result import BatchResult
 from airflow_provider_bitrix24.rest.concurrent_requests import ConcurrentRequests
 from airflow_provider_bitrix24.rest.conversation import Conversation
-from airflow_provider_bitrix24.rest.encoding import without_references
 from airflow_provider_bitrix24.rest.field_descriptions import described
 from airflow_provider_bitrix24.rest.limits.bucket import BucketStore
 from airflow_provider_bitrix24.rest.limits.bucket_store import bucket_store
@@ -229,23 +228,25 @@ class Client:
         :raises ConfigurationError: a command cannot be sent; nothing was sent.
         """
         if check_fields:
-            self._check_lists(commands, references=references)
+            self._check_lists(commands)
         call = BatchCall[Key](
             self._conversation, halt=halt, references=references, ordered=ordered, allow_cut=allow_cut
         )
         return call.run(commands)
 
-    def _check_lists(self, commands: Mapping[Key, tuple[str, Params | None]], *, references: bool) -> None:
+    def _check_lists(self, commands: Mapping[Key, tuple[str, Params | None]]) -> None:
+        lists: dict[str, bool] = {}
         for key, command in commands.items() if isinstance(commands, Mapping) else ():
             # What is not a command is named where commands are made.
             if not isinstance(command, (tuple, list)) or len(command) != 2 or not isinstance(command[0], str):
                 continue
-            method, params = command
-            if references and not names_are_known(self.method(method)):
-                # What comes in its place is not known yet.
-                params = without_references(params)
+            name, params = command
             try:
-                self.check_filter(method, params)
+                # Most batches call one method many times.
+                if name not in lists:
+                    lists[name] = self.method(name).rows is not None
+                if lists[name]:
+                    self.check_filter(name, params)
             except ConfigurationError as error:
                 raise error.but(reason=f"the command {key!r}: {error.reason}") from None
 

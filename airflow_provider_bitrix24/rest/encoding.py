@@ -188,18 +188,6 @@ def has_reference(value: Any) -> bool:
     return isinstance(value, (list, tuple)) and any(has_reference(inner) for inner in value)
 
 
-def without_references(value: Any) -> Any:
-    """``value`` without the members in which there is a reference, and without objects that held nothing else."""
-    if isinstance(value, Mapping):
-        kept = {key: without_references(inner) for key, inner in value.items() if not has_reference(key)}
-        return {
-            key: inner for key, inner in kept.items() if not (has_reference(value[key]) and inner in (None, {}, []))
-        }
-    if isinstance(value, (list, tuple)):
-        return [without_references(member) for member in value if not has_reference(member)]
-    return None if has_reference(value) else value
-
-
 def query(params: dict[str, Any]) -> str | None:
     """
     Parameters as the query string of a batch command, ``filter%5B%3EID%5D=5&select%5B0%5D=ID``.
