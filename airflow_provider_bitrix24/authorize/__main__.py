@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
-import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,6 +20,7 @@ from airflow_provider_bitrix24.authorize import connection_text, connections, fi
 from airflow_provider_bitrix24.authorize.install_callback import InstallCallback, read_install_callback
 from airflow_provider_bitrix24.authorize.questions import Answers, ask_for
 from airflow_provider_bitrix24.authorize.terminal import Terminal
+from airflow_provider_bitrix24.command_line import CommandParser, connection_id
 from airflow_provider_bitrix24.exceptions import Bitrix24Error, ConfigurationError
 
 _EPILOG = """\
@@ -124,26 +124,19 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     for name in (argument.partition("=")[0] for argument in arguments):
         if name in _SECRETS:
             parser.error(f"{name} is not an option, because others could read it: you are asked for it instead")
-    options, unknown = parser.parse_known_args(arguments)
-    if unknown:
-        # Not their values: one may be a secret.
-        names = [word.partition("=")[0] for word in unknown if word.startswith("-")]
-        parser.error(f"unknown: {', '.join(names) or 'an argument that belongs to no option'}")
-    if not re.fullmatch(r"[\w.-]{1,200}", options.conn_id):
-        parser.error("--conn-id takes letters, digits, _, - and .")
-    return options
+    return parser.options(arguments)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m airflow_provider_bitrix24.authorize",
-        description=__doc__,
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+def _parser() -> CommandParser:
+    parser = CommandParser("authorize", __doc__, _EPILOG)
     add = parser.add_argument
-    add("--conn-id", default="bitrix24_default", metavar="ID", help="the connection (default: %(default)s)")
+    add(
+        "--conn-id",
+        type=connection_id,
+        default="bitrix24_default",
+        metavar="ID",
+        help="the connection (default: %(default)s)",
+    )
     add("--print", choices=connection_text.FORMS, help="print the connection with its secrets instead of storing it")
     add("--replace", action="store_true", help="replace a connection of this id without asking")
     add("--portal", metavar="HOST", help="e.g. my.bitrix24.com, or https://crm.example.com:8443/folder")

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from airflow_provider_bitrix24.command_line import CommandParser, connection_id
 from airflow_provider_bitrix24.exceptions import Bitrix24Error, ConfigurationError
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ _STYLES = {"ok": "", "look": "yellow", "wrong": "bold red"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    options = _parser().parse_args(arguments)
+    options = _options(arguments)
     # They import requests and Airflow, which --help has no use for.
     from airflow_provider_bitrix24.check.findings import findings
     from airflow_provider_bitrix24.hooks.administration import administrators_client
@@ -72,18 +73,17 @@ def _show(conn_id: str, found: Iterable[Finding]) -> None:
     Console(file=sys.stdout).print(table)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m airflow_provider_bitrix24.check",
-        description=__doc__,
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = CommandParser("check", __doc__, _EPILOG)
     parser.add_argument(
-        "conn_id", nargs="?", default="bitrix24_default", metavar="CONN_ID", help="default: %(default)s"
+        "conn_id",
+        nargs="?",
+        type=connection_id,
+        default="bitrix24_default",
+        metavar="CONN_ID",
+        help="default: %(default)s",
     )
-    return parser
+    return parser.options(arguments)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from airflow_provider_bitrix24.command_line import CommandParser, connection_id
 from airflow_provider_bitrix24.exceptions import Bitrix24Error, ConfigurationError
 
 _EPILOG = """\
@@ -66,22 +67,18 @@ def _unbind(options: argparse.Namespace) -> list[str]:
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m airflow_provider_bitrix24.events",
-        description=__doc__,
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
+    parser = CommandParser("events", __doc__, _EPILOG)
+    actions = parser.add_subparsers(
+        dest="action", required=True, metavar="list|unbind", parser_class=argparse.ArgumentParser
     )
-    actions = parser.add_subparsers(dest="action", required=True, metavar="list|unbind")
     for name, text in (("list", "show what is bound and how much is queued"), ("unbind", "stop queueing")):
         action = actions.add_parser(name, help=text, allow_abbrev=False)
-        action.add_argument("conn_id", metavar="CONN_ID", help="the connection of the application")
+        action.add_argument("conn_id", type=connection_id, metavar="CONN_ID", help="the connection of the application")
         action.add_argument("--connector", default="", help="the auth_connector of the queue, if it has one")
         if name == "unbind":
             action.add_argument("events", nargs="*", metavar="EVENT", help="e.g. ONCRMDEALUPDATE")
             action.add_argument("--all", action="store_true", help="all events of this queue")
-    options = parser.parse_args(arguments)
+    options = parser.options(arguments)
     if options.action == "unbind" and bool(options.events) == options.all:
         parser.error("unbind takes the names of events, or --all")
     return options

@@ -217,7 +217,7 @@ def test_a_pair_that_the_portal_does_not_take_is_not_handed_out(portal, app, opt
         (["--oauth-url", "http://oauth.example.com"], "the extra `oauth_url` is wrong"),
         (["--verify", "/nowhere/ca.pem"], "the extra `verify` is wrong"),
         (["--print", "env", "--conn-id", "my-portal"], "no environment variable can be named AIRFLOW_CONN_MY-PORTAL"),
-        (["--conn-id", "a b"], "--conn-id takes letters, digits"),
+        (["--conn-id", "a b"], "--conn-id: takes letters, digits"),
         (["--client-secret", "pmx1ua0secret"], "--client-secret is not an option, because others could read it"),
         (["--client-secret=pmx1ua0secret"], "--client-secret is not an option, because others could read it"),
         (["--secret=pmx1ua0secret"], "unknown: --secret"),
