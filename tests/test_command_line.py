@@ -1,4 +1,4 @@
-"""What somebody pastes in the wrong place of a command is not printed: it may be a webhook, a token or a client secret."""
+"""What is pasted in the wrong place of a command is not printed: it may be a webhook, a token or a client secret."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from airflow_provider_bitrix24.crm.entity_types import ENTITY_TYPES
-from airflow_provider_bitrix24.exceptions import Bitrix24Error
+from airflow_provider_bitrix24.exceptions import RestError
 from airflow_provider_bitrix24.rest.client import Client
 from airflow_provider_bitrix24.rest.message_parts import one_line
 
@@ -89,7 +89,9 @@ def _scopes(scopes: Any) -> Iterator[Finding]:
 def _plan(client: Client) -> Finding:
     try:
         info = client.call("app.info")
-    except Bitrix24Error:
+    except RestError as error:
+        if error.retryable:
+            raise
         # "app.info" is refused to webhooks by some portals.
         info = None
     licence = info.get("LICENSE") if isinstance(info, dict) else None
@@ -114,15 +116,11 @@ def _clock(client: Client, now: Callable[[], float]) -> Finding:
 
 def _counts(client: Client) -> Iterator[Finding]:
     kinds = dict(ENTITY_TYPES)
-    commands: dict[str, Any] = {"types": ("crm.type.list", None)}
-    first = client.batch(commands)
-    if "types" in first.results:
-        found = first.results["types"]
-        types = found.get("types") if isinstance(found, dict) else None
-        for each in types if isinstance(types, list) else []:
+    try:
+        for each in client.list("crm.type.list"):
             kinds[f"{each['title']} ({each['entityTypeId']})"] = int(each["entityTypeId"])
-    else:
-        yield Finding("smart processes", _shown(client, first.errors["types"].reason), "look")
+    except RestError as error:
+        yield Finding("smart processes", _shown(client, error.reason), "look")
     counted = client.batch(
         {word: ("crm.item.list", {"entityTypeId": n, "select": ["id"]}) for word, n in kinds.items()}
     )

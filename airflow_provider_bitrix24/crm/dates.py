@@ -92,7 +92,7 @@ def _in_utc(parsed: pendulum.DateTime) -> pendulum.DateTime | None:
     return None
 
 
-def moment(value: Any, place: str, *, hint: str = '; for many rows, give timezone="Europe/Berlin"') -> str:
+def moment(value: Any, place: str, *, hint: str = "") -> str:
     """
     A moment with its zone: ``"2026-01-31T09:30:00+03:00"``; fractions of a second are cut.
 

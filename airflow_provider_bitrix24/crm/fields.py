@@ -216,8 +216,14 @@ class ItemFields:
             match = _FILTER_KEY.fullmatch(key)
             operator, name = (match[1] or "", match[2]) if match else ("", key)
             field = self.find(name, place)
+            known = f"{operator}{field.name}"
+            if known in conditions:
+                raise ConfigurationError(
+                    f"{key!r} in {place} names a condition that is there already, in another spelling",
+                    next_step="keep one of the two: only the later one would be sent",
+                )
             try:
-                conditions[f"{operator}{field.name}"] = _condition(field, operator, value)
+                conditions[known] = _condition(field, operator, value)
             except ConfigurationError as error:
                 raise error.but(reason=f"{key!r} in {place}: {error.reason}") from None
         return conditions

@@ -159,8 +159,7 @@ def to_filter(field: ItemField, value: Any) -> Any:
         # A bound of a window is often a moment, and windows of days that follow each other share none.
         return dates.day_of_time(value, field.name)
     if field.type == "datetime" and isinstance(value, (str, datetime.date)):
-        # A filter has no rows, whose zone an argument gives.
-        return dates.moment(value, field.name, hint="")
+        return dates.moment(value, field.name)
     return _single(field, value)
 
 
@@ -181,7 +180,7 @@ def _single(field: ItemField, value: Any) -> Any:
     if field.type == "date":
         return dates.day(value, field.name)
     if field.type == "datetime":
-        return dates.moment(value, field.name)
+        return dates.moment(value, field.name, hint='; for many rows, give timezone="Europe/Berlin"')
     if field.type == "enumeration":
         return _choice(field, value)
     if field.type in TEXTS:

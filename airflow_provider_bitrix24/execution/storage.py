@@ -201,7 +201,7 @@ def is_same_file(one: Any, other: Any) -> bool:
     """
     Whether two paths name one file, however each is spelt: a file that is written would replace the one that is read.
 
-    Where a store of objects may tell ``a//b`` and ``a/b`` apart, they count as one.
+    Where a store of objects may tell ``a//b`` and ``a/b`` apart, they count as one; so do paths alike in two stores.
     """
     if is_local(one) != is_local(other):
         return False

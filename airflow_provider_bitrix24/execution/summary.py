@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class Summary:
-    """What the clients of one task have done: a task that waits for a limit makes a new one afterwards."""
+    """What the clients of one task have done, one after the other; after a deferral, since the task went on."""
 
     def __init__(self) -> None:
         self._requests = self._retries = self._read = self._written = 0

@@ -11,7 +11,6 @@ from airflow_provider_bitrix24.crm.payments import (
     id_in,
     kind_with_payments,
     not_found,
-    owners_where,
     payment_conditions,
     payments_of_each,
 )
@@ -28,7 +27,12 @@ from airflow_provider_bitrix24.execution.arguments import (
 )
 from airflow_provider_bitrix24.execution.literals import Check
 from airflow_provider_bitrix24.hooks.airflow_outcome import airflow_outcome
-from airflow_provider_bitrix24.operators.list_payments import check_chosen, check_payment_filter
+from airflow_provider_bitrix24.operators.list_payments import (
+    check_chosen,
+    check_one_of,
+    check_payment_filter,
+    found_owners,
+)
 from airflow_provider_bitrix24.rest.message_parts import preview
 from airflow_provider_bitrix24.rows.base_operator import Bitrix24BaseWriteOperator, RowArguments
 
@@ -137,11 +141,7 @@ class Bitrix24DeletePaymentsOperator(Bitrix24BaseWriteOperator):
 
     def _check_source(self) -> None:
         """:raises ConfigurationError: the arguments that name what to delete do not go together."""
-        if sum(map(self.is_given, ("payment_ids", "entity_ids", "entity_filter"))) != 1:
-            raise ConfigurationError(
-                "give one of payment_ids, entity_ids and entity_filter",
-                next_step="name what to delete by one of the three",
-            )
+        check_one_of(self, ("payment_ids", "entity_ids", "entity_filter"), "name what to delete")
         if self.is_given("payment_ids") and self.is_given("payment_filter"):
             raise ConfigurationError(
                 "payment_filter does not choose among payment_ids, and all of them would be deleted",
@@ -168,18 +168,20 @@ class Bitrix24DeletePaymentsOperator(Bitrix24BaseWriteOperator):
         key = f"plan_{self.arguments_digest()}"
         plan = memory.numbers(key)
         if plan is None:
-            self._entities = self._found_entities(client)
+            self._entities = found_owners(self, client)
             listed = self._listed(client, self._filter())
-            self._say(len(listed))
             plan = self._within_limit(list(listed))
+            self._say(len(plan))
             if self.entity_ids is not None:
                 without = set(self._entities) - set(listed.values())
                 self._not_found = not_found(client, self.entity_type_id, sorted(without))
-            memory.put_numbers(f"entities_{key}", self._entities)
+            if self.entity_filter is not None:
+                memory.put_numbers(f"entities_{key}", self._entities)
             memory.put_numbers(f"not_found_{key}", self._not_found)
             memory.put_numbers(key, plan)
         else:
-            self._entities = memory.numbers(f"entities_{key}") or ()
+            chosen = self.entity_filter is not None
+            self._entities = (memory.numbers(f"entities_{key}") or ()) if chosen else ids(self.entity_ids, "entity_ids")
             self._not_found = memory.numbers(f"not_found_{key}") or ()
         if self._not_found:
             log.warning(
@@ -224,11 +226,6 @@ class Bitrix24DeletePaymentsOperator(Bitrix24BaseWriteOperator):
 
     def _filter(self) -> dict[str, Any]:
         return payment_conditions(conditions(self.payment_filter, "payment_filter"))
-
-    def _found_entities(self, client: Client) -> list[int]:
-        if self.entity_filter is None:
-            return ids(self.entity_ids, "entity_ids")
-        return owners_where(client, self.entity_type_id, some_conditions(self.entity_filter, "entity_filter"))
 
     def _say(self, payments: int) -> None:
         """Say in the log what is about to be deleted."""

@@ -39,10 +39,32 @@ def check_payment_filter(value: Any, name: str) -> None:
 
 
 def check_chosen(operator: Any) -> None:
-    """:raises ConfigurationError: a filter of what may be deleted has an empty text that its author did not write."""
+    """:raises ConfigurationError: a filter that chooses payments has an empty text that its author did not write."""
     for name in ("entity_filter", "payment_filter"):
         if (value := getattr(operator, name)) is not None:
             check_empty_texts(operator.as_written(name), value, name)
+
+
+def check_one_of(operator: Any, names: Sequence[str], purpose: str) -> None:
+    """:raises ConfigurationError: of arguments that name what is meant, none is given, or several are."""
+    if sum(map(operator.is_given, names)) != 1:
+        raise ConfigurationError(
+            f"give one of {', '.join(names[:-1])} and {names[-1]}", next_step=f"{purpose} by one of the three"
+        )
+
+
+def found_owners(operator: Any, client: Client) -> list[int]:
+    """
+    Ids of the deals or invoices that ``entity_ids`` or ``entity_filter`` of an operator name.
+
+    :raises ConfigurationError: no ids, or no filter that chooses among them.
+    """
+    if operator.entity_filter is None:
+        return ids(operator.entity_ids, "entity_ids")
+    chosen = some_conditions(operator.entity_filter, "entity_filter")
+    owners = owners_where(client, operator.entity_type_id, chosen)
+    operator.log.info("%d deals or invoices match entity_filter", len(owners))
+    return owners
 
 
 class Bitrix24ListPaymentsOperator(Bitrix24BaseOperator):
@@ -109,11 +131,7 @@ class Bitrix24ListPaymentsOperator(Bitrix24BaseOperator):
             self._check_owners()
 
     def _check_owners(self) -> None:
-        if sum(map(self.is_given, ("entity_id", "entity_ids", "entity_filter"))) != 1:
-            raise ConfigurationError(
-                "give one of entity_id, entity_ids and entity_filter",
-                next_step="name whose payments are listed by one of the three",
-            )
+        check_one_of(self, ("entity_id", "entity_ids", "entity_filter"), "name whose payments are listed")
 
     def run(self, client: Client, context: Any) -> list[Any]:
         self._check_owners()
@@ -130,12 +148,7 @@ class Bitrix24ListPaymentsOperator(Bitrix24BaseOperator):
             )
             return
         kind = kind_with_payments(self.entity_type_id, "entity_type_id")
-        if self.entity_filter is None:
-            owners = ids(self.entity_ids, "entity_ids")
-        else:
-            owners = owners_where(client, kind, some_conditions(self.entity_filter, "entity_filter"))
-            self.log.info("%d deals or invoices match entity_filter", len(owners))
-        for owner_id, row in payments_of_each(client, kind, owners, wanted):
+        for owner_id, row in payments_of_each(client, kind, found_owners(self, client), wanted):
             yield row if self.ids_only else {**row, "entityTypeId": kind, "entityId": owner_id}
 
 
@@ -144,7 +157,7 @@ def payments_of(
     *,
     deals: Any = NOT_GIVEN,
     invoices: Any = NOT_GIVEN,
-    entity_type_id: int | str = "deal",
+    entity_type_id: int | str | NotGiven = NOT_GIVEN,
     payment_filter: Mapping[str, Any] | str | NotGiven = NOT_GIVEN,
     task_id: str = "payments_of",
     **kwargs: Any,
@@ -158,29 +171,29 @@ def payments_of(
 
     :param entity_id: the id of one deal, or of an object of ``entity_type_id``; a number, a template, or another
         task's result.
-    :param deals: the deals instead: their ids, or a filter as of :class:`Bitrix24ListPaymentsOperator`.
+    :param deals: the deals instead: their ids, or a filter that is written as an object; one that comes out of a
+        template or of a task is ``entity_filter`` of :class:`Bitrix24ListPaymentsOperator`.
     :param invoices: the invoices instead, in the same forms.
+    :param entity_type_id: the kind of ``entity_id``, a deal by default.
     :param kwargs: any other argument of :class:`Bitrix24ListPaymentsOperator`.
-    :raises AirflowFailException: none of the three is given, or several.
+    :raises AirflowFailException: none of the three is given, or several; a kind with ``deals`` or ``invoices``.
     """
     named = {"entity_id": entity_id, "deals": deals, "invoices": invoices}
     given = {name: value for name, value in named.items() if value is not NOT_GIVEN}
-    if len(given) != 1:
-        with airflow_outcome():
+    with airflow_outcome():
+        if len(given) != 1:
             raise ConfigurationError(
                 "give one of entity_id, deals and invoices", next_step="name whose payments are meant"
             )
-    ((name, value),) = given.items()
-    owners = {"entity_id": value} if name == "entity_id" else _owners(name, value)
+        ((name, value),) = given.items()
+        is_kind_given = not isinstance(entity_type_id, NotGiven)
+        if is_kind_given and name != "entity_id":
+            raise ConfigurationError(f"entity_type_id is given beside {name}", next_step="leave it out")
+    if name == "entity_id":
+        owners = {"entity_id": value, **({"entity_type_id": entity_type_id} if is_kind_given else {})}
+    else:
+        which = "entity_filter" if isinstance(value, Mapping) else "entity_ids"
+        owners = {"entity_type_id": name.removesuffix("s"), which: value}
     return Bitrix24ListPaymentsOperator(
-        task_id=task_id,
-        **{"entity_type_id": entity_type_id, **owners},
-        payment_filter=payment_filter,
-        ids_only=True,
-        **kwargs,
+        task_id=task_id, **owners, payment_filter=payment_filter, ids_only=True, **kwargs
     ).output
-
-
-def _owners(name: str, value: Any) -> dict[str, Any]:
-    which = "entity_filter" if isinstance(value, Mapping) else "entity_ids"
-    return {"entity_type_id": name.removesuffix("s"), which: value}

@@ -10,7 +10,7 @@ from airflow_provider_bitrix24._compat import TaskGroup
 from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.execution.arguments import NOT_GIVEN, NotGiven, one_of
 from airflow_provider_bitrix24.hooks.airflow_outcome import airflow_outcome
-from airflow_provider_bitrix24.rest.message_parts import did_you_mean
+from airflow_provider_bitrix24.rest.message_parts import did_you_mean, preview
 from airflow_provider_bitrix24.transfers.to_object_storage import Bitrix24ToObjectStorageOperator
 from airflow_provider_bitrix24.transfers.to_sql import Bitrix24ToSqlOperator
 
@@ -19,7 +19,7 @@ _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "su
 _IS_FULL = "(data_interval_end | default(dag_run.run_after, true)).astimezone(dag.timezone).isoweekday() == {}"
 #: What the group itself decides for each task.
 _OF_THE_GROUP = {
-    *("task_id", "task_group", "dag", "table", "window", "write", "deleted"),
+    *("task_id", "task_group", "dag", "sql_conn_id", "destination", "table", "window", "write", "deleted"),
     *("entity_type_id", "item_filter", "method", "method_params"),
 }
 
@@ -100,6 +100,15 @@ def bitrix24_crm_to(
         for given in (arguments, *chosen.values()):
             _check_free(given)
         one_of(full_on, "full_on", _DAYS)
+        for argument, value in {
+            "sql_conn_id": sql_conn_id, "table_prefix": table_prefix, "destination": destination
+        }.items():  # fmt: skip
+            if not isinstance(value, (str, NotGiven)):
+                # Part of longer texts, the result of a task would be lost.
+                raise ConfigurationError(
+                    f"{argument} is {preview(value)}, which is not a text",
+                    next_step="write a text, which may be a template",
+                )
         in_sql = not isinstance(sql_conn_id, NotGiven)
         if in_sql != isinstance(destination, NotGiven):
             raise ConfigurationError(

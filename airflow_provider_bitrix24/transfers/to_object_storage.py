@@ -80,7 +80,6 @@ class Bitrix24ToObjectStorageOperator(Bitrix24BaseLoadOperator):
         from airflow_provider_bitrix24.exports.formats import TypedFiles
         from airflow_provider_bitrix24.exports.load import Load
         from airflow_provider_bitrix24.exports.load_folder import LoadFolder
-        from airflow_provider_bitrix24.exports.misfits import Misfits
         from airflow_provider_bitrix24.exports.typed_batches import TypedBatches
         from airflow_provider_bitrix24.exports.watermarks import Watermarks
 
@@ -100,7 +99,8 @@ class Bitrix24ToObjectStorageOperator(Bitrix24BaseLoadOperator):
         if plan["watermark"] is not None:
             marks.move(plan["watermark"], folder.path.name)
         manifest = folder.manifest()
-        names = ("window", "watermark", "bad", "rounded", *labels.report(Misfits()))
+        of_labels = ("labels", "unlabelled") if labels.labels else ()
+        names = ("window", "watermark", "bad", "rounded", *of_labels)
         report = {**loaded, **{name: manifest[name] for name in names}}
         types = {column.name: str(arrow_type(column)) for column in batches.columns}
         columns = {**types, **manifest["columns"]}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -29,7 +28,6 @@ from airflow_provider_bitrix24.operators.rest import Bitrix24BatchOperator, Bitr
 from airflow_provider_bitrix24.rest.client import Client
 from airflow_provider_bitrix24.sandbox import Sandbox
 from tests.operators.context import context
-from tests.rest.clients import client_of
 
 MOSCOW, NEW_YORK = timezone(timedelta(hours=3)), timezone(timedelta(hours=-5))
 SAYS = (
@@ -203,18 +201,6 @@ def test_a_filter_takes_the_day_of_a_time(portal: Sandbox, connection: None) -> 
     Bitrix24ListItemsOperator(task_id="a", entity_type_id=2, item_filter=bounds, select=["id"]).execute(context())
     sent = next(call for call in portal.calls if call.method == "crm.item.list").params["filter"]
     assert (sent[">=begindate"], sent["<begindate"]) == ("2026-01-31", "2026-02-02")
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox(deals=3) as portal:
-        yield portal
-
-
-@pytest.fixture
-def client(sandbox: Sandbox) -> Iterator[Client]:
-    with client_of(sandbox) as client:
-        yield client
 
 
 OTHERS: list[tuple[str, str]] = [

@@ -259,6 +259,20 @@ def test_a_filter_is_put_in_the_portals_names_and_values(given, asked):
 
 
 @pytest.mark.parametrize(
+    "given",
+    [
+        {"=stageId": "LOSE", "=STAGE_ID": "WON"},
+        {">=opportunity": 10, ">=OPPORTUNITY": 1},
+        {"0": {"logic": "OR", "id": 1, "ID": 2}},
+        {"!ufCrm3Digit": 1.5, "!UF_CRM_3_DIGIT": 2.5},
+    ],
+)
+def test_a_condition_in_two_spellings_is_refused(given):
+    with pytest.raises(ConfigurationError, match="names a condition that is there already, in another spelling"):
+        DEAL.filter(given)
+
+
+@pytest.mark.parametrize(
     ("given", "message"),
     [
         ({">=titel": 1}, "item_filter names 'titel'"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import date, datetime, timezone
 from decimal import Decimal
 from typing import Any
@@ -18,7 +17,6 @@ from airflow_provider_bitrix24.operators.rest import Bitrix24BatchOperator, Bitr
 from airflow_provider_bitrix24.rest.client import Client
 from airflow_provider_bitrix24.sandbox import Sandbox
 from tests.operators.context import context
-from tests.rest.clients import client_of
 
 CHOICE, NUMBER, SEVERAL = "UF_CRM_1700000004", "UF_CRM_1700000002", "UF_CRM_1700000003"
 
@@ -127,18 +125,6 @@ TAKEN: list[tuple[str, dict[str, Any]]] = [
     item({}),
     phone(VALUE_TYPE="WORK", TYPE_ID="PHONE", VALUE_EXTRA={"COUNTRY_CODE": "LV"}),
 ]
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox(deals=3) as portal:
-        yield portal
-
-
-@pytest.fixture
-def client(sandbox: Sandbox) -> Iterator[Client]:
-    with client_of(sandbox) as client:
-        yield client
 
 
 def check(client: Client, method: str, params: dict[str, Any]) -> None:

@@ -15,7 +15,6 @@ from airflow_provider_bitrix24.operators.rest import Bitrix24BatchOperator, Bitr
 from airflow_provider_bitrix24.rest.client import Client
 from airflow_provider_bitrix24.sandbox import Sandbox
 from tests.operators.context import context
-from tests.rest.clients import client_of
 
 READ_ONLY, ONCE, TEXT = "is read-only", "can only be set when", "is the text"
 #: What the sandbox does not offer, as its page prints it.
@@ -97,12 +96,6 @@ def sandbox() -> Iterator[Sandbox]:
     with Sandbox(deals=3) as portal:
         portal.answers.update(ANSWERS)
         yield portal
-
-
-@pytest.fixture
-def client(sandbox: Sandbox) -> Iterator[Client]:
-    with client_of(sandbox) as client:
-        yield client
 
 
 @pytest.mark.parametrize(("method", "params", "name", "says"), REFUSED)

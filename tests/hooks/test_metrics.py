@@ -70,7 +70,9 @@ def test_another_value_is_refused_by_name(value, portal, connect):
 
 def test_no_secret_and_no_value_is_in_what_is_given_to_the_backend(portal, connection, backend):
     Bitrix24DeletePaymentOperator(task_id="task", payment_id=1001).execute(context())
-    shown = repr(backend.received)
+    assert backend.received
+    # Not the times, whose digits may be any.
+    shown = repr([(part[0], part[-1]) for part in backend.received])
     assert portal.admin.code not in shown
     assert "1001" not in shown
 

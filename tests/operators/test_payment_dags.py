@@ -180,6 +180,8 @@ def test_payments_of_many_are_deleted_by_a_mapped_task_each(which, portal, conne
         ({"deals": {}}, "entity_filter is empty"),
         ({"deals": ["x"]}, "an id in entity_ids must be a whole number above 0"),
         ({"deals": 13}, "entity_ids is not a list of ids"),
+        ({"deals": [1], "entity_type_id": "invoice"}, "entity_type_id is given beside deals"),
+        ({"invoices": [1], "entity_type_id": "invoice"}, "entity_type_id is given beside invoices"),
     ],
 )
 def test_payments_of_nothing_named_fail_when_the_dag_is_parsed(given, message):

@@ -38,7 +38,8 @@ def firms(server, monkeypatch) -> None:
 def statements(server: Any, sql: str) -> str:
     """What the server was log for a query."""
     before = len(server.log.read_bytes())
-    assert sum(1 for _ in rows_of_query(sql, "firms", [])) >= 0
+    for _ in rows_of_query(sql, "firms", []):
+        pass
     return server.log.read_bytes()[before:].decode()
 
 

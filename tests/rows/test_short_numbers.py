@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,6 @@ from airflow_provider_bitrix24.rest.client import Client
 from airflow_provider_bitrix24.rest.scalars import holds_shortened, is_shortened, lacks_digits
 from airflow_provider_bitrix24.sandbox import Sandbox
 from tests.operators.context import context
-from tests.rest.clients import client_of
 
 SAYS = (
     "with a number that was shortened and has lost digits: format the column as text in the spreadsheet before saving"
@@ -301,18 +300,6 @@ def test_other_texts_are_sent_as_they_are_and_noted_where_digits_may_be_missing(
     noted = [line for line in lines if "message" in line]
     assert [line["row"] for line in noted] == [2]
     assert noted[0]["message"].startswith("title is '4.07E+19', as spreadsheets shorten long numbers")
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox(deals=3) as portal:
-        yield portal
-
-
-@pytest.fixture
-def client(sandbox: Sandbox) -> Iterator[Client]:
-    with client_of(sandbox) as client:
-        yield client
 
 
 def test_a_key_with_a_short_exponent_in_it_is_written(portal: Sandbox, connection: None) -> None:

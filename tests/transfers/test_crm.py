@@ -209,6 +209,12 @@ def today() -> str:
         ({"sql_conn_id": "x", "objects": {"deals": {"item_filter": {"id": 1}}}}, "sets item_filter itself"),
         ({"sql_conn_id": "x", "table_prefix": "a.b."}, "a.b.deals"),
         ({"sql_conn_id": "x", "max_bad_share": 2}, "max_bad_share"),
+        ({"sql_conn_id": "x", "table_prefix": None}, "table_prefix is None, which is not a text"),
+        ({"sql_conn_id": None}, "sql_conn_id is None, which is not a text"),
+        ({"destination": None}, "destination is None, which is not a text"),
+        ({"destination": ["file:///x"]}, "destination is .*, which is not a text"),
+        ({"sql_conn_id": "x", "objects": {"deals": {"sql_conn_id": "y"}}}, "sets sql_conn_id itself"),
+        ({"destination": "file:///x", "objects": {"deals": {"destination": "y"}}}, "sets destination itself"),
     ],
 )
 def test_wrong_arguments_are_refused_when_the_file_is_parsed(arguments, message):

@@ -11,19 +11,20 @@ from airflow_provider_bitrix24.exports.windows import moment_of
 
 #: A load that has put no part for so long is over: longer than a wait for a limit and the reading of a part.
 _HOLDS_SECONDS = 3600
-_STAGING, _DONE = "staging", "done"
+#: What a load is in: its rows are read; they are seen by readers; its staging table is gone too.
+STAGING, PUBLISHED, DONE = "staging", "published", "done"
 #: So many loads of a table are kept after their end, for a retry of a task that has not come to say what it did.
 _KEEPS = 50
 
 
 def is_held(load: Mapping[str, Any], task: str, try_number: int) -> bool:
     """Whether a load is one that this try of a task, or one before it, has begun and not published."""
-    return bool(load["state"] == _STAGING and load["task"] == task and load.get("try", 0) <= try_number)
+    return bool(load["state"] == STAGING and load["task"] == task and load.get("try", 0) <= try_number)
 
 
 def claim(plan: Mapping[str, Any], task: str, write: str) -> dict[str, Any]:
     """What the ledger keeps of a load that begins."""
-    return {"state": _STAGING, "task": task, "write": write, "plan": dict(plan), "seen": time.time(), "report": None}
+    return {"state": STAGING, "task": task, "write": write, "plan": dict(plan), "seen": time.time(), "report": None}
 
 
 def check_claims(own: Mapping[str, Any], loads: Mapping[str, Any], table: object) -> list[str]:
@@ -36,7 +37,7 @@ def check_claims(own: Mapping[str, Any], loads: Mapping[str, Any], table: object
     """
     over = []
     for name, other in loads.items():
-        if other["state"] != _STAGING:
+        if other["state"] != STAGING:
             continue
         silent = time.time() - float(other["seen"])
         if other["task"] == own["task"] or silent > _HOLDS_SECONDS:
@@ -56,7 +57,7 @@ def outlived(loads: Mapping[str, Any], own: str) -> list[str]:
 
     :param own: the load that begins, which may have ended in an earlier try.
     """
-    done = [name for name, load in loads.items() if load["state"] == _DONE and name != own]
+    done = [name for name, load in loads.items() if load["state"] == DONE and name != own]
     return sorted(done, key=lambda name: float(loads[name]["seen"]))[: max(len(done) - _KEEPS, 0)]
 
 

@@ -21,7 +21,15 @@ import pyarrow as pa
 from airflow_provider_bitrix24.exceptions import Bitrix24Error, ConfigurationError
 from airflow_provider_bitrix24.exports.drift import KEY, DriftRules, Placement
 from airflow_provider_bitrix24.exports.parts import Part, parts_in_order
-from airflow_provider_bitrix24.exports.sql.claims import check_claims, claim, is_held, outlived
+from airflow_provider_bitrix24.exports.sql.claims import (
+    DONE,
+    PUBLISHED,
+    STAGING,
+    check_claims,
+    claim,
+    is_held,
+    outlived,
+)
 from airflow_provider_bitrix24.exports.sql.database import Database
 from airflow_provider_bitrix24.exports.sql.kinds import MOMENT, Merge
 from airflow_provider_bitrix24.exports.sql.ledger import LABELS, LOAD, PART, WATERMARK, Ledger
@@ -35,7 +43,6 @@ LOAD_COLUMN = "_load"
 #: When a row was found to be deleted at the portal; null where it is there.
 DELETED_COLUMN = "_deleted_at"
 _STAGE = "_bitrix24_stage_"
-STAGING, PUBLISHED, DONE = "staging", "published", "done"
 
 
 @dataclass(frozen=True)
