@@ -66,7 +66,8 @@ class Activity:
 
     def ran(self, method: str, error: BaseException | None = None) -> None:
         """Note how a command of a batch ended."""
-        self._count("commands", 1, method=method, outcome=_outcome(error))
+        if self._meter is not None:
+            self._count("commands", 1, method=method, outcome=_outcome(error))
 
     def repeats(self, method: str, error: BaseException | None) -> None:
         """Note that a request is made again, and after which error; None for one that was held back."""

@@ -141,6 +141,14 @@ class ConcurrentRequests:
         commands = sum(self._untaken.values(), Counter[str]())
         return {name: number * costs.seconds(name) for name, number in commands.items()}
 
+    def stay_alone(self) -> bool:
+        """Whether what is under way still has time to be answered at once: :meth:`wait` then ends with that time."""
+        seconds = self._since + AT_ONCE_SECONDS - time.monotonic()
+        if not self._places or seconds <= 0:
+            return False
+        self._seconds_to_place = seconds
+        return True
+
     def patience(self) -> Patience:
         """An allowance of sleeping for one request, which ends with :meth:`close`."""
         return self._conversation.patience(self._sleep)
@@ -205,8 +213,7 @@ class ConcurrentRequests:
         else:
             if self.are_most:
                 return None
-            if (seconds := self._since + AT_ONCE_SECONDS - time.monotonic()) > 0:
-                self._seconds_to_place = seconds
+            if self.stay_alone():
                 return None
             has_one_without_permit = any(place.free_permit is None for place in self._places)
             if has_one_without_permit and (free_permit := self._permit()) is None:

@@ -8,7 +8,7 @@ meant is known only from the documentation: a comment may hold JSON. The table i
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -31,10 +31,16 @@ def check_structures(method: Method, params: Mapping[str, Any]) -> None:
     :raises ConfigurationError: a parameter that is documented as a list or an object is the text of one; nothing was
         sent.
     """
-    known: _Names = {name: {} for name in _EVERYWHERE}
-    if (rows := method.rows) is not None:
-        known |= {name.lower(): {} for name in (rows.filter, rows.select) if name}
-    _check(params, known | _table().get((method.name.lower(), method.version), {}), "", method.name)
+    rows = method.rows
+    names = _names(method.name, method.version, rows and rows.filter, rows and rows.select)
+    _check(params, names, "", method.name)
+
+
+@lru_cache(maxsize=256)
+def _names(method: str, version: int, *of_rows: str | None) -> _Names:
+    """The parameters of a method that are lists or objects; a batch calls one method many times."""
+    known: _Names = {name: {} for name in _EVERYWHERE} | {name.lower(): {} for name in of_rows if name}
+    return known | _table().get((method.lower(), version), {})
 
 
 def _check(values: Mapping[str, Any], known: _Names, place: str, method: str) -> None:

@@ -121,7 +121,9 @@ class Exchanges(Generic[Key]):
 
     def _may_have_more(self, requests: ConcurrentRequests) -> bool:
         # Until an answer has shown what commands take, batches are short, or one is alone.
-        return not requests.are_most and (self._begins_short or self._conversation.concurrency.is_known)
+        # Nor is a batch sized before it is known whether it can be sent now.
+        is_known = self._conversation.concurrency.is_known
+        return (self._begins_short or is_known) and not (requests.are_most or requests.stay_alone())
 
     def _exchange(self, pack: list[Command[Key]], answers: Callable[[], Answers]) -> Exchange[Key]:
         try:
