@@ -39,7 +39,7 @@ def check_structures(method: Method, params: Mapping[str, Any]) -> None:
 @lru_cache(maxsize=256)
 def _names(method: str, version: int, *of_rows: str | None) -> _Names:
     """The parameters of a method that are lists or objects; a batch calls one method many times."""
-    known: _Names = {name: {} for name in _EVERYWHERE} | {name.lower(): {} for name in of_rows if name}
+    known: _Names = {name: {} for name in (*_EVERYWHERE, *(name.lower() for name in of_rows if name))}
     return known | _table().get((method.lower(), version), {})
 
 
