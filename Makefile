@@ -62,13 +62,13 @@ sdks: .venv/airflow-sdks/.made ci/sdks/node_modules/.made
 	@.venv/airflow-sdks/bin/python -m pytest -q ci/sdks $(ARGS)
 
 # The lock file has hashes and no addresses: `npm install --omit-lockfile-registry-resolved` in a clean folder renews it.
-ci/sdks/node_modules/.made: ci/sdks/package.json ci/sdks/package-lock.json
-	@cd ci/sdks && npm ci --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error >/dev/null
+ci/%/node_modules/.made: ci/%/package.json ci/%/package-lock.json
+	@cd ci/$* && npm ci --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error >/dev/null
 	@touch $@
 
 .PHONY: clean
 clean:
-	rm -rf .venv ci/sdks/node_modules build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv ci/*/node_modules build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(TOOLS)/.made: ci/constraints-tools.txt

@@ -289,6 +289,6 @@ class BatchError(Bitrix24Error):
         self, reason: str, *, errors: Mapping[Any, Bitrix24Error], results: Mapping[Any, Any], **kwargs: Any
     ) -> None:
         super().__init__(reason, **kwargs)
-        self.errors = dict(errors)
-        self.results = dict(results)
+        self.errors: dict[Any, Bitrix24Error] = dict(errors)
+        self.results: dict[Any, Any] = dict(results)
         self.retryable = bool(self.errors) and all(error.retryable for error in self.errors.values())

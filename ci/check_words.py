@@ -18,7 +18,7 @@ READ = (
     *("*.md", "*.toml", "Makefile", ".ci/run", "docs/*.md", "bench/**/*", "ci/**/*", "example_dags/*.py"),
     *("airflow_provider_bitrix24/**/*.py", "airflow_provider_bitrix24/*.txt", "tests/**/*.py", "tests/*/README.md"),
 )
-NOT_READ = ("README.ru.md", "ci/check_words.py", "ci/constraints-*", "ci/sdks/package*", "ci/sdks/node_modules/*")
+NOT_READ = ("README.ru.md", "ci/check_words.py", "ci/constraints-*", "ci/*/package*", "ci/*/node_modules/*")
 
 #: Patterns, and what to say instead.
 WORDS = {
