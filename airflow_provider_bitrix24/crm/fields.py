@@ -11,7 +11,7 @@ from airflow_provider_bitrix24.crm import multifields, values
 from airflow_provider_bitrix24.crm.entity_types import ENTITY_TYPES
 from airflow_provider_bitrix24.crm.values import ItemField
 from airflow_provider_bitrix24.exceptions import ConfigurationError
-from airflow_provider_bitrix24.rest.conditions import check_conditions
+from airflow_provider_bitrix24.rest.conditions import check_conditions, two_spellings
 from airflow_provider_bitrix24.rest.message_parts import did_you_mean
 from airflow_provider_bitrix24.rest.scalars import native
 
@@ -206,6 +206,7 @@ class ItemFields:
 
     def _filter(self, given: Mapping[Any, Any], place: str) -> dict[str, Any]:
         conditions: dict[str, Any] = {}
+        spellings: dict[str, str] = {}
         for key, value in ((str(key), value) for key, value in given.items()):
             if key.isdecimal():
                 conditions[key] = self._group(value, place)
@@ -217,11 +218,8 @@ class ItemFields:
             operator, name = (match[1] or "", match[2]) if match else ("", key)
             field = self.find(name, place)
             known = f"{operator}{field.name}"
-            if known in conditions:
-                raise ConfigurationError(
-                    f"{key!r} in {place} names a condition that is there already, in another spelling",
-                    next_step="keep one of the two: only the later one would be sent",
-                )
+            if spellings.setdefault(known, key) != key:
+                raise two_spellings(spellings[known], key, place)
             try:
                 conditions[known] = _condition(field, operator, value)
             except ConfigurationError as error:

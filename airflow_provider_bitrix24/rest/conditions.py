@@ -36,6 +36,8 @@ _LOST_BOUNDS = frozenset(text.lower() for text in NOTHING) | {"undefined"}
 _OF_MANY = frozenset({"@", "!@", "><", "!><"})
 #: Operators of REST 3.0 by those of the older versions ("rest-v3").
 _OF_VERSION_3 = {"in": "@", "between": "><"}
+#: Where ``stageId`` and ``parentId128`` have an underscore as ``STAGE_ID`` and ``PARENT_ID_128``.
+_UPPER_FORM = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[a-z])(?=[0-9])")
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?", re.ASCII)
 _NUMBERS_AS_TEXT = re.compile(r"\s*\d+(\s*[,;]\s*\d+)+\s*", re.ASCII)
 _NO_WINDOW = (
@@ -141,6 +143,7 @@ def _check(group: _Group, outer: list[Condition], place: str, method: str, drops
 def _group_of(filter_: Any, place: str, method: str) -> _Group:
     if isinstance(filter_, Mapping):
         _check_logic(filter_, place, method)
+        _check_spellings(filter_, place, method)
         if "conditions" in filter_:
             return _Group(*_of_list(filter_["conditions"]), is_window=_is_window(filter_))
         return _Group(*_of_object(filter_), is_window=_is_window(filter_))
@@ -153,6 +156,28 @@ def _check_logic(group: Mapping[Any, Any], place: str, method: str) -> None:
             raise ConfigurationError(
                 f"{str(key)!r} in {place} is {preview(value)}", method=method, next_step="write AND or OR"
             )
+
+
+def _check_spellings(group: Mapping[Any, Any], place: str, method: str) -> None:
+    """Refuse one condition in two spellings, of which a portal keeps one, or knows one and drops the other."""
+    spellings: dict[str, str] = {}
+    for name in map(str, group):
+        operator = OPERATORS.match(name)[0]  # type: ignore[index]
+        field = name[len(operator) :].strip()
+        as_upper = field if field.isupper() else _UPPER_FORM.sub("_", field)
+        for spelling in {field.casefold(), as_upper.casefold()}:
+            known = spellings.setdefault(operator + spelling, name)
+            if known != name:
+                raise two_spellings(known, name, place, method)
+
+
+def two_spellings(one: str, other: str, place: str, method: str = "") -> ConfigurationError:
+    """What is wrong with two names that are one condition."""
+    return ConfigurationError(
+        f"{one!r} and {other!r} in {place} are one condition in two spellings, and only one would count",
+        method=method,
+        next_step="keep one; several values of one field are a list",
+    )
 
 
 def _is_window(group: Mapping[Any, Any]) -> bool:

@@ -265,10 +265,12 @@ def test_a_filter_is_put_in_the_portals_names_and_values(given, asked):
         {">=opportunity": 10, ">=OPPORTUNITY": 1},
         {"0": {"logic": "OR", "id": 1, "ID": 2}},
         {"!ufCrm3Digit": 1.5, "!UF_CRM_3_DIGIT": 2.5},
+        # What the old lists call it.
+        {">=createdTime": "2026-01-31T00:00:00Z", ">=DATE_CREATE": "2026-02-01T00:00:00Z"},
     ],
 )
 def test_a_condition_in_two_spellings_is_refused(given):
-    with pytest.raises(ConfigurationError, match="names a condition that is there already, in another spelling"):
+    with pytest.raises(ConfigurationError, match="are one condition in two spellings, and only one would count"):
         DEAL.filter(given)
 
 

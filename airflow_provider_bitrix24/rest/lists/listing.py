@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError
@@ -64,11 +64,8 @@ class Listing:
         ours = (rows.filter, rows.order, rows.select, rows.sort, rows.limit, rows.cursor, "start", "filter", "order")
         spelling = {name.lower(): name for name in reversed(ours) if name}
         spelling["start"] = "start"
-        self._no_two_spellings(params)
+        no_two_spellings(params, method=self.name)
         return {spelling.get(name.lower(), name): value for name, value in params.items()}
-
-    def _no_two_spellings(self, names: Iterable[str]) -> None:
-        no_two_spellings(names, method=self.name)
 
     def _check_own_parameters(self) -> None:
         """Refuse what the client must set itself so that every row comes once."""
@@ -173,15 +170,11 @@ class Listing:
                 )
             self.params[rows.filter] = {"0": user_filter}
             return 0
-        if not rows.case_sensitive:
-            self._no_two_spellings(user_filter)
         bounds = self._bounds(user_filter)
         self.params[rows.filter] = {name: value for name, value in user_filter.items() if name not in bounds}
         if not self.params[rows.filter]:
             # A batch cannot carry an empty object.
             del self.params[rows.filter]
-        if len(bounds) > 1:
-            raise self._fail(f"{' and '.join(map(repr, bounds))} are the same condition", "keep one")
         for key, bound in bounds.items():
             if isinstance(bound, bool) or not _WHOLE_NUMBER.fullmatch(str(bound)):
                 raise self._fail(f"{key!r} in the filter is not a whole number", "write e.g. 100")

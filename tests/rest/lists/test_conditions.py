@@ -119,6 +119,35 @@ def test_a_condition_that_portals_read_as_another_is_refused_before_anything_is_
     assert portal.connections == 0
 
 
+@pytest.mark.parametrize(
+    ("method", "conditions", "known"),
+    [
+        ("tasks.task.list", {">STATUS": 1, ">status": 4}, "'>STATUS' and '>status'"),
+        ("crm.item.list", {"=stageId": "NEW", "=STAGE_ID": "WON"}, "'=stageId' and '=STAGE_ID'"),
+        ("crm.item.list", {"PARENT_ID_128": 1, "parentId128": 2}, "'PARENT_ID_128' and 'parentId128'"),
+        ("crm.item.list", in_a_group({"@ufCrm_7": [1], "@UF_CRM_7": [2]}), "'@ufCrm_7' and '@UF_CRM_7'"),
+        ("user.get", {">ID": 50, ">id": 1000}, "'>ID' and '>id'"),
+        ("user.get", {"ACTIVE": "Y", "active": "N"}, "'ACTIVE' and 'active'"),
+        ("voximplant.statistic.get", {">CALL_DURATION": 1, ">call_duration": 9}, "'>call_duration'"),
+        ("crm.activity.list", {"!OWNER_ID": 1, "!ownerId": 2}, "'!OWNER_ID' and '!ownerId'"),
+        ("crm.deal.list", {"=STAGE_ID": "NEW", "=stageId": "WON"}, "'=STAGE_ID' and '=stageId'"),
+    ],
+)
+def test_a_condition_in_two_spellings_is_refused_before_anything_is_sent(
+    portal: Sandbox, client: Client, method: str, conditions: dict[str, Any], known: str
+) -> None:
+    params = {"FILTER" if method in ("user.get", "voximplant.statistic.get") else "filter": conditions}
+    with pytest.raises(ConfigurationError, match=f"{known}.* one condition in two spellings, and only one would count"):
+        list(client.list(method, params | ({"entityTypeId": 2} if method == "crm.item.list" else {})))
+    assert portal.connections == 0
+
+
+def test_conditions_on_several_fields_and_of_several_operators_are_not_two_spellings() -> None:
+    several = {"UF_CRM_1_A": 1, "UF_CRM_1A": 2, "ADDRESS_2": "x", "ADDRESS2": "y", ">=ID": 5, "<ID": 9, "!ID": 7}
+    check_conditions(several, "the filter")
+    check_conditions(in_a_group(several), "the filter")
+
+
 def test_the_bindings_of_activities_are_objects() -> None:
     check_conditions({"BINDINGS": [{"OWNER_TYPE_ID": 2, "OWNER_ID": 7}, {"OWNER_TYPE_ID": 3}]}, "the filter")
     with pytest.raises(ConfigurationError, match="inside, where one value belongs"):

@@ -90,17 +90,6 @@ def test_a_bound_in_another_case_narrows_where_the_portal_reads_any_case() -> No
     assert (one.lower_bound, one.after(1000)["FILTER"]) == (1000, {"ACTIVE": True, ">ID": 1000})
 
 
-def test_two_spellings_of_the_bound_are_refused() -> None:
-    with pytest.raises(ConfigurationError, match="are the same parameter"):
-        listing(USERS, {"filter": {">id": 1000, ">ID": 50}})
-
-
-@pytest.mark.parametrize("method", [USERS, DEALS])
-def test_two_spellings_of_one_field_are_refused_where_the_portal_reads_any_case(method: str) -> None:
-    with pytest.raises(ConfigurationError, match="are the same parameter"):
-        listing(method, {"filter": {"ACTIVE": "Y", "active": "N"}})
-
-
 def test_fields_beside_the_filter_become_part_of_it() -> None:
     """The portal takes them for a filter only where there is none, and the cursor makes one."""
     one = listing(USERS, {"UF_DEPARTMENT": 1, "SORT": "id", "ORDER": "asc", "ADMIN_MODE": "Y", ">ID": 50})
