@@ -53,6 +53,7 @@ def storage_path(address: Any, name: str, kind: str = "file") -> Any:
     """
     # Airflow imports its storage for it.
     from airflow_provider_bitrix24._compat import AirflowNotFoundException, ObjectStoragePath
+    from airflow_provider_bitrix24.hooks.missing_connections import has_secrets_backend
 
     if isinstance(address, (PurePath, ObjectStoragePath)):
         text = check_address(str(address), name, kind)
@@ -67,8 +68,7 @@ def storage_path(address: Any, name: str, kind: str = "file") -> Any:
         failure = ConfigurationError(
             f"the connection of {name} cannot be used ({error})",
             next_step="add it, or write the id of another one",
-            # Airflow says the same where the store of connections is out of reach.
-            retryable=True,
+            retryable=has_secrets_backend(),
         )
     except (ValueError, ImportError) as error:
         failure = ConfigurationError(

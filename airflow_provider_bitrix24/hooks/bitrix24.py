@@ -51,7 +51,8 @@ class Bitrix24Hook(BaseHook):
         :raises ConfigurationError: it is not defined, or a part of it is missing or wrong; the message names it.
         """
         # It imports requests, which a DAG file has no use for.
-        from airflow_provider_bitrix24.hooks.connection import not_defined, portal_from
+        from airflow_provider_bitrix24.hooks.connection import portal_from
+        from airflow_provider_bitrix24.hooks.missing_connections import not_defined
 
         try:
             connection = self.get_connection(self.bitrix24_conn_id)

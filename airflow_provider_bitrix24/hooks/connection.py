@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 from urllib.parse import quote
 
-from airflow_provider_bitrix24._compat import conf, mask_secret
+from airflow_provider_bitrix24._compat import mask_secret
 from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.hooks.metrics import AirflowMeter
 from airflow_provider_bitrix24.hooks.token_store import VariableTokenStore
@@ -45,26 +45,6 @@ def portal_from(connection: Any, name: str) -> Portal:
     for secret in portal.secrets():
         mask(secret)
     return portal
-
-
-def not_defined(name: str) -> ConfigurationError:
-    """
-    Return the error for a connection that Airflow does not find.
-
-    A typo stays one, however often the task is tried. But Airflow reports a secrets backend that does not answer in the
-    same way, so where one is configured the task's ``retries`` apply.
-    """
-    has_backend = any(
-        conf.get(section, option, fallback="")
-        for section, option in (("secrets", "backend"), ("workers", "secrets_backend"))
-    )
-    return ConfigurationError(
-        f"connection {name!r} is not defined",
-        next_step="correct the id, or create the connection (Airflow also says this of an AIRFLOW_CONN_… variable that "
-        "it cannot read; Airflow 3, in a script, of every connection in its database"
-        f"{'; and when the secrets backend does not answer' if has_backend else ''})",
-        retryable=has_backend,
-    )
 
 
 def _read(connection: Any, name: str) -> Portal:

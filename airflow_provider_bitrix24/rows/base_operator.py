@@ -140,14 +140,17 @@ class Bitrix24BaseWriteOperator(Bitrix24BaseOperator):
         source = self.source(client, memory) if arguments.source is None else arguments.source
         tally = Tally(arguments.most, arguments.limit)
         engine = RowEngine(client, writer, source, memory, tally, ordered=self.ordered, dry_run=self.is_dry_run)
-        kept, written = SmallReport(), None
+        kept, written, is_read = SmallReport(), None, False
         try:
             written = _reported(engine, report, kept)
+            is_read = True
         finally:
             # The report may be what fails.
             engine.close()
             summary = self._summary(engine, writer, kept, written) | self.more_of_summary(remembers=remembers)
-            failure = engine.failure() or self.too_many(summary["rows"]) or self.without_rows(tally, source, writer)
+            failure = engine.failure() or self.too_many(summary["rows"])
+            if failure is None and is_read:
+                failure = self.without_rows(tally, source, writer)
             self.done = tally.counts.total() - tally.counts[NOT_DONE]
             waits = isinstance(failure, Bitrix24Error) and self.waits_for(failure)
             if not waits and (failure is not None or (report is not None and written is None)):

@@ -103,8 +103,11 @@ def rows_in_file(address: str, csv_format: Mapping[str, str] | None, columns: li
     if csv_format is not None and kind != ".csv":
         raise ConfigurationError(f"csv is given for a {kind} file", next_step="leave it out")
     settings = CsvFormat.of(csv_format)
+    # Not is_file() alone: of a store that does not answer it says that there is no file.
     if not path.exists():
         raise ConfigurationError("the file that rows names does not exist", next_step=f"look for {path}")
+    if path.is_dir() and not path.is_file():
+        raise ConfigurationError(f"rows names a folder, {path}", next_step="give the address of one file in it")
     if kind == ".csv":
         return _csv(path, settings, columns)
     return _parquet(path, columns) if kind == ".parquet" else _json_lines(path)
@@ -150,6 +153,18 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return dict(pairs)
 
 
+def _opened(path: Any) -> Any:
+    """:raises ConfigurationError: it must not be read."""
+    try:
+        return path.open("rb")
+    except PermissionError as error:
+        failure = ConfigurationError(
+            f"the file that rows names cannot be read ({error.strerror or type(error).__name__})",
+            next_step=f"give the user that Airflow's tasks run as the right to read {path}",
+        )
+    raise failure
+
+
 def _lines(path: Any, kind: str, encoding: str = "utf-8") -> Iterator[str]:
     """
     Lines with their ends; a file may begin with a byte order mark, and end with the mark of DOS.
@@ -170,7 +185,7 @@ def _lines(path: Any, kind: str, encoding: str = "utf-8") -> Iterator[str]:
 def _decoded(path: Any, kind: str, encoding: str) -> Iterator[str]:
     decoder = codecs.getincrementaldecoder(encoding)()
     number, rest, is_first = 0, "", True
-    with path.open("rb") as stream:
+    with _opened(path) as stream:
         while True:
             chunk = stream.read(_CHUNK)
             if is_first:
@@ -336,7 +351,7 @@ def _parquet(path: Any, columns: list[str]) -> Iterator[dict[str, Any]]:
             "reading Parquet needs the package pyarrow", next_step="pip install 'airflow-provider-bitrix24[parquet]'"
         ) from None
     try:
-        with path.open("rb") as stream:
+        with _opened(path) as stream:
             file = ParquetFile(stream, buffer_size=_BUFFER, pre_buffer=False)
             check_columns(file.schema_arrow.names, path.name)
             columns += file.schema_arrow.names

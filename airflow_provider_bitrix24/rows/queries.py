@@ -11,13 +11,15 @@ import pickle
 import re
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from importlib import import_module
 from typing import IO, Any
 
-from airflow_provider_bitrix24._compat import BaseHook
-from airflow_provider_bitrix24.exceptions import ConfigurationError
+from airflow_provider_bitrix24._compat import AirflowNotFoundException, BaseHook
+from airflow_provider_bitrix24.exceptions import Bitrix24Error, ConfigurationError
 from airflow_provider_bitrix24.execution.arguments import required
+from airflow_provider_bitrix24.hooks.missing_connections import not_defined
+from airflow_provider_bitrix24.rest.message_parts import one_line
 from airflow_provider_bitrix24.rows.files import check_columns
 
 #: Statements that a server-side cursor of PostgreSQL takes: one by itself, which changes nothing.
@@ -25,6 +27,10 @@ _SELECTS = re.compile(
     r"(?:\s|\(|--[^\n]*\n|/\*.*?\*/)*(?:select|with|values|table)\b[^;]*[;\s]*", re.IGNORECASE | re.DOTALL
 )
 _CHANGES = re.compile(r"\b(?:insert|update|delete|merge|into)\b", re.IGNORECASE)
+#: Classes of PEP 249 for what no retry helps: a table that there is not, a type that does not fit.
+_FINAL = frozenset({"ProgrammingError", "NotSupportedError", "DataError"})
+#: Most characters of a database's own words in a message.
+_MOST_WORDS = 300
 #: Rows fetched at once.
 _FETCH = 500
 #: Largest result that is kept: the disk is not ours alone.
@@ -37,20 +43,56 @@ def rows_of_query(sql: str, sql_conn_id: Any, columns: list[str]) -> Iterator[di
 
     :param columns: gets the names of the columns before the first row.
     :raises ConfigurationError: no connection, one that is not of a database, or a result that cannot be kept.
+    :raises Bitrix24Error: the database cannot be reached, or refuses the query.
     """
-    hook = BaseHook.get_hook(required(sql_conn_id, "sql_conn_id"))
+    hook = _hook_of(str(required(sql_conn_id, "sql_conn_id")))
     if not hasattr(hook, "get_records"):
         raise ConfigurationError(
             f"the connection {sql_conn_id!r} is not one of a database that takes SQL",
             next_step="give the id of another one as sql_conn_id",
         )
-    return _spooled(hook, sql, columns)
+    return _spooled(hook, str(sql_conn_id), sql, columns)
 
 
-def _spooled(hook: Any, sql: str, columns: list[str]) -> Iterator[dict[str, Any]]:
+def _hook_of(conn_id: str) -> Any:
+    try:
+        connection = BaseHook.get_connection(conn_id)
+    except AirflowNotFoundException:
+        raise not_defined(conn_id) from None
+    try:
+        return connection.get_hook()  # type: ignore[no-untyped-call]
+    except Exception as error:
+        raise ConfigurationError(
+            f"the connection {conn_id!r} has the type {str(connection.conn_type or '')!r}, for which there is no hook "
+            f"({type(error).__name__})",
+            next_step="install the Airflow provider of this database, or give the id of another one as sql_conn_id",
+        ) from error
+
+
+@contextmanager
+def _named_errors(conn_id: str) -> Iterator[None]:
+    """
+    :raises Bitrix24Error: what the driver has raised, which stays its cause.
+    """
+    try:
+        yield
+    except Bitrix24Error:
+        raise
+    except Exception as error:
+        classes = {each.__name__ for each in type(error).__mro__}
+        words = one_line(str(error).strip().partition("\n")[0])[:_MOST_WORDS]
+        raise Bitrix24Error(
+            f"the database of the connection {conn_id!r} did not answer sql ({type(error).__name__}: {words})",
+            next_step="correct the query, or sql_conn_id; else look whether the database can be reached",
+            retryable=not classes & _FINAL,
+        ) from error
+
+
+def _spooled(hook: Any, conn_id: str, sql: str, columns: list[str]) -> Iterator[dict[str, Any]]:
     # Without a name, it is gone with its process, however that ends.
     with tempfile.TemporaryFile(prefix="bitrix24-rows-") as spool:
-        columns += _spool(hook, sql, spool)
+        with _named_errors(conn_id):
+            columns += _spool(hook, sql, spool)
         spool.seek(0)
         while True:
             try:
@@ -92,6 +134,12 @@ def _keep(rows: list[tuple[Any, ...]], spool: IO[bytes]) -> None:
         raise ConfigurationError(
             f"the result of sql has a value that cannot be kept ({error})",
             next_step="cast the column to text or a number in the query",
+        ) from None
+    except OSError as error:
+        raise ConfigurationError(
+            f"the result of sql cannot be kept on the disk of this worker ({error.strerror})",
+            next_step=f"make room in {tempfile.gettempdir()}, or select fewer columns",
+            retryable=True,
         ) from None
     if spool.tell() > MAX_SPOOL_BYTES:
         raise ConfigurationError(

@@ -327,11 +327,13 @@ def test_a_connection_of_the_storage_that_is_not_there_is_reported(portal, conne
         from airflow.io import _register_filesystems
     # As the providers of storages look their connections up.
     monkeypatch.setitem(_register_filesystems(), "s3", lambda conn_id, options: BaseHook.get_connection(conn_id))
-    with pytest.raises(
-        ConfigurationError, match=r"the connection of destination cannot be used .*: add it, or"
-    ) as raised:
+    wrong = r"the connection of destination cannot be used .*: add it, or"
+    with pytest.raises(AirflowFailException, match=wrong):
         run(Bitrix24ListOperator, "s3://nowhere@bucket/deals.jsonl")
     # Airflow says so too where the store of connections is out of reach.
+    monkeypatch.setenv("AIRFLOW__WORKERS__SECRETS_BACKEND", "airflow.secrets.local_filesystem.LocalFilesystemBackend")
+    with pytest.raises(ConfigurationError, match=wrong) as raised:
+        run(Bitrix24ListOperator, "s3://nowhere@bucket/deals.jsonl")
     assert raised.value.retryable
     assert portal.connections == 0
 
@@ -412,13 +414,18 @@ def test_two_addresses_of_one_file_are_seen(rows, report, is_same, storage):
     [
         ({"rows": "{}/nowhere.jsonl"}, "the file that rows names does not exist"),
         ({"rows": "{}/firms.xlsx"}, "a file that ends in .xlsx"),
+        ({"rows": "{}/day.csv"}, "rows names a folder, .*/day.csv: give the address of one file in it"),
         ({"rows": '{"title": "x"'}, "rows is not JSON"),
         ({"sql": "SELECT 1", "sql_conn_id": "bitrix24_default"}, "is not one of a database"),
+        ({"sql": "SELECT 1", "sql_conn_id": "no_such_db"}, "connection 'no_such_db' is not defined: correct the id"),
+        ({"sql": "SELECT 1", "sql_conn_id": "of_no_type"}, "'of_no_type' has the type 'nosuch', for which there is no"),
     ],
 )
 def test_rows_that_are_not_there_are_reported_before_the_portal_is_asked_and_by_every_try(
-    operator, source, message, tmp_path, portal, connection
+    operator, source, message, tmp_path, portal, connection, monkeypatch
 ):
+    monkeypatch.setenv("AIRFLOW_CONN_OF_NO_TYPE", "nosuch://host/db")
+    (tmp_path / "day.csv").mkdir()
     found = {name: value.replace("{}", str(tmp_path)) if name == "rows" else value
              for name, value in source.items()}  # fmt: skip
     task = operator(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import gc
+import io
 import json
 import os
 import sqlite3
@@ -16,10 +18,12 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_bitrix24.exceptions import ConfigurationError
+from airflow_provider_bitrix24._compat import AirflowFailException
+from airflow_provider_bitrix24.exceptions import Bitrix24Error, ConfigurationError
 from airflow_provider_bitrix24.operators.bulk_write import Bitrix24BulkWriteOperator
 from airflow_provider_bitrix24.rows import queries
 from tests.operators.context import context
+from tests.sleepless import sleepless
 
 ROWS = 40_000
 
@@ -49,6 +53,53 @@ def open_files() -> set[str]:
         except OSError:
             continue
     return {name for name in found if name.startswith(tempfile.gettempdir())}
+
+
+def test_a_query_that_the_database_refuses_names_its_connection(tmp_path, monkeypatch, portal, connection, all_output):
+    monkeypatch.setenv("AIRFLOW_CONN_EMPTY", json.dumps({"conn_type": "sqlite", "host": str(tmp_path / "empty.db")}))
+    task = sleepless(Bitrix24BulkWriteOperator)(
+        task_id="task", entity_type_id="company", sql="SELECT title FROM firms", sql_conn_id="empty"
+    )
+    with pytest.raises(Bitrix24Error) as caught:
+        task.execute(context())
+    assert str(caught.value) == (
+        "the database of the connection 'empty' did not answer sql (OperationalError: no such table: firms): "
+        "correct the query, or sql_conn_id; else look whether the database can be reached"
+    )
+    # SQLite says the same of a file that is locked.
+    assert caught.value.retryable
+    with pytest.raises(Bitrix24Error) as caught:
+        next(queries.rows_of_query("SELECT title FROM firms", "empty", []))
+    assert isinstance(caught.value.__cause__, sqlite3.OperationalError)
+    assert "has no row with a value" not in all_output.records
+    assert portal.count("crm.item.add") == portal.count("batch") == 0
+
+
+def test_what_no_retry_helps_in_a_query_fails_at_once(monkeypatch, database, portal, connection):
+    monkeypatch.setattr(queries, "_cursor", lambda *_: database.cursor(Unwilling))
+    task = Bitrix24BulkWriteOperator(task_id="task", entity_type_id="company", sql="SELECT 1", sql_conn_id="firms")
+    with pytest.raises(AirflowFailException, match=r"did not answer sql \(ProgrammingError: column x does not exist\)"):
+        task.execute(context())
+
+
+class Unwilling(sqlite3.Cursor):
+    """As drivers of servers say that a name is wrong: in several lines."""
+
+    def execute(self, *_: Any) -> Any:
+        raise sqlite3.ProgrammingError("column x does not exist\nLINE 1: SELECT x")
+
+
+def test_a_full_disk_is_not_taken_for_the_database(monkeypatch, database):
+    class Full(io.BytesIO):
+        def write(self, _: Any) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(queries.tempfile, "TemporaryFile", lambda **_: Full())
+    with pytest.raises(
+        ConfigurationError, match=r"cannot be kept on the disk of this worker .*No space left"
+    ) as caught:
+        next(rows())
+    assert caught.value.retryable
 
 
 def test_the_database_is_let_go_before_the_first_row_is_there(database):
@@ -133,7 +184,7 @@ class Cursor:
 def values_of(value: Any) -> Any:
     """What comes of a value of a database."""
     connection = SimpleNamespace(cursor=lambda **options: Cursor([value]), close=lambda: None)
-    (row,) = queries._spooled(SimpleNamespace(get_conn=lambda: connection), "SELECT a", [])
+    (row,) = queries._spooled(SimpleNamespace(get_conn=lambda: connection), "firms", "SELECT a", [])
     return row["a"]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import errno
 import json
 import sqlite3
 from decimal import Decimal
@@ -66,6 +67,18 @@ def test_rows_come_from_json_lines_csv_and_parquet_alike(tmp_path):
     expected = [{"a": "1", "b": "ü"}, {"a": "2", "b": ""}]
     for ending in ("jsonl", "csv", "parquet"):
         assert list(rows_of(str(tmp_path / f"r.{ending}"), None, None)) == expected
+
+
+@pytest.mark.parametrize("ending", ["jsonl", "csv", "parquet"])
+def test_a_file_that_must_not_be_read_is_named(ending, tmp_path, monkeypatch):
+    def refuse(*_: Any, **__: Any) -> Any:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    # Tests may run as root, who may read everything.
+    monkeypatch.setattr("fsspec.implementations.local.LocalFileSystem._open", refuse)
+    message = refusal_of(tmp_path, f"r.{ending}", "")
+    assert "the file that rows names cannot be read (Permission denied): give the user" in message
+    assert f"r.{ending}" in message
 
 
 @pytest.mark.parametrize(

@@ -347,9 +347,16 @@ def test_a_dry_run_counts_and_makes_nothing(to_large, target):
     assert calls(to_large, LIST) == 1
 
 
-def test_a_connection_that_is_not_defined_is_named(portal, connection):
-    with pytest.raises(ConfigurationError, match="the connection 'no_such_db' is not defined"):
+def test_a_connection_that_is_not_defined_fails_at_once(portal, connection):
+    with pytest.raises(AirflowFailException, match="connection 'no_such_db' is not defined: correct the id, or create"):
         load(sql_conn_id="no_such_db")
+
+
+def test_a_connection_that_a_secrets_backend_may_know_is_left_to_retries(portal, connection, monkeypatch):
+    monkeypatch.setenv("AIRFLOW__SECRETS__BACKEND", "airflow.secrets.local_filesystem.LocalFilesystemBackend")
+    with pytest.raises(ConfigurationError, match=r"connection 'no_such_db' is not defined.*does not answer") as caught:
+        load(sql_conn_id="no_such_db")
+    assert caught.value.retryable
 
 
 @pytest.mark.parametrize(

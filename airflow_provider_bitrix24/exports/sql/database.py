@@ -12,6 +12,7 @@ from airflow_provider_bitrix24._compat import AirflowNotFoundException, BaseHook
 from airflow_provider_bitrix24.exceptions import Bitrix24Error, ConfigurationError
 from airflow_provider_bitrix24.exports.sql.kinds import DatabaseKind, kind_of
 from airflow_provider_bitrix24.exports.sql.table_names import TableName
+from airflow_provider_bitrix24.hooks.missing_connections import not_defined
 
 _ROWS_AT_ONCE = 10_000
 #: Classes of PEP 249, and of DuckDB, for what may succeed later.
@@ -47,12 +48,7 @@ class Database:
         try:
             connection = BaseHook.get_connection(conn_id)
         except AirflowNotFoundException:
-            raise ConfigurationError(
-                f"the connection {conn_id!r} is not defined",
-                next_step="give the id of another one as sql_conn_id, or create it",
-                # Airflow says the same where the store of connections is out of reach.
-                retryable=True,
-            ) from None
+            raise not_defined(conn_id) from None
         kind = kind_of(connection.conn_type, conn_id)
         try:
             hook = connection.get_hook()  # type: ignore[no-untyped-call]
