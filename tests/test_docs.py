@@ -77,7 +77,18 @@ def test_every_example_is_on_its_page():
 PUBLIC = ("operators", "sensors", "transfers", "notifications", "hooks", "events")
 SHARED = {
     *("sensors.base_sensor", "transfers.base_load", "hooks.administration", "events.__main__"),
-    *(f"hooks.{name}" for name in ("async_client", "connection", "connection_form", "limit_end", "metrics", "sdk")),
+    *(
+        f"hooks.{name}"
+        for name in (
+            "async_client",
+            "connection",
+            "connection_form",
+            "limit_end",
+            "metrics",
+            "missing_connections",
+            "sdk",
+        )
+    ),
 }
 
 

@@ -24,7 +24,7 @@ from airflow_provider_bitrix24.crm.typed_values import check_type, described_typ
 from airflow_provider_bitrix24.crm.unwritable import check_is_list, unwritable, why_unwritable
 from airflow_provider_bitrix24.exceptions import ConfigurationError, Forbidden, Invalid, NotFound
 from airflow_provider_bitrix24.rest.encoding import has_reference
-from airflow_provider_bitrix24.rest.message_parts import did_you_mean, preview
+from airflow_provider_bitrix24.rest.message_parts import did_you_mean, is_slip, preview
 
 if TYPE_CHECKING:
     from airflow_provider_bitrix24.rest.client import Client
@@ -278,31 +278,6 @@ def _meant(name: str, known: Collection[str], given: Mapping[Any, Any]) -> str |
         if plain_name(other) not in beside and is_slip(plain_name(name), plain_name(other)):
             return other
     return None
-
-
-def is_slip(written: str, meant: str) -> bool:
-    """Whether two letters at most are wrong, missing, too many or changed about; in short names one, or none other."""
-    if len(meant) < 4 or abs(len(written) - len(meant)) > 2:
-        return False
-    if re.sub(r"\d", "", written) == re.sub(r"\d", "", meant):
-        # ADDRESS_1 is not a slip of ADDRESS_2.
-        return False
-    most = 1 if len(meant) < 7 else 2
-    return _distance(written, meant) <= most and (len(meant) > 4 or set(written) == set(meant))
-
-
-def _distance(one: str, other: str) -> int:
-    """Letters to change, add, leave out or exchange with their neighbour (Damerau)."""
-    rows = [list(range(len(other) + 1))]
-    for i, letter in enumerate(one, 1):
-        row = [i]
-        for j, beside in enumerate(other, 1):
-            cost = min(rows[-1][j] + 1, row[-1] + 1, rows[-1][j - 1] + (letter != beside))
-            if i > 1 and j > 1 and letter == other[j - 2] and one[i - 2] == beside:
-                cost = min(cost, rows[-2][j - 2] + 1)
-            row.append(cost)
-        rows.append(row)
-    return rows[-1][-1]
 
 
 @cache

@@ -36,7 +36,7 @@ _LOST_BOUNDS = frozenset(text.lower() for text in NOTHING) | {"undefined"}
 _OF_MANY = frozenset({"@", "!@", "><", "!><"})
 #: Operators of REST 3.0 by those of the older versions ("rest-v3").
 _OF_VERSION_3 = {"in": "@", "between": "><"}
-#: Where ``stageId`` and ``parentId128`` have an underscore as ``STAGE_ID`` and ``PARENT_ID_128``.
+#: Where a name in camel case has an underscore in upper case.
 _UPPER_FORM = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[a-z])(?=[0-9])")
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?", re.ASCII)
 _NUMBERS_AS_TEXT = re.compile(r"\s*\d+(\s*[,;]\s*\d+)+\s*", re.ASCII)
@@ -164,11 +164,15 @@ def _check_spellings(group: Mapping[Any, Any], place: str, method: str) -> None:
     for name in map(str, group):
         operator = OPERATORS.match(name)[0]  # type: ignore[index]
         field = name[len(operator) :].strip()
-        as_upper = field if field.isupper() else _UPPER_FORM.sub("_", field)
-        for spelling in {field.casefold(), as_upper.casefold()}:
+        for spelling in {field.casefold(), upper_form(field).casefold()}:
             known = spellings.setdefault(operator + spelling, name)
             if known != name:
                 raise two_spellings(known, name, place, method)
+
+
+def upper_form(name: str) -> str:
+    """``STAGE_ID`` of ``stageId``, ``PARENT_ID_128`` of ``parentId128``; a name in upper case as it is."""
+    return name if name.isupper() else _UPPER_FORM.sub("_", name).upper()
 
 
 def two_spellings(one: str, other: str, place: str, method: str = "") -> ConfigurationError:

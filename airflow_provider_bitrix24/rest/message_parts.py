@@ -69,3 +69,28 @@ def did_you_mean(name: str, known: Iterable[str] | Mapping[str, Iterable[str]], 
     spellings = [near for near in spellings if likeness[near] >= max(likeness.values()) - _ABOUT_AS_NEAR]
     near = dict.fromkeys(meant for spelling in spellings for meant in names[spelling])
     return f"did you mean {' or '.join(near)}?" if near else otherwise
+
+
+def is_slip(written: str, meant: str) -> bool:
+    """Whether two letters at most are wrong, missing, too many or changed about; in short names one, or none other."""
+    if len(meant) < 4 or abs(len(written) - len(meant)) > 2:
+        return False
+    if re.sub(r"\d", "", written) == re.sub(r"\d", "", meant):
+        # ADDRESS_1 is not a slip of ADDRESS_2.
+        return False
+    most = 1 if len(meant) < 7 else 2
+    return _distance(written, meant) <= most and (len(meant) > 4 or set(written) == set(meant))
+
+
+def _distance(one: str, other: str) -> int:
+    """Letters to change, add, leave out or exchange with their neighbour (Damerau)."""
+    rows = [list(range(len(other) + 1))]
+    for i, letter in enumerate(one, 1):
+        row = [i]
+        for j, beside in enumerate(other, 1):
+            cost = min(rows[-1][j] + 1, row[-1] + 1, rows[-1][j - 1] + (letter != beside))
+            if i > 1 and j > 1 and letter == other[j - 2] and one[i - 2] == beside:
+                cost = min(cost, rows[-2][j - 2] + 1)
+            row.append(cost)
+        rows.append(row)
+    return rows[-1][-1]

@@ -7,23 +7,26 @@ Source: pages of ``crm.deal.list`` and its sisters; the server source.
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError, IncompleteList
 from airflow_provider_bitrix24.methods import Method, Rows
-from airflow_provider_bitrix24.rest.conditions import OPERATORS
+from airflow_provider_bitrix24.rest.conditions import OPERATORS, upper_form
 from airflow_provider_bitrix24.rest.conversation import Conversation
 from airflow_provider_bitrix24.rest.encoding import as_params, has_reference
 from airflow_provider_bitrix24.rest.field_descriptions import described, kept
 from airflow_provider_bitrix24.rest.lists.filter_values import check_values
 from airflow_provider_bitrix24.rest.lists.listing import ANY_CASE, Listing
 from airflow_provider_bitrix24.rest.lists.own_parameters import not_a_parameter
-from airflow_provider_bitrix24.rest.message_parts import did_you_mean, preview
+from airflow_provider_bitrix24.rest.message_parts import did_you_mean, is_slip, preview
 from airflow_provider_bitrix24.rest.missing_values import is_written_structure
 from airflow_provider_bitrix24.rest.positional import by_name
 from airflow_provider_bitrix24.types import Params
+
+log = logging.getLogger(__name__)
 
 #: "All fields" and "all user fields"; multi-fields have no mask.
 _MASKS = frozenset({"*", "UF_*"})
@@ -53,8 +56,24 @@ _ALSO_FILTERED = {
 #: Sorted by, though not described ("tasks.task.list").
 _ALSO_SORTED = {"tasks.task.getFields": frozenset({"REAL_STATUS", "STATUS_COMPLETE", "CREATED_BY_LAST_NAME",
                                                    "RESPONSIBLE_LAST_NAME"})}  # fmt: skip
-#: Names of their answers may be selected too, which are spelt and called in other ways.
-_SELECTS_ANYTHING = frozenset({"tasks.task.getFields"})
+#: Selected by the names of their answers too, and by names that nothing describes: refused are slips of the pen alone.
+#: The names are those of the answers on the pages ("tasks.task.list", "tasks.task.get"), in upper case.
+_SELECTS_MORE = {
+    "tasks.task.getFields": frozenset(
+        {"ACCOMPLICES_DATA", "ACTION", "AUDITORS_DATA", "CHAT_ID", "CHECK_LIST_CAN_ADD", "CHECK_LIST_TREE", "COUNTER"}
+        | {
+            "COUNTERS",
+            "CREATOR",
+            "DESCRIPTION_IN_BBCODE",
+            "GROUP",
+            "LENGTH_DEADLINE",
+            "PARSED_DESCRIPTION",
+            "RESPONSIBLE",
+        }
+        | {"SUB_STATUS", "TAGS", "TASK_HAS_OPEN_RESULT", "TASK_HAS_RESULT", "TASK_REQUIRE_RESULT", "TIME_ELAPSED"}
+        | {"TIMER_IS_RUNNING_FOR_CURRENT_USER"}
+    )
+}
 #: Filtered with groups of conditions too ("tasks.task.list").
 _WITH_GROUPS = frozenset({"tasks.task.getFields"})
 
@@ -118,9 +137,26 @@ class Fields:
     def _unknown_in_select(self, listing: Listing) -> list[str]:
         return [name for name in _selected(listing) if not self._is_selected(name)]
 
+    def warn(self, listing: Listing) -> None:
+        """Say of which selected names nobody knows whether the method takes them."""
+        if self._source in _SELECTS_MORE:
+            for name in (name for name in _selected(listing) if not self._is_described(name)):
+                log.warning(
+                    "%s: %s names %r, which %s does not describe: rows may come without it",
+                    listing.name,
+                    listing.rows.select,
+                    name,
+                    self._source,
+                )
+
+    def _is_described(self, name: str) -> bool:
+        spelled = upper_form(name)
+        return spelled in self._description or spelled in _SELECTS_MORE[self._source]
+
     def _is_selected(self, name: str) -> bool:
-        if self._source in _SELECTS_ANYTHING:
-            return True
+        if self._source in _SELECTS_MORE:
+            given, known = _plain(name), map(_plain, self._description)
+            return self._is_described(name) or not any(is_slip(given, meant) for meant in known)
         if (name in self._description or name in self._not_described) and name not in self._not_selected:
             return True
         # The server reads the names of system fields with one value in any case.
@@ -156,6 +192,7 @@ def check_fields(conversation: Conversation, listing: Listing, order: Iterable[s
             )
         Fields(rows.fields_method, description).check(listing, order)
         check_values(listing, description)
+    Fields(rows.fields_method, description).warn(listing)
 
 
 def names_are_known(method: Method) -> bool:
@@ -254,6 +291,10 @@ def _accepted(source: str, description: Mapping[str, Any], listing: Listing, ord
     except ConfigurationError:
         return False
     return True
+
+
+def _plain(name: str) -> str:
+    return name.replace("_", "").lower()
 
 
 def _selected(listing: Listing) -> list[str]:

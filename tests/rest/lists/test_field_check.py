@@ -283,6 +283,9 @@ REFUSED = [
     (TASKS, {"filter": {">=DEADLINE": "soon"}}, "is 'soon', which is not a date"),
     (TASKS, {"filter": {"GROUP_ID": "sales"}}, "is 'sales', which is not a number"),
     (TASKS, {"order": {"TITEL": "asc"}}, "did you mean TITLE"),
+    (TASKS, {"select": ["ID", "TITEL"]}, "return rows without it: did you mean TITLE"),
+    (TASKS, {"select": ["ID", "responsableId"]}, "did you mean RESPONSIBLE_ID"),
+    (TASKS, {"select": ["DEADLINES"]}, "did you mean DEADLINE"),
     (USERS, {"FILTER": {"NAMME": "Ann"}}, "did you mean NAME"),
     (USERS, {"EMIAL": "ann@example.com"}, "did you mean EMAIL"),
     (USERS, {"sort": "SURNAME", "order": "ASC"}, "'SURNAME', which is not a field here"),
@@ -352,6 +355,10 @@ ACCEPTED = [
     (DEALS, {"filter": {">OPPORTUNITY": "12.5"}, "order": {"date_create": "ASC"}, "start": 0}),
     (TASKS, {"filter": {"!STATUS": 6, "::SUBFILTER-PARAMS": {"FAVORITE": "Y"}, "MEMBER": 1, "TAG": "x"}}),
     (TASKS, {"select": ["ID", "subStatus", "TAGS", "COUNTERS"], "order": {"DEADLINE": "asc", "REAL_STATUS": "desc"}}),
+    (
+        TASKS,
+        {"select": ["id", "responsibleId", "GROUP", "REAL_STATUS", "RESPONSIBLE_NAME", "UF_CRM_TASK", "*", "UF_*"]},
+    ),
     (USERS, {"UF_DEPARTMENT": 1, "SORT": "ID", "ORDER": "asc", "start": 10}),
     (USERS, {"filter": {"!%LAST_NAME": "an", "@PERSONAL_CITY": ["Riga"], "ACTIVE": True}, "ADMIN_MODE": True}),
     (USERS, {"ID": 1, "IS_ONLINE": "Y", "NAME_SEARCH": "ann", "USER_TYPE": "employee"}),
@@ -395,6 +402,17 @@ def test_what_the_list_of_a_batch_takes_passes(
     many.reset_calls()
     reader.batch({"mine": (method, params)})
     assert many.count(method) == 1
+
+
+def test_a_name_that_the_select_of_tasks_may_not_take_is_warned_of(
+    many: Sandbox, reader: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    list(reader.list(TASKS, {"select": ["ID", "subStatus", "RESPONSIBLE_NAME"]}, limit=1))
+    (warning,) = [record.message for record in caplog.records if record.levelname == "WARNING"]
+    assert warning == (
+        "tasks.task.list: select names 'RESPONSIBLE_NAME', which tasks.task.getFields does not describe: rows may come "
+        "without it"
+    )
 
 
 def test_without_the_check_a_batch_sends_what_it_is_given(many: Sandbox, reader: Client) -> None:
