@@ -16,6 +16,7 @@ help:
 	@echo "make demo         delete payments from a DAG, in real Airflow, at a Bitrix24 on this computer"
 	@echo "make test         run all tests on Airflow $(VERSIONS); ARGS='-k limits' selects some"
 	@echo "make check        check format, lint, types, layers, words and the documents"
+	@echo "make browser      try Airflow's own pages in Chromium, which must be installed"
 	@echo "make docs         build the pages and the reference under build/docs"
 	@echo "make bench        measure speed against other clients, and write bench/RESULTS.md; takes 20 minutes"
 	@echo "make sdks         run official and community SDKs against the sandbox; needs Node.js and npm"
@@ -47,6 +48,11 @@ check: .venv/airflow-3.3/.made
 	@.venv/airflow-3.3/bin/python ci/check_imports.py
 	@.venv/airflow-3.3/bin/python ci/check_words.py
 	@.venv/airflow-3.3/bin/python ci/check_docs.py
+
+# Airflow's own pages in Chromium, which the system has: `apt-get install chromium`.
+.PHONY: browser
+browser: $(ENVIRONMENTS)
+	@BITRIX24_CHROMIUM=1 $(MAKE) --no-print-directory $(VERSIONS:%=test-%) ARGS="tests/browser $(ARGS)"
 
 .PHONY: bench
 bench: .venv/airflow-bench/.made

@@ -75,6 +75,12 @@ _PLACES: dict[str, tuple[str, ...]] = {
 }
 
 
+def is_airflow_2() -> bool:
+    from airflow import __version__
+
+    return __version__.startswith("2.")
+
+
 def __getattr__(name: str) -> Any:
     if name not in _PLACES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

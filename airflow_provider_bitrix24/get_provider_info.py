@@ -47,7 +47,8 @@ STANDARD_FIELDS: dict[str, Any] = {
 EXTRA_FIELDS: dict[str, dict[str, Any]] = {
     "auth": {
         "label": "Kind",
-        "description": "webhook or oauth. Empty: whichever of the two is filled in.",
+        "description": "webhook or oauth. Empty: whichever of the two is filled in. A webhook needs no more than "
+        "Portal, Webhook user id and Webhook code.",
         "schema": {
             "type": ["string", "null"],
             "enum": ["webhook", "oauth"],
@@ -57,7 +58,8 @@ EXTRA_FIELDS: dict[str, dict[str, Any]] = {
     },
     "webhook_url": {
         "label": "Webhook URL",
-        "description": "The whole address that the portal shows, instead of portal, user id and code.",
+        "description": "The whole address, instead of Portal, Webhook user id and Webhook code. The portal makes it "
+        "under Applications > Developer resources > Other > Incoming webhook; tick CRM there.",
         "schema": {"type": ["string", "null"], "format": "password", "section": "Incoming webhook"},
     },
     "expected_user_id": {
@@ -66,38 +68,39 @@ EXTRA_FIELDS: dict[str, dict[str, Any]] = {
         "schema": {"type": ["integer", "null"], "minimum": 1, "section": "Incoming webhook"},
     },
     "client_id": {
-        "label": "OAuth: client_id",
-        "description": "From the application's card. `python -m airflow_provider_bitrix24.authorize` fills in these "
-        "fields; user id and code of a webhook stay empty then.",
+        "label": "client_id",
+        "description": "From the application's card: Applications > Developer resources > Other > Local application. "
+        "The command python -m airflow_provider_bitrix24.authorize makes the whole connection; Webhook user id and "
+        "Webhook code stay empty.",
         "schema": {"type": ["string", "null"], "section": "OAuth application"},
     },
     "client_secret": {
-        "label": "OAuth: client_secret",
+        "label": "client_secret",
         "description": "From the application's card.",
         "schema": {"type": ["string", "null"], "format": "password", "section": "OAuth application"},
     },
     "refresh_token": {
-        "label": "OAuth: refresh_token",
+        "label": "refresh_token",
         "description": "The first one: workers keep its successors in the token store. A new one here wins at once.",
         "schema": {"type": ["string", "null"], "format": "password", "section": "OAuth application"},
     },
     "access_token": {
-        "label": "OAuth: access_token",
+        "label": "access_token",
         "description": "Saves the first renewal. May be empty.",
         "schema": {"type": ["string", "null"], "format": "password", "section": "OAuth application"},
     },
     "member_id": {
-        "label": "OAuth: member_id",
+        "label": "member_id",
         "description": "The portal that the tokens must be for, whatever its address. May be empty.",
         "schema": {"type": ["string", "null"], "section": "OAuth application"},
     },
     "oauth_url": {
-        "label": "OAuth: authorization server",
+        "label": "Authorization server",
         "description": "Empty: https://oauth.bitrix.info/oauth/token/, or what its answers name.",
         "schema": {"type": ["string", "null"], "section": "OAuth application"},
     },
     "token_store": {
-        "label": "OAuth: token store",
+        "label": "Token store",
         "description": "Where workers keep renewed tokens: file:/path, redis://:password@host:6379/0 or the dotted "
         "path of a class. A file is for one host. Empty: Airflow's variables.",
         "schema": {"type": ["string", "null"], "format": "password", "section": "OAuth application"},

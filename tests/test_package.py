@@ -180,8 +180,9 @@ def test_the_hook_describes_the_standard_fields_as_provider_info_does():
     expected = CONNECTION_TYPE["ui-field-behaviour"]
     assert described == {
         "hidden_fields": expected["hidden-fields"],
-        "relabeling": expected["relabeling"],
-        "placeholders": expected["placeholders"],
+        "relabeling": {**expected["relabeling"], "extra": "Extra: JSON of the fields below"},
+        # What the Test button of Airflow 3.3 needs is true of that version alone.
+        "placeholders": {**expected["placeholders"], "port": "443"},
     }
 
 
@@ -202,8 +203,29 @@ def test_the_hook_describes_the_extras_as_provider_info_does():
     for name, widget in widgets.items():
         schema = fields[name]["schema"]
         assert widget.field_class.__name__ == kinds[schema.get("format", schema["type"][0])], name
-        assert widget.args[0] == fields[name]["label"], name
+        assert widget.args[0] == f"{schema['section']}: {fields[name]['label']}", name
         assert _allowed_by(widget) == schema.get("enum"), name
+
+
+def test_a_stored_secret_stays_when_something_else_is_edited_in_airflow_2():
+    pytest.importorskip("flask_appbuilder", reason="only Airflow 2 has this form")
+    from airflow.www.views import SENSITIVE_FIELD_PLACEHOLDER
+    from werkzeug.datastructures import MultiDict
+    from wtforms import Form
+
+    Secret = type("Secret", (Form,), {"secret": Bitrix24Hook.get_connection_form_widgets()["client_secret"]})
+
+    def value_of(form: Form) -> str:
+        return re.search(r'value="([^"]*)"', str(form["secret"]()))[1]  # type: ignore[index]
+
+    # As Airflow fills the form: what stands there goes back to it, and tells it to keep what is stored.
+    stored = Secret()
+    stored["secret"].data = "stored-secret"
+    assert value_of(stored) == SENSITIVE_FIELD_PLACEHOLDER
+    assert value_of(Secret()) == ""
+    # A form that was sent and refused: nothing of it is stored yet.
+    for sent in ("typed-secret", SENSITIVE_FIELD_PLACEHOLDER, ""):
+        assert value_of(Secret(MultiDict({"secret": sent}))) == sent
 
 
 def test_the_hook_class_and_provider_info_name_the_connection_type_alike():

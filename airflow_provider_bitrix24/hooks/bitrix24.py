@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_bitrix24._compat import AirflowNotFoundException, BaseHook
-from airflow_provider_bitrix24.exceptions import Bitrix24Error
+from airflow_provider_bitrix24._compat import AirflowNotFoundException, BaseHook, is_airflow_2
+from airflow_provider_bitrix24.exceptions import Bitrix24Error, ConfigurationError
 from airflow_provider_bitrix24.hooks.connection_form import field_behaviour, form_widgets
 
 if TYPE_CHECKING:
@@ -115,4 +115,20 @@ class Bitrix24Hook(BaseHook):
                 return introduce(client)
         except Bitrix24Error as error:
             # Airflow tests a connection under a random id, which would mislead the person who pressed the button.
-            return False, str(error).removeprefix(f"connection {self.bitrix24_conn_id!r}: ")
+            reason = str(error).removeprefix(f"connection {self.bitrix24_conn_id!r}: ")
+            return False, f"{reason}{self._note_on_password(error)}"
+
+    def _note_on_password(self, error: Bitrix24Error) -> str:
+        """Return a note for the person who presses Test while editing, where the page sends no stored password."""
+        if not isinstance(error, ConfigurationError) or not is_airflow_2():
+            return ""
+        try:
+            connection = self.get_connection(self.bitrix24_conn_id)
+        except AirflowNotFoundException:
+            return ""
+        if connection.password or not connection.login:
+            return ""
+        return (
+            " (the page of Airflow 2 sends no stored code to its test: write it again to test it there, or run "
+            "`airflow connections test` with the connection's id)"
+        )

@@ -8,6 +8,7 @@ import time
 from typing import Any
 from urllib.parse import quote
 
+import airflow
 import pytest
 
 from airflow_provider_bitrix24._compat import AirflowFailException, BaseHook
@@ -218,6 +219,16 @@ def test_the_test_does_not_name_the_random_id_that_airflow_gives_the_connection(
     assert not works
     assert "DT06Z2Mh" not in message
     assert not message.startswith("connection ")
+
+
+@pytest.mark.parametrize("login", ["1", None])
+def test_the_test_says_where_the_page_of_airflow_2_leaves_out_a_stored_code(login, monkeypatch):
+    fields = {"conn_type": "bitrix24", "host": "my.bitrix24.com", "login": login}
+    monkeypatch.setenv("AIRFLOW_CONN_DT06Z2MH", json.dumps(fields))
+    works, message = Bitrix24Hook("DT06Z2Mh").test_connection()
+    assert not works
+    noted = "the page of Airflow 2 sends no stored code to its test: write it again" in message
+    assert noted == (airflow.__version__.startswith("2.") and login == "1"), message
 
 
 @pytest.mark.parametrize("scopes", [[], {}])

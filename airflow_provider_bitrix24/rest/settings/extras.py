@@ -19,6 +19,10 @@ from airflow_provider_bitrix24.rest.portal import OAuthApp, Webhook
 log = logging.getLogger(__name__)
 
 _TRUE, _FALSE = {"true", "yes", "on", "1"}, {"false", "no", "off", "0"}
+#: What the page of Airflow 2 has in place of a secret that is stored (``airflow.www.views``), and sends to a test.
+STORED_SECRET = "RATHER_LONG_SENSITIVE_FIELD_PLACEHOLDER"  # noqa: S105
+#: How that page names a field beside the extra itself, in what it sends to a test.
+_FIELD_PREFIX = "extra__bitrix24__"
 _already_warned: set[tuple[str, str]] = set()
 
 
@@ -61,7 +65,8 @@ class Extras:
         self.name = name
         self.extra = extra
         for key in extra:
-            if key not in self.KNOWN:
+            again = key.startswith(_FIELD_PREFIX) and key.removeprefix(_FIELD_PREFIX) in extra
+            if key not in self.KNOWN and not again:
                 # A pasted address holds the code.
                 shown = key if re.fullmatch(r"\w{1,40}", key) else "…"
                 self._warn_once(
@@ -81,7 +86,16 @@ class Extras:
         value = self.get(key)
         if value is not None and not isinstance(value, str):
             self.fail(key, "it must be text")
-        return trimmed(value)
+        text = trimmed(value)
+        if text == STORED_SECRET:
+            raise ConfigurationError(
+                f"connection {self.name!r}: the page of Airflow 2 sends no stored secret to its test, so the extra "
+                f"`{key}` is not known here",
+                next_step="write it again, or run `airflow connections test` with the connection's id",
+            )
+        if text and set(text) == {"*"}:
+            self.fail(key, "it is masked (***); write the value itself, which Airflow's pages do not show")
+        return text
 
     def flag(self, key: str, default: bool = False) -> bool:
         value = self.get(key)
@@ -200,9 +214,6 @@ class Extras:
                     f"connection {self.name!r}: the extra `{key}` is missing",
                     next_step="run `python -m airflow_provider_bitrix24.authorize`, which writes a complete connection",
                 )
-        for key, value in app.items():
-            if value and set(value) == {"*"}:
-                self.fail(key, "it is masked (***); write the value itself, which Airflow's pages do not show")
         return OAuthApp(
             client_id=app["client_id"] or "",
             client_secret=app["client_secret"] or "",

@@ -16,6 +16,7 @@ from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.hooks.bitrix24 import Bitrix24Hook
 from airflow_provider_bitrix24.rest.limits.bucket import PLANS, Bucket
 from airflow_provider_bitrix24.rest.settings.address import portal_from_parts
+from airflow_provider_bitrix24.rest.settings.extras import STORED_SECRET
 
 CODE = "s3cr3tc0dex1"
 HOST = "my.bitrix24.com"
@@ -196,3 +197,18 @@ def test_an_extra_of_an_application_that_was_copied_masked_is_refused(key):
     extra = {"client_id": "local.1", "client_secret": "secret", "refresh_token": "refresh", "access_token": "access"}
     with pytest.raises(ConfigurationError, match=rf"`{key}` is wrong: it is masked"):
         portal_from_parts("mine", host="my.bitrix24.com", extra={**extra, key: "***"})
+
+
+def test_a_field_that_the_page_of_airflow_2_sends_twice_is_not_warned_of(caplog):
+    extra = {"timeout": "30", "extra__bitrix24__timeout": "30"}
+    assert portal_from_parts("sent twice", **CANONICAL, extra=extra).timeout_seconds == 30
+    assert not caplog.records
+    portal_from_parts("sent once", **CANONICAL, extra={"extra__bitrix24__timeout": "30"})
+    assert "'extra__bitrix24__timeout' is unknown and ignored" in caplog.text
+
+
+@pytest.mark.parametrize("key", ["webhook_url", "client_secret", "token_store", "proxy", "limiter"])
+def test_what_stands_for_a_stored_secret_in_the_page_of_airflow_2_is_not_taken_for_it(key):
+    extra = {"client_id": "local.1", "client_secret": "secret", "refresh_token": "refresh"}
+    with pytest.raises(ConfigurationError, match=rf"sends no stored secret to its test, so the extra `{key}`.*again"):
+        portal_from_parts("mine", host="my.bitrix24.com", extra={**extra, key: STORED_SECRET})
