@@ -179,20 +179,25 @@ class Bitrix24ConnectedOperator(BaseOperator):
     @contextmanager
     def _log_of_failure(self) -> Iterator[None]:
         """
-        Log what to do about a failure, and what it is about, on lines of their own.
+        Log what to do about a failure, where and about what it was, and what failed, on lines of their own.
 
-        In Airflow's page a message is one line, whose end is cut off.
+        In Airflow's pages a message is one line, whose end is cut off.
         """
         try:
             yield
         except Bitrix24Error as error:
-            hint = f"What to do: {error.next_step}" if error.next_step else ""
-            for line in wrap(hint, _LINE, break_long_words=False, break_on_hyphens=False):
-                self.log.error("%s", line)
             named = [(name, getattr(self, name)) for name in _NAMING if name in self.template_fields]
             about = ", ".join(f"{name} {preview(value)}" for name, value in named if isinstance(value, (str, int)))
             place = f"the connection {self.bitrix24_conn_id}{f' ({self._address})' if self._address else ''}"
-            self.log.error("It failed with %s%s", place, f", {about}" if about else "")
+            failed = f"{error.method}: {error.reason}" if error.method else error.reason
+            for text in (
+                f"What to do: {error.next_step}" if error.next_step else "",
+                f"It failed with {place}",
+                f"It was about {about}" if about else "",
+                f"What failed: {failed}",
+            ):
+                for line in wrap(text, _LINE, break_long_words=False, break_on_hyphens=False):
+                    self.log.error("%s", line)
             raise
 
     def _check_given(self) -> None:
