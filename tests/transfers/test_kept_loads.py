@@ -29,20 +29,22 @@ def made_of(portal: Any, *rows: int) -> None:
 
 
 @pytest.mark.parametrize("target", ["sqlite", "postgres"], indirect=True)
-def test_of_sixty_loads_the_last_fifty_are_kept(portal, connect, target):
+def test_the_last_loads_are_kept(portal, connect, target, monkeypatch):
+    assert claims._KEEPS == 50
+    monkeypatch.setattr(claims, "_KEEPS", 5)
     connect(rate=100_000, burst=100_000)
     made_of(portal, 1)
     load(0, **ARGUMENTS, table="others")
-    for number in range(60):
+    for number in range(9):
         done = load(number, **ARGUMENTS)
     # The one that has ended last is counted by the one after it.
-    assert len(kept(target)) == 51
-    assert {entry["task"] for entry in kept(target)} == {f"d.t[-1] in scheduled__{number}" for number in range(9, 60)}
+    assert len(kept(target)) == 6
+    assert {entry["task"] for entry in kept(target)} == {f"d.t[-1] in scheduled__{number}" for number in range(3, 9)}
     assert {entry["state"] for entry in kept(target)} == {"done"}
     assert len(kept(target, "others")) == 1
     # Those of recent runs have their reports.
     portal.reset_calls()
-    for number in (20, 59):
+    for number in (4, 8):
         assert load(run_of(number, try_number=2), **ARGUMENTS) == done
     assert calls(portal, LIST) == 0
 
