@@ -22,6 +22,8 @@ from airflow_provider_bitrix24.get_provider_info import get_provider_info
 from airflow_provider_bitrix24.hooks.bitrix24 import Bitrix24Hook
 from airflow_provider_bitrix24.rest.settings.extras import Extras
 
+ROOT = Path(__file__).parents[1]
+#: Not of the repository where the wheel is tested.
 PACKAGE = Path(airflow_provider_bitrix24.__file__).parent
 CONNECTION_TYPE = get_provider_info()["connection-types"][0]
 
@@ -62,7 +64,7 @@ def test_every_module_with_a_hook_an_operator_or_a_sensor_is_named_in_provider_i
 def test_the_readme_names_every_hook_operator_and_sensor_with_its_module(readme):
     rows = re.findall(
         r"^\| `((?:hooks|operators|sensors|transfers)\.\w+)` \| (.*?) \|",
-        (PACKAGE.parent / readme).read_text(encoding="utf-8"),
+        (ROOT / readme).read_text(encoding="utf-8"),
         re.MULTILINE,
     )
     listed = {(module, name) for module, cell in rows for name in re.findall(r"`(\w+)`", cell)}
@@ -111,17 +113,17 @@ def test_the_docstring_of_an_operator_has_its_parameters_its_errors_and_its_sour
 def test_the_version_is_written_in_one_place():
     assert version("airflow-provider-bitrix24") == airflow_provider_bitrix24.__version__
     written = re.compile(rf"(?<![\d.]){re.escape(airflow_provider_bitrix24.__version__)}(?![\d.])")
-    sources = [*PACKAGE.rglob("*.py"), PACKAGE.parent / "pyproject.toml"]
+    sources = [*PACKAGE.rglob("*.py"), ROOT / "pyproject.toml"]
     places = [path.name for path in sources if written.search(path.read_text(encoding="utf-8"))]
     assert places == ["__init__.py"]
 
 
 def test_the_source_distribution_has_all_that_stands_in_the_repository():
-    configuration = (PACKAGE.parent / "pyproject.toml").read_text(encoding="utf-8")
+    configuration = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     included = re.findall(r'"/([^"]+)"', configuration.partition("[tool.hatch.build.targets.sdist]")[2])
     # The last one is in an archive that was unpacked.
     made_here = {".venv", "build", "dist", "pyproject.toml", "PKG-INFO"}
-    there = {path.name for path in PACKAGE.parent.iterdir() if not re.match(r"\.(?!ci$)", path.name)}
+    there = {path.name for path in ROOT.iterdir() if not re.match(r"\.(?!ci$|pre-commit)", path.name)}
     assert sorted(included) == sorted(there - made_here)
 
 
@@ -260,4 +262,6 @@ def _imported(path: str) -> Any:
 
 def _airflow(*arguments: str) -> list[dict[str, Any]]:
     command = [sys.executable, "-m", "airflow", *arguments, "-o", "json"]
-    return json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    # Airflow 3.0 logs there, too.
+    return json.loads(printed[re.search(r"^\[\{", printed, re.MULTILINE).start() :])

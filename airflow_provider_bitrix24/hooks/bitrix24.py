@@ -89,7 +89,7 @@ class Bitrix24Hook(BaseHook):
         ``hook.get_sdk_client().crm.deal.get(bitrix_id=7).result`` has our limits, retries and exceptions.
 
         :param version: 3 for the SDK's surface of REST 3.0.
-        :raises ConfigurationError: the package ``b24pysdk`` is not installed.
+        :raises ConfigurationError: the package ``b24pysdk`` is not installed, or this is Python 3.10.
         """
         # It imports requests, which a DAG file has no use for.
         from airflow_provider_bitrix24.hooks.sdk import sdk_client

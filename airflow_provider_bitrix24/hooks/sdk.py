@@ -147,9 +147,11 @@ def sdk_client(client: Client, *, version: int = 2) -> Any:
     """
     try:
         from b24pysdk import Client as SdkClient
-    except ImportError:
+    except (ImportError, TypeError):
+        # A TypeError: its import on Python 3.10, where pip lets it in.
         raise ConfigurationError(
-            "the package b24pysdk is not installed", next_step="pip install 'airflow-provider-bitrix24[sdk]'"
+            "the package b24pysdk cannot be imported",
+            next_step="pip install 'airflow-provider-bitrix24[sdk]', with Python 3.11 or newer",
         ) from None
     return SdkClient(SdkToken(client), prefer_version=version)
 

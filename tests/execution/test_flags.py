@@ -27,7 +27,8 @@ OPERATORS: list[type[Bitrix24ConnectedOperator]] = [
         *(transfer["python-module"] for transfer in INFO["transfers"]),
     ]
     for _, member in inspect.getmembers(import_module(name), inspect.isclass)
-    if issubclass(member, Bitrix24ConnectedOperator) and member.__module__ == name
+    # The module first: to Python 3.10, `dict[str, Any]` under a name of the module is a class.
+    if member.__module__ == name and issubclass(member, Bitrix24ConnectedOperator)
 ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 import time
 from typing import Any
 from urllib.parse import quote
@@ -11,6 +12,7 @@ from urllib.parse import quote
 import airflow
 import pytest
 
+from airflow_provider_bitrix24 import _compat
 from airflow_provider_bitrix24._compat import AirflowFailException, BaseHook
 from airflow_provider_bitrix24.exceptions import ConfigurationError, NotFound
 from airflow_provider_bitrix24.hooks.airflow_outcome import airflow_outcome
@@ -25,11 +27,7 @@ WIDE_OPEN = {"rate": 100_000, "burst": 100_000}
 
 def redact(text: str) -> str:
     """``text`` as Airflow's masker lets it through."""
-    try:
-        from airflow.sdk.log import redact as masker
-    except ImportError:
-        from airflow.utils.log.secrets_masker import redact as masker
-    return str(masker(text))
+    return str(_compat.redact(text))
 
 
 # Calls
@@ -39,6 +37,12 @@ def test_a_call_returns_the_result(portal, connection):
     payment_id = portal.add_payment(1, sum=10)
     payment = Bitrix24Hook().call("crm.item.payment.get", {"id": payment_id})
     assert (payment["id"], payment["paid"]) == (payment_id, "N")
+
+
+def test_without_the_official_sdk_the_hook_names_the_extra_and_the_python_that_it_needs(connection, monkeypatch):
+    monkeypatch.setitem(sys.modules, "b24pysdk", None)
+    with pytest.raises(ConfigurationError, match=r"b24pysdk cannot be imported.*bitrix24\[sdk\]', with Python 3\.11"):
+        Bitrix24Hook().get_sdk_client()
 
 
 def test_a_method_of_rest_3_is_called_at_its_own_address(portal, connection):

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from airflow_provider_bitrix24.exceptions import Bitrix24Error, ConfigurationError, Forbidden, NotFound
 from airflow_provider_bitrix24.hooks.bitrix24 import Bitrix24Hook
 from airflow_provider_bitrix24.hooks.sdk import SdkToken
+
+if sys.version_info < (3, 11):
+    pytest.skip("b24pysdk cannot be imported by Python 3.10", allow_module_level=True)
 
 
 @pytest.fixture
