@@ -3,31 +3,29 @@ Messages that follow each other within a minute are one message to those who rea
 
 The first goes out at once. Those that follow are added to it where the portal lets a text be edited; elsewhere they are
 collected for some seconds and sent together. Callbacks of Airflow run in many processes, and none of them lives until
-the minute is over. They share a file of this host: one of them sends at a time, and the others leave their lines to it.
+the minute is over. They share a state: one of them sends at a time, and the others leave their lines to it.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
-import os
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from typing import Literal
 
 from airflow_provider_bitrix24.exceptions import Bitrix24Error
+from airflow_provider_bitrix24.messages.shared_states import Content, SharedState
 from airflow_provider_bitrix24.messages.texts import MAX_CHARACTERS, first_line, shortened
-from airflow_provider_bitrix24.rest.locks.file_lock import locked_file, shared_directory
 
 log = logging.getLogger(__name__)
 
 #: Lines of messages that are shown below the first; the others are counted.
 MOST_LINES = 20
-#: Longest wait for the file's lock, which is held for moments.
-_LOCK_PATIENCE_SECONDS = 5.0
+#: How far the clocks of hosts may be apart.
+_CLOCKS_APART_SECONDS = 30.0
 #: How long messages are collected where none can be edited.
 COLLECTING_SECONDS = 6.0
 #: Characters that the lines below the first message may take.
@@ -85,26 +83,23 @@ class MessageGroup:
     """
     The messages to one destination.
 
-    :param key: what they have in common; no secret.
+    :param shared: what the processes share.
     :param seconds: how long after the first message others are added to it.
     :param editable: whether the portal lets a text be edited there.
-    :param directory: made if missing, readable by this user alone; that of the request bucket by default.
     :param clock: Unix seconds.
     :param sleep: how to wait while messages are collected.
     """
 
     def __init__(
         self,
-        key: str,
+        shared: SharedState,
         seconds: float,
-        directory: str | None = None,
         *,
         editable: bool,
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], object] = time.sleep,
     ) -> None:
-        self._name = f"messages-{hashlib.sha256(key.encode()).hexdigest()[:32]}"
-        self._seconds, self._directory, self._editable = seconds, directory, editable
+        self._shared, self._seconds, self._editable = shared, seconds, editable
         self._clock, self._sleep = clock, sleep
 
     def deliver(self, text: str, put: Put, *, patience_seconds: float) -> Delivery:
@@ -114,20 +109,20 @@ class MessageGroup:
         :param put: writes to the portal.
         :param patience_seconds: how long to go on with messages of others that came meanwhile.
         :raises Bitrix24Error: of ``put``. What was not sent goes out with the next message.
-        :raises OSError: the file cannot be used; nothing was sent.
+        :raises OSError: the state cannot be used.
         """
         until = self._clock() + patience_seconds
         with ExitStack() as sending:
-            with self._locked() as file:
-                state, now = _read(file), self._clock()
-                if state.count and 0 <= now - state.began < self._seconds:
+            with self._shared.locked() as content:
+                state, now = _read(content), self._clock()
+                if state.count and -_CLOCKS_APART_SECONDS <= now - state.began < self._seconds:
                     state.follow(text)
                 else:
                     state = state.followed_by(text, now)
-                _write(file, state)
+                _write(content, state)
                 try:
                     # Within the other lock: who sends looks for new messages and ends under it, too.
-                    sending.enter_context(self._locked(".sender", patience_seconds=0.0))
+                    sending.enter_context(self._shared.sending())
                 except BlockingIOError:
                     return "joined"
             while True:
@@ -135,8 +130,8 @@ class MessageGroup:
                 if state.shown and not self._editable and not is_last:
                     self._sleep(COLLECTING_SECONDS)
                 self._send_all(put)
-                with self._locked() as file:
-                    state = _read(file)
+                with self._shared.locked() as content:
+                    state = _read(content)
                     if state.shown >= state.count or is_last:
                         if left := state.count - state.shown:
                             log.warning("Messages that came meanwhile go out with the next one: %d", left)
@@ -144,8 +139,8 @@ class MessageGroup:
                         return "sent"
 
     def _send_all(self, put: Put) -> None:
-        with self._locked() as file:
-            sent = _read(file)
+        with self._shared.locked() as content:
+            sent = _read(content)
         try:
             message_id = put(sent.text(), sent.message_id if self._editable else None)
         except Bitrix24Error as error:
@@ -156,8 +151,8 @@ class MessageGroup:
         self._note(sent, message_id)
 
     def _note(self, sent: _State, message_id: int | None) -> None:
-        with self._locked() as file:
-            state = _read(file)
+        with self._shared.locked() as content:
+            state = _read(content)
             # Meanwhile another group may have begun.
             if state.began != sent.began:
                 return
@@ -167,24 +162,16 @@ class MessageGroup:
                 state.began = 0.0
             if not self._editable or message_id is None:
                 state.first, state.lines = "", state.lines[len(sent.lines) :]
-            _write(file, state)
-
-    def _locked(
-        self, ending: str = "", patience_seconds: float = _LOCK_PATIENCE_SECONDS
-    ) -> AbstractContextManager[int]:
-        directory = self._directory or shared_directory()
-        return locked_file(f"{self._name}{ending}", directory, patience_seconds=patience_seconds, private=True)
+            _write(content, state)
 
 
-def _read(file: int) -> _State:
-    content = os.pread(file, os.fstat(file).st_size, 0)
+def _read(content: Content) -> _State:
     try:
-        return _State(**json.loads(content))
+        return _State(**json.loads(content.read()))
     except (ValueError, TypeError):
         # None yet, or of a process that was killed while it wrote.
         return _State()
 
 
-def _write(file: int, state: _State) -> None:
-    os.ftruncate(file, 0)
-    os.pwrite(file, json.dumps(asdict(state)).encode(), 0)
+def _write(content: Content, state: _State) -> None:
+    content.write(json.dumps(asdict(state)).encode())

@@ -35,11 +35,11 @@ class Bitrix24Notifier(EscapedValues, BaseNotifier):
     Send a message when a task or a DAG fails, succeeds or is retried, or when a deadline is missed.
 
     It never fails anything: what goes wrong is logged. Messages to one destination within ``group_seconds`` are
-    grouped, for all processes of a host together: the first is sent at once, and those that follow are added to it by
-    editing it, one line each; notifications of users and comments of tasks cannot be edited, so there they are
-    collected for six seconds at a time and sent together. Secrets that Airflow knows, and codes of webhooks, are taken
-    out of the text, and BB codes in values (``[user=all]`` in the text of an error) are shown as text; those in
-    ``message`` itself count.
+    grouped, for all processes of a host together, and for all hosts if the connection has a ``limiter``: the first is
+    sent at once, and those that follow are added to it by editing it, one line each; notifications of users and
+    comments of tasks cannot be edited, so there they are collected for six seconds at a time and sent together. Secrets
+    that Airflow knows, and codes of webhooks, are taken out of the text, and BB codes in values (``[user=all]`` in the
+    text of an error) are shown as text; those in ``message`` itself count.
 
     :param message: the text, up to 20,000 characters, templated; by default what failed, why, and a link to the log.
     :param user_id: a user, who is notified; templated.
@@ -142,7 +142,8 @@ class Bitrix24Notifier(EscapedValues, BaseNotifier):
         # Only the run needs them.
         from airflow_provider_bitrix24._compat import redact
         from airflow_provider_bitrix24.messages.destinations import write
-        from airflow_provider_bitrix24.messages.groups import MessageGroup
+        from airflow_provider_bitrix24.messages.groups import Delivery, MessageGroup
+        from airflow_provider_bitrix24.messages.shared_states import shared_states
         from airflow_provider_bitrix24.messages.texts import shortened, without_webhooks
 
         destination = self._destination()
@@ -165,22 +166,22 @@ class Bitrix24Notifier(EscapedValues, BaseNotifier):
             client.call(*destination.edit(message_id, whole))
             return message_id
 
+        def deliver() -> Delivery:
+            key = f"{client.portal.source} {destination}"
+            for shared in shared_states(key, client.portal.limiter) if self.group_seconds else ():
+                group = MessageGroup(shared, self.group_seconds, editable=destination.editable)
+                try:
+                    return group.deliver(words, put, patience_seconds=_SECONDS_FOR_OTHERS)
+                except OSError as error:
+                    if tried:
+                        raise
+                    self.log.warning("Messages cannot be grouped %s: %s", shared.reach, error)
+            put(shortened(words), None)
+            return "sent"
+
         try:
             with client:
-                if not self.group_seconds:
-                    put(shortened(words), None)
-                    delivery = "sent"
-                else:
-                    key = f"{client.portal.source} {destination}"
-                    group = MessageGroup(key, self.group_seconds, editable=destination.editable)
-                    try:
-                        delivery = group.deliver(words, put, patience_seconds=_SECONDS_FOR_OTHERS)
-                    except OSError as error:
-                        if tried:
-                            raise
-                        self.log.warning("Messages cannot be grouped, so this one is sent by itself: %s", error)
-                        put(shortened(words), None)
-                        delivery = "sent"
+                delivery = deliver()
         finally:
             timer.cancel()
         if delivery == "sent":

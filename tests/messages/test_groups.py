@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 
 from airflow_provider_bitrix24.exceptions import AnswerLost, Forbidden
 from airflow_provider_bitrix24.messages.groups import MOST_LINES, MessageGroup
+from airflow_provider_bitrix24.messages.shared_states import FileState, RedisState, SharedState
+from tests.rest.redis_server import Server, forwarding_to, refused_port, tcp
 
 
 class Chat:
@@ -47,12 +51,30 @@ def clock() -> Clock:
     return Clock()
 
 
+@pytest.fixture(scope="module")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    server = Server(tmp_path_factory.mktemp("redis"))
+    server.start()
+    try:
+        with tcp(forwarding_to(server)) as port:
+            yield f"redis://127.0.0.1:{port}/0"
+    finally:
+        server.stop()
+
+
+@pytest.fixture(params=["file", "redis"])
+def shared(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], SharedState]:
+    """Makes what processes of one host, or of several hosts, share; new for each test."""
+    if request.param == "file":
+        return lambda: FileState("chat", str(tmp_path / "shared"))
+    url = request.getfixturevalue("redis_url")
+    return lambda: RedisState(request.node.name, url)
+
+
 @pytest.fixture
-def group(tmp_path: Path, clock: Clock) -> Callable[..., MessageGroup]:
+def group(shared: Callable[[], SharedState], clock: Clock) -> Callable[..., MessageGroup]:
     def make(editable: bool = True, seconds: float = 60) -> MessageGroup:
-        return MessageGroup(
-            "chat", seconds, str(tmp_path / "shared"), editable=editable, clock=clock, sleep=clock.sleep
-        )
+        return MessageGroup(shared(), seconds, editable=editable, clock=clock, sleep=clock.sleep)
 
     return make
 
@@ -89,6 +111,14 @@ def test_where_nothing_can_be_edited_messages_are_collected(group, clock):
     assert chat.texts == {1: "Task 0 failed", 2: "3 more:\nTask 1 failed\nTask 2 failed\nTask 3 failed"}
     deliver(group(editable=False), "Task 4 failed", chat.put)
     assert chat.texts[3] == "1 more:\nTask 4 failed"
+
+
+def test_hosts_whose_clocks_are_apart_share_a_group(group, clock):
+    chat = Chat()
+    deliver(group(), "Task 0 failed", chat.put)
+    clock.now -= 20
+    deliver(group(), "Task 1 failed", chat.put)
+    assert chat.texts == {1: "Task 0 failed\n\nand 1 more:\nTask 1 failed"}
 
 
 @pytest.mark.parametrize("editable", [True, False])
@@ -182,19 +212,64 @@ def test_a_message_whose_answer_was_lost_is_not_sent_again(group, clock):
     assert list(chat.texts.values()) == ["Task 0 failed", "Task 1 failed"]
 
 
-def test_a_file_that_was_cut_off_begins_another_group(group, tmp_path):
+def test_a_state_that_was_cut_off_begins_another_group(group, shared):
     chat = Chat()
     deliver(group(), "Task 0 failed", chat.put)
-    (file,) = (path for path in (tmp_path / "shared").iterdir() if path.suffix != ".sender")
-    file.write_text(file.read_text()[:20])
+    with shared().locked() as content:
+        content.write(content.read()[:20])
     deliver(group(), "Task 1 failed", chat.put)
     assert list(chat.texts.values()) == ["Task 0 failed", "Task 1 failed"]
 
 
-def test_the_file_is_private(group, tmp_path):
-    deliver(group(), "Task 0 failed", Chat().put)
+def test_the_file_is_private(tmp_path, clock):
+    deliver(MessageGroup(FileState("chat", str(tmp_path / "shared")), 60, editable=True), "Task 0 failed", Chat().put)
     assert {oct(path.stat().st_mode & 0o777) for path in (tmp_path / "shared").iterdir()} == {"0o600"}
     assert oct((tmp_path / "shared").stat().st_mode & 0o777) == "0o700"
+
+
+def test_a_redis_that_is_away_or_is_none_is_an_os_error_that_tells_no_secret():
+    def answer_nonsense(near: socket.socket) -> None:
+        near.recv(1000)
+        near.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        near.close()
+
+    with tcp(answer_nonsense) as port:
+        for url in (f"redis://:hunter2@127.0.0.1:{refused_port()}/0", f"redis://:hunter2@127.0.0.1:{port}/0"):
+            with pytest.raises(OSError, match="the extra `limiter` names, cannot be used") as caught:
+                deliver(MessageGroup(RedisState("chat", url), 60, editable=True), "Task 0 failed", Chat().put)
+            assert "hunter2" not in f"{caught.value!r} {caught.value.__cause__!r} {caught.value.__context__!r}"
+
+
+def test_one_who_held_the_lock_for_too_long_does_not_write_over_others(redis_url):
+    state = RedisState("slow", redis_url)
+    with state.locked() as content:
+        redis.Redis.from_url(redis_url).delete("airflow-provider-bitrix24:slow:lock")
+        with RedisState("slow", redis_url).locked() as others:
+            others.write(b"theirs")
+            with pytest.raises(OSError, match="held for too long"):
+                content.write(b"mine")
+    with state.locked() as content:
+        assert content.read() == b"theirs"
+
+
+def test_what_was_left_to_one_who_died_comes_with_the_next(redis_url):
+    chat, client = Chat(), redis.Redis.from_url(redis_url)
+    client.set("airflow-provider-bitrix24:died:sender", "of one who died", ex=20)
+    group = MessageGroup(RedisState("died", redis_url), 60, editable=True)
+    assert deliver(group, "Task 0 failed", chat.put) == "joined"
+    client.delete("airflow-provider-bitrix24:died:sender")
+    assert deliver(group, "Task 1 failed", chat.put) == "sent"
+    assert chat.texts == {1: "Task 0 failed\n\nand 1 more:\nTask 1 failed"}
+
+
+def test_what_is_kept_in_redis_ends_by_itself(redis_url):
+    client = redis.Redis.from_url(redis_url)
+    with RedisState("ends", redis_url).locked() as content, RedisState("ends", redis_url).sending():
+        content.write(b"x")
+        names = ("", ":lock", ":sender")
+        lives = [client.ttl(f"airflow-provider-bitrix24:ends{name}") for name in names]
+    assert [0 < life <= most for life, most in zip(lives, (86_400, 5, 20), strict=True)] == [True] * 3
+    assert [client.exists(f"airflow-provider-bitrix24:ends{name}") for name in names] == [1, 0, 0]
 
 
 def _send_from_a_process(directory: str, out: str, number: int, kills: bool) -> None:
@@ -206,7 +281,9 @@ def _send_from_a_process(directory: str, out: str, number: int, kills: bool) -> 
         os.replace(Path(out, f".{number}"), Path(out, str(name)))
         return name
 
-    MessageGroup("chat", 600, directory, editable=True).deliver(f"Task {number} failed", put, patience_seconds=8)
+    MessageGroup(FileState("chat", directory), 600, editable=True).deliver(
+        f"Task {number} failed", put, patience_seconds=8
+    )
 
 
 def test_processes_write_one_message_and_lose_none_even_if_one_is_killed(tmp_path):

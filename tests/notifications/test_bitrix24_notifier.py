@@ -13,9 +13,10 @@ from airflow import DAG
 from airflow_provider_bitrix24._compat import AirflowFailException, BaseNotifier, BaseOperator
 from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.hooks.connection import mask
-from airflow_provider_bitrix24.messages import groups
+from airflow_provider_bitrix24.messages import shared_states
 from airflow_provider_bitrix24.notifications.bitrix24 import Bitrix24Notifier, bitrix24_failure_message
 from tests.rest.clients import client_of
+from tests.rest.redis_server import Server, forwarding_to, refused_port, tcp
 
 HIDDEN = "\u200b"
 START = datetime(2026, 1, 1, tzinfo=timezone.utc)
@@ -177,11 +178,37 @@ def test_what_goes_wrong_is_logged_and_changes_nothing(
 
 def test_where_messages_cannot_be_grouped_each_is_sent(portal, connection, monkeypatch, tmp_path, all_output):
     (tmp_path / "file").write_text("in place of a directory")
-    monkeypatch.setattr(groups, "shared_directory", lambda: str(tmp_path / "file"))
+    monkeypatch.setattr(shared_states, "shared_directory", lambda: str(tmp_path / "file"))
     for number in range(2):
         Bitrix24Notifier(user_id=7, message=f"Task {number}")(context_of())
     assert messages_of(portal) == ["Task 0", "Task 1"]
     assert "cannot be grouped" in all_output.records + all_output.printed
+
+
+def test_hosts_with_a_limiter_share_a_group(portal, connect, monkeypatch, tmp_path):
+    server = Server(tmp_path)
+    server.start()
+    try:
+        with tcp(forwarding_to(server)) as port:
+            connect(limiter=f"redis://127.0.0.1:{port}/0")
+            for host in range(3):
+                monkeypatch.setattr(shared_states, "shared_directory", lambda host=host: str(tmp_path / f"host{host}"))
+                Bitrix24Notifier(dialog_id="7", message=f"Task {host}")(context_of())
+    finally:
+        server.stop()
+    (message,) = messages_of(portal)
+    assert message.splitlines() == ["Task 0", "", "and 2 more:", "Task 1", "Task 2"]
+
+
+def test_while_redis_is_away_each_host_has_its_groups(portal, connect, monkeypatch, tmp_path, all_output):
+    connect(limiter=f"redis://:hunter2@127.0.0.1:{refused_port()}/0")
+    for host in (1, 1, 2):
+        monkeypatch.setattr(shared_states, "shared_directory", lambda host=host: str(tmp_path / f"host{host}"))
+        Bitrix24Notifier(dialog_id="7", message=f"Task of {host}")(context_of())
+    assert messages_of(portal) == ["Task of 1\n\nand 1 more:\nTask of 1", "Task of 2"]
+    said = all_output.records + all_output.printed
+    assert "Messages cannot be grouped among hosts: Redis, which the extra `limiter` names, cannot be used" in said
+    assert "hunter2" not in said
 
 
 def test_a_portal_that_is_away_changes_nothing(portal, connection, run_dag, task_instance, all_output):
