@@ -19,6 +19,8 @@ help:
 	@echo "make browser      try Airflow's own pages in Chromium, which must be installed"
 	@echo "make docs         build the pages and the reference under build/docs"
 	@echo "make bench        measure speed against other clients, and write bench/RESULTS.md; takes 20 minutes"
+	@echo "make matrix       try the wheel on each Airflow and Python that it claims; takes an hour"
+	@echo "make full         run everything that is run before a release; takes hours"
 	@echo "make sdks         run official and community SDKs against the sandbox; needs Node.js and npm"
 	@echo "make environments make .venv/airflow-VERSION for Airflow $(VERSIONS)"
 	@echo "make constraints  pin the newest allowed versions in ci/constraints-*.txt"
@@ -57,6 +59,16 @@ browser: $(ENVIRONMENTS)
 .PHONY: bench
 bench: .venv/airflow-bench/.made
 	@.venv/airflow-bench/bin/python -m bench $(ARGS)
+
+# One cell after the other, each with an environment in build/matrix; ARGS="3.0 3.3.2-3.13" selects some.
+.PHONY: matrix
+matrix: $(TOOLS)/.made
+	@$(TOOLS)/bin/python ci/matrix.py $(ARGS)
+
+# Takes hours.
+.PHONY: full
+full: $(TOOLS)/.made
+	@$(TOOLS)/bin/python ci/full.py $(ARGS)
 
 .PHONY: docs
 docs: .venv/airflow-docs/.made

@@ -1,4 +1,4 @@
-"""A PostgreSQL server on a socket file, from the package pgserver, which ships one."""
+"""A PostgreSQL server on a socket file, from the package pgserver, which ships one, else of this computer."""
 
 from __future__ import annotations
 
@@ -18,6 +18,18 @@ from typing import Any
 _USER = "nobody"
 
 
+def _programs() -> Path:
+    """The folder of the server's programs. The package has no wheel for Python 3.13."""
+    try:
+        import pgserver
+    except ImportError:
+        installed = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
+        if not installed:
+            raise FileNotFoundError("A server is needed: pip install pgserver, or apt-get install postgresql") from None
+        return installed[-1]
+    return Path(pgserver.__file__).parent / "pginstall" / "bin"
+
+
 class PostgresServer(ExitStack):
     """
     A server with one empty database, alive inside a ``with`` block.
@@ -35,18 +47,16 @@ class PostgresServer(ExitStack):
         self.directory = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp"))
         self.callback(shutil.rmtree, self.directory, ignore_errors=True)
         self.log = self.directory / "log"
-        import pgserver
-
-        package = Path(pgserver.__file__).parent
+        programs = _programs()
         as_user: dict[str, Any] = {}
         if os.geteuid() == 0:
-            # The package may be in a folder that others cannot look into; its libraries are beside it.
-            for folder in (package, package.with_name("pgserver.libs")):
-                shutil.copytree(folder, self.directory / folder.name, symlinks=True)
-            package = self.directory / package.name
+            if (package := programs.parents[1]).name == "pgserver":
+                # It may be in a folder that others cannot look into; its libraries are beside it.
+                for folder in (package, package.with_name("pgserver.libs")):
+                    shutil.copytree(folder, self.directory / folder.name, symlinks=True)
+                programs = self.directory / programs.relative_to(package.parent)
             shutil.chown(self.directory, _USER)
             as_user = {"user": _USER, "group": pwd.getpwnam(_USER).pw_gid, "extra_groups": []}
-        programs = package / "pginstall" / "bin"
         data, environment = str(self.directory / "data"), {"LC_ALL": "C", "PATH": os.environ["PATH"]}
         subprocess.run(
             [programs / "initdb", "--username=firms", "--auth=trust", "--encoding=UTF8", "--no-sync", data],

@@ -124,8 +124,8 @@ def run_dag(airflow: Airflow, portal: Sandbox, user: Any, deal_id: int) -> tuple
     for line in output.splitlines():
         if "operators.payment.Bitrix24DeletePaymentOperator]" in line or line.startswith("airflow.sdk.exceptions."):
             print("   |", line.partition(" [airflow.task")[0].rstrip())
-    told = [line for line in output.splitlines() if user.code in line and not _registers(line)]
-    require(not told, "the webhook code is nowhere in Airflow's output")
+    printed = [line for line in output.splitlines() if user.code in line and not _registers(line)]
+    require(not printed, "the webhook code is nowhere in Airflow's output")
     return code, output
 
 
