@@ -16,6 +16,7 @@ import pyarrow.parquet
 import pytest
 
 from airflow_provider_bitrix24.hooks.bitrix24 import Bitrix24Hook
+from tests.fixtures.airflow import AIRFLOW
 from tests.rest.clients import client_of
 
 EXAMPLES = Path(__file__).parent.parent / "example_dags"
@@ -243,7 +244,8 @@ def test_example_bitrix24_payment_announced(portal, connection, run_dag, task_in
     assert (run.state, task_instance(run, "notify").state) == ("failed", "upstream_failed")
     last = portal.notifications()[-1]["MESSAGE"].splitlines()
     assert last[0] == "Task paid of DAG example_bitrix24_payment_announced failed"
-    assert "Error: crm.item.payment.get" in last[3]
+    # dag.test() of Airflow 3.0 gives a callback no error.
+    assert AIRFLOW == (3, 0) or "Error: crm.item.payment.get" in last[3]
 
 
 def test_example_bitrix24_notify_after(portal, connection, run_dag):

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from importlib.metadata import version
 
 import pytest
 
 from airflow_provider_bitrix24.get_provider_info import EXTRA_FIELDS, STANDARD_FIELDS
+from tests.fixtures.airflow import AIRFLOW
 
 app = pytest.importorskip("airflow.api_fastapi.app", reason="Airflow 2 has another page and another API")
-AIRFLOW = tuple(int(number) for number in version("apache-airflow").split(".")[:2])
 knows_what_is_stored = pytest.mark.skipif(
     AIRFLOW < (3, 1), reason="Airflow 3.0 tests the *** of its page and not what is stored"
 )

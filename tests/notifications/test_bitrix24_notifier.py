@@ -15,6 +15,7 @@ from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.hooks.connection import mask
 from airflow_provider_bitrix24.messages import shared_states
 from airflow_provider_bitrix24.notifications.bitrix24 import Bitrix24Notifier, bitrix24_failure_message
+from tests.fixtures.airflow import AIRFLOW
 from tests.rest.clients import client_of
 from tests.rest.redis_server import Server, forwarding_to, refused_port, tcp
 
@@ -51,6 +52,7 @@ def context_of(**more: Any) -> dict[str, Any]:
     }
 
 
+@pytest.mark.skipif(AIRFLOW == (3, 0), reason="dag.test() of Airflow 3.0 gives a callback no error")
 @pytest.mark.parametrize("native", [False, True])
 def test_a_notifier_that_tasks_share_names_each_of_them(native, portal, connection, run_dag):
     notify = Bitrix24Notifier(user_id=7, group_seconds=0)

@@ -13,9 +13,14 @@ from airflow_provider_bitrix24.operators.list_payments import Bitrix24ListPaymen
 from airflow_provider_bitrix24.sensors.crm import Bitrix24ItemSensor
 from airflow_provider_bitrix24.sensors.payment import Bitrix24PaymentSensor
 from airflow_provider_bitrix24.sensors.rest import Bitrix24Sensor
+from tests.fixtures.airflow import AIRFLOW
 from tests.rest.clients import client_of
 
 GET = "crm.item.payment.get"
+RESCHEDULED = pytest.param(
+    {"mode": "reschedule"},
+    marks=pytest.mark.skipif(AIRFLOW == (3, 0), reason="dag.test() of Airflow 3.0 cannot run a sensor again"),
+)
 
 
 @pytest.fixture
@@ -42,7 +47,7 @@ def empty_dag(name, **arguments):
     return DAG(name, start_date=datetime(2026, 1, 1, tzinfo=timezone.utc), schedule=None, **arguments)
 
 
-@pytest.mark.parametrize("arguments", [{"mode": "reschedule"}, {"mode": "poke"}, {"deferrable": True}])
+@pytest.mark.parametrize("arguments", [RESCHEDULED, {"mode": "poke"}, {"deferrable": True}])
 def test_a_payment_of_another_task_is_waited_for(
     portal, connection, run_dag, xcom, task_instance, all_output, after_looks, arguments
 ):
