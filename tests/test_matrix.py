@@ -70,12 +70,14 @@ def test_the_paths_of_the_full_run_are_there():
 
 def test_every_setting_that_makes_a_test_longer_or_possible_is_in_the_full_run():
     read = re.compile(r'(?:environ(?:\.get)?[\[(]|getenv\()"(BITRIX24_\w+)"|"(BITRIX24_\w+)" (?:not )?in os\.environ')
-    #: Set by tests for the processes that they start.
-    own = {"BITRIX24_TEST_IDS", "BITRIX24_TEST_PIDS", "BITRIX24_TEST_PORT"}
+    # Set by tests for the processes that they start, and read by `authorize`.
+    own = {"BITRIX24_TEST_IDS", "BITRIX24_TEST_PIDS", "BITRIX24_TEST_PORT", "BITRIX24_CLIENT_SECRET"}
     used = {
         first or second for path in (ROOT / "tests").rglob("*.py") for first, second in read.findall(path.read_text())
     }
     given = {name for part in FULL.PARTS for name in part.settings}
+    # Of targets that are for one variable each.
+    given |= set(re.findall(r"(BITRIX24_\w+)=", (ROOT / "Makefile").read_text()))
     assert used - own - given == set()
 
 
