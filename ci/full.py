@@ -75,6 +75,7 @@ PARTS = (
         BITRIX24_WAITING_DEALS="200000",
         BITRIX24_STANDALONE="1",
     ),
+    Part("browser", ("make", "browser")),
     Part("matrix", ("make", "matrix")),
 )
 
