@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitrix24.crm.entity_types import FIRST_SMART_PROCESS, entity_type_id
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 ADD, DELETE, GET, LIST, UPDATE = (f"crm.item.{verb}" for verb in ("add", "delete", "get", "list", "update"))
 
 FIND_ITEM_ID = "crm.item.list gives the ids; the portal shows an item's id at the end of its address"
+
+_IDS_IN_A_FILTER = 500
 
 _FIND_KIND = "crm.type.list gives entityTypeId of each smart process (its id is another number)"
 
@@ -56,6 +59,17 @@ def check_kind(client: Client, type_id: int) -> None:
     """
     if type_id >= FIRST_SMART_PROCESS:
         fields_of(client, type_id)
+
+
+def not_listed(client: Client, type_id: int, item_ids: Iterable[int]) -> list[int]:
+    """Those ids whose items are not there, or must not be seen by the user of the connection."""
+    wanted = list(item_ids)
+    there: set[int] = set()
+    for start in range(0, len(wanted), _IDS_IN_A_FILTER):
+        conditions = {"@id": wanted[start : start + _IDS_IN_A_FILTER]}
+        params = {"entityTypeId": type_id, "select": ["id"], "filter": conditions}
+        there.update(int(row["id"]) for row in client.list(LIST, params))
+    return [item_id for item_id in wanted if item_id not in there]
 
 
 def item_in(result: Any, method: str) -> dict[str, Any]:

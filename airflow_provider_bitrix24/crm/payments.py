@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitrix24.crm.entity_types import WITH_PAYMENTS, entity_type_id
 from airflow_provider_bitrix24.crm.items import LIST as LIST_ITEMS
-from airflow_provider_bitrix24.crm.items import fields_of
+from airflow_provider_bitrix24.crm.items import fields_of, not_listed
 from airflow_provider_bitrix24.crm.plain_names import plain_name
 from airflow_provider_bitrix24.exceptions import Bitrix24Error, ConfigurationError
 from airflow_provider_bitrix24.rest.message_parts import preview
@@ -23,8 +23,6 @@ FIND_PAYMENT_ID = (
     "the id is not the number that the portal shows (3653/1): "
     "crm.item.payment.list with entityTypeId and entityId of the deal gives id and accountNumber of its payments"
 )
-
-_IDS_IN_A_FILTER = 500
 
 _WHOLE = {"id", "empPaidId", "paySystemId", "paymentId", "rowId", "deliveryId"}
 _NUMBER = {"sum", "quantity"}
@@ -136,15 +134,7 @@ def not_found(client: Client, type_id: Any, entity_ids: Iterable[int]) -> list[i
 
     Source: ``crm.item.payment.list`` answers an empty list for them, as for one without payments.
     """
-    wanted = list(entity_ids)
-    if not wanted:
-        return []
-    named: dict[str, Any] = {"entityTypeId": kind_with_payments(type_id, "entity_type_id"), "select": ["id"]}
-    there: set[int] = set()
-    for start in range(0, len(wanted), _IDS_IN_A_FILTER):
-        conditions = {"@id": wanted[start : start + _IDS_IN_A_FILTER]}
-        there.update(int(row["id"]) for row in client.list(LIST_ITEMS, {**named, "filter": conditions}))
-    return [entity_id for entity_id in wanted if entity_id not in there]
+    return not_listed(client, kind_with_payments(type_id, "entity_type_id"), entity_ids)
 
 
 def added_id(client: Client, method: str, params: Mapping[str, Any]) -> int:

@@ -53,12 +53,12 @@ def count_shown(client: Client, source: Source, first: int, last: int) -> int | 
     return None if shown.total is None else int(shown.total)
 
 
-def check_share(missing: int, known: int, max_deleted_share: float) -> None:
+def check_share(missing: int, known: int, max_deleted_share: float, what: str = "rows") -> None:
     """:raises ConfigurationError: so many rows are missing that something else is likely to be wrong."""
     if missing > max(known * max_deleted_share, _ALWAYS_ALLOWED):
         raise ConfigurationError(
-            f"{missing} of {known} rows are missing at the portal, and none is marked as deleted: max_deleted_share is "
-            f"{max_deleted_share:g}",
+            f"{missing} of {known} {what} are missing at the portal, and none is marked as deleted: max_deleted_share "
+            f"is {max_deleted_share:g}",
             next_step="look whether the user of the connection still sees all rows; then raise max_deleted_share",
         )
 
@@ -77,6 +77,23 @@ def missing_rows(client: Client, source: Source, known: Sequence[int]) -> Missin
         to_read += [each for each in differ if each[1] - each[0] <= _READ]
         ranges = _split(each for each in differ if each[1] - each[0] > _READ)
     return _asked(client, source, _suspects(client, source, known, to_read))
+
+
+def missing_among(client: Client, source: Source, known: Sequence[int]) -> Missing:
+    """
+    Find what is missing of ids between which the portal has others: of owners, those that have children.
+
+    :param known: ids, in ascending order.
+    """
+    groups = [list(known[start : start + _READ]) for start in range(0, len(known), _READ)]
+    counted = _batch(client, source, [_params(source, {"@id": group}) for group in groups])
+    suspects: list[int] = []
+    for group, reply in zip(groups, counted, strict=True):
+        if reply.total != len(group):
+            params = _params(source, {"@id": group})
+            shown = {source.id_of(row) for row in client.list(source.method.name, params)}
+            suspects += [number for number in group if number not in shown]
+    return _asked(client, source, suspects)
 
 
 def _split(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
@@ -103,7 +120,8 @@ def _suspects(client: Client, source: Source, known: Sequence[int], to_read: lis
     for places, between, reply in zip(pages, bounds, _replies(client, source, bounds), strict=True):
         if reply.total is not None and reply.total > _PAGE:
             # Rows that the table does not have fill the page.
-            found = client.list(source.method.name, _params(source, between), version=source.method.version)
+            params = _params(source, _between(source, between))
+            found = client.list(source.method.name, params, version=source.method.version)
             shown = {source.id_of(row) for row in found}
         else:
             rows = reply.result["items"] if source.method.name == LIST else reply.result
@@ -134,8 +152,13 @@ def _asked(client: Client, source: Source, suspects: list[int]) -> Missing:
 
 def _replies(client: Client, source: Source, bounds: Sequence[tuple[int, int]]) -> list[Any]:
     """The first pages of ranges, with their counts, in order."""
+    return _batch(client, source, [_params(source, _between(source, between)) for between in bounds])
+
+
+def _batch(client: Client, source: Source, several: Sequence[Mapping[str, Any]]) -> list[Any]:
+    """The first pages of lists, with their counts, in order."""
     commands: dict[int, tuple[str, Mapping[str, Any]]] = {
-        place: (source.method.name, {**_params(source, between), "start": 0}) for place, between in enumerate(bounds)
+        place: (source.method.name, {**params, "start": 0}) for place, params in enumerate(several)
     }
     result = client.batch(commands)
     for error in result.errors.values():
@@ -143,8 +166,17 @@ def _replies(client: Client, source: Source, bounds: Sequence[tuple[int, int]]) 
     return [result.replies[place] for place in commands]
 
 
-def _params(source: Source, between: tuple[int, int]) -> dict[str, Any]:
+def _between(source: Source, between: tuple[int, int]) -> dict[str, Any]:
+    name = _id_name(source)
+    return {f">{name}": between[0], f"<={name}": between[1]}
+
+
+def _id_name(source: Source) -> str:
     rows = source.method.rows
-    name = (rows and rows.filter_id) or "id"
-    params = source.params_with({f">{name}": between[0], f"<={name}": between[1]})
-    return {**params, rows.select: [name]} if rows is not None and rows.select else params
+    return (rows and rows.filter_id) or "id"
+
+
+def _params(source: Source, conditions: Mapping[str, Any]) -> dict[str, Any]:
+    rows = source.method.rows
+    params = source.params_with(conditions)
+    return {**params, rows.select: [_id_name(source)]} if rows is not None and rows.select else params

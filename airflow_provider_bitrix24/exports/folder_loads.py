@@ -49,7 +49,7 @@ def load_into(
         check_misfits(parts, max_bad_share, "the parts")
         folder.publish({**_manifest(load.source, parts, plan), **reported(misfits_of(parts))})
     manifest = folder.manifest()
-    counts = {name: manifest[name] for name in ("rows", "bytes")}
+    counts: dict[str, Any] = {name: manifest[name] for name in ("rows", "empty", "bytes") if name in manifest}
     return {"path": str(folder.path), **counts, "parts": len(manifest["parts"])}
 
 
@@ -61,7 +61,7 @@ def _manifest(source: Source, parts: Iterable[Part], plan: Mapping[str, Any]) ->
     return {
         "table": source.table.name,
         "method": source.method.name,
-        "rows": sum(part.rows for part in several),
+        **source.counted(several),
         "bytes": sum(part.bytes for part in several),
         "columns": {name: kind for part in several for name, kind in part.columns.items()},
         "bad": dict(misfits.bad),

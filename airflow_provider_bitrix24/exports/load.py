@@ -19,9 +19,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: Rows that one request brings, 50 pages of 50.
-_ROWS_OF_A_REQUEST = 2500
-
 
 @dataclass(frozen=True)
 class Load:
@@ -52,7 +49,7 @@ class Load:
         if left == 0:
             return before
         files = PartFiles(store, self.files, source.id_of if source.is_resumable else None, before)
-        rows = client.list(source.method.name, self._params(before), limit=left, version=source.method.version)
+        rows = source.rows(client, self._conditions(before), left)
         for part in files.write(rows):
             progress(sum(part.rows for part in files.parts))
             log.info("Part %d: %d rows, ids %s to %s", part.number, part.rows, part.first_id, part.last_id)
@@ -65,18 +62,11 @@ class Load:
         return files.parts
 
     def estimate(self, client: Client) -> dict[str, Any]:
-        """How many rows a load has now, and about how many requests it takes; None where the portal does not count."""
-        source = self.source
-        params = {**self._params([]), "start": 0}
-        total = client.ask(source.method.name, params, version=source.method.version).total
-        return {"rows": total, "requests": total if total is None else 3 + total // _ROWS_OF_A_REQUEST}
+        """See :meth:`Source.estimate`."""
+        return self.source.estimate(client, self._conditions([]))
 
-    def _params(self, before: list[Part]) -> dict[str, Any]:
-        conditions = dict(self.window)
-        rows = self.source.method.rows
-        if rows is not None and before and before[-1].last_id is not None:
-            conditions[f">{rows.filter_id}"] = before[-1].last_id
-        return self.source.params_with(conditions)
+    def _conditions(self, before: list[Part]) -> dict[str, Any]:
+        return {**self.window, **self.source.behind(before[-1].last_id if before else None)}
 
 
 def series_of(context: Any, source: Source) -> list[int]:

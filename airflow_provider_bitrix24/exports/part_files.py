@@ -93,7 +93,7 @@ class PartFiles(Generic[AnyBatch]):
         part: _OpenPart[AnyBatch] | None = None
         readable = _UntilFailure(rows)
         # A batch may ask the portal too, for labels.
-        batches = _UntilFailure(_in_batches(readable, self._files))
+        batches = _UntilFailure(_in_batches(readable, self._files, self._id_of))
         try:
             for rows_of_batch, batch in batches:
                 if part is not None and not part.takes(rows_of_batch, batch):
@@ -184,11 +184,21 @@ class _OpenPart(Generic[AnyBatch]):
         self._spool.close()
 
 
-def _in_batches(rows: Iterable[Row], files: FilesOf[AnyBatch]) -> Iterator[tuple[list[Row], AnyBatch]]:
-    """Rows in batches of about the same size in memory."""
+def _in_batches(
+    rows: Iterable[Row], files: FilesOf[AnyBatch], id_of: Callable[[Row], int] | None
+) -> Iterator[tuple[list[Row], AnyBatch]]:
+    """Rows in batches of about the same size in memory; rows of one id, as those of one owner, are never parted."""
     left = iter(rows)
     size = _ROWS_OF_THE_FIRST
-    while several := list(islice(left, size)):
+    next_row: list[Row] = []
+    while several := [*next_row, *islice(left, size - len(next_row))]:
+        next_row = []
+        if id_of is not None:
+            for row in left:
+                if id_of(row) != id_of(several[-1]):
+                    next_row = [row]
+                    break
+                several.append(row)
         batch = files.batch(several)
         yield several, batch
         width = batch.nbytes / len(several)

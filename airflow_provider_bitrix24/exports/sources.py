@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_provider_bitrix24.crm import multifields
 from airflow_provider_bitrix24.crm.entity_types import ENTITY_TYPES
@@ -14,13 +14,20 @@ from airflow_provider_bitrix24.crm.values import ItemField
 from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.execution.checkpoint import digest_of
 from airflow_provider_bitrix24.execution.lineage import Dataset, Transfer, stored_dataset
+from airflow_provider_bitrix24.exports.parts import Part
 from airflow_provider_bitrix24.exports.tables import Table, old_names, table_name, table_of
 from airflow_provider_bitrix24.rest.conditions import beside, has_logic
 from airflow_provider_bitrix24.rest.encoding import no_two_spellings
+from airflow_provider_bitrix24.types import Row
 
 if TYPE_CHECKING:
-    from airflow_provider_bitrix24.methods import Method, Rows
+    from airflow_provider_bitrix24.methods import Method
+    from airflow_provider_bitrix24.methods import Rows as RowsOf
     from airflow_provider_bitrix24.rest.client import Client
+    from airflow_provider_bitrix24.rest.lists.list_report import ListReport
+
+#: Rows that one request brings, 50 pages of 50.
+_ROWS_OF_A_REQUEST = 2500
 
 #: Without a select these methods leave out fields that users made, and phones.
 _WITH_USER_FIELDS = re.compile(r"crm\.(activity|company|contact|deal|lead|quote)\.list|tasks\.task\.list")
@@ -31,6 +38,14 @@ _OLD_NAMES_OF = {
     "STATUS_SEMANTIC_ID": {ENTITY_TYPES["lead"]},
     "COMPANY_TYPE": {ENTITY_TYPES["company"]},
 }
+
+
+class Rows(Protocol):
+    """Rows on their way, and what can be said of them afterwards."""
+
+    @property
+    def report(self) -> ListReport: ...
+    def __iter__(self) -> Iterator[Row]: ...
 
 
 @dataclass(frozen=True)
@@ -44,6 +59,11 @@ class Source:
     params: Mapping[str, Any]
     table: Table
     selects: bool
+
+    @property
+    def narrowed(self) -> Source:
+        """The list to which a window and the author's filter apply."""
+        return self
 
     @property
     def filter(self) -> dict[str, Any]:
@@ -103,6 +123,35 @@ class Source:
         rows = self.method.rows
         return rows is not None and rows.paging == "keyset" and rows.filter_id is not None
 
+    def behind(self, last_id: int | None) -> dict[str, Any]:
+        """The condition under which a list goes on behind an id; none where there is no id."""
+        rows = self.narrowed.method.rows
+        return {} if rows is None or last_id is None else {f">{rows.filter_id}": last_id}
+
+    def rows(self, client: Client, conditions: Mapping[str, Any], limit: int | None = None) -> Rows:
+        """
+        Read the rows.
+
+        :param conditions: those that hold beside the author's.
+        :param limit: the most rows to read.
+        """
+        return client.list(self.method.name, self.params_with(conditions), limit=limit, version=self.method.version)
+
+    def estimate(self, client: Client, conditions: Mapping[str, Any]) -> dict[str, Any]:
+        """How many rows there are now, and about how many requests they take; None where the portal does not count."""
+        params = {**self.params_with(conditions), "start": 0}
+        total = client.ask(self.method.name, params, version=self.method.version).total
+        return {"rows": total, "requests": total if total is None else 3 + total // _ROWS_OF_A_REQUEST}
+
+    @property
+    def owner_column(self) -> str | None:
+        """Where rows belong to other rows, the column that says to which."""
+        return None
+
+    def counted(self, parts: Iterable[Part]) -> dict[str, int]:
+        """How many rows there are in the parts of a load."""
+        return {"rows": sum(part.rows for part in parts)}
+
     def id_of(self, row: Mapping[str, Any]) -> int:
         """The id of a row of a list that is read in order of id."""
         return int(row[(self.method.rows and self.method.rows.id_key) or "id"])
@@ -150,7 +199,7 @@ def raw_source_of(method: Method, params: Mapping[str, Any]) -> Source:
     return source
 
 
-def _own_spelling(method: Method, rows: Rows, params: Mapping[str, Any]) -> dict[str, Any]:
+def _own_spelling(method: Method, rows: RowsOf, params: Mapping[str, Any]) -> dict[str, Any]:
     """Old methods take ``FILTER`` for ``filter``; what is added later must not stand beside it under the other name."""
     no_two_spellings(params, method=method.name)
     spelling = {name.lower(): name for name in (rows.filter, rows.select) if name}

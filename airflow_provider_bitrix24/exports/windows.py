@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pendulum
 
 from airflow_provider_bitrix24.exceptions import Bitrix24Error, ConfigurationError
+from airflow_provider_bitrix24.rest.message_parts import preview
 from airflow_provider_bitrix24.rest.moments import parse
 
 if TYPE_CHECKING:
@@ -64,6 +65,27 @@ def interval_of(start: Any, end: Any) -> tuple[str, str]:
             next_step='schedule the DAG with CronDataIntervalTimetable, or set window="watermark", which needs none',
         )
     return tuple(moment.replace(microsecond=0).isoformat() for moment in (start, end))  # type: ignore[return-value]
+
+
+def span_of(window: str) -> tuple[str, str]:
+    """
+    The bounds of a window that is written as two moments, ``"2026-01-01T00:00:00+03:00/2026-01-02T00:00:00+03:00"``.
+
+    :raises ConfigurationError: it is none, a moment has no zone, or it can hold nothing.
+    """
+    moments = [parse(text) for text in window.split("/")]
+    start, end = moments if len(moments) == 2 else (None, None)
+    for moment in (start, end):
+        if not isinstance(moment, pendulum.DateTime) or moment.tzinfo is None:
+            raise ConfigurationError(
+                f"window is {preview(window)}, which is not two moments with their zones",
+                next_step="write e.g. 2026-01-01T00:00:00+03:00/2026-01-02T00:00:00+03:00",
+            )
+    if start >= end:  # type: ignore[operator]
+        raise ConfigurationError(
+            f"window is {preview(window)}, and can hold no row", next_step="write the earlier first"
+        )
+    return start.isoformat(), end.isoformat()  # type: ignore[union-attr]
 
 
 def moment_of(text: str) -> pendulum.DateTime:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from airflow_provider_bitrix24.crm.children import CHILDREN, check_owners
 from airflow_provider_bitrix24.crm.entity_types import entity_type_id
 from airflow_provider_bitrix24.crm.items import LIST, fields_of
 from airflow_provider_bitrix24.exceptions import ConfigurationError
@@ -39,6 +40,12 @@ _WINDOWS = ("watermark", "interval", "all")
 
 
 def _check_window(value: Any, name: str) -> None:
+    if isinstance(value, str) and "/" in value:
+        # Only such a window needs it.
+        from airflow_provider_bitrix24.exports.windows import span_of
+
+        span_of(value)
+        return
     one_of(value, name, _WINDOWS)
 
 
@@ -70,6 +77,7 @@ class Bitrix24BaseLoadOperator(TransferOperator):
         item_filter: Mapping[str, Any] | str | NotGiven = NOT_GIVEN,
         method: str | NotGiven = NOT_GIVEN,
         method_params: Mapping[str, Any] | str | NotGiven = NOT_GIVEN,
+        children: str | NotGiven = NOT_GIVEN,
         select: Sequence[str] | str | NotGiven = NOT_GIVEN,
         window: str = "watermark",
         overlap_seconds: float = _OVERLAP_SECONDS,
@@ -83,6 +91,8 @@ class Bitrix24BaseLoadOperator(TransferOperator):
         self.item_filter = self.given(item_filter, "item_filter")
         self.method = self.given(method, "method")
         self.method_params = self.given(method_params, "method_params")
+        given = not isinstance(children, NotGiven)
+        self.children = self.fixed(one_of, children, "children", tuple(CHILDREN)) if given else None
         self.select = self.given(select, "select")
         self.window = window
         self.overlap_seconds = self.fixed(number_within, overlap_seconds, "overlap_seconds", 0, 86_400)
@@ -97,6 +107,8 @@ class Bitrix24BaseLoadOperator(TransferOperator):
             self._check_what()
             if is_literal(self.method) and self.method is not None:
                 check_is_read(self.method)
+            if is_literal(self.entity_type_id) and self.children is not None:
+                check_owners(self.children, self.entity_type_id)
 
     def _check_what(self) -> None:
         """:raises ConfigurationError: the arguments that name the list do not go together."""
@@ -108,6 +120,8 @@ class Bitrix24BaseLoadOperator(TransferOperator):
             raise ConfigurationError("method_params belongs to method", next_step="give item_filter instead")
         if self.is_given("method") and self.is_given("item_filter"):
             raise ConfigurationError("item_filter belongs to entity_type_id", next_step="give method_params instead")
+        if self.is_given("method") and self.children is not None:
+            raise ConfigurationError("children belongs to entity_type_id", next_step="give it instead of method")
 
     def run(self, client: Client, context: Any) -> dict[str, Any]:
         if find_spec("pyarrow") is None:
@@ -121,6 +135,11 @@ class Bitrix24BaseLoadOperator(TransferOperator):
     def check_how(self) -> None:
         """:raises ConfigurationError: a template of ``window`` came out as something else."""
         _check_window(self.window, "window")
+
+    @property
+    def is_of_a_time(self) -> bool:
+        """Whether the window is a time with an end, of which the load sees nothing else."""
+        return self.window not in ("watermark", "all")
 
     def load(self, client: Client, context: Any) -> dict[str, Any]:
         """Load the rows; pyarrow is there."""
@@ -140,7 +159,8 @@ class Bitrix24BaseLoadOperator(TransferOperator):
         return found
 
     def _source(self, client: Client, select: Sequence[str] | None) -> Source:
-        # Only the run needs it.
+        # Only the run needs them.
+        from airflow_provider_bitrix24.exports.children import children_of
         from airflow_provider_bitrix24.exports.sources import source_of
 
         self._check_what()
@@ -150,6 +170,10 @@ class Bitrix24BaseLoadOperator(TransferOperator):
             params: dict[str, Any] = {"entityTypeId": type_id}
             if item_filter:
                 params["filter"] = fields_of(client, type_id).filter(item_filter)
+            if self.children is not None:
+                check_owners(self.children, type_id)
+                owners = source_of(client, client.method(LIST), params, ["id"])
+                return children_of(owners, client, self.children, select)
             return source_of(client, client.method(LIST), params, select)
         check_is_read(required(self.method, "method"))
         method = client.method(self.method)
@@ -186,18 +210,21 @@ class Bitrix24BaseLoadOperator(TransferOperator):
         """
         The conditions of the window, and the watermark that the load leaves.
 
-        ``span`` is what a load with the window ``"interval"`` takes, from one moment to another; None for the others.
+        ``span`` is what a load of a time takes, from one moment to another; None for the others.
         """
         # Only the run needs them.
-        from airflow_provider_bitrix24.exports.windows import bounded, interval_of, modified_field, portal_time, since
+        from airflow_provider_bitrix24.exports import windows
 
         if self.window == "all":
             return {"window": {}, "watermark": None, "span": None}
-        field = modified_field(source.method)
-        if self.window == "interval":
-            start, end = interval_of(context.get("data_interval_start"), context.get("data_interval_end"))
-            window = bounded(source.filter, field, {">=": start, "<": end})
-            return {"window": window, "watermark": None, "span": [start, end]}
-        bounds = {} if watermark is None else {">=": since(watermark, self.overlap_seconds)}
-        window = bounded(source.filter, field, bounds)
-        return {"window": window, "watermark": portal_time(client), "span": None}
+        field = windows.modified_field(source.narrowed.method)
+        if self.is_of_a_time:
+            if self.window == "interval":
+                bounds = windows.interval_of(context.get("data_interval_start"), context.get("data_interval_end"))
+            else:
+                bounds = windows.span_of(self.window)
+            window = windows.bounded(source.narrowed.filter, field, dict(zip((">=", "<"), bounds, strict=True)))
+            return {"window": window, "watermark": None, "span": list(bounds)}
+        since = {} if watermark is None else {">=": windows.since(watermark, self.overlap_seconds)}
+        window = windows.bounded(source.narrowed.filter, field, since)
+        return {"window": window, "watermark": windows.portal_time(client), "span": None}

@@ -20,7 +20,7 @@ _IS_FULL = "(data_interval_end | default(dag_run.run_after, true)).astimezone(da
 #: What the group itself decides for each task.
 _OF_THE_GROUP = {
     *("task_id", "task_group", "dag", "sql_conn_id", "destination", "table", "window", "write", "deleted"),
-    *("entity_type_id", "item_filter", "method", "method_params"),
+    *("entity_type_id", "item_filter", "method", "method_params", "children"),
 }
 
 
@@ -39,7 +39,7 @@ class _Rows:
     @property
     def tells_deleted(self) -> bool:
         """Whether a load finds deleted rows by itself, so that a full one replaces nothing."""
-        return "entity_type_id" in self.list
+        return "entity_type_id" in self.list and "children" not in self.list
 
 
 _ROWS: Mapping[str, _Rows] = {
@@ -52,6 +52,8 @@ _ROWS: Mapping[str, _Rows] = {
     "activities": _Rows({"method": "crm.activity.list"}),
     "tasks": _Rows({"method": "tasks.task.list"}),
     "users": _Rows({"method": "user.get"}),
+    "deal_product_rows": _Rows({"entity_type_id": "deal", "children": "product_rows"}),
+    "deal_payments": _Rows({"entity_type_id": "deal", "children": "payments"}),
     "payments": _Rows({"method": "sale.payment.list"}, changes=False),
     "statuses": _Rows({"method": "crm.status.list"}, changes=False),
     "deal_funnels": _Rows({"method": "crm.category.list", "method_params": {"entityTypeId": 2}}, changes=False),
@@ -66,8 +68,9 @@ def bitrix24_crm_to(
     sql_conn_id: str | NotGiven = NOT_GIVEN,
     table_prefix: str | NotGiven = NOT_GIVEN,
     destination: str | NotGiven = NOT_GIVEN,
-    objects: Sequence[str] | Mapping[str, Mapping[str, Any]] = CRM_OBJECTS,
-    full_on: str = "sunday",
+    objects: Sequence[str] | Mapping[str, Mapping[str, Any]] | NotGiven = NOT_GIVEN,
+    full_on: str | NotGiven = NOT_GIVEN,
+    window: Any = NOT_GIVEN,
     group_id: str = "bitrix24_crm",
     **arguments: Any,
 ) -> TaskGroup:
@@ -77,8 +80,8 @@ def bitrix24_crm_to(
     Makes a group of tasks in the DAG around it, one for each kind of row, which do not wait for each other:
     :class:`Bitrix24ToSqlOperator` with ``sql_conn_id``, :class:`Bitrix24ToObjectStorageOperator` with ``destination``.
     The first run takes everything. Each run brings tables up to date with rows that are deleted among deals, contacts,
-    companies and leads; those on ``full_on`` with deleted rows of other lists too, and with changes that move no time
-    of change.
+    companies and leads, and with product rows and payments of deals that were changed or deleted; those on ``full_on``
+    with deleted rows of other lists too, and with changes that move no time of change.
 
     :param sql_conn_id: the Airflow connection of the database; may be a template.
     :param table_prefix: with ``sql_conn_id``, what the names of tables begin with, ``"bitrix24_"`` by default; with a
@@ -88,7 +91,10 @@ def bitrix24_crm_to(
     :param objects: what to load, all of ``CRM_OBJECTS`` by default; or a mapping to further arguments of its operator,
         ``{"deals": {"select": ["title", "stageId"]}, "users": {}}``.
     :param full_on: the day of the week, in the DAG's timezone, whose runs load everything: ``"monday"`` to
-        ``"sunday"``. A DAG that does not run on this day never does.
+        ``"sunday"``, which is the default. A DAG that does not run on this day never does.
+    :param window: for a backfill, in place of all that: ``"interval"`` or two moments, as of the operators, a template,
+        or the argument of a mapped task group. Only what tells when it was changed can be named among ``objects``, and
+        is all of them by default; deleted rows are not looked for.
     :param group_id: the name of the group.
     :param arguments: of the operator, for every task, e.g. ``labels=True``, ``retries=3``, ``bitrix24_conn_id="crm"``.
     :raises AirflowFailException: the arguments do not go together. Airflow itself refuses a group without a DAG.
@@ -96,10 +102,13 @@ def bitrix24_crm_to(
     Source: Bitrix24 REST docs, pages of the methods.
     """
     with airflow_outcome():
-        chosen = _chosen(objects)
+        is_backfill = not isinstance(window, NotGiven)
+        chosen = _chosen(objects, [name for name, rows in _ROWS.items() if rows.changes or not is_backfill])
         for given in (arguments, *chosen.values()):
             _check_free(given)
-        one_of(full_on, "full_on", _DAYS)
+        day = "sunday" if isinstance(full_on, NotGiven) else one_of(full_on, "full_on", _DAYS)
+        if is_backfill:
+            _check_backfill(window, chosen, full_on)
         for argument, value in {
             "sql_conn_id": sql_conn_id, "table_prefix": table_prefix, "destination": destination
         }.items():  # fmt: skip
@@ -116,25 +125,48 @@ def bitrix24_crm_to(
             )
         if not in_sql and not isinstance(table_prefix, NotGiven):
             raise ConfigurationError("table_prefix belongs to sql_conn_id", next_step="leave it out")
-    is_full = _IS_FULL.format(_DAYS.index(full_on) + 1)
+    is_full = _IS_FULL.format(_DAYS.index(day) + 1)
     prefix = "bitrix24_" if isinstance(table_prefix, NotGiven) else table_prefix
     with TaskGroup(group_id) as group:
         for name, own in chosen.items():
             rows = _ROWS[name]
-            window = f"{{{{ 'all' if {is_full} else 'watermark' }}}}" if rows.changes else "all"
-            of_task = {"task_id": name, "window": window, **rows.list, **arguments, **own}
+            changed = window if is_backfill else f"{{{{ 'all' if {is_full} else 'watermark' }}}}"
+            own_window = changed if rows.changes else "all"
+            of_task = {"task_id": name, "window": own_window, **rows.list, **arguments, **own}
             if not in_sql:
                 Bitrix24ToObjectStorageOperator(destination=f"{str(destination).rstrip('/')}/{name}", **of_task)
                 continue
             write = "upsert" if rows.tells_deleted else "replace"
-            if rows.changes and not rows.tells_deleted:
+            if is_backfill:
+                write = "upsert"
+            elif rows.changes and not rows.tells_deleted:
                 write = f"{{{{ 'replace' if {is_full} else 'upsert' }}}}"
             Bitrix24ToSqlOperator(sql_conn_id=str(sql_conn_id), table=f"{prefix}{name}", write=write, **of_task)
     return group
 
 
-def _chosen(objects: Sequence[str] | Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+def _check_backfill(window: Any, chosen: Mapping[str, Any], full_on: str | NotGiven) -> None:
+    """:raises ConfigurationError: something cannot be loaded by a time, or the window is not one."""
+    for name in chosen:
+        if not _ROWS[name].changes:
+            raise ConfigurationError(
+                f"objects has {name!r}, which does not tell when it was changed, and window is given",
+                next_step="leave it out of objects, or leave out window",
+            )
+    if not isinstance(full_on, NotGiven):
+        raise ConfigurationError("full_on and window are given", next_step="leave out one of them")
+    if window in ("watermark", "all"):
+        raise ConfigurationError(
+            f"window is {window!r}, which the group sets itself", next_step='leave it out, or write e.g. "interval"'
+        )
+
+
+def _chosen(
+    objects: Sequence[str] | Mapping[str, Mapping[str, Any]] | NotGiven, default: Sequence[str]
+) -> dict[str, Mapping[str, Any]]:
     """Further arguments by the name of what is loaded."""
+    if isinstance(objects, NotGiven):
+        objects = default
     if isinstance(objects, str) or not objects:
         raise ConfigurationError(f"objects is {objects!r}, which is not a list", next_step='write e.g. ["deals"]')
     for name in objects:

@@ -41,10 +41,13 @@ class Bitrix24ToObjectStorageOperator(Bitrix24BaseLoadOperator):
     :param item_filter: with ``entity_type_id``, as for :class:`Bitrix24ListItemsOperator`; templated.
     :param method: any list method, e.g. ``"tasks.task.list"``; templated.
     :param method_params: with ``method``, its own, without select, order and start; templated.
+    :param children: with ``entity_type_id``, ``"product_rows"`` or ``"payments"``: load what belongs to these items and
+        not the items. Each row says in ``owner_id`` and ``owner_type`` whose it is.
     :param select: names of the fields that become columns, in any spelling; all of them by default. Templated.
     :param file_format: ``"parquet"``, ``"jsonl"`` or ``"csv"``; all of them need the extra ``[parquet]``.
     :param window: ``"watermark"``: rows changed since the load before, by the portal's clock, whatever starts the run;
-        ``"interval"``: those changed in the run's data interval, as for backfills; ``"all"``: every row. Templated.
+        ``"interval"``: those changed in the run's data interval, as for backfills; two moments with a slash between
+        them: those changed from the first one on and before the second one; ``"all"``: every row. Templated.
     :param overlap_seconds: how long before the watermark a load begins, since rows become visible late. Rows of this
         time come again: the newest of an id counts.
     :param max_bad_share: the load fails before it is published if more than this share of a column's values does not

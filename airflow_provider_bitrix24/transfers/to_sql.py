@@ -81,9 +81,12 @@ class Bitrix24ToSqlOperator(Bitrix24BaseLoadOperator):
     :param item_filter: with ``entity_type_id``, as for :class:`Bitrix24ListItemsOperator`; templated.
     :param method: any list method, e.g. ``"tasks.task.list"``; templated.
     :param method_params: with ``method``, its own, without select, order and start; templated.
+    :param children: with ``entity_type_id``, ``"product_rows"`` or ``"payments"``: load what belongs to these items and
+        not the items. Each row says in ``owner_id`` and ``owner_type`` whose it is.
     :param select: names of the fields that become columns, in any spelling; all of them by default. Templated.
     :param window: ``"watermark"``: rows changed since the load before, by the portal's clock, whatever starts the run;
-        ``"interval"``: those changed in the run's data interval, as for backfills; ``"all"``: every row. With
+        ``"interval"``: those changed in the run's data interval, as for backfills; two moments with a slash between
+        them: those changed from the first one on and before the second one; ``"all"``: every row. With
         ``write="replace"`` only ``"all"``, which is the default there. Templated.
     :param overlap_seconds: how long before the watermark a load begins, since rows become visible late.
     :param max_bad_share: the load fails before it is published if more than this share of a column's values does not
@@ -95,8 +98,9 @@ class Bitrix24ToSqlOperator(Bitrix24BaseLoadOperator):
         task.
     :param deleted: rows that were deleted at the portal: ``"mark"`` sets ``_deleted_at``, ``"remove"`` deletes them,
         ``"keep"`` does not look. By default ``"mark"`` where the list is one of all CRM items of a kind, with
-        ``write="upsert"`` and without ``window="interval"``, and ``"keep"`` elsewhere. Rows that the user of the
-        connection must not see are never marked.
+        ``write="upsert"`` and the window ``"watermark"`` or ``"all"``, and ``"keep"`` elsewhere. Rows that the user of
+        the connection must not see are never marked. With ``children``, ``"remove"`` in place of ``"mark"``: rows go
+        with their owner.
     :param max_deleted_share: if more than this share of the rows is missing, and more than 10, the task fails after its
         load, and none is marked.
     :param labels: True for a column of text beside each stage, funnel, status, enumeration, user and department,
@@ -160,9 +164,9 @@ class Bitrix24ToSqlOperator(Bitrix24BaseLoadOperator):
             return
         if self.write != "upsert":
             one_of(self.deleted, f'deleted, with write="{self.write}",', ("keep",))
-        elif self.window == "interval":
+        elif self.is_of_a_time:
             # It sees a part of the rows only.
-            one_of(self.deleted, 'deleted, with window="interval",', ("keep",))
+            one_of(self.deleted, f'deleted, with window="{self.window}",', ("keep",))
 
     def load(self, client: Client, context: Any) -> dict[str, Any]:
         # Only the run needs it: pyarrow takes a second.
@@ -238,15 +242,22 @@ class Bitrix24ToSqlOperator(Bitrix24BaseLoadOperator):
         # Only the run needs it.
         from airflow_provider_bitrix24.exports.deletions import can_tell_deleted
 
-        if self.deleted in ("mark", "remove") and not can_tell_deleted(source):
+        if source.owner_column is not None and self.deleted == "mark":
+            raise ConfigurationError(
+                "rows of one owner replace each other, and are removed with their owner",
+                method=source.method.name,
+                next_step='set deleted="remove" or "keep"',
+            )
+        can_tell = can_tell_deleted(source.narrowed)
+        if self.deleted in ("mark", "remove") and not can_tell:
             raise ConfigurationError(
                 "only whole lists of CRM items show which rows are deleted and not hidden",
                 method=source.method.name,
                 next_step='leave out the filter, or set deleted="keep" and load window="all" with write="replace"',
             )
-        if self.window == "interval" or self.write != "upsert" or not can_tell_deleted(source):
+        if self.is_of_a_time or self.write != "upsert" or not can_tell:
             return "keep"
-        return self.deleted or "mark"
+        return self.deleted or ("mark" if source.owner_column is None else "remove")
 
     def _deleted_rows(self, client: Client, source: Source, database: Database, *, removes: bool) -> dict[str, Any]:
         # Only the run needs them.
@@ -254,7 +265,10 @@ class Bitrix24ToSqlOperator(Bitrix24BaseLoadOperator):
         from airflow_provider_bitrix24.exports.sql.table_names import table_name
 
         table = table_name(self.table, "table")
-        found = DeletedRows(database, table, removes, self.max_deleted_share).bring_up_to_date(client, source)
+        rows = DeletedRows(database, table, removes, self.max_deleted_share)
+        if source.owner_column is not None:
+            return rows.remove_without_owner(client, source.narrowed, source.owner_column)
+        found = rows.bring_up_to_date(client, source)
         if found["deleted"] is None:
             self.log.warning("%s does not count its rows: deleted ones are not found", source.method.name)
         elif found["deleted"] or found["hidden"]:
@@ -272,7 +286,7 @@ class Bitrix24ToSqlOperator(Bitrix24BaseLoadOperator):
         misfits = misfits_of(parts)
         report = {
             "table": self.table,
-            "rows": sum(part.rows for part in parts),
+            **load.source.counted(parts),
             "parts": len(parts),
             "window": plan["window"],
             "watermark": plan["watermark"],
@@ -317,6 +331,7 @@ class Bitrix24ToSqlOperator(Bitrix24BaseLoadOperator):
             None if field is None else column_of(source.table, field),
             DriftRules(self.on_new_field, self.on_type_change, labels=labels.bases),
             marks_deleted=marks_deleted,
+            owner=source.owner_column,
         )
         task = _task_of(context)
         name = digest_of(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import datetime, timezone
+from itertools import pairwise
 from typing import Any
 
 import pendulum
@@ -16,9 +17,10 @@ from tests.transfers.databases import CONN_ID
 from tests.whole_airflow import IS_2
 
 try:
-    from airflow.sdk import DAG
+    from airflow.sdk import DAG, task_group
 except ImportError:
     from airflow import DAG
+    from airflow.decorators import task_group
 
 #: What each table holds, as the portal lists it.
 LISTS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -31,10 +33,17 @@ LISTS: dict[str, tuple[str, dict[str, Any]]] = {
     "activities": ("crm.activity.list", {}),
     "tasks": ("tasks.task.list", {}),
     "users": ("user.get", {}),
+    "deal_product_rows": ("crm.item.productrow.list", {}),
+    "deal_payments": ("crm.item.payment.list", {}),
     "payments": ("sale.payment.list", {}),
     "statuses": ("crm.status.list", {}),
     "deal_funnels": ("crm.category.list", {"entityTypeId": 2}),
     "departments": ("department.get", {}),
+}
+#: From the id of a deal to the parameters of what belongs to it.
+OF_A_DEAL = {
+    "deal_product_rows": lambda deal: {"filter": {"=ownerType": "D", "=ownerId": deal}},
+    "deal_payments": lambda deal: {"entityTypeId": 2, "entityId": deal},
 }
 ITEMS = {"deals", "contacts", "companies", "leads"}
 WHOLE = {"payments", "statuses", "deal_funnels", "departments"}
@@ -50,6 +59,9 @@ def dag_of(schedule: Any = "0 3 * * *", zone: Any = timezone.utc, **arguments: A
 def at_portal(name: str) -> set[int]:
     method, params = LISTS[name]
     with Bitrix24Hook().get_conn() as client:
+        if name in OF_A_DEAL:
+            deals = [row["id"] for row in client.list(*LISTS["deals"])]
+            return {int(row["id"]) for _, row in client.children(method, deals, OF_A_DEAL[name])}
         return {int(row.get("id", row.get("ID"))) for row in client.list(method, params)}
 
 
@@ -79,6 +91,8 @@ def test_tables_equal_the_portal_each_night_and_in_all_after_a_sunday(
     hook = Bitrix24Hook()
     for title in ("One", "Two"):
         hook.call("crm.item.add", {"entityTypeId": 1, "fields": {"title": title}})
+    for deal in (7, 8):
+        portal.add_product_row(deal, price=5)
     dag = dag_of(sql_conn_id=CONN_ID)
 
     def night(day: int) -> dict[str, Any]:
@@ -95,6 +109,7 @@ def test_tables_equal_the_portal_each_night_and_in_all_after_a_sunday(
         assert in_table(sqlite_alone, name) == at_portal(name) != set(), name
     portal.clock.advance(3600)
     hook.call("crm.item.update", {"entityTypeId": 2, "id": 7, "fields": {"title": "New", "stageId": "WON"}})
+    portal.add_product_row(7, price=6)
     hook.call("crm.item.delete", {"entityTypeId": 2, "id": 8})
     hook.call("crm.item.delete", {"entityTypeId": 3, "id": portal.items(3)[0]["id"]})
     hook.call("crm.item.add", {"entityTypeId": 4, "fields": {"title": "Late Ltd"}})
@@ -108,11 +123,18 @@ def test_tables_equal_the_portal_each_night_and_in_all_after_a_sunday(
     done = night(15)
     assert {name for name, report in done.items() if report["window"]} == set(CRM_OBJECTS) - WHOLE
     rows = {name: done[name]["rows"] for name in CRM_OBJECTS if name not in WHOLE | {"users"}}
-    changed = {"deals": 1, "companies": 1, "tasks": 1, "deal_stage_history": 1}
+    changed = {
+        "deals": 1,
+        "companies": 1,
+        "tasks": 1,
+        "deal_stage_history": 1,
+        "deal_product_rows": 2,
+        "deal_payments": 2,
+    }
     assert rows == {name: changed.get(name, 0) for name in rows}
     assert {name: done[name]["deleted"] for name in ITEMS} == {"deals": 1, "contacts": 1, "companies": 0, "leads": 0}
     # Deleted rows of other lists are found by the full run alone.
-    late: dict[str, set[int]] = {"tasks": {4}}
+    late: dict[str, set[int]] = {"tasks": {4}, "deal_payments": {payment}}
     for name, where in (("deal_stage_history", "owner_id = 8"), ("activities", "id = 5 OR owner_id = 8")):
         late[name] = {row[0] for row in sqlite_alone.rows(f"bitrix24_{name} WHERE {where}", "id")}
     for name in CRM_OBJECTS:
@@ -188,6 +210,45 @@ def test_a_run_by_hand_does_what_its_day_asks_for(portal, connection, run_dag, r
     assert {row[0] for row in sqlite_alone.rows("users", "id")} == at_portal("users")
 
 
+def test_a_backfill_has_what_tells_when_it_was_changed():
+    dag = dag_of(sql_conn_id=CONN_ID, window="interval")
+    assert set(dag.task_dict) == {f"bitrix24_crm.{name}" for name in CRM_OBJECTS if name not in WHOLE}
+    assert {(task.window, task.write) for task in dag.tasks} == {("interval", "upsert")}
+
+
+def test_a_backfill_of_seven_mapped_days_brings_what_a_week_without_runs_has_missed(
+    portal, connection, run_dag, reports, sqlite_alone
+):
+    hook = Bitrix24Hook()
+    names = ["deals", "deal_product_rows", "tasks"]
+    run = run_dag(dag_of(None, sql_conn_id=CONN_ID, objects=names, full_on=today()))
+    assert run.state == "success"
+    first = pendulum.from_timestamp(portal.clock.now())
+    for day in range(1, 8):
+        portal.clock.advance(20 * 3600)
+        hook.call("crm.item.update", {"entityTypeId": 2, "id": day, "fields": {"title": f"Of day {day}"}})
+        portal.add_product_row(day, price=day)
+        hook.call("crm.item.add", {"entityTypeId": 2, "fields": {"title": f"Of day {day}"}})
+        hook.call("tasks.task.update", {"taskId": 3, "fields": {"TITLE": f"Of day {day}"}})
+        portal.clock.advance(4 * 3600)
+    days = [first.add(days=number) for number in range(8)]
+
+    with DAG("week", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=timezone.utc)) as dag:
+
+        @task_group
+        def day(window: Any) -> None:
+            bitrix24_crm_to(sql_conn_id=CONN_ID, window=window, objects=names)
+
+        day.expand(window=[f"{start.isoformat()}/{end.isoformat()}" for start, end in pairwise(days)])
+
+    run = run_dag(dag)
+    assert run.state == "success"
+    assert {name for name in names if in_table(sqlite_alone, name) != at_portal(name)} == set()
+    titles = dict(sqlite_alone.rows("bitrix24_deals", "id, title"))
+    assert [titles[day] for day in range(1, 8)] == [f"Of day {day}" for day in range(1, 8)]
+    assert dict(sqlite_alone.rows("bitrix24_tasks", "id, title"))[3] == "Of day 7"
+
+
 def today() -> str:
     return f"{datetime.now(timezone.utc):%A}".lower()
 
@@ -205,8 +266,13 @@ def today() -> str:
         ({"sql_conn_id": "x", "objects": []}, "objects is \\[\\]"),
         ({"sql_conn_id": "x", "objects": {"deals": ["title"]}}, "objects has no arguments under 'deals'"),
         ({"sql_conn_id": "x", "write": "append"}, "sets write itself"),
-        ({"sql_conn_id": "x", "window": "all"}, "sets window itself"),
+        ({"sql_conn_id": "x", "window": "all"}, "window is 'all', which the group sets itself"),
+        ({"sql_conn_id": "x", "objects": {"deals": {"window": "all"}}}, "sets window itself"),
+        ({"sql_conn_id": "x", "window": "interval", "objects": ["deals", "statuses"]}, "objects has 'statuses', which"),
+        ({"sql_conn_id": "x", "window": "interval", "full_on": "monday"}, "full_on and window are given"),
+        ({"sql_conn_id": "x", "window": "2026-01-01/2026-01-02"}, "not two moments with their zones"),
         ({"sql_conn_id": "x", "objects": {"deals": {"item_filter": {"id": 1}}}}, "sets item_filter itself"),
+        ({"sql_conn_id": "x", "children": "payments"}, "sets children itself"),
         ({"sql_conn_id": "x", "table_prefix": "a.b."}, "a.b.deals"),
         ({"sql_conn_id": "x", "max_bad_share": 2}, "max_bad_share"),
         ({"sql_conn_id": "x", "table_prefix": None}, "table_prefix is None, which is not a text"),

@@ -67,6 +67,30 @@ def test_days_that_do_not_overlap_are_staged_side_by_side_and_published_one_afte
     assert target.tables() == {"deals", "_bitrix24_loads"}
 
 
+def test_a_day_may_be_written_as_two_moments(portal, per_day, sqlite_alone):
+    start, end = DAY + timedelta(days=1), DAY + timedelta(days=2)
+    stopped(portal, run_of(1), window=f"{start.isoformat()}/{end.isoformat()}")
+    done = load(run_of(2), window=f"{end.isoformat()}/2026-01-15T03:00:00+03:00")
+    assert (done["watermark"], {">=updatedTime", "<updatedTime"}) == (None, done["window"].keys())
+    ids = {row[0] for row in sqlite_alone.rows("deals", "id")}
+    assert (per_day[2] in ids, per_day[1] in ids, per_day[3] in ids) == (True, False, False)
+    with pytest.raises(Bitrix24Error, match="another load into deals is under way"):
+        load(run_of(3), window=f"{start.isoformat()}/{end.isoformat()}")
+
+
+@pytest.mark.parametrize(
+    "window",
+    [
+        "2026-01-01T00:00:00+00:00/", "2026-01-01/2026-01-02", "2026-01-01T00:00:00/2026-01-02T00:00:00",
+        "2026-01-02T00:00:00+00:00/2026-01-01T00:00:00+00:00", "2026-01-01T00:00:00Z/P1D",
+        "2026-01-01T00:00:00Z/2026-01-01T00:00:00Z",
+    ],
+)  # fmt: skip
+def test_what_are_not_two_moments_is_refused_when_the_dag_is_parsed(window):
+    with pytest.raises(AirflowFailException, match=r"two moments with their zones|can hold no row"):
+        operator(window=window)
+
+
 def test_a_day_beside_one_that_waits_for_its_retry_is_loaded(portal, per_day, target):
     stopped(portal, day(1), window="interval")
     assert load(day(2), window="interval")["rows"] >= 1

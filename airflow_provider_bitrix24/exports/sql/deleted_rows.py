@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timezone
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_bitrix24.exports.deletions import check_share, count_shown, missing_rows
+from airflow_provider_bitrix24.exports.deletions import check_share, count_shown, missing_among, missing_rows
 from airflow_provider_bitrix24.exports.drift import KEY
 from airflow_provider_bitrix24.exports.sql.database import Database
 from airflow_provider_bitrix24.exports.sql.load_table import DELETED_COLUMN
@@ -60,18 +60,41 @@ class DeletedRows:
             self._apply(missing.deleted, portal_time(client))
         return {"deleted": len(missing.deleted), "hidden": missing.hidden}
 
+    def remove_without_owner(self, client: Client, owners: Source, owner_column: str) -> dict[str, Any]:
+        """
+        Remove the rows whose owner is deleted at the portal.
+
+        :return: ``{"deleted": 3, "hidden": 0}``: rows that were removed, and owners that must not be seen.
+        :raises ConfigurationError: too many owners are missing; nothing is removed.
+        """
+        column, table = self._quoted(owner_column), self.database.kind.table(self.table)
+        known = f"SELECT DISTINCT {column} FROM {table} WHERE {column} IS NOT NULL ORDER BY 1"  # noqa: S608
+        ids = self.database.numbers(known)
+        missing = missing_among(client, owners, ids)
+        check_share(len(missing.deleted), len(ids), self.max_deleted_share, "owners")
+        deleted = 0
+        with self.database.transaction():
+            for which in self._in_groups(owner_column, missing.deleted):
+                ((count,),) = self.database.execute(f"SELECT count(*) FROM {table} {which}")  # noqa: S608
+                self.database.execute(f"DELETE FROM {table} {which}")  # noqa: S608
+                deleted += int(count)
+        return {"deleted": deleted, "hidden": missing.hidden}
+
     def _apply(self, ids: Sequence[int], now: str) -> None:
         kind, table = self.database.kind, self.database.kind.table(self.table)
         moment = moment_of(now).astimezone(timezone.utc).strftime(kind.moment_format)
         with self.database.transaction():
-            for start in range(0, len(ids), _IDS_AT_ONCE):
-                numbers = ", ".join(str(int(number)) for number in ids[start : start + _IDS_AT_ONCE])
-                which = f"WHERE {self._quoted(KEY)} IN ({numbers})"
+            for which in self._in_groups(KEY, ids):
                 if self.removes:
                     self.database.execute(f"DELETE FROM {table} {which}")  # noqa: S608
                 else:
                     mark = f"{self._quoted(DELETED_COLUMN)} = {kind.mark}"
                     self.database.execute(f"UPDATE {table} SET {mark} {which}", (moment,))  # noqa: S608
+
+    def _in_groups(self, column: str, ids: Sequence[int]) -> Iterator[str]:
+        for start in range(0, len(ids), _IDS_AT_ONCE):
+            numbers = ", ".join(str(int(number)) for number in ids[start : start + _IDS_AT_ONCE])
+            yield f"WHERE {self._quoted(column)} IN ({numbers})"
 
     def _live(self) -> str:
         has_marks = DELETED_COLUMN in self.database.columns(self.table)

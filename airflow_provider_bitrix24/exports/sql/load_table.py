@@ -54,6 +54,8 @@ class Aim:
     :param columns: those that are known before the first row, with their Arrow types.
     :param newer: the column of the time of change; None where there is none.
     :param marks_deleted: whether the table says which rows are deleted.
+    :param owner: where rows belong to owners, the column that names the owner: all rows of one are replaced together,
+        and an owner without any has a row without a key.
     """
 
     target: TableName
@@ -62,6 +64,7 @@ class Aim:
     newer: str | None
     drift: DriftRules
     marks_deleted: bool = False
+    owner: str | None = None
 
 
 def columns_without_labels(database: Database, target: TableName) -> set[str]:
@@ -176,6 +179,7 @@ class LoadTable:
         kind = self._database.kind
         staged = self._database.columns(self.stage)
         self._check_key(staged)
+        rows = sum(part.rows for part in self.parts())
         if not kind.changes_tables_in_transactions:
             # Another load may be adding the same columns: what is wrong in the second look is wrong.
             with suppress(Bitrix24Error):
@@ -186,7 +190,7 @@ class LoadTable:
             own = self._still_own()
             if kind.changes_tables_in_transactions:
                 self._shape(staged)
-            self._check_rows(int(report["rows"]))
+            self._check_rows(rows)
             for sql in self._statements(list(staged)):
                 self._database.execute(sql)
             done = {**report, "new_columns": self.placed.new, "changed_columns": self.placed.changed}
@@ -336,18 +340,25 @@ class LoadTable:
 
     def _statements(self, names: Sequence[str]) -> list[str]:
         kind, aim = self._database.kind, self._aim
-        target, stage = kind.table(aim.target), kind.table(self.stage)
+        target, stage, key = kind.table(aim.target), kind.table(self.stage), kind.quoted(KEY)
         columns = ", ".join(map(kind.quoted, names))
+        which = "" if aim.owner is None else f" WHERE {key} IS NOT NULL"
         if aim.write == "append":
             marked = f"{columns}, {kind.quoted(LOAD_COLUMN)}"
-            return [f"INSERT INTO {target} ({marked}) SELECT {columns}, '{self._name}' FROM {stage}"]  # noqa: S608
+            return [f"INSERT INTO {target} ({marked}) SELECT {columns}, '{self._name}' FROM {stage}{which}"]  # noqa: S608
+        insert = f"INSERT INTO {target} ({columns}) SELECT {columns} FROM {stage}{which}"  # noqa: S608
         if aim.write == "replace":
-            insert = f"INSERT INTO {target} ({columns}) SELECT {columns} FROM {stage}"  # noqa: S608
             return [f"DELETE FROM {target}", insert]  # noqa: S608
+        if aim.owner is not None:
+            owner = kind.quoted(aim.owner)
+            of_owners = f"DELETE FROM {target} WHERE {owner} IN (SELECT {owner} FROM {stage})"  # noqa: S608
+            # A row may have come from another owner.
+            of_rows = f"DELETE FROM {target} WHERE {key} IN (SELECT {key} FROM {stage}{which})"  # noqa: S608
+            return [of_owners, of_rows, insert]
         newer = kind.quoted(aim.newer) if aim.newer is not None and aim.newer in names else None
         has_marks = DELETED_COLUMN in self._folded(self._database.columns(aim.target))
         resets = (kind.quoted(DELETED_COLUMN),) if has_marks else ()
-        return kind.merge(Merge(target, stage, tuple(map(kind.quoted, names)), kind.quoted(KEY), newer, resets))
+        return kind.merge(Merge(target, stage, tuple(map(kind.quoted, names)), key, newer, resets))
 
     def _keep_labels(self) -> None:
         """Remember which columns hold labels, so that no field ever comes to stand there."""
