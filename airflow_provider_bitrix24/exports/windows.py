@@ -103,9 +103,20 @@ def moment_of(text: str) -> pendulum.DateTime:
     return moment
 
 
-def since(watermark: str, overlap_seconds: float) -> str:
-    """The lower bound of a load: some time before the watermark, since rows become visible after they are changed."""
-    return moment_of(watermark).subtract(seconds=int(overlap_seconds)).isoformat()
+def since(watermark: str, now: str, overlap_seconds: float) -> tuple[str, str]:
+    """
+    The lower bound of a load, and the watermark that it leaves.
+
+    The bound is some time before the watermark, since rows become visible after they are changed. Where the portal's
+    clock was set back meanwhile, both go back as far: a portal may keep hours without their zone, and what is changed
+    in the hour that comes again would seem to be older than the watermark.
+
+    :param now: the portal's clock.
+    """
+    before, present = moment_of(watermark), moment_of(now)
+    set_back = max(int(before.offset or 0) - int(present.offset or 0), 0)
+    bound = before.subtract(seconds=int(overlap_seconds) + set_back).isoformat()
+    return bound, present.subtract(seconds=set_back).isoformat() if set_back else now
 
 
 def portal_time(client: Client) -> str:

@@ -225,6 +225,10 @@ class Bitrix24BaseLoadOperator(TransferOperator):
                 bounds = windows.span_of(self.window)
             window = windows.bounded(source.narrowed.filter, field, dict(zip((">=", "<"), bounds, strict=True)))
             return {"window": window, "watermark": None, "span": list(bounds)}
-        since = {} if watermark is None else {">=": windows.since(watermark, self.overlap_seconds)}
-        window = windows.bounded(source.narrowed.filter, field, since)
-        return {"window": window, "watermark": windows.portal_time(client), "span": None}
+        now = windows.portal_time(client)
+        if watermark is None:
+            return {"window": {}, "watermark": now, "span": None}
+        since, mark = windows.since(watermark, now, self.overlap_seconds)
+        return {
+            "window": windows.bounded(source.narrowed.filter, field, {">=": since}), "watermark": mark, "span": None,
+        }  # fmt: skip
