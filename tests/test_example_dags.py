@@ -18,6 +18,7 @@ import pytest
 from airflow_provider_bitrix24.hooks.bitrix24 import Bitrix24Hook
 from tests.fixtures.airflow import AIRFLOW
 from tests.rest.clients import client_of
+from tests.sqlite import sqlite_connection
 
 EXAMPLES = Path(__file__).parent.parent / "example_dags"
 
@@ -215,7 +216,7 @@ def test_example_bitrix24_crm_to_storage(portal, connection, run_scheduled, xcom
 
 def test_example_bitrix24_upsert_companies(portal, connection, run_dag, xcom, tmp_path, monkeypatch):
     database, dag = tmp_path / "erp.db", example_dag("example_bitrix24_upsert_companies")
-    monkeypatch.setenv("AIRFLOW_CONN_ERP", json.dumps({"conn_type": "sqlite", "host": str(database)}))
+    monkeypatch.setenv("AIRFLOW_CONN_ERP", sqlite_connection(database))
     with sqlite3.connect(database) as db:
         db.execute("CREATE TABLE company (id INTEGER, name TEXT, phone TEXT, revenue NUMERIC)")
         rows = [(1, "Acme", "+1", 10.5), (2, "Berg & Co", None, None)]

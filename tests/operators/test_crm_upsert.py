@@ -14,6 +14,7 @@ from airflow_provider_bitrix24.exceptions import AnswerLost, Bitrix24Error, Oper
 from airflow_provider_bitrix24.operators.crm_upsert import Bitrix24UpsertItemOperator, Bitrix24UpsertItemsOperator
 from tests.operators.context import context
 from tests.sleepless import SleeplessHook
+from tests.sqlite import sqlite_connection
 
 ADD, FIELDS, GET, LIST, UPDATE = (f"crm.item.{verb}" for verb in ("add", "fields", "get", "list", "update"))
 
@@ -246,7 +247,7 @@ def test_rows_come_from_sql_through_a_mapping(portal, connection, tmp_path, monk
     with sqlite3.connect(database) as db:
         db.execute("CREATE TABLE firm (number INTEGER, name TEXT, phone TEXT)")
         db.executemany("INSERT INTO firm VALUES (?, ?, ?)", [(1, "Acme", "+1"), (2, "Berg & Co", None)])
-    monkeypatch.setenv("AIRFLOW_CONN_FIRMS", json.dumps({"conn_type": "sqlite", "host": str(database)}))
+    monkeypatch.setenv("AIRFLOW_CONN_FIRMS", sqlite_connection(database))
     pytest.importorskip("airflow.providers.sqlite")
     summary = upsert_rows(
         sql="SELECT * FROM firm ORDER BY number",

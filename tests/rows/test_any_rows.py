@@ -33,6 +33,7 @@ from airflow_provider_bitrix24.sandbox import Sandbox
 from tests.operators.context import context
 from tests.rows import meanings
 from tests.rows.meanings import TYPES, ZONE, Blank, Refused
+from tests.sqlite import sqlite_connection
 
 #: More for a longer run.
 EXAMPLES = int(os.environ.get("BITRIX24_TABLES", "20"))
@@ -192,7 +193,7 @@ class Source:
             self.rows = pyarrow.parquet.read_table(place).to_pylist()
         else:
             self._fill(place, rows)
-            os.environ["AIRFLOW_CONN_ANY_ROWS"] = json.dumps({"conn_type": "sqlite", "host": str(place)})
+            os.environ["AIRFLOW_CONN_ANY_ROWS"] = sqlite_connection(place)
             self.arguments = {"sql": "SELECT * FROM firms ORDER BY rowid", "sql_conn_id": "any_rows"}
 
     def _fill(self, place: Path, rows: list[dict[str, Any]]) -> None:

@@ -18,6 +18,7 @@ from airflow_provider_bitrix24.operators.crm_import import Bitrix24ImportItemsOp
 from airflow_provider_bitrix24.operators.crm_upsert import Bitrix24UpsertItemOperator, Bitrix24UpsertItemsOperator
 from tests.operators.context import context
 from tests.rest.clients import client_of
+from tests.sqlite import sqlite_connection
 
 ADD, UPDATE = "crm.item.add", "crm.item.update"
 
@@ -179,7 +180,7 @@ def test_a_null_of_a_database_keeps_too(firm, portal, connection, tmp_path, monk
     with sqlite3.connect(tmp_path / "firms.db") as database:
         database.execute("CREATE TABLE firms (id INTEGER, title TEXT, comments TEXT)")
         database.execute("INSERT INTO firms VALUES (?, 'Oak Ltd', NULL)", (firm,))
-    monkeypatch.setenv("AIRFLOW_CONN_FIRMS", json.dumps({"conn_type": "sqlite", "host": str(tmp_path / "firms.db")}))
+    monkeypatch.setenv("AIRFLOW_CONN_FIRMS", sqlite_connection(tmp_path / "firms.db"))
     run(
         Bitrix24BulkWriteOperator, entity_type_id=4, operation="update", sql="SELECT * FROM firms", sql_conn_id="firms"
     )  # fmt: skip

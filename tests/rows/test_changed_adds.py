@@ -30,6 +30,7 @@ from airflow_provider_bitrix24.rows import changed_adds
 from tests.operators.context import StateStore, context
 from tests.operators.deleting_process import StoreOnDisk
 from tests.rows.operators import ADDS, KINDS
+from tests.sqlite import sqlite_connection
 
 #: More for a longer run: ``BITRIX24_SCHEDULES=200`` for each operator.
 SCHEDULES = int(os.environ.get("BITRIX24_SCHEDULES", "15"))
@@ -325,7 +326,7 @@ def source_of(kind: str, rows: list[Row], folder: Path) -> tuple[Any, dict[str, 
 @pytest.mark.parametrize("source", ["csv", "jsonl", "parquet", "json text", "sql"])
 def test_it_is_so_whatever_the_rows_come_from(source, kind, portal, in_turn, tmp_path, monkeypatch):
     monkeypatch.setenv(
-        "AIRFLOW_CONN_FIRMS", json.dumps({"conn_type": "sqlite", "host": str(tmp_path / "firms.db")})
+        "AIRFLOW_CONN_FIRMS", sqlite_connection(tmp_path / "firms.db")
     )  # fmt: skip
     store = StateStore()
     rows = KINDS[kind].rows(portal, 60)
@@ -345,7 +346,7 @@ def test_it_is_so_whatever_the_rows_come_from(source, kind, portal, in_turn, tmp
 @pytest.mark.parametrize("source", ["csv", "jsonl", "parquet", "json text", "sql"])
 def test_another_order_changes_no_row_whatever_they_come_from(source, kind, portal, in_turn, tmp_path, monkeypatch):
     monkeypatch.setenv(
-        "AIRFLOW_CONN_FIRMS", json.dumps({"conn_type": "sqlite", "host": str(tmp_path / "firms.db")})
+        "AIRFLOW_CONN_FIRMS", sqlite_connection(tmp_path / "firms.db")
     )  # fmt: skip
     store = StateStore()
     rows = KINDS[kind].rows(portal, 60)

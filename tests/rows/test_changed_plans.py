@@ -14,6 +14,7 @@ from airflow_provider_bitrix24.exceptions import OperationTimeLimit
 from airflow_provider_bitrix24.execution.arguments import NOT_GIVEN
 from tests.operators.context import StateStore, context
 from tests.rows.operators import ADDS, KINDS, REPEATABLE, Kind
+from tests.sqlite import sqlite_connection
 
 
 class Tries:
@@ -389,7 +390,7 @@ def test_a_source_that_has_changed_after_all_was_done_is_read_again(source, name
     tries = tries(name)
     kind = KINDS[name]
     rows = kind.rows(portal, 61)
-    monkeypatch.setenv("AIRFLOW_CONN_FIRMS", json.dumps({"conn_type": "sqlite", "host": str(tmp_path / "firms.db")}))
+    monkeypatch.setenv("AIRFLOW_CONN_FIRMS", sqlite_connection(tmp_path / "firms.db"))
 
     def named(rows: list[Any]) -> dict[str, Any]:
         if source == "file":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from typing import Any
 
@@ -14,6 +13,7 @@ from airflow_provider_bitrix24.operators.bulk_write import Bitrix24BulkWriteOper
 from airflow_provider_bitrix24.operators.crm_import import Bitrix24ImportItemsOperator
 from airflow_provider_bitrix24.operators.crm_upsert import Bitrix24UpsertItemsOperator
 from tests.operators.context import context
+from tests.sqlite import sqlite_connection
 
 OPERATORS: list[tuple[type, dict[str, Any]]] = [
     (Bitrix24BulkWriteOperator, {"entity_type_id": 4}),
@@ -74,7 +74,7 @@ def without_rows(request, tmp_path, monkeypatch):
     kind = request.param
     if kind == "sql":
         place = tmp_path / "firms.db"
-        monkeypatch.setenv("AIRFLOW_CONN_FIRMS", json.dumps({"conn_type": "sqlite", "host": str(place)}))
+        monkeypatch.setenv("AIRFLOW_CONN_FIRMS", sqlite_connection(place))
         with sqlite3.connect(place) as made:
             made.execute("CREATE TABLE firms (title TEXT)")
         return {"sql": "SELECT title FROM firms ORDER BY title", "sql_conn_id": "firms"}, 0
@@ -136,7 +136,7 @@ def table(kind: str, columns: list[str], folder: Any, monkeypatch: Any, blank_ro
     """Arguments of a source with these columns, and no row that has a value."""
     if kind == "sql":
         place = folder / "firms.db"
-        monkeypatch.setenv("AIRFLOW_CONN_FIRMS", json.dumps({"conn_type": "sqlite", "host": str(place)}))
+        monkeypatch.setenv("AIRFLOW_CONN_FIRMS", sqlite_connection(place))
         with sqlite3.connect(place) as made:
             named = ", ".join(f'"{column}" TEXT' for column in columns)
             made.execute(f"CREATE TABLE firms ({named})")

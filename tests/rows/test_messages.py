@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from typing import Any
 
@@ -16,6 +15,7 @@ from airflow_provider_bitrix24.operators.crm_upsert import Bitrix24UpsertItemsOp
 from tests.operators.context import context
 from tests.rest.clients import client_of
 from tests.sleepless import sleepless
+from tests.sqlite import sqlite_connection
 
 ADD = {"entity_type_id": "deal"}
 UPDATE = {"entity_type_id": "deal", "operation": "update"}
@@ -167,7 +167,7 @@ NOTHING = "it has no value: check the template, or what the upstream task return
 def database(tmp_path, monkeypatch) -> None:
     with sqlite3.connect(tmp_path / "firms.db") as connection:
         connection.execute("CREATE TABLE firms (title)")
-    monkeypatch.setenv("AIRFLOW_CONN_DB", json.dumps({"conn_type": "sqlite", "host": str(tmp_path / "firms.db")}))
+    monkeypatch.setenv("AIRFLOW_CONN_DB", sqlite_connection(tmp_path / "firms.db"))
 
 
 @pytest.mark.parametrize(

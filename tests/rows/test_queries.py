@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import gc
 import io
-import json
 import os
 import sqlite3
 import tempfile
@@ -24,6 +23,7 @@ from airflow_provider_bitrix24.operators.bulk_write import Bitrix24BulkWriteOper
 from airflow_provider_bitrix24.rows import queries
 from tests.operators.context import context
 from tests.sleepless import sleepless
+from tests.sqlite import sqlite_connection
 
 ROWS = 40_000
 
@@ -32,7 +32,7 @@ ROWS = 40_000
 def database(tmp_path, monkeypatch):
     """A table of firms, behind the connection ``firms``."""
     place = tmp_path / "firms.db"
-    monkeypatch.setenv("AIRFLOW_CONN_FIRMS", json.dumps({"conn_type": "sqlite", "host": str(place)}))
+    monkeypatch.setenv("AIRFLOW_CONN_FIRMS", sqlite_connection(place))
     with sqlite3.connect(place, timeout=0.1) as connection:
         connection.execute("CREATE TABLE firms (id INTEGER, title TEXT)")
         connection.executemany("INSERT INTO firms VALUES (?, ?)", ((n, f"Firm {n} " + "x" * 200) for n in range(ROWS)))
@@ -56,7 +56,7 @@ def open_files() -> set[str]:
 
 
 def test_a_query_that_the_database_refuses_names_its_connection(tmp_path, monkeypatch, portal, connection, all_output):
-    monkeypatch.setenv("AIRFLOW_CONN_EMPTY", json.dumps({"conn_type": "sqlite", "host": str(tmp_path / "empty.db")}))
+    monkeypatch.setenv("AIRFLOW_CONN_EMPTY", sqlite_connection(tmp_path / "empty.db"))
     task = sleepless(Bitrix24BulkWriteOperator)(
         task_id="task", entity_type_id="company", sql="SELECT title FROM firms", sql_conn_id="empty"
     )

@@ -15,6 +15,7 @@ from airflow_provider_bitrix24.operators.bulk_write import Bitrix24BulkWriteOper
 from airflow_provider_bitrix24.operators.crm_import import Bitrix24ImportItemsOperator
 from airflow_provider_bitrix24.operators.crm_upsert import Bitrix24UpsertItemsOperator
 from tests.operators.context import StateStore, context
+from tests.sqlite import sqlite_connection
 
 UPSERT = {"entity_type_id": 4, "key": "originId"}
 ADD = {"entity_type_id": 4}
@@ -193,7 +194,7 @@ def test_rows_that_have_no_line_are_given_none(portal, connection, tmp_path, mon
     from pyarrow import parquet
 
     parquet.write_table(pa.table({"title": ["Firm A"]}), tmp_path / "firms.parquet")
-    monkeypatch.setenv("AIRFLOW_CONN_FIRMS", json.dumps({"conn_type": "sqlite", "host": str(tmp_path / "firms.db")}))
+    monkeypatch.setenv("AIRFLOW_CONN_FIRMS", sqlite_connection(tmp_path / "firms.db"))
     with sqlite3.connect(tmp_path / "firms.db") as database:
         database.execute("CREATE TABLE firms (title TEXT)")
         database.execute("INSERT INTO firms VALUES ('Firm A')")

@@ -23,6 +23,7 @@ from airflow_provider_bitrix24.rest.client import Client
 from airflow_provider_bitrix24.rest.scalars import holds_shortened, is_shortened, lacks_digits
 from airflow_provider_bitrix24.sandbox import Sandbox
 from tests.operators.context import context
+from tests.sqlite import sqlite_connection
 
 SAYS = (
     "with a number that was shortened and has lost digits: format the column as text in the spreadsheet before saving"
@@ -120,7 +121,7 @@ SOURCES: list[Callable[[Path, list[dict[str, Any]]], dict[str, Any]]] = [csv, js
 
 @pytest.fixture
 def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AIRFLOW_CONN_SHORTENED", json.dumps({"conn_type": "sqlite", "host": str(tmp_path / "rows.db")}))
+    monkeypatch.setenv("AIRFLOW_CONN_SHORTENED", sqlite_connection(tmp_path / "rows.db"))
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.__name__)

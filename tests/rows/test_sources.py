@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import errno
-import json
 import sqlite3
 from decimal import Decimal
 from typing import Any
@@ -20,6 +19,7 @@ from airflow_provider_bitrix24.operators.crm_import import Bitrix24ImportItemsOp
 from airflow_provider_bitrix24.operators.crm_upsert import Bitrix24UpsertItemsOperator
 from airflow_provider_bitrix24.rows.sources import rows_of
 from tests.operators.context import context
+from tests.sqlite import sqlite_connection
 
 GERMAN = {"delimiter": ";", "decimal": ",", "encoding": "cp1252"}
 
@@ -49,7 +49,7 @@ def failure_of(**arguments: Any) -> str:
 def database(tmp_path, monkeypatch):
     """Runs statements, and is the connection ``firms``."""
     place = tmp_path / "firms.db"
-    monkeypatch.setenv("AIRFLOW_CONN_FIRMS", json.dumps({"conn_type": "sqlite", "host": str(place)}))
+    monkeypatch.setenv("AIRFLOW_CONN_FIRMS", sqlite_connection(place))
     with sqlite3.connect(place) as connection:
         yield connection
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from datetime import datetime, timezone
 from typing import Any
@@ -13,6 +12,7 @@ from airflow import DAG
 from airflow_provider_bitrix24.operators.bulk_write import Bitrix24BulkWriteOperator
 from airflow_provider_bitrix24.operators.crm_import import Bitrix24ImportItemsOperator
 from airflow_provider_bitrix24.operators.crm_upsert import Bitrix24UpsertItemsOperator
+from tests.sqlite import sqlite_connection
 
 ARGUMENTS: dict[str, Any] = {"task_id": "task", "entity_type_id": "company", "sql_conn_id": "firms", "retries": 0}
 MAPPING = {"title": "$name", "originId": "$id"}
@@ -25,7 +25,7 @@ def firms(tmp_path, monkeypatch, connection) -> None:
         database.execute("CREATE TABLE firms (id INTEGER, name TEXT)")
         database.executemany("INSERT INTO firms VALUES (?, ?)", [(1, "Firm Oak"), (2, "Firm Elm"), (3, "Firm Ash")])
     database.close()
-    monkeypatch.setenv("AIRFLOW_CONN_FIRMS", json.dumps({"conn_type": "sqlite", "host": str(place)}))
+    monkeypatch.setenv("AIRFLOW_CONN_FIRMS", sqlite_connection(place))
 
 
 def dag_of(name: str, tmp_path: Any) -> Any:

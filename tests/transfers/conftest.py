@@ -1,4 +1,4 @@
-"""Targets of loads: one after the other, each empty."""
+"""Targets of loads, one after the other, each empty; and portals that are too large to be made for each test."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from contextlib import ExitStack
 
 import pytest
 
+from airflow_provider_bitrix24.exports import part_files
+from airflow_provider_bitrix24.sandbox import Sandbox
 from bench.postgres import PostgresServer
 from tests.transfers.databases import (
     TARGETS,
@@ -18,6 +20,7 @@ from tests.transfers.databases import (
     postgres_target,
     sqlite_target,
 )
+from tests.transfers.lists import DEALS, MORE_DEALS, WIDE_OPEN
 from tests.transfers.mariadb import MISSING, MariaServer, is_installed
 
 
@@ -64,3 +67,38 @@ def sqlite_alone(tmp_path, monkeypatch) -> Iterator[Target]:
     with sqlite_target(tmp_path) as made:
         monkeypatch.setenv(VARIABLE, made.connection_json)
         yield made
+
+
+@pytest.fixture(scope="module")
+def large() -> Iterator[Sandbox]:
+    """Nobody changes it."""
+    with Sandbox(deals=DEALS, tasks=60) as portal:
+        yield portal
+
+
+@pytest.fixture
+def to_large(large, monkeypatch) -> Sandbox:
+    # All tests of this portal would share the bucket.
+    monkeypatch.setenv("AIRFLOW_CONN_BITRIX24_DEFAULT", large.connection_json(**WIDE_OPEN))
+    large.clear_faults()
+    large.reset_calls()
+    return large
+
+
+@pytest.fixture(scope="module")
+def kept_larger() -> Iterator[Sandbox]:
+    with Sandbox(deals=MORE_DEALS) as portal:
+        yield portal
+
+
+@pytest.fixture
+def larger(kept_larger) -> Sandbox:
+    """Nobody changes it but for its clock."""
+    kept_larger.clear_faults()
+    kept_larger.reset_calls()
+    return kept_larger
+
+
+@pytest.fixture
+def small_parts(monkeypatch) -> None:
+    monkeypatch.setattr(part_files, "ROWS_OF_A_PART", 500)

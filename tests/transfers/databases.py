@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.postgres import PostgresServer
+from tests.sqlite import sqlite_connection
 from tests.transfers.mariadb import MariaServer
 
 #: Name of the Airflow connection.
@@ -69,7 +70,7 @@ def sqlite_target(folder: Path) -> Iterator[Target]:
         with closing(sqlite3.connect(file, timeout=60)) as connection, connection:
             return connection.execute(sql).fetchall()
 
-    yield Target("sqlite", json.dumps({"conn_type": "sqlite", "host": str(file)}), execute)
+    yield Target("sqlite", sqlite_connection(file), execute)
 
 
 @contextmanager

@@ -12,9 +12,10 @@ from airflow_provider_bitrix24._compat import AirflowFailException
 from airflow_provider_bitrix24.exports import children, part_files
 from airflow_provider_bitrix24.hooks.bitrix24 import Bitrix24Hook
 from tests.rest.clients import client_of
+from tests.transfers.lists import LIST, calls
 from tests.transfers.test_to_object_storage import folder_of
 from tests.transfers.test_to_object_storage import load as load_files
-from tests.transfers.test_to_sql import LIST, calls, load, operator, run_of
+from tests.transfers.test_to_sql import load, operator, run_of
 
 ROWS = "crm.item.productrow.list"
 

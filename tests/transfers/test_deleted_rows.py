@@ -16,7 +16,8 @@ from airflow_provider_bitrix24.exports.sources import source_of
 from airflow_provider_bitrix24.hooks.bitrix24 import Bitrix24Hook
 from airflow_provider_bitrix24.sandbox import Page, Sandbox
 from tests.rest.clients import client_of
-from tests.transfers.test_to_sql import LIST, load, operator
+from tests.transfers.lists import LIST
+from tests.transfers.test_to_sql import load, operator
 
 
 def delete(*deals: int) -> None:

@@ -9,7 +9,8 @@ import pytest
 from airflow_provider_bitrix24._compat import AirflowFailException
 from airflow_provider_bitrix24.exceptions import Bitrix24Error
 from airflow_provider_bitrix24.exports import part_files
-from tests.transfers.test_to_sql import LIST, calls, load, run_of
+from tests.transfers.lists import LIST, calls
+from tests.transfers.test_to_sql import load, run_of
 
 
 @pytest.fixture

@@ -10,8 +10,9 @@ import pytest
 from airflow_provider_bitrix24._compat import AirflowFailException
 from airflow_provider_bitrix24.exports.sql import claims
 from airflow_provider_bitrix24.exports.sql.deleted_rows import DeletedRows
+from tests.transfers.lists import LIST, calls
 from tests.transfers.test_loads_at_once import stopped
-from tests.transfers.test_to_sql import LIST, calls, load, run_of
+from tests.transfers.test_to_sql import load, run_of
 
 #: As a load with few columns, so that many of them take no time.
 ARGUMENTS = {"select": ["title"], "window": "all", "deleted": "keep"}

@@ -15,7 +15,8 @@ from airflow_provider_bitrix24.hooks.bitrix24 import Bitrix24Hook
 from airflow_provider_bitrix24.sandbox import Sandbox
 from tests.operators.context import context
 from tests.transfers.databases import VARIABLE, sqlite_target
-from tests.transfers.test_to_object_storage import calls, folder_of, load, rows_of
+from tests.transfers.lists import calls
+from tests.transfers.test_to_object_storage import folder_of, load, rows_of
 from tests.transfers.test_to_sql import load as load_table
 from tests.transfers.test_to_sql import run_of
 

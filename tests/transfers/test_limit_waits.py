@@ -18,24 +18,12 @@ from tests.accelerated import Blocks, accelerate_trigger, accelerated
 from tests.execution.waits import TaskDeferred, deferred, resumed
 from tests.operators.context import StateStore, context
 from tests.rest.clients import Naps, client_of
-
-LIST = "crm.item.list"
-#: As good as none: what is tested is not the request bucket.
-WIDE_OPEN = {"rate": 100_000, "burst": 100_000}
-DEALS = 4000
-
-
-@pytest.fixture(scope="module")
-def large():
-    with Sandbox(deals=DEALS) as portal:
-        yield portal
+from tests.transfers.lists import LIST, MORE_DEALS, WIDE_OPEN
 
 
 @pytest.fixture
-def portal(large):
-    large.clear_faults()
-    large.reset_calls()
-    return large
+def portal(larger):
+    return larger
 
 
 def make(naps: Naps, folder: Path, **arguments: Any) -> Any:
@@ -60,10 +48,10 @@ def test_rows_before_a_limit_are_kept_and_the_rest_is_read_after_it(portal, conn
     deferral = deferred(make(naps, tmp_path), given)
     assert not list(tmp_path.glob("load=*/_SUCCESS"))
     kept = sum(len(file.read_text().splitlines()) for file in tmp_path.glob("load=*/part-*"))
-    assert 0 < kept < DEALS
+    assert 0 < kept < MORE_DEALS
     naps(60)
     portal.reset_calls()
-    assert resumed(make(naps, tmp_path), deferral, given)["rows"] == DEALS
+    assert resumed(make(naps, tmp_path), deferral, given)["rows"] == MORE_DEALS
     assert [row["id"] for row in rows_of(tmp_path)] == ids(portal)
     first = next(call for call in portal.calls if call.method == LIST)
     assert int(first.params["filter"][">id"]) == ids(portal)[kept - 1]
@@ -90,21 +78,21 @@ def test_a_list_that_cannot_be_gone_on_with_starts_over_in_a_load_of_its_own(has
 def test_asleep_a_load_goes_on_too(portal, connect, tmp_path):
     connect(**WIDE_OPEN)
     naps = Blocks(portal, LIST, 30, 30)
-    assert make(naps, tmp_path, wait_for_limits="sleep").execute(context(retries=0))["rows"] == DEALS
+    assert make(naps, tmp_path, wait_for_limits="sleep").execute(context(retries=0))["rows"] == MORE_DEALS
     assert [row["id"] for row in rows_of(tmp_path)] == ids(portal)
     assert len([seconds for seconds in naps.taken if seconds > 30]) == 2
 
 
 def test_airflow_defers_a_load_three_times(portal, connect, run_dag, xcom, task_instance, monkeypatch, tmp_path):
     connect(**WIDE_OPEN)
-    naps = Blocks(portal, LIST, DEALS // 200, DEALS // 200, DEALS // 200)
+    naps = Blocks(portal, LIST, MORE_DEALS // 200, MORE_DEALS // 200, MORE_DEALS // 200)
     triggers = accelerate_trigger(naps, monkeypatch)
     with DAG("load_deferred", start_date=datetime(2026, 1, 1, tzinfo=timezone.utc), schedule=None):
         task = make(naps, tmp_path, retries=0)
     run = run_dag(task.dag)
     assert (run.state, task_instance(run, "task").try_number) == ("success", 1)
     assert len(triggers) == 3
-    assert xcom(run, "task")["rows"] == DEALS
+    assert xcom(run, "task")["rows"] == MORE_DEALS
     assert [row["id"] for row in rows_of(tmp_path)] == ids(portal)
 
 

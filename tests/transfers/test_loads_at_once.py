@@ -14,7 +14,8 @@ from airflow_provider_bitrix24._compat import AirflowFailException
 from airflow_provider_bitrix24.exceptions import Bitrix24Error
 from airflow_provider_bitrix24.exports.sql import claims
 from airflow_provider_bitrix24.hooks.bitrix24 import Bitrix24Hook
-from tests.transfers.test_to_sql import LIST, interval, load, operator, run_of
+from tests.transfers.lists import LIST
+from tests.transfers.test_to_sql import interval, load, operator, run_of
 
 DAY = datetime(2026, 1, 12, tzinfo=timezone.utc)
 

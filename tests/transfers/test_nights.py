@@ -22,7 +22,8 @@ from airflow_provider_bitrix24.sandbox import Sandbox, php
 from airflow_provider_bitrix24.sandbox.state import limits, seed
 from airflow_provider_bitrix24.sandbox.web import page
 from tests.rest.clients import client_of
-from tests.transfers.test_to_sql import LIST, operator, run_of, utc
+from tests.transfers.lists import LIST
+from tests.transfers.test_to_sql import operator, run_of, utc
 
 #: All of a month: ``BITRIX24_NIGHTS=30``.
 NIGHTS = int(os.environ.get("BITRIX24_NIGHTS", "3"))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import sys
-from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -15,36 +14,13 @@ import pytest
 
 from airflow_provider_bitrix24._compat import AirflowFailException
 from airflow_provider_bitrix24.exceptions import Bitrix24Error
-from airflow_provider_bitrix24.exports import part_files
 from airflow_provider_bitrix24.hooks.bitrix24 import Bitrix24Hook
 from airflow_provider_bitrix24.sandbox import Sandbox
 from airflow_provider_bitrix24.transfers.to_object_storage import Bitrix24ToObjectStorageOperator
 from tests.operators.context import context
 from tests.secrecy import assert_untold
 from tests.sleepless import sleepless
-
-DEALS = 1300
-LIST = "crm.item.list"
-
-
-@pytest.fixture(scope="module")
-def large() -> Iterator[Sandbox]:
-    """Nobody changes it."""
-    with Sandbox(deals=DEALS, tasks=60) as portal:
-        yield portal
-
-
-@pytest.fixture
-def to_large(large, monkeypatch) -> Sandbox:
-    monkeypatch.setenv("AIRFLOW_CONN_BITRIX24_DEFAULT", large.connection_json())
-    large.clear_faults()
-    large.reset_calls()
-    return large
-
-
-@pytest.fixture
-def small_parts(monkeypatch) -> None:
-    monkeypatch.setattr(part_files, "ROWS_OF_A_PART", 500)
+from tests.transfers.lists import DEALS, LIST, calls
 
 
 def load(folder: Path, *, run: dict[str, Any] | None = None, **arguments: Any) -> dict[str, Any]:
@@ -75,10 +51,6 @@ def rows_of(done: dict[str, Any]) -> list[dict[str, Any]]:
                 rows += csv.DictReader(stream)
     assert len(rows) == manifest["rows"] == done["rows"]
     return rows
-
-
-def calls(portal: Sandbox, method: str) -> int:
-    return sum(command.method == method for call in portal.calls for command in (call.commands or [call]))
 
 
 @pytest.mark.parametrize("file_format", ["parquet", "jsonl", "csv"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
@@ -12,7 +11,6 @@ import pytest
 
 from airflow_provider_bitrix24._compat import AirflowFailException
 from airflow_provider_bitrix24.exceptions import Bitrix24Error, ConfigurationError
-from airflow_provider_bitrix24.exports import part_files
 from airflow_provider_bitrix24.hooks.bitrix24 import Bitrix24Hook
 from airflow_provider_bitrix24.sandbox import Sandbox
 from airflow_provider_bitrix24.transfers.to_sql import Bitrix24ToSqlOperator
@@ -20,30 +18,7 @@ from tests.operators.context import context
 from tests.secrecy import assert_untold
 from tests.sleepless import sleepless
 from tests.transfers.databases import CONN_ID, Reader
-
-DEALS = 1300
-LIST = "crm.item.list"
-
-
-@pytest.fixture(scope="module")
-def large() -> Iterator[Sandbox]:
-    """Nobody changes it."""
-    with Sandbox(deals=DEALS, tasks=60) as portal:
-        yield portal
-
-
-@pytest.fixture
-def to_large(large, monkeypatch) -> Sandbox:
-    # What is tested is not the request bucket, which all tests of this portal would share.
-    monkeypatch.setenv("AIRFLOW_CONN_BITRIX24_DEFAULT", large.connection_json(rate=100_000, burst=100_000))
-    large.clear_faults()
-    large.reset_calls()
-    return large
-
-
-@pytest.fixture
-def small_parts(monkeypatch) -> None:
-    monkeypatch.setattr(part_files, "ROWS_OF_A_PART", 500)
+from tests.transfers.lists import DEALS, LIST, calls
 
 
 def run_of(number: int, **more: Any) -> dict[str, Any]:
@@ -64,10 +39,6 @@ def operator(task_id: str = "t", **arguments: Any) -> Bitrix24ToSqlOperator:
 
 def load(run: int | dict[str, Any] = 1, **arguments: Any) -> dict[str, Any]:
     return operator(**arguments).execute(run_of(run) if isinstance(run, int) else run)
-
-
-def calls(portal: Sandbox, method: str) -> int:
-    return sum(command.method == method for call in portal.calls for command in (call.commands or [call]))
 
 
 def utc(value: Any) -> datetime:
