@@ -32,6 +32,7 @@ class PaymentDeleter:
     #: A payment that an earlier try has deleted is not found.
     repeats = True
     rows_per_command = 1
+    whole_lists: frozenset[str] = frozenset()
 
     def __init__(
         self, client: Client, *, missing_ok: bool, remembers: bool, left: Callable[[], set[int]] | None

@@ -63,7 +63,7 @@ class RowEngine:
         self._activity = client.activity
         #: How many rows there are; 0 where nobody knows, as with a file or a query.
         self._total = length_hint(source)
-        self.rows = PreparedRows(source, writer.prepare, writer.name, writer.method)
+        self.rows = PreparedRows(source, writer)
         self._writer = writer
         self._ordered, self._dry_run = ordered, dry_run
         self._lasting = checkpoint.lasting

@@ -36,6 +36,7 @@ class ImportWriter:
     words: tuple[str, ...] = ("imported",)
     repeats = False
     rows_per_command = MAX_ITEMS
+    whole_lists: frozenset[str] = frozenset()
 
     def __init__(self, client: Client, fields: ItemFields, template: RowTemplate, rules: CellRules) -> None:
         self._client = client

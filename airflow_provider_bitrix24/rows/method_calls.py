@@ -7,8 +7,9 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
+from airflow_provider_bitrix24.crm.plain_names import plain_name
 from airflow_provider_bitrix24.crm.present_entries import PresentEntries
-from airflow_provider_bitrix24.crm.shapes import check_shapes, is_written_empty
+from airflow_provider_bitrix24.crm.shapes import check_shapes, is_written_empty, replaced_in
 from airflow_provider_bitrix24.crm.write_names import FieldNames
 from airflow_provider_bitrix24.exceptions import Bitrix24Error, ConfigurationError, NotFound
 from airflow_provider_bitrix24.execution.arguments import positive_id
@@ -68,6 +69,8 @@ class CallWriter:
         self.repeats = self._method.repeat != "never"
         self._client = client
         self._template = template
+        replaced = replaced_in(self.method)
+        self.whole_lists = template.lists | ({plain_name(replaced)} if replaced else frozenset())
         self._rules = rules
         self._names = FieldNames(client, self.method) if check_fields else None
         self._present = PresentEntries(self.method)

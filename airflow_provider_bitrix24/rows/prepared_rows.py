@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.execution.checkpoint import digest_of, digest_of_text, text_of
@@ -13,7 +13,11 @@ from airflow_provider_bitrix24.rest.message_parts import preview
 from airflow_provider_bitrix24.rest.scalars import lacks_digits
 from airflow_provider_bitrix24.rows.cells import is_blank, is_blank_row
 from airflow_provider_bitrix24.rows.outcomes import SKIPPED, Outcome
+from airflow_provider_bitrix24.rows.replaced_lists import ReplacedLists
 from airflow_provider_bitrix24.rows.row_names import RowName, TextRow
+
+if TYPE_CHECKING:
+    from airflow_provider_bitrix24.rows.row_writer import RowWriter
 
 #: What may be a number that has lost digits, in the JSON of a row.
 _SHORT_NUMBER = re.compile(r'"\s*[+-]?\d+[.,]?\d*[eE]\+?\d\d')
@@ -127,21 +131,13 @@ class PreparedRows:
     """
     The rows of a source, prepared one by one, up to where it ends or cannot be read further.
 
-    :param name: what a row that cannot be sent says of its object.
-    :param method: is part of the digests: the same row is another one for another method.
+    :param writer: its method is part of the digests: the same row is another one for another method.
     """
 
-    def __init__(
-        self,
-        source: Iterable[Any],
-        prepare: Callable[[Any], RowContent],
-        name: Callable[[Any], RowName],
-        method: str,
-    ) -> None:
+    def __init__(self, source: Iterable[Any], writer: RowWriter) -> None:
         self._source = iter(source)
-        self._prepare = prepare
-        self._name = name
-        self._method = method
+        self._writer = writer
+        self._lists = ReplacedLists(writer.method, writer.whole_lists)
         self._number = 0
         #: Why the source could not be read to its end.
         self.error: BaseException | None = None
@@ -172,16 +168,24 @@ class PreparedRows:
         number, line = self._number, row.line if isinstance(row, TextRow) else None
         if is_blank_row(row):
             content = RowContent(None, {}, unsent=SKIPPED)
-            return PreparedRow(number, digest_of(self._method, {}), content, name=RowName(line))
+            return PreparedRow(number, digest_of(self._writer.method, {}), content, name=RowName(line))
         try:
-            content = self._prepare(_named(row))
+            content = self._writer.prepare(_named(row))
         except ConfigurationError as error:
-            name = replace(self._name(row), line=line)
-            return PreparedRow(number, digest_of(self._method, "row", _in_one_order(row)), None, error, name=name)
+            name = replace(self._writer.name(row), line=line)
+            return PreparedRow(
+                number, digest_of(self._writer.method, "row", _in_one_order(row)), None, error, name=name
+            )
         if len(self.examples) < 3 and not content.unsent:
             self.examples.append(content.example)
         name = RowName(line, content.id, content.key)
         # The same fields under another key are another upsert.
-        text = text_of(self._method, _in_one_order(content.example), *([content.key] if content.key else []))
+        text = text_of(self._writer.method, _in_one_order(content.example), *([content.key] if content.key else []))
         note = _note(content.example) if _SHORT_NUMBER.search(text) else ""
-        return PreparedRow(number, digest_of_text(text), content, name=name, size=len(text), note=note)
+        prepared = PreparedRow(number, digest_of_text(text), content, name=name, size=len(text), note=note)
+        if not content.unsent and (about := self._writer.object_of(prepared)) is not None:
+            try:
+                self._lists.check(number, line, about, content.example)
+            except ConfigurationError as error:
+                return replace(prepared, content=None, error=error)
+        return prepared

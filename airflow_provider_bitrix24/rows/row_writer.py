@@ -18,12 +18,14 @@ class RowWriter(Protocol):
     :param words: outcomes of its own, counted also where there are none.
     :param repeats: whether rows may be sent again when it is not known whether they were done.
     :param rows_per_command: how many rows a command of a batch carries.
+    :param whole_lists: names, see :func:`plain_name`, of lists that replace those of an earlier row about its object.
     """
 
     method: str
     words: tuple[str, ...]
     repeats: bool
     rows_per_command: int
+    whole_lists: frozenset[str]
 
     def prepare(self, row: Any) -> RowContent:
         """

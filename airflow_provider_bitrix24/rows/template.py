@@ -9,6 +9,8 @@ from contextlib import suppress
 from decimal import Decimal
 from typing import Any
 
+from airflow_provider_bitrix24.crm.multifields import TYPES
+from airflow_provider_bitrix24.crm.plain_names import plain_name
 from airflow_provider_bitrix24.crm.values import as_text
 from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.rest.message_parts import preview
@@ -17,6 +19,8 @@ from airflow_provider_bitrix24.rows.cells import BLANK, is_blank
 
 #: ``$$`` a dollar sign, ``$name`` and ``${any name}`` the value of a column; a dollar sign before anything else is one.
 _PLACEHOLDER = re.compile(r"\$(?:(?P<dollar>\$)|(?P<name>\w+)|\{(?P<braced>[^}]+)\})")
+#: Lists whose entries are objects of their own.
+_ADDED = {"fm", "link", *(kind.lower() for kind in TYPES)}
 
 
 class RowTemplate:
@@ -78,6 +82,11 @@ class RowTemplate:
             _check_has(row, _columns_of(text, row), "the source")
         self._check_constants(row)
         return list(columns if self.mapping is None else self.mapping)
+
+    @property
+    def lists(self) -> frozenset[str]:
+        """Names, see :func:`plain_name`, of lists that the mapping makes of cells and that replace others."""
+        return frozenset(_lists_in(self.mapping))
 
     def _check_constants(self, row: Mapping[str, Any]) -> None:
         """:raises ConfigurationError: the name of a column would be written into every row in place of its value."""
@@ -197,3 +206,13 @@ def _as_text(match: re.Match[str], row: Mapping[str, Any]) -> str:
             next_step="put it into a value of its own, or write it as text in the source",
         )
     return str(value)
+
+
+def _lists_in(shape: Any) -> Iterator[str]:
+    for name, value in shape.items() if isinstance(shape, Mapping) else ():
+        if isinstance(value, (list, tuple)) and any(_may_name_a_column(text) for text in _texts_in(value)):
+            # Phones and the like are added to those that are there.
+            if plain_name(name) not in _ADDED:
+                yield plain_name(name)
+        else:
+            yield from _lists_in(value)

@@ -78,6 +78,7 @@ class UpsertWriter:
     ) -> None:
         self._client, self._fields = client, fields
         self._template = template or RowTemplate(None)
+        self.whole_lists = self._template.lists
         self._rules = rules or CellRules()
         self._key = ItemKey(fields, key)
         self._check_key_differs()

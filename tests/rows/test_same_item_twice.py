@@ -1,4 +1,4 @@
-"""Rows that are about one item are written in their order: the last one is what stays."""
+"""Rows that are about one item are written in their order: the last one is what stays, but for lists."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_bitrix24._compat import AirflowFailException
 from airflow_provider_bitrix24.operators.bulk_write import Bitrix24BulkWriteOperator
+from airflow_provider_bitrix24.operators.crm_upsert import Bitrix24UpsertItemsOperator
 from tests.operators.context import context
 
 
-def write(rows: list[dict[str, Any]], **arguments: Any) -> dict[str, Any]:
+def write(rows: Any, **arguments: Any) -> dict[str, Any]:
     return Bitrix24BulkWriteOperator(task_id="task", rows=rows, **arguments).execute(context())
 
 
@@ -63,23 +65,81 @@ def test_the_later_of_two_calls_stays_where_the_id_has_another_name(between, por
     assert [str(line["id"]) for line in summary["outcomes"]] == [str(row) for row in (first, *others, first)]
 
 
-def test_the_later_of_two_lists_of_products_stays(portal, connection):
-    rows = [
-        {"deal": 3, "products": [{"productName": "first", "price": 1, "taxIncluded": True}]},
-        {"deal": 3, "products": [{"productName": "last", "price": 1}]},
-    ]
-    write(
-        rows,
-        method="crm.item.productrow.set",
-        mapping={"ownerId": "$deal", "ownerType": "D", "productRows": "$products"},
+PRODUCTS = {"ownerId": "$deal", "ownerType": "D", "productRows": [{"productName": "$name", "price": "$price"}]}
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+@pytest.mark.parametrize(
+    ("arguments", "field"),
+    [
+        ({"method": "crm.item.productrow.set", "mapping": PRODUCTS}, "productRows"),
+        (
+            {
+                "method": "crm.deal.productrows.set",
+                "mapping": {"id": "$deal", "rows": [{"PRODUCT_NAME": "$name", "PRICE": "$price"}]},
+            },
+            "rows",
+        ),
+        (
+            {
+                "method": "crm.deal.contact.items.set",
+                "mapping": {"id": "$deal", "items": [{"CONTACT_ID": "$price"}]},
+            },
+            "items",
+        ),
+        (
+            {"method": "crm.deal.update", "mapping": {"id": "$deal", "fields": {"CONTACT_IDS": ["$price"]}}},
+            "CONTACT_IDS",
+        ),
+        ({"entity_type_id": "deal", "operation": "update", "mapping": {"contactIds": ["$price"]}}, "contactIds"),
+        ({"entity_type_id": "deal", "operation": "update", "mapping": {"CONTACT_IDS": ["$price"]}}, "contactIds"),
+    ],
+)
+def test_a_line_for_each_product_of_a_deal_is_refused(arguments, field, dry_run, portal, connection, tmp_path):
+    """Each would replace the one before."""
+    file = tmp_path / "lines.csv"
+    file.write_text("deal,id,name,price\n3,3,Door,1\n3,3,Lock,2\n4,4,Window,3\n")
+    with pytest.raises(
+        AirflowFailException, match=rf"{field} would replace what row 0 \(line 2\) gives the same object"
+    ):
+        write(f"file://{file}", **arguments, dry_run=dry_run)
+    assert portal.executed(arguments.get("method", "crm.item.update")) == 0
+
+
+def test_a_line_for_each_contact_of_a_key_is_refused(portal, connection):
+    rows = [{"k": "A", "contact": 1}, {"k": "A", "contact": 2}]
+    operator = Bitrix24UpsertItemsOperator(
+        task_id="task",
+        entity_type_id="deal",
+        key="originId",
+        rows=rows,
+        mapping={"originId": "$k", "contactIds": ["$contact"]},
     )
-    commands = [command for call in portal.calls for command in (call.commands or [call])]
-    names = [
-        command.params["productRows"][0]["productName"]
-        for command in commands
-        if command.method == "crm.item.productrow.set"
-    ]
-    assert names == ["first", "last"]
+    with pytest.raises(AirflowFailException, match="contactIds would replace what row 0 gives the same object"):
+        operator.execute(context())
+    assert portal.executed("crm.item.add") == 0
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [{"deal": 3, "type": "D", "name": "Door"}, {"deal": 3, "type": "L", "name": "Lock"}],
+        [{"deal": 3, "type": "D", "name": "Door"}, {"deal": 3, "type": "D", "name": "Door"}],
+    ],
+    ids=["of a deal and of a lead", "the same list"],
+)
+def test_lists_that_take_nothing_from_each_other_are_written(rows, portal, connection):
+    mapping = {**PRODUCTS, "ownerType": "$type", "productRows": [{"productName": "$name", "price": 1}]}
+    assert write(rows, method="crm.item.productrow.set", mapping=mapping)["written"] == 2
+
+
+@pytest.mark.parametrize("name", ["PHONE", "EMAIL"])
+def test_a_line_for_each_phone_of_a_contact_is_written(name, portal, connection):
+    (item,) = portal.add_items(3, 1)
+    rows = [{"id": item, "value": f"+1555000{number}@example.com"} for number in (1, 2)]
+    mapping = {"id": "$id", "fields": {name: [{"VALUE": "$value", "VALUE_TYPE": "WORK"}]}}
+    assert write(rows, method="crm.contact.update", mapping=mapping)["written"] == 2
+    assert len(portal.item(3, item)["fm"]) == 2
 
 
 def test_rows_about_different_tasks_still_share_a_request(portal, connection):
