@@ -16,7 +16,7 @@ from airflow_provider_bitrix24.exceptions import Bitrix24Error, ConfigurationErr
 from airflow_provider_bitrix24.execution.checkpoint import Checkpoint
 from airflow_provider_bitrix24.rest.progress import Progress
 from airflow_provider_bitrix24.rows.outcomes import FAILED, NOT_DONE, READY, SKIPPED, UNCHANGED, UNKNOWN, Outcome, Tally
-from airflow_provider_bitrix24.rows.prepared_rows import PreparedRows
+from airflow_provider_bitrix24.rows.preparation import PreparedRows
 from airflow_provider_bitrix24.rows.refused_adds import RefusedAdds
 from airflow_provider_bitrix24.rows.remembered_steps import RememberedSteps
 from airflow_provider_bitrix24.rows.row_writer import RowWriter

@@ -10,7 +10,8 @@ from itertools import chain, islice
 from airflow_provider_bitrix24.rows.changed_adds import ChangedAdds
 from airflow_provider_bitrix24.rows.kept_rows import KeptRows
 from airflow_provider_bitrix24.rows.outcomes import UNKNOWN, Outcome
-from airflow_provider_bitrix24.rows.prepared_rows import PreparedRow, PreparedRows
+from airflow_provider_bitrix24.rows.preparation import PreparedRows
+from airflow_provider_bitrix24.rows.prepared_rows import PreparedRow
 from airflow_provider_bitrix24.rows.remembered_steps import EarlierRows, RememberedRow, RememberedSteps
 from airflow_provider_bitrix24.rows.row_writer import RowWriter
 
