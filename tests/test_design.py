@@ -71,4 +71,6 @@ def test_every_layer_is_drawn_and_no_other():
 def test_tests_stand_in_folders_of_the_package():
     # What a browser shows is of several folders.
     tested = {str(path.parent.relative_to(ROOT / "tests")) for path in (ROOT / "tests").rglob("test_*.py")}
-    assert {folder for folder in tested - {".", "browser", "fixtures"} if not (ROOT / PACKAGE / folder).is_dir()} == set()
+    assert {
+        folder for folder in tested - {".", "browser", "fixtures"} if not (ROOT / PACKAGE / folder).is_dir()
+    } == set()
