@@ -52,6 +52,13 @@ class Server:
             ],
             stdout=subprocess.DEVNULL,
         )
+        try:
+            self._wait_for_an_answer(self.process)
+        except BaseException:
+            self.stop()
+            raise
+
+    def _wait_for_an_answer(self, process: subprocess.Popen[bytes]) -> None:
         for _ in range(500):
             try:
                 if self.client().ping():
@@ -59,12 +66,13 @@ class Server:
             except redis.AuthenticationError:
                 return
             except redis.ConnectionError:
-                assert self.process.poll() is None, "the Redis server does not start"
+                assert process.poll() is None, "the Redis server does not start"
                 time.sleep(0.01)
         raise AssertionError("the Redis server does not answer")
 
     def client(self, **options: str) -> redis.Redis:
-        return redis.Redis(unix_socket_path=self.socket, retry=Retry(NoBackoff(), 0), **options)
+        # With its protocol 3, version 8.0 of the package fails at the socket file of a server of version 8.
+        return redis.Redis(unix_socket_path=self.socket, protocol=2, retry=Retry(NoBackoff(), 0), **options)
 
     def stop(self) -> None:
         if self.process is not None:
