@@ -49,6 +49,8 @@ def _client(url: str, timeout_seconds: float) -> Redis | None:
             return None
         return redis.Redis.from_url(
             url,
+            # With the newer one, version 8.0 of the package cannot use a server's socket file.
+            protocol=2,
             socket_timeout=timeout_seconds,
             socket_connect_timeout=timeout_seconds,
             # One more attempt: a kept connection may have died unnoticed. Before its version 6, the client repeats
