@@ -61,6 +61,7 @@ PARTS = (
         BITRIX24_KILLS="20",
         BITRIX24_MARIADB="1",
     ),
+    tests("nights", "transfers/test_nights.py", BITRIX24_NIGHTS="30"),
     tests("memory", "rows/test_memory.py", BITRIX24_ROWS="100000"),
     tests(
         "tokens",
