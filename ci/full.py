@@ -59,6 +59,7 @@ PARTS = (
         "kills",
         *("transfers/test_killed_load.py", "transfers/test_killed_sql_load.py", "operators/test_killed_deletion.py"),
         BITRIX24_KILLS="20",
+        BITRIX24_PAYMENTS="5000",
         BITRIX24_MARIADB="1",
     ),
     tests("nights", "transfers/test_nights.py", BITRIX24_NIGHTS="30"),
