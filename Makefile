@@ -17,6 +17,7 @@ help:
 	@echo "make test         run all tests on Airflow $(VERSIONS); ARGS='-k limits' selects some"
 	@echo "make check        check format, lint, types, layers, words and the documents"
 	@echo "make browser      try Airflow's own pages in Chromium, which must be installed"
+	@echo "make screenshots  make docs/images of those pages again, in Chromium"
 	@echo "make docs         build the pages and the reference under build/docs"
 	@echo "make bench        measure speed against other clients, and write bench/RESULTS.md; takes 20 minutes"
 	@echo "make matrix       try the wheel on each Airflow and Python that it claims; takes an hour"
@@ -55,6 +56,10 @@ check: .venv/airflow-3.3/.made
 .PHONY: browser
 browser: $(ENVIRONMENTS)
 	@BITRIX24_CHROMIUM=1 $(MAKE) --no-print-directory $(VERSIONS:%=test-%) ARGS="tests/browser $(ARGS)"
+
+.PHONY: screenshots
+screenshots: $(ENVIRONMENTS)
+	@for version in $(VERSIONS); do PYTHONPATH=. .venv/airflow-$$version/bin/python ci/make_screenshots.py; done
 
 .PHONY: bench
 bench: .venv/airflow-bench/.made
