@@ -21,6 +21,8 @@ from airflow_provider_bitrix24.rows.cells import BLANK, is_blank
 _PLACEHOLDER = re.compile(r"\$(?:(?P<dollar>\$)|(?P<name>\w+)|\{(?P<braced>[^}]+)\})")
 #: Lists whose entries are objects of their own.
 _ADDED = {"fm", "link", *(kind.lower() for kind in TYPES)}
+#: Params with rows that replace others: what an entry lacks there is checked with its shape, as a price, or allowed.
+_REPLACING = frozenset({"rows", "productrows", "items"})
 
 
 class RowTemplate:
@@ -61,10 +63,10 @@ class RowTemplate:
             the name of a column whose dollar sign was forgotten.
         """
         if self.mapping is None:
-            return {name: _cell(value) for name, value in row.items()}
+            return {name: _cell(value, entries=_has_entries(name)) for name, value in row.items()}
         if self._constants:
             self._check_constants(row)
-        return {name: _filled(value, row) for name, value in self.mapping.items()}
+        return {name: _filled(value, row, entries=_has_entries(name)) for name, value in self.mapping.items()}
 
     @property
     def place(self) -> str:
@@ -155,19 +157,31 @@ def _columns_of(text: str, row: Mapping[str, Any]) -> list[str]:
     return [match["name"] or match["braced"] for match in _PLACEHOLDER.finditer(text) if not match["dollar"]]
 
 
-def _cell(value: Any) -> Any:
+def _has_entries(name: Any) -> bool:
+    """Whether cells are looked for in the entries of lists under this name too."""
+    return str(name).lower() not in _REPLACING
+
+
+def _cell(value: Any, *, entries: bool = True) -> Any:
+    """A value with ``BLANK`` where it, or a part of it, has none: an entry without its value removes a phone."""
     if isinstance(value, Mapping) and value:
-        return {name: _cell(member) for name, member in value.items()}
-    return BLANK if is_blank(value) else native(value)
+        return {name: _cell(member, entries=entries) for name, member in value.items()}
+    if is_blank(value):
+        return BLANK
+    value = native(value)
+    if entries and isinstance(value, (list, tuple)):
+        # Members without a value are another question: among ids they are refused.
+        return [_cell(member) if isinstance(member, (Mapping, list, tuple)) else member for member in value]
+    return value
 
 
-def _filled(shape: Any, row: Mapping[str, Any]) -> Any:
+def _filled(shape: Any, row: Mapping[str, Any], *, entries: bool = True) -> Any:
     if isinstance(shape, str):
-        return _text(shape, row)
+        return _text(shape, row, entries=entries)
     if isinstance(shape, Mapping):
-        return {name: _filled(value, row) for name, value in shape.items()}
+        return {name: _filled(value, row, entries=entries) for name, value in shape.items()}
     if isinstance(shape, (list, tuple)):
-        return [_filled(member, row) for member in shape]
+        return [_filled(member, row, entries=entries) for member in shape]
     return shape
 
 
@@ -181,11 +195,11 @@ def _check_has(row: Mapping[str, Any], names: Iterable[str], place: str) -> None
             )
 
 
-def _text(shape: str, row: Mapping[str, Any]) -> Any:
+def _text(shape: str, row: Mapping[str, Any], *, entries: bool = True) -> Any:
     names = _columns_of(shape, row)
     _check_has(row, names, "the row")
     if len(names) == 1 and shape in (f"${names[0]}", f"${{{names[0]}}}"):
-        return _cell(row[names[0]])
+        return _cell(row[names[0]], entries=entries)
     if names and all(is_blank(row[name]) for name in names):
         return BLANK
     return _PLACEHOLDER.sub(lambda match: "$" if match["dollar"] else _as_text(match, row), shape)

@@ -41,6 +41,8 @@ def item_values(filled: Mapping[str, Any], rules: CellRules, fields: ItemFields,
     if blanks and rules.blank == "fail":
         raise _missing(blanks[0])
     clears = rules.blank == "clear" and not adds
+    if clears:
+        _check_entries_stay(filled)
     values = _emptied(filled) if clears else _kept_fields(filled)
     values = {name: _with_members(value) for name, value in values.items()}
     if rules.decimal != "." or rules.zone is not None:
@@ -84,6 +86,8 @@ def call_params(filled: Mapping[str, Any], rules: CellRules, *, adds: bool) -> R
         if blanks and (blank == "fail" or not (adds or is_fields or (blank == "clear" and not _is_name(blanks)))):
             raise _missing(blanks[0])
         if blank == "clear" and not adds:
+            if is_fields:
+                _check_entries_stay(value)
             params[name] = _emptied(value)
             cleared += len(blanks)
         elif is_fields:
@@ -93,6 +97,19 @@ def call_params(filled: Mapping[str, Any], rules: CellRules, *, adds: bool) -> R
     if rules.zone is not None:
         params = {name: rules.moments_in(value, name) for name, value in params.items()}
     return RowValues(params, cleared)
+
+
+def _check_entries_stay(fields: Mapping[str, Any]) -> None:
+    """:raises ConfigurationError: a phone or the like has no value, and sent empty it would be removed."""
+    for name, value in fields.items():
+        if not (is_multifield(str(name)) or str(name) == "LINK"):
+            continue
+        for entry in value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ():
+            if isinstance(entry, Mapping) and _kept(entry) is BLANK:
+                raise ConfigurationError(
+                    f"an entry of {name} has no value, and an empty cell does not remove a phone or the like",
+                    next_step='blank="keep" leaves it as it is; to remove it, write its id and "" as its value in mapping',
+                )
 
 
 def _is_name(places: list[str]) -> bool:
@@ -130,9 +147,11 @@ def _kept_fields(values: Mapping[str, Any]) -> dict[str, Any]:
 def _kept(value: Any) -> Any:
     """``value`` without what is missing; ``BLANK`` where nothing is left of it."""
     if isinstance(value, Mapping):
-        if any(member is BLANK and str(name).lower() in CARRIERS for name, member in value.items()):
-            return BLANK
         kept = {name: _kept(member) for name, member in value.items()}
+        # An entry that is to be removed needs no value.
+        removes = any(str(name).upper() == "DELETE" and member == "Y" for name, member in kept.items())
+        if not removes and any(member is BLANK and str(name).lower() in CARRIERS for name, member in kept.items()):
+            return BLANK
         left = {name: member for name, member in kept.items() if member is not BLANK}
         return left if left or not value else BLANK
     if isinstance(value, list):

@@ -9,6 +9,8 @@ from decimal import Decimal
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as parquet
 import pytest
 
 from airflow_provider_bitrix24._compat import AirflowFailException
@@ -204,8 +206,56 @@ def test_an_entry_without_a_value_is_not_removed(firm, portal, connection):
     (entry,) = portal.item(4, firm)["fm"]
     update({"id": firm, "title": "x", "fm": {str(entry["id"]): {"value": ""}}})
     assert portal.item(4, firm)["fm"] == [entry]
-    update({"id": firm, "title": "x", "fm": {str(entry["id"]): {"value": ""}}}, blank="clear")
+    with pytest.raises(AirflowFailException, match="an entry of fm has no value"):
+        update({"id": firm, "title": "x", "fm": [{"id": entry["id"], "value": ""}]}, blank="clear")
+    assert portal.item(4, firm)["fm"] == [entry]
+
+
+@pytest.mark.parametrize("source", ["jsonl", "parquet", "list", "columns"])
+def test_no_blank_removes_a_phone_through_a_method(source, firm, portal, connection, tmp_path):
+    (entry,) = portal.item(4, firm)["fm"]
+    phones: list[Any] = [{"ID": entry["id"], "VALUE": None}, {"VALUE": None}]
+    row = {"id": firm, "fields": {"PHONE": phones}}
+    mapping: dict[str, Any] | None = {"id": "$id", "fields": {"PHONE": "$phones"}}
+    if source == "jsonl":
+        (tmp_path / "firms.jsonl").write_text(json.dumps(row))
+        rows, mapping = str(tmp_path / "firms.jsonl"), None
+    elif source == "parquet":
+        parquet.write_table(pa.table({"id": [firm], "phones": [phones]}), tmp_path / "firms.parquet")
+        rows = str(tmp_path / "firms.parquet")
+    elif source == "list":
+        values = (None, "", " ", [], {}, [None], {"a": ""})
+        rows = [{"id": firm, "phones": [{"ID": entry["id"], "VALUE": value}]} for value in values]
+    else:
+        rows = [{"id": firm, "pid": entry["id"], "phone": ""}]
+        mapping = {"id": "$id", "fields": {"PHONE": [{"ID": "$pid", "VALUE": "$phone"}]}}
+    arguments = {"method": "crm.company.update", "rows": rows, "mapping": mapping}
+    arguments = {name: value for name, value in arguments.items() if value is not None}
+    summary = run(Bitrix24BulkWriteOperator, **arguments)
+    assert (summary["written"], summary["unchanged"]) == (0, summary["rows"])
+    assert "an entry of PHONE has no value" in failure_of(Bitrix24BulkWriteOperator, blank="clear", **arguments)
+    assert "the row has no value for fields[PHONE][0][VALUE]" in failure_of(
+        Bitrix24BulkWriteOperator, blank="fail", **arguments
+    )
+    assert portal.item(4, firm)["fm"] == [entry]
+    assert portal.executed("crm.company.update") == 0
+
+
+def test_a_phone_is_removed_where_that_is_written(firm, portal, connection):
+    (entry,) = portal.item(4, firm)["fm"]
+    mapping = {"id": "$id", "fields": {"PHONE": [{"ID": "$pid", "VALUE": ""}]}}
+    rows = [{"id": firm, "pid": entry["id"]}]
+    assert run(Bitrix24BulkWriteOperator, method="crm.company.update", rows=rows, mapping=mapping)["written"] == 1
     assert not portal.item(4, firm)["fm"]
+
+
+def test_entries_without_a_value_are_left_out_of_tasks_and_activities(portal, connection):
+    task = {"taskId": 1, "fields": {"TITLE": "x", "SE_PARAMETER": [{"CODE": 1, "VALUE": None}]}}
+    run(Bitrix24BulkWriteOperator, method="tasks.task.update", rows=[task], max_failures=None)
+    assert sent(portal, "tasks.task.update") == [{"TITLE": "x"}]
+    activity = {"id": 1, "fields": {"SUBJECT": "x", "COMMUNICATIONS": [{"VALUE": "", "ENTITY_ID": 1}]}}
+    run(Bitrix24BulkWriteOperator, method="crm.activity.update", rows=[activity], max_failures=None)
+    assert sent(portal, "crm.activity.update") == [{"SUBJECT": "x"}]
 
 
 # Cleared
