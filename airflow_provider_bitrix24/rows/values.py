@@ -108,7 +108,7 @@ def _check_entries_stay(fields: Mapping[str, Any]) -> None:
             if isinstance(entry, Mapping) and _kept(entry) is BLANK:
                 raise ConfigurationError(
                     f"an entry of {name} has no value, and an empty cell does not remove a phone or the like",
-                    next_step='blank="keep" leaves it as it is; to remove it, write its id and "" as its value in mapping',
+                    next_step='blank="keep" leaves it; to remove it, write its id and "" as its value in mapping',
                 )
 
 
