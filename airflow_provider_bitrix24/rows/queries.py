@@ -21,6 +21,7 @@ from airflow_provider_bitrix24.execution.arguments import required
 from airflow_provider_bitrix24.hooks.missing_connections import not_defined
 from airflow_provider_bitrix24.rest.message_parts import one_line
 from airflow_provider_bitrix24.rows.files import check_columns
+from airflow_provider_bitrix24.rows.read_only import check_reads, only_read, refused_change
 
 #: Statements that a server-side cursor of PostgreSQL takes: one by itself, which changes nothing.
 _SELECTS = re.compile(
@@ -42,9 +43,11 @@ def rows_of_query(sql: str, sql_conn_id: Any, columns: list[str]) -> Iterator[di
     The rows of a query; whether there is such a connection is seen at once.
 
     :param columns: gets the names of the columns before the first row.
-    :raises ConfigurationError: no connection, one that is not of a database, or a result that cannot be kept.
+    :raises ConfigurationError: no connection, one that is not of a database, a statement that would change it, or a
+        result that cannot be kept.
     :raises Bitrix24Error: the database cannot be reached, or refuses the query.
     """
+    check_reads(sql)
     hook = _hook_of(str(required(sql_conn_id, "sql_conn_id")))
     if not hasattr(hook, "get_records"):
         raise ConfigurationError(
@@ -81,6 +84,8 @@ def _named_errors(conn_id: str) -> Iterator[None]:
     except Exception as error:
         classes = {each.__name__ for each in type(error).__mro__}
         words = one_line(str(error).strip().partition("\n")[0])[:_MOST_WORDS]
+        if change := refused_change(error, words):
+            raise change from error
         raise Bitrix24Error(
             f"the database of the connection {conn_id!r} did not answer sql ({type(error).__name__}: {words})",
             next_step="correct the query, or sql_conn_id; else look whether the database can be reached",
@@ -105,14 +110,20 @@ def _spooled(hook: Any, conn_id: str, sql: str, columns: list[str]) -> Iterator[
 
 def _spool(hook: Any, sql: str, spool: IO[bytes]) -> list[str]:
     """Copy a result to a file, and return the names of its columns."""
-    with closing(hook.get_conn()) as connection, closing(_cursor(connection, sql)) as cursor:
+    with closing(hook.get_conn()) as connection:
+        only_read(connection, _driver_of(connection))
+        return _copied(connection, sql, spool)
+
+
+def _copied(connection: Any, sql: str, spool: IO[bytes]) -> list[str]:
+    with closing(_cursor(connection, sql)) as cursor:
         cursor.execute(sql)
         # A cursor of psycopg2 that stays with the server knows its columns with its first rows.
         rows = cursor.fetchmany(_FETCH)
         columns = [str(column[0]) for column in cursor.description or ()]
         if not columns:
             raise ConfigurationError(
-                "sql is a statement that returns no rows, and what it changes was rolled back",
+                "sql is a statement that returns no rows; whether it has changed something, only the database knows",
                 next_step="write a query; to change the database, use an operator for SQL",
             )
         check_columns(columns, "the result of sql")
@@ -148,9 +159,13 @@ def _keep(rows: list[tuple[Any, ...]], spool: IO[bytes]) -> None:
         )
 
 
+def _driver_of(connection: Any) -> str:
+    return type(connection).__module__.partition(".")[0]
+
+
 def _cursor(connection: Any, sql: str) -> Any:
     """A cursor whose result stays with the server, where the driver has one for this statement."""
-    driver = type(connection).__module__.partition(".")[0]
+    driver = _driver_of(connection)
     if driver in ("psycopg2", "psycopg") and _SELECTS.fullmatch(sql) and not _CHANGES.search(sql):
         # Outside of a transaction it would end with its first statement.
         return connection.cursor(name="bitrix24_rows", withhold=bool(connection.autocommit))
