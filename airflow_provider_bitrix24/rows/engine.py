@@ -94,6 +94,11 @@ class RowEngine:
             yield from [self._counted(outcome) for outcome in self._under_way.next().results or ()]
             progress.note(self.tally.counts.total(), self._total)
         if self._is_over:
+            if self._interruption is None:
+                if self._waiting is not None:
+                    self._waiting.leave(NOT_DONE, ConfigurationError("not sent: the task has stopped before"))
+                    yield from [self._counted(outcome) for outcome in self._waiting.results or ()]
+                yield from map(self._counted, self._steps.not_reached())
             return
         self._unreadable = self.rows.error
         if self._lost is not None and not self._answered:

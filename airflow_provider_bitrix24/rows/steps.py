@@ -49,6 +49,20 @@ class Steps:
         self.taken_out: list[Outcome] = []
         #: Rows that were read, but not sent since the source could not be read further.
         self.unsent: list[PreparedRow] = []
+        #: The step of the try before that comes next, None after its last one; its rows where those of this are others.
+        self._next: int | None = 0
+        self._earlier: EarlierRows | None = None
+
+    def not_reached(self) -> Iterator[Outcome]:
+        """What the try before did with rows that this one did not come to, or that are not among its rows any more."""
+        if self._earlier is not None:
+            left = [row for _, row in self._earlier.missing(0, len(self._earlier))]
+        else:
+            left = []
+            while self._next is not None and (remembered := self._memory.step(self._next)) is not None:
+                left += remembered
+                self._next += 1
+        return (row.outcome(None) or Outcome(None, UNKNOWN) for row in left)
 
     def of(self, rows: PreparedRows) -> Iterator[Step]:
         number = 0
@@ -62,15 +76,17 @@ class Steps:
                 yield from self._of_changed_plan(number, chain(step, rows), rows)
                 return
             step = [earlier.of(row) for row, earlier in zip(step, remembered, strict=True)]
+            self._next = number + 1
             yield Step(number, step, step)
             number += 1
+        self._next = None
         for step in self._grouped(rows, rows):
             yield Step(number, step, step)
             number += 1
 
     def _of_changed_plan(self, number: int, left: Iterator[PreparedRow], rows: PreparedRows) -> Iterator[Step]:
         """Steps of rows that differ from those of the try before; what that has done is found by the rows' digests."""
-        earlier = EarlierRows()
+        earlier = self._earlier = EarlierRows()
         while (remembered := self._memory.step(number)) is not None:
             for row in remembered:
                 earlier.add(row)
@@ -98,8 +114,7 @@ class Steps:
         if self.are_refused:
             self.taken_out = list(changed.taken_out())
         else:
-            missing = earlier.missing(0, len(earlier))
-            self.taken_out = [row.outcome(None) or Outcome(None, UNKNOWN) for _, row in missing]
+            self.taken_out = list(self.not_reached())
 
     def _grouped(self, left: Iterator[PreparedRow], rows: PreparedRows) -> Iterator[list[PreparedRow]]:
         step: list[PreparedRow] = []

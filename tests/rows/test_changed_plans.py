@@ -428,3 +428,19 @@ def test_a_source_that_has_changed_after_all_was_done_is_read_again(source, name
     else:
         assert run(changed)["rows"] == 60
         assert "Firm corrected" in kind.done(portal)
+
+
+@pytest.mark.parametrize("ends", ["failed", "limited"])
+def test_what_the_try_before_did_is_reported_by_a_try_with_other_rows_that_fails(ends, tries, portal):
+    tried = tries("update")
+    rows = tried.kind.rows(portal, 60)
+    tried.stopped(rows, after=50)
+    assert tried.outcomes().count("written") == 50
+    if ends == "limited":
+        tried.portal.fault("operation_time_limit", tried.kind.method, times=None)
+        with pytest.raises(OperationTimeLimit):
+            tried.run(tried.kind.rows(portal, 100)[90:])
+    else:
+        tried.failure([{**row, "id": 10**6 + number} for number, row in enumerate(rows[:3])])
+    reported = [line["outcome"] for line in tried.lines() if line["row"] is None]
+    assert reported.count("written") == 50
