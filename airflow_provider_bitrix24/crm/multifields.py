@@ -7,6 +7,7 @@ Source: ``fm`` in ``crm.item.add`` and ``crm.item.update``; ``PHONE`` and its li
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from decimal import Decimal
 from typing import Any
 
 from airflow_provider_bitrix24.crm.plain_names import plain_name
@@ -66,6 +67,22 @@ def check_digits(name: str, entries: Any, method: str) -> None:
         for key, value in entry.items() if isinstance(entry, Mapping) else ():
             if str(key).lower() in ("value", "id") and _is_shortened(value):
                 raise shortened(name, value, method)
+
+
+def check_values(name: str, entries: Any, method: str) -> None:
+    """:raises ConfigurationError: the value of an entry is no text and no number: it would be stored as its text."""
+    members = entries.values() if isinstance(entries, Mapping) else entries
+    for entry in members if isinstance(entries, (Mapping, list, tuple)) else ():
+        for key, value in entry.items() if isinstance(entry, Mapping) else ():
+            if str(key).lower() != "value" or is_missing(value):
+                continue
+            given = native(value)
+            if isinstance(given, bool) or not isinstance(given, (str, int, float, Decimal)):
+                raise ConfigurationError(
+                    f"an entry of {name} has the value {preview(value)}, which is no text",
+                    method=method,
+                    next_step="give one text; several values are several entries",
+                )
 
 
 def _is_shortened(value: Any) -> bool:

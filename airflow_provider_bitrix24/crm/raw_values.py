@@ -16,17 +16,17 @@ from typing import Any
 from airflow_provider_bitrix24.crm import dates
 from airflow_provider_bitrix24.crm.id_lists import check_ids
 from airflow_provider_bitrix24.crm.short_numbers import check_digits, shortened
-from airflow_provider_bitrix24.crm.values import check_names_object
+from airflow_provider_bitrix24.crm.values import check_names_object, decimal_of
 from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.rest.encoding import has_reference
 from airflow_provider_bitrix24.rest.message_parts import preview
 from airflow_provider_bitrix24.rest.missing_values import is_missing
 from airflow_provider_bitrix24.rest.moments import parse
-from airflow_provider_bitrix24.rest.scalars import has_exponent, lacks_digits, native
+from airflow_provider_bitrix24.rest.scalars import has_exponent, has_lost_digits, lacks_digits, native
 
 _IDS = frozenset({"user", "employee", "crm_company", "crm_contact", "crm_deal", "crm_lead", "crm_quote"})
 _NUMBERS = frozenset({"integer", "double"})
-_NUMBER = re.compile(r"\s*[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?\s*")
+_NUMBER = re.compile(r"\s*[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?\s*", re.ASCII)
 _MOMENTS = frozenset({"date", "datetime"})
 #: What flags take by type, as text; user fields of the old methods take 1 too.
 _FLAGS = {
@@ -55,6 +55,7 @@ def check_fits(name: str, description: Any, value: Any, method: str) -> None:
         # Fields that people have made are cleared by [""] too.
         check_ids(name, value, method, allowed=("",) if name.upper().startswith("UF_") else ())
     for member in value if several and isinstance(value, (list, tuple)) else (value,):
+        _check_number(name, kind, native(member), method)
         if isinstance(member, str) and member.strip() and not has_reference(member):
             _check_text(name, kind, member, description, method)
 
@@ -78,6 +79,15 @@ def check_moments_and_flags(name: str, kind: str, value: Any, method: str) -> No
             )
         if kind in _FLAGS and not isinstance(given, bool) and text not in _FLAGS[kind]:
             raise _misfit(name, given, "and the field holds yes or no", 'write "Y" or "N"', method)
+
+
+def _check_number(name: str, kind: str, value: Any, method: str) -> None:
+    """:raises ConfigurationError: a day, a time, bytes or True in the place of a number or an id."""
+    if kind not in _NUMBERS | _IDS or is_missing(value) or not value or isinstance(value, (str, list, tuple, Mapping)):
+        return
+    if decimal_of(value) is None and not (isinstance(value, float) or has_lost_digits(value)):
+        what = "an id" if kind in _IDS else "a number"
+        raise _misfit(name, value, f"and the field holds {what}", "write digits", method)
 
 
 def _check_text(name: str, kind: str, text: str, description: Mapping[str, Any], method: str) -> None:

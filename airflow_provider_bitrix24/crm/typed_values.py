@@ -25,7 +25,7 @@ from airflow_provider_bitrix24.rest.encoding import has_reference
 from airflow_provider_bitrix24.rest.message_parts import preview
 from airflow_provider_bitrix24.rest.missing_values import is_missing, nothing_hint
 from airflow_provider_bitrix24.rest.moments import parse
-from airflow_provider_bitrix24.rest.scalars import lacks_digits, native
+from airflow_provider_bitrix24.rest.scalars import has_exponent, lacks_digits, native
 
 #: By what the table calls a type: what a value is called, and what to write.
 _FORMS = {
@@ -41,6 +41,7 @@ _MEMBER_FORMS = {
     "bindings": ("an object of CRM", 'write the kind and the id, e.g. ["D_10", "C_7"]'),
     "files": ("a file of the Drive", 'write n and the id, e.g. ["n12345"]'),
 }
+_ID = re.compile(r"(?i:(^|_)id)$|[a-z]I[dD]$|^[A-Z]+ID$")
 #: ``D_10``, ``CO_7``, and ``T80_3`` of a smart process; an id alone does not say of what.
 _BINDING = re.compile(r"\s*([A-Za-z]{1,3}|[Tt][0-9A-Fa-f]+)_0*[1-9][0-9]*\s*")
 _FILE = re.compile(r"\s*n?0*[1-9][0-9]*\s*")
@@ -51,12 +52,16 @@ _OBJECTS = frozenset({"user", "employee", "crm_company", "crm_contact"})
 _DESCRIBED = {
     **dict.fromkeys(("integer", "int", *_OBJECTS), "whole"),
     "double": "number",
+    **dict.fromkeys(("string", "text"), "text"),
     **dict.fromkeys(("boolean", "char"), "flag"),
     "date": "day",
     "datetime": "moment",
 }
 _WORDS = frozenset({"y", "n", "yes", "no", "true", "false", "1", "0", "on", "off"})
 #: A day in the language of some portal: ``31.12.2026``, ``12/31/2026 09:30 am``.
+_ISO_DAY = re.compile(r"\s*\d{4}-\d\d?-\d\d?(\D.*)?", re.ASCII | re.DOTALL)
+#: Seconds of the clock of computers; a smaller number is a mistake.
+_LEAST_SECONDS = 10**8
 _CLOCK = re.compile(r"\b(?!0?0:00(:00)?\b)\d{1,2}:\d\d|\b\d{1,2}\s*[ap]m\b", re.IGNORECASE)
 _DAY = re.compile(r"\s*\d{1,4}([./-])\d{1,2}\1\d{1,4}\b.*", re.DOTALL)
 
@@ -90,9 +95,20 @@ def check_type(name: str, kind: str, value: Any, method: str, *, is_list: bool =
             check_is_list(name, given, method)
         _check_members(name, kind, given, method, is_list=is_list or kind in _LISTS)
         return
-    if isinstance(given, (list, tuple, set, Mapping, bytes)) or given == "" or has_reference(given):
-        # Shapes are checked elsewhere, and an empty text clears.
+    if isinstance(given, (list, tuple, set, frozenset, Mapping)) and not given:
+        # As an empty text, it clears.
         return
+    if not is_list:
+        check_is_one_value(name, given, method)
+    if (
+        kind == "text"
+        or isinstance(given, (list, tuple, set, frozenset, Mapping))
+        or given == ""
+        or has_reference(given)
+    ):
+        return
+    if kind == "whole" and names_an_id(name) and has_exponent(given):
+        raise shortened(name, given, method)
     if kind in ("whole", "number") and lacks_digits(given):
         raise shortened(name, given, method)
     if not (_FITS[kind](given) if kind in _FITS else _text(given) in kind.split("|")):
@@ -102,6 +118,23 @@ def check_type(name: str, kind: str, value: Any, method: str, *, is_list: bool =
             method=method,
             next_step=form,
         )
+
+
+def check_is_one_value(name: str, value: Any, method: str) -> None:
+    """:raises ConfigurationError: a list, an object or bytes in the place of one value."""
+    if isinstance(value, (list, tuple, set, frozenset, Mapping, bytes, bytearray)):
+        raise ConfigurationError(
+            f"{name} is {preview(value)}, and the field holds one value: the portal would ignore it or store another",
+            method=method,
+            next_step="give one value; decode bytes into text"
+            if isinstance(value, (bytes, bytearray))
+            else "give one value",
+        )
+
+
+def names_an_id(name: str) -> bool:
+    """Whether a field or a parameter is called as ids are: ``RESPONSIBLE_ID``, ``taskId``, ``TASKID``."""
+    return _ID.search(name) is not None
 
 
 def _check_members(name: str, kind: str, value: Any, method: str, *, is_list: bool) -> None:
@@ -142,15 +175,23 @@ def _is_flag(value: Any) -> bool:
 
 
 def _is_moment(value: Any) -> bool:
-    if not isinstance(value, str):
+    if isinstance(value, datetime.date):
+        return True
+    number = decimal_of(value)
+    if number is not None:
         # Some methods count seconds.
-        return isinstance(value, (datetime.date, int, float)) and not isinstance(value, bool)
-    return parse(value) is not None or _DAY.fullmatch(value) is not None or value.strip().isdecimal()
+        return number >= _LEAST_SECONDS
+    return isinstance(value, str) and (parse(value) is not None or _is_written_day(value))
+
+
+def _is_written_day(text: str) -> bool:
+    """Whether a text is a day in the language of some portal; 2026-02-30 is none in any."""
+    return _DAY.fullmatch(text) is not None and _ISO_DAY.fullmatch(text) is None
 
 
 def _is_day(value: Any) -> bool:
     has_time = isinstance(value, str) and _DAY.fullmatch(value) is not None and _CLOCK.search(value) is not None
-    return _is_moment(value) and not (has_time or dates.has_time(value))
+    return decimal_of(value) is None and _is_moment(value) and not (has_time or dates.has_time(value))
 
 
 def _text(value: Any) -> str:

@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Any, cast
 from airflow_provider_bitrix24.crm import multifields
 from airflow_provider_bitrix24.crm.entity_types import ENTITY_TYPES
 from airflow_provider_bitrix24.crm.exact_texts import MULTIFIELD, as_day, with_exact_texts
-from airflow_provider_bitrix24.crm.id_lists import check_ids
+from airflow_provider_bitrix24.crm.id_lists import check_ids, is_id
 from airflow_provider_bitrix24.crm.items import fields_of
 from airflow_provider_bitrix24.crm.raw_values import check_fits, check_moments_and_flags
 from airflow_provider_bitrix24.crm.short_numbers import check_digits, shortened
+from airflow_provider_bitrix24.crm.typed_values import check_type
 from airflow_provider_bitrix24.crm.unwritable import (
     check_is_list,
     is_imported,
@@ -28,9 +29,11 @@ from airflow_provider_bitrix24.crm.unwritable import (
     why_unwritable,
 )
 from airflow_provider_bitrix24.crm.values import check_names_object, is_number_without_digits
-from airflow_provider_bitrix24.crm.written_fields import WrittenFields, documented
+from airflow_provider_bitrix24.crm.written_fields import WrittenFields, documented, object_ids
 from airflow_provider_bitrix24.exceptions import ConfigurationError, Forbidden, Invalid, NotFound
+from airflow_provider_bitrix24.rest.encoding import has_reference
 from airflow_provider_bitrix24.rest.message_parts import did_you_mean, preview
+from airflow_provider_bitrix24.rest.missing_values import is_missing, nothing_hint
 from airflow_provider_bitrix24.rest.positional import by_name
 
 if TYPE_CHECKING:
@@ -41,6 +44,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _OLD_METHOD = re.compile(r"crm\.(company|contact|deal|lead|quote)\.(add|update)")
+#: Methods of items that name one by its id.
+_OF_ITEMS = frozenset({"crm.item.update", "crm.item.get", "crm.item.delete"})
 _ITEM_METHOD = re.compile(r"crm\.item\.(add|update|import)")
 #: Taken although the portal may not name it: parents (the page's own example has ``PARENT_ID_1220``, its list none).
 _UNLISTED = re.compile(r"PARENT_ID_[0-9]+|TRACE")
@@ -63,6 +68,7 @@ class FieldNames:
         self._old_fields: Mapping[str, Any] | None = None
         self._items: dict[str, ItemFields | None] = {}
         self._others = WrittenFields(client, method)
+        self._ids = {"id": True} if method.lower() in _OF_ITEMS else object_ids(method)
 
     def check(self, params: Mapping[str, Any]) -> None:
         """
@@ -70,6 +76,7 @@ class FieldNames:
         """
         for name, value in params.items():
             check_digits(str(name), value, self._method)
+            self._check_id(str(name), value)
         if self._old:
             self._check_old(params, self._old[1])
         elif not self._is_item:
@@ -79,6 +86,19 @@ class FieldNames:
             if isinstance(fields, list) and fields:
                 raise self._not_an_object()
             self._check_item(fields, str(params.get("entityTypeId")))
+
+    def _check_id(self, name: str, value: Any) -> None:
+        """:raises ConfigurationError: the parameter is documented as an id, and the value is none."""
+        if (names_object := self._ids.get(name.lower())) is None or _is_reference(value):
+            return
+        check_type(name, "whole", value, self._method)
+        is_no_number = isinstance(value, str) and re.fullmatch(r"[0-9]+", value.strip(), re.ASCII) is None
+        if names_object and not is_missing(value) and (is_no_number or not is_id(_stripped(value))):
+            raise ConfigurationError(
+                f"{name} is {preview(value)}, which is not an id above 0",
+                method=self._method,
+                next_step=nothing_hint(value) or "give the id, e.g. 17",
+            )
 
     def check_parameter_names(self, names: Collection[str]) -> None:
         """
@@ -96,6 +116,8 @@ class FieldNames:
 
         :raises ConfigurationError: a float that has lost digits.
         """
+        # A text with blanks around it, also no-break spaces, would be another id or none.
+        params = {name: _stripped(value) if str(name).lower() in self._ids else value for name, value in params.items()}
         if self._old or self._is_item:
             return {
                 name: {field: self._exact(value, str(field), params) for field, value in values.items()}
@@ -135,6 +157,7 @@ class FieldNames:
         for name, value in ((str(name), value) for name, value in values):
             if name in own:
                 multifields.check_digits(name, value, self._method)
+                multifields.check_values(name, value, self._method)
                 continue
             if name not in self._old_fields and _UNLISTED.fullmatch(name):
                 check_digits(name, value, self._method)
@@ -234,9 +257,18 @@ class FieldNames:
                 next_step=f'write {{"{name}": [{form}]}}',
             )
         multifields.check_digits(name, value, self._method)
+        multifields.check_values(name, value, self._method)
         known = multifields.FM_NAMES if name.lower() == "fm" else multifields.OLD_NAMES
         for entry in members or () if value else ():
             multifields.check_names(name, entry, known, self._method)
+
+
+def _stripped(value: Any) -> Any:
+    return value.strip() if isinstance(value, str) else value
+
+
+def _is_reference(value: Any) -> bool:
+    return isinstance(value, str) and has_reference(value)
 
 
 def _at_fields(params: Mapping[str, Any]) -> Any:

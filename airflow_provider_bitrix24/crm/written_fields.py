@@ -20,7 +20,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from airflow_provider_bitrix24.crm.exact_texts import has_float, with_exact_texts
 from airflow_provider_bitrix24.crm.plain_names import plain_name
 from airflow_provider_bitrix24.crm.short_numbers import check_digits
-from airflow_provider_bitrix24.crm.typed_values import check_type, described_type, holds_members
+from airflow_provider_bitrix24.crm.typed_values import (
+    check_type,
+    described_type,
+    holds_members,
+    names_an_id,
+)
 from airflow_provider_bitrix24.crm.unwritable import check_is_list, unwritable, why_unwritable
 from airflow_provider_bitrix24.exceptions import ConfigurationError, Forbidden, Invalid, NotFound
 from airflow_provider_bitrix24.rest.encoding import has_reference
@@ -129,7 +134,11 @@ class WrittenFields:
                     is_list = taken.spell(name) in taken.lists
                     if is_list and taken.place != "-":
                         check_is_list(name, value, self._method)
-                    check_type(name, self._type(name, taken, params), value, self._method, is_list=is_list)
+                    kind = self._type(name, taken, params)
+                    if not (kind or is_list) and isinstance(value, (list, tuple, set, Mapping, bytes)) and value:
+                        # The portal is asked only for what may be no text.
+                        kind = self._described_text(name, taken, params)
+                    check_type(name, kind, value, self._method, is_list=is_list)
 
     def exact(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """
@@ -182,6 +191,10 @@ class WrittenFields:
         if spelled in taken.types or spelled in taken.spelled or taken.source == "-":
             return taken.types.get(spelled, "")
         return described_type(self._spelled_description(taken, params).get(spelled))
+
+    def _described_text(self, name: str, taken: Taken, params: Mapping[str, Any]) -> str:
+        kind = described_type(self._spelled_description(taken, params).get(taken.spell(name)))
+        return kind if kind == "text" else ""
 
     def _is_taken(self, name: str, taken: Taken, params: Mapping[str, Any]) -> bool:
         spelled = taken.spell(name)
@@ -308,3 +321,22 @@ def documented(method: str) -> frozenset[str]:
     return frozenset(
         name for taken in _table().get(method.lower(), ()) if taken.place == "fields" for name in taken.documented
     )
+
+
+@cache
+def object_ids(method: str) -> Mapping[str, bool]:
+    """
+    Parameters, in lower case, that are documented as whole numbers and called as ids, of a method or of the update of
+    its family; with whether they name the object itself, whose id is above 0.
+    """
+    family, _, verb = method.lower().rpartition(".")
+    names = [
+        name
+        for known in (f"{family}.{verb}", f"{family}.update") if verb in ("update", "delete", "get")
+        for taken in _table().get(known, ())
+        if taken.place == "-"
+        for name in taken.documented
+        if taken.types.get(taken.spell(name)) == "whole" and names_an_id(name)
+    ]  # fmt: skip
+    own = {name.lower() for name in names}
+    return {name: name in ("id", "taskid") or len(own) == 1 for name in own}
