@@ -70,7 +70,7 @@ def check_digits(name: str, entries: Any, method: str) -> None:
 
 
 def check_values(name: str, entries: Any, method: str) -> None:
-    """:raises ConfigurationError: the value of an entry is no text and no number: it would be stored as its text."""
+    """:raises ConfigurationError: the value of an entry is neither text nor a number: it would be stored as its text."""
     members = entries.values() if isinstance(entries, Mapping) else entries
     for entry in members if isinstance(entries, (Mapping, list, tuple)) else ():
         for key, value in entry.items() if isinstance(entry, Mapping) else ():
@@ -79,7 +79,7 @@ def check_values(name: str, entries: Any, method: str) -> None:
             given = native(value)
             if isinstance(given, bool) or not isinstance(given, (str, int, float, Decimal)):
                 raise ConfigurationError(
-                    f"an entry of {name} has the value {preview(value)}, which is no text",
+                    f"an entry of {name} has the value {preview(value)}, which is not text",
                     method=method,
                     next_step="give one text; several values are several entries",
                 )

@@ -67,7 +67,7 @@ def test_what_a_type_cannot_hold_is_refused_by_name(method, portal, connection):
     ("method", "name"),
     [("crm.deal.update", "id"), ("crm.deal.delete", "id"), ("tasks.task.delete", "taskId"), ("crm.item.delete", "id")],
 )
-def test_what_is_no_id_names_nothing(method, name, portal, connection):
+def test_what_is_not_an_id_is_refused(method, name, portal, connection):
     more = {"fields": {"TITLE": "x"}} if method == "crm.deal.update" else {}
     more |= {"entityTypeId": 2} if method == "crm.item.delete" else {}
     rows = [{name: value, **more} for value in ("1E5", "1E0", [2], {"a": 2}, 0, -1, "1.5", "2.0")]
