@@ -70,7 +70,7 @@ def check_digits(name: str, entries: Any, method: str) -> None:
 
 
 def check_values(name: str, entries: Any, method: str) -> None:
-    """:raises ConfigurationError: the value of an entry is neither text nor a number: it would be stored as its text."""
+    """:raises ConfigurationError: the value of an entry is neither text nor a number, and would become text."""
     members = entries.values() if isinstance(entries, Mapping) else entries
     for entry in members if isinstance(entries, (Mapping, list, tuple)) else ():
         for key, value in entry.items() if isinstance(entry, Mapping) else ():
