@@ -23,6 +23,10 @@ OPERATORS = re.compile(r"[!=<>@%?~]*")
 _KNOWN = frozenset(
     ("", "=", "!=", "!", ">", ">=", "<", "<=", "><", "!><", "@", "!@", "%", "=%", "%=", "!%", "!=%", "!%=", "?")
 )
+#: Fields that are looked for inside of others: an empty text is in all of them ("user.search", "user.get").
+_SEARCHES = frozenset({"find", "name_search", "search_content", "search_index"})
+#: Of single methods ("user.search").
+_SEARCHES_OF = {"user.search": frozenset({"name", "last_name", "work_position", "uf_department_name"})}
 #: Fields whose values in a filter are objects ("crm.activity.list").
 _OF_OBJECTS = frozenset({"BINDINGS"})
 #: Operators with one bound.
@@ -97,7 +101,8 @@ def check_conditions(filter_: Any, place: str, *, method: str = "", drops_empty_
     Check the values of a filter, in groups to any depth.
 
     Under bounds (``>``, ``>=``, ``<``, ``<=``, ``><``) a missing value, an empty text and the texts that are made of a
-    missing value (``None``, ``nan``) are refused; under ``%`` a missing value and an empty text; elsewhere a missing
+    missing value (``None``, ``nan``) are refused; under ``%`` and in fields of a search a missing value and an empty
+    text; elsewhere a missing
     value, as one of a list too. So are an operator and a ``logic`` that portals do not know, a list or an object where
     one value belongs, a text such as ``1,2`` for a list, a window that can hold nothing, such as ``>=5`` with ``<5``,
     and a group without a condition: among alternatives it would hold for everything.
@@ -262,12 +267,18 @@ def _check_value(condition: Condition, place: str, method: str, drops_empty_list
     for member in members:
         # A bound is a number or a time, so no spelling of these words is meant.
         text = member.strip().lower() if isinstance(member, str) else None
-        refused = _LOST_BOUNDS if operator in _BOUNDS else {""} if "%" in operator or "?" in operator else ()
+        is_search = "%" in operator or "?" in operator or is_search_field(condition.field, method)
+        refused = _LOST_BOUNDS if operator in _BOUNDS else {""} if is_search else ()
         if is_missing(member) or text in refused:
             raise ConfigurationError(
                 f"{condition.name!r} in {place} is {preview(member)}", method=method, next_step=nothing_hint(None)
             )
     _check_shape(condition, value, members, place, method)
+
+
+def is_search_field(name: str, method: str) -> bool:
+    """Whether an empty text under this name finds everything."""
+    return name.lower() in _SEARCHES or name.lower() in _SEARCHES_OF.get(method.lower(), ())
 
 
 def _intended(operator: str) -> str:

@@ -120,7 +120,10 @@ def _plain(value: Any, place: _Place, method: str) -> Any:
             raise _bad(place, method, f"is {value}, which JSON cannot express", "send None for a missing time")
         if value.utcoffset() is None:
             raise _bad(
-                place, method, f"is {value.isoformat()}, a time without a time zone", "add one, e.g. with pendulum"
+                place,
+                method,
+                f"is {value.isoformat()}, a time without a time zone",
+                'add one, e.g. with pendulum; for many rows, give timezone="Europe/Berlin"',
             )
         return value.isoformat()
     if isinstance(value, (datetime.date, datetime.time)):

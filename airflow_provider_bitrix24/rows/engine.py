@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from operator import length_hint
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_bitrix24.exceptions import Bitrix24Error, ConfigurationError
+from airflow_provider_bitrix24.exceptions import AnswerLost, Bitrix24Error, ConfigurationError, RestError
 from airflow_provider_bitrix24.execution.checkpoint import Checkpoint
 from airflow_provider_bitrix24.rest.progress import Progress
 from airflow_provider_bitrix24.rows.outcomes import FAILED, NOT_DONE, READY, SKIPPED, UNCHANGED, UNKNOWN, Outcome, Tally
@@ -77,7 +77,7 @@ class RowEngine:
         self._refused = RefusedAdds(writer.method)
         self._lost_in_a_row = 0
         self._lost: Bitrix24Error | None = None
-        self._answered = self._memory_failed = False
+        self._answered = self._was_refused = self._memory_failed = False
         self._interruption: BaseException | None = None
         self._unreadable: BaseException | None = None
 
@@ -102,7 +102,8 @@ class RowEngine:
             return
         self._unreadable = self.rows.error
         if self._lost is not None and not self._answered:
-            self.tally.stop(self._lost.but(retryable=False, advice="no row got an answer"))
+            what = "the answer of no row says whether it was done" if self._was_refused else "no row got an answer"
+            self.tally.stop(self._lost.but(retryable=False, advice=what))
         unread = ConfigurationError("not sent: the rows after it cannot be read")
         for row in self._steps.unsent:
             outcome = row.earlier or Outcome(row.number, NOT_DONE, error=unread)
@@ -287,8 +288,15 @@ class RowEngine:
             self._lost_in_a_row = 0
             return
         self._lost = outcomes[-1].error
+        self._was_refused = self._was_refused or any(map(_is_refusal, outcomes))
         # What was under way together tells the same once.
         if run.losses_before == self._lost_in_a_row:
             self._lost_in_a_row += 1
         if self._lost is not None and self._lost_in_a_row >= LOST_IN_A_ROW:
-            self.tally.stop(self._lost.but(retryable=True, advice=f"{LOST_IN_A_ROW} steps in a row got no answer"))
+            what = "no answer that says what was done" if self._was_refused else "no answer"
+            self.tally.stop(self._lost.but(retryable=True, advice=f"{LOST_IN_A_ROW} steps in a row got {what}"))
+
+
+def _is_refusal(outcome: Outcome) -> bool:
+    """Whether the portal has answered, and the answer leaves open what it has done."""
+    return isinstance(outcome.error, RestError) and not isinstance(outcome.error, AnswerLost)

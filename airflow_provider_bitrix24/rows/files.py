@@ -26,6 +26,8 @@ _GROUP, _BUFFER = 100, 256 * 1024
 #: Bytes of a text file that are read at once.
 _CHUNK = 64 * 1024
 _DECIMALS = (".", ",")
+#: Types of Parquet whose floats are narrower than Python's, as numpy names them.
+_NARROW = {"float": "float32", "halffloat": "float16"}
 _KINDS = (".csv", ".jsonl", ".ndjson", ".parquet")
 #: What DOS ends a text file with, and programs since then.
 _END_MARK = "\x1a"
@@ -282,6 +284,12 @@ def _read_csv(reader: Any, name: str, skipped: int, delimiter: str, columns: lis
                 continue
             if len(values) != len(header):
                 raise _uneven(f"line {read + skipped + 1} of {name}", header, values, delimiter)
+            if len(header) > 1 and [value.removeprefix("\ufeff") for value in values] == header:
+                # In one column, the name may be a value as well.
+                raise ConfigurationError(
+                    f"line {read + skipped + 1} of {name} is its header again, and not a row",
+                    next_step="take that line out; of files that are joined, only the first keeps its header",
+                )
             row = TextRow(dict(zip(header, values, strict=True)), read + skipped + 1)
             if "" in row:
                 # Of several columns without a name, one with a value is what a reader must hear of.
@@ -355,7 +363,8 @@ def _parquet(path: Any, columns: list[str]) -> Iterator[dict[str, Any]]:
             file = ParquetFile(stream, buffer_size=_BUFFER, pre_buffer=False)
             check_columns(file.schema_arrow.names, path.name)
             columns += file.schema_arrow.names
-            narrow = [column.name for column in file.schema_arrow if str(column.type) == "float"]
+            types = {column.name: _NARROW.get(str(column.type)) for column in file.schema_arrow}
+            narrow = {column: kind for column, kind in types.items() if kind}
             # Threads read ahead.
             for group in file.iter_batches(batch_size=_GROUP, use_threads=False):
                 several = group.to_pylist()
@@ -373,18 +382,21 @@ def _parquet(path: Any, columns: list[str]) -> Iterator[dict[str, Any]]:
     raise failure
 
 
-def _narrowed(rows: list[dict[str, Any]], columns: list[str]) -> list[dict[str, Any]]:
+def _narrowed(rows: list[dict[str, Any]], columns: Mapping[str, str]) -> list[dict[str, Any]]:
     """
-    Rows with floats of 32 bits as such.
+    Rows with floats of 16 and 32 bits as such.
+
+    :param columns: the type of numpy by the name of the column.
 
     As the floats of 64 bits that pyarrow makes of them, 0.1 would be 0.10000000149011612, and nobody would see that the
     phone 79161230001 has lost digits.
     """
     try:
-        from numpy import float32
+        import numpy
     except ImportError:
         raise ConfigurationError(
-            f"the column {columns[0]} has floats of 32 bits, which need the package numpy",
+            f"the column {next(iter(columns))} has floats of 16 or 32 bits, which need the package numpy",
             next_step="pip install numpy, or write the column as text or double",
         ) from None
-    return [{**row, **{name: float32(row[name]) for name in columns if row[name] is not None}} for row in rows]
+    types = {name: getattr(numpy, kind) for name, kind in columns.items()}
+    return [{**row, **{name: kind(row[name]) for name, kind in types.items() if row[name] is not None}} for row in rows]

@@ -45,7 +45,9 @@ class ImportWriter:
         self._rules = rules
 
     def prepare(self, row: Mapping[str, Any]) -> RowContent:
-        values = item_values(self._template.fill(row), self._rules, self._fields, adds=True)
+        values = item_values(
+            self._template.fill(row, whole=self._rules.blank == "fail"), self._rules, self._fields, adds=True
+        )
         prepared = self._fields.prepare(values.values, "import", place="the row")
         if not self._template.takes_a_value(row):
             raise ConfigurationError("the row has no value for what is imported", method=METHOD)

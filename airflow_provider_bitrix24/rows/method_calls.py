@@ -92,7 +92,7 @@ class CallWriter:
         return RowContent(params, params, id_, values.cleared, unsent)
 
     def _values(self, row: Mapping[str, Any]) -> RowValues:
-        values = call_params(self._template.fill(row), self._rules, adds=self._adds)
+        values = call_params(self._template.fill(row, whole=self._rules.blank == "fail"), self._rules, adds=self._adds)
         # What a template has lost in a mapping is refused, so that an empty list in it is written in the DAG.
         may_empty = is_written_empty(self.method, self._template.mapping)
         check_shapes(self.method, values.values, may_empty=may_empty, say_empty=_SAY_EMPTY)
@@ -249,7 +249,7 @@ class ItemWriter(CallWriter):
 
     def _values(self, row: Mapping[str, Any]) -> RowValues:
         params: dict[str, Any] = {"entityTypeId": self._fields.entity_type_id}
-        filled = self._template.fill(row)
+        filled = self._template.fill(row, whole=self._rules.blank == "fail")
         if self._updates:
             column = _column_of_ids(row)
             params["id"] = _item_id(row[column], column.strip())

@@ -57,11 +57,14 @@ class RowTemplate:
         #: Texts without a placeholder, which are the same in every row.
         self._constants = {text for text in self._texts if not _may_name_a_column(text)}
 
-    def fill(self, row: Mapping[str, Any]) -> dict[str, Any]:
+    def fill(self, row: Mapping[str, Any], *, whole: bool = False) -> dict[str, Any]:
         """
+        :param whole: refuse a text in which one of several columns has no value.
         :raises ConfigurationError: the row has no such column, or a value that cannot be part of a text; or a text is
             the name of a column whose dollar sign was forgotten.
         """
+        if whole:
+            self.check_whole(row, lambda _: True, 'with blank="keep" the text is written without it')
         if self.mapping is None:
             return {name: _cell(value, entries=_has_entries(name)) for name, value in row.items()}
         if self._constants:
@@ -113,6 +116,22 @@ class RowTemplate:
                     filled[name] = value
         return filled
 
+    def check_whole(self, row: Mapping[str, Any], wanted: Callable[[str], bool], why: str) -> None:
+        """
+        :param wanted: names whose texts are looked at.
+        :param why: what else, for the message.
+        :raises ConfigurationError: in a text, one column has a value, and another has none.
+        """
+        for name, shape in (self.mapping or {}).items():
+            for text in _texts_in(shape):
+                columns = [column for column in _columns_of(text, row) if column in row]
+                blank = [column for column in columns if is_blank(row[column])]
+                if 0 < len(blank) < len(columns) and wanted(name):
+                    raise ConfigurationError(
+                        f"the row has no value in the column {blank[0]!r}, which is a part of {name} ({preview(text)})",
+                        next_step=f"give it one; {why}",
+                    )
+
     def takes_a_value(self, row: Mapping[str, Any]) -> bool:
         """Whether a column that the mapping names has a value; a mapping that names none needs none."""
         names = [name for text in self._texts for name in _columns_of(text, row)]
@@ -151,8 +170,8 @@ def _may_name_a_column(text: str) -> bool:
 
 def _columns_of(text: str, row: Mapping[str, Any]) -> list[str]:
     """Columns that a text names."""
-    if text.startswith("$") and text[1:] in row:
-        # Also a column whose name has blanks or signs in it.
+    if text.startswith("$") and not text.startswith("$$") and text[1:] in row:
+        # Also a column whose name has blanks or signs in it; one that begins with a dollar sign is written ${$name}.
         return [text[1:]]
     return [match["name"] or match["braced"] for match in _PLACEHOLDER.finditer(text) if not match["dollar"]]
 

@@ -102,9 +102,10 @@ class UpsertWriter:
             )
 
     def prepare(self, row: Mapping[str, Any]) -> RowContent:
+        self._template.check_whole(row, self._key.has, "without it, several rows could have one key")
         key_values = self._key_values(row)
         self._key.check_digits(key_values)
-        filled = {**self._template.fill(row), **key_values}
+        filled = {**self._template.fill(row, whole=self._rules.blank == "fail"), **key_values}
         values = item_values(filled, self._rules, self._fields, adds=False)
         return self.content(self._fields.prepare(values.values, "upsert", place="the row"), values.cleared)
 

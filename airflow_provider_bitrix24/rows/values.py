@@ -64,8 +64,11 @@ def _by_type(value: Any, name: str, rules: CellRules, fields: ItemFields) -> Any
         read = rules.number
     elif field.type == "datetime":
         read = rules.moment
-    else:
+    elif field.type == "date":
         return value
+    else:
+        # A time in a text has its zone there as well.
+        return rules.moments_in(value, name)
     return [read(member, name) for member in value] if isinstance(value, list) else read(value, name)
 
 

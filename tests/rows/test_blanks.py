@@ -517,3 +517,31 @@ def test_what_another_task_returned_as_nothing_clears_nothing(firm, portal, conn
 def test_a_text_that_the_author_wrote_is_written(firm, portal, connection):
     run(Bitrix24UpdateItemOperator, entity_type_id=4, item_id=firm, fields={"comments": "None"})
     assert portal.item(4, firm)["comments"] == "None"
+
+
+@pytest.mark.parametrize(
+    ("blank", "failure"),
+    [
+        ("keep", "the row has no value in the column 'id', which is a part of originId ('$region-$id')"),
+        ("fail", "the row has no value in the column 'id', which is a part of originId ('$region-$id')"),
+    ],
+)
+def test_a_key_of_two_columns_fails_the_row_where_one_has_no_value(blank, failure, portal, connection):
+    rows = [{"region": "EU", "id": None, "title": "Oak"}, {"region": "EU", "id": None, "title": "Elm"}]
+    before = len(portal.items(4))
+    message = failure_of(
+        Bitrix24UpsertItemsOperator, entity_type_id="company", key="originId", rows=rows, blank=blank,
+        mapping={"originId": "$region-$id", "title": "$title"},
+    )  # fmt: skip
+    assert failure in message
+    assert "without it, several rows could have one key" in message
+    assert len(portal.items(4)) == before
+
+
+@pytest.mark.parametrize("arguments", [{"entity_type_id": "company"}, {"method": "crm.company.add"}])
+def test_a_column_without_a_value_inside_of_a_text_fails_the_row_where_that_is_said(arguments, portal, connection):
+    mapping = {"title": "$f $l"} if "method" not in arguments else {"fields": {"TITLE": "$f $l"}}
+    arguments = {**arguments, "rows": [{"f": "Ann", "l": None}], "mapping": mapping}
+    message = failure_of(Bitrix24BulkWriteOperator, blank="fail", **arguments)
+    assert "the row has no value in the column 'l', which is a part of" in message
+    assert run(Bitrix24BulkWriteOperator, **arguments)["written"] == 1

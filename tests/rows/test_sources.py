@@ -257,6 +257,54 @@ def test_narrow_floats_of_parquet_are_what_they_were_written_as(tmp_path, portal
     assert "a float that cannot keep all digits of such a number" in message
 
 
+def test_floats_of_16_bits_that_have_lost_digits_fail_as_a_key(tmp_path, portal, connection):
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    file = tmp_path / "r.parquet"
+    for number, written in ((2047.0, True), (2049.0, False)):
+        parquet.write_table(pa.table({"k": pa.array(np.array([number], np.float16)), "t": ["Oak"]}), file)
+        arguments = {
+            "operator": Bitrix24UpsertItemsOperator, "entity_type_id": "company", "key": "originId",
+            "rows": str(file), "mapping": {"originId": "$k", "title": "$t"},
+        }  # fmt: skip
+        if written:
+            write(**arguments)
+            assert portal.items(4)[-1]["originId"] == "2047"
+        else:
+            assert "a float that cannot keep all digits of such a number" in failure_of(**arguments)
+
+
+def test_a_naive_time_of_parquet_names_the_argument_for_its_zone(tmp_path, portal, connection):
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    file = tmp_path / "r.parquet"
+    parquet.write_table(pa.table({"title": ["Oak"], "comments": pa.array([0], pa.timestamp("us"))}), file)
+    arguments = {"entity_type_id": "company", "rows": str(file)}
+    assert 'for many rows, give timezone="Europe/Berlin"' in failure_of(**arguments)
+    assert write(**arguments, timezone="Europe/Berlin")["written"] == 1
+    assert portal.items(4)[-1]["comments"] == "1970-01-01T00:00:00+01:00"
+
+
+def test_the_header_of_a_second_file_is_refused(tmp_path, portal, connection):
+    file = tmp_path / "r.csv"
+    file.write_text("title,comments\nOak,x\n\ufefftitle,comments\nElm,y\n", encoding="utf-8")
+    before = [item["title"] for item in portal.items(4)]
+    assert "line 3 of r.csv is its header again" in failure_of(entity_type_id="company", rows=str(file))
+    assert {item["title"] for item in portal.items(4)} - set(before) <= {"Oak"}
+    # In one column, it may be a value.
+    file.write_text("title\nOak\ntitle\n", encoding="utf-8")
+    assert write(entity_type_id="company", rows=str(file))["written"] == 2
+
+
+def test_two_dollar_signs_are_one_where_a_column_begins_with_one(portal, connection):
+    rows = [{"$x": "value"}]
+    for text, title in (("$$x", "$x"), ("${$x}", "value")):
+        write(entity_type_id="company", rows=rows, mapping={"title": text})
+        assert portal.items(4)[-1]["title"] == title
+
+
 def test_parquet_columns_of_one_name_are_refused(tmp_path):
     import pyarrow as pa
     from pyarrow import parquet

@@ -13,9 +13,10 @@ from typing import Any
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.methods import Method
-from airflow_provider_bitrix24.rest.conditions import OPERATORS
+from airflow_provider_bitrix24.rest.conditions import OPERATORS, is_search_field
 from airflow_provider_bitrix24.rest.encoding import as_params, has_reference
 from airflow_provider_bitrix24.rest.message_parts import did_you_mean, preview
+from airflow_provider_bitrix24.rest.missing_values import is_blank_text, is_missing, nothing_hint
 from airflow_provider_bitrix24.rest.positional import by_name
 from airflow_provider_bitrix24.types import Params
 
@@ -33,7 +34,7 @@ def check_parameters(method: Method, params: Mapping[str, Any]) -> None:
     """
     :param params: of a list, under their names.
     :raises ConfigurationError: one begins with the operator of a condition, or is not on the page of the method, where
-        that is known.
+        that is known; or a search is empty.
     """
     rows = method.rows
     if rows is None:
@@ -43,7 +44,13 @@ def check_parameters(method: Method, params: Mapping[str, Any]) -> None:
     documented = _table().get(method.name.lower()) if method.version == 2 else None
     own = {name.lower() for name in (rows.filter, rows.order, rows.sort, rows.select, rows.limit, rows.cursor) if name}
     known = own | _EVERYWHERE | set(documented or ()) | _FIELDS.get(method.name.lower(), frozenset())
-    for name in params:
+    for name, value in params.items():
+        if is_search_field(name, method.name) and (is_missing(value) or is_blank_text(value)):
+            raise ConfigurationError(
+                f"{name!r} is {preview(value)}, and would find everything",
+                method=method.name,
+                next_step=f"{nothing_hint(None)}; leave it out to mean everything",
+            )
         is_condition = OPERATORS.match(name)[0] != ""  # type: ignore[index]
         is_unknown = documented is not None and name.lower() not in known
         if is_condition or (is_unknown and not has_reference(name)):

@@ -310,3 +310,26 @@ def test_the_lists_of_many_parents_are_checked_too(portal: Sandbox, client: Clie
     with pytest.raises(ConfigurationError, match=NO_VALUE):
         list(client.children("crm.deal.list", [1, 2], lambda company: {"filter": {"COMPANY_ID": company, ">ID": None}}))
     assert portal.connections == 0
+
+
+@pytest.mark.parametrize(
+    ("method", "params"),
+    [
+        ("user.search", {"FILTER": {"FIND": ""}}),
+        ("user.search", {"FILTER": {"LAST_NAME": " "}}),
+        ("user.search", {"FIND": None}),
+        ("user.get", {"FILTER": {"NAME_SEARCH": ""}}),
+        ("user.get", {"filter": {"name_search": " "}}),
+    ],
+)
+def test_an_empty_search_is_not_one_for_everybody(
+    portal: Sandbox, client: Client, method: str, params: dict[str, Any]
+) -> None:
+    with pytest.raises(ConfigurationError, match=r"(?i)'(FIND|LAST_NAME|NAME_SEARCH)'.* is .*it has no value"):
+        client.list(method, params)
+    assert portal.count(method) == portal.count("batch") == 0
+
+
+def test_a_search_for_a_name_and_a_user_without_one_are_conditions(portal: Sandbox, client: Client) -> None:
+    assert list(client.list("user.get", {"FILTER": {"LAST_NAME": ""}})) == []
+    assert list(client.list("user.search", {"FILTER": {"FIND": "nobody of this name"}})) == []
