@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_bitrix24.crm import dates
 from airflow_provider_bitrix24.crm.entity_types import WITH_PAYMENTS, entity_type_id
 from airflow_provider_bitrix24.crm.items import LIST as LIST_ITEMS
 from airflow_provider_bitrix24.crm.items import fields_of, not_listed
@@ -56,7 +57,7 @@ def payment_conditions(conditions: Mapping[str, Any]) -> dict[str, Any]:
     A filter of payments in which True and False are Y and N, as payments have them: ``false`` would find none.
 
     :raises ConfigurationError: a condition has no value, or a group no condition: it might choose every payment; a
-        condition on ``paid`` that is neither a boolean nor Y or N.
+        condition on ``paid`` that is neither a boolean nor Y or N; a time without its zone.
     """
     # Only the run needs it.
     from airflow_provider_bitrix24.rest.conditions import check_conditions
@@ -77,16 +78,22 @@ def _with_flags(conditions: Mapping[Any, Any]) -> dict[str, Any]:
             inner = [_with_flags(group) if isinstance(group, Mapping) else group for group in groups]
             ready[name] = inner if groups is value else inner[0]
             continue
-        is_flag = OPERATORS.sub("", name, count=1) == "paid"
-        if isinstance(value, (list, tuple, set)):
-            ready[name] = [_flag(member, name) if is_flag else _plain_flag(member) for member in value]
+        field = OPERATORS.sub("", name, count=1)
+        ready_value = _flag if field == "paid" else _moment if field == "datePaid" else _plain_flag
+        if isinstance(value, (list, tuple)):
+            ready[name] = [ready_value(member, name) for member in value]
         else:
-            ready[name] = _flag(value, name) if is_flag else _plain_flag(value)
+            ready[name] = ready_value(value, name)
     return ready
 
 
-def _plain_flag(value: Any) -> Any:
+def _plain_flag(value: Any, _: str = "") -> Any:
     return ("Y" if value else "N") if isinstance(value, bool) else value
+
+
+def _moment(value: Any, name: str) -> str:
+    """``datePaid``: it is empty, or a moment."""
+    return "" if value == "" else dates.moment(value, f"{name!r} in payment_filter")
 
 
 def _flag(value: Any, name: str) -> str:

@@ -57,7 +57,7 @@ def _method_params(value: Any, name: str) -> None:
 
 
 def _rows(value: Any, name: str) -> None:
-    if isinstance(value, (int, float, Decimal, Mapping)):
+    if isinstance(value, (int, float, Decimal)):
         raise ConfigurationError(f"{name} is not a list", next_step="give a list of objects, or the address of a file")
     if isinstance(value, str) and not is_json_text(value):
         check_address(value, name)

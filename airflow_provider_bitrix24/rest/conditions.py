@@ -289,7 +289,14 @@ def _intended(operator: str) -> str:
 def _check_shape(condition: Condition, value: Any, members: list[Any], place: str, method: str) -> None:
     """Refuse what portals cast to 0 or 1: a list or an object for one value, and a text for a list."""
     operator = condition.operator
-    is_object = isinstance(value, Mapping) and not all(str(key).isdecimal() for key in value)
+    if isinstance(value, Iterator):
+        raise ConfigurationError(
+            f"{condition.name!r} in {place} is {preview(value)}, which can be read only once",
+            method=method,
+            next_step="write a list: list(…)",
+        )
+    # A list as PHP writes one has the keys 0, 1, 2.
+    is_object = isinstance(value, Mapping) and [str(key) for key in value] != [str(n) for n in range(len(value))]
     is_list = isinstance(value, (Mapping, list, tuple, set))
     shapes = (list, tuple, set) if condition.field in _OF_OBJECTS else (Mapping, list, tuple, set)
     nested = [member for member in members if isinstance(native(member), shapes)]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import KeysView, Mapping, Sequence, Set, ValuesView
 from decimal import Decimal
 from typing import Any
 
@@ -22,24 +22,30 @@ _SHORTENED = re.compile(r"(?<![\w.,])\d+(?:[.,]\d*[eE][+-]?|[eE][+-])\d{1,3}(?!\
 _LEAST_EXPONENT = 11
 #: The same inside of a longer text: phones and ids have ten digits and more, and narrow columns are shortened too.
 _LEAST_IN_A_TEXT = 9
+#: Types of nearly all values, which stay as they are.
+_PLAIN = frozenset({str, int, float, bool, type(None), list, tuple, dict, Decimal})
+#: Sequences that stay what they are.
+_SEQUENCES = (str, bytes, bytearray, memoryview, list, tuple)
 #: Narrow floats, and from where on they do not hold every whole number.
 _NARROW = {"float16": 2.0**11, "float32": 2.0**24}
 
 
 def native(value: Any) -> Any:
     """
-    A scalar of numpy as the number, boolean, text or time that it stands for, an array or a column of pandas as a list;
-    else the same.
+    A scalar of numpy as the number, boolean, text or time that it stands for; an array, a column of pandas, a set, a
+    range and the like as a list; else the same.
 
     Scalars of pandas need nothing: its Timestamp is a datetime, and what it has for a missing value is known to
     :func:`is_missing`.
     """
-    # Only their own types are asked: this runs for each value of each row, and neither need be there.
+    # This runs for each value of each row, and neither numpy nor pandas need be there.
     kind = type(value)
+    if kind in _PLAIN:
+        return value
     if kind.__module__ != "numpy":
         if kind.__module__.partition(".")[0] == "pandas" and hasattr(value, "tolist"):
             return [native(member) for member in value.tolist()]
-        return value
+        return _as_list(value)
     if kind.__name__ == "ndarray":
         return [native(member) for member in value] if value.ndim else native(value[()])
     if kind.__name__ == "datetime64" and str(value.dtype) == "datetime64[D]":
@@ -50,6 +56,16 @@ def native(value: Any) -> Any:
     if kind.__name__ in _NARROW:
         return value if has_lost_digits(value) else widened(value)
     return value.item() if hasattr(value, "item") else value
+
+
+def _as_list(value: Any) -> Any:
+    """A set, a range, the keys or values of an object or Airflow's results of a mapped task; else the same."""
+    if isinstance(value, Set) and not isinstance(value, KeysView):
+        # In one order, so that the next try has the same.
+        return sorted(value, key=str)
+    if isinstance(value, (KeysView, ValuesView)) or (isinstance(value, Sequence) and not isinstance(value, _SEQUENCES)):
+        return list(value)
+    return value
 
 
 def has_lost_digits(value: Any) -> bool:
@@ -106,7 +122,10 @@ def widened(value: Any) -> float:
 
 
 def without_arrays(value: Any) -> Any:
-    """``value`` with a list in the place of each array, at any depth, so that what is in it is checked as in a list."""
+    """
+    ``value`` with a list in the place of each array, set and the like, at any depth, so that what is in it is checked
+    as in a list.
+    """
     if isinstance(value, Mapping):
         return {name: without_arrays(member) for name, member in value.items()}
     if isinstance(value, (list, tuple)):

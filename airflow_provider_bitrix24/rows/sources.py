@@ -43,7 +43,7 @@ def rows_of(
     """
     The rows, each an object by column; whether there is such a source is seen at once.
 
-    :param rows: a list of objects (an XCom), its JSON text, or the address of a file.
+    :param rows: a list of objects (an XCom), one object, the JSON text of either, or the address of a file.
     :param sql: a query instead; its order must be fixed by ORDER BY, so that a retry goes on after the same row.
     :param sql_conn_id: connection of the database, of any type whose hook is a ``DbApiHook``.
     :param csv_format: how a CSV file is written, where that is not with commas in UTF-8.
@@ -91,7 +91,13 @@ def _of_list(rows: Any) -> Iterable[Any]:
             raise error.but(reason=f"rows: {error.reason}") from None
         except ValueError:
             raise ConfigurationError("rows is not JSON", next_step=text_hint(rows)) from None
-        return parsed if isinstance(parsed, list) else [parsed]
-    if isinstance(rows, Mapping) or not isinstance(rows, Iterable):
+        rows = parsed if isinstance(parsed, (list, dict)) else [parsed]
+    if isinstance(rows, Mapping):
+        if rows and all(str(key).isdecimal() and isinstance(row, Mapping) for key, row in rows.items()):
+            raise ConfigurationError(
+                f"rows is an object of {len(rows)} rows by number", next_step="give a list: list(rows.values())"
+            )
+        return [rows]
+    if isinstance(rows, bytes) or not isinstance(rows, Iterable):
         raise ConfigurationError("rows is not a list", next_step="give a list of objects, or the address of a file")
     return rows

@@ -39,7 +39,7 @@ ARGUMENTS: dict[str, tuple[Any, list[tuple[Any, str]]]] = {
         [("x.jsonl", "is a relative path"), ("s3:///x", "names no bucket"), ("", "name a")],
     ),
     "report": ("/tmp/r.jsonl", [("out/r.jsonl", "is a relative path"), ("/tmp/", "does not name a file"), (7, "7")]),
-    "rows": ([{"title": "Oak"}], [("x.csv", "is a relative path"), (5, "rows is not a list"), ({}, "is not a list")]),
+    "rows": ([{"title": "Oak"}], [("x.csv", "is a relative path"), (5, "rows is not a list")]),
     "sql": ("SELECT 1", [("  ", "sql is '  ': it has no value"), ("None", "sql is 'None'"), (7, "sql is 7")]),
     "sql_conn_id": ("db", [("", "sql_conn_id is ''")]),
     "mapping": (

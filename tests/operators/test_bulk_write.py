@@ -166,7 +166,12 @@ def test_a_whole_row_updates_the_item_of_its_id_as_parquet_keeps_it(portal, conn
         ),
         ({"rows": [], "method": "m", "entity_type_id": 2}, "give either method or entity_type_id"),
         ({"method": "crm.deal.add"}, "give either rows or sql"),
-        ({"method": "crm.deal.add", "rows": {}}, "rows is not a list"),
+        (
+            {"method": "crm.deal.add", "rows": {"17": {"title": "x"}}},
+            "rows is an object of 1 rows by number: give a list",
+        ),
+        ({"method": "crm.deal.add", "rows": '{"17": {}, "18": {}}'}, "rows is an object of 2 rows by number"),
+        ({"method": "crm.deal.add", "rows": b"[]"}, "rows is not a list"),
         ({"method": "crm.deal.add", "rows": [7]}, "row 0 is 7, which is not an object"),
         ({"method": "crm.deal.add", "rows": "/data/x.xlsx"}, "give one of: .csv, .jsonl"),
         ({"method": "crm.deal.add", "rows": "/nowhere/x.csv"}, "does not exist"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -87,6 +88,21 @@ def test_ids_may_be_numbers_texts_json_or_named_twice(spelling, portal, connecti
     payments = unpaid(portal, 3)
     assert delete(payment_ids=spelling(payments))["deleted"] == 3
     assert portal.executed(DELETE) == 3
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("2026-01-31 10:00", "which has no time zone: write it with its zone"),
+        ("2026-01-31", "a day without a time"),
+        (datetime(2026, 1, 31), "which has no time zone"),
+        ("soon", "is 'soon', which is not a date with a time"),
+    ],
+)
+def test_a_time_of_payment_has_its_zone(value, message, portal, connection):
+    for filter_ in ({">datePaid": value}, {"0": {"logic": "OR", "0": {">datePaid": value}, "1": {"=id": 7}}}):
+        assert message in failure_of(entity_ids=[1], payment_filter=filter_)
+    assert portal.requests == 0
 
 
 @pytest.mark.parametrize("payment_filter", [{"=paid": "N"}, '{"=paid": "N"}'])

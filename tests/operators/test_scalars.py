@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from decimal import Decimal
 from typing import Any
 
@@ -42,6 +43,51 @@ def added(portal: Any, kind: str, **fields: Any) -> dict[str, Any]:
     item_id = run(Bitrix24AddItemOperator, entity_type_id=kind, fields=fields)
     number = {"deal": 2, "contact": 3, "company": 4}[kind]
     return next(item for item in portal.items(number) if item["id"] == item_id)
+
+
+@pytest.mark.parametrize(
+    "several",
+    [
+        {1, 2},
+        frozenset({1, 2}),
+        range(1, 3),
+        (1, 2),
+        {1: "a", 2: "b"}.keys(),
+        {"a": 1, "b": 2}.values(),
+        deque([1, 2]),
+        np.array([1, 2]),
+    ],
+    ids=lambda several: type(several).__name__,
+)
+def test_several_values_of_any_kind_are_a_list_in_filters_and_params(several, portal, connection):
+    assert run(Bitrix24ListItemsOperator, entity_type_id="deal", item_filter={"@id": several}, select=["id"]) == [
+        {"id": 1},
+        {"id": 2},
+    ]
+    asked = {"method": "crm.deal.list", "method_params": {"filter": {"@ID": several}, "select": ["ID"]}}
+    for operator in (Bitrix24ListOperator, Bitrix24Operator):
+        assert run(operator, **asked) == [{"ID": "1"}, {"ID": "2"}]
+        assert portal.calls[-1].method in ("crm.deal.list", "batch")
+    deal = run(Bitrix24AddItemOperator, entity_type_id="deal", fields={"title": "Oak", "observers": several})
+    assert next(item for item in portal.items(2) if item["id"] == deal)["observers"] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (lambda: (number for number in (1, 2)), "which can be read only once: write a list"),
+        (lambda: map(int, "12"), "which can be read only once: write a list"),
+        (lambda: {17: 1, 18: 2}, "write one value, or a list of values"),
+        ({1: 1}.items, "has (1, 1) inside, where one value belongs"),
+        (frozenset, "is an empty list"),
+        (lambda: range(5, 5), "is an empty list"),
+    ],
+)
+def test_what_is_not_a_list_of_values_is_refused_in_filters(value, message, portal, connection):
+    params = {"filter": {"@ID": value()}}
+    assert message in failure_of(Bitrix24ListOperator, method="crm.deal.list", method_params=params)
+    assert message in failure_of(Bitrix24ListItemsOperator, entity_type_id="deal", item_filter={"@id": value()})
+    assert portal.count("crm.deal.list") == portal.count("crm.item.list") == portal.count("batch") == 0
 
 
 @pytest.mark.parametrize(

@@ -18,8 +18,8 @@ from airflow_provider_bitrix24.rest.conditions import OPERATORS, upper_form
 from airflow_provider_bitrix24.rest.conversation import Conversation
 from airflow_provider_bitrix24.rest.encoding import as_params, has_reference
 from airflow_provider_bitrix24.rest.field_descriptions import described, kept
-from airflow_provider_bitrix24.rest.lists.filter_values import check_values
-from airflow_provider_bitrix24.rest.lists.listing import ANY_CASE, Listing
+from airflow_provider_bitrix24.rest.lists.filter_values import ANY_CASE, check_values
+from airflow_provider_bitrix24.rest.lists.listing import Listing
 from airflow_provider_bitrix24.rest.lists.own_parameters import not_a_parameter
 from airflow_provider_bitrix24.rest.message_parts import did_you_mean, is_slip, preview
 from airflow_provider_bitrix24.rest.missing_values import is_written_structure
@@ -181,6 +181,7 @@ def check_fields(conversation: Conversation, listing: Listing, order: Iterable[s
     rows = listing.rows
     names = (*listing.filter_names(), *_selected(listing), *order)
     if not (names_are_known(listing.method) and rows.fields_method and names):
+        _check_values(listing, {})
         return
     description = _fields_in(kept(conversation.portal, rows.fields_method))
     if description is None or not _accepted(rows.fields_method, description, listing, order):
@@ -191,7 +192,7 @@ def check_fields(conversation: Conversation, listing: Listing, order: Iterable[s
                 f"{rows.fields_method} describes no fields, so names in filter and select cannot be checked"
             )
         Fields(rows.fields_method, description).check(listing, order)
-        check_values(listing, description)
+        _check_values(listing, description)
     Fields(rows.fields_method, description).warn(listing)
 
 
@@ -287,10 +288,14 @@ def _accepted(source: str, description: Mapping[str, Any], listing: Listing, ord
     if not Fields(source, description).accept(listing, order):
         return False
     try:
-        check_values(listing, description)
+        _check_values(listing, description)
     except ConfigurationError:
         return False
     return True
+
+
+def _check_values(listing: Listing, description: Mapping[str, Any]) -> None:
+    check_values(listing.method, listing.params.get(listing.rows.filter or ""), description)
 
 
 def _plain(name: str) -> str:

@@ -7,13 +7,16 @@ Source: the server source behind ``crm.deal.list`` and its sisters; "value conve
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError
-from airflow_provider_bitrix24.rest.lists.listing import ANY_CASE, Listing
+from airflow_provider_bitrix24.methods import Method
+from airflow_provider_bitrix24.rest.conditions import OPERATORS
+from airflow_provider_bitrix24.rest.encoding import has_reference
 from airflow_provider_bitrix24.rest.message_parts import preview
 from airflow_provider_bitrix24.rest.moments import parse
+from airflow_provider_bitrix24.rest.scalars import native
 
 _NUMBERS = frozenset(
     {"integer", "int", "double", "user", "employee", "iblock_element", "iblock_section"}
@@ -22,6 +25,8 @@ _NUMBERS = frozenset(
 _MOMENTS = frozenset({"date", "datetime"})
 _FLAGS = frozenset({"char", "boolean"})
 
+#: Methods that describe fields whose names are read in any case ("user.get" has both in its examples).
+ANY_CASE = frozenset({"user.fields"})
 #: Types of fields whose description has none ("user.get").
 _NOT_DESCRIBED = {
     "user.fields": {
@@ -31,6 +36,17 @@ _NOT_DESCRIBED = {
         "ACTIVE": "true or false",
         "IS_ONLINE": "Y or N",
     }
+}
+
+#: The same of payments, by their lists ("crm.item.payment.list", "sale.payment.list").
+_OF_PAYMENTS = {
+    **dict.fromkeys(("id", "companyId", "empPaidId", "orderId", "paySystemId", "responsibleId", "sum"), "double"),
+    **dict.fromkeys(("dateBill", "dateMarked", "datePaid", "datePayBefore", "payReturnDate"), "local date"),
+    **dict.fromkeys(("externalPayment", "marked", "paid"), "Y or N in any case"),
+}
+_TYPES: dict[str, dict[str, str]] = {
+    **_NOT_DESCRIBED,
+    **dict.fromkeys(("crm.item.payment.list", "sale.payment.list"), _OF_PAYMENTS),
 }
 
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
@@ -43,18 +59,21 @@ _FORMS = {
     **dict.fromkeys(_FLAGS, ("a flag", "write Y or N")),
     "local date": ("a date", "write e.g. 2026-01-31T10:00:00+03:00"),
     "true or false": ("a flag", "write True or False"),
-    "Y or N": ("a flag", "write Y or N"),
+    **dict.fromkeys(("Y or N", "Y or N in any case"), ("a flag", "write Y or N")),
 }
 
 
-def check_values(listing: Listing, description: Mapping[str, Any]) -> None:
+def check_values(method: Method, filter_: Any, description: Mapping[str, Any]) -> None:
     """
+    :param method: a list.
+    :param filter_: of its parameters.
     :param description: the fields by their names, as ``crm.deal.fields`` describes them.
     :raises ConfigurationError: a condition has a value that is none of its field's type.
     """
-    types = _NOT_DESCRIBED.get(str(listing.rows.fields_method), {})
-    for name, operator, value in listing.filter_conditions():
-        spelled = name.upper() if listing.rows.fields_method in ANY_CASE else name
+    fields_method = method.rows.fields_method if method.rows is not None else None
+    types = _TYPES.get(str(fields_method or method.name.lower()), {})
+    for name, operator, value in _conditions(filter_):
+        spelled = name.upper() if fields_method in ANY_CASE else name
         field = description.get(spelled)
         # Text is searched for in every field.
         if "%" in operator or "?" in operator:
@@ -62,14 +81,21 @@ def check_values(listing: Listing, description: Mapping[str, Any]) -> None:
         type_ = str(field.get("type")) if isinstance(field, Mapping) else types.get(spelled, "")
         members = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else [value]
         for member in members:
-            if not _is_of_type(type_, member):
+            if not (_is_of_type(type_, member) or has_reference(member)):
                 what, form = _FORMS[type_]
                 raise ConfigurationError(
                     f"{operator + name!r} in the filter is {preview(member)}, which is not {what}: the portal would "
                     "read it as 0 or drop it",
-                    method=listing.name,
+                    method=method.name,
                     next_step=form,
                 )
+
+
+def _conditions(filter_: Any) -> Iterator[tuple[str, str, Any]]:
+    """Field, operator and value of each condition; groups are named as they are."""
+    for name, value in filter_.items() if isinstance(filter_, Mapping) else ():
+        field = OPERATORS.sub("", str(name), count=1)
+        yield field, str(name).removesuffix(field), native(value)
 
 
 def _is_of_type(type_: str, value: Any) -> bool:
@@ -88,7 +114,7 @@ def _is_of_type(type_: str, value: Any) -> bool:
         return text is not None and (parse(text) is not None or (1 <= numbers[0] <= 12 and numbers[1] <= 31))
     if type_ == "true or false":
         return value in (True, False, "Y", "N", "true", "false", "1", "0")
-    if type_ == "Y or N":
-        return text in ("Y", "N")
+    if type_ in ("Y or N", "Y or N in any case"):
+        return (text.upper() if type_ != "Y or N" and text else text) in ("Y", "N")
     # Some flags have a third letter.
     return isinstance(value, (bool, int)) or (text is not None and len(text) == 1)

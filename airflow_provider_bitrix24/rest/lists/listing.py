@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.methods import Method, Rows
 from airflow_provider_bitrix24.rest.conditions import OPERATORS, check_conditions, check_filter_name, has_logic
 from airflow_provider_bitrix24.rest.encoding import as_params, no_two_spellings, plain
+from airflow_provider_bitrix24.rest.lists.filter_values import ANY_CASE
 from airflow_provider_bitrix24.rest.lists.own_parameters import check_parameters
 from airflow_provider_bitrix24.rest.message_parts import preview
 from airflow_provider_bitrix24.rest.positional import by_name, in_order
 from airflow_provider_bitrix24.rest.structured_parameters import check_structures
 from airflow_provider_bitrix24.types import Params, Row
 
-#: Methods that describe fields whose names are read in any case ("user.get" has both in its examples).
-ANY_CASE = frozenset({"user.fields"})
 #: Ids have 19 digits at most, and Python reads no text of many thousand as a number.
 _WHOLE_NUMBER = re.compile(r"\s*[0-9]{1,40}\s*")
 
@@ -261,13 +260,6 @@ class Listing:
         """Field names of the caller's filter, without operators; groups are named as they are."""
         user_filter = self.params.get(self.rows.filter or "")
         return [OPERATORS.sub("", name, count=1) for name in user_filter] if isinstance(user_filter, dict) else []
-
-    def filter_conditions(self) -> Iterator[tuple[str, str, Any]]:
-        """Field, operator and value of each condition of the caller's filter; groups are named as they are."""
-        user_filter = self.params.get(self.rows.filter or "")
-        for name, value in user_filter.items() if isinstance(user_filter, dict) else ():
-            field = OPERATORS.sub("", name, count=1)
-            yield field, name.removesuffix(field), value
 
     def select_names(self) -> list[str]:
         """Names of the caller's ``select`` and the id, where that was added."""

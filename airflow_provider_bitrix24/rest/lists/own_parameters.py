@@ -14,7 +14,8 @@ from typing import Any
 from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.methods import Method
 from airflow_provider_bitrix24.rest.conditions import OPERATORS, is_search_field
-from airflow_provider_bitrix24.rest.encoding import as_params, has_reference
+from airflow_provider_bitrix24.rest.encoding import as_params, has_reference, plain
+from airflow_provider_bitrix24.rest.lists.filter_values import check_values
 from airflow_provider_bitrix24.rest.message_parts import did_you_mean, preview
 from airflow_provider_bitrix24.rest.missing_values import is_blank_text, is_missing, nothing_hint
 from airflow_provider_bitrix24.rest.positional import by_name
@@ -82,27 +83,30 @@ def check_places(method: Method, params: Params | None) -> None:
     The same for a call by itself, whose parameters are sent as they are.
 
     :raises ConfigurationError: see :func:`check_parameters`; or the filter is not an object, and the portal would take
-        it for none.
+        it for none, or has a value that is none of its field.
     """
     rows = method.rows
     if rows is None:
         return
     given = by_name(as_params(params, method=method.name), method=method.name)
     check_parameters(method, given)
-    _check_filter_shape(method, given)
+    _check_filter(method, given)
 
 
-def _check_filter_shape(method: Method, params: Mapping[str, Any]) -> None:
+def _check_filter(method: Method, params: Mapping[str, Any]) -> None:
     rows = method.rows
     if rows is None or rows.filter is None or method.version == 3:
         return
     for name, value in params.items():
-        if name.lower() == rows.filter.lower() and isinstance(value, (list, tuple)) and value:
+        if name.lower() != rows.filter.lower():
+            continue
+        if isinstance(value, (list, tuple)) and value:
             raise ConfigurationError(
                 f"{name!r} is not an object, but {preview(value)}",
                 method=method.name,
                 next_step='write e.g. {">=ID": 100}',
             )
+        check_values(method, plain(value, method=method.name), {})
 
 
 @cache

@@ -346,6 +346,16 @@ REFUSED = [
     ("crm.item.payment.list", {"entityTypeId": 2, "entityId": 1, "filter": [["id", "=", 1]]}, "is not an object"),
     ("catalog.product.list", {"filter": [["id", "=", 1]]}, "is not an object"),
     ("crm.stagehistory.list", {"entityTypeId": 2, "filter": [["ID", ">", 1]]}, "is not an object"),
+    *(
+        (method, {**given, "filter": filter_}, message)
+        for method, given in (("crm.item.payment.list", {"entityTypeId": 2, "entityId": 1}), ("sale.payment.list", {}))
+        for filter_, message in (
+            ({"=paid": "нет"}, "'=paid' in the filter is 'нет', which is not a flag: .*: write Y or N"),
+            ({"@paid": ["Y", False]}, "is False, which is not a flag"),
+            ({">datePaid": "soon"}, "is 'soon', which is not a date"),
+            ({">sum": "12,5"}, "is '12,5', which is not a number"),
+        )
+    ),
     ("crm.requisite.list", {"ENTITY_TYPE_ID": 4}, "'ENTITY_TYPE_ID' stands beside filter"),
     ("crm.requisite.list", {"filter": {"RQ_INNN": "7701"}}, "did you mean RQ_INN"),
     ("crm.timeline.comment.list", {"filter": {"ENTITY_ID": 1, "TYPE": "deal"}}, "see crm.timeline.comment.fields"),
@@ -375,6 +385,7 @@ ACCEPTED = [
     ("crm.item.list", {"entityTypeId": 2, "useOriginalUfNames": "Y", "order": {"id": "ASC"}, "start": 0}),
     ("crm.stagehistory.list", {"entityTypeId": 2, "filter": {"OWNER_ID": 1}, "select": ["ID"]}),
     ("crm.item.payment.list", {"entityTypeId": 2, "entityId": 1, "filter": []}),
+    ("crm.item.payment.list", {"entityTypeId": 2, "entityId": 1, "filter": {"paid": "n", ">datePaid": "2026-01-31"}}),
     ("department.get", {"NAME": "Sales", "PARENT": 1, "sort": "NAME", "order": "DESC"}),
     ("user.search", {"NAME": "Ann", "UF_DEPARTMENT": 1, "sort": "ID"}),
     ("acme.report.list", {"filter": {"TITEL": "x"}, "TITEL": "x"}),
