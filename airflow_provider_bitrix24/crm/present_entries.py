@@ -34,7 +34,11 @@ class PresentEntries:
 
     def are_added_by(self, params: Mapping[str, Any]) -> bool:
         """Whether a call has entries that the portal would add once more on each call."""
-        return bool(self._get) and any(_adds(value) for value in self._entries(params).values())
+        return bool(self.added_by(params))
+
+    def added_by(self, params: Mapping[str, Any]) -> list[str]:
+        """The fields that have such entries."""
+        return [name for name, value in self._entries(params).items() if _adds(value)] if self._get else []
 
     def look_up(self, params: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
         """The call that reads the item."""

@@ -16,13 +16,13 @@ from typing import Any
 from airflow_provider_bitrix24.crm import dates
 from airflow_provider_bitrix24.crm.id_lists import check_ids
 from airflow_provider_bitrix24.crm.short_numbers import check_digits, shortened
-from airflow_provider_bitrix24.crm.values import check_names_object, decimal_of
+from airflow_provider_bitrix24.crm.values import check_names_object, decimal_of, is_number_without_digits
 from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.rest.encoding import has_reference
 from airflow_provider_bitrix24.rest.message_parts import preview
 from airflow_provider_bitrix24.rest.missing_values import is_missing
 from airflow_provider_bitrix24.rest.moments import parse
-from airflow_provider_bitrix24.rest.scalars import has_exponent, has_lost_digits, lacks_digits, native
+from airflow_provider_bitrix24.rest.scalars import has_lost_digits, native
 
 _IDS = frozenset({"user", "employee", "crm_company", "crm_contact", "crm_deal", "crm_lead", "crm_quote"})
 _NUMBERS = frozenset({"integer", "double"})
@@ -91,7 +91,7 @@ def _check_number(name: str, kind: str, value: Any, method: str) -> None:
 
 
 def _check_text(name: str, kind: str, text: str, description: Mapping[str, Any], method: str) -> None:
-    if (kind in _NUMBERS and lacks_digits(text)) or (kind in _IDS and has_exponent(text)):
+    if is_number_without_digits(kind, text):
         raise shortened(name, text, method)
     check_digits(name, text, method)
     if kind in _NUMBERS and not _NUMBER.fullmatch(text):

@@ -41,7 +41,12 @@ def check_digits(name: str, value: Any, method: str = "") -> None:
         raise shortened(name, value, method)
 
 
+def is_key(name: str) -> bool:
+    """Whether a field or a parameter of such a name holds a key or an id."""
+    return _KEY.fullmatch(name) is not None
+
+
 @lru_cache(1024)
 def _found_in(name: str) -> Callable[[str], bool] | None:
     """What finds such a number in the texts of a field; None where it may be meant."""
-    return holds_shortened if _DIGITS.fullmatch(name) or _KEY.fullmatch(name) else None
+    return holds_shortened if _DIGITS.fullmatch(name) or is_key(name) else None

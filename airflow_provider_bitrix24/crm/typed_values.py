@@ -17,9 +17,10 @@ from typing import Any
 
 from airflow_provider_bitrix24.crm import dates
 from airflow_provider_bitrix24.crm.id_lists import is_id
+from airflow_provider_bitrix24.crm.plain_names import plain_name
 from airflow_provider_bitrix24.crm.short_numbers import shortened
 from airflow_provider_bitrix24.crm.unwritable import check_is_list
-from airflow_provider_bitrix24.crm.values import decimal_of
+from airflow_provider_bitrix24.crm.values import check_names_object, decimal_of, names_object
 from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.rest.encoding import has_reference
 from airflow_provider_bitrix24.rest.message_parts import preview
@@ -50,12 +51,20 @@ _LISTS = frozenset({"bindings", "files"})
 #: Types as portals describe them, by what the table calls them.
 _OBJECTS = frozenset({"user", "employee", "crm_company", "crm_contact"})
 _DESCRIBED = {
-    **dict.fromkeys(("integer", "int", *_OBJECTS), "whole"),
+    **dict.fromkeys(("integer", "int"), "whole"),
+    **{kind: kind for kind in _OBJECTS},
     "double": "number",
     **dict.fromkeys(("string", "text"), "text"),
     **dict.fromkeys(("boolean", "char"), "flag"),
     "date": "day",
     "datetime": "moment",
+}
+#: What whole numbers of such a name stand for, as names are compared; 0 is none of it.
+_OBJECTS_BY_NAME = {
+    **dict.fromkeys(("responsibleid", "assignedbyid", "userid", "createdby", "createdbyid"), "user"),
+    **dict.fromkeys(("changedby", "statuschangedby", "modifiedby", "modifybyid"), "user"),
+    "companyid": "crm_company",
+    "contactid": "crm_contact",
 }
 _WORDS = frozenset({"y", "n", "yes", "no", "true", "false", "1", "0", "on", "off"})
 #: A day in the language of some portal: ``31.12.2026``, ``12/31/2026 09:30 am``.
@@ -107,10 +116,14 @@ def check_type(name: str, kind: str, value: Any, method: str, *, is_list: bool =
         or has_reference(given)
     ):
         return
-    if kind == "whole" and names_an_id(name) and has_exponent(given):
+    if kind == "whole":
+        kind = _OBJECTS_BY_NAME.get(plain_name(name), kind)
+    holds_id = names_object(kind) or (kind == "whole" and names_an_id(name))
+    if (holds_id and has_exponent(given)) or (kind in ("whole", "number") and lacks_digits(given)):
         raise shortened(name, given, method)
-    if kind in ("whole", "number") and lacks_digits(given):
-        raise shortened(name, given, method)
+    if names_object(kind):
+        check_names_object(name, kind, given, method)
+        kind = "whole"
     if not (_FITS[kind](given) if kind in _FITS else _text(given) in kind.split("|")):
         what, form = _FORMS.get(kind, (f"one of {kind.replace('|', ', ')}", f"write {' or '.join(kind.split('|'))}"))
         raise ConfigurationError(

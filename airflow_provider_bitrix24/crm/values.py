@@ -101,6 +101,11 @@ def is_nothing(value: Any) -> bool:
     return bool(isinstance(value, (str, list, tuple, set, Mapping)) and not value)
 
 
+def names_object(kind: str) -> bool:
+    """Whether a field of this type names one object, or none where it is empty."""
+    return kind in _OBJECTS
+
+
 def check_names_object(name: str, kind: str, value: Any, method: str = "") -> None:
     """
     :param kind: the type of the field.
@@ -108,7 +113,7 @@ def check_names_object(name: str, kind: str, value: Any, method: str = "") -> No
         portal clears the field.
     """
     given = native(value)
-    if kind not in _OBJECTS or isinstance(given, bool):
+    if not names_object(kind) or isinstance(given, bool):
         return
     number = decimal_of(given)
     if number is not None and number <= 0:
@@ -252,7 +257,7 @@ def as_text(value: Any, place: str) -> Any:
 
 
 def _number(field: ItemField, value: Any) -> Any:
-    if is_number_without_digits(field, value):
+    if is_number_without_digits(field.type, value):
         raise shortened(field.name, value)
     number = decimal_of(value)
     if number is None:
@@ -264,11 +269,15 @@ def _number(field: ItemField, value: Any) -> Any:
     return value if isinstance(value, (int, float)) else format(number, "f")
 
 
-def is_number_without_digits(field: ItemField, value: Any) -> bool:
-    """Whether a text for a field of ids has an exponent, or one for a field of numbers lacks digits."""
-    if field.type in _IDS:
+def is_number_without_digits(kind: str, value: Any) -> bool:
+    """
+    Whether a text for a field of ids has an exponent, or one for a field of numbers lacks digits.
+
+    :param kind: the type of the field.
+    """
+    if kind in _IDS:
         return has_exponent(value)
-    return field.type in ("integer", "double") and lacks_digits(value)
+    return kind in ("integer", "double") and lacks_digits(value)
 
 
 def _number_form(field: ItemField, value: Any) -> str:

@@ -35,6 +35,7 @@ from airflow_provider_bitrix24.rest.encoding import has_reference
 from airflow_provider_bitrix24.rest.message_parts import did_you_mean, preview
 from airflow_provider_bitrix24.rest.missing_values import is_missing, nothing_hint
 from airflow_provider_bitrix24.rest.positional import by_name
+from airflow_provider_bitrix24.rest.scalars import has_exponent
 
 if TYPE_CHECKING:
     from airflow_provider_bitrix24.crm.fields import ItemFields, Purpose
@@ -77,6 +78,8 @@ class FieldNames:
         for name, value in params.items():
             check_digits(str(name), value, self._method)
             self._check_id(str(name), value)
+            if str(name).lower() == "id" and has_exponent(value):
+                raise shortened(str(name), value, self._method)
         if self._old:
             self._check_old(params, self._old[1])
         elif not self._is_item:
@@ -125,9 +128,8 @@ class FieldNames:
                 else values
                 for name, values in params.items()
             }
-        if self._method.lower().startswith(("crm.", "tasks.")):
-            return self._others.exact(params)
-        return dict(params)
+        made = self._others.with_lists(params)
+        return self._others.exact(made) if self._method.lower().startswith(("crm.", "tasks.")) else made
 
     def _exact(self, value: Any, name: str, params: Mapping[str, Any]) -> Any:
         kind = self._kind_of(name, params)
@@ -242,7 +244,7 @@ class FieldNames:
     def _check_digits(self, name: str, field: ItemField, value: Any) -> None:
         for member in value if isinstance(value, (list, tuple)) else (value,):
             check_digits(name, member, self._method)
-            if is_number_without_digits(field, member):
+            if is_number_without_digits(field.type, member):
                 raise shortened(name, member, self._method)
 
     def _check_entries(self, name: str, value: Any) -> None:

@@ -141,25 +141,24 @@ class WrittenFields:
                     check_type(name, kind, value, self._method, is_list=is_list)
 
     def exact(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        """
-        Params with floats as text where the portal describes a field of text, see :func:`with_exact_texts`, and with an
-        empty list for the ``False`` that a portal answers in its place.
-        """
+        """Params with floats as text where the portal describes a field of text, see :func:`with_exact_texts`."""
         made = dict(params)
         for taken in self._taken:
             for place, given in made.items():
                 if str(place).lower() == taken.place.lower():
-                    made[place] = self._exact(self._with_lists(given, taken), taken, params)
+                    made[place] = self._exact(given, taken, params)
         return made
 
-    @staticmethod
-    def _with_lists(given: Any, taken: Taken) -> Any:
-        if not isinstance(given, Mapping):
-            return given
-        return {
-            name: [] if value is False and holds_members(taken.types.get(taken.spell(str(name)), "")) else value
-            for name, value in given.items()
-        }
+    def with_lists(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Params with an empty list for the ``False`` that a portal answers in its place."""
+        made = dict(params)
+        for taken in self._taken:
+            if taken.place == "-":
+                made = _with_lists(made, taken)
+            for place, given in made.items():
+                if str(place).lower() == taken.place.lower() and isinstance(given, Mapping):
+                    made[place] = _with_lists(given, taken)
+        return made
 
     def _exact(self, given: Any, taken: Taken, params: Mapping[str, Any]) -> Any:
         if not has_float(given):
@@ -247,6 +246,11 @@ class WrittenFields:
                 log.warning("The names of fields are not checked: %s", error)
                 self._described[asked] = {}
         return self._described[asked]
+
+
+def _with_lists(given: Mapping[str, Any], taken: Taken) -> dict[str, Any]:
+    lists = {*taken.lists, *(name for name, kind in taken.types.items() if holds_members(kind))}
+    return {name: [] if value is False and taken.spell(str(name)) in lists else value for name, value in given.items()}
 
 
 def _fields(answer: Any) -> Iterator[tuple[str, Any]]:

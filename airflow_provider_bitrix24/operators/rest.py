@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from logging import INFO, WARNING
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -51,7 +51,25 @@ _PART_OF_A_RESULT = (
 _LESS_IN_A_BATCH = "ask for fewer fields or in several tasks; for lists, use Bitrix24ListOperator with destination"
 
 
-class Bitrix24Operator(Bitrix24BaseOperator):
+class _RawOperator(Bitrix24BaseOperator):
+    """Base of the operators that send what they are given."""
+
+    def _warn_of_entries(self, calls: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
+        """An update of phones and the like is sent as it is, and each run of the task adds them once more."""
+        # Only the run needs it.
+        from airflow_provider_bitrix24.crm.present_entries import PresentEntries
+
+        for method, names in {(method, ", ".join(PresentEntries(method).added_by(params))) for method, params in calls}:
+            if names:
+                self.log.warning(
+                    "%s adds what %s has each time that it is called, also where the item has it already: "
+                    "Bitrix24UpdateItemOperator adds only what is new.",
+                    method,
+                    names,
+                )
+
+
+class Bitrix24Operator(_RawOperator):
     """
     Call any method and return its result, or a part of it, to XCom, up to 48 KiB.
 
@@ -143,6 +161,7 @@ class Bitrix24Operator(Bitrix24BaseOperator):
             names.check(params)
             params = names.exact(params)
             client.check_filter(name, params)
+        self._warn_of_entries([(name, params)])
         again = method.repeat_for(params) != "never"
 
         def ask() -> Any:
@@ -172,7 +191,7 @@ class Bitrix24Operator(Bitrix24BaseOperator):
                 )
 
 
-class Bitrix24BatchOperator(Bitrix24BaseOperator):
+class Bitrix24BatchOperator(_RawOperator):
     """
     Call many methods, 50 to a request.
 
@@ -247,6 +266,7 @@ class Bitrix24BatchOperator(Bitrix24BaseOperator):
             commands = self._checked(client, commands)
         if not self.references:
             self._warn_of_references(commands)
+        self._warn_of_entries(commands.values())
         unrepeatable = [name for name, command in commands.items() if _is_unrepeatable(client, *command)]
         progress = BatchProgress(context, commands, unrepeatable)
 

@@ -6,6 +6,7 @@ import importlib.util
 import json
 import re
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -274,6 +275,60 @@ def test_the_false_that_a_portal_answers_for_an_empty_list_is_one(
     Bitrix24Operator(task_id="a", method="tasks.task.update", method_params=params).execute(context())
     sent = next(call for call in reversed(portal.calls) if call.method == "tasks.task.update")
     assert sent.params["fields"] == {"UF_CRM_TASK": [], "UF_TASK_WEBDAV_FILES": []}
+
+
+@pytest.mark.parametrize(
+    ("method", "params", "message"),
+    [
+        (
+            "tasks.task.update",
+            {"taskId": 1, "fields": {"RESPONSIBLE_ID": 0}},
+            "RESPONSIBLE_ID is 0, which names no user",
+        ),
+        ("tasks.task.add", {"fields": {"TITLE": "x", "CREATED_BY": "0"}}, "CREATED_BY is '0', which names no user"),
+        ("tasks.task.update", {"taskId": 1, "fields": {"CHANGED_BY": Decimal(0)}}, "CHANGED_BY is .*names no user"),
+        ("crm.activity.update", {"id": 1, "fields": {"RESPONSIBLE_ID": 0.0}}, "RESPONSIBLE_ID is 0.0, which names no"),
+        ("crm.activity.todo.add", {"ownerTypeId": 2, "ownerId": 1, "responsibleId": -1}, "responsibleId is -1, which"),
+        ("sale.payment.update", {"id": 1, "fields": {"companyId": 0}}, "companyId is 0, which names no company"),
+        (
+            "task.elapseditem.add",
+            {"TASKID": 1, "ARFIELDS": {"SECONDS": 60, "USER_ID": 0}},
+            "USER_ID is 0, which names no",
+        ),
+        ("tasks.task.update", {"taskId": "1E2", "fields": {"TITLE": "x"}}, "taskId is '1E2', with a number that was"),
+        ("tasks.task.update", {"taskId": 1, "fields": {"RESPONSIBLE_ID": "1E2"}}, "RESPONSIBLE_ID is '1E2', with a"),
+        ("crm.item.update", {"entityTypeId": 2, "id": "1E2", "fields": {"title": "x"}}, "id is '1E2', with a number"),
+    ],
+)
+def test_zero_and_a_shortened_number_name_no_object(
+    method: str, params: dict[str, Any], message: str, portal: Sandbox, connection: None
+) -> None:
+    with pytest.raises(AirflowFailException, match=f"{method}: {message}"):
+        Bitrix24Operator(task_id="a", method=method, method_params=params).execute(context())
+    with pytest.raises(AirflowFailException, match=message):
+        Bitrix24BulkWriteOperator(task_id="b", method=method, rows=[params]).execute(context())
+    assert portal.executed(method) == 0
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"RESPONSIBLE_ID": 1, "GROUP_ID": 0, "PARENT_ID": 0, "STAGE_ID": "0"},
+        {"RESPONSIBLE_ID": "1", "PRIORITY": 0, "TIME_ESTIMATE": 0, "MARK": "", "XML_ID": "1E2"},
+    ],
+)
+def test_zero_where_it_means_something_is_sent(fields: dict[str, Any], portal: Sandbox, connection: None) -> None:
+    params = {"taskId": 1, "fields": fields}
+    Bitrix24Operator(task_id="a", method="tasks.task.update", method_params=params).execute(context())
+    assert portal.calls[-1].params == params
+
+
+def test_the_false_of_an_empty_list_is_one_beside_the_fields_too(portal: Sandbox, connection: None) -> None:
+    method = "calendar.event.update"
+    portal.answers[method] = 1
+    params = {"id": 1, "type": "user", "ownerId": 1, "name": "x", "attendees": False, "remind": False}
+    Bitrix24Operator(task_id="a", method=method, method_params=params).execute(context())
+    assert portal.calls[-1].params == {**params, "attendees": [], "remind": []}
 
 
 #: Values of ``task.*`` that are given by position, and what is said of them.

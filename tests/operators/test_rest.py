@@ -42,6 +42,36 @@ def test_the_result_of_any_method_goes_to_xcom(portal, connection):
     assert portal.calls[-1].params == {"entityTypeId": 2, "id": 1}
 
 
+@pytest.mark.parametrize(
+    ("method", "params", "names"),
+    [
+        ("crm.contact.update", {"ID": 1, "fields": {"PHONE": [{"VALUE": "+1"}], "EMAIL": [{"VALUE": "a@b.example"}]}},
+         "PHONE, EMAIL"),
+        ("crm.company.update", {"ID": 1, "FIELDS": {"WEB": {"n0": {"VALUE": "b.example"}}}}, "WEB"),
+        ("crm.item.update", {"entityTypeId": 3, "id": 1, "fields": {"fm": [{"typeId": "PHONE", "value": "+1"}]}}, "fm"),
+    ],
+)  # fmt: skip
+def test_an_update_that_adds_entries_again_is_warned_of(method, params, names, portal, connection, all_output):
+    warning = f"{method} adds what {names} has each time that it is called, also where the item has it already"
+    run(Bitrix24Operator, method=method, method_params=params)
+    run(Bitrix24BatchOperator, commands={"a": [method, params], "b": [method, params]})
+    assert f"{all_output.records}{all_output.printed}".count(warning) == 2
+    assert portal.executed(method) == 3
+
+
+@pytest.mark.parametrize(
+    ("method", "params"),
+    [
+        ("crm.contact.update", {"ID": 1, "fields": {"PHONE": [{"ID": 1, "VALUE": "+1"}], "NAME": "Ann"}}),
+        ("crm.contact.add", {"fields": {"NAME": "Ann", "PHONE": [{"VALUE": "+1"}]}}),
+        ("crm.item.update", {"entityTypeId": 3, "id": 1, "fields": {"fm": {"1": {"value": "+1"}}}}),
+    ],
+)
+def test_what_adds_no_entry_again_is_not_warned_of(method, params, portal, connection, all_output):
+    run(Bitrix24Operator, method=method, method_params=params)
+    assert "each time that it is called" not in f"{all_output.records}{all_output.printed}"
+
+
 MISSPELT = {
     "filters": ("crm.deal.list", {"filters": {"ID": 1}}, "filter"),
     "a letter lost": ("crm.deal.list", {"fiter": {"ID": 1}}, "filter"),
