@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_bitrix24.crm.entity_types import entity_type_id
 from airflow_provider_bitrix24.crm.items import fields_of
-from airflow_provider_bitrix24.exceptions import ConfigurationError
+from airflow_provider_bitrix24.exceptions import ConfigurationError, Forbidden, Invalid, NotFound
 from airflow_provider_bitrix24.execution.arguments import NOT_GIVEN, NotGiven, flag, one_of, required
 from airflow_provider_bitrix24.execution.commands import check_is_read
 from airflow_provider_bitrix24.execution.literals import Check, is_literal
@@ -138,6 +138,30 @@ class Bitrix24BulkWriteOperator(Bitrix24BaseRowsOperator):
         method = f"crm.item.{self.operation}" if self.method is None else self.method
         return client.method(method).repeat != "never"
 
+    def _check_may_be_called(self, client: Client, method: str) -> None:
+        """
+        One request of a dry run, which sends no row: in a run, the first row would say the same.
+
+        :raises ConfigurationError: the portal has no such method, or the connection must not call it.
+        """
+        try:
+            found = client.call("method.get", {"name": method.lower()})
+        except (Forbidden, Invalid, NotFound) as error:
+            self.log.warning("Whether the portal has the method is not checked: %s", error)
+            return
+        if found.get("isExisting") is False:
+            raise ConfigurationError(
+                "the portal has no such method",
+                method=method,
+                next_step="check the method's name; a self-hosted portal may lack the module",
+            )
+        if found.get("isAvailable") is False:
+            raise ConfigurationError(
+                "the connection must not call this method",
+                method=method,
+                next_step="give its webhook or application the scope of the method, see the method's page",
+            )
+
     def writer(self, client: Client, *, remembers: bool) -> RowWriter:
         # Only the run needs it.
         from airflow_provider_bitrix24.rows.method_calls import CallWriter, ItemWriter
@@ -149,6 +173,8 @@ class Bitrix24BulkWriteOperator(Bitrix24BaseRowsOperator):
                     method=self.method,
                     next_step="use Bitrix24ListOperator, or Bitrix24BatchOperator for its results",
                 )
+            if self.is_dry_run:
+                self._check_may_be_called(client, client.method(self.method).name)
             return CallWriter(
                 client,
                 self.method,

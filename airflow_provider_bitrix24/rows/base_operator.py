@@ -20,7 +20,13 @@ from airflow_provider_bitrix24.execution.arguments import (
 from airflow_provider_bitrix24.execution.base_operator import Bitrix24BaseOperator
 from airflow_provider_bitrix24.execution.checkpoint import Checkpoint, checkpoint, claim_report, digest_of, is_repeated
 from airflow_provider_bitrix24.execution.literals import is_json_text, is_literal
-from airflow_provider_bitrix24.execution.rendered import check_mapping, value_of_one_try, with_lost_as_blank
+from airflow_provider_bitrix24.execution.rendered import (
+    check_mapping,
+    check_query,
+    text_of_file,
+    value_of_one_try,
+    with_lost_as_blank,
+)
 from airflow_provider_bitrix24.execution.storage import is_same_file, storage_path, write_json_lines
 from airflow_provider_bitrix24.hooks.airflow_outcome import airflow_outcome
 from airflow_provider_bitrix24.rest.message_parts import preview
@@ -364,6 +370,7 @@ class Bitrix24BaseRowsOperator(Bitrix24BaseWriteOperator):
         file = None if self.report is None else file_named_by(self.rows)
         if file is not None and is_same_file(storage_path(file, "rows"), storage_path(self.report, "report")):
             raise _report_is_source()
+        check_query(text_of_file(self, self.as_written("sql")), self.sql)
         rows = with_lost_as_blank(self.as_written("rows"), self.rows)
         return rows_of(rows, self.sql, self.sql_conn_id, self.csv)
 

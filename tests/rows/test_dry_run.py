@@ -56,6 +56,28 @@ def test_what_the_run_refuses_fails_the_dry_run_with_the_same_words(reason, name
     assert portal.executed(kind.method) == portal.executed("crm.deal.delete") == 0
 
 
+@pytest.mark.parametrize("method", ["crm.deel.add", "nosuch.method", "CRM.DEEL.UPDATE"])
+def test_a_method_that_there_is_not_fails_the_dry_run(method, portal, connection):
+    kind = KINDS["add by method"]
+    rows = [{"title": "Oak"}]
+    failure = failure_of(kind, rows, method=method, dry_run=True)
+    assert ": the portal has no such method: check the method's name; a self-hosted portal may lack the" in failure
+    assert "ERROR_METHOD_NOT_FOUND" in failure_of(kind, rows, method=method)
+
+
+def test_a_method_without_its_scope_fails_the_dry_run(portal, connect):
+    connect()
+    portal.scopes = {"task", "user"}
+    failure = failure_of(KINDS["add by method"], [{"title": "Oak"}], dry_run=True)
+    assert "crm.deal.add: the connection must not call this method: give its webhook" in failure
+
+
+def test_a_portal_that_does_not_tell_its_methods_fails_no_dry_run(portal, connection):
+    portal.fault("error", "method.get", code="ACCESS_DENIED", description="no", status=403, times=None)
+    summary = KINDS["add by method"].run([{"title": "Oak"}], dry_run=True)
+    assert (summary["ready"], summary["failed"]) == (1, 0)
+
+
 @pytest.mark.parametrize("name", ROWS)
 def test_rows_that_may_fail_do_not_fail_the_dry_run_but_are_counted(name, portal, connection):
     kind, given = KINDS[name], context()

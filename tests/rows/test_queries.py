@@ -75,6 +75,51 @@ def test_a_query_that_the_database_refuses_names_its_connection(tmp_path, monkey
     assert portal.count("crm.item.add") == portal.count("batch") == 0
 
 
+@pytest.mark.parametrize(
+    ("written", "rendered", "lost"),
+    [
+        ("SELECT title FROM firms WHERE id > '{{ x }}'", "SELECT title FROM firms WHERE id > 'None'", "'None'"),
+        ("SELECT title FROM firms WHERE id >= '{{ x }}'", "SELECT title FROM firms WHERE id >= ''", "''"),
+        (
+            "SELECT title FROM {{ t }}\nWHERE id > {{ x }} ORDER BY id\n",
+            "SELECT title FROM firms\nWHERE id > nan ORDER BY id",
+            "'nan'",
+        ),
+        (
+            "SELECT title FROM firms WHERE id BETWEEN '{{ a }}' AND '{{ x }}'",
+            "SELECT title FROM firms WHERE id BETWEEN '1' AND ''",
+            "''",
+        ),
+    ],
+)
+def test_a_template_that_was_lost_in_a_query_is_named(written, rendered, lost, database, portal, connection):
+    task = Bitrix24BulkWriteOperator(task_id="task", entity_type_id="company", sql=written, sql_conn_id="firms")
+    task.sql = rendered
+    with pytest.raises(AirflowFailException) as caught:
+        task.execute(context())
+    assert f"sql has '{{{{ x }}}}', which came out as {lost}: it has no value: check the template" in str(caught.value)
+    assert portal.connections == 0
+
+
+@pytest.mark.parametrize(
+    ("written", "rendered"),
+    [
+        ("SELECT 1 AS title WHERE '' = '{{ x }}'", "SELECT 1 AS title WHERE '' = ''"),
+        ("SELECT 1 AS title {{ x }}", "SELECT 1 AS title "),
+        ("SELECT {{ x }} AS title", "SELECT null AS title"),
+        ("SELECT 'None' AS title WHERE 1 = {{ x }}", "SELECT 'None' AS title WHERE 1 = 1"),
+        ("SELECT '{{ a }}{{ x }}' AS title", "SELECT 'None' AS title"),
+        ("{% if x %}SELECT 1{% endif %} AS title WHERE 1 > '{{ x }}'", "SELECT 1 AS title WHERE 1 > ''"),
+    ],
+)
+def test_a_query_that_says_what_it_says_is_sent(written, rendered, database, portal, connection):
+    task = Bitrix24BulkWriteOperator(
+        task_id="task", entity_type_id="company", sql=written, sql_conn_id="firms", dry_run=True
+    )
+    task.sql = rendered
+    assert task.execute(context())["failed"] == 0
+
+
 def test_what_no_retry_helps_in_a_query_fails_at_once(monkeypatch, database, portal, connection):
     monkeypatch.setattr(queries, "_cursor", lambda *_: database.cursor(Unwilling))
     task = Bitrix24BulkWriteOperator(task_id="task", entity_type_id="company", sql="SELECT 1", sql_conn_id="firms")

@@ -77,6 +77,15 @@ def test_a_file_that_there_is_not_fails_the_task_and_is_named(tmp_path, portal, 
     assert "frims.sql" in all_output.records + all_output.printed
 
 
+def test_a_template_that_was_lost_in_a_file_is_named(tmp_path, portal, run_dag, all_output):
+    with dag_of("sql_file_lost", tmp_path) as dag:
+        Bitrix24BulkWriteOperator(sql="since.sql", mapping=MAPPING, **ARGUMENTS)
+    (tmp_path / "queries" / "since.sql").write_text("SELECT id, name FROM firms WHERE name > '{{ none }}' ORDER BY id")
+    assert run_dag(dag).state == "failed"
+    assert names(portal) == []
+    assert all_output.places_of("sql has '{{ none }}', which came out as 'None'") != []
+
+
 def test_a_query_is_still_a_query(tmp_path, portal, run_dag):
     with dag_of("sql_text", tmp_path) as dag:
         Bitrix24BulkWriteOperator(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from airflow_provider_bitrix24.sandbox.forms import as_map
+from airflow_provider_bitrix24.sandbox.methods.documented import documented
 from airflow_provider_bitrix24.sandbox.methods.registry import METHODS, Params, Refusal, method
 from airflow_provider_bitrix24.sandbox.php import is_truthy
 from airflow_provider_bitrix24.sandbox.state.known_words import DOCUMENTED_SCOPES
@@ -50,9 +51,12 @@ def method_get(portal: PortalState, user: User, params: Params) -> Any:
     name = params.get("NAME")
     if not name:
         raise Refusal("ERROR_ARGUMENT", "Argument 'name' is null or empty", extra={"argument": "name"})
-    entry = METHODS.get(str(name))
-    available = entry is not None and (not entry.scopes or bool(portal.scopes_of(user).intersection(entry.scopes)))
-    return {"isExisting": entry is not None, "isAvailable": available}
+    lower = str(name).lower()
+    entry = METHODS.get(lower)
+    is_there = entry is not None or lower in documented(version=2) or lower in map(str.lower, portal.answers)
+    scopes = entry.scopes if entry is not None else ()
+    available = is_there and (not scopes or bool(portal.scopes_of(user).intersection(scopes)))
+    return {"isExisting": is_there, "isAvailable": available}
 
 
 @method("server.time")
