@@ -38,6 +38,7 @@ _BOUNDS = frozenset({">", ">=", "<", "<=", "><", "!><"})
 _LOST_BOUNDS = frozenset(text.lower() for text in NOTHING) | {"undefined"}
 #: Operators whose value is a list of values or a pair of bounds.
 _OF_MANY = frozenset({"@", "!@", "><", "!><"})
+_PAIRS = frozenset({"><", "!><"})
 #: Operators of REST 3.0 by those of the older versions ("rest-v3").
 _OF_VERSION_3 = {"in": "@", "between": "><"}
 #: Where a name in camel case has an underscore in upper case.
@@ -148,7 +149,7 @@ def _check(group: _Group, outer: list[Condition], place: str, method: str, drops
 def _group_of(filter_: Any, place: str, method: str) -> _Group:
     if isinstance(filter_, Mapping):
         _check_logic(filter_, place, method)
-        _check_spellings(filter_, place, method)
+        check_spellings(filter_, place, method)
         if "conditions" in filter_:
             return _Group(*_of_list(filter_["conditions"]), is_window=_is_window(filter_))
         return _Group(*_of_object(filter_), is_window=_is_window(filter_))
@@ -163,7 +164,7 @@ def _check_logic(group: Mapping[Any, Any], place: str, method: str) -> None:
             )
 
 
-def _check_spellings(group: Mapping[Any, Any], place: str, method: str) -> None:
+def check_spellings(group: Mapping[Any, Any], place: str, method: str) -> None:
     """Refuse one condition in two spellings, of which a portal keeps one, or knows one and drops the other."""
     spellings: dict[str, str] = {}
     for name in map(str, group):
@@ -181,9 +182,9 @@ def upper_form(name: str) -> str:
 
 
 def two_spellings(one: str, other: str, place: str, method: str = "") -> ConfigurationError:
-    """What is wrong with two names that are one condition."""
+    """What is wrong with two names that are one."""
     return ConfigurationError(
-        f"{one!r} and {other!r} in {place} are one condition in two spellings, and only one would count",
+        f"{one!r} and {other!r} in {place} are one name in two spellings, and only one would count",
         method=method,
         next_step="keep one; several values of one field are a list",
     )
@@ -306,6 +307,10 @@ def _check_shape(condition: Condition, value: Any, members: list[Any], place: st
             f"{condition.name!r} in {place} {what}",
             method=method,
             next_step=f"write one value{'' if operator in _ONE_BOUND else ', or a list of values'}",
+        )
+    if operator in _PAIRS and is_list and len(members) != 2:
+        raise ConfigurationError(
+            f"{condition.name!r} in {place} has {len(members)} bounds", method=method, next_step="write two: [1, 9]"
         )
     if not isinstance(value, str):
         return

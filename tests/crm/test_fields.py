@@ -270,7 +270,7 @@ def test_a_filter_is_put_in_the_portals_names_and_values(given, asked):
     ],
 )
 def test_a_condition_in_two_spellings_is_refused(given):
-    with pytest.raises(ConfigurationError, match="are one condition in two spellings, and only one would count"):
+    with pytest.raises(ConfigurationError, match="are one name in two spellings, and only one would count"):
         DEAL.filter(given)
 
 

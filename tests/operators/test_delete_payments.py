@@ -211,7 +211,7 @@ def test_a_filter_that_no_deal_matches_fails_nothing(portal, connection):
         ({">=updatedTime": "None"}, "'>=updatedTime' in entity_filter"),
         ({"0": {}}, "a group in entity_filter has no condition"),
         ({"stage": "LOSE"}, "stage"),
-        ({"=stageId": "LOSE", "=STAGE_ID": "WON"}, "in entity_filter are one condition in two spellings"),
+        ({"=stageId": "LOSE", "=STAGE_ID": "WON"}, "in entity_filter are one name in two spellings"),
     ],
 )
 def test_a_filter_of_deals_that_could_mean_all_is_refused(entity_filter, message, portal, connection):

@@ -20,7 +20,7 @@ from airflow_provider_bitrix24.rest.encoding import as_params, has_reference
 from airflow_provider_bitrix24.rest.field_descriptions import described, kept
 from airflow_provider_bitrix24.rest.lists.filter_values import ANY_CASE, check_values
 from airflow_provider_bitrix24.rest.lists.listing import Listing
-from airflow_provider_bitrix24.rest.lists.own_parameters import not_a_parameter
+from airflow_provider_bitrix24.rest.lists.own_parameters import check_paging, not_a_parameter
 from airflow_provider_bitrix24.rest.message_parts import did_you_mean, is_slip, preview
 from airflow_provider_bitrix24.rest.missing_values import is_written_structure
 from airflow_provider_bitrix24.rest.positional import by_name
@@ -217,6 +217,7 @@ def check_call(conversation: Conversation, method: Method, params: Params | None
         for name, value in given.items()
         if name.lower() not in paging and not has_reference(name)
     }
+    check_paging(method, given)
     _check_beside_filter(method, given)
     order = next((value for name, value in given.items() if name.lower() == str(rows.order).lower()), None)
     sort = next((value for name, value in given.items() if rows.sort and name.lower() == rows.sort.lower()), None)

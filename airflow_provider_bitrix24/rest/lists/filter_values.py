@@ -18,10 +18,11 @@ from airflow_provider_bitrix24.rest.message_parts import preview
 from airflow_provider_bitrix24.rest.moments import parse
 from airflow_provider_bitrix24.rest.scalars import native
 
-_NUMBERS = frozenset(
-    {"integer", "int", "double", "user", "employee", "iblock_element", "iblock_section"}
+_WHOLE = frozenset(
+    {"integer", "int", "user", "employee", "iblock_element", "iblock_section"}
     | {"crm_category", "crm_company", "crm_contact", "crm_deal", "crm_lead", "crm_quote"}
 )
+_NUMBERS = _WHOLE | {"double"}
 _MOMENTS = frozenset({"date", "datetime"})
 _FLAGS = frozenset({"char", "boolean"})
 
@@ -40,7 +41,8 @@ _NOT_DESCRIBED = {
 
 #: The same of payments, by their lists ("crm.item.payment.list", "sale.payment.list").
 _OF_PAYMENTS = {
-    **dict.fromkeys(("id", "companyId", "empPaidId", "orderId", "paySystemId", "responsibleId", "sum"), "double"),
+    **dict.fromkeys(("id", "companyId", "empPaidId", "orderId", "paySystemId", "responsibleId"), "integer"),
+    "sum": "double",
     **dict.fromkeys(("dateBill", "dateMarked", "datePaid", "datePayBefore", "payReturnDate"), "local date"),
     **dict.fromkeys(("externalPayment", "marked", "paid"), "Y or N in any case"),
 }
@@ -50,11 +52,14 @@ _TYPES: dict[str, dict[str, str]] = {
 }
 
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
+#: Of it a portal may read the first digits alone; 17.0 is a whole number.
+_FRACTION_OR_EXPONENT = re.compile(r"(?!.*\.0*\s*$).*[.eE].*", re.DOTALL)
 #: A day as a portal may write it, in whatever order, and a time behind it.
 _LOCAL_DAY = re.compile(r"(\d{1,2})[./-](\d{1,2})[./-]\d{2,4}(\s.*)?", re.ASCII)
 #: Types, and what to write for one: what it is called, and an example.
 _FORMS = {
-    **dict.fromkeys(_NUMBERS, ("a number", "write it with digits and a point, e.g. 12.5; several as a list")),
+    **dict.fromkeys(_WHOLE, ("a whole number", "write digits alone, e.g. 17; several as a list")),
+    "double": ("a number", "write it with digits and a point, e.g. 12.5; several as a list"),
     **dict.fromkeys(_MOMENTS, ("a date", "write e.g. 2026-01-31 or 2026-01-31T10:00:00+03:00")),
     **dict.fromkeys(_FLAGS, ("a flag", "write Y or N")),
     "local date": ("a date", "write e.g. 2026-01-31T10:00:00+03:00"),
@@ -102,6 +107,8 @@ def _is_of_type(type_: str, value: Any) -> bool:
     text = value.strip() if isinstance(value, str) else None
     if type_ not in _FORMS or text == "":
         return True
+    if type_ in _WHOLE and _FRACTION_OR_EXPONENT.fullmatch(str(value)):
+        return False
     if type_ in _NUMBERS:
         if text is None:
             return isinstance(value, (int, float)) and not isinstance(value, bool)

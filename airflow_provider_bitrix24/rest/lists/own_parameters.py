@@ -6,6 +6,7 @@ Source: the tables and examples of the method pages, ``own_parameters.txt``; ope
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.methods import Method
-from airflow_provider_bitrix24.rest.conditions import OPERATORS, is_search_field
+from airflow_provider_bitrix24.rest.conditions import OPERATORS, check_spellings, is_search_field
 from airflow_provider_bitrix24.rest.encoding import as_params, has_reference, plain
 from airflow_provider_bitrix24.rest.lists.filter_values import check_values
 from airflow_provider_bitrix24.rest.message_parts import did_you_mean, preview
@@ -27,6 +28,7 @@ _CHECKED_AS_FIELDS = frozenset({"user.get"})
 _FIELDS = {
     "user.search": frozenset({"find", "name", "last_name", "work_position", "uf_department_name", "user_type"}),
 }
+_WHOLE_NUMBER = re.compile(r"-?[0-9]{1,18}")
 #: Of every method.
 _EVERYWHERE = frozenset({"start", "auth", "halt"})
 
@@ -91,6 +93,30 @@ def check_places(method: Method, params: Params | None) -> None:
     given = by_name(as_params(params, method=method.name), method=method.name)
     check_parameters(method, given)
     _check_filter(method, given)
+    check_paging(method, given)
+
+
+def check_paging(method: Method, params: Mapping[str, Any]) -> None:
+    """
+    :raises ConfigurationError: no page begins at ``start``, and the portal would answer another one; or the
+        order names one field in two spellings.
+    """
+    rows = method.rows
+    if rows is None or method.version == 3:
+        return
+    start = params.get("start")
+    if "start" in params and rows.paging == "keyset" and not has_reference(start):
+        number: Any = int(start) if isinstance(start, str) and _WHOLE_NUMBER.fullmatch(start.strip()) else start
+        is_whole = isinstance(number, int) and not isinstance(number, bool)
+        if not is_whole or (number != -1 and (number < 0 or number % rows.page_rows)):
+            raise ConfigurationError(
+                f"start is {preview(start)}, where no page begins: the portal would answer another one",
+                method=method.name,
+                next_step=f"write 0, {rows.page_rows}, {2 * rows.page_rows}, …; Bitrix24ListOperator reads all pages",
+            )
+    for name, value in params.items():
+        if name.lower() == str(rows.order).lower() and isinstance(value, Mapping):
+            check_spellings(value, str(name), method.name)
 
 
 def _check_filter(method: Method, params: Mapping[str, Any]) -> None:

@@ -137,7 +137,7 @@ def test_a_condition_in_two_spellings_is_refused_before_anything_is_sent(
     portal: Sandbox, client: Client, method: str, conditions: dict[str, Any], known: str
 ) -> None:
     params = {"FILTER" if method in ("user.get", "voximplant.statistic.get") else "filter": conditions}
-    with pytest.raises(ConfigurationError, match=f"{known}.* one condition in two spellings, and only one would count"):
+    with pytest.raises(ConfigurationError, match=f"{known}.* one name in two spellings, and only one would count"):
         list(client.list(method, params | ({"entityTypeId": 2} if method == "crm.item.list" else {})))
     assert portal.connections == 0
 
