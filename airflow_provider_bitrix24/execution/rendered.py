@@ -193,6 +193,11 @@ def check_query(written: Any, value: Any) -> None:
             )
 
 
+def _is_lost_in(written: Any, value: Any) -> bool:
+    """Whether a template inside of a longer text came out as ``None`` or the like: ``K-None``."""
+    return any(text in NOTHING - {""} for _, _, text in _rendered_parts(written, value))
+
+
 def _rendered_parts(written: Any, value: Any) -> Iterator[tuple[str, str, str]]:
     """
     What stands before each template of a text, the template, and what came out of it; nothing where that cannot be
@@ -226,7 +231,7 @@ def check_texts(written: Any, value: Any, place: str) -> None:
         return
     for path, text in _texts(literal_of(written, place), from_json(value, place), ()):
         key = "".join(f"[{part}]" for part in path)
-        raise ConfigurationError(f"{place}{key} is {preview(text)}", next_step=nothing_hint(text))
+        raise ConfigurationError(f"{place}{key} is {preview(text)}", next_step=nothing_hint(None))
 
 
 def check_empty_texts(written: Any, value: Any, place: str) -> None:
@@ -312,7 +317,7 @@ def check_mapping(mapping: Mapping[str, Any], written: Any) -> None:
     """
     for path, value, literal in _changed(literal_of(written, "mapping"), mapping, ()):
         text = value.strip() if isinstance(value, str) else None
-        is_lost_text = text in NOTHING - {""} and isinstance(literal, str)
+        is_lost_text = isinstance(literal, str) and (text in NOTHING - {""} or _is_lost_in(literal, value))
         is_empty = text == "" or (text is None and _is_nothing(value))
         if is_lost_text or is_empty:
             key = "".join(f"[{part}]" for part in path)
@@ -460,5 +465,7 @@ def _texts(written: Any, value: Any, path: tuple[Any, ...]) -> Iterator[tuple[tu
         members = list(written) if isinstance(written, (list, tuple)) else []
         for index, member in enumerate(value):
             yield from _texts(members[index] if index < len(members) else None, member, (*path, index))
-    elif isinstance(value, str) and value.strip() in NOTHING - {""} and value != written:
+    elif (
+        isinstance(value, str) and value != written and (value.strip() in NOTHING - {""} or _is_lost_in(written, value))
+    ):
         yield path, value

@@ -11,10 +11,14 @@ from airflow import DAG
 
 from airflow_provider_bitrix24._compat import AirflowFailException
 from airflow_provider_bitrix24.operators.bulk_write import Bitrix24BulkWriteOperator
-from airflow_provider_bitrix24.operators.crm import Bitrix24AddItemOperator, Bitrix24UpdateItemOperator
+from airflow_provider_bitrix24.operators.crm import (
+    Bitrix24AddItemOperator,
+    Bitrix24ListItemsOperator,
+    Bitrix24UpdateItemOperator,
+)
 from airflow_provider_bitrix24.operators.crm_import import Bitrix24ImportItemsOperator
 from airflow_provider_bitrix24.operators.crm_upsert import Bitrix24UpsertItemOperator, Bitrix24UpsertItemsOperator
-from airflow_provider_bitrix24.operators.rest import Bitrix24BatchOperator, Bitrix24Operator
+from airflow_provider_bitrix24.operators.rest import Bitrix24BatchOperator, Bitrix24ListOperator, Bitrix24Operator
 from tests.operators.context import context
 
 SEVERAL = "ufCrm_1700000003"
@@ -136,6 +140,33 @@ def test_an_empty_list_that_the_author_wrote_clears(written, deal, portal):
 def test_names_that_the_author_wrote_into_a_list_are_written(written, deal, portal):
     rendered(Bitrix24UpdateItemOperator, None, entity_type_id=2, item_id=deal, fields={SEVERAL: written})
     assert portal.item(2, deal)[SEVERAL] == list(written)
+
+
+# Longer texts
+
+
+@pytest.mark.parametrize(("x", "shown"), [(None, "None"), (float("nan"), "nan"), ("None", "None")])
+def test_what_a_template_lost_inside_of_a_text_is_in_no_filter_and_no_row(x, shown, deal, portal):
+    portal.reset_calls()
+    text = "K-{{ x }}/1"
+    for operator, arguments in (
+        (Bitrix24ListItemsOperator, {"entity_type_id": 2, "item_filter": {"0": {"logic": "OR", "=originId": text}}}),
+        (Bitrix24ListOperator, {"method": "crm.deal.list", "method_params": {"filter": {"@ORIGIN_ID": ["a", text]}}}),
+        (
+            Bitrix24ListOperator,
+            {"method": "crm.deal.list", "method_params": f'{{"filter": {{"ORIGIN_ID": "{text}"}}}}'},
+        ),
+        (Bitrix24BulkWriteOperator, {"entity_type_id": 2, "rows": [{"t": "x"}], "mapping": {"originId": text}}),
+    ):
+        with pytest.raises(AirflowFailException, match=f"is 'K-{shown}/1': it has no value: check the template"):
+            rendered(operator, x, **arguments)
+    assert portal.requests == 0
+
+
+@pytest.mark.parametrize("x", ["", "us", "Nonesuch", 0])
+def test_a_text_with_a_template_that_says_something_passes(x, deal, portal):
+    filter_ = {"=originId": "None of {{ x }}"}
+    assert rendered(Bitrix24ListItemsOperator, x, entity_type_id=2, item_filter=filter_) == []
 
 
 # Mappings
