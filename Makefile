@@ -22,6 +22,8 @@ help:
 	@echo "make bench        measure speed against other clients, and write bench/RESULTS.md; takes 20 minutes"
 	@echo "make matrix       try the wheel on each Airflow and Python that it claims; takes an hour"
 	@echo "make full         run everything that is run before a release; takes hours"
+	@echo "make clickhouse   run the tests of loads into tables with ClickHouse too, on Airflow $(VERSIONS)"
+	@echo "make s3           run the tests of loads into S3, against a server of moto"
 	@echo "make sdks         run official and community SDKs against the sandbox; needs Node.js and npm"
 	@echo "make environments make .venv/airflow-VERSION for Airflow $(VERSIONS)"
 	@echo "make constraints  pin the newest allowed versions in ci/constraints-*.txt"
@@ -89,6 +91,21 @@ ci/%/node_modules/.made: ci/%/package.json ci/%/package-lock.json
 	@cd ci/$* && npm ci --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error >/dev/null
 	@touch $@
 
+# The engine of ClickHouse has an environment of its own, which a server of the tests runs in.
+.PHONY: clickhouse
+clickhouse: .venv/clickhouse/.made
+	@BITRIX24_CLICKHOUSE=1 $(MAKE) --no-print-directory test ARGS="tests/transfers -k clickhouse $(ARGS)"
+
+.venv/clickhouse/.made: ci/constraints-clickhouse.txt $(TOOLS)/.made
+	@echo "Making .venv/clickhouse"
+	@test -x $(@D)/bin/python || $(UV) venv -q -p $(TOOLS)/bin/python $(@D)
+	@$(UV) pip sync -q -p $(@D)/bin/python --require-hashes $<
+	@touch $@
+
+.PHONY: s3
+s3: .venv/airflow-s3/.made
+	@BITRIX24_S3=1 .venv/airflow-s3/bin/python -m pytest -q tests/transfers/test_s3.py $(ARGS)
+
 .PHONY: clean
 clean:
 	rm -rf .venv ci/*/node_modules build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
@@ -109,23 +126,27 @@ $(TOOLS)/.made: ci/constraints-tools.txt
 
 # No pin is newer than this day, which is about the release of the Airflow version, as in the constraints that Airflow
 # publishes. Only the main index is asked: extra indexes and directories of wheels seldom have the day of an upload.
-# The first provider of DuckDB is newer. mysqlclient has no wheel, and a compiler would be needed: the tests use another
+# The first providers of DuckDB and ClickHouse are newer. mysqlclient has no wheel, and a compiler would be needed: the tests use another
 # driver that the provider of MySQL brings.
 NEWEST_2.11 := 2026-03-15
 NEWEST_3.3 := 2026-09-18
 NEWEST_bench := 2026-11-20
+NEWEST_clickhouse := 2026-11-20
 NEWEST_docs := 2026-11-20
+NEWEST_s3 := 2026-11-20
 NEWEST_sdks := 2026-11-20
 NEWEST_tools := 2026-11-20
 
 .PHONY: constraints
-constraints: $(VERSIONS:%=pin-%) pin-bench pin-docs pin-sdks pin-tools
+constraints: $(VERSIONS:%=pin-%) pin-bench pin-clickhouse pin-docs pin-s3 pin-sdks pin-tools
 
-.PHONY: pin-bench pin-docs pin-sdks pin-tools $(VERSIONS:%=pin-%)
-pin-bench pin-docs pin-sdks pin-tools $(VERSIONS:%=pin-%): pin-%: $(TOOLS)/.made
+.PHONY: pin-bench pin-clickhouse pin-docs pin-s3 pin-sdks pin-tools $(VERSIONS:%=pin-%)
+pin-bench pin-clickhouse pin-docs pin-s3 pin-sdks pin-tools $(VERSIONS:%=pin-%): pin-%: $(TOOLS)/.made
 	@echo "# Made by \`make constraints\` from ci/requirements-$*.in; change that file, not this one." > ci/constraints-$*.new
 	@UV_INDEX= UV_FIND_LINKS= $(UV) pip compile -q --python-version 3.11 --universal --generate-hashes --no-header --no-annotate \
 		--no-emit-index-url --exclude-newer $(NEWEST_$*) \
 		--exclude-newer-package b24pysdk=$(NEWEST_tools) --exclude-newer-package apache-airflow-providers-duckdb=$(NEWEST_tools) \
+		--exclude-newer-package apache-airflow-providers-clickhousedb=$(NEWEST_tools) \
+		--exclude-newer-package clickhouse-connect=$(NEWEST_tools) --exclude-newer-package dlt=$(NEWEST_tools) \
 		--no-emit-package mysqlclient ci/requirements-$*.in >> ci/constraints-$*.new
 	@mv ci/constraints-$*.new ci/constraints-$*.txt

@@ -10,8 +10,11 @@ from statistics import median
 from bench.bulk_write import SOURCES
 from bench.files import WORK
 from bench.portal import Portal, least_seconds
+from bench.postgres import PostgresServer, free_port
 from bench.runs import Bench, Run
 from bench.sandbox import call_speeds, memory_mib, start_seconds
+from bench.tables import TIMES
+from bench.tables import WORK as TABLE_WORK
 from bench.waiting import wait
 
 #: The clients by their modules under ``subjects``.
@@ -272,6 +275,32 @@ def files(bench: Bench) -> Table:
     return table
 
 
+def tables(bench: Bench) -> Table:
+    columns = ("what brings the rows", "seconds", "client's CPU s", "requests", "memory growth, MiB")
+    table = Table(f"All fields of {DEALS:,} deals in a table of Postgres, twice", columns)
+    runs: dict[str, list[Run]] = {work: [] for work in TABLE_WORK}
+    with Portal(deals=DEALS, seed=1) as portal, PostgresServer(port=free_port()) as server:
+        typed = [bench.load(portal, "typed", DEALS) for _ in range(3)]
+        for number, time in enumerate(TIMES):
+            for work, measured in runs.items():
+                measured.append(bench.load_table(portal, server, work, number))
+                place = "ours_deals" if work == "the operator" else "dlt_deals.deals"
+                ((rows, ids),) = server.execute(f"SELECT count(*), count(DISTINCT id) FROM {place}")
+                whole = measured[-1].failure or f"{rows:,}"
+                table.promise(f"each row once, {work}, {time} time", whole, whole == f"{DEALS:,}" and rows == ids)
+    named = [(f"{work}, {time} time", [runs[work][n]]) for work in TABLE_WORK for n, time in enumerate(TIMES)]
+    for name, each in (("typed, and not loaded", typed), *named):
+        figures = (_seconds(each), _cpu(each), f"{each[-1].seen.requests:,}", f"{_growth_mib(each):.0f}")
+        table.lines.append((name, *figures))
+    making = median(run.cpu_seconds for run in typed)
+    for ours, theirs, time in zip(*(runs[work] for work in TABLE_WORK), TIMES, strict=True):
+        times, share = ours.cpu_seconds / making, ours.cpu_seconds / theirs.cpu_seconds
+        promise = f"at most 1.3 times the CPU of making and typing the rows, {time} time"
+        table.promise(promise, f"{times:.2f}", times <= 1.3)
+        table.promise(f"less CPU than dlt (Parquet over ADBC), {time} time", f"{share:.2f} of it", share < 1)
+    return table
+
+
 def imports(bench: Bench) -> Table:
     table = Table("Import", ("module", "seconds", "seconds, Airflow being imported already"))
     airflow = "from airflow.sdk import DAG, BaseHook, BaseOperator"
@@ -335,7 +364,7 @@ def waiting(bench: Bench) -> Table:
 
 CASES: dict[str, Callable[[Bench], Table]] = {
     case.__name__: case
-    for case in (calls, rows, limited, delete, distant, bulk_write, files, waiting, imports, sandbox)
+    for case in (calls, rows, limited, delete, distant, bulk_write, files, tables, waiting, imports, sandbox)
 }
 
 

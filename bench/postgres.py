@@ -6,11 +6,12 @@ import json
 import os
 import pwd
 import shutil
+import socket
 import subprocess
 import tempfile
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -30,16 +31,25 @@ def _programs() -> Path:
     return Path(pgserver.__file__).parent / "pginstall" / "bin"
 
 
+def free_port() -> int:
+    with closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 class PostgresServer(ExitStack):
     """
     A server with one empty database, alive inside a ``with`` block.
 
     :param settings: of ``postgresql.conf``, ``log_statement=all``.
+    :param port: on 127.0.0.1 too, for clients that know no socket file.
     """
 
-    def __init__(self, *settings: str) -> None:
+    def __init__(self, *settings: str, port: int | None = None) -> None:
         super().__init__()
-        self._settings = settings
+        self._port = port
+        listens = () if port is None else ("listen_addresses=127.0.0.1", f"port={port}")
+        self._settings = (*listens, *settings)
 
     def __enter__(self) -> PostgresServer:
         super().__enter__()
@@ -79,13 +89,21 @@ class PostgresServer(ExitStack):
     def connection_json(self, **extra: Any) -> str:
         """For ``AIRFLOW_CONN_…``."""
         fields = {"conn_type": "postgres", "host": str(self.directory), "login": "firms", "schema": "postgres"}
-        return json.dumps({**fields, "extra": extra})
+        port = {} if self._port is None else {"port": self._port}
+        return json.dumps({**fields, **port, "extra": extra})
+
+    @property
+    def address(self) -> str:
+        """Of a server with a port."""
+        return f"postgresql://firms:none@127.0.0.1:{self._port}/postgres"
 
     def execute(self, *statements: str) -> list[Sequence[Any]]:
         """Execute statements, and return the rows of the last one."""
         import psycopg2
 
-        connection = psycopg2.connect(host=str(self.directory), user="firms", dbname="postgres")
+        connection = psycopg2.connect(
+            host=str(self.directory), port=self._port or 5432, user="firms", dbname="postgres"
+        )
         try:
             connection.autocommit = True
             with connection.cursor() as cursor:

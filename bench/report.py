@@ -11,7 +11,7 @@ from importlib.metadata import version
 from airflow_provider_bitrix24 import __version__
 from bench.cases import ROUNDS, Table
 
-_PACKAGES = ("apache-airflow", "requests", "b24pysdk", "fast-bitrix24", "aiohttp")
+_PACKAGES = ("apache-airflow", "requests", "b24pysdk", "fast-bitrix24", "aiohttp", "dlt")
 _HEAD = """\
 # What was measured
 
@@ -33,6 +33,7 @@ under way at once, up to the 50 that it takes: the last table but one shows both
 - **fast_bitrix24** sends up to 50 requests at once and reads lists by offset, all into memory and unordered. Each
   client object keeps a limit of its own. Over aiohttp, which is partly written in C, a single call costs less than over
   requests.
+- **dlt** loads tables from the source that this package has for it, so that both ways in are given the same typed rows.
 """
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from bench.bulk_write import source
 from bench.portal import Portal, Seen
+from bench.postgres import PostgresServer
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,22 @@ class Bench(ExitStack):
         """
         text = json.dumps({"work": work, "deals": deals})
         return self._measured(portal, ["bench.files"], text, AIRFLOW_CONN_BITRIX24_DEFAULT=portal.connection)
+
+    def load_table(self, portal: Portal, server: PostgresServer, work: str, run: int) -> Run:
+        """
+        All deals with all their fields into a table.
+
+        :param work: what brings them, one of ``tables.WORK``.
+        :param run: its number: the rows of an earlier one are there.
+        """
+        # On another worker dlt has nothing in its folder.
+        folder = str(self.directory / f"dlt-{run}")
+        text = json.dumps({"work": work, "run": run, "folder": folder, "address": server.address})
+        more = {
+            "AIRFLOW_CONN_BITRIX24_DEFAULT": portal.connection, "AIRFLOW_CONN_WAREHOUSE": server.connection_json(),
+            "DLT_DATA_DIR": folder, "RUNTIME__DLTHUB_TELEMETRY": "false", "PROVIDERS__ENABLE_AIRFLOW_SECRETS": "false",
+        }  # fmt: skip
+        return self._measured(portal, ["bench.tables"], text, **more)
 
     def _measured(self, portal: Portal, module: Sequence[str], text: str, processes: int = 1, **more: str) -> Run:
         """

@@ -77,6 +77,9 @@ PARTS = (
         BITRIX24_WAITING_DEALS="200000",
         BITRIX24_STANDALONE="1",
     ),
+    tests("dlt", "transfers/test_dlt.py", BITRIX24_DLT="1"),
+    Part("clickhouse", ("make", "clickhouse")),
+    Part("s3", ("make", "s3")),
     Part("browser", ("make", "browser")),
     Part("matrix", ("make", "matrix")),
 )

@@ -9,6 +9,7 @@ import pytest
 from bench import cases
 from bench.cases import Table
 from bench.portal import Portal, least_seconds
+from bench.postgres import PostgresServer
 from bench.report import section
 from bench.runs import Bench
 from bench.sandbox import call_speeds, memory_mib, start_seconds
@@ -49,6 +50,14 @@ def test_rows_are_loaded_into_files_in_a_process_of_its_own(bench: Bench, portal
     run = bench.load(portal, "CSV", 120)
     assert (run.failure, run.seen.requests > 3, run.cpu_seconds > 0) == ("", True, True)
     assert bench.load(portal, "typed", 121).failure == "This did not hold: all 121 deals came once"
+
+
+def test_rows_are_loaded_into_a_table_in_a_process_of_its_own(bench: Bench, portal: Portal) -> None:
+    with PostgresServer() as server:
+        for number in (0, 1):
+            run = bench.load_table(portal, server, "the operator", number)
+            assert (run.failure, run.seen.requests > 3, run.cpu_seconds > 0) == ("", True, True)
+        assert server.execute("SELECT count(*), count(DISTINCT id) FROM ours_deals") == [(120, 120)]
 
 
 def test_the_requests_of_several_processes_are_counted_together(bench: Bench, portal: Portal) -> None:

@@ -15,6 +15,8 @@ from airflow_provider_bitrix24.exports.misfits import Misfits
 from airflow_provider_bitrix24.exports.part_files import FilesOf
 from airflow_provider_bitrix24.exports.parts import Part
 from airflow_provider_bitrix24.exports.sources import Source
+from airflow_provider_bitrix24.exports.tables import column_of
+from airflow_provider_bitrix24.exports.windows import known_modified_field
 
 if TYPE_CHECKING:
     from airflow_provider_bitrix24.rest.client import Client
@@ -57,6 +59,7 @@ def _manifest(source: Source, parts: Iterable[Part], plan: Mapping[str, Any]) ->
     """What ``_manifest.json`` says, beside the plan."""
     several = list(parts)
     misfits = misfits_of(several)
+    field = known_modified_field(source.method)
     shown = ("name", "rows", "bytes", "sha256", "first_id", "last_id")
     return {
         "table": source.table.name,
@@ -64,6 +67,8 @@ def _manifest(source: Source, parts: Iterable[Part], plan: Mapping[str, Any]) ->
         **source.counted(several),
         "bytes": sum(part.bytes for part in several),
         "columns": {name: kind for part in several for name, kind in part.columns.items()},
+        # The one that says when a row was changed.
+        "modified": None if field is None else column_of(source.table, field),
         "bad": dict(misfits.bad),
         "rounded": dict(misfits.rounded),
         **plan,

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_bitrix24.exceptions import Bitrix24Error, ConfigurationError
+from airflow_provider_bitrix24.exceptions import Bitrix24Error
 from airflow_provider_bitrix24.execution.checkpoint import checkpoint
-from airflow_provider_bitrix24.exports.misfits import BAD, Misfits
+from airflow_provider_bitrix24.exports.misfits import Misfits, check_share
 from airflow_provider_bitrix24.exports.part_files import FilesOf, PartFiles
 from airflow_provider_bitrix24.exports.parts import Part, PartStore
 from airflow_provider_bitrix24.exports.sources import Source
@@ -99,11 +99,4 @@ def check_misfits(parts: Iterable[Part], max_bad_share: float, where: str) -> No
     :param where: what has been read, for the hint.
     :raises ConfigurationError: more of them do not fit.
     """
-    misfits = misfits_of(parts)
-    name, share = misfits.worst()
-    if share > max_bad_share:
-        raise ConfigurationError(
-            f"{misfits.bad[name]} of {misfits.values[name]} values of {name} do not fit its type, and the load is not "
-            f"published: max_bad_share is {max_bad_share:g}",
-            next_step=f"look at {BAD} in {where}; leave {name} out with select, or raise max_bad_share",
-        )
+    check_share(misfits_of(parts), max_bad_share, where)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from airflow_provider_bitrix24.exceptions import ConfigurationError
+
 #: The column of values that do not fit.
 BAD = "_bad"
 
@@ -34,3 +36,18 @@ class Misfits:
         """The column with the largest share of values that do not fit, and that share; 0 where all fit."""
         share, name = max(((bad / self.values[name], name) for name, bad in self.bad.items()), default=(0.0, ""))
         return name, share
+
+
+def check_share(misfits: Misfits, max_bad_share: float, where: str) -> None:
+    """
+    :param max_bad_share: share of a column's values that may not fit it.
+    :param where: what has been read, for the hint.
+    :raises ConfigurationError: more of them do not fit.
+    """
+    name, share = misfits.worst()
+    if share > max_bad_share:
+        raise ConfigurationError(
+            f"{misfits.bad[name]} of {misfits.values[name]} values of {name} do not fit its type, and the load is not "
+            f"published: max_bad_share is {max_bad_share:g}",
+            next_step=f"look at {BAD} in {where}; leave {name} out with select, or raise max_bad_share",
+        )

@@ -93,7 +93,7 @@ class PartFiles(Generic[AnyBatch]):
         part: _OpenPart[AnyBatch] | None = None
         readable = _UntilFailure(rows)
         # A batch may ask the portal too, for labels.
-        batches = _UntilFailure(_in_batches(readable, self._files, self._id_of))
+        batches = _UntilFailure(in_batches(readable, self._files.batch, self._id_of))
         try:
             for rows_of_batch, batch in batches:
                 if part is not None and not part.takes(rows_of_batch, batch):
@@ -184,8 +184,8 @@ class _OpenPart(Generic[AnyBatch]):
         self._spool.close()
 
 
-def _in_batches(
-    rows: Iterable[Row], files: FilesOf[AnyBatch], id_of: Callable[[Row], int] | None
+def in_batches(
+    rows: Iterable[Row], made_of: Callable[[Sequence[Row]], AnyBatch], id_of: Callable[[Row], int] | None = None
 ) -> Iterator[tuple[list[Row], AnyBatch]]:
     """Rows in batches of about the same size in memory; rows of one id, as those of one owner, are never parted."""
     left = iter(rows)
@@ -199,7 +199,7 @@ def _in_batches(
                     next_row = [row]
                     break
                 several.append(row)
-        batch = files.batch(several)
+        batch = made_of(several)
         yield several, batch
         width = batch.nbytes / len(several)
         size = max(1, min(_ROWS_OF_A_BATCH, ROWS_OF_A_PART, int(_BYTES_OF_A_BATCH / max(width, 1))))

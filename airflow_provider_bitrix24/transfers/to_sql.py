@@ -55,7 +55,7 @@ def _window_beside(window: str | NotGiven, name: str, write: Any) -> str:
 
 class Bitrix24ToSqlOperator(Bitrix24BaseLoadOperator):
     """
-    Load the rows of a list into a table of Postgres, MySQL or MariaDB, SQLite or DuckDB.
+    Load the rows of a list into a table of Postgres, MySQL or MariaDB, SQLite, DuckDB or ClickHouse.
 
     Rows go into a staging table beside it, part by part, and from there into the table in one transaction at the end: a
     reader sees the table before or after a load, and nothing in between. A retry goes on behind the last part under the
@@ -71,7 +71,7 @@ class Bitrix24ToSqlOperator(Bitrix24BaseLoadOperator):
     "watermark": "2026-02-01T03:00:00+03:00", "bad": {}, "rounded": {}, "new_columns": [], "changed_columns": {}}``.
 
     :param sql_conn_id: the Airflow connection of the database; templated. Its provider comes with the extra
-        ``[postgres]``, ``[mysql]``, ``[sqlite]`` or ``[duckdb]``.
+        ``[postgres]``, ``[mysql]``, ``[sqlite]``, ``[duckdb]`` or ``[clickhouse]``.
     :param table: ``crm_deals`` or ``schema.crm_deals``; templated.
     :param write: ``"upsert"``: rows take the place of those with the same id, unless those were changed later;
         ``"replace"``: of all rows that are there; ``"append"``: they are added, with the load's name in ``_load``;
@@ -200,9 +200,9 @@ class Bitrix24ToSqlOperator(Bitrix24BaseLoadOperator):
         # Only the run needs them.
         from airflow_provider_bitrix24.exports.formats import TypedFiles
         from airflow_provider_bitrix24.exports.load import Load
+        from airflow_provider_bitrix24.exports.sql.kept_labels import columns_without_labels
         from airflow_provider_bitrix24.exports.sql.kinds import check_schema
         from airflow_provider_bitrix24.exports.sql.lineage_names import dataset_of
-        from airflow_provider_bitrix24.exports.sql.load_table import columns_without_labels
         from airflow_provider_bitrix24.exports.sql.table_names import table_name
         from airflow_provider_bitrix24.exports.typed_batches import TypedBatches
 
@@ -317,6 +317,7 @@ class Bitrix24ToSqlOperator(Bitrix24BaseLoadOperator):
         from airflow_provider_bitrix24.exports.drift import DriftRules
         from airflow_provider_bitrix24.exports.load import series_of
         from airflow_provider_bitrix24.exports.misfits import BAD
+        from airflow_provider_bitrix24.exports.sql.attached_load import AttachedLoadTable
         from airflow_provider_bitrix24.exports.sql.load_table import Aim, LoadTable
         from airflow_provider_bitrix24.exports.sql.table_names import table_name
         from airflow_provider_bitrix24.exports.tables import column_of
@@ -337,4 +338,5 @@ class Bitrix24ToSqlOperator(Bitrix24BaseLoadOperator):
         name = digest_of(
             task, series_of(context, source), source.key, source.params, self.write, self.table, *labels.bases
         )
-        return LoadTable(database, aim, name, task, context["ti"].try_number)
+        made = LoadTable if database.kind.begin is not None else AttachedLoadTable
+        return made(database, aim, name, task, context["ti"].try_number)

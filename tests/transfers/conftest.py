@@ -11,10 +11,12 @@ import pytest
 from airflow_provider_bitrix24.exports import part_files
 from airflow_provider_bitrix24.sandbox import Sandbox
 from bench.postgres import PostgresServer
+from tests.transfers.clickhouse import ClickHouseServer
 from tests.transfers.databases import (
     TARGETS,
     VARIABLE,
     Target,
+    clickhouse_target,
     duckdb_target,
     mysql_target,
     postgres_target,
@@ -39,6 +41,12 @@ def maria_server() -> Iterator[MariaServer]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def clickhouse_server() -> Iterator[ClickHouseServer]:
+    with ClickHouseServer() as server:
+        yield server
+
+
 @pytest.fixture(params=TARGETS)
 def target(request, tmp_path, monkeypatch) -> Iterator[Target]:
     """A database without tables, behind the Airflow connection ``target``."""
@@ -47,6 +55,8 @@ def target(request, tmp_path, monkeypatch) -> Iterator[Target]:
             made = postgres_target(request.getfixturevalue("postgres_server"))
         elif request.param == "mysql":
             made = mysql_target(request.getfixturevalue("maria_server"))
+        elif request.param == "clickhouse":
+            made = clickhouse_target(request.getfixturevalue("clickhouse_server"))
         else:
             open_target = sqlite_target if request.param == "sqlite" else duckdb_target
             made = stack.enter_context(open_target(tmp_path))

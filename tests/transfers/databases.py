@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
@@ -13,11 +14,12 @@ from typing import Any
 
 from bench.postgres import PostgresServer
 from tests.sqlite import sqlite_connection
+from tests.transfers.clickhouse import IS_ASKED_FOR, ClickHouseServer
 from tests.transfers.mariadb import MariaServer
 
 #: Name of the Airflow connection.
 CONN_ID = "target"
-TARGETS = ("sqlite", "postgres", "mysql", "duckdb")
+TARGETS = ("sqlite", "postgres", "mysql", "duckdb", *(["clickhouse"] if IS_ASKED_FOR else []))
 VARIABLE = f"AIRFLOW_CONN_{CONN_ID.upper()}"
 
 
@@ -36,14 +38,26 @@ class Target:
     session: Callable[[], Any] | None = None
 
     def rows(self, table: str, columns: str = "*", order: str = "id") -> list[Any]:
+        table = self.newest(table)
         return [tuple(row) for row in self.execute(f"SELECT {columns} FROM {table} ORDER BY {order}")]
+
+    def newest(self, table: str) -> str:
+        """The table as a statement selects from it; in ClickHouse one that has a key may hold older rows too."""
+        if self.kind != "clickhouse":
+            return table
+        name, where, rest = table.partition(" WHERE ")
+        (keeps_newest,) = self.execute(f"SELECT count() FROM system.tables WHERE name = '{name.rpartition('.')[2]}' "
+            "AND engine = 'ReplacingMergeTree'")[0]  # fmt: skip
+        return f"{name}{' FINAL' if keeps_newest else ''}{where}{rest}"
 
     def columns(self, table: str) -> dict[str, str]:
         """Types of a table's columns, in the database's words; empty where there is no such table."""
-        if self.kind == "sqlite":
+        if self.kind == "clickhouse":
+            sql = f"SELECT name, type FROM system.columns WHERE table = '{table}' AND default_kind = ''"
+        elif self.kind == "sqlite":
             sql = f"SELECT name, type FROM pragma_table_info('{table}')"
         elif self.kind != "postgres":
-            type_ = "column_type" if self.kind == "mysql" else "data_type"
+            type_ = "data_type" if self.kind == "duckdb" else "column_type"
             sql = f"SELECT column_name, {type_} FROM information_schema.columns"
             sql = f"{sql} WHERE table_name = '{table}' ORDER BY ordinal_position"
         else:
@@ -53,9 +67,29 @@ class Target:
             )
         return dict(self.execute(sql))
 
+    def refuse(self, table: str, column: str, text: str) -> None:
+        """Let the table refuse the text of its row 7 from another load."""
+        self.execute(f"DELETE FROM {table} WHERE id = 7")
+        if self.kind == "clickhouse":
+            self.execute(f"ALTER TABLE {table} ADD CONSTRAINT refused CHECK ifNull({column}, '') != '{text}'")
+            return
+        length = "(100)" if self.kind == "mysql" else ""
+        self.execute(f"CREATE UNIQUE INDEX refused ON {table} ({column}{length})")
+        self.execute(f"INSERT INTO {table} (id, {column}) VALUES (999, '{text}')")
+
+    def take(self, table: str) -> None:
+        """Let the table take what it has refused."""
+        is_rule = self.kind == "clickhouse"
+        self.execute(
+            f"ALTER TABLE {table} DROP CONSTRAINT refused" if is_rule else f"DELETE FROM {table} WHERE id = 999"
+        )
+
     def tables(self) -> set[str]:
         if self.kind == "sqlite":
             return {name for (name,) in self.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        if self.kind == "clickhouse":
+            sql = "SELECT name FROM system.tables WHERE database = currentDatabase()"
+            return {name for (name,) in self.execute(sql)}
         if self.kind != "postgres":
             of = "table_schema = database()" if self.kind == "mysql" else "table_type = 'BASE TABLE'"
             return {name for (name,) in self.execute(f"SELECT table_name FROM information_schema.tables WHERE {of}")}
@@ -106,6 +140,22 @@ def mysql_target(server: MariaServer) -> Target:
     """The same server, with nothing in it."""
     server.execute("DROP DATABASE IF EXISTS loads", "CREATE DATABASE loads")
     return Target("mysql", server.connection_json("loads"), lambda sql: server.execute("USE loads", sql))
+
+
+def clickhouse_target(server: ClickHouseServer) -> Target:
+    """The same server, with nothing in it."""
+    server.execute("DROP DATABASE IF EXISTS loads SYNC", "CREATE DATABASE loads")
+    connection_json = server.connection_json("loads")
+    return Target("clickhouse", connection_json, lambda sql: server.execute(_spelled(sql), database="loads"))
+
+
+def _spelled(sql: str) -> str:
+    """A statement as ClickHouse spells it."""
+    update = re.fullmatch(r"UPDATE (\w+) SET (.*?)(?: WHERE (.*))?", sql)
+    if update:
+        table, changes, where = update.groups()
+        return f"ALTER TABLE {table} UPDATE {changes} WHERE {where or 'true'} SETTINGS mutations_sync = 2"
+    return sql.replace(" SCHEMA ", " DATABASE ")
 
 
 def postgres_target(server: PostgresServer) -> Target:

@@ -19,8 +19,8 @@ ARGUMENTS = {"select": ["title"], "window": "all", "deleted": "keep"}
 
 
 def kept(target: Any, table: str = "deals") -> list[dict[str, Any]]:
-    where = f"WHERE kind = 'load' AND target = '{table}'"
-    return [json.loads(value) for (value,) in target.execute(f"SELECT value FROM _bitrix24_loads {where}")]
+    where = f"WHERE kind = 'load' AND target = '{table}' AND value IS NOT NULL"
+    return [json.loads(value) for (value,) in target.rows(f"_bitrix24_loads {where}", "value", "1")]
 
 
 def made_of(portal: Any, *rows: int) -> None:

@@ -116,7 +116,7 @@ def test_a_load_into_a_table_names_server_database_schema_and_table(portal, targ
         arguments = {"entity_type_id": "deal", "sql_conn_id": CONN_ID, "table": table, "select": ["title", "opened"]}
         transfer = done(Bitrix24ToSqlOperator, **arguments).transfer
         connection = json.loads(target.connection_json)
-        place = {"postgres": "postgres", "mysql": "loads"}.get(target.kind, connection["host"])
+        place = {"postgres": "postgres", "mysql": "loads", "clickhouse": "loads"}.get(target.kind, connection["host"])
         own = {"postgres": "public", "duckdb": "main"}.get(target.kind)
         names = [place, *([schema if "." in table else own] if own else []), "deals"]
         assert transfer.target.name == ".".join(names)

@@ -242,7 +242,7 @@ def test_a_process_whose_load_another_one_has_taken_over_puts_nothing(portal, co
 
 def test_a_backfill_never_moves_the_watermark(portal, per_day, target):
     load(1)
-    marks = target.rows("_bitrix24_loads", "value", "1")
+    marks = target.rows("_bitrix24_loads WHERE value IS NOT NULL", "value", "1")
     marks = [json.loads(value)["watermark"] for (value,) in marks if "watermark" in value and "state" not in value]
     portal.clock.advance(3600)
     Bitrix24Hook().call("crm.item.update", {"entityTypeId": 2, "id": per_day[2], "fields": {"title": "Changed"}})

@@ -10,6 +10,7 @@ from typing import Any
 
 from airflow_provider_bitrix24._compat import AirflowNotFoundException, BaseHook
 from airflow_provider_bitrix24.exceptions import Bitrix24Error, ConfigurationError
+from airflow_provider_bitrix24.exports.sql import clickhouse
 from airflow_provider_bitrix24.exports.sql.kinds import DatabaseKind, kind_of
 from airflow_provider_bitrix24.exports.sql.table_names import TableName
 from airflow_provider_bitrix24.hooks.missing_connections import not_defined
@@ -84,7 +85,10 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All of it, or nothing."""
+        """All of it, or nothing; statement by statement where a database has no transactions."""
+        if self.kind.begin is None:
+            yield
+            return
         self.execute(self.kind.begin)
         try:
             yield
@@ -106,13 +110,19 @@ class Database:
         sql, params = self.kind.catalogue(table, self.kind.table(table))
         return {_text(name): _text(type_) for name, type_ in self.execute(sql, params)}
 
-    def create(self, table: TableName, columns: Mapping[str, str], key: Sequence[str] = ()) -> None:
-        """Create a table where there is none of its name."""
-        parts = [f"{self.kind.quoted(name)} {type_}" for name, type_ in columns.items()]
-        if key:
-            parts.append(f"PRIMARY KEY ({', '.join(map(self.kind.quoted, key))})")
-        body = ", ".join(parts)
-        self.execute(f"CREATE TABLE IF NOT EXISTS {self.kind.table(table)} ({body}){self.kind.table_options}")
+    def create(
+        self, table: TableName, columns: Mapping[str, str], key: Sequence[str] = (), newer: str | None = None
+    ) -> None:
+        """
+        Create a table where there is none of its name.
+
+        :param newer: its column of the time of change, by which rows replace each other.
+        """
+        quoted = self.kind.quoted
+        named = {quoted(name): type_ for name, type_ in columns.items()}
+        newer = None if newer is None else quoted(newer)
+        made = self.kind.create(self.kind.table(table), named, [quoted(name) for name in key], newer)
+        self.execute(f"{made}{self.kind.table_options}")
 
     def add_column(self, table: TableName, name: str, type_: str) -> None:
         self.execute(f"ALTER TABLE {self.kind.table(table)} ADD COLUMN {self.kind.quoted(name)} {type_}")
@@ -150,9 +160,12 @@ def _failure(kind: DatabaseKind, what: str, error: Any) -> Bitrix24Error:
     classes = {each.__name__ for each in type(error).__mro__}
     state = str(getattr(error, "sqlstate", None) or getattr(error, "pgcode", None) or "")
     number = getattr(error, "errno", None) or (error.args[0] if error.args and isinstance(error.args[0], int) else None)
-    may_succeed = bool(classes & _MAY_SUCCEED) or number in _MAY_SUCCEED_NUMBERS
-    known = " ".join(str(part) for part in (type(error).__name__, state, number) if part)
     tells = kind.name == "SQLite" or (kind.name == "Postgres" and state[:2] in _TELLING_STATES)
+    may_succeed = bool(classes & _MAY_SUCCEED) or number in _MAY_SUCCEED_NUMBERS
+    if kind.name == "ClickHouse":
+        state, number = getattr(error, "name", None) or "", getattr(error, "code", None)
+        tells, may_succeed = number in clickhouse.TELLING, may_succeed or number in clickhouse.MAY_SUCCEED
+    known = " ".join(str(part) for part in (type(error).__name__, state, number) if part)
     if tells or classes & _TELLING_CLASSES or (kind.name == "Postgres" and not state):
         first = str(error).strip().partition("\n")[0]
         known = f"{known}: {first}" if first else known

@@ -42,7 +42,7 @@ class DeletedRows:
         :raises ConfigurationError: too much is missing; nothing is marked.
         """
         key, where = self._quoted(KEY), self._live()
-        table = self.database.kind.table(self.table)
+        table = self._shown()
         bounds = f"SELECT count(*), min({key}), max({key}) FROM {table}{where}"  # noqa: S608
         ((known, first, last),) = self.database.execute(bounds)
         if not known:
@@ -88,8 +88,20 @@ class DeletedRows:
                 if self.removes:
                     self.database.execute(f"DELETE FROM {table} {which}")  # noqa: S608
                 else:
-                    mark = f"{self._quoted(DELETED_COLUMN)} = {kind.mark}"
-                    self.database.execute(f"UPDATE {table} SET {mark} {which}", (moment,))  # noqa: S608
+                    self.database.execute(self._marking(which), (moment,))
+
+    def _marking(self, which: str) -> str:
+        kind, mark = self.database.kind, self._quoted(DELETED_COLUMN)
+        table = kind.table(self.table)
+        if kind.begin is not None:
+            return f"UPDATE {table} SET {mark} = {kind.mark} {which}"  # noqa: S608
+        # Without updates the newest row of an id counts.
+        names = ", ".join(self._quoted(name) for name in self.database.columns(self.table) if name != DELETED_COLUMN)
+        return f"INSERT INTO {table} ({names}, {mark}) SELECT {names}, {kind.mark} FROM {self._shown()} {which}"  # noqa: S608
+
+    def _shown(self) -> str:
+        """The table, with one row for each id."""
+        return f"{self.database.kind.table(self.table)}{self.database.kind.newest}"
 
     def _in_groups(self, column: str, ids: Sequence[int]) -> Iterator[str]:
         for start in range(0, len(ids), _IDS_AT_ONCE):

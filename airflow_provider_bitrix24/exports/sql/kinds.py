@@ -7,12 +7,12 @@ A type of a column is spelled as the database's own catalogue spells it, so that
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_bitrix24.exceptions import ConfigurationError
-from airflow_provider_bitrix24.exports.sql import staging
+from airflow_provider_bitrix24.exports.sql import clickhouse, staging
 from airflow_provider_bitrix24.exports.sql.table_names import TableName
 
 #: The type of an Arrow column of moments.
@@ -40,6 +40,13 @@ class Merge:
     resets: tuple[str, ...] = ()
 
 
+def _create(table: str, columns: Mapping[str, str], key: Sequence[str], newer: str | None) -> str:
+    parts = [f"{name} {type_}" for name, type_ in columns.items()]
+    if key:
+        parts.append(f"PRIMARY KEY ({', '.join(key)})")
+    return f"CREATE TABLE IF NOT EXISTS {table} ({', '.join(parts)})"
+
+
 @dataclass(frozen=True)
 class DatabaseKind:
     """
@@ -61,7 +68,12 @@ class DatabaseKind:
     :param place: a query for the database or the file that the connection is to, and for the schema that a table
         without one is in; null where there are no schemas beside databases.
     :param port: of a server, where the connection names none; None where there is no server.
+    :param merge: statements that bring rows of one table into another; None where they are attached instead.
     :param finds_key: a statement that is refused where nothing makes the key unique; None where it need not be.
+    :param begin: begins a transaction; None where there are none, and rows are added and never changed.
+    :param create: a statement for a table, by its columns with their types, its key, and its column of the time of
+        change, all in quotes.
+    :param newest: what makes a query see the newest row of each key only.
     """
 
     name: str
@@ -72,13 +84,13 @@ class DatabaseKind:
     ledger_text: str
     quote: str
     mark: str
-    begin: str
+    begin: str | None
     row_lock: str
     catalogue: Callable[[TableName, str], tuple[str, tuple[Any, ...]]]
     open: Callable[[Any], Any]
     cursor: Callable[[Any], Any]
     stage: Callable[[Any, str, list[str], Any], None]
-    merge: Callable[[Merge], list[str]]
+    merge: Callable[[Merge], list[str]] | None
     finds_key: str | None
     place: str
     port: int | None
@@ -89,6 +101,8 @@ class DatabaseKind:
     changes_tables_in_transactions: bool = True
     moment_format: str = "%Y-%m-%d %H:%M:%S+00:00"
     table_options: str = ""
+    create: Callable[[str, Mapping[str, str], Sequence[str], str | None], str] = _create
+    newest: str = ""
 
     def quoted(self, name: str) -> str:
         return f"{self.quote}{name.replace(self.quote, self.quote * 2)}{self.quote}"
@@ -276,8 +290,44 @@ DUCKDB = DatabaseKind(
     same_as={},
 )  # fmt: skip
 
+CLICKHOUSE = DatabaseKind(
+    name="ClickHouse",
+    extra="clickhouse",
+    drivers=("clickhouse_connect",),
+    types={
+        "int64": "Nullable(Int64)", "decimal": "Nullable(Decimal({}, {}))", "bool": "Nullable(Bool)",
+        "date32[day]": "Nullable(Date32)", MOMENT: "Nullable(DateTime64(6, 'UTC'))", "string": "Nullable(String)",
+    },
+    key_text="String",
+    ledger_text="String",
+    quote="`",
+    mark="%s",
+    begin=None,
+    row_lock="",
+    catalogue=lambda table, quoted: (
+        "SELECT name, type FROM system.columns WHERE table = %s AND database = coalesce(%s, currentDatabase()) "
+        "AND default_kind NOT IN ('MATERIALIZED', 'ALIAS') ORDER BY position",
+        (table.name, table.schema),
+    ),
+    open=clickhouse.open_client,
+    cursor=clickhouse.Cursor,
+    stage=clickhouse.insert,
+    merge=None,
+    finds_key=None,
+    place="SELECT currentDatabase(), NULL",
+    port=8123,
+    same_as=clickhouse.ALSO_HOLD,
+    folds_case=False,
+    changes_tables_in_transactions=False,
+    moment_format="%Y-%m-%d %H:%M:%S",
+    create=clickhouse.create_statement,
+    newest=" FINAL",
+)  # fmt: skip
+
 #: By the type of the Airflow connection.
-KINDS: Mapping[str, DatabaseKind] = {"postgres": POSTGRES, "mysql": MYSQL, "sqlite": SQLITE, "duckdb": DUCKDB}
+KINDS: Mapping[str, DatabaseKind] = {
+    "postgres": POSTGRES, "mysql": MYSQL, "sqlite": SQLITE, "duckdb": DUCKDB, "clickhouse": CLICKHOUSE,
+}  # fmt: skip
 
 
 def kind_of(connection_type: Any, conn_id: str) -> DatabaseKind:

@@ -36,6 +36,7 @@ class Ledger:
         self._own = target.beside(NAME)
         self._target = target.name
         self._table = database.kind.table(self._own)
+        self._present = f"{self._table}{database.kind.newest}"
 
     @property
     def is_there(self) -> bool:
@@ -74,7 +75,7 @@ class Ledger:
         """One value, which nobody else changes until the transaction ends; None where there is none."""
         where, params = self._where(kind, name)
         value = self._database.kind.quoted("value")
-        sql = f"SELECT {value} FROM {self._table}{where}{self._database.kind.row_lock}"  # noqa: S608
+        sql = f"SELECT {value} FROM {self._present}{where}{self._database.kind.row_lock}"  # noqa: S608
         rows = self._database.execute(sql, params)
         return json.loads(rows[0][0]) if rows else None
 
@@ -82,7 +83,8 @@ class Ledger:
         """Values by name and number, in their order."""
         where, params = self._where(kind, name)
         columns = ", ".join(self._database.kind.quoted(column) for column in ("name", "number", "value"))
-        rows = self._database.execute(f"SELECT {columns} FROM {self._table}{where} ORDER BY 1, 2", params)  # noqa: S608
+        sql = f"SELECT {columns} FROM {self._present}{where} ORDER BY 1, 2"  # noqa: S608
+        rows = self._database.execute(sql, params)
         return {(str(name), int(number)): json.loads(value) for name, number, value in rows}
 
     def get(self, kind: str, name: str) -> Any:
@@ -95,13 +97,13 @@ class Ledger:
 
         :raises Bitrix24Error: there is one already.
         """
-        columns = [self._database.kind.quoted(each) for each in ("target", "kind", "name", "number", "value")]
-        sql = insert_statement(self._table, columns, self._database.kind.mark)
+        sql = insert_statement(self._table, self._columns(), self._database.kind.mark)
         self._database.execute(sql, (self._target, kind, name, number, text_of(value)))
 
     def put(self, kind: str, name: str, value: Any) -> None:
         """Put a value in place of the one that may be there."""
-        if not self.all(kind, name):
+        if self._database.kind.begin is None or not self.all(kind, name):
+            # Without transactions the newest row counts.
             self.add(kind, name, value)
             return
         where, params = self._where(kind, name)
@@ -110,10 +112,19 @@ class Ledger:
 
     def forget(self, kind: str, name: str) -> None:
         where, params = self._where(kind, name)
+        if self._database.kind.begin is None:
+            # The newest row says that there is none.
+            *key, value = self._columns()
+            sql = f"INSERT INTO {self._table} ({', '.join((*key, value))}) SELECT {', '.join(key)}, NULL"
+            self._database.execute(f"{sql} FROM {self._present}{where}", params)
+            return
         self._database.execute(f"DELETE FROM {self._table}{where}", params)  # noqa: S608
+
+    def _columns(self) -> list[str]:
+        return [self._database.kind.quoted(each) for each in ("target", "kind", "name", "number", "value")]
 
     def _where(self, kind: str, name: str | None = None) -> tuple[str, tuple[Any, ...]]:
         database = self._database.kind
         keys = {"target": self._target, "kind": kind, **({} if name is None else {"name": name})}
         conditions = " AND ".join(f"{database.quoted(column)} = {database.mark}" for column in keys)
-        return f" WHERE {conditions}", tuple(keys.values())
+        return f" WHERE {conditions} AND {database.quoted('value')} IS NOT NULL", tuple(keys.values())

@@ -31,8 +31,9 @@ from airflow_provider_bitrix24.exports.sql.claims import (
     outlived,
 )
 from airflow_provider_bitrix24.exports.sql.database import Database
+from airflow_provider_bitrix24.exports.sql.kept_labels import check_labels, keep_labels
 from airflow_provider_bitrix24.exports.sql.kinds import MOMENT, Merge
-from airflow_provider_bitrix24.exports.sql.ledger import LABELS, LOAD, PART, WATERMARK, Ledger
+from airflow_provider_bitrix24.exports.sql.ledger import LOAD, PART, WATERMARK, Ledger
 from airflow_provider_bitrix24.exports.sql.table_names import TableName
 from airflow_provider_bitrix24.exports.windows import moment_of
 
@@ -42,7 +43,7 @@ log = logging.getLogger(__name__)
 LOAD_COLUMN = "_load"
 #: When a row was found to be deleted at the portal; null where it is there.
 DELETED_COLUMN = "_deleted_at"
-_STAGE = "_bitrix24_stage_"
+STAGE = "_bitrix24_stage_"
 
 
 @dataclass(frozen=True)
@@ -67,13 +68,6 @@ class Aim:
     owner: str | None = None
 
 
-def columns_without_labels(database: Database, target: TableName) -> set[str]:
-    """Names that columns of a table have which no load has filled with labels."""
-    folds = database.kind.folds_case
-    names = {name.lower() if folds else name for name in database.columns(target)}
-    return names - Ledger(database, target).labels().keys()
-
-
 def release(database: Database, target: TableName, task: str, try_number: int) -> None:
     """Let other loads into a table that a task holds by this try, or by one before it."""
     ledger = Ledger(database, target)
@@ -93,7 +87,8 @@ class LoadTable:
 
     def __init__(self, database: Database, aim: Aim, name: str, task: str, try_number: int) -> None:
         self.ledger = Ledger(database, aim.target)
-        self.stage = aim.target.beside(f"{_STAGE}{name}")
+        #: The table beside the target that the parts are put into.
+        self.stage = aim.target.beside(f"{STAGE}{name}")
         self._database, self._aim, self._name, self._task = database, aim, name, task
         self._try_number = try_number
         self._writer = uuid.uuid4().hex
@@ -115,18 +110,8 @@ class LoadTable:
         self._look_at_target()
         with self._database.transaction():
             self.ledger.lock()
-            self._keep_labels()
-            loads = {name: value for (name, _), value in self.ledger.all(LOAD).items()}
-            own = loads.get(self._name)
-            for name in outlived(loads, self._name):
-                self.ledger.forget(LOAD, name)
-            if own is None:
-                self._check_not_added()
-            if own is None or (own["state"] != STAGING and own["report"] is None):
-                own = claim(plan, self._task, self._aim.write)
-                for name in check_claims(own, loads, self._aim.target):
-                    self.ledger.forget(PART, name)
-                    self.ledger.put(LOAD, name, {**loads[name], "state": PUBLISHED, "report": None})
+            keep_labels(self.ledger, self._aim.columns, self._aim.drift.labels)
+            own = self._claim(plan)
             if own["state"] == STAGING:
                 # Earlier tries have put parts with other columns, or have added columns to a table of MySQL.
                 earlier = Placement(**own.get("placed", {}))
@@ -138,6 +123,21 @@ class LoadTable:
         if own["state"] == STAGING:
             self._prepare_stage()
         return dict(own["plan"])
+
+    def _claim(self, plan: Mapping[str, Any]) -> dict[str, Any]:
+        """The row of this load in the ledger, of an earlier try or a new one."""
+        loads = {name: value for (name, _), value in self.ledger.all(LOAD).items()}
+        own = loads.get(self._name)
+        for name in outlived(loads, self._name):
+            self.ledger.forget(LOAD, name)
+        if own is None:
+            self._check_not_added()
+        if own is None or (own["state"] != STAGING and own["report"] is None):
+            own = claim(plan, self._task, self._aim.write)
+            for name in check_claims(own, loads, self._aim.target):
+                self.ledger.forget(PART, name)
+                self.ledger.put(LOAD, name, {**loads[name], "state": PUBLISHED, "report": None})
+        return dict(own)
 
     def report(self) -> dict[str, Any] | None:
         """What the load has come to; None before it is published."""
@@ -166,8 +166,11 @@ class LoadTable:
                     batch = reader.get_batch(number)
                     arrays = [_as(batch.column(name), arrow) for name, (_, arrow) in placed.targets.items()]
                     names = [name for name, _ in placed.targets.values()]
-                    self._database.stage(self.stage, names, pa.RecordBatch.from_arrays(arrays, names=names))
+                    self._stage_rows(pa.RecordBatch.from_arrays(arrays, names=names), part)
                 self.ledger.add(PART, self._name, asdict(part), part.number)
+
+    def _stage_rows(self, rows: Any, part: Part) -> None:
+        self._database.stage(self.stage, rows.schema.names, rows)
 
     def publish(self, report: Mapping[str, Any], source_key: str) -> dict[str, Any]:
         """
@@ -190,15 +193,20 @@ class LoadTable:
             own = self._still_own()
             if kind.changes_tables_in_transactions:
                 self._shape(staged)
-            self._check_rows(rows)
+            self._check_rows(rows, kind.table(self.stage))
             for sql in self._statements(list(staged)):
                 self._database.execute(sql)
-            done = {**report, "new_columns": self.placed.new, "changed_columns": self.placed.changed}
-            if self.placed.ignored:
-                done["ignored_columns"] = self.placed.ignored
-            self._move_watermark(own["plan"]["watermark"], source_key)
-            self.ledger.put(LOAD, self._name, {**own, "state": PUBLISHED, "report": done})
+            done = self._done(own, report, source_key)
         self._tidy()
+        return done
+
+    def _done(self, own: Mapping[str, Any], report: Mapping[str, Any], source_key: str) -> dict[str, Any]:
+        """Move the watermark, and keep what a load has come to whose rows are in the target."""
+        done = {**report, "new_columns": self.placed.new, "changed_columns": self.placed.changed}
+        if self.placed.ignored:
+            done["ignored_columns"] = self.placed.ignored
+        self._move_watermark(own["plan"]["watermark"], source_key)
+        self.ledger.put(LOAD, self._name, {**own, "state": PUBLISHED, "report": done})
         return done
 
     def add_to_report(self, report: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
@@ -228,9 +236,13 @@ class LoadTable:
     def _look_at_target(self) -> None:
         """:raises ConfigurationError: the table does not fit, which is seen before any row is read."""
         self._present = self._folded(self._database.columns(self._aim.target))
-        self._check_labels()
+        check_labels(self.ledger, self._aim.columns, self._aim.drift.labels, self._present, self._aim.target)
         self._place(self._aim.columns)
         self.ledger.prepare()
+        self._check_target()
+
+    def _check_target(self) -> None:
+        """:raises ConfigurationError: nothing makes the key of the table unique."""
         finds_key = self._database.kind.finds_key
         if self._aim.write != "upsert" or not self._present or finds_key is None:
             return
@@ -249,9 +261,12 @@ class LoadTable:
             self._database.drop(self.stage)
             placed = self._place(self._aim.columns)
             types = {name: self._database.kind.type_of(arrow) for name, arrow in placed.targets.values()}
-            self._database.create(self.stage, types)
+            self._create_stage(types)
         self._stage_columns = self._folded(self._database.columns(self.stage))
         self._place(self._aim.columns)
+
+    def _create_stage(self, types: Mapping[str, str]) -> None:
+        self._database.create(self.stage, types)
 
     def _place(self, columns: Mapping[str, str]) -> Placement:
         """Where columns go, and see that the staging table has them."""
@@ -312,7 +327,8 @@ class LoadTable:
             wanted[KEY] = kind.key_text if wanted[KEY] == kind.type_of("string") else wanted[KEY]
         if not present:
             has_key = aim.write != "append" and KEY in wanted
-            self._database.create(aim.target, wanted, (KEY,) if has_key else ())
+            newer = aim.newer if aim.newer in wanted else None
+            self._database.create(aim.target, wanted, (KEY,) if has_key else (), newer)
             return
         for name, type_ in wanted.items():
             if name not in present:
@@ -330,8 +346,12 @@ class LoadTable:
                 next_step='set write="replace" or "append"',
             )
 
-    def _check_rows(self, rows: int) -> None:
-        (count,) = self._database.execute(f"SELECT count(*) FROM {self._database.kind.table(self.stage)}")[0]  # noqa: S608
+    def _check_rows(self, rows: int, staged: str) -> None:
+        """
+        :param staged: the rows of all parts, as a statement selects from them.
+        :raises ConfigurationError: they are more or fewer.
+        """
+        (count,) = self._database.execute(f"SELECT count(*) FROM {staged}")[0]  # noqa: S608
         if int(count) != rows:
             raise ConfigurationError(
                 f"{count} rows are staged for {self._aim.target}, and {rows} were read: something else wrote there",
@@ -358,25 +378,9 @@ class LoadTable:
         newer = kind.quoted(aim.newer) if aim.newer is not None and aim.newer in names else None
         has_marks = DELETED_COLUMN in self._folded(self._database.columns(aim.target))
         resets = (kind.quoted(DELETED_COLUMN),) if has_marks else ()
+        if kind.merge is None:
+            raise TypeError(f"rows are not merged in {kind.name}")
         return kind.merge(Merge(target, stage, tuple(map(kind.quoted, names)), key, newer, resets))
-
-    def _keep_labels(self) -> None:
-        """Remember which columns hold labels, so that no field ever comes to stand there."""
-        labels = self._aim.drift.labels
-        before = self.ledger.labels()
-        known = {name: of for name, of in before.items() if name not in self._aim.columns}
-        if (now := {**known, **labels}) != before:
-            self.ledger.put(LABELS, "", now)
-
-    def _check_labels(self) -> None:
-        """:raises ConfigurationError: a field has the name of a column that holds labels."""
-        fields = self._aim.columns.keys() - self._aim.drift.labels.keys()
-        for name, of in self.ledger.labels().items():
-            if name in fields and name in self._present:
-                raise ConfigurationError(
-                    f"the field {name} is new, and the column {name} of {self._aim.target} holds labels of {of}",
-                    next_step="rename that column, or leave the field out with select",
-                )
 
     def _move_watermark(self, watermark: str | None, source_key: str) -> None:
         """Move it forward; a load that ends late never moves it back."""
@@ -389,13 +393,16 @@ class LoadTable:
         for (name, _), value in self.ledger.all(LOAD).items():
             if value["state"] != PUBLISHED:
                 continue
-            self._database.drop(self._aim.target.beside(f"{_STAGE}{name}"))
+            self._drop_stage(name)
             with self._database.transaction():
                 # Another load may be tidying too.
                 kept = self.ledger.locked(LOAD, name)
                 if kept is not None and kept["state"] == PUBLISHED:
                     self.ledger.forget(PART, name)
                     self.ledger.put(LOAD, name, {**kept, "state": DONE})
+
+    def _drop_stage(self, name: str) -> None:
+        self._database.drop(self._aim.target.beside(f"{STAGE}{name}"))
 
 
 def _as(array: Any, arrow: str) -> Any:
