@@ -51,25 +51,7 @@ _PART_OF_A_RESULT = (
 _LESS_IN_A_BATCH = "ask for fewer fields or in several tasks; for lists, use Bitrix24ListOperator with destination"
 
 
-class _RawOperator(Bitrix24BaseOperator):
-    """Base of the operators that send what they are given."""
-
-    def _warn_of_entries(self, calls: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
-        """An update of phones and the like is sent as it is, and each run of the task adds them once more."""
-        # Only the run needs it.
-        from airflow_provider_bitrix24.crm.present_entries import PresentEntries
-
-        for method, names in {(method, ", ".join(PresentEntries(method).added_by(params))) for method, params in calls}:
-            if names:
-                self.log.warning(
-                    "%s adds what %s has each time that it is called, also where the item has it already: "
-                    "Bitrix24UpdateItemOperator adds only what is new.",
-                    method,
-                    names,
-                )
-
-
-class Bitrix24Operator(_RawOperator):
+class Bitrix24Operator(Bitrix24BaseOperator):
     """
     Call any method and return its result, or a part of it, to XCom, up to 48 KiB.
 
@@ -161,7 +143,7 @@ class Bitrix24Operator(_RawOperator):
             names.check(params)
             params = names.exact(params)
             client.check_filter(name, params)
-        self._warn_of_entries([(name, params)])
+        _warn_of_entries(self, [(name, params)])
         again = method.repeat_for(params) != "never"
 
         def ask() -> Any:
@@ -191,7 +173,7 @@ class Bitrix24Operator(_RawOperator):
                 )
 
 
-class Bitrix24BatchOperator(_RawOperator):
+class Bitrix24BatchOperator(Bitrix24BaseOperator):
     """
     Call many methods, 50 to a request.
 
@@ -266,7 +248,7 @@ class Bitrix24BatchOperator(_RawOperator):
             commands = self._checked(client, commands)
         if not self.references:
             self._warn_of_references(commands)
-        self._warn_of_entries(commands.values())
+        _warn_of_entries(self, commands.values())
         unrepeatable = [name for name, command in commands.items() if _is_unrepeatable(client, *command)]
         progress = BatchProgress(context, commands, unrepeatable)
 
@@ -434,3 +416,18 @@ class Bitrix24ListOperator(TransferOperator):
 
 def _is_unrepeatable(client: Client, method: str, params: Mapping[str, Any]) -> bool:
     return client.method(method).repeat_for(params) == "never"
+
+
+def _warn_of_entries(operator: Bitrix24BaseOperator, calls: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
+    """An update of phones and the like is sent as it is, and each run of the task adds them once more."""
+    # Only the run needs it.
+    from airflow_provider_bitrix24.crm.present_entries import PresentEntries
+
+    for method, names in {(method, ", ".join(PresentEntries(method).added_by(params))) for method, params in calls}:
+        if names:
+            operator.log.warning(
+                "%s adds what %s has each time that it is called, also where the item has it already: "
+                "Bitrix24UpdateItemOperator adds only what is new.",
+                method,
+                names,
+            )

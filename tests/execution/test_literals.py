@@ -113,6 +113,7 @@ ARGUMENTS: dict[str, tuple[Any, list[tuple[Any, str]]]] = {
         "crm.deals",
         [("", "table is ''"), ("None", "table is 'None'"), (7, "table is 7"), ("a.b.c", "table is 'a.b.c'")],
     ),
+    "children": ("payments", [("rows", "children is 'rows'"), (None, "children is None"), ("", "children is ''")]),
     "write": ("append", [("insert", "write is 'insert'"), ("Upsert", "write is 'Upsert'")]),
     "deleted": ("keep", [("drop", "deleted is 'drop'"), (None, "deleted is None")]),
     "max_deleted_share": (0.5, [(1.5, "max_deleted_share must be a number from 0 to 1, not 1.5"), (True, "not True")]),
