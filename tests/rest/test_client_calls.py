@@ -250,7 +250,7 @@ def test_a_command_that_is_not_a_pair_is_refused_before_anything_is_sent(
     assert portal.requests == 0
 
 
-@pytest.mark.parametrize("value", [float("nan"), float("inf"), object(), {1, 2}, b"bytes", "\ud800"])
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), object(), b"bytes", "\ud800"])
 def test_a_value_without_a_form_is_refused_before_anything_is_sent(portal: Sandbox, client: Client, value: Any) -> None:
     """A body that is not JSON would be dropped by the portal, and the method run without its parameters."""
     with pytest.raises(ConfigurationError, match=r"fields\[title\]"):
