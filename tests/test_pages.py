@@ -103,12 +103,13 @@ def test_merge_brings_each_load_once_and_in_any_order(bitrix24_portal, bitrix24_
 
     database = duckdb.connect()
     files = "read_parquet('{}/part-*.parquet', hive_partitioning=false)"
-    database.execute(f"CREATE TABLE deals AS SELECT * FROM {files.format(first)} LIMIT 0")
+    database.execute("CREATE SCHEMA crm")
+    database.execute(f"CREATE TABLE crm.deals AS SELECT * FROM {files.format(first)} LIMIT 0")
     for path in (first, second, second, first):
-        database.execute(f"CREATE OR REPLACE TABLE deals_load AS SELECT * FROM {files.format(path)}")
+        database.execute(f"CREATE OR REPLACE TABLE crm.deals_load AS SELECT * FROM {files.format(path)}")
         database.execute(merge)
     found = "SELECT count(*), count(DISTINCT id), max(title) FILTER (id = 7) FROM"
     count = len(bitrix24_portal.items(2))
-    assert database.execute(f"{found} deals").fetchall() == [(count, count, "Changed")]
+    assert database.execute(f"{found} crm.deals").fetchall() == [(count, count, "Changed")]
     newest = select.replace("s3://my-bucket/crm/deals", str(tmp_path)).rstrip().rstrip(";")
     assert database.execute(f"{found} ({newest})").fetchall() == [(count, count, "Changed")]
