@@ -76,6 +76,7 @@ _PLACES: dict[str, tuple[str, ...]] = {
 
 
 def is_airflow_2() -> bool:
+    """Whether this is Airflow 2, whose pages differ."""
     from airflow import __version__
 
     return __version__.startswith("2.")

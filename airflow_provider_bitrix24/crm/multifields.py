@@ -27,6 +27,8 @@ from airflow_provider_bitrix24.rest.scalars import holds_shortened, is_shortened
 #: Kinds of CRM items that have them: lead, contact, company.
 OWNERS = frozenset({1, 3, 4})
 TYPES = ("PHONE", "EMAIL", "WEB", "IM")
+#: Old methods have one field for each, and one more.
+OLD_FIELDS = frozenset({*TYPES, "LINK"})
 
 #: Names in an entry of the old methods and of an import, and in one of ``fm``.
 OLD_NAMES = ("VALUE", "VALUE_TYPE", "ID", "TYPE_ID", "DELETE", "VALUE_EXTRA")

@@ -17,7 +17,6 @@ from airflow_provider_bitrix24.exceptions import Bitrix24Error
 from airflow_provider_bitrix24.rest.message_parts import preview
 
 _OLD_UPDATE = re.compile(r"crm\.(lead|contact|company)\.update")
-_OLD_NAMES = frozenset({*multifields.TYPES, "LINK"})
 
 
 class PresentEntries:
@@ -64,7 +63,7 @@ class PresentEntries:
 
     def _entries(self, params: Mapping[str, Any]) -> dict[str, Any]:
         fields = params.get(_fields_name(params))
-        names = {"fm"} if self._is_item else _OLD_NAMES
+        names = {"fm"} if self._is_item else multifields.OLD_FIELDS
         return {name: value for name, value in fields.items() if name in names} if isinstance(fields, Mapping) else {}
 
     def _present(self, item: Mapping[str, Any], field: str) -> set[tuple[str, str]]:

@@ -27,6 +27,8 @@ _REPLACING = (
     (re.compile(r"crm\.item\.productrow\.set"), "productRows"),
     (re.compile(r"crm\.[a-z]+\.(contact|company)\.items\.set"), "items"),
 )
+#: The same parameters, in lower case.
+REPLACED = frozenset(name.lower() for _, name in _REPLACING)
 #: How the names in such rows are spelled.
 _ROW_NAMES = {
     "rows": re.compile(r"[A-Z0-9_]+"),
@@ -50,7 +52,6 @@ _OTHER_NAMES = frozenset(
 )
 _OLD_WITH_MULTIFIELDS = re.compile(r"crm\.(lead|contact|company)\.(add|update)")
 _OLD_WITH_ID_LISTS = re.compile(r"crm\.(lead|deal|contact|company|quote)\.(add|update)")
-_OLD_MULTIFIELDS = frozenset({*multifields.TYPES, "LINK"})
 
 
 #: How an author says that an empty list is meant.
@@ -218,7 +219,7 @@ def _check_ids_in(row: Mapping[str, Any], place: str, name: str, method: str, re
 def _check_multifields(method: str, fields: Mapping[str, Any], references: bool) -> None:
     for name, value in fields.items():
         is_reference = references and isinstance(value, str) and has_reference(value)
-        if name not in _OLD_MULTIFIELDS or value is None or is_reference:
+        if name not in multifields.OLD_FIELDS or value is None or is_reference:
             continue
         members = list(value.values()) if isinstance(value, Mapping) else value
         is_one_entry = isinstance(value, Mapping) and not all(isinstance(member, Mapping) for member in members)

@@ -50,8 +50,6 @@ _OF_ITEMS = frozenset({"crm.item.update", "crm.item.get", "crm.item.delete"})
 _ITEM_METHOD = re.compile(r"crm\.item\.(add|update|import)")
 #: Taken although the portal may not name it: parents (the page's own example has ``PARENT_ID_1220``, its list none).
 _UNLISTED = re.compile(r"PARENT_ID_[0-9]+|TRACE")
-#: Multi-fields of the old methods, beside those of ``crm.item.*``.
-_OLD_MULTIFIELDS = frozenset({*multifields.TYPES, "LINK"})
 
 
 class FieldNames:
@@ -139,7 +137,7 @@ class FieldNames:
         """The type of a field; empty where the portal does not tell."""
         if self._old:
             field = (self._old_fields or {}).get(name)
-            is_own = name in _OLD_MULTIFIELDS and ENTITY_TYPES[self._old[1]] in multifields.OWNERS
+            is_own = name in multifields.OLD_FIELDS and ENTITY_TYPES[self._old[1]] in multifields.OWNERS
             return MULTIFIELD if is_own else str(field.get("type") or "") if isinstance(field, Mapping) else ""
         if multifields.is_multifield(name):
             return MULTIFIELD
@@ -154,7 +152,7 @@ class FieldNames:
             raise self._not_an_object("the params have no fields" if given is None else "fields is not an object")
         if self._old_fields is None:
             self._old_fields = self._fields_of(f"crm.{kind}.fields")
-        own = _OLD_MULTIFIELDS if ENTITY_TYPES[kind] in multifields.OWNERS else frozenset()
+        own = multifields.OLD_FIELDS if ENTITY_TYPES[kind] in multifields.OWNERS else frozenset()
         values = given.items() if isinstance(given, Mapping) and self._old_fields else ()
         for name, value in ((str(name), value) for name, value in values):
             if name in own:

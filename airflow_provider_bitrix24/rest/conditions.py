@@ -103,10 +103,10 @@ def check_conditions(filter_: Any, place: str, *, method: str = "", drops_empty_
 
     Under bounds (``>``, ``>=``, ``<``, ``<=``, ``><``) a missing value, an empty text and the texts that are made of a
     missing value (``None``, ``nan``) are refused; under ``%`` and in fields of a search a missing value and an empty
-    text; elsewhere a missing
-    value, as one of a list too. So are an operator and a ``logic`` that portals do not know, a list or an object where
-    one value belongs, a text such as ``1,2`` for a list, a window that can hold nothing, such as ``>=5`` with ``<5``,
-    and a group without a condition: among alternatives it would hold for everything.
+    text; elsewhere a missing value, as one of a list too. So are an operator and a ``logic`` that portals do not know,
+    a list or an object where one value belongs, a text such as ``1,2`` for a list, a window that can hold nothing, such
+    as ``>=5`` with ``<5``, one condition in two spellings, and a group without a condition: among alternatives it would
+    hold for everything.
 
     :param filter_: the filter of a list of any version, an object or a list.
     :param place: the argument or parameter, for messages: ``item_filter``, ``the filter``.

@@ -20,13 +20,8 @@ from airflow_provider_bitrix24.execution.arguments import (
 from airflow_provider_bitrix24.execution.base_operator import Bitrix24BaseOperator
 from airflow_provider_bitrix24.execution.checkpoint import Checkpoint, checkpoint, claim_report, digest_of, is_repeated
 from airflow_provider_bitrix24.execution.literals import is_json_text, is_literal
-from airflow_provider_bitrix24.execution.rendered import (
-    check_mapping,
-    check_query,
-    text_of_file,
-    value_of_one_try,
-    with_lost_as_blank,
-)
+from airflow_provider_bitrix24.execution.rendered import check_mapping, value_of_one_try, with_lost_as_blank
+from airflow_provider_bitrix24.execution.rendered_texts import check_query, text_of_file
 from airflow_provider_bitrix24.execution.storage import is_same_file, storage_path, write_json_lines
 from airflow_provider_bitrix24.hooks.airflow_outcome import airflow_outcome
 from airflow_provider_bitrix24.rest.message_parts import preview

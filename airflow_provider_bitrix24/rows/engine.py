@@ -96,7 +96,7 @@ class RowEngine:
         if self._is_over:
             if self._interruption is None:
                 if self._waiting is not None:
-                    self._waiting.leave(NOT_DONE, ConfigurationError("not sent: the task has stopped before"))
+                    self._waiting.leave(NOT_DONE, ConfigurationError("not sent: the task stopped before this row"))
                     yield from [self._counted(outcome) for outcome in self._waiting.results or ()]
                 yield from map(self._counted, self._steps.not_reached())
             return

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from airflow_provider_bitrix24.crm.plain_names import plain_name
 from airflow_provider_bitrix24.crm.present_entries import PresentEntries
 from airflow_provider_bitrix24.crm.shapes import check_shapes, is_written_empty, replaced_in
+from airflow_provider_bitrix24.crm.typed_values import names_an_id
 from airflow_provider_bitrix24.crm.write_names import FieldNames
 from airflow_provider_bitrix24.exceptions import Bitrix24Error, ConfigurationError, NotFound
 from airflow_provider_bitrix24.execution.arguments import positive_id
@@ -37,8 +38,6 @@ _ADDS_AN_ITEM = re.compile(r"crm\.(company|contact|deal|item|lead|quote)\.add")
 _SAY_EMPTY = "write [] in mapping if that is meant for every row; else check the cell, or leave the row out"
 #: Longer texts of an answer are not ids.
 _LONGEST_ID = 100
-#: Params that name an object: ``id``, ``taskId``, ``TASKID``, ``GROUP_ID``.
-_ID = re.compile(r"(?i:^|_)id$|[a-z]I[dD]$|^[A-Z]+ID$")
 
 
 class CallWriter:
@@ -132,7 +131,7 @@ class CallWriter:
         ids: dict[str, int | str] = {name: value for name, value in params.items() if _can_name(value)}
         if (own := next(filter(_is_id, ids), None)) is not None:
             return ids[own]
-        others = [ids[name] for name in sorted(ids) if _ID.search(name)]
+        others = [ids[name] for name in sorted(ids) if names_an_id(name)]
         if not others or not self._names_by_any_id:
             return None
         return others[0] if len(others) == 1 else ", ".join(map(str, others))

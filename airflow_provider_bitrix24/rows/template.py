@@ -9,8 +9,9 @@ from contextlib import suppress
 from decimal import Decimal
 from typing import Any
 
-from airflow_provider_bitrix24.crm.multifields import TYPES
+from airflow_provider_bitrix24.crm.multifields import OLD_FIELDS
 from airflow_provider_bitrix24.crm.plain_names import plain_name
+from airflow_provider_bitrix24.crm.shapes import REPLACED
 from airflow_provider_bitrix24.crm.values import as_text
 from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.rest.message_parts import preview
@@ -20,9 +21,7 @@ from airflow_provider_bitrix24.rows.cells import BLANK, is_blank
 #: ``$$`` a dollar sign, ``$name`` and ``${any name}`` the value of a column; a dollar sign before anything else is one.
 _PLACEHOLDER = re.compile(r"\$(?:(?P<dollar>\$)|(?P<name>\w+)|\{(?P<braced>[^}]+)\})")
 #: Lists whose entries are objects of their own.
-_ADDED = {"fm", "link", *(kind.lower() for kind in TYPES)}
-#: Params with rows that replace others: what an entry lacks there is checked with its shape, as a price, or allowed.
-_REPLACING = frozenset({"rows", "productrows", "items"})
+_ADDED = {"fm", *map(plain_name, OLD_FIELDS)}
 
 
 class RowTemplate:
@@ -177,8 +176,8 @@ def _columns_of(text: str, row: Mapping[str, Any]) -> list[str]:
 
 
 def _has_entries(name: Any) -> bool:
-    """Whether cells are looked for in the entries of lists under this name too."""
-    return str(name).lower() not in _REPLACING
+    """Whether cells are looked for in the entries of lists too; those of rows are checked with their shape."""
+    return str(name).lower() not in REPLACED
 
 
 def _cell(value: Any, *, entries: bool = True) -> Any:

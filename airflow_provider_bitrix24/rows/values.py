@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_bitrix24.crm.multifields import is_multifield
+from airflow_provider_bitrix24.crm.multifields import OLD_FIELDS, is_multifield
 from airflow_provider_bitrix24.exceptions import ConfigurationError
 from airflow_provider_bitrix24.rest.missing_values import CARRIERS
 from airflow_provider_bitrix24.rows.cells import BLANK, CellRules, is_blank
@@ -105,7 +105,7 @@ def call_params(filled: Mapping[str, Any], rules: CellRules, *, adds: bool) -> R
 def _check_entries_stay(fields: Mapping[str, Any]) -> None:
     """:raises ConfigurationError: a phone or the like has no value, and sent empty it would be removed."""
     for name, value in fields.items():
-        if not (is_multifield(str(name)) or str(name) == "LINK"):
+        if not (is_multifield(str(name)) or str(name) in OLD_FIELDS):
             continue
         for entry in value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ():
             if isinstance(entry, Mapping) and _kept(entry) is BLANK:

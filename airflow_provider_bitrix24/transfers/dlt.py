@@ -172,12 +172,6 @@ class _Table:
         if select is not None and self.window == "watermark" and (field := known_modified_field(method)) is not None:
             select = [*select, field]
         source = source_of(client, method, params, select)
-        if source.owner_column is not None:
-            raise ConfigurationError(
-                f"rows of {self.name} belong to others, of which all are replaced together",
-                method=method.name,
-                next_step="load them with Bitrix24ToSqlOperator or Bitrix24ToObjectStorageOperator",
-            )
         if self.write == "merge" and _KEY not in {column.name for column in source.table.columns}:
             raise ConfigurationError(
                 f"the rows of {self.name} have no column {_KEY}, by which they would replace each other",

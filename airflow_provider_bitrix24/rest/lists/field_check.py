@@ -60,20 +60,14 @@ _ALSO_SORTED = {"tasks.task.getFields": frozenset({"REAL_STATUS", "STATUS_COMPLE
 #: The names are those of the answers on the pages ("tasks.task.list", "tasks.task.get"), in upper case.
 _SELECTS_MORE = {
     "tasks.task.getFields": frozenset(
-        {"ACCOMPLICES_DATA", "ACTION", "AUDITORS_DATA", "CHAT_ID", "CHECK_LIST_CAN_ADD", "CHECK_LIST_TREE", "COUNTER"}
-        | {
-            "COUNTERS",
-            "CREATOR",
-            "DESCRIPTION_IN_BBCODE",
-            "GROUP",
-            "LENGTH_DEADLINE",
-            "PARSED_DESCRIPTION",
-            "RESPONSIBLE",
+        {
+            "ACCOMPLICES_DATA", "ACTION", "AUDITORS_DATA", "CHAT_ID", "CHECK_LIST_CAN_ADD", "CHECK_LIST_TREE",
+            "COUNTER", "COUNTERS", "CREATOR", "DESCRIPTION_IN_BBCODE", "GROUP", "LENGTH_DEADLINE", "PARSED_DESCRIPTION",
+            "RESPONSIBLE", "SUB_STATUS", "TAGS", "TASK_HAS_OPEN_RESULT", "TASK_HAS_RESULT", "TASK_REQUIRE_RESULT",
+            "TIME_ELAPSED", "TIMER_IS_RUNNING_FOR_CURRENT_USER"
         }
-        | {"SUB_STATUS", "TAGS", "TASK_HAS_OPEN_RESULT", "TASK_HAS_RESULT", "TASK_REQUIRE_RESULT", "TIME_ELAPSED"}
-        | {"TIMER_IS_RUNNING_FOR_CURRENT_USER"}
     )
-}
+}  # fmt: skip
 #: Filtered with groups of conditions too ("tasks.task.list").
 _WITH_GROUPS = frozenset({"tasks.task.getFields"})
 
